@@ -1,0 +1,386 @@
+"""What is published, as the catalogue reads it: datasets, releases, areas, series. Values only, no writing.
+
+Datasets and versions come from the records; figures come from the Parquet of the current releases
+(DESIGN section 6: the columns are the truth and the fast path).
+"""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import duckdb
+
+from vaven.publisher.describe import split
+from vaven.publisher.places import Place
+from vaven.publisher.records import Records, ReleaseRecord
+from vaven.publisher.release import read_rows
+from vaven.publisher.settings import Settings
+from vaven.publisher.storage import Storage
+from vaven.publisher.store import GraphStore, open_store
+from vaven.schemas.tables import About
+from vaven.vocab.errors import UnknownDataset
+from vaven.vocab.iris import Iris
+
+
+@dataclass(frozen=True)
+class ReleasedFile:
+    """A file of a release: `name` inside its folder, `size` in bytes, `sha256` in hex."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ReleaseEntry:
+    """One version of a dataset. `rows` counts by resource; `period` spans first to last day of the observations."""
+
+    dataset: str
+    version: int
+    released_at: datetime
+    note: str
+    about: About
+    files: tuple[ReleasedFile, ...]
+    rows: Mapping[str, int]
+    kpis: tuple[str, ...]
+    kommuner: tuple[str, ...]
+    period: tuple[date, date] | None
+
+    def file(self, name: str) -> ReleasedFile | None:
+        return next((f for f in self.files if f.name == name), None)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset with all its visible versions, newest first."""
+
+    slug: str
+    versions: tuple[ReleaseEntry, ...]
+
+    @property
+    def current(self) -> ReleaseEntry:
+        return self.versions[0]
+
+
+@dataclass(frozen=True)
+class AreaEntry:
+    """An area that some current release has observations of. `division` as in Iris.area; kommun is its code."""
+
+    division: str
+    code: str
+    name: str
+    kommun: str
+    kommun_name: str
+    kpis: tuple[str, ...]
+    datasets: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Point:
+    """One observation of a series. `value` is None where the status says that it is missing."""
+
+    period: str
+    value: float | None
+    status: str
+    ci_lower: float | None
+    ci_upper: float | None
+    method: str
+    note: str
+    iri: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """A KPI in an area over time, points by period. `target` is (period, value), `baseline` likewise, where set."""
+
+    kpi: str
+    area: AreaEntry
+    dataset: str
+    sex: str
+    age_group: str
+    points: tuple[Point, ...]
+    baseline: tuple[str, float] | None = None
+    target: tuple[str, float] | None = None
+
+
+@dataclass(frozen=True)
+class Investment:
+    """An investment of a current release; lists are codes and ids as in the standard, `actors` are names."""
+
+    id: str
+    dataset: str
+    name: str
+    description: str
+    start: date
+    end: date | None
+    amount: float | None
+    kind: str
+    target_group: str
+    actors: tuple[str, ...]
+    areas: tuple[AreaEntry, ...]
+    kpis: tuple[str, ...]
+    comparison_areas: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first rows of a resource as text, with the number of rows in all."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    total: int
+
+
+class Collection:
+    """The reading side of `publish`. Methods are safe to call from many threads; each sees whole releases only.
+
+    Unknown slugs, versions and files raise UnknownDataset. Lists are sorted for people (name, then code).
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self._records = Records(settings.database)
+        self._storage = Storage(settings.storage, settings.home / "cache")
+        self._store = open_store(settings)
+        self._lock = threading.Lock()
+        self._view: _View | None = None
+
+    def close(self) -> None:
+        self._records.close()
+
+    def datasets(self) -> tuple[Dataset, ...]:
+        return tuple(sorted(self._now().datasets.values(), key=lambda d: _title(d.current.about).casefold()))
+
+    def dataset(self, slug: str) -> Dataset:
+        found = self._now().datasets.get(slug)
+        if found is None:
+            raise UnknownDataset(f"There is no dataset {slug!r}.", remedy="Look it up in the list of datasets.")
+        return found
+
+    def release(self, slug: str, version: int) -> ReleaseEntry:
+        for entry in self.dataset(slug).versions:
+            if entry.version == version:
+                return entry
+        raise UnknownDataset(f"Dataset {slug!r} has no version {version}.", remedy="See its page for those it has.")
+
+    def open(self, slug: str, version: int, name: str) -> BinaryIO:
+        """A file of a release, e.g. observations.csv, observations.parquet, observations.xlsx, metadata.ttl,
+        observations.nt.gz, datapackage.json or report.json."""
+        if self.release(slug, version).file(name) is None:
+            raise UnknownDataset(f"{slug} version {version} has no file {name!r}.", remedy="See the release's page.")
+        return self._storage.open(slug, version, name)
+
+    def preview(self, slug: str, version: int, resource: str, limit: int = 20) -> Preview:
+        entry = self.release(slug, version)
+        if resource not in entry.rows:
+            raise UnknownDataset(f"{slug} version {version} has no table {resource!r}.", remedy="See its page.")
+        path = self._storage.local(slug, version, f"{resource}.parquet")
+        with duckdb.connect() as work:
+            found = work.execute(f"SELECT COLUMNS(*)::VARCHAR FROM read_parquet(?) LIMIT {int(limit)}", [str(path)])
+            columns = tuple(column[0] for column in found.description or ())
+            rows = [tuple(cell or "" for cell in row) for row in found.fetchall()]
+        return Preview(columns, rows, entry.rows[resource])
+
+    def areas(self) -> tuple[AreaEntry, ...]:
+        return tuple(self._now().areas.values())
+
+    def area(self, division: str, code: str) -> AreaEntry | None:
+        return self._now().areas.get((division, code))
+
+    def series(self, *, kpi: str | None = None, area: AreaEntry | None = None) -> tuple[Series, ...]:
+        """All series of an area, of a KPI, or of both; totals (sex T, age T) first, then by KPI and area."""
+        view = self._now()
+        if not view.datasets:
+            return ()
+        query = (files(__package__) / "queries" / "series.sql").read_text("utf-8")
+        division, code = (area.division, area.code) if area else (None, None)
+        given = {"kpi": kpi, "division": division, "key": code}
+        with view.database.cursor() as work:
+            found = work.execute(query, given).fetchall()
+        return tuple(_series(view, self.settings.iris, group) for group in found)
+
+    def investments(self, area: AreaEntry | None = None) -> tuple[Investment, ...]:
+        every = self._now().investments
+        return every if area is None else tuple(i for i in every if area in i.areas)
+
+    def investment(self, id: str) -> Investment | None:
+        return next((i for i in self._now().investments if i.id == id), None)
+
+    def visible(self) -> Mapping[str, int]:
+        """Dataset to its current version."""
+        return visible_versions(self._records, self._store)
+
+    def _now(self) -> "_View":
+        """The view of what is visible at this moment; built anew only when something was published."""
+        visible = self.visible()
+        with self._lock:
+            if self._view is None or self._view.visible != visible:
+                self._view = _View(visible, self._records, self._storage)
+            return self._view
+
+
+def visible_versions(records: Records, store: GraphStore) -> dict[str, int]:
+    """Dataset to the version that readers see, as the graph has it, or as the records say of a remote store."""
+    if shown := store.contents():
+        return dict(shown)
+    return {r.dataset: r.version for r in records.finished() if r.visible_at}
+
+
+def about_from(manifest: Mapping[str, Any]) -> About:
+    """What `write_datapackage` kept of a submission's own words."""
+    kept = dict(manifest["about"])
+    kept["keywords"] = {language: tuple(words) for language, words in kept["keywords"].items()}
+    return About(**kept)
+
+
+class _View:
+    """All that is visible at one moment: entries, areas, and a DuckDB catalogue of views over current Parquet."""
+
+    def __init__(self, visible: Mapping[str, int], records: Records, storage: Storage) -> None:
+        self.visible = dict(visible)
+        kept = [r for r in records.finished() if r.version <= self.visible.get(r.dataset, 0)]
+        self.datasets = {slug: _dataset(slug, kept) for slug in self.visible}
+        current = [r for r in kept if r.version == self.visible[r.dataset]]
+        self.places = {r.dataset: {p["code"]: _place(p) for p in (r.manifest or {})["places"]} for r in current}
+        self.database = duckdb.connect()
+        self._create_views(current, storage)
+        self.areas = self._area_entries()
+        self.investments = self._investments(current, storage)
+
+    def _create_views(self, current: Sequence[ReleaseRecord], storage: Storage) -> None:
+        """`observations`, `targets` with a `dataset` column, and `places` (dataset, code, division, key)."""
+        for resource in ("observations", "targets"):
+            parts = [
+                f"SELECT '{r.dataset}' AS dataset, * FROM read_parquet('{_sql(storage.local(r.dataset, r.version, f'{resource}.parquet'))}')"
+                for r in current
+                if resource in (r.manifest or {})["rows"]
+            ]
+            if parts:
+                self.database.execute(f"CREATE VIEW {resource} AS {' UNION ALL BY NAME '.join(parts)}")
+            elif resource == "targets":
+                self.database.execute(NO_TARGETS)
+        self.database.execute("CREATE TABLE places (dataset VARCHAR, code VARCHAR, division VARCHAR, key VARCHAR)")
+        rows = [(slug, p.code, p.division, p.key) for slug, known in self.places.items() for p in known.values()]
+        if rows:
+            self.database.executemany("INSERT INTO places VALUES (?, ?, ?, ?)", rows)
+
+    def _area_entries(self) -> dict[tuple[str, str], AreaEntry]:
+        if not self.datasets:
+            return {}
+        found = self.database.execute((files(__package__) / "queries" / "areas.sql").read_text("utf-8")).fetchall()
+        entries = [
+            AreaEntry(p.division, p.key, p.name, p.kommun, p.kommun_name, tuple(kpis), tuple(datasets))
+            for dataset, code, kpis, datasets in found
+            for p in [self.places[dataset][code]]
+        ]
+        return {(e.division, e.code): e for e in sorted(entries, key=lambda e: (e.name.casefold(), e.code))}
+
+    def entry(self, dataset: str, code: str) -> AreaEntry | None:
+        place = self.places[dataset].get(code)
+        return self.areas.get((place.division, place.key)) if place else None
+
+    def _investments(self, current: Sequence[ReleaseRecord], storage: Storage) -> tuple[Investment, ...]:
+        found = []
+        for r in current:
+            if "investments" in (r.manifest or {})["rows"]:
+                actors = {
+                    row["id"]: row["name"]
+                    for row in read_rows(storage.local(r.dataset, r.version, "actors.parquet"))
+                    if "actors" in (r.manifest or {})["rows"]
+                }
+                rows = read_rows(storage.local(r.dataset, r.version, "investments.parquet"))
+                found += [self._investment(r.dataset, row, actors) for row in rows]
+        return tuple(sorted(found, key=lambda i: i.start, reverse=True))
+
+    def _investment(self, dataset: str, row: Mapping[str, Any], actors: Mapping[str, str]) -> Investment:
+        entries = (self.entry(dataset, code) for code in split(row["neighbourhoods"]))
+        return Investment(
+            id=f"{dataset}.{row['id']}",
+            dataset=dataset,
+            name=row["name"],
+            description=row["description"] or "",
+            start=row["start"],
+            end=row["end"],
+            amount=None if row["amount"] is None else float(row["amount"]),
+            kind=row["kind"],
+            target_group=row["target_group"] or "",
+            actors=tuple(actors.get(actor, actor) for actor in split(row["actors"])),
+            areas=tuple(entry for entry in entries if entry),
+            kpis=tuple(split(row["kpis"])),
+            comparison_areas=tuple(split(row["comparison_areas"])),
+            note=row["note"] or "",
+        )
+
+
+NO_TARGETS = """CREATE TABLE targets (dataset VARCHAR, neighbourhood VARCHAR, kpi VARCHAR, period VARCHAR,
+    baseline_period VARCHAR, baseline_value DOUBLE, target_value DOUBLE)"""
+
+
+def _dataset(slug: str, kept: Sequence[ReleaseRecord]) -> Dataset:
+    versions = sorted((r for r in kept if r.dataset == slug), key=lambda r: r.version, reverse=True)
+    return Dataset(slug, tuple(_entry(r) for r in versions))
+
+
+def _entry(record: ReleaseRecord) -> ReleaseEntry:
+    manifest = record.manifest or {}
+    about = about_from(manifest)
+    first, last = (date.fromisoformat(day) for day in manifest["period"])
+    return ReleaseEntry(
+        dataset=record.dataset,
+        version=record.version,
+        released_at=record.reserved_at,
+        note=about.version_note,
+        about=about,
+        files=tuple(ReleasedFile(**file) for file in manifest["files"]),
+        rows=manifest["rows"],
+        kpis=tuple(manifest["kpis"]),
+        kommuner=tuple(sorted({place["kommun"] for place in manifest["places"] if place["kommun"]})),
+        period=(first, last),
+    )
+
+
+def _place(kept: Mapping[str, Any]) -> Place:
+    return Place(**{**kept, "parts": tuple(kept["parts"])})
+
+
+def _series(view: _View, iris: Iris, row: Sequence[Any]) -> Series:
+    """One row of series.sql, whose `points` is a list of structs in the order of periods."""
+    dataset, code, kpi, sex, age, points, baseline, target = row
+    place = view.places[dataset][code]
+    return Series(
+        kpi=kpi,
+        area=view.areas[place.division, place.key],
+        dataset=dataset,
+        sex=sex,
+        age_group=age,
+        points=tuple(_point(iris, (dataset, code, kpi, sex, age), point) for point in points),
+        baseline=(baseline["period"], float(baseline["value"])) if baseline else None,
+        target=(target["period"], float(target["value"])) if target else None,
+    )
+
+
+def _point(iris: Iris, key: tuple[str, str, str, str, str], point: Mapping[str, Any]) -> Point:
+    dataset, code, kpi, sex, age = key
+    numbers = {name: None if point[name] is None else float(point[name]) for name in ("value", "ci_lower", "ci_upper")}
+    return Point(
+        period=point["period"],
+        status=point["status"] or "",
+        method=point["method"] or "",
+        note=point["note"] or "",
+        iri=iris.observation(dataset, code, kpi, point["period"], sex, age),
+        **numbers,
+    )
+
+
+def _title(about: About) -> str:
+    return about.titles.get("sv") or about.titles.get("en") or about.slug
+
+
+def _sql(path: Path) -> str:
+    return str(path).replace("'", "''")

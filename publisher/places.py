@@ -1,0 +1,67 @@
+"""The areas of a release: what each code in `neighbourhoods` or `observations` stands for."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from vaven.vocab.areas import areas
+from vaven.vocab.iris import Iris
+
+
+@dataclass(frozen=True)
+class Place:
+    """`code` as the submission writes it; `division` and `key` make its IRI; `parts` the DeSO of an own area.
+
+    `kommun` is a code of four digits, `geometry` a GeoJSON text; both may be empty.
+    """
+
+    code: str
+    division: str
+    key: str
+    name: str
+    kommun: str
+    kommun_name: str
+    parts: tuple[str, ...] = ()
+    geometry: str = ""
+
+    def iri(self, iris: Iris) -> str:
+        return iris.area(self.division, self.key)
+
+
+def places(dataset: str, neighbourhoods: Iterable[Mapping[str, str | None]], codes: Iterable[str]) -> dict[str, Place]:
+    """Every area by code: those declared, then those that observations name without a declaration."""
+    found = {str(row["code"]): _declared(dataset, row) for row in neighbourhoods}
+    for code in codes:
+        if code not in found and (place := _official(code, None, "")):
+            found[code] = place
+    return found
+
+
+def _declared(dataset: str, row: Mapping[str, str | None]) -> Place:
+    code, kommun = str(row["code"]), row["municipality"] or ""
+    if row["level"] != "own":
+        vintage = row["vintage"] if row["level"] in ("deso", "regso") else None
+        if place := _official(code, vintage, row["name"] or ""):
+            return place
+    return Place(
+        code=code,
+        division="own",
+        # Two partners may choose the same word, so an own area's key carries its dataset.
+        key=f"{dataset}.{code}",
+        name=row["name"] or code,
+        kommun=kommun,
+        kommun_name=_kommun_name(kommun),
+        parts=tuple(part.strip() for part in (row["deso_codes"] or "").split(";") if part.strip()),
+        geometry=row["geometry"] or "",
+    )
+
+
+def _official(code: str, vintage: str | None, name: str) -> Place | None:
+    area = areas().find(code, vintage)
+    if area is None:
+        return None
+    return Place(code, area.division, code, name or area.name or code, area.kommun, _kommun_name(area.kommun))
+
+
+def _kommun_name(code: str) -> str:
+    kommun = areas().kommuner.get(code)
+    return kommun.name if kommun else ""

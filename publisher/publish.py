@@ -1,0 +1,194 @@
+"""From a partner's file to a visible release: the one place that knows the order of the steps.
+
+received → validated → released → in-graph → in-ckan. Each step may be done again without harm, and is
+noted in the records. Readers see a release whole or not at all: what they see is switched at one point
+(with the embedded store by its snapshot's pointer, else by the record's `visible_at`).
+"""
+
+import fcntl
+import hashlib
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from vaven.publisher import ckan
+from vaven.publisher.collection import about_from, visible_versions
+from vaven.publisher.describe import catalogue, describe
+from vaven.publisher.emit import emit
+from vaven.publisher.records import Records, ReleaseRecord
+from vaven.publisher.release import (
+    Release,
+    file_entry,
+    release,
+    stamp,
+    write_datapackage,
+    write_receipt,
+    write_workbook,
+)
+from vaven.publisher.settings import Settings
+from vaven.publisher.storage import Storage
+from vaven.publisher.store import GraphStore, open_store
+from vaven.schemas.check import check
+from vaven.schemas.finding import Report
+from vaven.schemas.read import read
+from vaven.vocab.concepts import vocabulary
+from vaven.vocab.errors import NotPublishable
+
+Progress = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Published:
+    """What came of it. `is_new` is False when the same content was already the current version."""
+
+    dataset: str
+    version: int
+    is_new: bool
+    report: Report
+    ckan: str
+
+
+class Refused(NotPublishable):
+    """The submission was checked and has errors, or could not be checked; `report` says which."""
+
+    def __init__(self, report: Report) -> None:
+        super().__init__("The submission is not published.", remedy="Mend what the report lists and send it again.")
+        self.report = report
+
+
+def publish(
+    source: Path, settings: Settings, *, dataset: str | None = None, note: str = "", progress: Progress = lambda _: None
+) -> Published:
+    """Take a submission all the way. `progress` is told the name of each step before it begins.
+
+    Raises Refused when the report has errors, NotReadable and PublishingFailed as their names say. Killed at
+    any point and run again with the same file it ends in the same state.
+    """
+    with _alone(settings.home):
+        records = Records(settings.database)
+        try:
+            return _publish(source, settings, records, dataset, note, progress)
+        finally:
+            records.close()
+
+
+def _publish(
+    source: Path, settings: Settings, records: Records, dataset: str | None, note: str, progress: Progress
+) -> Published:
+    store = open_store(settings)
+    catch_up(records, store)
+    progress("received")
+    kept = _keep_original(source, settings.home / "originals")
+    with tempfile.TemporaryDirectory(prefix="vaven-release-") as folder:
+        progress("validated")
+        with read(source, slug=dataset) as tables:
+            report = check(tables)
+            if not report.is_publishable:
+                raise Refused(report)
+            progress("content")
+            made = release(tables, Path(folder))
+        record = records.reserve(made.dataset, made.sha256, kept.name, source.name)
+        is_new = record.visible_at is None
+        if record.manifest is None:
+            progress("released")
+            record = _store_release(settings, records, record, made, report, note)
+        progress("in-graph")
+        _load(settings, records, store, record)
+        progress("visible")
+        records.show(record)
+        progress("in-ckan")
+        result = ckan.push(settings, record) if settings.ckan_url else "not configured"
+        records.note_step(record, "in-ckan", result)
+        progress("done")
+        return Published(record.dataset, record.version, is_new, report, result)
+
+
+def catch_up(records: Records, store: GraphStore) -> None:
+    """Note as visible what the graph already shows: the trace of a process killed right after the switch."""
+    for slug, version in store.contents().items():
+        record = records.release(slug, version)
+        if record and record.visible_at is None:
+            records.show(record)
+
+
+def _store_release(
+    settings: Settings, records: Records, record: ReleaseRecord, made: Release, report: Report, note: str
+) -> ReleaseRecord:
+    """Complete the folder, put it where releases are kept, and note that it is whole."""
+    stamped = stamp(made, record.version, record.reserved_at, note)
+    write_receipt(stamped, report)
+    write_workbook(stamped)
+    emit(stamped, settings.iris)
+    files = [
+        file_entry(path)
+        for path in sorted(stamped.folder.iterdir())
+        if path.suffix in (".csv", ".parquet", ".xlsx", ".gz")
+    ]
+    metadata = describe(stamped, settings.iris, files)
+    (stamped.folder / "metadata.ttl").write_text(metadata.serialize(format="turtle"), "utf-8")
+    manifest = write_datapackage(stamped)
+    storage(settings).put(stamped.folder, stamped.dataset, stamped.version)
+    return records.finish(record, manifest)
+
+
+def _load(settings: Settings, records: Records, store: GraphStore, record: ReleaseRecord) -> None:
+    """Put the release, the vocabulary and the catalogue's own record into the graph, and switch."""
+    contents = visible_versions(records, store) | {record.dataset: record.version}
+    if store.contents().get(record.dataset) == record.version:
+        return
+    iris, kept = settings.iris, storage(settings)
+    with tempfile.TemporaryDirectory(prefix="vaven-graph-") as folder:
+        words, listing = Path(folder) / "vocabulary.ttl", Path(folder) / "catalogue.ttl"
+        vocabulary(iris).serialize(words, format="turtle", encoding="utf-8")
+        catalogue(iris, _abouts(records, contents)).serialize(listing, format="turtle", encoding="utf-8")
+        release_files = [
+            kept.local(record.dataset, record.version, name) for name in ("metadata.ttl", "observations.nt.gz")
+        ]
+        graphs: Mapping[str, Sequence[Path]] = {
+            iris.ontology.rstrip("#"): [words],
+            iris.catalogue: [listing],
+            iris.dataset(record.dataset): release_files,
+        }
+        store.replace(graphs, contents=contents)
+    records.note_step(record, "in-graph")
+
+
+def _abouts(records: Records, contents: Mapping[str, int]) -> dict[str, Any]:
+    found = ((slug, records.release(slug, version)) for slug, version in sorted(contents.items()))
+    return {slug: about_from(record.manifest) for slug, record in found if record and record.manifest}
+
+
+def storage(settings: Settings) -> Storage:
+    return Storage(settings.storage, settings.home / "cache")
+
+
+def _keep_original(source: Path, folder: Path) -> Path:
+    """Copy the submission to `originals/{sha256}/`, which is never public. A folder is kept as its files."""
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    paths = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
+    digest = hashlib.sha256()
+    for path in paths:
+        with path.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    kept = folder / digest.hexdigest()
+    if not kept.exists():
+        part = Path(tempfile.mkdtemp(prefix="part-", dir=folder))
+        for path in paths:
+            target = part / (path.relative_to(source) if source.is_dir() else path.name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, target)
+        part.replace(kept)
+    return kept
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """One publishing process a data folder; a second one waits for the first."""
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "publish.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

@@ -1,0 +1,159 @@
+"""The records: which releases there are and which steps made them (SQLite, or any database of SQLAlchemy).
+
+A release is reserved before anything is written and becomes visible with one update at the end, so a
+process killed in between leaves a reservation that the next run of the same command takes up again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+
+METADATA = sa.MetaData()
+RELEASES = sa.Table(
+    "releases",
+    METADATA,
+    sa.Column("dataset", sa.String(80), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("content_sha256", sa.String(64), nullable=False),
+    sa.Column("source_sha256", sa.String(64), nullable=False),
+    sa.Column("source_name", sa.String(255), nullable=False),
+    sa.Column("reserved_at", sa.DateTime, nullable=False),
+    sa.Column("visible_at", sa.DateTime),
+    sa.Column("manifest", sa.JSON),
+)
+STEPS = sa.Table(
+    "steps",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("dataset", sa.String(80), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("step", sa.String(20), nullable=False),
+    sa.Column("done_at", sa.DateTime, nullable=False),
+    sa.Column("result", sa.String(400), nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class ReleaseRecord:
+    """A row of `releases`. Times are UTC. `manifest` describes the finished folder, None until it is whole."""
+
+    dataset: str
+    version: int
+    content_sha256: str
+    source_sha256: str
+    source_name: str
+    reserved_at: datetime
+    visible_at: datetime | None
+    manifest: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    dataset: str
+    version: int
+    step: str
+    done_at: datetime
+    result: str
+
+
+def now() -> datetime:
+    """The present in UTC without microseconds or zone, as the records keep it."""
+    return datetime.now(UTC).replace(microsecond=0, tzinfo=None)
+
+
+class Records:
+    """The database at an SQLAlchemy URL, brought to the newest migration when opened."""
+
+    def __init__(self, url: str) -> None:
+        place = sa.make_url(url)
+        if place.get_backend_name() == "sqlite" and place.database:
+            Path(place.database).parent.mkdir(parents=True, exist_ok=True)
+        self._engine = sa.create_engine(url)
+        with self._engine.begin() as connection:
+            config = Config()
+            config.set_main_option("script_location", str(files(__package__) / "migrations"))
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def reserve(self, dataset: str, content_sha256: str, source_sha256: str, source_name: str) -> ReleaseRecord:
+        """The record for this content: the visible current one when it is the same, else an unseen next version.
+
+        A reservation that was never finished is taken over, so that versions stay 1, 2, 3 without gaps.
+        """
+        with self._engine.begin() as connection:
+            found = self._select(connection, RELEASES.c.dataset == dataset)
+            current = max((r for r in found if r.visible_at), key=lambda r: r.version, default=None)
+            if current and current.content_sha256 == content_sha256:
+                return current
+            unseen = next((r for r in found if not r.visible_at), None)
+            if unseen and unseen.content_sha256 == content_sha256:
+                return unseen
+            if unseen:
+                connection.execute(sa.delete(RELEASES).where(*_key(unseen)))
+            row = {
+                "dataset": dataset,
+                "version": current.version + 1 if current else 1,
+                "content_sha256": content_sha256,
+                "source_sha256": source_sha256,
+                "source_name": source_name,
+                "reserved_at": now(),
+                "visible_at": None,
+                "manifest": None,
+            }
+            connection.execute(sa.insert(RELEASES).values(**row))
+            return ReleaseRecord(**row)
+
+    def finish(self, record: ReleaseRecord, manifest: Mapping[str, Any]) -> ReleaseRecord:
+        """Note that the folder of a reserved release is whole."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.update(RELEASES).where(*_key(record)).values(manifest=dict(manifest)))
+            return self._select(connection, *_key(record))[0]
+
+    def show(self, record: ReleaseRecord) -> ReleaseRecord:
+        """Make a finished release visible. Doing it again changes nothing."""
+        with self._engine.begin() as connection:
+            hidden = (*_key(record), RELEASES.c.visible_at.is_(None))
+            connection.execute(sa.update(RELEASES).where(*hidden).values(visible_at=now()))
+            return self._select(connection, *_key(record))[0]
+
+    def release(self, dataset: str, version: int) -> ReleaseRecord | None:
+        with self._engine.connect() as connection:
+            found = self._select(connection, RELEASES.c.dataset == dataset, RELEASES.c.version == version)
+            return found[0] if found else None
+
+    def finished(self) -> Sequence[ReleaseRecord]:
+        """All releases whose folder is whole, visible or about to be, by dataset and rising version."""
+        with self._engine.connect() as connection:
+            return [r for r in self._select(connection) if r.manifest is not None]
+
+    def note_step(self, record: ReleaseRecord, step: str, result: str = "") -> None:
+        with self._engine.begin() as connection:
+            values = {"dataset": record.dataset, "version": record.version, "step": step}
+            connection.execute(sa.insert(STEPS).values(**values, done_at=now(), result=result[:400]))
+
+    def steps(self, dataset: str, version: int) -> Sequence[StepRecord]:
+        """The steps of a release in the order they were done; a step done again stands again."""
+        with self._engine.connect() as connection:
+            found = connection.execute(
+                sa.select(STEPS).where(STEPS.c.dataset == dataset, STEPS.c.version == version).order_by(STEPS.c.id)
+            )
+            return [StepRecord(r.dataset, r.version, r.step, r.done_at, r.result) for r in found]
+
+    @staticmethod
+    def _select(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[ReleaseRecord]:
+        query = sa.select(RELEASES).where(*where).order_by(RELEASES.c.dataset, RELEASES.c.version)
+        return [ReleaseRecord(**row._mapping) for row in connection.execute(query)]
+
+
+def _key(record: ReleaseRecord) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return RELEASES.c.dataset == record.dataset, RELEASES.c.version == record.version

@@ -1,0 +1,89 @@
+"""All configuration as one frozen object, read once at the edge (DESIGN section 10).
+
+Sources, later wins: defaults, `vaven.toml` in the working folder, the environment.
+"""
+
+import os
+import secrets
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from vaven.vocab.errors import BadSettings
+from vaven.vocab.iris import Iris
+
+
+@dataclass(frozen=True)
+class Settings:
+    """One attribute for each `VAVEN_…` variable, in lower case without the prefix; empty means "not set"."""
+
+    home: Path = Path("var")
+    base_iri: str = "http://127.0.0.1:8000/"
+    database_url: str = ""
+    storage_url: str = ""
+    sparql_query_url: str = ""
+    sparql_update_url: str = ""
+    sparql_graph_url: str = ""
+    ckan_url: str = ""
+    ckan_token: str = ""
+    query_seconds: float = 30.0
+    query_memory_mb: int = 2048
+    query_workers: int = 2
+    answer_mb: int = 512
+    upload_mb: int = 100
+    secret_key: str = ""
+
+    @property
+    def iris(self) -> Iris:
+        return Iris(self.base_iri)
+
+    @property
+    def database(self) -> str:
+        return self.database_url or f"sqlite:///{(self.home / 'records.sqlite').absolute()}"
+
+    @property
+    def storage(self) -> str:
+        """fsspec URL of the folder that holds the releases, without a closing slash."""
+        return self.storage_url.rstrip("/") or (self.home / "releases").absolute().as_uri()
+
+    @property
+    def graph_folder(self) -> Path:
+        return self.home / "graph"
+
+    @property
+    def signing_key(self) -> str:
+        """The configured key, or one drawn once and kept in the data folder, so that restarts keep sessions."""
+        if self.secret_key:
+            return self.secret_key
+        kept = self.home / "secret_key"
+        if not kept.exists():
+            self.home.mkdir(parents=True, exist_ok=True)
+            kept.touch(mode=0o600)
+            kept.write_text(secrets.token_hex(32))
+        return kept.read_text().strip()
+
+
+def load_settings(environment: Mapping[str, str] | None = None, file: Path = Path("vaven.toml")) -> Settings:
+    """Read the configuration. Raises BadSettings that names the setting and what it may be."""
+    given: dict[str, Any] = {}
+    if file.exists():
+        try:
+            given |= tomllib.loads(file.read_text("utf-8"))
+        except tomllib.TOMLDecodeError as cause:
+            raise BadSettings(f"{file} is not TOML: {cause}.", remedy="Mend the line that it names.") from cause
+    source = os.environ if environment is None else environment
+    given |= {name[6:].lower(): text for name, text in source.items() if name.startswith("VAVEN_")}
+    settings = Settings(**{f.name: _convert(f.name, given[f.name]) for f in fields(Settings) if f.name in given})
+    if not settings.base_iri.endswith("/"):
+        raise BadSettings(f"VAVEN_BASE_IRI is {settings.base_iri!r}.", remedy="It must end with a slash.")
+    return settings
+
+
+def _convert(name: str, value: Any) -> Any:
+    kind = type(getattr(Settings, name))
+    try:
+        return Path(value) if issubclass(kind, Path) else kind(value)
+    except ValueError as cause:
+        raise BadSettings(f"VAVEN_{name.upper()} is {value!r}.", remedy=f"It must be a {kind.__name__}.") from cause

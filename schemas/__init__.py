@@ -1,0 +1,22 @@
+"""The contract of a submission: descriptors, reading a partner's file, checking it, reporting.
+
+Order inside the room (a module imports only modules to its left):
+standard, finding, tables, workbook, read, tidy, compile, rules, check, template, report.
+
+`from vaven.schemas import validate` is the Python API; it is loaded on first use.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from vaven.schemas.check import validate as validate
+
+__all__ = ["validate"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "validate":
+        from vaven.schemas.check import validate
+
+        return validate
+    raise AttributeError(name)

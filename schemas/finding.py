@@ -1,0 +1,98 @@
+"""What a check says: findings, their counts, and the verdict. Values only; no sentence stands here."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+
+from vaven.vocab.messages import messages
+
+
+class Severity(StrEnum):
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Verdict(StrEnum):
+    VALID = "valid"
+    VALID_WITH_WARNINGS = "valid-with-warnings"
+    INVALID = "invalid"
+    NOT_CHECKED = "not-checked"
+
+    @property
+    def exit_code(self) -> int:
+        """0 may be published, 1 may not, 2 was not checked."""
+        return {Verdict.INVALID: 1, Verdict.NOT_CHECKED: 2}.get(self, 0)
+
+
+@dataclass(frozen=True)
+class Fix:
+    """A repair that is safe without asking: put `text` into the finding's cell."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing to say about a place in the submission.
+
+    `row` counts as the partner's program shows it (first line or sheet row is 1), `column` is its letter,
+    `field` the standard's name. A finding about a whole table has no row; one about the file no resource.
+    `params` fill the sentences `rule.{code}.message` and `rule.{code}.remedy` of vocab/messages.
+    """
+
+    code: str
+    severity: Severity
+    resource: str | None = None
+    sheet: str | None = None
+    row: int | None = None
+    column: str | None = None
+    field: str | None = None
+    text: str | None = None
+    params: Mapping[str, object] = field(default_factory=dict)
+    fix: Fix | None = None
+
+    @property
+    def address(self) -> str:
+        """The cell as a spreadsheet names it: Observationer!F17, F17 in a CSV, or the sheet alone."""
+        cell = f"{self.column or ''}{self.row or ''}"
+        return "!".join(part for part in (self.sheet, cell) if part)
+
+    def message(self, language: str) -> str:
+        return messages(language)(f"rule.{self.code}.message", **self._filled)
+
+    def remedy(self, language: str) -> str:
+        return messages(language)(f"rule.{self.code}.remedy", **self._filled)
+
+    @property
+    def _filled(self) -> dict[str, object]:
+        return {"text": self.text or "", "field": self.field or "", "row": self.row or "", **self.params}
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of `check`. `counts` by code are complete even where `findings` is cut (`is_cut`).
+
+    `rows` counts the data rows checked by resource; `engine` says what ran; times are UTC.
+    """
+
+    source: str
+    sha256: str
+    verdict: Verdict
+    findings: tuple[Finding, ...]
+    counts: Mapping[str, int]
+    assumptions: tuple[Finding, ...] = ()
+    rows: Mapping[str, int] = field(default_factory=dict)
+    engine: str = ""
+    standard_version: str = ""
+    rules_version: str = ""
+    checked_at: datetime | None = None
+
+    @property
+    def is_cut(self) -> bool:
+        return sum(self.counts.values()) > len(self.findings)
+
+    @property
+    def is_publishable(self) -> bool:
+        return self.verdict in (Verdict.VALID, Verdict.VALID_WITH_WARNINGS)

@@ -1,0 +1,96 @@
+"""A submission that was read but not yet checked: its tables as text columns in a DuckDB workspace.
+
+DuckDB holds the cells (not Python objects), so that a check is a scan over columns and a table beyond
+memory spills to the workspace's folder.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+
+from vaven.schemas.finding import Finding
+
+
+@dataclass(frozen=True)
+class Column:
+    """`name` is the standard's field name, `label` what the partner wrote, `letter` the spreadsheet column.
+
+    A column that the partner left out and that has a default (sex, age_group) has no letter and no label.
+    """
+
+    name: str
+    label: str | None
+    letter: str | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """One resource. `relation` names a DuckDB table of the workspace with the columns `_row` BIGINT (row as the
+    partner's program counts it, from 1, header included) and one VARCHAR column for each of `columns` by its
+    standard name; an empty cell is NULL, and surrounding blanks are gone.
+    """
+
+    resource: str
+    file: str
+    sheet: str | None
+    header_row: int
+    columns: tuple[Column, ...]
+    relation: str
+    row_count: int
+
+    def column(self, name: str) -> Column | None:
+        return next((c for c in self.columns if c.name == name), None)
+
+
+@dataclass(frozen=True)
+class About:
+    """What the submission says of itself. Texts are by language ("sv", "en"); a language may be absent.
+
+    `slug` is the dataset's short name; `licence` is an id of vocab/licences.csv; the rest may be empty.
+    """
+
+    slug: str
+    titles: Mapping[str, str]
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    publisher_name: str = ""
+    publisher_number: str = ""
+    publisher_sector: str = ""
+    contact_name: str = ""
+    contact_email: str = ""
+    licence: str = ""
+    keywords: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    version_note: str = ""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All tables of one source. `problems` are findings of the reading itself (ragged rows, unknown columns);
+    `assumptions` say what was taken for granted. Close it (it is a context manager) to drop the workspace.
+    """
+
+    source: Path
+    sha256: str
+    about: About
+    tables: Mapping[str, Table]
+    workspace: duckdb.DuckDBPyConnection
+    folder: Path
+    problems: tuple[Finding, ...] = ()
+    assumptions: tuple[Finding, ...] = ()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the workspace and delete its folder. Doing it twice is harmless."""
+        self.workspace.close()
+        shutil.rmtree(self.folder, ignore_errors=True)

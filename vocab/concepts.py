@@ -1,0 +1,163 @@
+"""The vocabulary as RDF: ontology and structure from their Turtle, SKOS concept schemes from the register.
+
+Generated for a base IRI; nothing here is kept on disk. Areas come per release (publisher.describe), since
+6,000 of them would drown a reader of the vocabulary.
+"""
+
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+
+from rdflib import DCTERMS, RDF, RDFS, SKOS, XSD, Graph, Literal, Namespace, URIRef
+
+from vaven.vocab import register
+from vaven.vocab.areas import Area, areas
+from vaven.vocab.iris import NAMESPACES, Iris
+
+CIDS = Namespace(NAMESPACES["cids"])
+SDMX_CODE = Namespace(NAMESPACES["sdmx-code"])
+
+SCHEMES = {
+    "kpi": ("Nyckeltal", "KPIs"),
+    "theme": ("Teman", "Themes"),
+    "area": ("Områden", "Areas"),
+    "age": ("Åldersgrupper", "Age groups"),
+    "status": ("Observationsstatus", "Observation status"),
+    "method": ("Metoder", "Methods"),
+    "sector": ("Sektorer", "Sectors"),
+}
+MATCHES = {
+    "exact": SKOS.exactMatch,
+    "close": SKOS.closeMatch,
+    "related": SKOS.relatedMatch,
+    "near": SKOS.relatedMatch,
+}
+
+
+def new_graph(iris: Iris) -> Graph:
+    """An empty graph that writes our prefixes."""
+    graph = Graph(bind_namespaces="none")
+    for prefix, namespace in iris.prefixes.items():
+        graph.bind(prefix, namespace)
+    return graph
+
+
+def vocabulary(iris: Iris) -> Graph:
+    """Ontology, data structure definition and all concept schemes but the areas: about 2,000 triples."""
+    graph = new_graph(iris)
+    for name in ("ontology.ttl", "structure.ttl"):
+        graph.parse(data=(files(__package__) / name).read_text("utf-8"), format="turtle", publicID=iris.base)
+    for name in SCHEMES:
+        _add_scheme(graph, iris, name)
+    for theme in register.themes().values():
+        add_concept(graph, iris, "theme", iris.theme(theme.id), theme)
+    for kpi in register.kpis().values():
+        _add_kpi(graph, iris, kpi)
+    _add_codes(graph, iris)
+    return graph
+
+
+def add_concept(graph: Graph, iris: Iris, scheme: str, iri: str, words: register.Labelled) -> URIRef:
+    """A SKOS concept of one of our schemes with its labels and definitions."""
+    concept = URIRef(iri)
+    graph.add((concept, RDF.type, SKOS.Concept))
+    graph.add((concept, SKOS.inScheme, URIRef(iris.scheme(scheme))))
+    graph.add((concept, SKOS.notation, Literal(words.id)))
+    add_texts(graph, concept, SKOS.prefLabel, words.labels)
+    add_texts(graph, concept, SKOS.definition, words.definitions)
+    return concept
+
+
+def add_texts(graph: Graph, subject: URIRef, predicate: URIRef, texts: Mapping[str, str]) -> None:
+    for language, text in texts.items():
+        if text:
+            graph.add((subject, predicate, Literal(text, lang=language)))
+
+
+def add_age(graph: Graph, iris: Iris, group: str) -> None:
+    """An age group as a concept: 16-24, 80+, 7, or T for all ages."""
+    words = {"sv": "alla åldrar", "en": "all ages"} if group == "T" else {"sv": f"{group} år", "en": f"{group} years"}
+    add_concept(graph, iris, "age", iris.age(group), register.Labelled(group, words))
+
+
+def add_area(graph: Graph, iris: Iris, area: Area) -> URIRef:
+    """An official area and what it lies in: DeSO and RegSO in their kommun, a kommun in its län."""
+    label = area.name if area.level in ("kommun", "lan") else f"{area.name} ({area.code})" if area.name else area.code
+    node = add_concept(
+        graph, iris, "area", iris.area(area.division, area.code), register.Labelled(area.code, {"sv": label})
+    )
+    graph.add((node, RDF.type, URIRef(iris.ontology + "Area")))
+    graph.add((node, DCTERMS.identifier, Literal(area.code)))
+    if area.level == "kommun":
+        _add_within(graph, iris, node, areas().lan[area.code[:2]])
+    elif area.level != "lan":
+        _add_within(graph, iris, node, areas().kommuner[area.kommun])
+    return node
+
+
+def _add_within(graph: Graph, iris: Iris, node: URIRef, outer: Area) -> None:
+    graph.add((node, SKOS.broader, add_area(graph, iris, outer)))
+
+
+def _add_scheme(graph: Graph, iris: Iris, name: str) -> None:
+    scheme = URIRef(iris.scheme(name))
+    swedish, english = SCHEMES[name]
+    graph.add((scheme, RDF.type, SKOS.ConceptScheme))
+    add_texts(graph, scheme, SKOS.prefLabel, {"sv": swedish, "en": english})
+    add_texts(graph, scheme, DCTERMS.title, {"sv": swedish, "en": english})
+
+
+def _add_kpi(graph: Graph, iris: Iris, kpi: register.Kpi) -> None:
+    node = add_concept(graph, iris, "kpi", iris.kpi(kpi.id), kpi)
+    ours = Namespace(iris.ontology)
+    for kind in (ours.Kpi, CIDS.Indicator):
+        graph.add((node, RDF.type, kind))
+    graph.add((node, SKOS.broader, URIRef(iris.theme(kpi.theme))))
+    graph.add((node, CIDS.forTheme, URIRef(iris.theme(kpi.theme))))
+    graph.add((node, URIRef(NAMESPACES["sdmx-attribute"] + "unitMeasure"), URIRef(kpi.unit_iri)))
+    add_texts(graph, node, CIDS.hasName, kpi.labels)
+    graph.add((node, ours.direction, Literal(kpi.direction)))
+    graph.add((node, ours.tier, Literal(kpi.tier)))
+    graph.add((node, DCTERMS.source, Literal(kpi.source_body)))
+    for predicate, number in (
+        (ours.multiplier, kpi.multiplier),
+        (ours.minimum, kpi.minimum),
+        (ours.maximum, kpi.maximum),
+    ):
+        if number is not None:
+            graph.add(
+                (node, predicate, Literal(f"{number:g}" if number < 1e6 else str(int(number)), datatype=XSD.decimal))
+            )
+    _add_matches(graph, node, kpi.matches)
+
+
+def _add_matches(graph: Graph, node: URIRef, matches: Iterable[register.Match]) -> None:
+    """Only verified matches of one plain kind are published; all else stays in the register (DESIGN section 2)."""
+    for match in matches:
+        predicate = MATCHES.get(match.kind)
+        if match.status != "verified" or predicate is None:
+            continue
+        for outside in match.ids:
+            if match.scheme == "sdg":
+                graph.add((node, predicate, URIRef(outside)))
+            else:
+                # Neither Kolada nor IRIS+ publishes IRIs for single indicators, so their ids stay literals.
+                graph.add((node, DCTERMS.relation, Literal(f"{match.scheme}:{outside}")))
+
+
+def _add_codes(graph: Graph, iris: Iris) -> None:
+    for name, mint in (("statuses", iris.status), ("methods", iris.method), ("sectors", iris.sector)):
+        for code in register.codes(name).values():
+            scheme = {"statuses": "status", "methods": "method", "sectors": "sector"}[name]
+            node = add_concept(graph, iris, scheme, mint(code.id), code)
+            if same := code.properties.get("sdmx_iri"):
+                graph.add((node, SKOS.exactMatch, URIRef(same)))
+    sexes = SDMX_CODE.sex
+    graph.add((sexes, RDF.type, SKOS.ConceptScheme))
+    for code in register.codes("sexes").values():
+        node = URIRef(code.properties["sdmx_iri"])
+        graph.add((node, RDF.type, SKOS.Concept))
+        graph.add((node, RDF.type, SDMX_CODE.Sex))
+        graph.add((node, SKOS.inScheme, sexes))
+        graph.add((node, SKOS.notation, Literal(code.id)))
+        add_texts(graph, node, SKOS.prefLabel, code.labels)
+        add_texts(graph, node, RDFS.label, code.labels)

@@ -1,0 +1,117 @@
+"""All of Väven's errors, as one family.
+
+VavenError                  has a message and a `remedy`; command line and pages print both
+├── WrongUse                the caller asked for something that does not exist (exit code 2)
+│   ├── UnknownDataset
+│   └── BadSettings
+├── NotReadable             a partner's file could not be read at all: the verdict is "not checked"
+├── NotPublishable          the submission was checked and may not become a release
+├── PublishingFailed        a step of publishing could not be done; the same command may be run again
+│   ├── StoreUnavailable
+│   ├── CkanUnreachable
+│   └── CkanRefused
+└── QueryError              a SPARQL query gets no answer
+    ├── QuerySyntaxError    line and column where known (400)
+    ├── QueryRefused        SERVICE, updates, foreign graphs (403)
+    ├── QueryTimeout        ended at the deadline (504)
+    ├── AnswerTooLarge      ended at the size limit (413)
+    ├── QueryMemoryExceeded the worker reached its memory limit (507)
+    └── QueryBusy           no worker became free in time (503)
+"""
+
+
+class VavenError(Exception):
+    """`message` says what is wrong, `remedy` what the reader can do about it. Both are sentences for people."""
+
+    def __init__(self, message: str, *, remedy: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.message} {self.remedy}".strip()
+
+
+class WrongUse(VavenError):
+    pass
+
+
+class UnknownDataset(WrongUse):
+    pass
+
+
+class BadSettings(WrongUse):
+    pass
+
+
+class NotReadable(VavenError):
+    """`code` is the message code of the reason, e.g. "not-readable-empty"; `params` fill its sentence.
+
+    The sentences stand in vocab/messages, so that the report can say the reason in either language.
+    """
+
+    def __init__(self, code: str, **params: str | int) -> None:
+        super().__init__(code)
+        self.code = code
+        self.params = params
+
+
+class NotPublishable(VavenError):
+    pass
+
+
+class PublishingFailed(VavenError):
+    pass
+
+
+class StoreUnavailable(PublishingFailed):
+    pass
+
+
+class CkanUnreachable(PublishingFailed):
+    pass
+
+
+class CkanRefused(PublishingFailed):
+    pass
+
+
+class QueryError(VavenError):
+    """`status` is the HTTP status of RFC 9110 that the endpoint answers with; `kind` ends the problem type IRI."""
+
+    status = 400
+    kind = "query"
+
+
+class QuerySyntaxError(QueryError):
+    kind = "syntax"
+
+    def __init__(self, message: str, *, remedy: str = "", line: int | None = None, column: int | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.line = line
+        self.column = column
+
+
+class QueryRefused(QueryError):
+    status = 403
+    kind = "refused"
+
+
+class QueryTimeout(QueryError):
+    status = 504
+    kind = "timeout"
+
+
+class AnswerTooLarge(QueryError):
+    status = 413
+    kind = "too-large"
+
+
+class QueryMemoryExceeded(QueryError):
+    status = 507
+    kind = "memory"
+
+
+class QueryBusy(QueryError):
+    status = 503
+    kind = "busy"

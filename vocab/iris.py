@@ -1,0 +1,137 @@
+"""Every IRI that Väven mints, and the namespaces of others that we use (DESIGN section 5).
+
+The base IRI is configuration; nothing else in the project puts an IRI of ours together.
+"""
+
+from dataclasses import dataclass
+from urllib.parse import quote
+
+from vaven.vocab.periods import parse_period
+
+NAMESPACES = {
+    "qb": "http://purl.org/linked-data/cube#",
+    "sdmx-dimension": "http://purl.org/linked-data/sdmx/2009/dimension#",
+    "sdmx-measure": "http://purl.org/linked-data/sdmx/2009/measure#",
+    "sdmx-attribute": "http://purl.org/linked-data/sdmx/2009/attribute#",
+    "sdmx-concept": "http://purl.org/linked-data/sdmx/2009/concept#",
+    "sdmx-code": "http://purl.org/linked-data/sdmx/2009/code#",
+    "cube": "https://cube.link/",
+    "cids": "https://ontology.commonapproach.org/cids#",
+    "i72": "http://ontology.eil.utoronto.ca/ISO21972/iso21972#",
+    "dcat": "http://www.w3.org/ns/dcat#",
+    "dcatap": "http://data.europa.eu/r5r/",
+    "dcterms": "http://purl.org/dc/terms/",
+    "foaf": "http://xmlns.com/foaf/0.1/",
+    "vcard": "http://www.w3.org/2006/vcard/ns#",
+    "prov": "http://www.w3.org/ns/prov#",
+    "skos": "http://www.w3.org/2004/02/skos/core#",
+    "void": "http://rdfs.org/ns/void#",
+    "sd": "http://www.w3.org/ns/sparql-service-description#",
+    "spdx": "http://spdx.org/rdf/terms#",
+    "geo": "http://www.opengis.net/ont/geosparql#",
+    "schema": "https://schema.org/",
+    "unit": "http://qudt.org/vocab/unit/",
+    "owl": "http://www.w3.org/2002/07/owl#",
+    "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
+    "rdfs": "http://www.w3.org/2000/01/rdf-schema#",
+    "xsd": "http://www.w3.org/2001/XMLSchema#",
+}
+
+# Years, quarters and months have public IRIs; an own interval gets one of ours.
+REFERENCE_PERIODS = {
+    "year": "http://reference.data.gov.uk/id/gregorian-year/",
+    "quarter": "http://reference.data.gov.uk/id/gregorian-quarter/",
+    "month": "http://reference.data.gov.uk/id/gregorian-month/",
+}
+
+
+def segment(text: str) -> str:
+    """One path segment of an IRI: RFC 3987 letters stay, everything that RFC 3986 reserves is escaped."""
+    return "".join(c if ord(c) > 127 or c in "+" else quote(c, safe="") for c in text)
+
+
+@dataclass(frozen=True)
+class Iris:
+    """The minting of IRIs below one `base`, which ends in a slash. Each method returns an absolute IRI."""
+
+    base: str
+
+    def _id(self, *parts: str) -> str:
+        return self.base + "id/" + "/".join(segment(part) for part in parts)
+
+    @property
+    def ontology(self) -> str:
+        """Namespace of Väven's own classes and properties, with its closing #."""
+        return f"{self.base}ns#"
+
+    @property
+    def structure(self) -> str:
+        """The one Data Structure Definition that all our cubes share."""
+        return f"{self.base}ns#structure"
+
+    @property
+    def catalogue(self) -> str:
+        return self._id("catalogue")
+
+    @property
+    def service(self) -> str:
+        return self._id("sparql")
+
+    def kpi(self, slug: str) -> str:
+        return self._id("kpi", slug)
+
+    def theme(self, slug: str) -> str:
+        return self._id("theme", slug)
+
+    def scheme(self, name: str) -> str:
+        """A SKOS concept scheme: kpi, theme, area, age, status, method."""
+        return self._id("scheme", name)
+
+    def area(self, vintage: str, code: str) -> str:
+        """`vintage` is deso2018, deso2025, regso2020, regso2025, kommun, lan, or own (code then has the dataset)."""
+        return self._id("area", vintage, code)
+
+    def organisation(self, number: str) -> str:
+        return self._id("organisation", number.replace("-", ""))
+
+    def investment(self, slug: str) -> str:
+        return self._id("investment", slug)
+
+    def dataset(self, slug: str, version: int | None = None) -> str:
+        return self._id("dataset", slug) if version is None else self._id("dataset", slug, str(version))
+
+    def distribution(self, slug: str, version: int, file: str) -> str:
+        return self._id("dataset", slug, str(version), file)
+
+    def target(self, dataset: str, area: str, kpi: str, period: str) -> str:
+        return self._id("target", dataset, area, kpi, parse_period(period).slug)
+
+    def age(self, group: str) -> str:
+        return self._id("age", group)
+
+    def status(self, code: str) -> str:
+        return self._id("status", code)
+
+    def method(self, code: str) -> str:
+        return self._id("method", code)
+
+    def sector(self, code: str) -> str:
+        return self._id("sector", code)
+
+    def observation(self, dataset: str, area: str, kpi: str, period: str, sex: str, age: str) -> str:
+        parts = (area, kpi, parse_period(period).slug, sex, age)
+        return self.observation_stem(dataset) + "/".join(segment(part) for part in parts)
+
+    def observation_stem(self, dataset: str) -> str:
+        """What all observations of a dataset begin with; area, KPI, period, sex and age follow, one segment each."""
+        return self._id("observation", dataset) + "/"
+
+    def period(self, text: str) -> str:
+        period = parse_period(text)
+        return REFERENCE_PERIODS[period.kind] + text if period.kind != "interval" else self._id("period", period.slug)
+
+    @property
+    def prefixes(self) -> dict[str, str]:
+        """All prefixes that our endpoint and our Turtle use, our own included."""
+        ours = {name: f"{self.base}id/{name}/" for name in ("kpi", "theme", "area", "dataset", "investment")}
+        return NAMESPACES | {"vaven": self.ontology} | ours

@@ -1,0 +1,43 @@
+"""Sentences for people, in Swedish and English, kept in TOML catalogues of flat keys.
+
+A package keeps its own catalogues as `messages/*.{lang}.toml` or `messages/{lang}.toml`; code names a
+key and parameters and never holds a sentence. A missing key is a defect that the house test finds.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+LANGUAGES = ("sv", "en")
+DEFAULT_LANGUAGE = "sv"
+
+
+@dataclass(frozen=True)
+class Messages:
+    """The catalogue of one package in one language. `texts` maps a flat key to a `str.format` template."""
+
+    language: str
+    texts: Mapping[str, str]
+
+    def __call__(self, key: str, /, **params: object) -> str:
+        """The sentence for `key`. Raises KeyError for an unknown key: our defect, never the user's."""
+        return self.texts[key].format(**params) if params else self.texts[key]
+
+    def get(self, key: str, default: str = "") -> str:
+        return self.texts.get(key, default)
+
+
+@cache
+def messages(language: str, package: str = "vaven.vocab") -> Messages:
+    """All catalogues of `package` in `language` ("sv" or "en") as one; a key given twice is a ValueError."""
+    texts: dict[str, str] = {}
+    folder = files(package) / "messages"
+    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
+        if entry.name == f"{language}.toml" or entry.name.endswith(f".{language}.toml"):
+            for key, text in tomllib.loads(entry.read_text("utf-8")).items():
+                if key in texts:
+                    raise ValueError(f"message key {key!r} stands twice in the {language} catalogues of {package}")
+                texts[key] = text
+    return Messages(language, texts)

@@ -1,0 +1,63 @@
+"""Periods of observations: ISO 8601 years, quarters, months and intervals (DESIGN section 2).
+
+A quarter is written 2024-Q1 as in SDMX 2.1 (section 6, "reporting quarter"), since ISO 8601 has none.
+"""
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import date
+
+YEAR = re.compile(r"(\d{4})")
+QUARTER = re.compile(r"(\d{4})-Q([1-4])")
+MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+INTERVAL = re.compile(r"(\d{4}(?:-\d{2}-\d{2})?)/(\d{4}(?:-\d{2}-\d{2})?)")
+
+
+@dataclass(frozen=True)
+class Period:
+    """A stretch of days. `kind` is year, quarter, month or interval; `start` and `end` are both inside it."""
+
+    text: str
+    kind: str
+    start: date
+    end: date
+
+    @property
+    def slug(self) -> str:
+        """The text as one path segment: the interval's slash becomes two hyphens (ISO 8601-1, 5.5.2.3 note)."""
+        return self.text.replace("/", "--")
+
+
+def parse_period(text: str) -> Period:
+    """Read a period. Raises ValueError where the text has no such form, no such day, or ends before it starts."""
+    if found := YEAR.fullmatch(text):
+        year = int(found[1])
+        return Period(text, "year", date(year, 1, 1), date(year, 12, 31))
+    if found := QUARTER.fullmatch(text):
+        year, quarter = int(found[1]), int(found[2])
+        return Period(text, "quarter", date(year, 3 * quarter - 2, 1), _month_end(year, 3 * quarter))
+    if found := MONTH.fullmatch(text):
+        year, month = int(found[1]), int(found[2])
+        return Period(text, "month", date(year, month, 1), _month_end(year, month))
+    if found := INTERVAL.fullmatch(text):
+        start, end = _edge(found[1], first=True), _edge(found[2], first=False)
+        if end < start:
+            raise ValueError(f"the interval {text} ends before it starts")
+        return Period(text, "interval", start, end)
+    raise ValueError(f"{text!r} is not a year, quarter, month or interval")
+
+
+def period_from_slug(slug: str) -> Period:
+    """The inverse of `Period.slug`."""
+    return parse_period(slug.replace("--", "/"))
+
+
+def _month_end(year: int, month: int) -> date:
+    return date(year, month, calendar.monthrange(year, month)[1])
+
+
+def _edge(text: str, *, first: bool) -> date:
+    if len(text) == 4:
+        return date(int(text), 1, 1) if first else date(int(text), 12, 31)
+    return date.fromisoformat(text)

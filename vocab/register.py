@@ -1,0 +1,141 @@
+"""The KPI register and its code lists, read from the CSV files of this room (sources: vocab/SOURCES.md)."""
+
+import csv
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Something with a code and words in both languages. `text(lang)` is its label, `definition(lang)` its meaning."""
+
+    id: str
+    labels: Mapping[str, str]
+    definitions: Mapping[str, str] = field(default_factory=dict)
+
+    def text(self, language: str) -> str:
+        return self.labels[language]
+
+    def definition(self, language: str) -> str:
+        return self.definitions.get(language, "")
+
+
+@dataclass(frozen=True)
+class Match:
+    """A tie to an outside register. Only `status` "verified" may be published as a fact (DESIGN section 2)."""
+
+    scheme: str
+    ids: tuple[str, ...]
+    kind: str
+    status: str
+
+
+@dataclass(frozen=True)
+class Kpi(Labelled):
+    """A row of kpis.csv. `minimum` and `maximum` are in `unit`; `multiplier` is value / (numerator / denominator)."""
+
+    tier: str = ""
+    theme: str = ""
+    units: Mapping[str, str] = field(default_factory=dict)
+    unit_iri: str = ""
+    direction: str = ""
+    numerators: Mapping[str, str] = field(default_factory=dict)
+    denominators: Mapping[str, str] = field(default_factory=dict)
+    multiplier: float = 1.0
+    minimum: float | None = None
+    maximum: float | None = None
+    geo_level: str = ""
+    source_body: str = ""
+    matches: tuple[Match, ...] = ()
+    cids_class: str = ""
+    note: str = ""
+
+    def unit(self, language: str) -> str:
+        return self.units[language]
+
+    @property
+    def is_ratio(self) -> bool:
+        """Whether the value is multiplier x numerator / denominator, so that the three can be compared."""
+        return bool(self.denominators.get("en")) and self.unit_iri != "http://qudt.org/vocab/unit/UNITLESS"
+
+
+@dataclass(frozen=True)
+class Theme(Labelled):
+    data_theme: str = ""
+
+
+@dataclass(frozen=True)
+class Code(Labelled):
+    """A code of a code list; `properties` are the list's further columns, e.g. `value_missing` of a status."""
+
+    properties: Mapping[str, str] = field(default_factory=dict)
+
+
+def rows(name: str) -> Iterator[dict[str, str]]:
+    """The rows of a CSV file of this room, e.g. "kpis.csv"; every cell is text, a blank one is ""."""
+    with (files(__package__) / name).open(encoding="utf-8", newline="") as lines:
+        yield from csv.DictReader(lines)
+
+
+@cache
+def kpis() -> Mapping[str, Kpi]:
+    """All KPIs by slug, in the register's order."""
+    return {row["id"]: _kpi(row) for row in rows("kpis.csv")}
+
+
+@cache
+def themes() -> Mapping[str, Theme]:
+    return {
+        row["id"]: Theme(row["id"], _both(row, "label"), _both(row, "definition"), row["data_theme"])
+        for row in rows("themes.csv")
+    }
+
+
+@cache
+def codes(name: str) -> Mapping[str, Code]:
+    """A code list by name: sexes, statuses, methods, sectors (column `code`) or licences (column `id`)."""
+    listed = {}
+    for row in rows(f"{name}.csv"):
+        code = row.get("code") or row["id"]
+        listed[code] = Code(code, _both(row, "label"), _both(row, "definition"), row)
+    return listed
+
+
+def _both(row: Mapping[str, str], stem: str) -> dict[str, str]:
+    return {language: row.get(f"{stem}_{language}", "") for language in ("sv", "en")}
+
+
+def _number(text: str) -> float | None:
+    return float(text) if text else None
+
+
+def _kpi(row: Mapping[str, str]) -> Kpi:
+    return Kpi(
+        id=row["id"],
+        labels=_both(row, "label"),
+        definitions=_both(row, "definition"),
+        tier=row["tier"],
+        theme=row["theme"],
+        units={"sv": row["unit_sv"], "en": row["unit"]},
+        unit_iri=row["unit_iri"],
+        direction=row["direction"],
+        numerators={"sv": row["numerator_sv"], "en": row["numerator"]},
+        denominators={"sv": row["denominator_sv"], "en": row["denominator"]},
+        multiplier=float(row["multiplier"]),
+        minimum=_number(row["min"]),
+        maximum=_number(row["max"]),
+        geo_level=row["geo_level"],
+        source_body=row["source_body"],
+        matches=tuple(_matches(row)),
+        cids_class=row["cids_class"],
+        note=row["note"],
+    )
+
+
+def _matches(row: Mapping[str, str]) -> Iterator[Match]:
+    for scheme, ids in (("kolada", "kolada_ids"), ("sdg", "sdg_iri"), ("iris", "iris_ids")):
+        found = tuple(part for part in row[ids].replace(";", " ").replace(",", " ").split() if part)
+        if found:
+            yield Match(scheme, found, row[f"{scheme}_match"], row[f"{scheme}_status"])
