@@ -1,7 +1,8 @@
 """What a check says: findings, their counts, and the verdict. Values only; no sentence stands here."""
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -50,7 +51,7 @@ class Finding:
     column: str | None = None
     field: str | None = None
     text: str | None = None
-    params: Mapping[str, object] = field(default_factory=dict)
+    params: Mapping[str, object] = dataclasses.field(default_factory=dict)
     fix: Fix | None = None
 
     @property
@@ -83,7 +84,7 @@ class Report:
     findings: tuple[Finding, ...]
     counts: Mapping[str, int]
     assumptions: tuple[Finding, ...] = ()
-    rows: Mapping[str, int] = field(default_factory=dict)
+    rows: Mapping[str, int] = dataclasses.field(default_factory=dict)
     engine: str = ""
     standard_version: str = ""
     rules_version: str = ""

@@ -125,7 +125,7 @@ class Areas:
         wanted = VINTAGES[level] if vintage is None else (vintage,)
         pool = [c for v in wanted for c in self.listed(level, v)]
         near = [c for c in pool if c[:4] == code[:4]] or pool
-        best = max(near, key=lambda c: (_same_places(c, code), c), default=None)
+        best = min(near, key=lambda c: (-_same_places(c, code), c), default=None)
         return best if best and _same_places(best, code) >= len(code) - 2 else None
 
     def _name_before(self, code: str) -> str:

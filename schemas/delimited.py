@@ -1,0 +1,62 @@
+"""CSV, TSV and their relatives as a grid: delimiter found, physical line numbers kept."""
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+
+from vaven.schemas.finding import Finding, Severity
+from vaven.schemas.grid import Grid, GridRow
+from vaven.vocab.errors import NotReadable
+
+DELIMITERS = (";", ",", "\t", "|")
+DELIMITER_NAMES = {";": ";", ",": ",", "\t": "tab", "|": "|"}
+SAMPLE_LINES = 100
+# A quoted cell over more lines than this is a quote that was never closed, not a long note.
+MAX_RECORD_LINES = 200
+MAX_CELL = 1_000_000
+csv.field_size_limit(MAX_CELL)
+
+
+def read_delimited(path: Path, encoding: str) -> Grid:
+    """The one sheet of a text file. Rows carry the line on which their record begins."""
+    with path.open(encoding=encoding, newline="") as lines:
+        sample = [line[:10_000] for line in islice(lines, SAMPLE_LINES)]
+    delimiter = find_delimiter(sample)
+    notes = []
+    if encoding == "cp1252":
+        notes.append(Finding("assumed-encoding", Severity.NOTE, params={"encoding": "Windows-1252"}))
+    if delimiter != ",":
+        params = {"delimiter": DELIMITER_NAMES[delimiter]}
+        notes.append(Finding("assumed-delimiter", Severity.NOTE, params=params))
+    return Grid(path.name, None, _rows(path, encoding, delimiter), delimiter != ",", tuple(notes))
+
+
+def find_delimiter(sample: list[str]) -> str:
+    """The delimiter that splits most lines of the sample into the same number of cells, two at least.
+
+    A single column is comma separated by definition (RFC 4180).
+    """
+
+    def fitness(delimiter: str) -> tuple[int, int]:
+        widths = Counter(len(row) for row in csv.reader(sample, delimiter=delimiter) if len(row) > 1)
+        width, lines = max(widths.items(), key=lambda pair: (pair[1], pair[0]), default=(0, 0))
+        return lines, width
+
+    best = max(DELIMITERS, key=fitness)
+    return best if fitness(best)[0] else ","
+
+
+def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[GridRow]:
+    with path.open(encoding=encoding, newline="") as lines:
+        reader = csv.reader(lines, delimiter=delimiter)
+        before = 0
+        try:
+            for record in reader:
+                if reader.line_num - before > MAX_RECORD_LINES:
+                    raise NotReadable("not-readable-quote", file=path.name, row=before + 1)
+                yield before + 1, [cell.strip() for cell in record]
+                before = reader.line_num
+        except csv.Error as cause:
+            raise NotReadable("not-readable-line", file=path.name, row=before + 1) from cause

@@ -1,0 +1,33 @@
+"""A sheet as it lies before anyone knows what it means: rows of text cells with the numbers people see."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from vaven.schemas.finding import Finding
+
+# A row: its number as the partner's program counts it (from 1), and its cells as stripped text ("" is empty).
+GridRow = tuple[int, list[str]]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """`rows` can be walked once. `sheet` is None in a text file. `notes` say how the text was read.
+
+    `decimal_comma` tells whether commas in numbers are likelier decimal (Swedish) than grouping (English).
+    """
+
+    file: str
+    sheet: str | None
+    rows: Iterator[GridRow]
+    decimal_comma: bool = True
+    notes: tuple[Finding, ...] = field(default=())
+
+
+def column_letter(index: int) -> str:
+    """Spreadsheet name of the column at a zero-based index: 0 is A, 26 is AA."""
+    letters = ""
+    index += 1
+    while index:
+        index, rest = divmod(index - 1, 26)
+        letters = chr(ord("A") + rest) + letters
+    return letters

@@ -1,0 +1,197 @@
+"""From cells as written to cells by the standard: numbers, codes and missing marks, decided column by column.
+
+Everything is one pass of SQL over columns. Each decision is a note, so that nobody is surprised by it.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cache
+from importlib.resources import files
+
+import duckdb
+
+from vaven.schemas.finding import Finding, Severity
+from vaven.schemas.layout import fold
+from vaven.schemas.standard import Field, TableSchema
+from vaven.schemas.tables import Column
+from vaven.vocab import register
+from vaven.vocab.areas import level_of, without_suffix
+
+NUMERIC = ("number", "integer")
+DEFAULTS = {"sex": "T", "age_group": "T"}
+# SDMX status for the marks of Swedish official statistics (DOMAIN section 4): ".." not available or too
+# uncertain, "." not applicable. "-" may mean zero and is left for the partner to say.
+MARKS = {"..": "O", "…": "O", ".": "M"}
+AREA_FIELDS = ("neighbourhood", "code", "municipality")
+WHOLE_FLOAT = re.compile(r"(\d+)\.0+")
+AGE_WORDS = re.compile(
+    r"(\d{1,3})\s*(?:-|–|till|to)\s*(\d{1,3})(?:\s*(?:år|years?))?|(\d{1,3})\s*\+(?:\s*(?:år|years?))?"
+)
+ALL_AGES = frozenset(("alla", "totalt", "total", "samtliga", "all", "alla aldrar", "all ages", "t"))
+LISTED_LEVELS = {"omrade": "own", "eget": "own", "eget omrade": "own", "municipality": "kommun"}
+
+
+def tidy(
+    work: duckdb.DuckDBPyConnection,
+    raw: str,
+    relation: str,
+    columns: Sequence[Column],
+    schema: TableSchema,
+    place: Mapping[str, str | None],
+    *,
+    decimal_comma: bool,
+) -> tuple[tuple[Column, ...], list[Finding]]:
+    """Make `relation` from `raw` (both as schemas.tables.Table.relation). Returns all columns and the notes."""
+    notes: list[Finding] = []
+    names = [c.name for c in columns]
+    given = {c.name: _clean(c.name) for c in columns}
+    marks_filled = "value" in given and "status" in schema.names
+    if marks_filled:
+        notes += _note_marks(work, raw, place)
+        given["status"] = _status_expression("status" in names)
+    for column in columns:
+        field = schema[column.name]
+        at = {**place, "column": column.letter, "field": column.name}
+        if field.type in NUMERIC:
+            given[column.name], found = _number_expression(work, raw, field, decimal_comma, at)
+        else:
+            found = _recode(work, raw, field, given, at)
+        notes += found
+    added = [name for name in DEFAULTS if name in schema.names and name not in names]
+    given |= {name: f"'{DEFAULTS[name]}'" for name in added}
+    notes += [Finding("assumed-default", Severity.NOTE, **place, field=name) for name in added]  # type: ignore[arg-type]
+    order = [name for name in schema.names if name in given]
+    select = ", ".join(f'{given[name]} AS "{name}"' for name in order)
+    work.execute(f"CREATE TABLE {relation} AS SELECT _row, {select} FROM {raw} ORDER BY _row")
+    letters = {c.name: c for c in columns}
+    return tuple(letters.get(name, Column(name, None, None)) for name in order), notes
+
+
+def _clean(name: str) -> str:
+    return f"nullif(\"{name}\", '')"
+
+
+def _status_expression(has_status: bool) -> str:
+    marks = " ".join(f"WHEN '{mark}' THEN '{status}'" for mark, status in MARKS.items())
+    own = "nullif(upper(\"status\"), '')" if has_status else "NULL"
+    return f'coalesce({own}, CASE "value" {marks} END)'
+
+
+def _note_marks(work: duckdb.DuckDBPyConnection, raw: str, place: Mapping[str, str | None]) -> Iterator[Finding]:
+    marks = ", ".join(f"'{mark}'" for mark in MARKS)
+    query = f'SELECT "value", count(*) FROM {raw} WHERE "value" IN ({marks}) GROUP BY 1 ORDER BY 1'
+    for mark, count in work.execute(query).fetchall():
+        params = {"mark": mark, "count": count, "status": MARKS[mark]}
+        yield Finding("assumed-missing", Severity.NOTE, **place, field="value", params=params)  # type: ignore[arg-type]
+
+
+def _number_expression(
+    work: duckdb.DuckDBPyConnection, raw: str, field: Field, decimal_comma: bool, at: Mapping[str, str | None]
+) -> tuple[str, list[Finding]]:
+    """SQL that gives plain numbers (point as decimal sign, no grouping); text that is no number stays as it is."""
+    query = (files(__package__) / "sql" / "number_style.sql").read_text("utf-8")
+    found = work.execute(query.replace("{column}", field.name).replace("{raw}", raw)).fetchone() or (0,) * 5
+    style = number_style(*found, decimal_comma=decimal_comma)
+    bare = f"replace(replace(replace({_clean(field.name)}, chr(160), ''), chr(8239), ''), chr(8201), '')"
+    bare = f"replace(replace({bare}, ' ', ''), '−', '-')"
+    text = {
+        "plain": bare,
+        "decimal-comma": f"replace(replace({bare}, '.', ''), ',', '.')" if found[2] else f"replace({bare}, ',', '.')",
+        "grouping-comma": f"replace({bare}, ',', '')",
+    }[style]
+    if field.type == "integer":
+        text = f"regexp_replace({text}, '^(-?\\d+)\\.0+$', '\\1')"
+    marks = ", ".join(f"'{mark}'" for mark in MARKS)
+    is_number = r"^[-−]?[\d\s\x{00a0}\x{202f}\x{2009}]*[\d.,]*\d([eE][-+]?\d+)?$"
+    kept = f'WHEN "{field.name}" IN ({marks}) THEN NULL' if field.name in ("value", "numerator", "denominator") else ""
+    expression = (
+        f"CASE {kept} WHEN regexp_matches(\"{field.name}\", '{is_number}') THEN {text} ELSE {_clean(field.name)} END"
+    )
+    if style == "plain":
+        return expression, []
+    return expression, [Finding("assumed-decimal", Severity.NOTE, **at, params={"style": style})]  # type: ignore[arg-type]
+
+
+def number_style(
+    commas: int, grouped: int, both_decimal: int, both_grouping: int, zero_lead: int, *, decimal_comma: bool
+) -> str:
+    """What a comma means in a column: counts of cells with commas, of those that could be grouped thousands
+    ("4,726"), of those with points before ("1.234,5") and after ("1,234.5") the comma, and with a
+    lead of zero ("0,125").
+    """
+    if not commas:
+        return "plain"
+    if both_decimal and not both_grouping:
+        return "decimal-comma"
+    if both_grouping and not both_decimal:
+        return "grouping-comma"
+    if grouped < commas or zero_lead or decimal_comma:
+        return "decimal-comma"
+    return "grouping-comma"
+
+
+def _recode(
+    work: duckdb.DuckDBPyConnection, raw: str, field: Field, given: dict[str, str], at: Mapping[str, str | None]
+) -> list[Finding]:
+    """Replace other ways of writing a code by the code. Only distinct texts are looked at."""
+    recode = _recoder(field)
+    if recode is None:
+        return []
+    texts = work.execute(f'SELECT DISTINCT "{field.name}" FROM {raw} WHERE "{field.name}" <> \'\'').fetchall()
+    changed = [(text, code) for (text,) in texts if (code := recode(text)) != text]
+    if not changed:
+        return []
+    table = f"recode_{raw}_{field.name}"
+    work.execute(f"CREATE TEMP TABLE {table} (text VARCHAR, code VARCHAR)")
+    work.executemany(f"INSERT INTO {table} VALUES (?, ?)", changed)
+    inner = given[field.name] if field.name != "status" else _clean("status")
+    mapped = f'coalesce((SELECT code FROM {table} WHERE {table}.text = {raw}."{field.name}"), {inner})'
+    given[field.name] = mapped
+    shown = "; ".join(f"{text} → {code}" for text, code in sorted(changed)[:5])
+    params = {"count": len(changed), "examples": shown + (" …" if len(changed) > 5 else "")}
+    return [Finding("assumed-code", Severity.NOTE, **at, params=params)]  # type: ignore[arg-type]
+
+
+def _recoder(field: Field) -> Callable[[str], str] | None:
+    """How a text of this field becomes a code; texts it does not know come back as they are."""
+    if field.name == "age_group":
+        return _age
+    if field.name in ("period", "baseline_period"):
+        return lambda text: WHOLE_FLOAT.sub(r"\1", text) if WHOLE_FLOAT.fullmatch(text) else text.upper()
+    if field.name in AREA_FIELDS:
+        return _area
+    if field.name == "level":
+        return lambda text: LISTED_LEVELS.get(fold(text), text.casefold())
+    listed = field.descriptor.get("codes")
+    if listed and field.name != "status":
+        synonyms = _synonyms(listed)
+        return lambda text: synonyms.get(fold(text), text)
+    return None
+
+
+@cache
+def _synonyms(listed: str) -> Mapping[str, str]:
+    """Folded text to code, for a code list: codes, labels in both languages, synonyms."""
+    words: Mapping[str, register.Labelled] = register.kpis() if listed == "kpis" else register.codes(listed)
+    found = {}
+    for code in words.values():
+        synonyms = code.properties.get("synonyms", "").split("|") if isinstance(code, register.Code) else []
+        for text in (code.id, *code.labels.values(), *synonyms):
+            if text:
+                found.setdefault(fold(text), code.id)
+    return found
+
+
+def _age(text: str) -> str:
+    if fold(text) in ALL_AGES:
+        return "T"
+    if found := AGE_WORDS.fullmatch(text):
+        return f"{found[3]}+" if found[3] else f"{found[1]}-{found[2]}"
+    return text
+
+
+def _area(text: str) -> str:
+    """A code without SCB's vintage suffix, or the code in front of a name ("0180 Stockholm")."""
+    code, _ = without_suffix(WHOLE_FLOAT.sub(r"\1", text) if WHOLE_FLOAT.fullmatch(text) else text)
+    first = code.split(" ", 1)[0]
+    return first if first != code and level_of(first) else code.upper() if level_of(code.upper()) else code
