@@ -60,15 +60,24 @@ class Finding:
         cell = f"{self.column or ''}{self.row or ''}"
         return "!".join(part for part in (self.sheet, cell) if part)
 
+    def title(self, language: str) -> str:
+        return messages(language)(f"rule.{self.code}.title")
+
     def message(self, language: str) -> str:
-        return messages(language)(f"rule.{self.code}.message", **self._filled)
+        return messages(language)(f"rule.{self.code}.message", **self._words(language))
 
     def remedy(self, language: str) -> str:
-        return messages(language)(f"rule.{self.code}.remedy", **self._filled)
+        return messages(language)(f"rule.{self.code}.remedy", **self._words(language))
 
-    @property
-    def _filled(self) -> dict[str, object]:
-        return {"text": self.text or "", "field": self.field or "", "row": self.row or "", **self.params}
+    def _words(self, language: str) -> dict[str, object]:
+        """What fills the sentences: a parameter `label_sv` is `label` in Swedish, and nothing is shown as a dash."""
+        given = {"text": self.text, "field": self.field, "row": self.row, **self.params}
+        ending = f"_{language}"
+        given |= {name.removesuffix(ending): value for name, value in self.params.items() if name.endswith(ending)}
+        for name in ("type", "style"):
+            if name in given:
+                given[name] = messages(language)(f"{name}.{given[name]}")
+        return {name: "–" if value in (None, "") else value for name, value in given.items()}
 
 
 @dataclass(frozen=True)

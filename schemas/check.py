@@ -1,0 +1,206 @@
+"""Check tables against the standard: every rule over every table, counted in full, listed up to a limit."""
+
+import difflib
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from importlib.resources import files
+from pathlib import Path
+
+import duckdb
+
+from vaven.schemas.compile import SQL_TYPES, Check, checks, quoted, typed
+from vaven.schemas.finding import Finding, Report, Severity, Verdict
+from vaven.schemas.read import read
+from vaven.schemas.rules import places, references, times, values
+from vaven.schemas.rules.registry import RULES, Checking, Hit, Rule, severity_of
+from vaven.schemas.standard import RESOURCES, STANDARD_VERSION, standard
+from vaven.schemas.tables import Table, Tables
+from vaven.vocab import register
+from vaven.vocab.errors import NotReadable
+
+RULES_VERSION = "1.0"
+# How many findings of one rule in one table are listed; the counts go on.
+LISTED = 1_000
+# Importing a module of rules registers them; the names are kept so that nothing looks unused.
+RULE_MODULES = (values, times, places, references)
+
+
+@dataclass
+class _Findings:
+    """Findings as they come, with counts that go on where the listing stops."""
+
+    listed: list[Finding] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
+    severities: set[Severity] = field(default_factory=set)
+
+    def add(self, finding: Finding) -> None:
+        self.counts[finding.code] += 1
+        self.severities.add(finding.severity)
+        if self.counts[finding.code] <= LISTED:
+            self.listed.append(finding)
+
+
+def validate(source: Path | str, *, slug: str | None = None, today: date | None = None) -> Report:
+    """Read and check a file. Never raises for what is in it: an unreadable file is a report "not checked"."""
+    path = Path(source)
+    try:
+        with read(path, slug=slug) as tables:
+            return check(tables, today=today)
+    except NotReadable as reason:
+        return not_checked(path, reason)
+
+
+def check(tables: Tables, *, today: date | None = None) -> Report:
+    """All findings about tables that were read. Costs one scan a table, and one more for each rule with faults."""
+    found = _Findings()
+    for problem in tables.problems:
+        found.add(problem)
+    if "observations" not in tables.tables and not found.counts["not-the-standard"]:
+        found.add(Finding("observations-missing", Severity.ERROR))
+    _register_kpis(tables.workspace)
+    for resource in RESOURCES:
+        if table := tables.tables.get(resource):
+            _check_table(tables, table, today or date.today(), found)
+    order = {resource: i for i, resource in enumerate(RESOURCES)}
+    found.listed.sort(key=lambda f: (order.get(f.resource or "", -1), f.row or 0, f.column or "", f.code))
+    return Report(
+        source=tables.source.name,
+        sha256=tables.sha256,
+        verdict=_verdict(found.severities),
+        findings=tuple(found.listed),
+        counts=dict(found.counts),
+        assumptions=tables.assumptions,
+        rows={name: table.row_count for name, table in tables.tables.items()},
+        engine=f"duckdb {duckdb.__version__}",
+        standard_version=STANDARD_VERSION,
+        rules_version=RULES_VERSION,
+        checked_at=datetime.now(UTC).replace(microsecond=0),
+    )
+
+
+def not_checked(path: Path, reason: NotReadable) -> Report:
+    return Report(
+        source=path.name,
+        sha256="",
+        verdict=Verdict.NOT_CHECKED,
+        findings=(Finding(reason.code, Severity.ERROR, params=reason.params),),
+        counts={reason.code: 1},
+        standard_version=STANDARD_VERSION,
+        rules_version=RULES_VERSION,
+        checked_at=datetime.now(UTC).replace(microsecond=0),
+    )
+
+
+def _verdict(severities: set[Severity]) -> Verdict:
+    if Severity.ERROR in severities:
+        return Verdict.INVALID
+    return Verdict.VALID_WITH_WARNINGS if Severity.WARNING in severities else Verdict.VALID
+
+
+def _check_table(tables: Tables, table: Table, today: date, found: _Findings) -> None:
+    schema = standard()[table.resource]
+    on = Checking(tables, table, schema, standard(), _view(tables.workspace, table), today)
+    rules = [rule for rule in RULES.values() if rule.resource in ("", table.resource)]
+    by_row = [*checks(table, schema), *(c for rule in rules if rule.by_row for c in rule.by_row(on))]
+    _check_rows(on, by_row, found)
+    for rule in rules:
+        for hit in _hits(rule, on):
+            found.add(_finding(on, rule.code, hit))
+
+
+def _hits(rule: Rule, on: Checking) -> Iterable[Hit]:
+    return rule.wide(on) if rule.wide else ()
+
+
+def _view(work: duckdb.DuckDBPyConnection, table: Table) -> str:
+    """The relation that row rules see; for observations with the register's columns beside the cells."""
+    if table.resource != "observations":
+        return table.relation
+    schema = standard()["observations"]
+    numbers = ", ".join(
+        f"{typed(f) if table.column(f.name) else f'NULL::{SQL_TYPES[f.type]}'} AS {f.name}_n"
+        for f in schema.fields
+        if f.type in ("number", "integer")
+    )
+    query = (files(__package__) / "sql" / "observations_view.sql").read_text("utf-8")
+    kpi = "t.kpi" if table.column("kpi") else "NULL"
+    parts = {"view": "observations_view", "relation": table.relation, "numbers": numbers, "kpi": kpi}
+    for name, part in parts.items():
+        query = query.replace("{" + name + "}", part)
+    work.execute(query)
+    return "observations_view"
+
+
+def _register_kpis(work: duckdb.DuckDBPyConnection) -> None:
+    work.execute(
+        "CREATE OR REPLACE TABLE register_kpis "
+        "(id VARCHAR, minimum DOUBLE, maximum DOUBLE, multiplier DOUBLE, is_share BOOLEAN, is_ratio BOOLEAN)"
+    )
+    rows = [
+        (k.id, k.minimum, k.maximum, k.multiplier, k.unit("en") == "%" and k.maximum == 100, k.is_ratio)
+        for k in register.kpis().values()
+    ]
+    work.executemany("INSERT INTO register_kpis VALUES (?, ?, ?, ?, ?, ?)", rows)
+
+
+def _check_rows(on: Checking, by_row: list[Check], found: _Findings) -> None:
+    """The faults of single rows: counted in one scan for all checks, then listed for those that have any."""
+    if not by_row:
+        return
+    counts = ", ".join(f"count(*) FILTER ({c.where})" for c in by_row)
+    counted = on.work.execute(f"SELECT {counts} FROM {on.view}").fetchone() or ()
+    for fault, count in zip(by_row, counted, strict=True):
+        if count:
+            listed = [_finding(on, fault.code, hit) for hit in _listed(on, fault)]
+            for finding in listed:
+                found.add(finding)
+            found.counts[fault.code] += count - len(listed)
+
+
+def _listed(on: Checking, fault: Check) -> Iterator[Hit]:
+    cell = quoted(fault.field) if fault.field and on.has(fault.field) else "NULL"
+    params = "".join(f", {sql}" for sql in fault.params.values())
+    query = f"SELECT _row, {cell}{params} FROM {on.view} WHERE {fault.where} ORDER BY _row LIMIT {LISTED}"
+    for row, cell_text, *shown in on.work.execute(query).fetchall():
+        yield Hit(row, fault.field, cell_text, dict(zip(fault.params, shown, strict=True)))
+
+
+def _finding(on: Checking, code: str, hit: Hit) -> Finding:
+    column = on.table.column(hit.field) if hit.field else None
+    params = {**_words(on, hit), **hit.params}
+    if code == "not-in-list" and hit.field:
+        params["nearest"] = _nearest(on, hit)
+    return Finding(
+        code=code,
+        severity=severity_of(code),
+        resource=on.table.resource,
+        sheet=on.table.sheet,
+        row=hit.row,
+        column=column.letter if column else None,
+        field=hit.field,
+        text=hit.text,
+        params=params,
+        fix=hit.fix,
+    )
+
+
+def _words(on: Checking, hit: Hit) -> Mapping[str, object]:
+    """What messages may say of the field: its labels, and the type it should have."""
+    if not hit.field or hit.field not in on.schema.names:
+        return {}
+    schema_field = on.schema[hit.field]
+    return {"label_sv": schema_field.label("sv"), "label_en": schema_field.label("en"), "type": schema_field.type}
+
+
+def _nearest(on: Checking, hit: Hit) -> str:
+    """The allowed code most like the one given; for a KPI its labels count too."""
+    wanted, field_name = (hit.text or "").casefold(), hit.field or ""
+    allowed = [str(code) for code in on.schema[field_name].constraints["enum"]]
+    if field_name == "kpi":
+        labels = {label.casefold(): k.id for k in register.kpis().values() for label in (k.id, *k.labels.values())}
+        near = difflib.get_close_matches(wanted, labels, n=1, cutoff=0.6)
+        return labels[near[0]] if near else ""
+    near = difflib.get_close_matches(wanted, [a.casefold() for a in allowed], n=1, cutoff=0.6)
+    return next((a for a in allowed if near and a.casefold() == near[0]), ", ".join(allowed[:20]))

@@ -1,0 +1,133 @@
+"""A Table Schema as SQL over text columns: what is a fault in a cell, and what a clean cell becomes.
+
+The SQL is DuckDB's, plain enough for sqlglot to carry it elsewhere. Lexical forms are those of Table Schema
+v1 with default options (DESIGN section 3); the reader has already made numbers plain.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from vaven.schemas.standard import Field, TableSchema
+from vaven.schemas.tables import Table
+
+NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+LEXICAL = {"number": NUMBER, "integer": r"[+-]?\d+", "date": r"\d{4}-\d{2}-\d{2}"}
+SQL_TYPES = {"number": "DOUBLE", "integer": "BIGINT", "date": "DATE", "string": "VARCHAR"}
+# What an empty cell of these fields means; `status` is normal wherever there is a value.
+DEFAULTS = {"sex": "'T'", "age_group": "'T'"}
+DECIMALS = 10
+
+
+@dataclass(frozen=True)
+class Check:
+    """A fault of single rows. `where` is SQL that is true for a faulty row; `params` are SQL texts to show with it."""
+
+    code: str
+    field: str | None
+    where: str
+    params: dict[str, str] = field(default_factory=dict)
+
+
+def quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+def text(value: object) -> str:
+    return "'" + str(value).replace("'", "''") + "'"
+
+
+def typed(schema_field: Field) -> str:
+    """SQL for a cell's value in its type; NULL for an empty cell and for text that has no such form."""
+    name = quoted(schema_field.name)
+    if schema_field.type == "string":
+        return name
+    number = f"TRY_CAST({name} AS {SQL_TYPES[schema_field.type]})"
+    return f"CASE WHEN regexp_full_match({name}, {text(LEXICAL[schema_field.type])}) THEN {number} END"
+
+
+def checks(table: Table, schema: TableSchema) -> Iterator[Check]:
+    """The faults that the schema defines for single rows, for each column that the table has."""
+    for schema_field in schema.fields:
+        if table.column(schema_field.name):
+            yield from _field_checks(schema_field)
+
+
+def _field_checks(schema_field: Field) -> Iterator[Check]:
+    name, limits = quoted(schema_field.name), schema_field.constraints
+    at = schema_field.name
+    if schema_field.required:
+        yield Check("required-missing", at, f"{name} IS NULL")
+    if schema_field.type != "string":
+        dashes = f"{name} IN ('-', '–', '—')"
+        yield Check("dash-ambiguous", at, dashes)
+        yield Check("type-error", at, f"{name} IS NOT NULL AND NOT ({dashes}) AND {typed(schema_field)} IS NULL")
+    if pattern := limits.get("pattern"):
+        yield Check("pattern-mismatch", at, f"NOT regexp_full_match({name}, {text(pattern)})")
+    if allowed := limits.get("enum"):
+        yield Check("not-in-list", at, f"{name} NOT IN ({', '.join(text(a) for a in allowed)})")
+    for key, code, sign in (("minimum", "below-minimum", "<"), ("maximum", "above-maximum", ">")):
+        if key in limits:
+            yield Check(code, at, f"{typed(schema_field)} {sign} {limits[key]}", {"limit": text(limits[key])})
+
+
+def key_of(table: Table, schema: TableSchema) -> list[str]:
+    """SQL of the primary key's parts, with defaults for the parts that may be left out."""
+    parts = []
+    for name in schema.primary_key:
+        default = DEFAULTS.get(name)
+        given = quoted(name) if table.column(name) else None
+        parts.append(f"coalesce({given}, {default})" if given and default else given or default or "NULL")
+    return parts
+
+
+def typed_select(table: Table, schema: TableSchema) -> str:
+    """SQL of the canonical table: every field of the schema, typed, once a key, in the order of the key.
+
+    Numbers are rounded to 10 decimals, so that they have one short decimal form everywhere. Of two rows
+    with one key the one that has a value stays. Only for tables that were checked.
+    """
+    columns = ", ".join(f"{_canonical(table, f)} AS {quoted(f.name)}" for f in schema.fields)
+    key = ", ".join(key_of(table, schema))
+    order = f"{key}, {quoted('value')} IS NULL, _row" if table.column("value") else f"{key}, _row"
+    return f"SELECT DISTINCT ON ({key}) {columns} FROM {table.relation} ORDER BY {order}"
+
+
+def text_select(select: str, schema: TableSchema) -> str:
+    """SQL of a canonical table with every column as the text that its CSV holds."""
+    columns = ", ".join(
+        f"{plain(quoted(f.name))} AS {quoted(f.name)}" if f.type == "number" else quoted(f.name) for f in schema.fields
+    )
+    return f"SELECT {columns} FROM ({select})"
+
+
+def plain(number: str) -> str:
+    """SQL of a DOUBLE as decimal digits without exponent or closing zeros (valid as xsd:decimal)."""
+    return f"rtrim(rtrim(format('{{:.{DECIMALS}f}}', {number}), '0'), '.')"
+
+
+def _canonical(table: Table, schema_field: Field) -> str:
+    if not table.column(schema_field.name):
+        if schema_field.name == "status" and table.column("value"):
+            return "CASE WHEN value IS NOT NULL THEN 'A' END"
+        return DEFAULTS.get(schema_field.name, f"CAST(NULL AS {SQL_TYPES[schema_field.type]})")
+    value = typed(schema_field)
+    if schema_field.type == "number":
+        return f"round({value}, {DECIMALS})"
+    if schema_field.name in DEFAULTS:
+        return f"coalesce({value}, {DEFAULTS[schema_field.name]})"
+    if schema_field.name == "status":
+        return f"coalesce({value}, 'A')"
+    return _harmless(schema_field, value)
+
+
+def _harmless(schema_field: Field, value: str) -> str:
+    """Free text that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, "CSV Injection")."""
+    if schema_field.type != "string" or schema_field.constraints.get("pattern") or schema_field.descriptor.get("codes"):
+        return value
+    return f"CASE WHEN regexp_matches({value}, '^[=+@\\t\\r-]') THEN '''' || {value} ELSE {value} END"
+
+
+def describe_field(schema_field: Field) -> dict[str, Any]:
+    """Words about a field for messages: its labels and what it may hold."""
+    return {"label_sv": schema_field.label("sv"), "label_en": schema_field.label("en")}

@@ -1,0 +1,110 @@
+"""A report as text for a terminal and as JSON for programs (DESIGN section 3, "Reports")."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from vaven.schemas.finding import Finding, Report, Severity, Verdict
+from vaven.schemas.standard import standard
+from vaven.vocab.messages import messages
+
+REPORT_VERSION = "1.0"
+# How many places of one rule the terminal names before it says how many more there are.
+PLACES = 5
+COLOURS = {
+    Verdict.VALID: "32",
+    Verdict.VALID_WITH_WARNINGS: "33",
+    Verdict.INVALID: "31",
+    Verdict.NOT_CHECKED: "35",
+}
+
+
+def as_text(report: Report, language: str, *, colour: bool = False) -> str:
+    """Verdict first, then rules by how often they were broken, then what was assumed. Ends with a line break."""
+    return "\n".join(_lines(report, language, colour)) + "\n"
+
+
+def as_json(report: Report, language: str) -> str:
+    """The report with sentences in one language; keys are described in docs/report.schema.json."""
+    return json.dumps(as_dict(report, language), ensure_ascii=False, indent=2) + "\n"
+
+
+def as_dict(report: Report, language: str) -> dict[str, Any]:
+    return {
+        "version": REPORT_VERSION,
+        "language": language,
+        "source": report.source,
+        "sha256": report.sha256,
+        "verdict": report.verdict.value,
+        "counts": dict(report.counts),
+        "rows": dict(report.rows),
+        "is_cut": report.is_cut,
+        "findings": [_finding(f, language) for f in report.findings],
+        "assumptions": [_finding(f, language) for f in report.assumptions],
+        "engine": report.engine,
+        "standard_version": report.standard_version,
+        "rules_version": report.rules_version,
+        "checked_at": f"{report.checked_at:%Y-%m-%dT%H:%M:%SZ}" if report.checked_at else None,
+    }
+
+
+def grouped(report: Report) -> list[tuple[str, Severity, list[Finding]]]:
+    """Code, severity and listed findings of each broken rule: errors first, most frequent first."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        groups.setdefault(finding.code, []).append(finding)
+    order = list(Severity)
+    found = [(code, listed[0].severity, listed) for code, listed in groups.items()]
+    return sorted(found, key=lambda g: (order.index(g[1]), -report.counts[g[0]], g[0]))
+
+
+def _finding(finding: Finding, language: str) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "resource": finding.resource,
+        "sheet": finding.sheet,
+        "row": finding.row,
+        "column": finding.column,
+        "field": finding.field,
+        "cell": finding.address or None,
+        "text": finding.text,
+        "message": finding.message(language),
+        "remedy": finding.remedy(language),
+        "fix": {"text": finding.fix.text} if finding.fix else None,
+    }
+
+
+def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
+    t = messages(language)
+
+    def painted(text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if colour else text
+
+    verdict = t(f"report.verdict.{report.verdict.value}").upper()
+    yield f"{painted(verdict, '1;' + COLOURS[report.verdict])}  {report.source}"
+    yield t(f"report.meaning.{report.verdict.value}")
+    for resource, count in report.rows.items():
+        yield "  " + t("report.rows", sheet=standard()[resource].label(language), count=count)
+    for code, severity, listed in grouped(report):
+        yield ""
+        yield from _group(report, language, painted(listed[0].title(language), "1"), code, severity, listed)
+    if report.assumptions:
+        yield ""
+        yield painted(t("report.assumed"), "1")
+        yield from (f"  {_place(f)}{f.message(language)}" for f in report.assumptions)
+
+
+def _group(
+    report: Report, language: str, title: str, code: str, severity: Severity, listed: list[Finding]
+) -> Iterator[str]:
+    t = messages(language)
+    yield f"{t(f'report.severity.{severity.value}')}: {title} ({report.counts[code]})  [{code}]"
+    yield from (f"  {_place(f)}{f.message(language)}" for f in listed[:PLACES])
+    if report.counts[code] > PLACES:
+        yield "  " + t("report.more", count=report.counts[code] - PLACES)
+    yield f"  → {listed[0].remedy(language)}"
+
+
+def _place(finding: Finding) -> str:
+    return f"{finding.address}: " if finding.address else ""

@@ -1,0 +1,173 @@
+"""Rules about area codes: their form, their vintage, and what is known of them (DOMAIN section 2)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from vaven.schemas.compile import quoted
+from vaven.schemas.finding import Fix, Severity
+from vaven.schemas.rules.registry import Checking, Hit, wide_rule
+from vaven.vocab.areas import PATTERNS, VINTAGES, areas, level_of
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A code with what its row says of it; `level` and `vintage` are "" where it says nothing."""
+
+    row: int
+    field: str
+    code: str
+    level: str = ""
+    vintage: str = ""
+    municipality: str = ""
+
+
+def _cells(on: Checking) -> Iterator[_Cell]:
+    """The area codes that no other rule ties to a list of areas: declared ones, or else those of observations."""
+    if on.table.resource == "neighbourhoods" and on.has("code"):
+        names = ["code", *(n if on.has(n) else None for n in ("level", "vintage", "municipality"))]
+        columns = ", ".join(quoted(n) if n else "NULL" for n in names)
+        query = f"SELECT _row, {columns} FROM {on.table.relation} WHERE code IS NOT NULL ORDER BY _row"
+        for row, code, level, vintage, municipality in on.work.execute(query).fetchall():
+            yield _Cell(row, "code", code, level or "", vintage or "", municipality or "")
+    elif on.table.resource == "observations" and "neighbourhoods" not in on.tables.tables and on.has("neighbourhood"):
+        query = f"SELECT _row, neighbourhood FROM {on.table.relation} WHERE neighbourhood IS NOT NULL ORDER BY _row"
+        known: dict[str, bool] = {}
+        for row, code in on.work.execute(query).fetchall():
+            if code not in known:
+                known[code] = areas().find(code) is not None
+            if not known[code]:
+                yield _Cell(row, "neighbourhood", code)
+
+
+def _with_zero(code: str) -> str | None:
+    """The code with a leading zero, where that makes it a known one."""
+    longer = "0" + code
+    return longer if level_of(longer) and areas().find(longer) else None
+
+
+def _is_official(cell: _Cell) -> bool:
+    return cell.level != "own"
+
+
+@wide_rule("area-leading-zero", Severity.ERROR, "")
+def area_leading_zero(on: Checking) -> Iterator[Hit]:
+    """A code that lost its first zero, as spreadsheets do to numbers."""
+    for cell in _cells(on):
+        if _is_official(cell) and not areas().find(cell.code) and (longer := _with_zero(cell.code)):
+            yield Hit(cell.row, cell.field, cell.code, {"code": longer}, Fix(longer))
+
+
+@wide_rule("area-unknown", Severity.ERROR, "")
+def area_unknown(on: Checking) -> Iterator[Hit]:
+    """A code that no list has, though the list is known."""
+    for cell in _cells(on):
+        if not _is_official(cell) or areas().find(cell.code) or _with_zero(cell.code):
+            continue
+        nearest = areas().nearest(cell.code, cell.vintage or None) or ""
+        yield Hit(cell.row, cell.field, cell.code, {"nearest": nearest})
+
+
+@wide_rule("area-vintage", Severity.ERROR, "neighbourhoods")
+def area_vintage(on: Checking) -> Iterator[Hit]:
+    """A code of another vintage than the row says."""
+    for cell in _cells(on):
+        level = level_of(cell.code) or ""
+        if cell.level != level or not cell.vintage or not areas().find(cell.code):
+            continue
+        if cell.vintage not in VINTAGES[level] or not areas().find(cell.code, cell.vintage):
+            right = areas().find(cell.code)
+            after = ", ".join(areas().successors.get(cell.code, ())) if cell.vintage == "2025" else ""
+            yield Hit(
+                cell.row,
+                "vintage",
+                cell.vintage,
+                {"code": cell.code, "right": right.vintage if right else "", "successors": after},
+            )
+
+
+@wide_rule("area-level", Severity.ERROR, "neighbourhoods")
+def area_level(on: Checking) -> Iterator[Hit]:
+    """A code whose form is not that of the level the row says."""
+    for cell in _cells(on):
+        found = level_of(cell.code)
+        if cell.level in PATTERNS and found and found != cell.level:
+            yield Hit(cell.row, "level", cell.level, {"code": cell.code, "right": found})
+
+
+@wide_rule("own-area-code", Severity.ERROR, "neighbourhoods")
+def own_area_code(on: Checking) -> Iterator[Hit]:
+    """An own area under a code that looks official, so that readers would take it for that area."""
+    for cell in _cells(on):
+        if cell.level == "own" and level_of(cell.code):
+            yield Hit(cell.row, "code", cell.code)
+
+
+@wide_rule("own-area-empty", Severity.ERROR, "neighbourhoods")
+def own_area_empty(on: Checking) -> Iterator[Hit]:
+    """An own area that is not said to be anywhere: neither DeSO codes nor a geometry."""
+    if on.has("level", "code"):
+        given = [f"{quoted(n)} IS NULL" for n in ("deso_codes", "geometry") if on.has(n)] or ["TRUE"]
+        query = (
+            f"SELECT _row, code FROM {on.table.relation} WHERE level = 'own' AND {' AND '.join(given)} ORDER BY _row"
+        )
+        for row, code in on.work.execute(query).fetchall():
+            yield Hit(row, "deso_codes" if on.has("deso_codes") else "code", None, {"code": code})
+
+
+@wide_rule("municipality-unknown", Severity.ERROR, "neighbourhoods")
+def municipality_unknown(on: Checking) -> Iterator[Hit]:
+    """A municipality code that is none of the 290."""
+    for row, code in _municipalities(on):
+        if code not in areas().kommuner:
+            fix = "0" + code if "0" + code in areas().kommuner else None
+            yield Hit(
+                row, "municipality", code, {"nearest": fix or areas().nearest(code) or ""}, Fix(fix) if fix else None
+            )
+
+
+def _municipalities(on: Checking) -> list[Any]:
+    if not on.has("municipality"):
+        return []
+    query = f"""SELECT _row, municipality FROM {on.table.relation}
+        WHERE regexp_full_match(municipality, '\\d{{4}}') ORDER BY _row"""
+    return on.work.execute(query).fetchall()
+
+
+@wide_rule("municipality-disagrees", Severity.ERROR, "neighbourhoods")
+def municipality_disagrees(on: Checking) -> Iterator[Hit]:
+    """A code that begins with another municipality than the row says."""
+    for cell in _cells(on):
+        known = cell.municipality in areas().kommuner and areas().find(cell.code)
+        if known and cell.level in ("deso", "regso", "kommun") and cell.code[:4] != cell.municipality:
+            yield Hit(cell.row, "municipality", cell.municipality, {"code": cell.code, "right": cell.code[:4]})
+
+
+@wide_rule("area-list-unknown", Severity.NOTE, "")
+def area_list_unknown(on: Checking) -> Iterator[Hit]:
+    """Codes whose form and municipality are right but whose list nobody here holds; said once a division."""
+    counted: dict[str, int] = {}
+    for code, vintage in _distinct_official(on):
+        area = areas().find(code, vintage or None)
+        if area and not areas().is_list_known(area.level, area.vintage, code[:2]):
+            counted[area.division] = counted.get(area.division, 0) + 1
+    for division, count in sorted(counted.items()):
+        yield Hit(None, None, None, {"division": DIVISIONS.get(division, division), "count": count})
+
+
+DIVISIONS: Mapping[str, str] = {
+    "deso2025": "DeSO 2025",
+    "regso2020": "RegSO 2020",
+    "regso2025": "RegSO 2025",
+}
+
+
+def _distinct_official(on: Checking) -> list[Any]:
+    if on.table.resource == "neighbourhoods" and on.has("code"):
+        vintage = "vintage" if on.has("vintage") else "NULL"
+        own = "level IS DISTINCT FROM 'own'" if on.has("level") else "TRUE"
+        return on.work.execute(f"SELECT DISTINCT code, {vintage} FROM {on.table.relation} WHERE {own}").fetchall()
+    if on.table.resource == "observations" and "neighbourhoods" not in on.tables.tables and on.has("neighbourhood"):
+        query = f"SELECT DISTINCT neighbourhood, NULL FROM {on.table.relation} WHERE neighbourhood IS NOT NULL"
+        return on.work.execute(query).fetchall()
+    return []

@@ -1,0 +1,104 @@
+"""Rules about what one table says of another, and about organisation numbers."""
+
+from collections.abc import Iterator
+
+from vaven.schemas.compile import quoted
+from vaven.schemas.finding import Severity
+from vaven.schemas.rules.registry import Checking, Hit, wide_rule
+from vaven.vocab import register
+from vaven.vocab.areas import areas, level_of
+
+
+@wide_rule("duplicate-value", Severity.ERROR, "", "unique-error")
+def duplicate_value(on: Checking) -> Iterator[Hit]:
+    """The same text twice in a column whose cells must differ."""
+    for field in on.schema.fields:
+        # A unique column that is the whole key is judged by the key's own rule, once.
+        if field.constraints.get("unique") and on.has(field.name) and on.schema.primary_key != (field.name,):
+            name = quoted(field.name)
+            query = f"""SELECT _row, {name}, first_row FROM (
+                SELECT _row, {name}, min(_row) OVER (PARTITION BY {name}) AS first_row FROM {on.table.relation}
+                WHERE {name} IS NOT NULL) WHERE _row > first_row ORDER BY _row"""
+            for row, cell, first in on.work.execute(query).fetchall():
+                yield Hit(row, field.name, cell, {"other": first})
+
+
+@wide_rule("reference-missing", Severity.ERROR, "", "foreign-key")
+def reference_missing(on: Checking) -> Iterator[Hit]:
+    """A code that the referenced sheet does not list. Only where that sheet is part of the submission."""
+    for key in on.schema.foreign_keys:
+        (own,), (other,) = key["fields"], key["reference"]["fields"]
+        target = on.tables.tables.get(key["reference"]["resource"])
+        if target is None or not on.has(own) or not target.column(other):
+            continue
+        query = f"""SELECT t._row, t.{quoted(own)} FROM {on.table.relation} t
+            ANTI JOIN {target.relation} r ON r.{quoted(other)} = t.{quoted(own)}
+            WHERE t.{quoted(own)} IS NOT NULL ORDER BY t._row"""
+        schema = on.standard[target.resource]
+        words: dict[str, object] = {"sheet_sv": schema.label("sv"), "sheet_en": schema.label("en")}
+        for row, cell in on.work.execute(query).fetchall():
+            yield Hit(row, own, cell, words)
+
+
+@wide_rule("list-member-unknown", Severity.ERROR, "")
+def list_member_unknown(on: Checking) -> Iterator[Hit]:
+    """A part of a list cell that is not known: an area, an actor, a KPI or a DeSO code."""
+    for field in on.schema.fields:
+        if field.list_of is None or not on.has(field.name):
+            continue
+        known = _members(on, field.list_of)
+        query = f"SELECT _row, {quoted(field.name)} FROM {on.table.relation} WHERE {quoted(field.name)} IS NOT NULL"
+        for row, cell in on.work.execute(f"{query} ORDER BY _row").fetchall():
+            unknown = [
+                part
+                for part in (p.strip() for p in cell.split(";"))
+                if part and not _is_member(part, known, field.list_of)
+            ]
+            if unknown:
+                yield Hit(row, field.name, cell, {"unknown": ", ".join(unknown)})
+
+
+def _members(on: Checking, listed: str) -> frozenset[str] | None:
+    """What a part may be; None where the sheet that would say so is not in the submission."""
+    if listed == "kpis":
+        return frozenset(register.kpis())
+    target = on.tables.tables.get(listed)
+    column = "code" if listed == "neighbourhoods" else "id"
+    if target is None or not target.column(column):
+        return None
+    return frozenset(row[0] for row in on.work.execute(f"SELECT {column} FROM {target.relation}").fetchall())
+
+
+def _is_member(part: str, known: frozenset[str] | None, listed: str) -> bool:
+    if listed == "deso":
+        return level_of(part) == "deso" and areas().find(part) is not None
+    if known is None:
+        # Without the sheet Neighbourhoods an official code still stands for itself.
+        return listed != "neighbourhoods" or areas().find(part) is not None
+    return part in known
+
+
+@wide_rule("organisation-number", Severity.ERROR, "actors")
+def organisation_number(on: Checking) -> Iterator[Hit]:
+    """A number that fails its check digit (Luhn), or is a person's: those have a month in digits 3-4.
+
+    Skatteverket: the third digit of an organisation number is at least 2 (DOMAIN section 4). The number
+    itself is not repeated, since it may be a personal identity number.
+    """
+    if not on.has("organisation_number"):
+        return
+    query = f"""SELECT _row, organisation_number FROM {on.table.relation}
+        WHERE regexp_full_match(organisation_number, '\\d{{6}}-?\\d{{4}}') ORDER BY _row"""
+    for row, number in on.work.execute(query).fetchall():
+        digits = number.replace("-", "")
+        if digits[2] < "2" or not passes_luhn(digits):
+            yield Hit(row, "organisation_number")
+
+
+def passes_luhn(digits: str) -> bool:
+    """Modulus 10 over ten digits with the weights 2, 1, 2, 1 … (ISO/IEC 7812-1, annex B)."""
+    total = 0
+    for i, digit in enumerate(digits):
+        weighed = int(digit) * (2 - i % 2)
+        total += weighed - 9 if weighed > 9 else weighed
+    return total % 10 == 0

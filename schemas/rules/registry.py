@@ -1,0 +1,109 @@
+"""How a rule is written down: a function with its code, severity and Frictionless's word for it."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import date
+
+import duckdb
+
+from vaven.schemas.compile import Check
+from vaven.schemas.finding import Fix, Severity
+from vaven.schemas.standard import Standard, TableSchema
+from vaven.schemas.tables import Table, Tables
+
+
+@dataclass(frozen=True)
+class Checking:
+    """What a rule may look at: one table with its schema, beside all others. `view` is made in check.py."""
+
+    tables: Tables
+    table: Table
+    schema: TableSchema
+    standard: Standard
+    view: str
+    today: date
+
+    @property
+    def work(self) -> duckdb.DuckDBPyConnection:
+        return self.tables.workspace
+
+    def has(self, *names: str) -> bool:
+        return all(self.table.column(name) for name in names)
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A fault found by a rule that looks beyond single rows. `row` is None for a fault of the whole table."""
+
+    row: int | None
+    field: str | None
+    text: str | None = None
+    params: dict[str, object] = field(default_factory=dict)
+    fix: Fix | None = None
+
+
+RowRule = Callable[[Checking], Iterator[Check]]
+WideRule = Callable[[Checking], Iterator[Hit]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """`frictionless` is the error type of frictionless-py for the same fault, "" where it has none."""
+
+    code: str
+    severity: Severity
+    resource: str
+    frictionless: str
+    by_row: RowRule | None = None
+    wide: WideRule | None = None
+
+
+RULES: dict[str, Rule] = {}
+
+# Faults that the schema defines (compile.checks) and that reading finds; they have no function of their own here.
+SCHEMA_RULES = {
+    "required-missing": (Severity.ERROR, "constraint-error"),
+    "type-error": (Severity.ERROR, "type-error"),
+    "dash-ambiguous": (Severity.ERROR, "type-error"),
+    "pattern-mismatch": (Severity.ERROR, "constraint-error"),
+    "not-in-list": (Severity.ERROR, "constraint-error"),
+    "below-minimum": (Severity.ERROR, "constraint-error"),
+    "above-maximum": (Severity.ERROR, "constraint-error"),
+}
+READING_RULES = {
+    "missing-column": (Severity.ERROR, "missing-label"),
+    "duplicate-label": (Severity.ERROR, "duplicate-label"),
+    "blank-label": (Severity.WARNING, "blank-label"),
+    "unknown-column": (Severity.WARNING, "extra-label"),
+    "blank-row": (Severity.WARNING, "blank-row"),
+    "missing-cell": (Severity.ERROR, "missing-cell"),
+    "extra-cell": (Severity.ERROR, "extra-cell"),
+    "not-the-standard": (Severity.ERROR, ""),
+    "observations-missing": (Severity.ERROR, ""),
+}
+
+
+def row_rule(code: str, severity: Severity, resource: str, frictionless: str = "") -> Callable[[RowRule], RowRule]:
+    """Register a rule that judges single rows by SQL; all of them run in one scan of the table."""
+
+    def register(function: RowRule) -> RowRule:
+        RULES[code] = Rule(code, severity, resource, frictionless, by_row=function)
+        return function
+
+    return register
+
+
+def wide_rule(code: str, severity: Severity, resource: str, frictionless: str = "") -> Callable[[WideRule], WideRule]:
+    """Register a rule that compares rows or looks codes up; it runs by itself and yields its hits."""
+
+    def register(function: WideRule) -> WideRule:
+        RULES[code] = Rule(code, severity, resource, frictionless, wide=function)
+        return function
+
+    return register
+
+
+def severity_of(code: str) -> Severity:
+    if code in RULES:
+        return RULES[code].severity
+    return (SCHEMA_RULES | READING_RULES)[code][0]
