@@ -256,11 +256,11 @@ class _View:
     def _create_views(self, current: Sequence[ReleaseRecord], storage: Storage) -> None:
         """`observations`, `targets` with a `dataset` column, and `places` (dataset, code, division, key)."""
         for resource in ("observations", "targets"):
-            parts = [
-                f"SELECT '{r.dataset}' AS dataset, * FROM read_parquet('{_sql(storage.local(r.dataset, r.version, f'{resource}.parquet'))}')"
-                for r in current
-                if resource in (r.manifest or {})["rows"]
-            ]
+            parts = []
+            for r in current:
+                if resource in (r.manifest or {})["rows"]:
+                    path = _sql(storage.local(r.dataset, r.version, f"{resource}.parquet"))
+                    parts.append(f"SELECT '{r.dataset}' AS dataset, * FROM read_parquet('{path}')")
             if parts:
                 self.database.execute(f"CREATE VIEW {resource} AS {' UNION ALL BY NAME '.join(parts)}")
             elif resource == "targets":

@@ -6,7 +6,7 @@ Tables of the profile: DOMAIN section 4 (read from DIGG's RDForms bundle 3.0.1).
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rdflib import DCAT, DCTERMS, FOAF, PROV, QB, RDF, RDFS, SKOS, XSD, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, FOAF, PROV, QB, RDF, RDFS, SKOS, XSD, BNode, Graph, Literal, Namespace, URIRef
 
 from vaven.publisher.places import Place
 from vaven.publisher.release import Release, read_rows
@@ -18,6 +18,8 @@ from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
 from vaven.vocab.periods import parse_period
 
+# rdflib's own DCAT is closed and of version 2, without dcat:version and dcat:DatasetSeries.
+DCAT = Namespace(NAMESPACES["dcat"])
 VCARD = Namespace(NAMESPACES["vcard"])
 SPDX = Namespace(NAMESPACES["spdx"])
 GEO = Namespace(NAMESPACES["geo"])
@@ -91,8 +93,8 @@ def _add_dataset(graph: Graph, iris: Iris, release: Release, node: URIRef) -> No
     for language, words in about.keywords.items():
         for word in words:
             graph.add((node, DCAT.keyword, Literal(word, lang=language)))
-    for theme in {register.themes()[register.kpis()[slug].theme] for slug in release.kpis}:
-        graph.add((node, DCAT.theme, URIRef(theme.data_theme)))
+    for theme in {register.kpis()[slug].theme for slug in release.kpis}:
+        graph.add((node, DCAT.theme, URIRef(register.themes()[theme].data_theme)))
     if about.version_note:
         graph.add((node, URIRef("http://www.w3.org/ns/adms#versionNotes"), Literal(about.version_note, lang="sv")))
     graph.add((node, DCTERMS.temporal, _add_span(graph, *release.period)))

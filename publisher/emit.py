@@ -11,6 +11,7 @@ from pathlib import Path
 import duckdb
 
 from vaven.publisher.release import Release
+from vaven.schemas.compile import plain
 from vaven.vocab import register
 from vaven.vocab.iris import NAMESPACES, Iris, segment
 from vaven.vocab.periods import parse_period
@@ -23,6 +24,7 @@ def emit(release: Release, iris: Iris) -> Path:
     target = release.folder / FILE
     with duckdb.connect() as work:
         work.execute("SET preserve_insertion_order = false")
+        work.execute(f"CREATE MACRO plain(number) AS {plain('number')}")
         work.read_parquet(str(release.table("observations"))).create_view("observations")
         for name, columns, rows in _dictionaries(release, iris):
             work.execute(f"CREATE TABLE {name} ({', '.join(f'{column} VARCHAR' for column in columns)})")

@@ -90,7 +90,7 @@ def _publish(
             if not report.is_publishable:
                 raise Refused(report)
             progress("content")
-            made = release(tables, Path(folder))
+            made = release(tables, Path(folder), default_licence=settings.default_licence)
         record = records.reserve(made.dataset, made.sha256, kept.name, source.name)
         is_new = record.visible_at is None
         if record.manifest is None:

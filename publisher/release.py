@@ -15,7 +15,7 @@ import duckdb
 from openpyxl import Workbook
 
 from vaven.publisher.places import Place, places
-from vaven.schemas.compile import typed_select
+from vaven.schemas.compile import text_select, typed_select
 from vaven.schemas.finding import Report
 from vaven.schemas.report import as_json
 from vaven.schemas.standard import RESOURCES, standard
@@ -65,14 +65,18 @@ class Release:
         return self.folder / f"{resource}.parquet"
 
 
-def release(tables: Tables, folder: Path) -> Release:
-    """Write the canonical tables of a clean submission into an empty folder. Version and time come with `stamp`."""
+def release(tables: Tables, folder: Path, *, default_licence: str) -> Release:
+    """Write the canonical tables of a clean submission into an empty folder. Version and time come with `stamp`.
+
+    A submission that names no licence gets the one that the programme's agreement with its partners sets.
+    """
     rows = {}
     for resource in RESOURCES:
         if table := tables.tables.get(resource):
             rows[resource] = _write_table(tables.workspace, table, folder)
     with duckdb.connect() as reading:
-        return _described(reading, tables.about, folder, rows)
+        about = replace(tables.about, licence=tables.about.licence or default_licence)
+        return _described(reading, about, folder, rows)
 
 
 def stamp(unstamped: Release, version: int, released_at: datetime, note: str) -> Release:
@@ -126,11 +130,15 @@ def write_datapackage(made: Release) -> dict[str, Any]:
 
 
 def _write_table(workspace: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> int:
-    select = typed_select(table, standard()[table.resource])
-    target = folder / table.resource
-    workspace.execute(f"COPY ({select}) TO '{_quoted(target)}.parquet' (FORMAT parquet, COMPRESSION zstd)")
-    workspace.execute(f"COPY ({select}) TO '{_quoted(target)}.csv' (FORMAT csv, HEADER)")
-    return table.row_count
+    """Write a table's Parquet and CSV; returns the rows, which are fewer than were sent where a row stood twice."""
+    schema = standard()[table.resource]
+    select = typed_select(table, schema)
+    target = _quoted(folder / table.resource)
+    workspace.execute(f"COPY ({select}) TO '{target}.parquet' (FORMAT parquet, COMPRESSION zstd)")
+    written = workspace.execute(
+        f"COPY ({text_select(select, schema)}) TO '{target}.csv' (FORMAT csv, HEADER)"
+    ).fetchone()
+    return int(written[0]) if written else 0
 
 
 def _quoted(path: Path) -> str:

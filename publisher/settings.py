@@ -33,6 +33,7 @@ class Settings:
     query_workers: int = 2
     answer_mb: int = 512
     upload_mb: int = 100
+    default_licence: str = "cc-by"
     secret_key: str = ""
 
     @property

@@ -59,7 +59,7 @@ class Areas:
 
     @cached_property
     def deso2018(self) -> Mapping[str, Area]:
-        return {r["code"]: Area(r["code"], "deso", "2018", r["regso"], r["kommun"]) for r in _rows("deso2018")}
+        return {r["code"]: Area(r["code"], "deso", "2018", r["regso"].removeprefix("RegSO-"), r["kommun"]) for r in _rows("deso2018")}
 
     @cached_property
     def deso2025(self) -> Mapping[str, Area]:

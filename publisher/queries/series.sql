@@ -22,4 +22,4 @@ LEFT JOIN (
         max_by(baseline_period, period) AS baseline_period, max_by(baseline_value, period) AS baseline_value
     FROM targets GROUP BY ALL
 ) t ON t.dataset = c.dataset AND t.neighbourhood = c.code AND t.kpi = c.kpi AND c.sex = 'T' AND c.age = 'T'
-ORDER BY (c.sex <> 'T') + (c.age <> 'T'), c.kpi, c.code, c.dataset, c.sex, c.age
+ORDER BY (c.sex <> 'T')::INT + (c.age <> 'T')::INT, c.kpi, c.code, c.dataset, c.sex, c.age

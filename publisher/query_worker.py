@@ -1,0 +1,95 @@
+"""A process that answers queries from one snapshot, one at a time, and may be killed at any moment.
+
+Started as `python -m vaven.publisher.query_worker FOLDER MEMORY_MB ANSWER_MB`. Each line on standard input
+is a job as JSON; its answer goes to the job's file, and a line on standard output says how it went.
+"""
+
+import contextlib
+import ctypes
+import errno
+import json
+import resource
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from pyoxigraph import NamedNode, QueryBoolean, QueryResultsFormat, QueryTriples, RdfFormat, Store
+
+from vaven.publisher.store import Snapshot, hold
+
+PR_SET_PDEATHSIG = 1
+RESULTS = {
+    "application/sparql-results+json": QueryResultsFormat.JSON,
+    "application/sparql-results+xml": QueryResultsFormat.XML,
+    "text/csv": QueryResultsFormat.CSV,
+    "text/tab-separated-values": QueryResultsFormat.TSV,
+}
+GRAPHS = {
+    "text/turtle": RdfFormat.TURTLE,
+    "application/n-triples": RdfFormat.N_TRIPLES,
+    "application/rdf+xml": RdfFormat.RDF_XML,
+    "application/ld+json": RdfFormat.JSON_LD,
+}
+
+
+def main(folder: str, memory_mb: str, answer_mb: str) -> None:
+    # The kernel ends us with the parent, so that a killed server leaves no worker at work.
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Without the handler a file beyond the limit would end the process; ignored, the write fails with EFBIG.
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    _limit(resource.RLIMIT_AS, int(memory_mb) << 20)
+    _limit(resource.RLIMIT_FSIZE, int(answer_mb) << 20)
+    _limit(resource.RLIMIT_CORE, 0)
+    snapshot = Snapshot(Path(folder).name, Path(folder))
+    if hold(snapshot) is None:
+        _say({"state": "gone"})
+        return
+    store = Store.read_only(str(snapshot.data))
+    _say({"state": "ready"})
+    for line in sys.stdin:
+        _say(_answer(store, json.loads(line)))
+
+
+def _limit(kind: int, value: int) -> None:
+    resource.setrlimit(kind, (value, value))
+
+
+def _say(message: dict[str, Any]) -> None:
+    sys.stdout.write(json.dumps(message) + "\n")
+    sys.stdout.flush()
+
+
+def _answer(store: Store, job: dict[str, Any]) -> dict[str, Any]:
+    """Run a job: query, media_type, file, default_graphs, named_graphs."""
+    chosen: dict[str, Any] = {"use_default_graph_as_union": True}
+    if job["default_graphs"] or job["named_graphs"]:
+        # The protocol's dataset replaces both the union and the query's own FROM (SPARQL 1.1 Protocol, 2.1.4).
+        chosen = {
+            "default_graph": [NamedNode(iri) for iri in job["default_graphs"]],
+            "named_graphs": [NamedNode(iri) for iri in job["named_graphs"]],
+        }
+    try:
+        result = store.query(job["query"], base_iri=job["base"], **chosen)
+        with open(job["file"], "wb") as target:
+            if isinstance(result, QueryTriples):
+                result.serialize(target, GRAPHS[job["media_type"]])
+            elif isinstance(result, QueryBoolean) and job["media_type"] not in RESULTS:
+                raise ValueError("ASK has no such form")
+            else:
+                result.serialize(target, RESULTS[job["media_type"]])
+    except SyntaxError as problem:
+        return {"state": "syntax", "message": str(problem)}
+    except OSError as problem:
+        if problem.errno == errno.EFBIG:
+            return {"state": "too-large"}
+        return {"state": "failed", "message": str(problem)}
+    except (ValueError, KeyError, RuntimeError) as problem:
+        return {"state": "failed", "message": str(problem)}
+    return {"state": "done"}
+
+
+if __name__ == "__main__":
+    with contextlib.suppress(BrokenPipeError):
+        main(*sys.argv[1:])

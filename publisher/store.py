@@ -1,0 +1,268 @@
+"""Where the published triples live: embedded Oxigraph with checkpoint snapshots, or any SPARQL 1.1 server.
+
+One process writes at a time. Readers never see the store that is written to: they open a snapshot, a
+hard-link checkpoint that is switched to by replacing one small file. The snapshot carries `contents.json`
+(dataset to version), so that pages and endpoint change over in the same instant.
+"""
+
+import fcntl
+import gzip
+import json
+import os
+import shutil
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from pyoxigraph import NamedNode, RdfFormat, Store
+from SPARQLWrapper import JSON, POST, SPARQLWrapper
+
+from vaven.publisher.settings import Settings
+from vaven.vocab.errors import StoreUnavailable
+
+FORMATS = {".nt": RdfFormat.N_TRIPLES, ".ttl": RdfFormat.TURTLE}
+WRITER_WAIT_SECONDS = 600.0
+Graphs = Mapping[str, Sequence[Path]]
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A checkpoint that is never written again. `folder` holds `data` (RocksDB), `contents.json` and `lock`."""
+
+    id: str
+    folder: Path
+
+    @property
+    def data(self) -> Path:
+        return self.folder / "data"
+
+    @property
+    def contents(self) -> dict[str, int]:
+        found: dict[str, int] = json.loads((self.folder / "contents.json").read_text("utf-8"))
+        return found
+
+
+class GraphStore(Protocol):
+    """What publishing needs of a store. `replace` is all or nothing where the engine allows it."""
+
+    def replace(self, graphs: Graphs, *, contents: Mapping[str, int]) -> str:
+        """Make each named graph hold exactly its files' triples (.nt, .ttl, also .gz); no files drop the graph.
+
+        `contents` is dataset to version after the switch. Returns a name of the new state. Raises StoreUnavailable.
+        """
+
+    def contents(self) -> Mapping[str, int]:
+        """Dataset to version as readers see it now; empty where the engine can't say."""
+
+
+def open_store(settings: Settings) -> GraphStore:
+    """The store that the configuration names."""
+    if settings.sparql_query_url:
+        return RemoteStore(settings.sparql_query_url, settings.sparql_update_url, settings.sparql_graph_url)
+    return EmbeddedStore(settings.graph_folder)
+
+
+class EmbeddedStore:
+    """Oxigraph in a folder: `live` (the writer's), `snapshots/{id}`, `current` (the id), `dirty` (a load was begun).
+
+    `step` is told the name of each step before it begins; a process may be killed at any of them.
+    """
+
+    def __init__(self, folder: Path, step: Callable[[str], None] = lambda _: None) -> None:
+        self.folder = folder
+        self._step = step
+
+    def current(self) -> Snapshot | None:
+        try:
+            name = (self.folder / "current").read_text("utf-8").strip()
+        except FileNotFoundError:
+            return None
+        return Snapshot(name, self.folder / "snapshots" / name)
+
+    def contents(self) -> Mapping[str, int]:
+        """Of the current snapshot. A snapshot may vanish between two reads when another one took its place."""
+        for _ in range(5):
+            snapshot = self.current()
+            if snapshot is None:
+                return {}
+            try:
+                return snapshot.contents
+            except FileNotFoundError:
+                continue
+        raise StoreUnavailable("The graph's snapshots change faster than they can be read.", remedy="Try again.")
+
+    def replace(self, graphs: Graphs, *, contents: Mapping[str, int]) -> str:
+        with self._alone():
+            self._mend()
+            self._step("load")
+            (self.folder / "dirty").touch()
+            live = Store(str(self.folder / "live"))
+            try:
+                for graph, paths in graphs.items():
+                    _replace_graph(live, NamedNode(graph), paths)
+                live.flush()
+                self._step("checkpoint")
+                snapshot = self._checkpoint(live, contents)
+            finally:
+                # RocksDB gives its lock back when the last reference goes, not by a call.
+                del live
+            self._step("switch")
+            self._switch(snapshot)
+            self._step("clean")
+            (self.folder / "dirty").unlink()
+            self._clean(snapshot)
+        return snapshot.id
+
+    def _mend(self) -> None:
+        """Begin from the last good snapshot when an earlier load was cut off, and sweep up what it left."""
+        for left in (self.folder / "snapshots").glob(".part-*"):
+            shutil.rmtree(left)
+        if not (self.folder / "dirty").exists():
+            return
+        live = self.folder / "live"
+        shutil.rmtree(live, ignore_errors=True)
+        if current := self.current():
+            part = self.folder / "live.part"
+            shutil.rmtree(part, ignore_errors=True)
+            shutil.copytree(current.data, part, copy_function=_link_or_copy)
+            part.rename(live)
+
+    def _checkpoint(self, live: Store, contents: Mapping[str, int]) -> Snapshot:
+        name = f"{time.time_ns():020d}"
+        part = self.folder / "snapshots" / f".part-{name}"
+        part.mkdir(parents=True)
+        live.backup(str(part / "data"))
+        (part / "lock").touch()
+        _write_durably(part / "contents.json", json.dumps(dict(contents)))
+        snapshot = Snapshot(name, self.folder / "snapshots" / name)
+        part.rename(snapshot.folder)
+        return snapshot
+
+    def _switch(self, snapshot: Snapshot) -> None:
+        _write_durably(self.folder / "current.part", snapshot.id)
+        (self.folder / "current.part").replace(self.folder / "current")
+
+    def _clean(self, current: Snapshot) -> None:
+        """Delete the snapshots that no reader holds; one that is still read goes with a later replace."""
+        for folder in (self.folder / "snapshots").iterdir():
+            if folder.name != current.id and not is_held(folder):
+                shutil.rmtree(folder)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Hold the writer's lock; it goes with the process, however that ends."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        (self.folder / "snapshots").mkdir(exist_ok=True)
+        with (self.folder / "writer.lock").open("w") as lock:
+            deadline = time.monotonic() + WRITER_WAIT_SECONDS
+            while not _try_lock(lock.fileno(), fcntl.LOCK_EX):
+                if time.monotonic() > deadline:
+                    raise StoreUnavailable(
+                        "Another process is writing to the graph.", remedy="Try again when it is done."
+                    )
+                time.sleep(0.2)
+            yield
+
+
+def hold(snapshot: Snapshot) -> int | None:
+    """Take a snapshot for reading: an open descriptor that keeps it from being deleted, or None if it is gone."""
+    try:
+        descriptor = os.open(snapshot.folder / "lock", os.O_RDONLY)
+    except FileNotFoundError:
+        return None
+    if _try_lock(descriptor, fcntl.LOCK_SH) and snapshot.data.exists():
+        return descriptor
+    os.close(descriptor)
+    return None
+
+
+def is_held(folder: Path) -> bool:
+    """Whether some process reads the snapshot in this folder."""
+    descriptor = os.open(folder / "lock", os.O_RDONLY)
+    try:
+        return not _try_lock(descriptor, fcntl.LOCK_EX)
+    finally:
+        os.close(descriptor)
+
+
+def _try_lock(descriptor: int, kind: int) -> bool:
+    try:
+        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+def _replace_graph(live: Store, graph: NamedNode, paths: Sequence[Path]) -> None:
+    live.remove_graph(graph)
+    for path in paths:
+        form = FORMATS[path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix]
+        if path.suffix == ".gz":
+            with gzip.open(path, "rb") as triples:
+                live.bulk_load(triples, form, to_graph=graph)
+        else:
+            live.bulk_load(path=str(path), format=form, to_graph=graph)
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """RocksDB never changes a table file, so a link will do; the small others it writes to."""
+    if source.endswith(".sst"):
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+def _write_durably(path: Path, text: str) -> None:
+    with path.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+@dataclass(frozen=True)
+class RemoteStore:
+    """Any server of SPARQL 1.1 Query, Update and Graph Store HTTP Protocol. Graphs are replaced one after the other."""
+
+    query_url: str
+    update_url: str
+    graph_url: str
+
+    def replace(self, graphs: Graphs, *, contents: Mapping[str, int]) -> str:
+        for graph, paths in graphs.items():
+            if not paths:
+                self._update(f"DROP SILENT GRAPH <{graph}>")
+            for i, path in enumerate(paths):
+                self._send(graph, path, "PUT" if i == 0 else "POST")
+        return str(time.time_ns())
+
+    def contents(self) -> Mapping[str, int]:
+        return {}
+
+    def _update(self, text: str) -> None:
+        client = SPARQLWrapper(self.query_url, updateEndpoint=self.update_url, returnFormat=JSON)
+        client.setMethod(POST)
+        client.setQuery(text)
+        try:
+            client.query()
+        except (urllib.error.URLError, OSError) as cause:
+            raise StoreUnavailable(f"{self.update_url} took no update: {cause}.", remedy="See its log.") from cause
+
+    def _send(self, graph: str, path: Path, method: str) -> None:
+        """Graph Store HTTP Protocol, sections 5.3 (PUT) and 5.5 (POST): the graph is named by a parameter."""
+        is_packed = path.suffix == ".gz"
+        kind = "text/turtle" if ".ttl" in path.suffixes else "application/n-triples"
+        address = f"{self.graph_url}?{urllib.parse.urlencode({'graph': graph})}"
+        with gzip.open(path, "rb") if is_packed else path.open("rb") as triples:
+            # Sent in chunks: the unpacked length isn't known and the file may not fit in memory.
+            headers = {"Content-Type": kind, "Transfer-Encoding": "chunked"}
+            request = urllib.request.Request(address, data=triples, method=method, headers=headers)
+            try:
+                urllib.request.urlopen(request, timeout=3600).close()
+            except (urllib.error.URLError, OSError) as cause:
+                raise StoreUnavailable(f"{self.graph_url} took no graph: {cause}.", remedy="See its log.") from cause
