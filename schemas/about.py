@@ -14,9 +14,9 @@ SHEET_NAMES = frozenset(("om", "about", "dataset", "datamangd", "metadata", "inf
 # Rows of the sheet "Om": what may stand in its first column, by what it fills.
 KEYS = {
     "slug": ("kortnamn", "slug", "name", "id"),
-    "title_sv": ("titel", "title", "titel svenska", "rubrik", "namn"),
+    "title_sv": ("titel", "title", "titel svenska", "title swedish", "title sv", "rubrik", "namn"),
     "title_en": ("titel engelska", "title english", "title en", "engelsk titel"),
-    "description_sv": ("beskrivning", "description", "beskrivning svenska"),
+    "description_sv": ("beskrivning", "description", "beskrivning svenska", "description swedish", "description sv"),
     "description_en": ("beskrivning engelska", "description english", "description en", "engelsk beskrivning"),
     "publisher_name": ("utgivare", "publisher", "organisation"),
     "publisher_number": ("organisationsnummer", "organisation number", "orgnr"),
@@ -24,7 +24,7 @@ KEYS = {
     "contact_name": ("kontakt", "contact", "kontaktnamn", "kontaktperson", "contact name"),
     "contact_email": ("e post", "epost", "email", "e mail", "kontakt e post", "contact email"),
     "licence": ("licens", "licence", "license"),
-    "keywords_sv": ("nyckelord", "keywords", "nyckelord svenska"),
+    "keywords_sv": ("nyckelord", "keywords", "nyckelord svenska", "keywords swedish", "keywords sv"),
     "keywords_en": ("nyckelord engelska", "keywords english", "keywords en"),
     "version_note": ("versionsanmarkning", "version note", "andring", "vad ar nytt"),
 }

@@ -57,6 +57,7 @@ def check(tables: Tables, *, today: date | None = None) -> Report:
     found = _Findings()
     for problem in tables.problems:
         found.add(problem)
+    found.counts.update(tables.unlisted)
     if "observations" not in tables.tables and not found.counts["not-the-standard"]:
         found.add(Finding("observations-missing", Severity.ERROR))
     _register_kpis(tables.workspace)

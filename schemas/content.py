@@ -4,7 +4,7 @@ import codecs
 import re
 import zipfile
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import olefile
 
@@ -52,8 +52,14 @@ def content_of(path: Path) -> Content:
         if not (path / "datapackage.json").is_file():
             raise NotReadable("not-readable-folder", file=path.name)
         return Content("descriptor")
-    with path.open("rb") as file:
-        head = file.read(4096)
+    if not path.is_file():
+        # A pipe or a device would be waited for without end.
+        raise NotReadable("not-readable-access", file=path.name)
+    try:
+        with path.open("rb") as file:
+            head = file.read(4096)
+    except PermissionError as cause:
+        raise NotReadable("not-readable-access", file=path.name) from cause
     if not head:
         raise NotReadable("not-readable-empty", file=path.name)
     if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
@@ -87,11 +93,24 @@ def check_archive(path: Path) -> zipfile.ZipFile:
 def _archive(path: Path) -> Content:
     with check_archive(path) as archive:
         names = set(archive.namelist())
-    if any(name.endswith("datapackage.json") and name.count("/") <= 1 for name in names):
+        is_ods = "mimetype" in names and _mimetype(path, archive).endswith(b"opendocument.spreadsheet")
+    if any(PurePosixPath(name).name == "datapackage.json" and name.count("/") <= 1 for name in names):
         return Content("package")
-    if names & {"xl/workbook.xml", "xl/workbook.bin", "content.xml"}:
+    if names & {"xl/workbook.xml", "xl/workbook.bin"} or is_ods:
         return Content("workbook")
     raise NotReadable("not-readable-format", file=path.name, format=_office_name(names))
+
+
+def _mimetype(path: Path, archive: zipfile.ZipFile) -> bytes:
+    """The entry by which an OpenDocument file names its kind; stored plainly in an honest one."""
+    if archive.getinfo("mimetype").compress_type != zipfile.ZIP_STORED:
+        return b""
+    try:
+        with archive.open("mimetype") as entry:
+            return entry.read(100)
+    except (zipfile.BadZipFile, EOFError, RuntimeError) as cause:
+        # RuntimeError is how zipfile says that an entry is encrypted.
+        raise NotReadable("not-readable-damaged", file=path.name) from cause
 
 
 def _office_name(names: set[str]) -> str:
@@ -103,7 +122,7 @@ def _compound(path: Path) -> Content:
     try:
         with olefile.OleFileIO(path) as compound:
             streams = {"/".join(parts) for parts in compound.listdir()}
-    except OSError as cause:
+    except (OSError, ValueError, IndexError) as cause:
         raise NotReadable("not-readable-damaged", file=path.name) from cause
     if "EncryptedPackage" in streams:
         raise NotReadable("not-readable-password", file=path.name)

@@ -16,11 +16,12 @@ SAMPLE_LINES = 100
 # A quoted cell over more lines than this is a quote that was never closed, not a long note.
 MAX_RECORD_LINES = 200
 MAX_CELL = 1_000_000
-csv.field_size_limit(MAX_CELL)
 
 
 def read_delimited(path: Path, encoding: str) -> Grid:
     """The one sheet of a text file. Rows carry the line on which their record begins."""
+    # The limit belongs to the whole process, and other libraries (Frictionless) raise it.
+    csv.field_size_limit(MAX_CELL)
     with path.open(encoding=encoding, newline="") as lines:
         sample = [line[:10_000] for line in islice(lines, SAMPLE_LINES)]
     delimiter = find_delimiter(sample)
@@ -34,15 +35,18 @@ def read_delimited(path: Path, encoding: str) -> Grid:
 
 
 def find_delimiter(sample: list[str]) -> str:
-    """The delimiter that splits most lines of the sample into the same number of cells, two at least.
+    """The delimiter that splits the largest share of records into the same number of cells, two at least.
+
+    A share, since a wrong delimiter also takes quoted cells of several lines apart into more records.
 
     A single column is comma separated by definition (RFC 4180).
     """
 
-    def fitness(delimiter: str) -> tuple[int, int]:
-        widths = Counter(len(row) for row in csv.reader(sample, delimiter=delimiter) if len(row) > 1)
-        width, lines = max(widths.items(), key=lambda pair: (pair[1], pair[0]), default=(0, 0))
-        return lines, width
+    def fitness(delimiter: str) -> tuple[float, int]:
+        widths = Counter(len(row) for row in csv.reader(sample, delimiter=delimiter) if row)
+        several = {width: count for width, count in widths.items() if width > 1}
+        width, count = max(several.items(), key=lambda pair: (pair[1], pair[0]), default=(0, 0))
+        return count / max(widths.total(), 1), width
 
     best = max(DELIMITERS, key=fitness)
     return best if fitness(best)[0] else ","

@@ -12,6 +12,8 @@ from vaven.schemas.standard import RESOURCES, TableSchema, standard
 from vaven.schemas.tables import Column
 
 HEADER_SEARCH_ROWS = 50
+# A cell may be empty here, but a table of observations without the column says nothing.
+ESSENTIAL = frozenset(("value",))
 
 
 @dataclass(frozen=True)
@@ -140,22 +142,23 @@ def missing_columns(header: Header, place: Mapping[str, str | None], resource: s
             params={"label_sv": field.label("sv"), "label_en": field.label("en")},
         )
         for field in standard()[resource].fields
-        if field.required and field.name not in header.known
+        if (field.required or field.name in ESSENTIAL) and field.name not in header.known
     ]
 
 
 def body(rows: Iterable[GridRow], width: int) -> Iterator[tuple[GridRow, str]]:
     """Data rows with their kind: "row", "blank" (between data rows) or "footnote".
 
-    Blank rows at the end are dropped. After a blank row, rows with text in the first cell only are footnotes
-    unless a fuller row follows; then all of them were data.
+    Blank rows at the end are dropped. Rows at the end with words in the first cell only are footnotes, and after
+    a blank row any with the first cell only; where a fuller row follows, all of them were data.
     """
     waiting: list[GridRow] = []
     for row in rows:
         filled = _filled(row[1])
-        is_sparse = filled == 0 or (bool(waiting) and width > 2 and filled == 1 and bool(row[1][0]))
-        if is_sparse:
-            waiting.append(row)
+        is_remark = width > 2 and filled == 1 and bool(row[1][0]) and (bool(waiting) or " " in row[1][0])
+        if is_remark or not filled:
+            # A sheet may end in a million formatted empty rows: only their numbers are kept.
+            waiting.append(row if filled else (row[0], []))
             continue
         yield from ((held, "row" if _filled(held[1]) else "blank") for held in waiting)
         waiting = []

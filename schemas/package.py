@@ -3,6 +3,8 @@
 import json
 import re
 import shutil
+import zipfile
+import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -19,6 +21,11 @@ from vaven.vocab.errors import NotReadable
 
 MAX_DESCRIPTOR_BYTES = 10_000_000
 SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
+# Bit 0 of a zip entry's general purpose flags (APPNOTE.TXT 4.4.4).
+ENCRYPTED = 0x1
+# What may be an address of further metadata. Frictionless would fetch a profile over the network.
+POINTERS = ("schema", "dialect", "checklist", "pipeline")
+PROFILES = ("profile", "$schema", "profiles")
 
 
 def unpack(path: Path, folder: Path) -> Path:
@@ -27,13 +34,23 @@ def unpack(path: Path, folder: Path) -> Path:
         for entry in archive.infolist():
             if not is_inside(entry.filename):
                 raise NotReadable("not-readable-path", file=path.name, path=entry.filename)
-        for entry in archive.infolist():
-            if not entry.is_dir():
-                target = folder / entry.filename
-                target.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(entry) as source, target.open("wb") as copy:
-                    shutil.copyfileobj(source, copy)
+        if any(entry.flag_bits & ENCRYPTED for entry in archive.infolist()):
+            raise NotReadable("not-readable-password", file=path.name)
+        try:
+            _unpack_entries(archive, folder)
+        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as cause:
+            # OSError: names that no file can have, or one name for a file and a folder.
+            raise NotReadable("not-readable-damaged", file=path.name) from cause
     return min(folder.rglob("datapackage.json"), key=lambda p: len(p.parts))
+
+
+def _unpack_entries(archive: zipfile.ZipFile, folder: Path) -> None:
+    for entry in archive.infolist():
+        if not entry.is_dir():
+            target = folder / entry.filename
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with archive.open(entry) as source, target.open("wb") as copy:
+                shutil.copyfileobj(source, copy)
 
 
 def read_descriptor(path: Path) -> dict[str, Any]:
@@ -57,40 +74,64 @@ def read_descriptor(path: Path) -> dict[str, Any]:
 def is_inside(path: str) -> bool:
     """Whether a path of a descriptor or archive stays inside: relative, without "..", no URL (Data Package v1)."""
     parts = PurePosixPath(path.replace("\\", "/"))
-    return bool(path) and not parts.is_absolute() and ".." not in parts.parts and not SCHEME.match(path)
+    is_plain = bool(path) and "\0" not in path and not SCHEME.match(path)
+    return is_plain and not parts.is_absolute() and ".." not in parts.parts
 
 
-def resource_grids(descriptor: Mapping[str, Any], folder: Path) -> Iterator[tuple[str, Grid]]:
-    """Resource name and grid of each resource, in the descriptor's order."""
+def resource_grids(descriptor: Mapping[str, Any], folder: Path, sheets: Path) -> Iterator[tuple[str, Grid]]:
+    """Resource name and grid of each resource, in the descriptor's order; `sheets` is a folder for workbooks' rows."""
     for resource in descriptor["resources"]:
-        path = (folder / resource["path"]).resolve()
+        path = _resolved(folder, str(resource["path"]))
         if not path.is_relative_to(folder.resolve()):
             raise NotReadable("not-readable-path", file=folder.name, path=str(resource["path"]))
         content = content_of(path)
         if content.kind == "text":
             yield resource["name"], read_delimited(path, content.encoding)
         elif content.kind == "workbook":
-            yield resource["name"], next(read_workbook(path))
+            yield resource["name"], _first_sheet(path, sheets / resource["name"])
         else:
             raise NotReadable("not-readable-resource", file=path.name, resource=resource["name"])
+
+
+def _resolved(folder: Path, path: str) -> Path:
+    """The file behind symbolic links. A name that the system can't have is a missing file."""
+    try:
+        found = (folder / path).resolve()
+        found.exists()
+    except OSError as cause:
+        raise NotReadable("not-readable-missing", file=path[:80]) from cause
+    return found
+
+
+def _first_sheet(path: Path, folder: Path) -> Grid:
+    for grid in read_workbook(path, folder):
+        return grid
+    raise NotReadable("not-readable-no-rows", file=path.name)
 
 
 def _refuse_outside(file: Path, resource: Mapping[str, Any]) -> None:
     path = resource["path"]
     if not isinstance(path, str):
         raise NotReadable("not-readable-multipart", file=file.name, resource=resource["name"])
-    schema = resource.get("schema")
-    for given in (path, schema if isinstance(schema, str) else "."):
-        if not is_inside(given):
+    for given in (path, *(resource.get(pointer) for pointer in POINTERS)):
+        if isinstance(given, str) and not is_inside(given):
             raise NotReadable("not-readable-path", file=file.name, path=given)
 
 
 def _refuse_unsound(file: Path, descriptor: Mapping[str, Any]) -> None:
-    """Let Frictionless judge the descriptor by its own rules (types, names, duplicate resources)."""
-    bare = {**descriptor, "resources": [{k: v for k, v in r.items() if k != "schema"} for r in descriptor["resources"]]}
+    """Let Frictionless judge the descriptor by its own rules (types, names, duplicate resources).
+
+    It sees nothing that it could follow: profiles, and metadata given by an address.
+    """
+    bare = {**_without_pointers(descriptor), "resources": [_without_pointers(r) for r in descriptor["resources"]]}
     try:
         Package.validate_descriptor(bare)
         Package.from_descriptor(bare)
     except FrictionlessException as cause:
         reason = "; ".join(str(e.note) for e in (cause.reasons or [cause.error]))
         raise NotReadable("not-readable-descriptor", file=file.name, where=".", reason=reason[:300]) from cause
+
+
+def _without_pointers(described: Mapping[str, Any]) -> dict[str, Any]:
+    followed = {key for key in POINTERS if isinstance(described.get(key), str)}
+    return {key: value for key, value in described.items() if key not in {"schema", *PROFILES, *followed}}

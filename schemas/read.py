@@ -3,7 +3,8 @@
 import hashlib
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
@@ -15,6 +16,7 @@ from vaven.schemas.about import SHEET_NAMES, about_of_descriptor, about_of_file,
 from vaven.schemas.content import content_of
 from vaven.schemas.delimited import read_delimited
 from vaven.schemas.finding import Finding, Severity
+from vaven.schemas.foreign import not_the_standard
 from vaven.schemas.grid import Grid, GridRow, column_letter
 from vaven.schemas.layout import (
     HEADER_SEARCH_ROWS,
@@ -31,11 +33,14 @@ from vaven.schemas.standard import standard
 from vaven.schemas.tables import About, Table, Tables
 from vaven.schemas.tidy import tidy
 from vaven.schemas.workbook import read_workbook
-from vaven.vocab.areas import areas, without_suffix
 from vaven.vocab.errors import NotReadable
 
 BATCH_ROWS = 20_000
 SAMPLE_ROWS = 500
+# How far into a table that is not ours we look for area codes: more than Sweden has areas.
+HINT_ROWS = 10_000
+# How many rows of one kind of bad shape are listed; the counts go on.
+LISTED = 1_000
 # Sheets of our own template that hold no data.
 TEMPLATE_SHEETS = frozenset(("las mig", "read me", "listor", "lists"))
 
@@ -47,6 +52,7 @@ class _Reading:
     work: duckdb.DuckDBPyConnection
     tables: dict[str, Table] = field(default_factory=dict)
     problems: list[Finding] = field(default_factory=list)
+    unlisted: Counter[str] = field(default_factory=Counter)
     notes: list[Finding] = field(default_factory=list)
 
 
@@ -75,6 +81,7 @@ def read(source: Path, *, slug: str | None = None, memory_mb: int = 500) -> Tabl
             workspace=work,
             folder=folder,
             problems=tuple(reading.problems),
+            unlisted=dict(reading.unlisted),
             assumptions=tuple(reading.notes),
         )
     except BaseException:
@@ -89,42 +96,51 @@ def _read_into(reading: _Reading, source: Path, kind: str, encoding: str, slug: 
             _read_grid(reading, read_delimited(source, encoding), "observations")
             return about_of_file(source, slug)
         case "workbook":
-            return _read_sheets(reading, source, slug)
+            return _read_sheets(reading, source, slug, folder / "sheets")
     path = unpack(source, folder / "package") if kind == "package" else source
     file = path / "datapackage.json" if path.is_dir() else path
     descriptor = read_descriptor(file)
-    for resource, grid in resource_grids(descriptor, file.parent):
+    for resource, grid in resource_grids(descriptor, file.parent, folder / "sheets"):
         _read_grid(reading, grid, resource)
     return about_of_descriptor(descriptor, file, slug)
 
 
-def _read_sheets(reading: _Reading, source: Path, slug: str | None) -> About:
+def _read_sheets(reading: _Reading, source: Path, slug: str | None, folder: Path) -> About:
     """Sheets go by their names. Where none is called observations, the first that looks like a table is it."""
     about = about_of_file(source, slug)
     unnamed: list[Grid] = []
-    for grid in read_workbook(source):
+    named: set[str] = set()
+    for grid in read_workbook(source, folder):
         name = fold(grid.sheet or "")
         resource = resource_of_sheet(grid.sheet or "")
         if name in SHEET_NAMES:
             about = about_of_sheet(grid.rows, source, slug)
-        elif resource and resource not in reading.tables:
+        elif resource and resource not in named:
+            named.add(resource)
             _read_grid(reading, grid, resource)
         elif name not in TEMPLATE_SHEETS:
             unnamed.append(grid)
-    if "observations" not in reading.tables and not reading.problems:
+    if "observations" not in named:
         unnamed = _read_first(reading, unnamed)
     reading.notes += [Finding("sheet-skipped", Severity.NOTE, sheet=grid.sheet) for grid in unnamed]
     return about
 
 
 def _read_first(reading: _Reading, grids: list[Grid]) -> list[Grid]:
-    """Read the first sheet that has rows as observations; the others come back."""
-    for i, grid in enumerate(grids):
-        first = list(islice(grid.rows, 1))
-        if first:
-            _read_grid(reading, replace(grid, rows=chain(first, grid.rows)), "observations")
-            return [g for j, g in enumerate(grids) if j > i]
-    return []
+    """Read the first sheet that has our columns as observations; the others come back.
+
+    Where none has, the first with rows is read to say what it is, unless the standard's other sheets were there.
+    """
+    samples = [list(islice(grid.rows, SAMPLE_ROWS)) for grid in grids]
+    filled = [i for i, rows in enumerate(samples) if any(any(cells) for _, cells in rows)]
+    ours = [
+        i for i in filled if (header := find_header(samples[i], "observations")) and _is_ours(header, "observations")
+    ]
+    for i in ours or ([] if reading.tables else filled):
+        rows = chain(samples[i], grids[i].rows)
+        _read_grid(reading, replace(grids[i], rows=rows), "observations")
+        return [grid for j, grid in enumerate(grids) if j != i]
+    return grids
 
 
 def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
@@ -144,7 +160,7 @@ def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
         params = {"count": preamble}
         reading.notes.append(Finding("assumed-preamble", Severity.NOTE, **place, row=header.row, params=params))
     if not _is_ours(header, resource):
-        reading.problems.append(_not_the_standard(header, following, place))
+        reading.problems.append(not_the_standard(header, list(islice(chain(following, grid.rows), HINT_ROWS)), place))
         return
     _load(reading, grid, resource, header, chain(following, grid.rows))
 
@@ -166,6 +182,7 @@ def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: It
     reading.problems += label_problems(header, place, resource, loader.filled)
     reading.problems += missing_columns(header, place, resource)
     reading.problems += loader.problems
+    reading.unlisted += loader.counts - Counter(p.code for p in loader.problems)
     if loader.footnotes:
         reading.notes.append(Finding("assumed-footnotes", Severity.NOTE, **place, params={"count": loader.footnotes}))
     columns, notes = tidy(
@@ -185,6 +202,7 @@ class _Loader:
         self.count = self.footnotes = 0
         self.filled: set[int] = set()
         self.problems: list[Finding] = []
+        self.counts: Counter[str] = Counter()
         self._batch: list[GridRow] = []
         self._unlabelled = [i for i, label in enumerate(header.labels) if not label]
         columns = ", ".join(f'"{name}" VARCHAR' for _, name in self.positions)
@@ -230,8 +248,10 @@ class _Loader:
     def _problem(
         self, code: str, severity: Severity, row: int, column: str | None = None, text: str | None = None
     ) -> None:
-        resource, sheet = self.place["resource"], self.place["sheet"]
-        self.problems.append(Finding(code, severity, resource, sheet, row, column, None, text))
+        self.counts[code] += 1
+        if self.counts[code] <= LISTED:
+            resource, sheet = self.place["resource"], self.place["sheet"]
+            self.problems.append(Finding(code, severity, resource, sheet, row, column, None, text))
 
 
 def _note_labels(header: Header, place: dict[str, str | None], resource: str) -> list[Finding]:
@@ -253,25 +273,6 @@ def _note_labels(header: Header, place: dict[str, str | None], resource: str) ->
         for column in header.columns
         if fold(column.label or "") not in own
     ]
-
-
-def _not_the_standard(header: Header, rows: list[GridRow], place: dict[str, str | None]) -> Finding:
-    """What is known of a table that is not in our form: its columns, and which of them looks like area codes."""
-    columns = ", ".join(label for label in header.labels if label)
-    params: dict[str, object] = {"columns": columns[:400], "areas": ""}
-    for column in _area_columns(header, rows):
-        params["areas"] = column
-        break
-    return Finding("not-the-standard", Severity.ERROR, place["resource"], place["sheet"], header.row, params=params)
-
-
-def _area_columns(header: Header, rows: list[GridRow]) -> Iterator[str]:
-    known = areas()
-    for i, label in enumerate(header.labels):
-        texts = [cells[i].split(" ")[0] for _, cells in rows if i < len(cells) and cells[i]]
-        hits = sum(1 for text in texts if known.find(without_suffix(text)[0]))
-        if texts and hits > len(texts) * 0.8:
-            yield f"{column_letter(i)} ({label})"
 
 
 def _sha256(source: Path) -> str:

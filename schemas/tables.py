@@ -70,7 +70,8 @@ class About:
 @dataclass(frozen=True)
 class Tables:
     """All tables of one source. `problems` are findings of the reading itself (ragged rows, unknown columns);
-    `assumptions` say what was taken for granted. Close it (it is a context manager) to drop the workspace.
+    `unlisted` counts by code those of them that are too many to list; `assumptions` say what was taken for
+    granted. Close it (it is a context manager) to drop the workspace.
     """
 
     source: Path
@@ -80,6 +81,7 @@ class Tables:
     workspace: duckdb.DuckDBPyConnection
     folder: Path
     problems: tuple[Finding, ...] = ()
+    unlisted: Mapping[str, int] = field(default_factory=dict)
     assumptions: tuple[Finding, ...] = ()
 
     def __enter__(self) -> Self:

@@ -9,6 +9,7 @@ from functools import cache
 from importlib.resources import files
 
 import duckdb
+import pyarrow as pa
 
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.layout import fold
@@ -22,6 +23,10 @@ DEFAULTS = {"sex": "T", "age_group": "T"}
 # SDMX status for the marks of Swedish official statistics (DOMAIN section 4): ".." not available or too
 # uncertain, "." not applicable. "-" may mean zero and is left for the partner to say.
 MARKS = {"..": "O", "…": "O", ".": "M"}
+BLANK = r"[ \x{00a0}\x{202f}\x{2009}]"
+# A number as people write it: blanks only after the sign and between groups of three ("12 5" may be two numbers).
+WRITTEN = rf"[-+−]?{BLANK}*(\d{{1,3}}({BLANK}\d{{3}})+([.,]\d+)?|[\d.,]*\d)([eE][-+]?\d+)?"
+PLAIN = r"[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?"
 AREA_FIELDS = ("neighbourhood", "code", "municipality")
 WHOLE_FLOAT = re.compile(r"(\d+)\.0+")
 AGE_WORDS = re.compile(
@@ -92,8 +97,7 @@ def _number_expression(
     query = (files(__package__) / "sql" / "number_style.sql").read_text("utf-8")
     found = work.execute(query.replace("{column}", field.name).replace("{raw}", raw)).fetchone() or (0,) * 5
     style = number_style(*found, decimal_comma=decimal_comma)
-    bare = f"replace(replace(replace({_clean(field.name)}, chr(160), ''), chr(8239), ''), chr(8201), '')"
-    bare = f"replace(replace({bare}, ' ', ''), '−', '-')"
+    bare = f"regexp_replace(replace({_clean(field.name)}, '−', '-'), '{BLANK}', '', 'g')"
     text = {
         "plain": bare,
         "decimal-comma": f"replace(replace({bare}, '.', ''), ',', '.')" if found[2] else f"replace({bare}, ',', '.')",
@@ -102,10 +106,10 @@ def _number_expression(
     if field.type == "integer":
         text = f"regexp_replace({text}, '^(-?\\d+)\\.0+$', '\\1')"
     marks = ", ".join(f"'{mark}'" for mark in MARKS)
-    is_number = r"^[-−]?[\d\s\x{00a0}\x{202f}\x{2009}]*[\d.,]*\d([eE][-+]?\d+)?$"
     kept = f'WHEN "{field.name}" IN ({marks}) THEN NULL' if field.name in ("value", "numerator", "denominator") else ""
     expression = (
-        f"CASE {kept} WHEN regexp_matches(\"{field.name}\", '{is_number}') THEN {text} ELSE {_clean(field.name)} END"
+        f"CASE {kept} WHEN regexp_full_match(\"{field.name}\", '{WRITTEN}') AND regexp_full_match({text}, '{PLAIN}') "
+        f"THEN {text} ELSE {_clean(field.name)} END"
     )
     if style == "plain":
         return expression, []
@@ -142,8 +146,10 @@ def _recode(
     if not changed:
         return []
     table = f"recode_{raw}_{field.name}"
-    work.execute(f"CREATE TEMP TABLE {table} (text VARCHAR, code VARCHAR)")
-    work.executemany(f"INSERT INTO {table} VALUES (?, ?)", changed)
+    pairs = pa.table({"text": [text for text, _ in changed], "code": [code for _, code in changed]})
+    work.register("pairs", pairs)
+    work.execute(f"CREATE TEMP TABLE {table} AS SELECT text, code FROM pairs")
+    work.unregister("pairs")
     inner = given[field.name] if field.name != "status" else _clean("status")
     mapped = f'coalesce((SELECT code FROM {table} WHERE {table}.text = {raw}."{field.name}"), {inner})'
     given[field.name] = mapped

@@ -1,48 +1,98 @@
 """Workbooks (XLSX, XLS, ODS) as grids, through python-calamine: fast, and it reads what Excel itself repairs.
 
+calamine lays out a sheet's whole used range at once: a file of 6 kB with one cell at XFD1048576 asks for 550 GB
+and ends the process. So a workbook is opened in a process of its own with bounded memory and time, which
+writes the sheets' rows to a folder as JSON; a file that blows up costs that process alone.
+
 Cells become the text that a person sees in a column of codes and figures: 2024.0 is "2024", a date is ISO.
 """
 
-from collections.abc import Iterator
+import json
+import resource
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
 from datetime import date, datetime, time, timedelta
+from itertools import islice
 from pathlib import Path
-
-from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, PasswordError, SheetVisibleEnum
 
 from vaven.schemas.grid import Grid, GridRow
 from vaven.vocab.errors import NotReadable
 
 MAX_CELLS = 50_000_000
 MAX_COLUMNS = 2_000
+# Ours: 50 million cells are 1.6 GB in calamine, and 100,000 rows of 12 columns take a second.
+MAX_BYTES = 3_000_000_000
+MAX_SECONDS = 300
+ROWS_A_LINE = 500
+REFUSED = 3
 
 
-def read_workbook(path: Path) -> Iterator[Grid]:
-    """The visible sheets in their order; an empty one gives a grid without rows."""
+def read_workbook(path: Path, folder: Path) -> Iterator[Grid]:
+    """The visible sheets in their order; an empty one gives a grid without rows.
+
+    `folder` is where the rows wait until they are walked; it must not exist and the caller removes it.
+    Raises NotReadable for a workbook that is protected, damaged, or too large to open safely.
+    """
+    folder.mkdir(parents=True)
+    # -P: a partner's folder, where the command may well run, is not a place to import Python modules from.
+    command = [sys.executable, "-P", "-m", "vaven.schemas.workbook", str(path.resolve()), str(folder)]
     try:
-        workbook = CalamineWorkbook.from_path(str(path))
+        done = subprocess.run(command, capture_output=True, timeout=MAX_SECONDS, check=False)
+    except subprocess.TimeoutExpired as cause:
+        raise NotReadable("not-readable-heavy", file=path.name) from cause
+    if done.returncode not in (0, REFUSED):
+        raise NotReadable("not-readable-heavy", file=path.name)
+    found = json.loads((folder / "sheets.json").read_text("utf-8"))
+    if done.returncode == REFUSED:
+        raise NotReadable(found["code"], **found["params"])
+    for sheet, rows in found:
+        yield Grid(path.name, sheet, _stored(folder / rows))
+
+
+def _stored(path: Path) -> Iterator[GridRow]:
+    with path.open(encoding="utf-8") as lines:
+        for line in lines:
+            yield from ((number, cells) for number, cells in json.loads(line))
+
+
+def unfold(path: Path, folder: Path) -> list[tuple[str, str]]:
+    """Write the rows of each visible sheet to a file in `folder`. Returns sheet names with their files' names."""
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
+
+    written = []
+    try:
+        # Opened by its content: from a path, calamine would go by the extension.
+        workbook = CalamineWorkbook.from_filelike(path.open("rb"))
         shown = [s.name for s in workbook.sheets_metadata if s.visible == SheetVisibleEnum.Visible]
-        for name in shown:
+        tables = {s.name for s in workbook.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet}
+        for i, name in enumerate(name for name in shown if name in tables):
             sheet = workbook.get_sheet_by_name(name)
-            _refuse_too_large(path, sheet)
-            yield Grid(path.name, name, _rows(sheet))
+            if sheet.total_height * sheet.total_width > MAX_CELLS or sheet.total_width > MAX_COLUMNS:
+                limits = {"cells": MAX_CELLS, "columns": MAX_COLUMNS}
+                raise NotReadable("not-readable-cells", file=path.name, sheet=name, **limits)
+            _write(_rows(sheet.iter_rows(), sheet.start), folder / f"{i}.jsonl")
+            written.append((name, f"{i}.jsonl"))
     except PasswordError as cause:
         raise NotReadable("not-readable-password", file=path.name) from cause
     except CalamineError as cause:
         raise NotReadable("not-readable-damaged", file=path.name) from cause
+    return written
 
 
-def _refuse_too_large(path: Path, sheet: CalamineSheet) -> None:
-    if sheet.total_height * sheet.total_width > MAX_CELLS or sheet.total_width > MAX_COLUMNS:
-        raise NotReadable("not-readable-cells", file=path.name, sheet=sheet.name, cells=MAX_CELLS, columns=MAX_COLUMNS)
+def _write(rows: Iterator[GridRow], path: Path) -> None:
+    with path.open("w", encoding="utf-8") as lines:
+        while batch := list(islice(rows, ROWS_A_LINE)):
+            lines.write(json.dumps(batch, separators=(",", ":")) + "\n")
 
 
-def _rows(sheet: CalamineSheet) -> Iterator[GridRow]:
-    if sheet.start is None:
+def _rows(cells: Iterator[Sequence[object]], start: tuple[int, int] | None) -> Iterator[GridRow]:
+    if start is None:
         return
     # calamine walks from the first row of the sheet, but from the first column that is used.
-    lead = [""] * sheet.start[1]
-    for number, cells in enumerate(sheet.iter_rows(), start=1):
-        yield number, lead + [cell_text(cell) for cell in cells]
+    lead = [""] * start[1]
+    for number, row in enumerate(cells, start=1):
+        yield number, lead + [cell_text(cell) for cell in row]
 
 
 def cell_text(cell: object) -> str:
@@ -67,3 +117,19 @@ def _plain(number: float) -> str:
     """Decimal notation without exponent, as a spreadsheet shows it."""
     text = f"{number:.15g}"
     return f"{number:.20f}".rstrip("0") if "e-" in text else text
+
+
+def main(path: Path, folder: Path) -> int:
+    """The process that opens a workbook: leaves sheets.json in `folder`, a list of sheets or the reason for none."""
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
+    try:
+        found: object = unfold(path, folder)
+        code = 0
+    except NotReadable as reason:
+        found, code = {"code": reason.code, "params": reason.params}, REFUSED
+    (folder / "sheets.json").write_text(json.dumps(found), "utf-8")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

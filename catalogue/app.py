@@ -1,0 +1,90 @@
+"""The Flask application, put together from its blueprints; nothing happens at import time."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from flask import Flask, Response, render_template, request
+from werkzeug.exceptions import HTTPException
+
+from vaven.catalogue import i18n
+from vaven.catalogue.negotiate import prefers_html
+from vaven.catalogue.problem import problem
+from vaven.publisher.answer import QueryEngine
+from vaven.publisher.collection import Collection
+from vaven.publisher.settings import Settings
+from vaven.vocab.errors import UnknownDataset, VavenError
+from vaven.vocab.register import codes, themes
+
+# Everything comes from ourselves and no script or style stands in a page; JSON-LD in pages is data, not script.
+SECURITY_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What lives as long as the application: the reading side and the query workers."""
+
+    collection: Collection
+    engine: QueryEngine
+
+    def close(self) -> None:
+        self.engine.close()
+        self.collection.close()
+
+
+def create_app(settings: Settings) -> Flask:
+    """The site for a configuration. Close it with `app.extensions["vaven"].close()`."""
+    from vaven.catalogue import downloads, feed, identifiers, pages, sparql, validation
+    from vaven.publisher.answer import open_engine
+
+    # Flask can't find the folder of a package inside a namespace, so it is told.
+    app = Flask(__name__, root_path=str(Path(__file__).parent), instance_path=str(settings.home.absolute()))
+    app.config["MAX_CONTENT_LENGTH"] = settings.upload_mb << 20
+    app.config["SECRET_KEY"] = settings.signing_key
+    app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    parts = Parts(Collection(settings), open_engine(settings))
+    app.extensions["vaven"] = parts
+    i18n.register(app)
+    names = {"iris": settings.iris, "base": settings.base_iri, "theme_names": themes(), "codes": codes}
+    app.context_processor(lambda: names)
+    app.register_blueprint(pages.blueprint(parts.collection))
+    app.register_blueprint(validation.blueprint())
+    app.register_blueprint(downloads.blueprint(parts.collection, settings.iris))
+    app.register_blueprint(feed.blueprint(parts.collection, settings.iris))
+    app.register_blueprint(identifiers.blueprint(parts.engine, parts.collection, settings.iris))
+    app.register_blueprint(sparql.blueprint(parts.engine, settings.iris, sparql.examples()))
+    app.after_request(_secure)
+    app.register_error_handler(HTTPException, _http_error)
+    app.register_error_handler(VavenError, _own_error)
+    return app
+
+
+def _secure(answer: Response) -> Response:
+    answer.headers.setdefault("Content-Security-Policy", SECURITY_POLICY)
+    answer.headers.setdefault("X-Content-Type-Options", "nosniff")
+    answer.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+    return answer
+
+
+def _http_error(error: HTTPException) -> Response | HTTPException:
+    status = error.code or 500
+    if error.response is not None or status < 400:
+        return error
+    if not prefers_html(request):
+        answer = problem(status, error.name, error.description or "")
+    else:
+        key = status if status in (404, 405, 413) else 500
+        answer = Response(render_template("error.html", key=key, status=status), status=status)
+    if status == 405:
+        answer.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ["GET"])
+    return answer
+
+
+def _own_error(error: VavenError) -> Response:
+    status = 404 if isinstance(error, UnknownDataset) else 503
+    if not prefers_html(request):
+        return problem(status, error.message, error.message, remedy=error.remedy)
+    key = 404 if status == 404 else 500
+    return Response(render_template("error.html", key=key, status=status), status=status)

@@ -1,0 +1,74 @@
+"""The DCAT feed of the whole catalogue, for portals that harvest it."""
+
+from flask import Blueprint, Response, redirect, request
+from rdflib import Graph, URIRef
+from rdflib.term import Node
+
+from vaven.catalogue.negotiate import RDF_FORMATS, choose
+from vaven.catalogue.problem import problem
+from vaven.publisher.collection import Collection
+from vaven.publisher.describe import catalogue
+from vaven.vocab.concepts import new_graph
+from vaven.vocab.iris import NAMESPACES, Iris
+
+SERIALISERS = {"ttl": "turtle", "jsonld": "json-ld", "nt": "nt", "rdf": "pretty-xml"}
+# What belongs to a catalogue record; the cube, its areas and their history are reached from the dataset itself.
+FOLLOWED = frozenset(
+    URIRef(NAMESPACES[prefix] + name)
+    for prefix, name in (
+        ("dcat", "dataset"),
+        ("dcat", "service"),
+        ("dcat", "distribution"),
+        ("dcat", "contactPoint"),
+        ("dcterms", "publisher"),
+        ("dcterms", "temporal"),
+        ("spdx", "checksum"),
+    )
+)
+
+
+def blueprint(collection: Collection, iris: Iris) -> Blueprint:
+    pages = Blueprint("feed", __name__)
+
+    @pages.get("/catalog")
+    def negotiated() -> Response:
+        chosen = choose(request.headers.get("Accept"), ["text/html", *RDF_FORMATS.values()])
+        if chosen is None:
+            return problem(406, "Not acceptable", f"The catalogue comes as {', '.join(RDF_FORMATS.values())}.")
+        ending = next((e for e, kind in RDF_FORMATS.items() if kind == chosen), None)
+        answer = redirect(f"/catalog.{ending}" if ending else "/datasets", code=303)
+        answer.vary.add("Accept")
+        return answer
+
+    @pages.get("/catalog.<any(ttl, jsonld, nt, rdf):ending>")
+    def whole(ending: str) -> Response:
+        text = feed(collection, iris).serialize(format=SERIALISERS[ending])
+        answer = Response(text, mimetype=RDF_FORMATS[ending])
+        answer.headers["Access-Control-Allow-Origin"] = "*"
+        answer.add_etag()
+        return answer.make_conditional(request)
+
+    return pages
+
+
+def feed(collection: Collection, iris: Iris) -> Graph:
+    """The catalogue with the DCAT record of every current release."""
+    datasets = collection.datasets()
+    whole = catalogue(iris, {d.slug: d.current.about for d in datasets})
+    for dataset in datasets:
+        with collection.open(dataset.slug, dataset.current.version, "metadata.ttl") as file:
+            whole.parse(file, format="turtle")
+    return _reachable(whole, URIRef(iris.catalogue), new_graph(iris))
+
+
+def _reachable(whole: Graph, start: Node, into: Graph) -> Graph:
+    """The statements about a node and about all that its FOLLOWED properties lead to."""
+    waiting, seen = [start], {start}
+    while waiting:
+        node = waiting.pop()
+        for predicate, value in whole.predicate_objects(node):
+            into.add((node, predicate, value))
+            if predicate in FOLLOWED and value not in seen:
+                seen.add(value)
+                waiting.append(value)
+    return into

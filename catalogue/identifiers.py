@@ -1,0 +1,144 @@
+"""Dereferencing of every IRI that we mint: 303 to a page or to a document (DESIGN section 5).
+
+Cool URIs for the Semantic Web, section 4.2: `id/…` names a thing, `doc/….ttl` is a document about it.
+"""
+
+from collections.abc import Mapping
+
+from flask import Blueprint, Response, redirect, render_template, request
+from rdflib import Graph, URIRef
+
+from vaven.catalogue.negotiate import RDF_FORMATS, choose
+from vaven.catalogue.problem import problem
+from vaven.publisher.answer import QueryEngine
+from vaven.publisher.collection import Collection
+from vaven.vocab.errors import UnknownDataset
+from vaven.vocab.iris import Iris, segment
+
+# Things that have a page of their own; the rest is shown as a list of its statements.
+PAGES = ("kpi", "theme", "area", "dataset", "investment")
+PARSERS = {"text/turtle": "turtle", "application/n-triples": "nt"}
+
+
+def blueprint(engine: QueryEngine, collection: Collection, iris: Iris) -> Blueprint:
+    pages = Blueprint("identifiers", __name__)
+
+    @pages.get("/id/<path:name>")
+    def thing(name: str) -> Response:
+        return _see_other(engine, collection, iris, name)
+
+    @pages.get("/ns")
+    def ontology() -> Response:
+        chosen = choose(request.headers.get("Accept"), list(RDF_FORMATS.values())) or RDF_FORMATS["ttl"]
+        query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{iris.ontology.rstrip('#')}> {{ ?s ?p ?o }} }}"
+        return _document(engine, query, chosen)
+
+    @pages.get("/doc/<path:name>")
+    def document(name: str) -> Response:
+        stem, _, ending = name.rpartition(".")
+        if ending in RDF_FORMATS and stem:
+            return describe(engine, collection, iris, stem, RDF_FORMATS[ending])
+        return _page(engine, collection, iris, name)
+
+    return pages
+
+
+def exists(engine: QueryEngine, iri: str) -> bool:
+    answer = engine.answer(
+        f"ASK {{ {{ <{iri}> ?p ?o }} UNION {{ ?s ?p <{iri}> }} }}", media_type="application/sparql-results+json"
+    )
+    try:
+        return b"true" in answer.file.read()
+    finally:
+        answer.close()
+
+
+def describe(engine: QueryEngine, collection: Collection, iris: Iris, name: str, media_type: str) -> Response:
+    """The statements about a thing in one format; from the graph, or of an older version from its release."""
+    iri = _iri(iris, name)
+    if iri and exists(engine, iri):
+        return _document(engine, f"DESCRIBE <{iri}>", media_type)
+    if iri and (kept := _older_version(collection, iris, name)):
+        form = {"application/ld+json": "json-ld", "application/rdf+xml": "xml"}.get(media_type) or PARSERS[media_type]
+        return Response(kept.serialize(format=form), mimetype=media_type)
+    return problem(404, "Nothing has this identifier", iri or name)
+
+
+def _see_other(engine: QueryEngine, collection: Collection, iris: Iris, name: str) -> Response:
+    iri = _iri(iris, name)
+    if not iri or not (exists(engine, iri) or _older_version(collection, iris, name)):
+        return _varied(problem(404, "Nothing has this identifier", iri or name))
+    chosen = choose(request.headers.get("Accept"), ["text/html", *RDF_FORMATS.values()])
+    if chosen is None:
+        offered = ", ".join(["text/html", *RDF_FORMATS.values()])
+        return _varied(problem(406, "Not acceptable", f"Ask for one of {offered}."))
+    path = iri.removeprefix(iris.base + "id/")
+    if chosen == "text/html":
+        return _varied(redirect(f"/{path}" if _has_page(path) else f"/doc/{path}", code=303))
+    ending = next(ending for ending, kind in RDF_FORMATS.items() if kind == chosen)
+    return _varied(redirect(f"/doc/{path}.{ending}", code=303))
+
+
+def _has_page(path: str) -> bool:
+    kind, _, rest = path.partition("/")
+    depth = rest.count("/") + 1
+    return kind in PAGES and depth == {"area": 2, "dataset": min(depth, 2)}.get(kind, 1)
+
+
+def _varied(answer: Response) -> Response:
+    answer.vary.add("Accept")
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    return answer
+
+
+def _iri(iris: Iris, name: str) -> str | None:
+    """The IRI of a path as it is minted; None where it holds what no IRI may (so no query can be smuggled in)."""
+    if any(ord(c) < 32 for c in name):
+        return None
+    # Flask has undone the escapes of the path; IRIs are minted with them.
+    return iris.base + "id/" + "/".join(segment(part) for part in name.split("/"))
+
+
+def _document(engine: QueryEngine, query: str, media_type: str) -> Response:
+    answer = engine.answer(query, media_type=media_type)
+    try:
+        return _varied(Response(answer.file.read(), mimetype=media_type))
+    finally:
+        answer.close()
+
+
+def _older_version(collection: Collection, iris: Iris, name: str) -> Graph | None:
+    """What an earlier release says of its own version or file; the graph holds current releases only."""
+    parts = name.split("/")
+    if len(parts) < 3 or parts[0] != "dataset" or not parts[2].isdigit():
+        return None
+    try:
+        with collection.open(parts[1], int(parts[2]), "metadata.ttl") as file:
+            whole = Graph().parse(file, format="turtle")
+    except UnknownDataset:
+        return None
+    found = whole.cbd(URIRef(_iri(iris, name) or ""))
+    return found if len(found) else None
+
+
+def _page(engine: QueryEngine, collection: Collection, iris: Iris, name: str) -> Response:
+    """All statements about a thing as a table, for things without a page of their own."""
+    answer = describe(engine, collection, iris, name, "application/n-triples")
+    if answer.status_code != 200:
+        return answer
+    graph = Graph().parse(data=answer.get_data(as_text=True), format="nt")
+    subject = URIRef(_iri(iris, name) or "")
+    rows = sorted(
+        (_short(iris.prefixes, str(p)), str(o), isinstance(o, URIRef)) for p, o in graph.predicate_objects(subject)
+    )
+    page = render_template("resource.html", iri=str(subject), rows=rows, name=name, formats=RDF_FORMATS)
+    return _varied(Response(page, mimetype="text/html"))
+
+
+def _short(prefixes: Mapping[str, str], iri: str) -> str:
+    """An IRI as prefix:name by the longest namespace that fits."""
+    fitting = [(len(ns), prefix) for prefix, ns in prefixes.items() if iri.startswith(ns)]
+    if not fitting:
+        return iri
+    length, prefix = max(fitting)
+    return f"{prefix}:{iri[length:]}"

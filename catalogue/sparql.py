@@ -1,0 +1,266 @@
+"""The SPARQL endpoint: SPARQL 1.1 Protocol (query operation), its service description, and a plain editor.
+
+The answer is spooled whole before its first byte is sent, so a client never takes half for all.
+"""
+
+import csv
+import hashlib
+import io
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from typing import Any
+from urllib.parse import urlencode
+
+from flask import Blueprint, Request, Response, render_template, request, url_for
+from rdflib import RDF, Graph, Namespace, URIRef
+
+from vaven.catalogue.negotiate import RDF_FORMATS, choose, prefers_html
+from vaven.catalogue.problem import problem, problem_of, query_problem
+from vaven.publisher.answer import Answer, QueryEngine
+from vaven.publisher.sparql_lexer import query_form
+from vaven.vocab.concepts import new_graph
+from vaven.vocab.errors import QueryError, QueryRefused, VavenError
+from vaven.vocab.iris import NAMESPACES, Iris
+
+RESULT_TYPES = {
+    "json": "application/sparql-results+json",
+    "xml": "application/sparql-results+xml",
+    "csv": "text/csv",
+    "tsv": "text/tab-separated-values",
+}
+# Other names under which clients ask for the same forms.
+ALIASES = {
+    "application/json": RESULT_TYPES["json"],
+    "application/xml": RESULT_TYPES["xml"],
+    "text/xml": RESULT_TYPES["xml"],
+    "application/n-triples": RDF_FORMATS["nt"],
+    "text/plain": RDF_FORMATS["nt"],
+}
+QUERY_TYPE = "application/sparql-query"
+FORM_TYPE = "application/x-www-form-urlencoded"
+SHOWN_ROWS = 1_000
+MAX_QUERY_CHARS = 200_000
+BLOCK = 1 << 16
+SD = Namespace(NAMESPACES["sd"])
+FORMATS_NS = Namespace("http://www.w3.org/ns/formats/")
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query operation of the protocol, section 2.1."""
+
+    query: str
+    default_graphs: tuple[str, ...]
+    named_graphs: tuple[str, ...]
+    format: str
+
+
+def blueprint(engine: QueryEngine, iris: Iris, examples: Mapping[str, str]) -> Blueprint:
+    """The endpoint at /sparql. `examples` are queries by the key of their title."""
+    pages = Blueprint("sparql", __name__)
+
+    @pages.route("/sparql", methods=["GET", "POST", "OPTIONS"])
+    def endpoint() -> Response:
+        answer = _respond(engine, iris, examples)
+        answer.headers["Access-Control-Allow-Origin"] = "*"
+        answer.headers["Access-Control-Allow-Headers"] = "Accept, Content-Type"
+        answer.headers["Access-Control-Expose-Headers"] = "ETag, Content-Type, Retry-After"
+        answer.vary.add("Accept")
+        return answer
+
+    return pages
+
+
+def examples() -> dict[str, str]:
+    """The example queries by file name, without the comment line that says what they are for; {base} stays."""
+    found = {}
+    for entry in sorted((files(__package__) / "queries").iterdir(), key=lambda e: e.name):
+        found[entry.name.removesuffix(".rq")] = entry.read_text("utf-8").split("\n", 1)[1]
+    return found
+
+
+def _respond(engine: QueryEngine, iris: Iris, examples: Mapping[str, str]) -> Response:
+    if request.method == "OPTIONS":
+        return Response(status=204, headers={"Allow": "GET, HEAD, POST, OPTIONS", "Access-Control-Max-Age": "86400"})
+    is_page = prefers_html(request) and not request.values.get("format")
+    try:
+        asked = _asked(request)
+        if asked is None:
+            return _editor(iris, examples) if is_page else _service_description(iris)
+        if is_page:
+            return _result_page(engine, iris, examples, asked)
+        return _answer(engine, asked)
+    except QueryError as error:
+        if is_page:
+            return _editor(iris, examples, query=_query_text(request), error=error)
+        return query_problem(error, iris.base)
+    except VavenError as error:
+        return problem_of(503, error)
+    except _Wrong as wrong:
+        return wrong.answer
+
+
+class _Wrong(Exception):
+    """A request that the protocol forbids; `answer` says so."""
+
+    def __init__(self, status: int, title: str, detail: str, **headers: str) -> None:
+        super().__init__(title)
+        self.answer = problem(status, title, detail)
+        self.answer.headers.update(headers)
+
+
+def _query_text(asked: Request) -> str:
+    if asked.mimetype == QUERY_TYPE:
+        return asked.get_data(as_text=True)
+    return asked.values.get("query", "")
+
+
+def _asked(asked: Request) -> Asked | None:
+    """The operation of a request, None for a GET without a query. Raises _Wrong and QueryRefused."""
+    values = asked.args
+    if asked.method == "POST":
+        if asked.mimetype == QUERY_TYPE:
+            return _checked([asked.get_data(as_text=True)], values)
+        if asked.mimetype != FORM_TYPE:
+            detail = f"Send the query as {QUERY_TYPE} or as a field of {FORM_TYPE}."
+            raise _Wrong(415, "Unsupported media type", detail, **{"Accept-Post": f"{QUERY_TYPE}, {FORM_TYPE}"})
+        values = asked.form
+    if "update" in values or "update" in asked.args:
+        raise QueryRefused("Updates are refused: this endpoint only reads.", remedy="Data is changed by publishing.")
+    if not values.getlist("query"):
+        if asked.method == "POST" or "default-graph-uri" in values:
+            raise _Wrong(400, "No query", "The parameter query is missing.")
+        return None
+    return _checked(values.getlist("query"), values)
+
+
+def _checked(queries: list[str], values: Any) -> Asked:
+    if len(queries) > 1:
+        raise _Wrong(400, "More than one query", "Give the parameter query once.")
+    if not queries[0].strip():
+        raise _Wrong(400, "Empty query", "The query has no text.")
+    if len(queries[0]) > MAX_QUERY_CHARS:
+        raise _Wrong(413, "Query too long", f"A query may have {MAX_QUERY_CHARS} characters.")
+    return Asked(
+        queries[0],
+        tuple(values.getlist("default-graph-uri")),
+        tuple(values.getlist("named-graph-uri")),
+        values.get("format", ""),
+    )
+
+
+def _media_type(asked: Asked) -> str:
+    """The form of the answer: by `format`, else by Accept. Raises _Wrong with 406."""
+    is_graph = query_form(asked.query) in ("CONSTRUCT", "DESCRIBE")
+    offered = RDF_FORMATS if is_graph else RESULT_TYPES
+    if asked.format:
+        if found := offered.get(asked.format) or next((t for t in offered.values() if t == asked.format), None):
+            return found
+        raise _Wrong(406, "Not acceptable", f"format may be {', '.join(offered)} for this kind of query.")
+    names = [*offered.values(), *(alias for alias, kind in ALIASES.items() if kind in offered.values())]
+    chosen = choose(request.headers.get("Accept"), names)
+    if chosen is None:
+        raise _Wrong(406, "Not acceptable", f"This kind of query is answered as {', '.join(offered.values())}.")
+    return ALIASES.get(chosen, chosen)
+
+
+def _answer(engine: QueryEngine, asked: Asked) -> Response:
+    media_type = _media_type(asked)
+    tag = _tag(engine.state(), asked, media_type)
+    if tag and request.if_none_match.contains(tag):
+        unchanged = Response(status=304)
+        unchanged.set_etag(tag)
+        return unchanged
+    found = _run(engine, asked, media_type)
+    answer = Response(_blocks(found), content_type=_with_charset(media_type), direct_passthrough=True)
+    answer.call_on_close(found.close)
+    answer.content_length = found.size
+    if tag := _tag(found.state, asked, media_type):
+        answer.set_etag(tag)
+        answer.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
+    return answer
+
+
+def _run(engine: QueryEngine, asked: Asked, media_type: str) -> Answer:
+    return engine.answer(
+        asked.query, media_type=media_type, default_graphs=asked.default_graphs, named_graphs=asked.named_graphs
+    )
+
+
+def _with_charset(media_type: str) -> str:
+    return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+
+
+def _blocks(found: Answer) -> Iterator[bytes]:
+    while block := found.file.read(BLOCK):
+        yield block
+
+
+def _tag(state: str, asked: Asked, media_type: str) -> str:
+    """An entity tag that changes with the snapshot; "" where the engine can't name its state."""
+    if not state:
+        return ""
+    parts = (state, asked.query, media_type, *asked.default_graphs, "", *asked.named_graphs)
+    return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
+
+
+def _editor(iris: Iris, examples: Mapping[str, str], **shown: Any) -> Response:
+    error = shown.get("error")
+    page = render_template(
+        "sparql/editor.html", prefixes=iris.prefixes, examples=examples, permalink=_permalink, **shown
+    )
+    return Response(page, status=error.status if error else 200, mimetype="text/html")
+
+
+def _permalink(query: str, form: str = "") -> str:
+    given = {"query": query, "format": form} if form else {"query": query}
+    return f"{url_for('sparql.endpoint')}?{urlencode(given)}"
+
+
+def _result_page(engine: QueryEngine, iris: Iris, examples: Mapping[str, str], asked: Asked) -> Response:
+    """The answer as a table under the editor; a graph is shown as Turtle."""
+    is_graph = query_form(asked.query) in ("CONSTRUCT", "DESCRIBE")
+    media_type = RDF_FORMATS["ttl"] if is_graph else RESULT_TYPES["csv"]
+    is_ask = query_form(asked.query) == "ASK"
+    found = _run(engine, asked, RESULT_TYPES["json"] if is_ask else media_type)
+    try:
+        text = io.TextIOWrapper(found.file, encoding="utf-8", newline="")
+        if is_graph or is_ask:
+            shown: dict[str, Any] = {"text": text.read(200_000)}
+        else:
+            rows = csv.reader(text)
+            header = next(rows, [])
+            listed = [row for row, _ in zip(rows, range(SHOWN_ROWS + 1), strict=False)]
+            shown = {"header": header, "rows": listed[:SHOWN_ROWS], "is_cut": len(listed) > SHOWN_ROWS}
+    finally:
+        found.close()
+    forms = [form for form in (RDF_FORMATS if is_graph else RESULT_TYPES) if not (is_ask and form in ("csv", "tsv"))]
+    return _editor(iris, examples, query=asked.query, result=shown, forms=forms)
+
+
+def _service_description(iris: Iris) -> Response:
+    """SPARQL 1.1 Service Description, section 3: what the endpoint speaks and holds."""
+    chosen = choose(request.headers.get("Accept"), list(RDF_FORMATS.values()))
+    if chosen is None:
+        return problem(406, "Not acceptable", f"The description comes as {', '.join(RDF_FORMATS.values())}.")
+    name = {"text/turtle": "turtle", "application/ld+json": "json-ld", "application/n-triples": "nt"}.get(chosen, "xml")
+    return Response(describe_service(iris).serialize(format=name), content_type=_with_charset(chosen))
+
+
+def describe_service(iris: Iris) -> Graph:
+    graph = new_graph(iris)
+    service, dataset, default = URIRef(iris.service), URIRef(f"{iris.service}#dataset"), URIRef(f"{iris.service}#union")
+    graph.add((service, RDF.type, SD.Service))
+    graph.add((service, SD.endpoint, URIRef(iris.base + "sparql")))
+    graph.add((service, SD.supportedLanguage, SD.SPARQL11Query))
+    graph.add((service, SD.feature, SD.UnionDefaultGraph))
+    for name in ("SPARQL_Results_JSON", "SPARQL_Results_XML", "SPARQL_Results_CSV", "SPARQL_Results_TSV"):
+        graph.add((service, SD.resultFormat, FORMATS_NS[name]))
+    for name in ("Turtle", "JSON-LD", "N-Triples", "RDF_XML"):
+        graph.add((service, SD.resultFormat, FORMATS_NS[name]))
+    graph.add((service, SD.defaultDataset, dataset))
+    graph.add((dataset, RDF.type, SD.Dataset))
+    graph.add((dataset, SD.defaultGraph, default))
+    graph.add((default, RDF.type, SD.Graph))
+    return graph
