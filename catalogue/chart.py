@@ -11,6 +11,7 @@ from vaven.publisher.collection import Point, Series
 from vaven.vocab.periods import parse_period
 
 WIDTH, HEIGHT = 640, 280
+WIDE = 1040
 LEFT, RIGHT, TOP, BOTTOM = 52, 16, 18, 34
 COLOURS = 6
 # Below this share of the greatest value the axis begins at zero, above it the change would hardly be seen.
@@ -75,16 +76,26 @@ Number = Callable[[float | None], str]
 
 
 def draw(
-    series: Sequence[Series], *, unit: str, number: Number, label: Labeller, goal_words: dict[str, str]
+    series: Sequence[Series],
+    *,
+    unit: str,
+    number: Number,
+    label: Labeller,
+    goal_words: dict[str, str],
+    width: int = WIDTH,
 ) -> Chart | None:
-    """Lay series of one KPI out on a common pair of axes; None where no point has a value."""
+    """Lay series of one KPI out on a common pair of axes `width` wide; None where no point has a value.
+
+    The first series shows its confidence interval, unless the series are of several areas.
+    """
     values = [v for s in series for p in s.points for v in (p.value, p.ci_lower, p.ci_upper) if v is not None]
     goals = _goal_values(series)
     if not values:
         return None
+    is_one_area = len({s.area.code for s in series}) == 1
     ticks = nice_ticks(min(values + [g[1] for g in goals]), max(values + [g[1] for g in goals]))
     days = sorted({_middle(p.period) for s in series for p in s.points})
-    right, bottom = WIDTH - RIGHT, HEIGHT - BOTTOM
+    right, bottom = width - RIGHT, HEIGHT - BOTTOM
 
     def across(day: float) -> float:
         span = days[-1] - days[0]
@@ -94,13 +105,16 @@ def draw(
         return round(bottom - (value - ticks[0]) / (ticks[-1] - ticks[0]) * (bottom - TOP), 1)
 
     return Chart(
-        width=WIDTH,
+        width=width,
         height=HEIGHT,
         left=LEFT,
         right=right,
         top=TOP,
         bottom=bottom,
-        lines=tuple(_line(s, i % COLOURS, across, up, number, label(s)) for i, s in enumerate(series)),
+        lines=tuple(
+            _line(s, i % COLOURS, across, up, number, label(s), has_band=i == 0 and is_one_area)
+            for i, s in enumerate(series)
+        ),
         x_ticks=_x_ticks(series, across),
         y_ticks=tuple(Tick(up(v), number(v)) for v in ticks),
         goals=tuple(
@@ -154,6 +168,8 @@ def _line(
     up: Callable[[float], float],
     number: Number,
     label: str,
+    *,
+    has_band: bool,
 ) -> Line:
     stretches: list[list[Point]] = [[]]
     for point in s.points:
@@ -170,7 +186,7 @@ def _line(
         label=label,
         colour=colour,
         paths=tuple("M" + " L".join(place(p, p.value) for p in stretch) for stretch in stretches if len(stretch) > 1),
-        band="".join(_band(stretch, place) for stretch in stretches),
+        band="".join(_band(stretch, place) for stretch in stretches) if has_band else "",
         marks=tuple(
             Mark(across(_middle(p.period)), up(p.value), _kind(p), f"{label}, {p.period}: {number(p.value)}")
             for p in s.points

@@ -4,7 +4,7 @@ import csv
 import gzip
 import io
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 
 from flask import Blueprint, Response, abort, json, request
 from openpyxl import Workbook
@@ -91,7 +91,9 @@ def _made(collection: Collection, iris: Iris, slug: str, version: int, name: str
         if form == RdfFormat.N_TRIPLES:
             body = triples.read()
         else:
-            body = serialize(parse(triples, RdfFormat.N_TRIPLES), format=form, prefixes=prefixes) or b""
+            body = (
+                serialize(parse(cast(IO[bytes], triples), RdfFormat.N_TRIPLES), format=form, prefixes=prefixes) or b""
+            )
     return _kept(Response(body, mimetype=form.media_type), f"{slug}-v{version}-{name}", f"{entry.sha256}-{name}")
 
 
@@ -101,8 +103,8 @@ def _kept(answer: Response, name: str, tag: str) -> Response:
     answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
     answer.headers["Access-Control-Allow-Origin"] = "*"
     answer.set_etag(tag)
-    conditional: Response = answer.make_conditional(request)
-    return conditional
+    answer.make_conditional(request)
+    return answer
 
 
 def _blocks(file: BinaryIO) -> Iterator[bytes]:

@@ -1,10 +1,10 @@
 """The DCAT feed of the whole catalogue, for portals that harvest it."""
 
-from flask import Blueprint, Response, redirect, request
+from flask import Blueprint, Response, request
 from rdflib import Graph, URIRef
 from rdflib.term import Node
 
-from vaven.catalogue.negotiate import RDF_FORMATS, choose
+from vaven.catalogue.negotiate import RDF_FORMATS, choose, see_other
 from vaven.catalogue.problem import problem
 from vaven.publisher.collection import Collection
 from vaven.publisher.describe import catalogue
@@ -36,7 +36,7 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
         if chosen is None:
             return problem(406, "Not acceptable", f"The catalogue comes as {', '.join(RDF_FORMATS.values())}.")
         ending = next((e for e, kind in RDF_FORMATS.items() if kind == chosen), None)
-        answer = redirect(f"/catalog.{ending}" if ending else "/datasets", code=303)
+        answer = see_other(f"/catalog.{ending}" if ending else "/datasets")
         answer.vary.add("Accept")
         return answer
 
@@ -46,7 +46,8 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
         answer = Response(text, mimetype=RDF_FORMATS[ending])
         answer.headers["Access-Control-Allow-Origin"] = "*"
         answer.add_etag()
-        return answer.make_conditional(request)
+        answer.make_conditional(request)
+        return answer
 
     return pages
 

@@ -19,7 +19,7 @@ LOCALES = {"sv": "sv_SE", "en": "en_GB"}
 def language() -> str:
     """By ?lang=, then the cookie, then Accept-Language; Swedish where nothing speaks for English."""
     for given in (request.args.get("lang"), request.cookies.get(COOKIE)):
-        if given in LANGUAGES:
+        if given and given in LANGUAGES:
             return given
     return request.accept_languages.best_match(LANGUAGES) or DEFAULT_LANGUAGE
 

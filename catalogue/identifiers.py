@@ -5,10 +5,10 @@ Cool URIs for the Semantic Web, section 4.2: `id/…` names a thing, `doc/….tt
 
 from collections.abc import Mapping
 
-from flask import Blueprint, Response, redirect, render_template, request
+from flask import Blueprint, Response, render_template, request
 from rdflib import Graph, URIRef
 
-from vaven.catalogue.negotiate import RDF_FORMATS, choose
+from vaven.catalogue.negotiate import RDF_FORMATS, choose, see_other
 from vaven.catalogue.problem import problem
 from vaven.publisher.answer import QueryEngine
 from vaven.publisher.collection import Collection
@@ -74,9 +74,9 @@ def _see_other(engine: QueryEngine, collection: Collection, iris: Iris, name: st
         return _varied(problem(406, "Not acceptable", f"Ask for one of {offered}."))
     path = iri.removeprefix(iris.base + "id/")
     if chosen == "text/html":
-        return _varied(redirect(f"/{path}" if _has_page(path) else f"/doc/{path}", code=303))
+        return _varied(see_other(f"/{path}" if _has_page(path) else f"/doc/{path}"))
     ending = next(ending for ending, kind in RDF_FORMATS.items() if kind == chosen)
-    return _varied(redirect(f"/doc/{path}.{ending}", code=303))
+    return _varied(see_other(f"/doc/{path}.{ending}"))
 
 
 def _has_page(path: str) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from flask import Request
+from flask import Request, Response
 
 RDF_FORMATS = {
     "ttl": "text/turtle",
@@ -37,6 +37,11 @@ def prefers_html(request: Request) -> bool:
     """Whether a browser asks: a client that names text/html and likes it no less than anything else it names."""
     accept = request.headers.get("Accept", "")
     return "text/html" in accept and choose(accept, ["text/html", "application/json", "text/turtle"]) == "text/html"
+
+
+def see_other(location: str) -> Response:
+    """303 See Other (RFC 9110, section 15.4.4): the thing is not a document, but here is one about it."""
+    return Response(status=303, headers={"Location": location})
 
 
 def _range(part: str) -> _Range:

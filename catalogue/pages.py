@@ -8,7 +8,7 @@ from typing import Any
 from flask import Blueprint, Response, abort, g, render_template, request, send_file
 
 from vaven.catalogue import i18n
-from vaven.catalogue.chart import Chart, draw
+from vaven.catalogue.chart import WIDE, WIDTH, Chart, Labeller, draw
 from vaven.catalogue.downloads import table_response
 from vaven.publisher.collection import AreaEntry, Collection, Dataset, ReleaseEntry, Series
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
@@ -51,6 +51,7 @@ class KpiCard:
     rows: tuple[Series, ...]
     change: float | None
     verdict: str
+    decimals: int
 
 
 def blueprint(collection: Collection) -> Blueprint:
@@ -191,7 +192,8 @@ def _kpi_page(collection: Collection, kpi: Kpi) -> str:
         "kpi.html",
         kpi=kpi,
         theme=register.themes()[kpi.theme],
-        chart=_chart(chosen, kpi, lambda s: s.area.name),
+        chart=_chart(chosen, kpi, _area_label(chosen), WIDE),
+        decimals=_decimals(totals),
         chosen=chosen,
         rows=[(s, _latest(s), _change(s)) for s in latest],
         matches=[m for m in kpi.matches if m.status == "verified"],
@@ -215,7 +217,13 @@ def _area_page(collection: Collection, division: str, code: str) -> str:
 def _card(kpi: Kpi, series: Sequence[Series]) -> KpiCard:
     total = next((s for s in series if _is_total(s)), series[0])
     change = _change(total)
-    return KpiCard(kpi, total, _chart(series, kpi, _group_label), tuple(series), change, _verdict(kpi, change))
+    chart = _chart(series, kpi, _group_label)
+    return KpiCard(kpi, total, chart, tuple(series), change, _verdict(kpi, change), _decimals(series))
+
+
+def _decimals(series: Iterable[Series]) -> int:
+    """One decimal for all figures of a KPI, or none where all are whole."""
+    return int(any(p.value is not None and not p.value.is_integer() for s in series for p in s.points))
 
 
 def _verdict(kpi: Kpi, change: float | None) -> str:
@@ -249,9 +257,15 @@ def _group_label(series: Series) -> str:
     return f"{sex}, {series.age_group} {i18n.t('area.years')}"
 
 
-def _chart(series: Sequence[Series], kpi: Kpi, label: Any) -> Chart | None:
+def _area_label(series: Sequence[Series]) -> Labeller:
+    """Areas by name; those that share one by name and code."""
+    names = [s.area.name for s in series]
+    return lambda s: f"{s.area.name} {s.area.code}" if names.count(s.area.name) > 1 else s.area.name
+
+
+def _chart(series: Sequence[Series], kpi: Kpi, label: Labeller, width: int = WIDTH) -> Chart | None:
     goal_words = {"target": i18n.t("chart.target"), "baseline": i18n.t("chart.baseline")}
-    return draw(series, unit=kpi.unit(g.lang), number=i18n.number, label=label, goal_words=goal_words)
+    return draw(series, unit=kpi.unit(g.lang), number=i18n.number, label=label, goal_words=goal_words, width=width)
 
 
 def _search_page(collection: Collection, query: str) -> str:

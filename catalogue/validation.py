@@ -1,6 +1,7 @@
 """The validate page: a file comes in, a report goes out, and nothing is kept."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 from flask import Blueprint, Response, g, render_template, request
@@ -55,7 +56,7 @@ def _checked(uploaded: FileStorage) -> Report:
         return validate(path)
 
 
-def _answer(report: Report, form: str, kommuner: list[object]) -> Response:
+def _answer(report: Report, form: str, kommuner: Sequence[object]) -> Response:
     if form == "json":
         return Response(as_json(report, g.lang), mimetype="application/json")
     if form == "text":

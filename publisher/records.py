@@ -100,7 +100,7 @@ class Records:
                 return unseen
             if unseen:
                 connection.execute(sa.delete(RELEASES).where(*_key(unseen)))
-            row = {
+            row: dict[str, Any] = {
                 "dataset": dataset,
                 "version": current.version + 1 if current else 1,
                 "content_sha256": content_sha256,

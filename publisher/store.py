@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import IO, Protocol, cast
 
 from pyoxigraph import NamedNode, RdfFormat, Store
 from SPARQLWrapper import JSON, POST, SPARQLWrapper
@@ -205,7 +205,7 @@ def _replace_graph(live: Store, graph: NamedNode, paths: Sequence[Path]) -> None
         form = FORMATS[path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix]
         if path.suffix == ".gz":
             with gzip.open(path, "rb") as triples:
-                live.bulk_load(triples, form, to_graph=graph)
+                live.bulk_load(cast(IO[bytes], triples), form, to_graph=graph)
         else:
             live.bulk_load(path=str(path), format=form, to_graph=graph)
 

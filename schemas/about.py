@@ -55,7 +55,7 @@ def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | N
     """From Data Package properties; what Väven adds stands under `vaven` (descriptors/datapackage.json)."""
     ours = descriptor.get("vaven", {})
     publisher, contact = ours.get("publisher", {}), ours.get("contact", {})
-    licence = next(iter(descriptor.get("licenses", ())), {})
+    licence: Mapping[str, str] = next(iter(descriptor.get("licenses", ())), {})
     words = ours.get("keywords", {"sv": descriptor.get("keywords", [])})
     given = {
         "slug": descriptor.get("name", ""),

@@ -4,8 +4,8 @@ The SQL is DuckDB's, plain enough for sqlglot to carry it elsewhere. Lexical for
 v1 with default options (DESIGN section 3); the reader has already made numbers plain.
 """
 
+import dataclasses
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any
 
 from vaven.schemas.standard import Field, TableSchema
@@ -19,14 +19,14 @@ DEFAULTS = {"sex": "'T'", "age_group": "'T'"}
 DECIMALS = 10
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Check:
     """A fault of single rows. `where` is SQL that is true for a faulty row; `params` are SQL texts to show with it."""
 
     code: str
     field: str | None
     where: str
-    params: dict[str, str] = field(default_factory=dict)
+    params: dict[str, str] = dataclasses.field(default_factory=dict)
 
 
 def quoted(name: str) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from itertools import chain, islice
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -145,7 +146,7 @@ def _read_first(reading: _Reading, grids: list[Grid]) -> list[Grid]:
 
 def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
     """Read one sheet as a resource: a table where its columns are ours, else a problem that says what it is."""
-    place = {"resource": resource, "sheet": grid.sheet}
+    place: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
     sample = list(islice(grid.rows, max(SAMPLE_ROWS, HEADER_SEARCH_ROWS)))
     header = find_header(sample, resource)
     following = [row for row in sample if header and row[0] > header.row]
@@ -171,7 +172,7 @@ def _is_ours(header: Header, resource: str) -> bool:
 
 
 def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: Iterable[GridRow]) -> None:
-    place = {"resource": resource, "sheet": grid.sheet}
+    place: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
     raw, relation = f"raw_{resource}", resource
     loader = _Loader(reading.work, raw, header, place)
     for row, kind in body(rows, len(header.labels)):

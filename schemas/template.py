@@ -7,6 +7,7 @@ it back: a sheet's name, a header or a code that the reader would not know can't
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from openpyxl import Workbook
 from openpyxl.comments import Comment
@@ -60,7 +61,7 @@ class _Writing:
         return messages(self.language)(f"template.{key}", **params)
 
 
-def write_template(path: Path, *, language: str = "sv", kommun: str | None = None) -> None:
+def write_template(path: Path | BinaryIO, *, language: str = "sv", kommun: str | None = None) -> None:
     """Write an XLSX template in "sv" or "en" to `path`, replacing what is there.
 
     `kommun` is a municipality's code (its leading zero may be lost) or name; its DeSO of 2018 are filled in on
@@ -231,4 +232,3 @@ def _offer_areas(sheets: Mapping[str, Worksheet], count: int) -> None:
         for rule in sheets[resource].data_validations.dataValidation:
             if str(rule.sqref).startswith(f"{letter}2:"):
                 rule.type, rule.formula1, rule.showErrorMessage = "list", source, True
-

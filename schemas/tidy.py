@@ -179,7 +179,7 @@ def _recoder(field: Field) -> Callable[[str], str] | None:
 def _synonyms(listed: str) -> Mapping[str, str]:
     """Folded text to code, for a code list: codes, labels in both languages, synonyms."""
     words: Mapping[str, register.Labelled] = register.kpis() if listed == "kpis" else register.codes(listed)
-    found = {}
+    found: dict[str, str] = {}
     for code in words.values():
         synonyms = code.properties.get("synonyms", "").split("|") if isinstance(code, register.Code) else []
         for text in (code.id, *code.labels.values(), *synonyms):

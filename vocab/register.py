@@ -75,8 +75,7 @@ class Code(Labelled):
 
 def rows(name: str) -> Iterator[dict[str, str]]:
     """The rows of a CSV file of this room, e.g. "kpis.csv"; every cell is text, a blank one is ""."""
-    with (files(__package__) / name).open(encoding="utf-8", newline="") as lines:
-        yield from csv.DictReader(lines)
+    yield from csv.DictReader((files(__package__) / name).read_text("utf-8").splitlines())
 
 
 @cache

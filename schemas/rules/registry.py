@@ -1,7 +1,8 @@
 """How a rule is written down: a function with its code, severity and Frictionless's word for it."""
 
+import dataclasses
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date
 
 import duckdb
@@ -38,7 +39,7 @@ class Hit:
     row: int | None
     field: str | None
     text: str | None = None
-    params: dict[str, object] = field(default_factory=dict)
+    params: dict[str, object] = dataclasses.field(default_factory=dict)
     fix: Fix | None = None
 
 

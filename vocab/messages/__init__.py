@@ -33,6 +33,7 @@ class Messages:
 def messages(language: str, package: str = "vaven.vocab") -> Messages:
     """All catalogues of `package` in `language` ("sv" or "en") as one; a key given twice is a ValueError."""
     texts: dict[str, str] = {}
+    # Our own sentences lie beside this file, those of another package in its folder `messages`.
     folder = files(package) / "messages"
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
         if entry.name == f"{language}.toml" or entry.name.endswith(f".{language}.toml"):

@@ -59,7 +59,10 @@ class Areas:
 
     @cached_property
     def deso2018(self) -> Mapping[str, Area]:
-        return {r["code"]: Area(r["code"], "deso", "2018", r["regso"].removeprefix("RegSO-"), r["kommun"]) for r in _rows("deso2018")}
+        return {
+            r["code"]: Area(r["code"], "deso", "2018", r["regso"].removeprefix("RegSO-"), r["kommun"])
+            for r in _rows("deso2018")
+        }
 
     @cached_property
     def deso2025(self) -> Mapping[str, Area]:
@@ -150,12 +153,11 @@ def without_suffix(code: str) -> tuple[str, str | None]:
 
 
 def _rows(name: str) -> Iterator[dict[str, str]]:
-    with (files(__package__) / "areas" / f"{name}.csv").open(encoding="utf-8", newline="") as lines:
-        yield from csv.DictReader(lines)
+    yield from csv.DictReader((files(__package__) / f"{name}.csv").read_text("utf-8").splitlines())
 
 
 @cache
 def _known() -> Mapping[str, str | list[str]]:
     """Division to "all" or the list of län for which its codes are complete."""
-    known: dict[str, str | list[str]] = json.loads((files(__package__) / "areas" / "known.json").read_text("utf-8"))
+    known: dict[str, str | list[str]] = json.loads((files(__package__) / "known.json").read_text("utf-8"))
     return known

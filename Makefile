@@ -1,0 +1,62 @@
+# Two commands do everything: `make demo` and `make test`. Both set up what they need on a bare Debian 12.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+VENV := .venv
+BIN := $(VENV)/bin
+PYTHON ?= python3
+PORT ?= 8000
+ROOMS := vocab schemas publisher catalogue
+# Root installs Debian packages as it is, anybody else through sudo.
+SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
+
+.PHONY: help demo test lint format bench clean system-packages
+
+help:
+	@echo "make demo    set up, publish the sample submission, serve it on http://127.0.0.1:$(PORT)"
+	@echo "make test    set up what tests need, lint, run all tests"
+	@echo "make lint    ruff and mypy"
+	@echo "make format  let ruff put the code in shape"
+	@echo "make bench   run the benchmarks"
+	@echo "make clean   remove what was built here"
+
+demo: $(VENV)/installed
+	$(BIN)/vaven demo --port $(PORT)
+
+test: $(VENV)/installed-test system-packages lint
+	$(BIN)/python -m pytest
+
+lint: $(VENV)/installed-test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	@mkdir -p build/lint/vaven
+	@for room in $(ROOMS); do ln -sfn ../../../$$room build/lint/vaven/$$room; done
+	$(BIN)/mypy $(foreach room,$(ROOMS),-p vaven.$(room))
+
+format: $(VENV)/installed-test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/installed-test
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(VENV)/installed: setup.cfg pyproject.toml constraints.txt
+	@# Debian keeps venv and pip in packages of their own.
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || \
+		{ $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq python3-venv; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	@touch $@
+
+$(VENV)/installed-test: $(VENV)/installed
+	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+# A browser for the tests that look at pages, and a font so that it has something to write with.
+system-packages:
+	@command -v chromium >/dev/null || \
+		{ $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; }
