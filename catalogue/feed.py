@@ -11,7 +11,7 @@ from vaven.publisher.describe import catalogue
 from vaven.vocab.concepts import new_graph
 from vaven.vocab.iris import NAMESPACES, Iris
 
-SERIALISERS = {"ttl": "turtle", "jsonld": "json-ld", "nt": "nt", "rdf": "pretty-xml"}
+SERIALISERS = {"ttl": "turtle", "jsonld": "json-ld", "nt": "nt", "rdf": "xml"}
 # What belongs to a catalogue record; the cube, its areas and their history are reached from the dataset itself.
 FOLLOWED = frozenset(
     URIRef(NAMESPACES[prefix] + name)

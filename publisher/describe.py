@@ -36,10 +36,11 @@ def describe(release: Release, iris: Iris, files: Sequence[Mapping[str, Any]]) -
     graph = new_graph(iris)
     dataset = URIRef(iris.dataset(release.dataset))
     version = URIRef(iris.dataset(release.dataset, release.version))
+    distributions = [_add_distribution(graph, iris, release, file) for file in files]
     for node in (dataset, version):
         _add_dataset(graph, iris, release, node)
-        for file in files:
-            graph.add((node, DCAT.distribution, _add_distribution(graph, iris, release, file)))
+        for distribution in distributions:
+            graph.add((node, DCAT.distribution, distribution))
     graph.add((dataset, RDF.type, QB.DataSet))
     graph.add((dataset, QB.structure, URIRef(iris.structure)))
     add_texts(graph, dataset, RDFS.label, release.about.titles)

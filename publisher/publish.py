@@ -79,7 +79,7 @@ def publish(
 def _publish(
     source: Path, settings: Settings, records: Records, dataset: str | None, note: str, progress: Progress
 ) -> Published:
-    store = open_store(settings)
+    store = open_store(settings, progress)
     catch_up(records, store)
     progress("received")
     kept = _keep_original(source, settings.home / "originals")

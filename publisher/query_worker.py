@@ -16,6 +16,7 @@ from typing import Any
 
 from pyoxigraph import NamedNode, QueryBoolean, QueryResultsFormat, QueryTriples, RdfFormat, Store
 
+from vaven.publisher.sparql_lexer import names_dataset
 from vaven.publisher.store import Snapshot, hold
 
 PR_SET_PDEATHSIG = 1
@@ -63,7 +64,8 @@ def _say(message: dict[str, Any]) -> None:
 
 def _answer(store: Store, job: dict[str, Any]) -> dict[str, Any]:
     """Run a job: query, media_type, file, default_graphs, named_graphs."""
-    chosen: dict[str, Any] = {"use_default_graph_as_union": True}
+    # The flag would win over the query's own FROM, so it is set only where the query has none.
+    chosen: dict[str, Any] = {"use_default_graph_as_union": not names_dataset(job["query"])}
     if job["default_graphs"] or job["named_graphs"]:
         # The protocol's dataset replaces both the union and the query's own FROM (SPARQL 1.1 Protocol, 2.1.4).
         chosen = {

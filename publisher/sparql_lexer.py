@@ -80,6 +80,11 @@ def query_form(query: str) -> str:
     return form
 
 
+def names_dataset(query: str) -> bool:
+    """Whether the query says with FROM or FROM NAMED which graphs it is about (SPARQL 1.1, section 13.2)."""
+    return any(token.kind == "word" and token.text == "FROM" for token in tokens(query))
+
+
 def _unescape(found: re.Match[str]) -> str:
     code = int(found[1] or found[2], 16)
     return chr(code) if code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else found.group()

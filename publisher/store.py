@@ -61,11 +61,11 @@ class GraphStore(Protocol):
         """Dataset to version as readers see it now; empty where the engine can't say."""
 
 
-def open_store(settings: Settings) -> GraphStore:
-    """The store that the configuration names."""
+def open_store(settings: Settings, step: Callable[[str], None] = lambda _: None) -> GraphStore:
+    """The store that the configuration names. An embedded one tells `step` how far it has come."""
     if settings.sparql_query_url:
         return RemoteStore(settings.sparql_query_url, settings.sparql_update_url, settings.sparql_graph_url)
-    return EmbeddedStore(settings.graph_folder)
+    return EmbeddedStore(settings.graph_folder, step)
 
 
 class EmbeddedStore:

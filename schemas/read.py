@@ -159,7 +159,8 @@ def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
     if header.row > (sample[0][0] if sample else 1):
         preamble = sum(1 for row in sample if row[0] < header.row)
         params = {"count": preamble}
-        reading.notes.append(Finding("assumed-preamble", Severity.NOTE, **place, row=header.row, params=params))
+        note = Finding("assumed-preamble", Severity.NOTE, **place, row=header.row, params=params)
+        reading.notes.append(note)
     if not _is_ours(header, resource):
         reading.problems.append(not_the_standard(header, list(islice(chain(following, grid.rows), HINT_ROWS)), place))
         return
@@ -185,7 +186,8 @@ def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: It
     reading.problems += loader.problems
     reading.unlisted += loader.counts - Counter(p.code for p in loader.problems)
     if loader.footnotes:
-        reading.notes.append(Finding("assumed-footnotes", Severity.NOTE, **place, params={"count": loader.footnotes}))
+        params = {"count": loader.footnotes}
+        reading.notes.append(Finding("assumed-footnotes", Severity.NOTE, **place, params=params))
     columns, notes = tidy(
         reading.work, raw, relation, header.columns, standard()[resource], place, decimal_comma=grid.decimal_comma
     )

@@ -30,7 +30,10 @@ PLAIN = r"[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?"
 AREA_FIELDS = ("neighbourhood", "code", "municipality")
 WHOLE_FLOAT = re.compile(r"(\d+)\.0+")
 AGE_WORDS = re.compile(
-    r"(\d{1,3})\s*(?:-|–|till|to)\s*(\d{1,3})(?:\s*(?:år|years?))?|(\d{1,3})\s*\+(?:\s*(?:år|years?))?"
+    r"(?:(?:samtliga|alla|total|totalt|all)\s+)?"
+    r"(?:(\d{1,3})\s*(?:-|–|till|to)\s*(\d{1,3})(?:\s*(?:år|years?))?"
+    r"|(\d{1,3})\s*(?:\+(?:\s*(?:år|years?))?|[-–]\s*år|år och äldre|years and (?:over|older)))",
+    re.IGNORECASE,
 )
 ALL_AGES = frozenset(("alla", "totalt", "total", "samtliga", "all", "alla aldrar", "all ages", "t"))
 LISTED_LEVELS = {"omrade": "own", "eget": "own", "eget omrade": "own", "municipality": "kommun"}

@@ -41,13 +41,22 @@ def read_workbook(path: Path, folder: Path) -> Iterator[Grid]:
         done = subprocess.run(command, capture_output=True, timeout=MAX_SECONDS, check=False)
     except subprocess.TimeoutExpired as cause:
         raise NotReadable("not-readable-heavy", file=path.name) from cause
-    if done.returncode not in (0, REFUSED):
-        raise NotReadable("not-readable-heavy", file=path.name)
+    _judge(path, done)
     found = json.loads((folder / "sheets.json").read_text("utf-8"))
     if done.returncode == REFUSED:
         raise NotReadable(found["code"], **found["params"])
     for sheet, rows in found:
         yield Grid(path.name, sheet, _stored(folder / rows))
+
+
+def _judge(path: Path, done: subprocess.CompletedProcess[bytes]) -> None:
+    """What the end of the process says of the file; an end that is no file's fault is a CalledProcessError."""
+    if done.returncode < 0 or b"MemoryError" in done.stderr:
+        raise NotReadable("not-readable-heavy", file=path.name)
+    if b"PanicException" in done.stderr:
+        raise NotReadable("not-readable-damaged", file=path.name)
+    if done.returncode != REFUSED:
+        done.check_returncode()
 
 
 def _stored(path: Path) -> Iterator[GridRow]:

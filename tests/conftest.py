@@ -1,0 +1,118 @@
+"""Fixtures: the whole way as one running product, and the shared data where it is at hand."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+VAVEN = Path(sys.executable).with_name("vaven")
+SAMPLE = ROOT / "catalogue" / "sample"
+START_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Site:
+    """A serving process: its address with closing slash, its data folder, and the environment of its commands."""
+
+    url: str
+    home: Path
+    environment: Mapping[str, str]
+
+    def run(self, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
+        """A `vaven` command on the same data folder."""
+        return vaven(*arguments, environment=self.environment)
+
+
+def vaven(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    """The installed command, as a person types it."""
+    command = [str(VAVEN), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def environment(home: Path, port: int, **more: str) -> dict[str, str]:
+    """The settings of a site on `port` with its data in `home`; nothing of the caller's own settings is left."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VAVEN_")}
+    return kept | {"VAVEN_HOME": str(home), "VAVEN_BASE_IRI": f"http://127.0.0.1:{port}/"} | more
+
+
+class Serving:
+    """`vaven serve` in a process of its own, stopped by its id."""
+
+    def __init__(self, home: Path, port: int, settings: Mapping[str, str]) -> None:
+        command = [str(VAVEN), "serve", "--port", str(port)]
+        self.site = Site(f"http://127.0.0.1:{port}/", home, settings)
+        self._log = (home / "serve.log").open("w")
+        self._process = subprocess.Popen(command, env=settings, stdout=self._log, stderr=subprocess.STDOUT)
+
+    def __enter__(self) -> Site:
+        deadline = time.monotonic() + START_SECONDS
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(self.site.url + "healthz", timeout=5).close()
+            except OSError:
+                if self._process.poll() is not None:
+                    break
+                time.sleep(0.1)
+            else:
+                return self.site
+        self.__exit__()
+        raise RuntimeError((self.site.home / "serve.log").read_text())
+
+    def __exit__(self, *_: object) -> None:
+        self._process.send_signal(signal.SIGINT)
+        try:
+            self._process.wait(20)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._log.close()
+
+
+@pytest.fixture(scope="session")
+def whole_way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The installed command publishes the sample, and a real process serves it."""
+    home, port = tmp_path_factory.mktemp("whole-way"), free_port()
+    settings = environment(home, port, VAVEN_QUERY_SECONDS="8")
+    done = vaven("publish", SAMPLE / "exempel.xlsx", environment=settings)
+    assert done.returncode == 0, done.stdout + done.stderr
+    with Serving(home, port, settings) as site:
+        yield site
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of real data; tests that need it are skipped where only the project is checked out."""
+    if not SHARED.is_dir():
+        pytest.skip("the shared data folder is not beside this checkout")
+    return SHARED
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    found = shutil.which("chromium")
+    assert found, "make test installs chromium"
+    return found
+
+
+def words(text: str) -> str:
+    """A text with blanks of every kind as single ones."""
+    return re.sub(r"\s+", " ", text).strip()
