@@ -1,0 +1,177 @@
+"""The house keeps its promises: imports, names, messages, help, packaging, documentation."""
+
+import ast
+import configparser
+import re
+import string
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, vaven
+from vaven.catalogue.cli import build_parser
+from vaven.schemas.check import RULE_MODULES
+from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
+from vaven.vocab.messages import messages
+
+ROOMS = ("vocab", "schemas", "publisher", "catalogue")
+PACKAGES = ("vaven.vocab", "vaven.catalogue")
+FORBIDDEN_NAMES = ("utils", "util", "helpers", "helper", "common", "misc")
+
+
+def modules() -> list[tuple[str, str, Path]]:
+    """Room, module name inside it and path of every Python file but migrations, which Alembic loads."""
+    return [
+        (room, ".".join(path.relative_to(ROOT / room).with_suffix("").parts), path)
+        for room in ROOMS
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if "migrations" not in path.parts
+    ]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def order(room: str) -> list[str]:
+    """The order that a room's docstring lists: what stands between the first colon after "order" and a full stop."""
+    text = import_module(f"vaven.{room}").__doc__ or ""
+    listed = re.search(r"Order inside the room.*?:\n(.*?)\.\s", text + "\n", re.DOTALL)
+    assert listed, f"{room}/__init__.py lists no order"
+    return [name.strip() for name in listed[1].replace("\n", " ").split(",")]
+
+
+@pytest.mark.parametrize(("room", "name", "path"), modules(), ids=lambda value: str(value).rsplit("/", 1)[-1])
+def test_imports_run_one_way_between_rooms(room: str, name: str, path: Path) -> None:
+    allowed = ROOMS[: ROOMS.index(room) + 1]
+    for target in imports(path):
+        if target.startswith("vaven."):
+            assert target.split(".")[1] in allowed, f"{path.name} imports {target}"
+        assert target.split(".")[0] not in ROOMS, f"{path.name} imports the bare name {target}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_imports_inside_a_room_run_up_its_listed_order(room: str) -> None:
+    listed = order(room)
+    for own, name, path in modules():
+        top = name.split(".")[0]
+        if own != room or top == "__init__":
+            continue
+        assert top in listed, f"{room}/{top} is not in the order of its room"
+        for target in imports(path):
+            parts = target.split(".")
+            if parts[:2] == ["vaven", room] and len(parts) > 2 and parts[2] in listed and parts[2] != top:
+                assert listed.index(parts[2]) < listed.index(top), f"{room}/{name} imports {target}"
+
+
+def test_no_module_is_named_for_nothing() -> None:
+    assert [path for _, name, path in modules() if name.split(".")[-1] in FORBIDDEN_NAMES] == []
+
+
+def test_validating_does_not_load_flask() -> None:
+    script = "import sys; from vaven.schemas import validate; validate; print('flask' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_sentence_is_there_in_both_languages_with_the_same_fields(package: str) -> None:
+    swedish, english = messages("sv", package).texts, messages("en", package).texts
+    assert swedish.keys() == english.keys()
+    for key, text in swedish.items():
+        assert text.strip(), key
+        assert _fields(text) == _fields(english[key]), key
+
+
+def _fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_every_rule_has_its_sentences_and_every_sentence_its_rule() -> None:
+    assert RULE_MODULES
+    codes = {*RULES, *SCHEMA_RULES, *READING_RULES}
+    told = {key.split(".")[1] for key in messages("sv").texts if key.startswith("rule.")}
+    reading = {code for code in told if code.startswith(("assumed-", "not-readable-")) or code == "sheet-skipped"}
+    assert codes == told - reading
+    used = "\n".join(path.read_text("utf-8") for _, _, path in modules())
+    assert {code for code in reading if f'"{code}"' not in used} == set()
+    for code in told:
+        assert {f"rule.{code}.{part}" for part in ("title", "message", "remedy")} <= messages("sv").texts.keys(), code
+
+
+def test_every_text_that_a_page_asks_for_is_there() -> None:
+    known = messages("sv", "vaven.catalogue").texts
+    for path in (ROOT / "catalogue" / "templates").rglob("*.html"):
+        for key in re.findall(r"""\bt\(["']([a-z0-9_.-]+)["'](?=[,)])""", path.read_text("utf-8")):
+            assert key in known, f"{path.name} asks for {key}"
+
+
+def test_every_command_has_help() -> None:
+    subcommands = next(
+        a for a in build_parser()._actions if a.dest == "==SUPPRESS==" or (hasattr(a, "choices") and a.choices)
+    )
+    names = list(subcommands.choices or ())
+    assert set(names) >= {"validate", "publish", "serve", "demo", "kpis", "template"}
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for name in names:
+        done = vaven(name, "--help")
+        assert done.returncode == 0
+        assert len(done.stdout) > 100
+        assert f"vaven {name}" in readme, f"README does not name `vaven {name}`"
+
+
+def test_readme_names_what_there_is() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "make demo" in readme
+    assert "make test" in readme
+    for target in re.findall(r"\]\(((?!http)[^)#]+)", readme):
+        assert (ROOT / target).exists(), f"README links to {target}"
+
+
+def test_packaging_names_every_package_and_every_dependency_is_used() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    packages = set(setup["options"]["packages"].split())
+    folders = {path.parent for _, _, path in modules() if path.name == "__init__.py"}
+    assert packages == {"vaven." + ".".join(f.relative_to(ROOT).parts) for f in folders}
+    names = {"fsspec": "fsspec", "python-calamine": "python_calamine", "sqlarchemy": "sqlalchemy"}
+    needed = {re.split("[>=<]", line)[0] for line in setup["options"]["install_requires"].split("\n") if line}
+    used = {target.split(".")[0].lower() for _, _, path in modules() for target in imports(path)}
+    for name in needed:
+        assert names.get(name, name.replace("-", "_")).lower() in used, f"{name} is required but never imported"
+
+
+def test_settings_documented_in_the_readme() -> None:
+    from dataclasses import fields
+
+    from vaven.publisher.settings import Settings
+
+    configuration = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    for field in fields(Settings):
+        assert f"VAVEN_{field.name.upper()}" in configuration, field.name
+
+
+def test_pins_cover_what_is_required() -> None:
+    pinned = {
+        line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
+    }
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options"]["install_requires"].split() + setup["options.extras_require"]["test"].split()
+    assert {re.split("[>=<]", line)[0].lower().replace("_", "-") for line in lines} <= {
+        p.replace("_", "-") for p in pinned
+    }
+
+
+def test_toml_files_parse() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["strict"] is True
