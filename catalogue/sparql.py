@@ -207,9 +207,8 @@ def _tag(state: str, asked: Asked, media_type: str) -> str:
 
 def _editor(iris: Iris, examples: Mapping[str, str], **shown: Any) -> Response:
     error = shown.get("error")
-    page = render_template(
-        "sparql/editor.html", prefixes=iris.prefixes, examples=examples, permalink=_permalink, **shown
-    )
+    ready = {name: query.replace("{base}", iris.base) for name, query in examples.items()}
+    page = render_template("sparql/editor.html", prefixes=iris.prefixes, examples=ready, permalink=_permalink, **shown)
     return Response(page, status=error.status if error else 200, mimetype="text/html")
 
 

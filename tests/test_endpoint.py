@@ -1,5 +1,6 @@
 """The endpoint under hostile and under ordinary clients, in a real server process."""
 
+import html
 import json
 import socket
 import threading
@@ -264,3 +265,16 @@ def test_tokens_know_where_they_stand() -> None:
     assert found[4] == ("string", "'c\\''", 2, 7)
     with pytest.raises(QueryRefused, match="line 2, column 3"):
         query_form("SELECT *\n{ SERVICE <a:b> {} }")
+
+
+def test_every_example_of_the_editor_gives_rows(whole_way: Site) -> None:
+    page = ask(whole_way, accept="text/html")[2].decode()
+    links = [
+        html.unescape(part.split('"')[0])
+        for part in page.split('<li><a href="')[1:]
+        if part.startswith("/sparql?query=")
+    ]
+    assert len(links) == 4
+    for link in links:
+        query = urllib.parse.parse_qs(link.split("?", 1)[1])["query"][0]
+        assert json.loads(ask(whole_way, query)[2])["results"]["bindings"], query

@@ -1,0 +1,143 @@
+"""Every page in a real browser, at desktop and phone width: it fits, it is quiet, it is accessible."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, Page, sync_playwright
+
+from tests.conftest import ROOT, SAMPLE, Site
+
+FLAGS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+    "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+WIDTHS = {"desktop": 1280, "phone": 390}
+PAGES = {
+    "start": "",
+    "areas": "areas?q=rin",
+    "area": "area/deso2018/0180C6070",
+    "own-area": "area/own/exempel-tre-kommuner.rinkeby-centrum",
+    "kpis": "kpis",
+    "theme": "theme/arbete",
+    "kpi": "kpi/trygg-morker",
+    "datasets": "datasets",
+    "dataset": "dataset/exempel-tre-kommuner",
+    "investment": "investment/exempel-tre-kommuner.trygga-gardar",
+    "validate": "validate",
+    "help": "help",
+    "rule": "help/kpi-range",
+    "about": "about",
+    "sparql": "sparql?query=SELECT%20*%20%7B%20%3Fs%20%3Fp%20%3Fo%20%7D%20LIMIT%205",
+    "sparql-error": "sparql?query=SELECT%20*%20%7B%20%3Fs%20skos%3Ax%20%3Fo%20%7D",
+    "resource": "doc/status/Q",
+    "missing": "area/deso2018/0000X0000",
+}
+FAULTY = "Område;Nyckeltal;Period;Värde\n180C6070;trygg-morker;2023;64,5\n0180C6070;tryg-morker;2024;170\n"
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield running
+        running.close()
+
+
+@pytest.fixture(params=WIDTHS)
+def width(request: pytest.FixtureRequest) -> str:
+    return str(request.param)
+
+
+@pytest.fixture
+def page(browser: Browser, whole_way: Site, width: str) -> Iterator[Page]:
+    """A page that fails the test when it says anything on the console or asks another host for anything."""
+    context = browser.new_context(viewport={"width": WIDTHS[width], "height": 900}, locale="sv-SE")
+    context.add_init_script("addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.blockedURI))")
+    opened, said = context.new_page(), []
+    opened.on(
+        "console",
+        lambda message: said.append(message.text) if "404" not in message.text and "400" not in message.text else None,
+    )
+    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.on(
+        "request", lambda asked: said.append(asked.url) if not asked.url.startswith((whole_way.url, "data:")) else None
+    )
+    yield opened
+    context.close()
+    assert said == []
+
+
+def looked_at(page: Page, name: str, width: str) -> None:
+    """What holds for every page, and a screenshot for people."""
+    folder = ROOT / "screenshots"
+    folder.mkdir(exist_ok=True)
+    page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
+    assert page.locator("h1").count() == 1
+    found = Axe().run(page)
+    assert found.violations_count == 0, found.generate_report()
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_page_fits_is_quiet_and_accessible(page: Page, whole_way: Site, name: str, width: str) -> None:
+    page.goto(whole_way.url + PAGES[name])
+    looked_at(page, name, width)
+
+
+def test_a_partner_drops_a_file_and_reads_what_to_mend(page: Page, whole_way: Site, width: str, tmp_path: Path) -> None:
+    path = tmp_path / "trygghet.csv"
+    path.write_text(FAULTY, "utf-8")
+    page.goto(whole_way.url + "validate")
+    page.set_input_files("#file", path)
+    page.get_by_role("button", name="Kontrollera", exact=True).click()
+    page.wait_for_selector(".verdict-invalid")
+    assert page.locator("h1").inner_text() == "Underkänd"
+    text = page.locator("main").inner_text()
+    assert "A2" in text
+    assert "Skriv 0180C6070." in text
+    looked_at(page, "report", width)
+
+
+def test_a_good_workbook_is_told_so_loudly(page: Page, whole_way: Site, width: str) -> None:
+    page.goto(whole_way.url + "validate?lang=en")
+    page.set_input_files("#file", SAMPLE / "exempel.xlsx")
+    page.get_by_role("button", name="Check", exact=True).click()
+    page.wait_for_selector(".verdict-valid")
+    assert page.locator("h1").inner_text() == "Valid"
+    looked_at(page, "report-valid", width)
+
+
+def test_the_language_follows_the_visitor_from_page_to_page(page: Page, whole_way: Site) -> None:
+    page.goto(whole_way.url + "kpi/trygg-morker")
+    page.get_by_role("link", name="English").click()
+    assert page.locator("h1").inner_text() == "Feels safe outdoors in the area after dark"
+    page.get_by_role("link", name="Areas", exact=True).first.click()
+    assert page.locator("html").get_attribute("lang") == "en"
+
+
+def test_from_the_first_page_to_a_neighbourhoods_table_by_keyboard_and_mouse(page: Page, whole_way: Site) -> None:
+    page.goto(whole_way.url)
+    page.get_by_label("Sök område").fill("Rinkeby")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="Rinkeby").first.click()
+    page.get_by_text("Visa som tabell").first.click()
+    assert page.locator("table.figures").first.is_visible()
+    with page.expect_download() as download:
+        page.get_by_role("link", name="CSV", exact=True).first.click()
+    assert download.value.suggested_filename.endswith(".csv")
+
+
+def test_pages_work_without_javascript(browser: Browser, whole_way: Site) -> None:
+    context = browser.new_context(java_script_enabled=False, locale="sv-SE")
+    page = context.new_page()
+    page.goto(whole_way.url + "validate")
+    page.set_input_files("#file", SAMPLE / "exempel.xlsx")
+    page.get_by_role("button", name="Kontrollera", exact=True).click()
+    assert page.locator("h1").inner_text() == "Godkänd"
+    page.goto(whole_way.url + "sparql")
+    page.get_by_role("button", name="Kör frågan").click()
+    page.wait_for_selector("table")
+    assert page.locator("table tbody tr").count() > 10
+    context.close()
