@@ -10,12 +10,15 @@ from typing import Any
 
 from vaven.schemas.standard import Field, TableSchema
 from vaven.schemas.tables import Table
+from vaven.vocab.messages import LANGUAGES
 
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 LEXICAL = {"number": NUMBER, "integer": r"[+-]?\d+", "date": r"\d{4}-\d{2}-\d{2}"}
 SQL_TYPES = {"number": "DOUBLE", "integer": "BIGINT", "date": "DATE", "string": "VARCHAR"}
 # What an empty cell of these fields means; `status` is normal wherever there is a value.
 DEFAULTS = {"sex": "'T'", "age_group": "'T'"}
+# Forms outside the pattern that a rule of ours judges instead, since it can say more (rules/places.py).
+REPAIRABLE = {"municipality": r"\d{3}"}
 DECIMALS = 10
 
 
@@ -42,8 +45,11 @@ def typed(schema_field: Field) -> str:
     name = quoted(schema_field.name)
     if schema_field.type == "string":
         return name
-    number = f"TRY_CAST({name} AS {SQL_TYPES[schema_field.type]})"
-    return f"CASE WHEN regexp_full_match({name}, {text(LEXICAL[schema_field.type])}) THEN {number} END"
+    cast = f"TRY_CAST({name} AS {SQL_TYPES[schema_field.type]})"
+    fits = f"regexp_full_match({name}, {text(LEXICAL[schema_field.type])})"
+    # DuckDB casts 1e999 to infinity, which no KPI without a maximum would deny.
+    finite = f" AND isfinite({cast})" if schema_field.type == "number" else ""
+    return f"CASE WHEN {fits}{finite} THEN {cast} END"
 
 
 def checks(table: Table, schema: TableSchema) -> Iterator[Check]:
@@ -59,11 +65,12 @@ def _field_checks(schema_field: Field) -> Iterator[Check]:
     if schema_field.required:
         yield Check("required-missing", at, f"{name} IS NULL")
     if schema_field.type != "string":
-        dashes = f"{name} IN ('-', '–', '—')"
+        dashes = f"{name} IN ('-', '–', '—')" if schema_field.type in ("number", "integer") else "FALSE"
         yield Check("dash-ambiguous", at, dashes)
         yield Check("type-error", at, f"{name} IS NOT NULL AND NOT ({dashes}) AND {typed(schema_field)} IS NULL")
     if pattern := limits.get("pattern"):
-        yield Check("pattern-mismatch", at, f"NOT regexp_full_match({name}, {text(pattern)})")
+        also = f"|{REPAIRABLE[at]}" if at in REPAIRABLE else ""
+        yield Check("pattern-mismatch", at, f"NOT regexp_full_match({name}, {text(f'(?:{pattern}){also}')})")
     if allowed := limits.get("enum"):
         yield Check("not-in-list", at, f"{name} NOT IN ({', '.join(text(a) for a in allowed)})")
     for key, code, sign in (("minimum", "below-minimum", "<"), ("maximum", "above-maximum", ">")):
@@ -113,7 +120,8 @@ def _canonical(table: Table, schema_field: Field) -> str:
         return DEFAULTS.get(schema_field.name, f"CAST(NULL AS {SQL_TYPES[schema_field.type]})")
     value = typed(schema_field)
     if schema_field.type == "number":
-        return f"round({value}, {DECIMALS})"
+        # Adding zero turns -0 into 0, so that both are one value in every release.
+        return f"round({value}, {DECIMALS}) + 0"
     if schema_field.name in DEFAULTS:
         return f"coalesce({value}, {DEFAULTS[schema_field.name]})"
     if schema_field.name == "status":
@@ -129,5 +137,7 @@ def _harmless(schema_field: Field, value: str) -> str:
 
 
 def describe_field(schema_field: Field) -> dict[str, Any]:
-    """Words about a field for messages: its labels and what it may hold."""
-    return {"label_sv": schema_field.label("sv"), "label_en": schema_field.label("en")}
+    """What messages may say of a field: its labels, what it holds, and the type it should have."""
+    words = {f"label_{language}": schema_field.label(language) for language in LANGUAGES}
+    helps = {f"help_{language}": schema_field.describe(language) for language in LANGUAGES}
+    return {**words, **helps, "type": schema_field.type}
