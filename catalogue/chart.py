@@ -12,7 +12,7 @@ from vaven.vocab.periods import parse_period
 
 WIDTH, HEIGHT = 640, 280
 WIDE = 1040
-LEFT, RIGHT, TOP, BOTTOM = 52, 16, 18, 34
+LEFT, RIGHT, TOP, BOTTOM = 52, 16, 28, 34
 COLOURS = 6
 # Below this share of the greatest value the axis begins at zero, above it the change would hardly be seen.
 ZERO_SHARE = 0.45

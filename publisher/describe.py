@@ -142,7 +142,7 @@ def _add_service(graph: Graph, iris: Iris, released: Iterable[str]) -> URIRef:
 
 
 def _publisher(graph: Graph, iris: Iris, about: About) -> URIRef:
-    key = about.publisher_number.replace("-", "") or f"{about.slug}-publisher"
+    key = about.publisher_number or f"{about.slug}-publisher"
     node = _add_agent(graph, iris.organisation(key), about.publisher_name or MISSION, about.publisher_sector)
     if about.publisher_number:
         graph.add((node, DCTERMS.identifier, Literal(about.publisher_number)))

@@ -92,7 +92,9 @@ class Iris:
         return self._id("area", vintage, code)
 
     def organisation(self, number: str) -> str:
-        return self._id("organisation", number.replace("-", ""))
+        """By organisation number, its hyphen left out; an organisation without one goes by a slug."""
+        bare = number.replace("-", "")
+        return self._id("organisation", bare if bare.isdigit() else number)
 
     def investment(self, slug: str) -> str:
         return self._id("investment", slug)

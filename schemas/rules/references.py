@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from vaven.schemas.compile import quoted
 from vaven.schemas.finding import Severity
+from vaven.schemas.rules.persons import passes_luhn
 from vaven.schemas.rules.registry import Checking, Hit, wide_rule
 from vaven.vocab import register
 from vaven.vocab.areas import areas, level_of
@@ -93,12 +94,3 @@ def organisation_number(on: Checking) -> Iterator[Hit]:
         digits = number.replace("-", "")
         if digits[2] < "2" or not passes_luhn(digits):
             yield Hit(row, "organisation_number")
-
-
-def passes_luhn(digits: str) -> bool:
-    """Modulus 10 over ten digits with the weights 2, 1, 2, 1 … (ISO/IEC 7812-1, annex B)."""
-    total = 0
-    for i, digit in enumerate(digits):
-        weighed = int(digit) * (2 - i % 2)
-        total += weighed - 9 if weighed > 9 else weighed
-    return total % 10 == 0
