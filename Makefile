@@ -57,7 +57,8 @@ $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
 	@touch $@
 
-# A browser for the tests that look at pages, and a font so that it has something to write with.
+# What tests need of Debian: a browser, a font for it to write with, and what Playwright's driver is linked to.
+DEBIAN_PACKAGES := chromium fonts-dejavu-core libatomic1
 system-packages:
-	@command -v chromium >/dev/null || \
-		{ $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq chromium fonts-dejavu-core >/dev/null; }
+	@dpkg-query -W -f='$${Status}\n' $(DEBIAN_PACKAGES) 2>/dev/null | grep -c 'ok installed' | grep -qx $(words $(DEBIAN_PACKAGES)) || \
+		{ $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq $(DEBIAN_PACKAGES) >/dev/null; }

@@ -31,7 +31,8 @@ def read_delimited(path: Path, encoding: str) -> Grid:
     if delimiter != ",":
         params = {"delimiter": DELIMITER_NAMES[delimiter]}
         notes.append(Finding("assumed-delimiter", Severity.NOTE, params=params))
-    return Grid(path.name, None, _rows(path, encoding, delimiter), delimiter != ",", tuple(notes))
+    plain = (path, delimiter) if encoding in ("utf-8", "utf-8-sig") else None
+    return Grid(path.name, None, _rows(path, encoding, delimiter), delimiter != ",", tuple(notes), plain)
 
 
 def find_delimiter(sample: list[str]) -> str:

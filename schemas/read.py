@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from vaven.schemas.about import SHEET_NAMES, about_of_descriptor, about_of_file, about_of_sheet
+from vaven.schemas.columnar import drop_columns, load_columns
 from vaven.schemas.content import content_of
 from vaven.schemas.delimited import read_delimited
 from vaven.schemas.finding import Finding, Severity
@@ -175,25 +176,34 @@ def _is_ours(header: Header, resource: str) -> bool:
 def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: Iterable[GridRow]) -> None:
     place: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
     raw, relation = f"raw_{resource}", resource
+    fast = load_columns(reading.work, *grid.plain, header, raw) if grid.plain and header.known else None
+    count, filled = fast or _load_rows(reading, grid, header, rows, raw, place)
+    reading.problems += label_problems(header, place, resource, filled)
+    reading.problems += missing_columns(header, place, resource)
+    columns, notes = tidy(
+        reading.work, raw, relation, header.columns, standard()[resource], place, decimal_comma=grid.decimal_comma
+    )
+    reading.notes += _note_labels(header, place, resource) + notes
+    drop_columns(reading.work, raw) if fast else reading.work.execute(f"DROP TABLE {raw}")
+    reading.tables[resource] = Table(resource, grid.file, grid.sheet, header.row, columns, relation, count)
+
+
+def _load_rows(
+    reading: _Reading, grid: Grid, header: Header, rows: Iterable[GridRow], raw: str, place: dict[str, Any]
+) -> tuple[int, set[int]]:
+    """The exact way: row by row, with every row's number and shape. Rows read and unlabelled positions in use."""
     loader = _Loader(reading.work, raw, header, place)
     for row, kind in body(rows, len(header.labels)):
         loader.take(row, kind)
     loader.flush()
     if not loader.count:
         raise NotReadable("not-readable-no-rows", file=grid.file)
-    reading.problems += label_problems(header, place, resource, loader.filled)
-    reading.problems += missing_columns(header, place, resource)
     reading.problems += loader.problems
     reading.unlisted += loader.counts - Counter(p.code for p in loader.problems)
     if loader.footnotes:
         params = {"count": loader.footnotes}
         reading.notes.append(Finding("assumed-footnotes", Severity.NOTE, **place, params=params))
-    columns, notes = tidy(
-        reading.work, raw, relation, header.columns, standard()[resource], place, decimal_comma=grid.decimal_comma
-    )
-    reading.notes += _note_labels(header, place, resource) + notes
-    reading.work.execute(f"DROP TABLE {raw}")
-    reading.tables[resource] = Table(resource, grid.file, grid.sheet, header.row, columns, relation, loader.count)
+    return loader.count, loader.filled
 
 
 class _Loader:

@@ -57,9 +57,12 @@ def tidy(
     if marks_filled:
         notes += _note_marks(work, raw, place)
         given["status"] = _status_expression("status" in names)
+    plain = _plain_columns(work, raw, [schema[name] for name in names if schema[name].type in NUMERIC])
     for column in columns:
         field = schema[column.name]
         at = {**place, "column": column.letter, "field": column.name}
+        if column.name in plain:
+            continue
         if field.type in NUMERIC:
             given[column.name], found = _number_expression(work, raw, field, decimal_comma, at)
         else:
@@ -70,7 +73,7 @@ def tidy(
     notes += [Finding("assumed-default", Severity.NOTE, **place, field=name) for name in added]  # type: ignore[arg-type]
     order = [name for name in schema.names if name in given]
     select = ", ".join(f'{given[name]} AS "{name}"' for name in order)
-    work.execute(f"CREATE TABLE {relation} AS SELECT _row, {select} FROM {raw} ORDER BY _row")
+    work.execute(f"CREATE TABLE {relation} AS SELECT _row, {select} FROM {raw}")
     letters = {c.name: c for c in columns}
     return tuple(letters.get(name, Column(name, None, None)) for name in order), notes
 
@@ -91,6 +94,16 @@ def _note_marks(work: duckdb.DuckDBPyConnection, raw: str, place: Mapping[str, s
     for mark, count in work.execute(query).fetchall():
         params = {"mark": mark, "count": count, "status": MARKS[mark]}
         yield Finding("assumed-missing", Severity.NOTE, **place, field="value", params=params)  # type: ignore[arg-type]
+
+
+def _plain_columns(work: duckdb.DuckDBPyConnection, raw: str, numeric: Sequence[Field]) -> set[str]:
+    """The columns whose filled cells are all plain numbers already, found in one scan: they need no rewriting."""
+    if not numeric:
+        return set()
+    forms = {"number": r"-?\d+(\.\d+)?", "integer": r"-?\d+"}
+    odd = ", ".join(f"bool_or(NOT regexp_full_match(\"{f.name}\", '({forms[f.type]})?'))" for f in numeric)
+    found = work.execute(f"SELECT {odd} FROM {raw}").fetchone() or ()
+    return {f.name for f, is_odd in zip(numeric, found, strict=True) if not is_odd}
 
 
 def _number_expression(

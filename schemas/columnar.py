@@ -1,0 +1,81 @@
+"""The fast way into the workspace for a CSV without surprises: DuckDB reads it by columns, in parallel.
+
+DuckDB skips blank lines without a word and can't say on which line a record began. So its result is taken
+only where every line after the header is exactly one record of the header's width; all else goes the exact
+way, row by row (read._Loader), which costs some ten times as much and knows every row's number.
+"""
+
+from pathlib import Path
+
+import duckdb
+
+from vaven.schemas.compile import quoted, text
+from vaven.schemas.layout import Header
+
+BLOCK = 1 << 22
+# What Python's str.strip takes away and a partner's file holds: blanks, tabs, and the three unbreakable ones.
+BLANKS = " \t\u00a0\u202f\u2009"
+
+
+def load_columns(
+    work: duckdb.DuckDBPyConnection, path: Path, delimiter: str, header: Header, raw: str
+) -> tuple[int, set[int]] | None:
+    """Make the table `raw` of a UTF-8 file (as read._Loader does). Rows read and positions without a label that
+    hold something; None, and no table, where the file needs the exact way.
+    """
+    names = {f"c{i}": "VARCHAR" for i in range(len(header.labels))}
+    options = (
+        f"columns = {names}, auto_detect = false, header = false, skip = {header.row}, delim = {text(delimiter)}, "
+        "quote = '\"', escape = '\"', null_padding = false, max_line_size = 1000000"
+    )
+    known = ", ".join(f"trim(c{i}, {text(BLANKS)}) AS {quoted(name)}" for i, name in enumerate(header.fields) if name)
+    others = "".join(f", c{i}" for i in _unlabelled(header))
+    source = f"SELECT {known}{others} FROM read_csv({text(path)}, {options})"
+    try:
+        work.execute(f"CREATE TABLE {raw}_lines AS {source}")
+    except duckdb.Error:
+        # A ragged row, a broken quote, a line beyond the limit: the exact way tells which row and what of it.
+        return None
+    (count,) = work.execute(f"SELECT count(*) FROM {raw}_lines").fetchone() or (0,)
+    if count == 0 or count != _lines(path) - header.row or _has_sparse_rows(work, raw, header):
+        work.execute(f"DROP TABLE {raw}_lines")
+        return None
+    filled = _filled(work, raw, header)
+    work.execute(f"CREATE VIEW {raw} AS SELECT rowid + {header.row + 1} AS _row, * FROM {raw}_lines")
+    return int(count), filled
+
+
+def drop_columns(work: duckdb.DuckDBPyConnection, raw: str) -> None:
+    work.execute(f"DROP VIEW {raw}")
+    work.execute(f"DROP TABLE {raw}_lines")
+
+
+def _unlabelled(header: Header) -> list[int]:
+    return [i for i, label in enumerate(header.labels) if not label]
+
+
+def _lines(path: Path) -> int:
+    """Physical lines; a last line without a line break counts."""
+    count, last = 0, b"\n"
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            count += block.count(b"\n")
+            last = block[-1:]
+    return count + (last != b"\n")
+
+
+def _has_sparse_rows(work: duckdb.DuckDBPyConnection, raw: str, header: Header) -> bool:
+    """Whether some row has fewer than two filled cells: it may be blank or a footnote, which only its place tells."""
+    cells = [quoted(name) for name in header.fields if name]
+    filled = " + ".join(f"(coalesce({cell}, '') <> '')::INT" for cell in cells)
+    found = work.execute(f"SELECT count(*) FROM {raw}_lines WHERE {filled} < 2").fetchone()
+    return bool(found and found[0])
+
+
+def _filled(work: duckdb.DuckDBPyConnection, raw: str, header: Header) -> set[int]:
+    positions = _unlabelled(header)
+    if not positions:
+        return set()
+    counts = ", ".join(f"count(*) FILTER (trim(c{i}) <> '')" for i in positions)
+    found = work.execute(f"SELECT {counts} FROM {raw}_lines").fetchone() or ()
+    return {i for i, count in zip(positions, found, strict=True) if count}
