@@ -5,6 +5,7 @@ import subprocess
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True)
@@ -19,16 +20,16 @@ class Cost:
         return f"{self.seconds / other.seconds:.2f} x"
 
 
-def measure(command: Sequence[str], *, repeat: int = 1) -> Cost:
-    """The fastest of `repeat` runs; output is thrown away."""
-    runs = [_run(command) for _ in range(repeat)]
+def measure(command: Sequence[str], *, repeat: int = 1, folder: Path | None = None) -> Cost:
+    """The fastest of `repeat` runs in a working folder; output is thrown away."""
+    runs = [_run(command, folder) for _ in range(repeat)]
     return min(runs, key=lambda cost: cost.seconds)
 
 
-def _run(command: Sequence[str]) -> Cost:
+def _run(command: Sequence[str], folder: Path | None) -> Cost:
     started = time.perf_counter()
     with open(os.devnull, "w") as nowhere:
-        process = subprocess.Popen(command, stdout=nowhere, stderr=nowhere)
+        process = subprocess.Popen(command, stdout=nowhere, stderr=nowhere, cwd=folder)
         _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return Cost(time.perf_counter() - started, usage.ru_maxrss / 1024, process.returncode)

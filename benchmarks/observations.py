@@ -1,5 +1,6 @@
 """Generated observations of any length: real area codes and KPIs, made-up values, a key that never repeats."""
 
+import sys
 from pathlib import Path
 
 import duckdb
@@ -45,3 +46,7 @@ def write_observations(path: Path, rows: int, *, faulty_share: float = 0.0) -> P
             )
         )
     return path
+
+
+if __name__ == "__main__":
+    write_observations(Path(sys.argv[1]), int(sys.argv[2]), faulty_share=float(sys.argv[3]))

@@ -15,6 +15,7 @@ from vaven.schemas.layout import Header
 BLOCK = 1 << 22
 # What Python's str.strip takes away and a partner's file holds: blanks, tabs, and the three unbreakable ones.
 BLANKS = " \t\u00a0\u202f\u2009"
+ODD_BLANKS = [blank.encode() for blank in BLANKS[1:]]
 
 
 def load_columns(
@@ -28,7 +29,10 @@ def load_columns(
         f"columns = {names}, auto_detect = false, header = false, skip = {header.row}, delim = {text(delimiter)}, "
         "quote = '\"', escape = '\"', null_padding = false, max_line_size = 1000000"
     )
-    known = ", ".join(f"trim(c{i}, {text(BLANKS)}) AS {quoted(name)}" for i, name in enumerate(header.fields) if name)
+    lines, has_odd_blanks = _walk(path, delimiter)
+    # Trimming by a set of characters takes as long as all the reading, so it is done only where it may matter.
+    trimmed = f", {text(BLANKS)}" if has_odd_blanks else ""
+    known = ", ".join(f"trim(c{i}{trimmed}) AS {quoted(name)}" for i, name in enumerate(header.fields) if name)
     others = "".join(f", c{i}" for i in _unlabelled(header))
     source = f"SELECT {known}{others} FROM read_csv({text(path)}, {options})"
     try:
@@ -37,7 +41,7 @@ def load_columns(
         # A ragged row, a broken quote, a line beyond the limit: the exact way tells which row and what of it.
         return None
     (count,) = work.execute(f"SELECT count(*) FROM {raw}_lines").fetchone() or (0,)
-    if count == 0 or count != _lines(path) - header.row or _has_sparse_rows(work, raw, header):
+    if count == 0 or count != lines - header.row or _has_sparse_rows(work, raw, header):
         work.execute(f"DROP TABLE {raw}_lines")
         return None
     filled = _filled(work, raw, header)
@@ -54,14 +58,17 @@ def _unlabelled(header: Header) -> list[int]:
     return [i for i, label in enumerate(header.labels) if not label]
 
 
-def _lines(path: Path) -> int:
-    """Physical lines; a last line without a line break counts."""
-    count, last = 0, b"\n"
+def _walk(path: Path, delimiter: str) -> tuple[int, bool]:
+    """Physical lines (a last one without a line break counts), and whether there are blanks other than spaces."""
+    count, last, has_odd_blanks = 0, b"\n", False
+    odd = [blank for blank in ODD_BLANKS if blank != delimiter.encode()]
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             count += block.count(b"\n")
+            # A character may lie across two blocks; its first byte alone is reason enough to look closer.
+            has_odd_blanks = has_odd_blanks or any(b in block or block.endswith(b[:1]) for b in odd)
             last = block[-1:]
-    return count + (last != b"\n")
+    return count + (last != b"\n"), has_odd_blanks
 
 
 def _has_sparse_rows(work: duckdb.DuckDBPyConnection, raw: str, header: Header) -> bool:

@@ -30,7 +30,6 @@ from vaven.schemas.layout import (
     missing_columns,
     resource_of_sheet,
 )
-from vaven.schemas.package import read_descriptor, resource_grids, unpack
 from vaven.schemas.standard import standard
 from vaven.schemas.tables import About, Table, Tables
 from vaven.schemas.tidy import tidy
@@ -38,6 +37,7 @@ from vaven.schemas.workbook import read_workbook
 from vaven.vocab.errors import NotReadable
 
 BATCH_ROWS = 20_000
+IN_MEMORY_BYTES = 150_000_000
 SAMPLE_ROWS = 500
 # How far into a table that is not ours we look for area codes: more than Sweden has areas.
 HINT_ROWS = 10_000
@@ -67,7 +67,9 @@ def read(source: Path, *, slug: str | None = None, memory_mb: int = 500) -> Tabl
     source = Path(source)
     content = content_of(source)
     folder = Path(tempfile.mkdtemp(prefix="vaven-read-"))
-    work = duckdb.connect(str(folder / "workspace.duckdb"))
+    # A large file is kept on disk from the start; DuckDB would else write it out again and again.
+    is_large = source.is_file() and source.stat().st_size > IN_MEMORY_BYTES
+    work = duckdb.connect(str(folder / "workspace.duckdb") if is_large else ":memory:")
     try:
         work.execute(f"SET memory_limit = '{int(memory_mb)}MB'")
         work.execute(f"SET temp_directory = '{folder}/spill'")
@@ -99,6 +101,9 @@ def _read_into(reading: _Reading, source: Path, kind: str, encoding: str, slug: 
             return about_of_file(source, slug)
         case "workbook":
             return _read_sheets(reading, source, slug, folder / "sheets")
+    # Frictionless takes longer to load than most files take to check, and only packages need it.
+    from vaven.schemas.package import read_descriptor, resource_grids, unpack
+
     path = unpack(source, folder / "package") if kind == "package" else source
     file = path / "datapackage.json" if path.is_dir() else path
     descriptor = read_descriptor(file)
