@@ -3,17 +3,19 @@
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
+from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 
 import duckdb
 
-from vaven.schemas.compile import SQL_TYPES, Check, checks, quoted, typed
+from vaven.schemas.compile import SQL_TYPES, Check, checks, describe_field, quoted, typed
 from vaven.schemas.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.read import read
-from vaven.schemas.rules import places, references, times, values
+from vaven.schemas.rules import disclosure, places, references, times, values
+from vaven.schemas.rules.persons import masked
 from vaven.schemas.rules.registry import RULES, Checking, Hit, Rule, severity_of
 from vaven.schemas.standard import RESOURCES, STANDARD_VERSION, standard
 from vaven.schemas.tables import Table, Tables
@@ -23,8 +25,10 @@ from vaven.vocab.errors import NotReadable
 RULES_VERSION = "1.0"
 # How many findings of one rule in one table are listed; the counts go on.
 LISTED = 1_000
+# How much of a cell's text or of a list a finding shows, in characters.
+SHOWN = 400
 # Importing a module of rules registers them; the names are kept so that nothing looks unused.
-RULE_MODULES = (values, times, places, references)
+RULE_MODULES = (values, times, places, references, disclosure)
 
 
 @dataclass
@@ -34,12 +38,17 @@ class _Findings:
     listed: list[Finding] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     severities: set[Severity] = field(default_factory=set)
+    places: Counter[tuple[str, str | None]] = field(default_factory=Counter)
 
     def add(self, finding: Finding) -> None:
         self.counts[finding.code] += 1
         self.severities.add(finding.severity)
-        if self.counts[finding.code] <= LISTED:
-            self.listed.append(finding)
+        if self.has_room(finding.code, finding.resource):
+            self.places[finding.code, finding.resource] += 1
+            self.listed.append(_discreet(finding))
+
+    def has_room(self, code: str, resource: str | None) -> bool:
+        return self.places[code, resource] < LISTED
 
 
 def validate(source: Path | str, *, slug: str | None = None, today: date | None = None) -> Report:
@@ -72,7 +81,7 @@ def check(tables: Tables, *, today: date | None = None) -> Report:
         verdict=_verdict(found.severities),
         findings=tuple(found.listed),
         counts=dict(found.counts),
-        assumptions=tables.assumptions,
+        assumptions=tuple(_discreet(note) for note in tables.assumptions),
         rows={name: table.row_count for name, table in tables.tables.items()},
         engine=f"duckdb {duckdb.__version__}",
         standard_version=STANDARD_VERSION,
@@ -108,40 +117,55 @@ def _check_table(tables: Tables, table: Table, today: date, found: _Findings) ->
     _check_rows(on, by_row, found)
     for rule in rules:
         for hit in _hits(rule, on):
-            found.add(_finding(on, rule.code, hit))
+            # A rule may have a million hits: beyond those that are listed no finding is made.
+            if found.has_room(rule.code, table.resource):
+                found.add(_finding(on, rule.code, hit))
+            else:
+                found.counts[rule.code] += 1
 
 
 def _hits(rule: Rule, on: Checking) -> Iterable[Hit]:
     return rule.wide(on) if rule.wide else ()
 
 
+def _discreet(finding: Finding) -> Finding:
+    """The finding without personal identity numbers, and with no more of a text than a reader needs."""
+    params = {name: _shown(value) if isinstance(value, str) else value for name, value in finding.params.items()}
+    return replace(finding, text=_shown(finding.text) if finding.text else finding.text, params=params)
+
+
+def _shown(value: str) -> str:
+    hidden = masked(value)
+    return hidden if len(hidden) <= SHOWN else hidden[: SHOWN - 1] + "…"
+
+
 def _view(work: duckdb.DuckDBPyConnection, table: Table) -> str:
-    """The relation that row rules see; for observations with the register's columns beside the cells."""
-    if table.resource != "observations":
+    """The relation that rules see; where rows have a KPI, with the register's columns beside the cells."""
+    schema = standard()[table.resource]
+    if "kpi" not in schema.names:
         return table.relation
-    schema = standard()["observations"]
     numbers = ", ".join(
         f"{typed(f) if table.column(f.name) else f'NULL::{SQL_TYPES[f.type]}'} AS {f.name}_n"
         for f in schema.fields
         if f.type in ("number", "integer")
     )
-    query = (files(__package__) / "sql" / "observations_view.sql").read_text("utf-8")
+    query = (files(__package__) / "sql" / "kpi_view.sql").read_text("utf-8")
     kpi = "t.kpi" if table.column("kpi") else "NULL"
-    parts = {"view": "observations_view", "relation": table.relation, "numbers": numbers, "kpi": kpi}
+    view = f"{table.resource}_view"
+    parts = {"view": view, "relation": table.relation, "numbers": numbers, "kpi": kpi}
     for name, part in parts.items():
         query = query.replace("{" + name + "}", part)
     work.execute(query)
-    return "observations_view"
+    return view
 
 
 def _register_kpis(work: duckdb.DuckDBPyConnection) -> None:
     work.execute(
         "CREATE OR REPLACE TABLE register_kpis "
-        "(id VARCHAR, minimum DOUBLE, maximum DOUBLE, multiplier DOUBLE, is_share BOOLEAN, is_ratio BOOLEAN)"
+        "(id VARCHAR, minimum DOUBLE, maximum DOUBLE, multiplier DOUBLE, is_percent BOOLEAN, is_ratio BOOLEAN)"
     )
     rows = [
-        (k.id, k.minimum, k.maximum, k.multiplier, k.unit("en") == "%" and k.maximum == 100, k.is_ratio)
-        for k in register.kpis().values()
+        (k.id, k.minimum, k.maximum, k.multiplier, k.unit("en") == "%", k.is_ratio) for k in register.kpis().values()
     ]
     work.executemany("INSERT INTO register_kpis VALUES (?, ?, ?, ?, ?, ?)", rows)
 
@@ -188,20 +212,28 @@ def _finding(on: Checking, code: str, hit: Hit) -> Finding:
 
 
 def _words(on: Checking, hit: Hit) -> Mapping[str, object]:
-    """What messages may say of the field: its labels, and the type it should have."""
-    if not hit.field or hit.field not in on.schema.names:
-        return {}
-    schema_field = on.schema[hit.field]
-    return {"label_sv": schema_field.label("sv"), "label_en": schema_field.label("en"), "type": schema_field.type}
+    """What messages may say of the hit's field, if it has one."""
+    return describe_field(on.schema[hit.field]) if hit.field and hit.field in on.schema.names else {}
 
 
 def _nearest(on: Checking, hit: Hit) -> str:
     """The allowed code most like the one given; for a KPI its labels count too."""
-    wanted, field_name = (hit.text or "").casefold(), hit.field or ""
-    allowed = [str(code) for code in on.schema[field_name].constraints["enum"]]
+    field_name = hit.field or ""
+    allowed = tuple(str(code) for code in on.schema[field_name].constraints["enum"])
     if field_name == "kpi":
-        labels = {label.casefold(): k.id for k in register.kpis().values() for label in (k.id, *k.labels.values())}
-        near = difflib.get_close_matches(wanted, labels, n=1, cutoff=0.6)
-        return labels[near[0]] if near else ""
-    near = difflib.get_close_matches(wanted, [a.casefold() for a in allowed], n=1, cutoff=0.6)
-    return next((a for a in allowed if near and a.casefold() == near[0]), ", ".join(allowed[:20]))
+        return _nearest_word((hit.text or "").casefold()[:SHOWN], _kpi_words())
+    words = tuple((code.casefold(), code) for code in allowed)
+    return _nearest_word((hit.text or "").casefold()[:SHOWN], words) or ", ".join(allowed[:20])
+
+
+@cache
+def _kpi_words() -> tuple[tuple[str, str], ...]:
+    return tuple((word.casefold(), k.id) for k in register.kpis().values() for word in (k.id, *k.labels.values()))
+
+
+# A thousand findings of one misspelling cost one comparison with the list.
+@lru_cache(maxsize=1_000)
+def _nearest_word(wanted: str, words: tuple[tuple[str, str], ...]) -> str:
+    codes = dict(words)
+    near = difflib.get_close_matches(wanted, codes, n=1, cutoff=0.6)
+    return codes[near[0]] if near else ""

@@ -13,7 +13,9 @@ from vaven.schemas.tables import Table
 from vaven.vocab.messages import LANGUAGES
 
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-LEXICAL = {"number": NUMBER, "integer": r"[+-]?\d+", "date": r"\d{4}-\d{2}-\d{2}"}
+# DuckDB takes the year 0000 for 1 BC; neither Python nor Table Schema knows it.
+DATE = r"(?:[1-9]\d{3}|0[1-9]\d{2}|00[1-9]\d|000[1-9])-\d{2}-\d{2}"
+LEXICAL = {"number": NUMBER, "integer": r"[+-]?\d+", "date": DATE}
 SQL_TYPES = {"number": "DOUBLE", "integer": "BIGINT", "date": "DATE", "string": "VARCHAR"}
 # What an empty cell of these fields means; `status` is normal wherever there is a value.
 DEFAULTS = {"sex": "'T'", "age_group": "'T'"}

@@ -1,6 +1,7 @@
 """A report as text for a terminal and as JSON for programs (DESIGN section 3, "Reports")."""
 
 import json
+import unicodedata
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,7 +27,9 @@ def as_text(report: Report, language: str, *, colour: bool = False) -> str:
 
 def as_json(report: Report, language: str) -> str:
     """The report with sentences in one language; keys are described in docs/report.schema.json."""
-    return json.dumps(as_dict(report, language), ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps(as_dict(report, language), ensure_ascii=False, indent=2) + "\n"
+    # A descriptor's "\\ud800" is half a character, which no output can encode.
+    return text.encode("utf-8", "replace").decode("utf-8")
 
 
 def as_dict(report: Report, language: str) -> dict[str, Any]:
@@ -82,7 +85,7 @@ def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
         return f"\x1b[{code}m{text}\x1b[0m" if colour else text
 
     verdict = t(f"report.verdict.{report.verdict.value}").upper()
-    yield f"{painted(verdict, '1;' + COLOURS[report.verdict])}  {report.source}"
+    yield f"{painted(verdict, '1;' + COLOURS[report.verdict])}  {_harmless(report.source)}"
     yield t(f"report.meaning.{report.verdict.value}")
     for resource, count in report.rows.items():
         yield "  " + t("report.rows", sheet=standard()[resource].label(language), count=count)
@@ -92,7 +95,7 @@ def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
     if report.assumptions:
         yield ""
         yield painted(t("report.assumed"), "1")
-        yield from (f"  {_place(f)}{f.message(language)}" for f in report.assumptions)
+        yield from (_line(report, f, language) for f in report.assumptions)
 
 
 def _group(
@@ -100,11 +103,20 @@ def _group(
 ) -> Iterator[str]:
     t = messages(language)
     yield f"{t(f'report.severity.{severity.value}')}: {title} ({report.counts[code]})  [{code}]"
-    yield from (f"  {_place(f)}{f.message(language)}" for f in listed[:PLACES])
+    yield from (_line(report, f, language) for f in listed[:PLACES])
     if report.counts[code] > PLACES:
         yield "  " + t("report.more", count=report.counts[code] - PLACES)
-    yield f"  → {listed[0].remedy(language)}"
+    yield f"  → {_harmless(listed[0].remedy(language))}"
 
 
-def _place(finding: Finding) -> str:
-    return f"{finding.address}: " if finding.address else ""
+def _line(report: Report, finding: Finding, language: str) -> str:
+    """Place and message. Where a package has several tables without sheets, the table's name is its sheet."""
+    table = finding.resource if finding.sheet is None and len(report.rows) > 1 else None
+    sheet = standard()[table].label(language) if table else None
+    place = "!".join(part for part in (sheet, finding.address) if part)
+    return "  " + _harmless(f"{place}: {finding.message(language)}" if place else finding.message(language))
+
+
+def _harmless(text: str) -> str:
+    """Control and formatting characters as �: a partner's cell may not steer the terminal or turn its lines round."""
+    return "".join("�" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)

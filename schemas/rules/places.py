@@ -10,7 +10,6 @@ from vaven.schemas.finding import Fix, Severity
 from vaven.schemas.rules.registry import Checking, Hit, wide_rule
 from vaven.vocab.areas import PATTERNS, VINTAGES, areas, level_of
 
-
 OFFICIAL = ("deso", "regso", "kommun")
 # For how many different unknown codes the nearest known one is looked up; each costs some 6 ms.
 SUGGESTED = 100
@@ -41,13 +40,19 @@ def _cells(on: Checking) -> Iterator[_Cell]:
 
 def _unknown(on: Checking) -> Iterator[_Cell]:
     """The cells whose code is no area's: declared ones, or those of other sheets where none are declared."""
-    yield from (cell for cell in _cells(on) if cell.level in ("", *OFFICIAL) and not _is_known(cell))
+    yield from (cell for cell in _cells(on) if _is_official(cell) and not _is_known(cell))
     if _stands_alone(on):
         unknown = [code for (code,) in _distinct_alone(on) if not areas().find(code)]
         query = f"""SELECT _row, neighbourhood FROM {on.table.relation}
             WHERE neighbourhood IN (SELECT unnest(?::VARCHAR[])) ORDER BY _row"""
         for row, code in on.work.execute(query, [unknown]).fetchall() if unknown else ():
             yield _Cell(row, "neighbourhood", code)
+
+
+def _is_official(cell: _Cell) -> bool:
+    """Whether the code should be an official one; where no level says so, whether it looks like one."""
+    looks = level_of(cell.code) or _with_zero(cell.code)
+    return cell.level in OFFICIAL or bool(not cell.level and looks)
 
 
 def _stands_alone(on: Checking) -> bool:
@@ -89,13 +94,14 @@ def area_leading_zero(on: Checking) -> Iterator[Hit]:
 @wide_rule("area-unknown", Severity.ERROR, "")
 def area_unknown(on: Checking) -> Iterator[Hit]:
     """A code that no list has, though the list is known."""
-    nearest: dict[str, str] = {}
+    nearest: dict[tuple[str, str], str] = {}
     for cell in _unknown(on):
         if _with_zero(cell.code):
             continue
-        if cell.code not in nearest and len(nearest) < SUGGESTED:
-            nearest[cell.code] = areas().nearest(cell.code) or ""
-        yield Hit(cell.row, cell.field, cell.code, {"nearest": nearest.get(cell.code, "")})
+        stated = (cell.code, cell.vintage)
+        if stated not in nearest and len(nearest) < SUGGESTED:
+            nearest[stated] = areas().nearest(cell.code, cell.vintage or None) or ""
+        yield Hit(cell.row, cell.field, cell.code, {"nearest": nearest.get(stated, "")})
 
 
 @wide_rule("area-vintage", Severity.ERROR, "neighbourhoods")

@@ -1,60 +1,72 @@
 """Rules about a value against its KPI, its numerator and denominator, its status and its interval.
 
-The register's columns stand beside the cells in the view: kpi_min, kpi_max, kpi_multiplier, kpi_share
-(a share with maximum 100) and the typed numbers value_n, numerator_n, denominator_n, ci_lower_n, ci_upper_n.
+The register's columns and the typed numbers (value_n, numerator_n …) stand beside the cells in the view
+(sql/kpi_view.sql).
 """
 
 from collections.abc import Iterator
 
-from vaven.schemas.compile import Check, key_of, text
+from vaven.schemas.compile import Check, key_of, text, typed
 from vaven.schemas.finding import Severity
 from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
 from vaven.vocab import register
 
 MISSING = [code.id for code in register.codes("statuses").values() if code.properties["value_missing"] == "true"]
 MISSING_SQL = ", ".join(text(code) for code in MISSING)
-# Ours: a published value has seldom fewer than one decimal, so half a unit of that place is rounding.
+# Ours: half a unit of the first decimal is always taken for rounding, and half a unit of the last that is written.
 ROUNDING = 0.051
+HALF = 0.51
 # Ours: how far a value may lie from the one before it, in the KPI's unit for shares and as a factor elsewhere.
 JUMP_POINTS = 25
 JUMP_FACTOR = 3
 
 
-@row_rule("kpi-range", Severity.ERROR, "observations", "constraint-error")
+@row_rule("kpi-range", Severity.ERROR, "", "constraint-error")
 def kpi_range(on: Checking) -> Iterator[Check]:
-    """A value outside the register's range of its KPI."""
-    if on.has("value", "kpi"):
-        limits = {
-            "minimum": "format('{:g}', kpi_min)",
-            "maximum": "coalesce(format('{:g}', kpi_max), '∞')",
-            "kpi": "kpi",
-        }
-        yield Check("kpi-range", "value", "value_n < kpi_min OR value_n > kpi_max", limits)
+    """A value, baseline or target outside the register's range of its KPI."""
+    limits = {
+        "minimum": "coalesce(format('{:g}', kpi_min), '−∞')",
+        "maximum": "coalesce(format('{:g}', kpi_max), '∞')",
+        "kpi": "kpi",
+    }
+    for name in ("value", "baseline_value", "target_value"):
+        if name in on.schema.names and on.has(name, "kpi"):
+            yield Check("kpi-range", name, f"{name}_n < kpi_min OR {name}_n > kpi_max", limits)
 
 
 @wide_rule("kpi-scale", Severity.ERROR, "observations")
 def kpi_scale(on: Checking) -> Iterator[Hit]:
-    """A KPI in per cent whose values all lie from 0 to 1: a share given for a percentage."""
+    """A KPI in per cent whose values all lie from 0 to 1: a share given for a percentage.
+
+    Ours: at least three values, one of them over 0.05 and one neither 0 nor 1. A partner whose values truly are
+    below one per cent shows it by numerator and denominator: one row where they agree is enough.
+    """
     if not on.has("value", "kpi"):
         return
-    query = f"""SELECT kpi, min(_row), count(*), max(value_n) FROM {on.view} WHERE kpi_share AND value_n IS NOT NULL
-        GROUP BY kpi HAVING count(*) >= 3 AND max(value_n) <= 1 AND count(DISTINCT value_n) >= 2
-        AND max(value_n) > 0.05 ORDER BY 2"""
+    shown = "FALSE"
+    if on.has("numerator", "denominator"):
+        shown = "denominator_n > 0 AND numerator_n > 0 AND abs(value_n - 100 * numerator_n / denominator_n) <= 0.06"
+    query = f"""SELECT kpi, min(_row), count(*), max(value_n) FROM {on.view} WHERE kpi_percent AND value_n IS NOT NULL
+        GROUP BY kpi HAVING count(*) >= 3 AND min(value_n) >= 0 AND max(value_n) BETWEEN 0.05 AND 1
+        AND bool_or(value_n > 0 AND value_n < 1) AND NOT coalesce(bool_or({shown}), FALSE) ORDER BY 2"""
     for kpi, row, count, greatest in on.work.execute(query).fetchall():
         yield Hit(row, "value", None, {"kpi": kpi, "count": count, "greatest": f"{greatest:g}"})
 
 
 @row_rule("ratio-disagrees", Severity.ERROR, "observations")
 def ratio_disagrees(on: Checking) -> Iterator[Check]:
-    """Value, numerator and denominator say different things, beyond rounding of the value and of the numerator."""
+    """Value, numerator and denominator say different things, beyond rounding of the value and of the numerator.
+
+    A value outside the KPI's range and a part larger than its whole have findings of their own.
+    """
     if on.has("value", "numerator", "denominator", "kpi"):
         expected = "kpi_multiplier * numerator_n / denominator_n"
-        allowed = (
-            f"greatest({ROUNDING}, 0.51 * kpi_multiplier / denominator_n * (numerator_n <> trunc(numerator_n))::INT)"
-        )
-        where = (
-            f"kpi_ratio AND denominator_n > 0 AND abs(value_n - {expected}) > {allowed} AND value_n <= kpi_max_or_inf"
-        )
+        written = f"{HALF} * pow(10, -length(regexp_extract(value, '\\.(\\d*)$', 1)))"
+        uneven = f"{HALF} * kpi_multiplier / denominator_n * (numerator_n <> trunc(numerator_n))::INT"
+        in_range = "value_n BETWEEN coalesce(kpi_min, value_n) AND kpi_max_or_inf"
+        within = f"{in_range} AND NOT (kpi_share AND numerator_n > denominator_n)"
+        allowed = f"greatest({ROUNDING}, {written}, {uneven})"
+        where = f"kpi_ratio AND denominator_n > 0 AND abs(value_n - {expected}) > {allowed} AND {within}"
         yield Check("ratio-disagrees", "value", where, {"expected": f"format('{{:.1f}}', {expected})"})
 
 
@@ -96,6 +108,25 @@ def confidence_interval(on: Checking) -> Iterator[Check]:
         yield Check("confidence-interval", "ci_upper", "ci_upper_n < value_n")
 
 
+@row_rule("confidence-interval-open", Severity.WARNING, "observations")
+def confidence_interval_open(on: Checking) -> Iterator[Check]:
+    """A confidence interval with one limit only."""
+    for name, other in (("ci_lower", "ci_upper"), ("ci_upper", "ci_lower")):
+        if on.has(other):
+            missing = f"{name} IS NULL AND " if on.has(name) else ""
+            yield Check("confidence-interval-open", other, f"{missing}{other} IS NOT NULL")
+
+
+@wide_rule("method-illustrative", Severity.NOTE, "observations")
+def method_illustrative(on: Checking) -> Iterator[Hit]:
+    """Invented values, which are published with that mark; said once with their number."""
+    if on.has("method"):
+        query = f"SELECT min(_row), count(*) FROM {on.table.relation} WHERE method = 'illustrative'"
+        row, count = on.work.execute(query).fetchone() or (None, 0)
+        if count:
+            yield Hit(row, "method", None, {"count": count})
+
+
 @wide_rule("duplicate-key", Severity.ERROR, "", "primary-key")
 def duplicate_key(on: Checking) -> Iterator[Hit]:
     """Two rows with the same key and different contents."""
@@ -112,7 +143,8 @@ def _duplicates(on: Checking, *, same: bool) -> Iterator[Hit]:
     if not on.has(*(name for name in on.schema.primary_key if on.schema[name].required)):
         return
     key = ", ".join(key_of(on.table, on.schema))
-    value = '"value"' if on.has("value") else _all_columns(on)
+    # 5 and 5.0 are one value; a text that is no number stands for itself.
+    value = f'coalesce({typed(on.schema["value"])}::VARCHAR, "value")' if on.has("value") else _all_columns(on)
     complete = " AND ".join(f'"{n}" IS NOT NULL' for n in on.schema.primary_key if on.schema[n].required)
     query = f"""WITH keyed AS (
             SELECT _row, min(_row) OVER same_key AS first_row, count(*) OVER same_key AS times,
@@ -130,18 +162,27 @@ def _all_columns(on: Checking) -> str:
 
 @wide_rule("jump", Severity.WARNING, "observations")
 def jump(on: Checking) -> Iterator[Hit]:
-    """A yearly value far from the one before it in the same series. The thresholds are ours, not a standard's."""
+    """A yearly value far from the one before it in the same series.
+
+    The thresholds are ours, not a standard's: 25 points for a KPI in per cent, a factor of 3 for others (from or to
+    zero there is none). A value whose status says that the series breaks (B) or that it or the one before it is
+    of another definition (D) has told its reason. Values outside the KPI's range are no part of the series.
+    """
     if not on.has("value", "kpi", "neighbourhood", "period"):
         return
     parts = ", ".join(
         p for p, n in zip(key_of(on.table, on.schema), on.schema.primary_key, strict=True) if n != "period"
     )
+    status = "coalesce(status, 'A')" if on.has("status") else "'A'"
     query = f"""WITH series AS (
-            SELECT _row, value, value_n, kpi_share, period, lag(value_n) OVER w AS before, lag(period) OVER w AS since
-            FROM {on.view} WHERE value_n IS NOT NULL AND regexp_full_match(period, '\\d{{4}}')
+            SELECT _row, value, value_n, kpi_percent, period, {status} AS status,
+                lag(value_n) OVER w AS before, lag(period) OVER w AS since, lag({status}) OVER w AS status_before
+            FROM {on.view} WHERE regexp_full_match(period, '\\d{{4}}')
+                AND value_n BETWEEN coalesce(kpi_min, value_n) AND kpi_max_or_inf
             WINDOW w AS (PARTITION BY {parts} ORDER BY period))
         SELECT _row, value, format('{{:g}}', before), since FROM series
-        WHERE CASE WHEN kpi_share THEN abs(value_n - before) > {JUMP_POINTS}
+        WHERE since < period AND status NOT IN ('B', 'D') AND status_before <> 'D'
+            AND CASE WHEN kpi_percent THEN abs(value_n - before) > {JUMP_POINTS}
             ELSE least(value_n, before) > 0 AND greatest(value_n, before) > {JUMP_FACTOR} * least(value_n, before) END
         ORDER BY _row"""
     for row, value, before, since in on.work.execute(query).fetchall():

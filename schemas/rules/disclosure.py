@@ -1,0 +1,94 @@
+"""Rules that keep people out of open data: personal identity numbers, and counts so small that they point at someone.
+
+The thresholds are our proposal (DOMAIN section 4), not law, and are said to be so on the help page.
+"""
+
+from collections.abc import Iterator
+
+from vaven.schemas.compile import Check, quoted
+from vaven.schemas.finding import Severity
+from vaven.schemas.rules.persons import NUMBER, masked
+from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
+from vaven.vocab import register
+
+# A coarse form of persons.NUMBER; DuckDB's expressions have no look-around, so ends are judged in Python.
+LIKE_A_NUMBER = r"\d{6}[-+ ]?\d{4}"
+# In a column of persons nearly all numbers pass the check digit, in a column of codes about one in ten.
+PERSONS_SHARE = 0.5
+SMALL_COUNT = 5
+SMALL_BASE = {"survey": 30, "register": 10}
+
+
+@wide_rule("personal-number", Severity.ERROR, "")
+def personal_number(on: Checking) -> Iterator[Hit]:
+    """Cells that are personal identity numbers, in a column where most numbers of that form are.
+
+    A column of codes that now and then looks like one (Oslo's area codes do) is left alone. The number itself is
+    never repeated.
+    """
+    for name in _free_columns(on):
+        cells = [(row, cell) for row, cell in _candidates(on, name) if NUMBER.fullmatch(cell)]
+        persons = [row for row, cell in cells if masked(cell) != cell]
+        if persons and len(persons) >= PERSONS_SHARE * len(cells):
+            yield from (Hit(row, name) for row in persons)
+
+
+@wide_rule("personal-number-in-text", Severity.WARNING, "")
+def personal_number_in_text(on: Checking) -> Iterator[Hit]:
+    """A number of that form within other text. It may be something else, so a person should look."""
+    for name in _free_columns(on):
+        for row, cell in _candidates(on, name):
+            if not NUMBER.fullmatch(cell) and masked(cell) != cell:
+                yield Hit(row, name)
+
+
+def _free_columns(on: Checking) -> list[str]:
+    """Text columns whose content no list or pattern settles; the organisation number has a rule of its own."""
+    return [
+        field.name
+        for field in on.schema.fields
+        if field.type == "string"
+        and on.has(field.name)
+        and not field.constraints.get("enum")
+        and field.name != "organisation_number"
+    ]
+
+
+def _candidates(on: Checking, name: str) -> list[tuple[int, str]]:
+    cell = quoted(name)
+    query = f"""SELECT _row, {cell} FROM {on.table.relation}
+        WHERE strlen({cell}) >= 10 AND regexp_matches({cell}, '{LIKE_A_NUMBER}') ORDER BY _row"""
+    return on.work.execute(query).fetchall()
+
+
+@row_rule("small-count", Severity.ERROR, "observations")
+def small_count(on: Checking) -> Iterator[Check]:
+    """A count of one to four people, or a share of so few that the count can be worked out.
+
+    Ours (DOMAIN section 4): counts from 1 to 4, shares with a denominator under 10 from a register or under 30
+    respondents in a survey. Illustrative values are nobody's.
+    """
+    real = "coalesce(method, '') <> 'illustrative'" if on.has("method") else "TRUE"
+    shown = "value_n IS NOT NULL"
+    if on.has("numerator", "value", "kpi"):
+        of_people = f"kpi IN ({', '.join(repr(slug) for slug in _about_people())})"
+        where = f"{real} AND {shown} AND {of_people} AND numerator_n > 0 AND numerator_n < {SMALL_COUNT}"
+        yield Check("small-count", "numerator", where, {"limit": f"'{SMALL_COUNT}'"})
+    if on.has("denominator", "value", "kpi"):
+        where = f"{real} AND {shown} AND kpi_share AND denominator_n > 0 AND denominator_n < {SMALL_BASE['register']}"
+        yield Check("small-count", "denominator", where, {"limit": f"'{SMALL_BASE['register']}'"})
+    if on.has("sample_size", "value", "kpi"):
+        where = f"{real} AND {shown} AND kpi_share AND sample_size_n > 0 AND sample_size_n < {SMALL_BASE['survey']}"
+        yield Check("small-count", "sample_size", where, {"limit": f"'{SMALL_BASE['survey']}'"})
+
+
+def _about_people() -> list[str]:
+    """KPIs whose numerator counts people or their doings, as against dwellings, money or facilities."""
+    things = {
+        "hyresratt-andel",
+        "medfinansiering-privat",
+        "investerat-belopp",
+        "nystartade-foretag",
+        "upprustade-bostader",
+    }
+    return [slug for slug in register.kpis() if slug not in things]

@@ -1,0 +1,34 @@
+"""Tables as reading would give them, made from rows at hand: for tests of checking alone."""
+
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+
+from vaven.schemas.standard import standard
+from vaven.schemas.tables import About, Column, Table, Tables
+
+Row = Mapping[str, str | None]
+
+
+def tables_of(resources: Mapping[str, Sequence[Row]]) -> Tables:
+    """Every resource as a table with the columns that its first row has, in the standard's order; header in row 1."""
+    folder = Path(tempfile.mkdtemp(prefix="vaven-by-hand-"))
+    work = duckdb.connect(str(folder / "workspace.duckdb"))
+    tables = {name: _table(work, name, rows) for name, rows in resources.items()}
+    return Tables(folder / "by-hand", "0" * 64, About("by-hand", {}), tables, work, folder)
+
+
+def columns_of(names: Sequence[str]) -> str:
+    return ", ".join(f'"{name}" VARCHAR' for name in names)
+
+
+def _table(work: duckdb.DuckDBPyConnection, resource: str, rows: Sequence[Row]) -> Table:
+    names = [name for name in standard()[resource].names if name in rows[0]]
+    work.execute(f"CREATE TABLE {resource} (_row BIGINT, {columns_of(names)})")
+    marks = ", ".join("?" * (len(names) + 1))
+    cells = [[number, *(row.get(name) or None for name in names)] for number, row in enumerate(rows, start=2)]
+    work.executemany(f"INSERT INTO {resource} VALUES ({marks})", cells)
+    columns = tuple(Column(name, name, chr(ord("A") + i)) for i, name in enumerate(names))
+    return Table(resource, f"{resource}.csv", None, 1, columns, resource, len(rows))
