@@ -1,0 +1,71 @@
+"""What is published keeps the integrity constraints of RDF Data Cube (W3C Recommendation 2014-01-16, section 11)."""
+
+import urllib.request
+from pathlib import Path
+
+import pytest
+from pyoxigraph import QueryBoolean, RdfFormat, Store
+
+from tests.conftest import Site
+from vaven.vocab.iris import NAMESPACES
+
+# IC-20 and IC-21 are templates for hierarchies of an own kind, which our code lists do not use.
+CONSTRAINTS = [*(str(i) for i in range(1, 19)), "19a", "19b"]
+EVERYTHING = "CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }"
+BREACHES = {
+    "1": "DELETE { ?o qb:dataSet ?d } WHERE { ?o a qb:Observation ; qb:dataSet ?d }",
+    "11": "DELETE { ?o sdmx-dimension:sex ?x } WHERE { ?o sdmx-dimension:sex ?x }",
+    "12": "INSERT { <urn:twin> ?p ?v } WHERE { { SELECT ?o { ?o a qb:Observation } LIMIT 1 } ?o ?p ?v }",
+    "14": "DELETE { ?o sdmx-measure:obsValue ?v } WHERE { ?o sdmx-measure:obsValue ?v }",
+    "19a": "DELETE { ?s skos:inScheme <BASEid/scheme/kpi> } WHERE { ?s skos:inScheme <BASEid/scheme/kpi> }",
+}
+PREFIXES = """
+PREFIX qb: <http://purl.org/linked-data/cube#>
+PREFIX skos: <http://www.w3.org/2004/02/skos/core#>
+PREFIX sdmx-dimension: <http://purl.org/linked-data/sdmx/2009/dimension#>
+PREFIX sdmx-measure: <http://purl.org/linked-data/sdmx/2009/measure#>
+"""
+
+
+@pytest.fixture(scope="module")
+def published(whole_way: Site) -> bytes:
+    """Every triple that the endpoint gives, as N-Triples."""
+    body = EVERYTHING.encode()
+    headers = {"Accept": "application/n-triples", "Content-Type": "application/sparql-query"}
+    request = urllib.request.Request(whole_way.url + "sparql", data=body, headers=headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        triples: bytes = answer.read()
+    return triples
+
+
+@pytest.fixture
+def cube(published: bytes, shared: Path) -> Store:
+    """The published triples after the normalisation of section 10."""
+    return normalised(published, "", shared)
+
+
+def normalised(triples: bytes, breach: str, shared: Path) -> Store:
+    store = Store()
+    store.load(triples, RdfFormat.N_TRIPLES)
+    if breach:
+        store.update(PREFIXES + breach)
+    for name in ("closure.ru", "flatten.ru"):
+        store.update((shared / "qb-integrity" / "src" / "main" / "resources" / name).read_text("utf-8"))
+    return store
+
+
+def is_violated(store: Store, constraint: str, shared: Path) -> bool:
+    query = shared / "qb-integrity" / "src" / "main" / "resources" / f"integrity-{constraint}.sparql"
+    found = store.query(query.read_text("utf-8"), prefixes=NAMESPACES)
+    assert isinstance(found, QueryBoolean)
+    return bool(found)
+
+
+def test_no_integrity_constraint_is_violated(cube: Store, shared: Path) -> None:
+    assert [c for c in CONSTRAINTS if is_violated(cube, c, shared)] == []
+
+
+@pytest.mark.parametrize("constraint", BREACHES)
+def test_the_constraints_would_notice(published: bytes, shared: Path, whole_way: Site, constraint: str) -> None:
+    breach = BREACHES[constraint].replace("BASE", whole_way.url)
+    assert is_violated(normalised(published, breach, shared), constraint, shared)
