@@ -47,7 +47,11 @@ def build_parser() -> argparse.ArgumentParser:
 
     check = add("validate", _validate, "Check a file, workbook or data package against the standard.")
     check.add_argument("file", type=Path, help="CSV, XLSX, datapackage.json, its folder or its zip")
-    check.add_argument("--format", choices=("text", "json"), default="text", help="form of the report")
+    forms = ("text", "json", "sarif", "xlsx")
+    check.add_argument(
+        "--format", choices=forms, default="text", help="form of the report; xlsx is your file with comments"
+    )
+    check.add_argument("--output", type=Path, help="where to write it; default is standard output, or a new .xlsx")
 
     send = add("publish", _publish, "Check a submission and publish it as a new version of its dataset.")
     send.add_argument("file", type=Path, help="CSV, XLSX, datapackage.json, its folder or its zip")
@@ -78,15 +82,38 @@ def _validate(given: argparse.Namespace) -> int:
     from vaven.schemas.check import validate
 
     report = validate(given.file)
-    _print_report(report, given.lang, given.format)
+    if given.format == "xlsx" and report.verdict != Verdict.NOT_CHECKED:
+        _hand_back(given, report)
+    else:
+        _print_report(report, given.lang, given.format, given.output)
     return report.verdict.exit_code
 
 
-def _print_report(report: Report, language: str, form: str = "text") -> None:
-    from vaven.schemas.report import as_json, as_text
+def _hand_back(given: argparse.Namespace, report: Report) -> None:
+    """Write the partner's file with comments beside the original, never over it."""
+    from vaven.schemas.annotate import annotate
 
-    text = as_json(report, language) if form == "json" else as_text(report, language, colour=sys.stdout.isatty())
-    sys.stdout.write(text)
+    ending = {"sv": "kontrollerad", "en": "checked"}[given.lang]
+    target = given.output or given.file.with_name(f"{given.file.stem}-{ending}.xlsx")
+    if target.exists() and target.samefile(given.file):
+        raise WrongUse("That would overwrite the file itself.", remedy="Name another file with --output.")
+    print(annotate(given.file, report, target, language=given.lang))
+
+
+def _print_report(report: Report, language: str, form: str = "text", output: Path | None = None) -> None:
+    from vaven.schemas.report import as_json, as_text
+    from vaven.schemas.sarif import as_sarif
+
+    if form == "json":
+        text = as_json(report, language)
+    elif form == "sarif":
+        text = as_sarif(report, language)
+    else:
+        text = as_text(report, language, colour=output is None and sys.stdout.isatty())
+    if output:
+        output.write_text(text, "utf-8")
+    else:
+        sys.stdout.write(text)
 
 
 def _publish(given: argparse.Namespace) -> int:

@@ -2,7 +2,7 @@
 
 Order inside the room (a module imports only modules to its left):
 standard, finding, tables, compile, content, grid, delimited, workbook, layout, foreign, tidy, about, package,
-columnar, read, rules, check, report, template.
+columnar, read, rules, check, report, sarif, annotate, template.
 
 `from vaven.schemas import validate` is the Python API; it is loaded on first use.
 """

@@ -96,7 +96,7 @@ def test_a_partner_drops_a_file_and_reads_what_to_mend(page: Page, whole_way: Si
     assert page.locator("h1").inner_text() == "Underkänd"
     text = page.locator("main").inner_text()
     assert "A2" in text
-    assert "Skriv 0180C6070." in text
+    assert "men 0180C6070 är det" in text
     looked_at(page, "report", width)
 
 

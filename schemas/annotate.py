@@ -1,0 +1,98 @@
+"""The partner's own workbook back, with a comment in each faulty cell and a sheet that lists them all.
+
+A CSV comes back as a workbook with its rows as they stood. The original is never touched.
+"""
+
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.comments import Comment
+from openpyxl.styles import Font, PatternFill
+
+from vaven.schemas.content import content_of
+from vaven.schemas.delimited import read_delimited
+from vaven.schemas.finding import Finding, Report, Severity
+from vaven.vocab.errors import WrongUse
+from vaven.vocab.messages import messages
+
+FILLS = {Severity.ERROR: "F8C9BF", Severity.WARNING: "FFE9A8", Severity.NOTE: "D5E6F2"}
+COMMENT_SIZE = (420, 160)
+MAX_COMMENT = 1_500
+
+
+def annotate(source: Path, report: Report, target: Path, *, language: str = "sv") -> Path:
+    """Write the annotated copy of `source` to `target`. Raises WrongUse for a source that is no table of one file."""
+    book = _open(source)
+    for finding in report.findings:
+        if finding.row and finding.column:
+            _mark(book, finding, language)
+    _add_summary(book, report, language)
+    book.save(target)
+    return target
+
+
+def _open(source: Path) -> Workbook:
+    content = content_of(source)
+    if content.kind == "text":
+        return _from_rows(read_delimited(source, content.encoding).rows)
+    if content.kind == "workbook":
+        try:
+            return load_workbook(source)
+        except (BadZipFile, KeyError, ValueError, OSError) as cause:
+            remedy = "Open it in Excel or LibreOffice, save it as .xlsx and try again."
+            raise WrongUse(f"{source.name} can't be written back.", remedy=remedy) from cause
+    raise WrongUse("Only a CSV or a workbook can be handed back.", remedy="Use --format text or json for a package.")
+
+
+def _from_rows(rows: Iterable[tuple[int, list[str]]]) -> Workbook:
+    book = Workbook()
+    sheet = book.active
+    for number, cells in rows:
+        for column, text in enumerate(cells, start=1):
+            if text:
+                # Written as text, so that codes keep their zeros and nothing is run as a formula.
+                cell = sheet.cell(number, column)
+                cell.value, cell.data_type = text, "s"
+    return book
+
+
+def _mark(book: Workbook, finding: Finding, language: str) -> None:
+    sheet = book[finding.sheet] if finding.sheet else book.worksheets[0]
+    cell = sheet[f"{finding.column}{finding.row}"]
+    words = f"{finding.message(language)}\n→ {finding.remedy(language)}"
+    before = f"{cell.comment.text}\n\n" if cell.comment else ""
+    cell.comment = Comment((before + words)[:MAX_COMMENT], "Väven", *reversed(COMMENT_SIZE))
+    cell.fill = PatternFill("solid", start_color=FILLS[finding.severity])
+
+
+def _add_summary(book: Workbook, report: Report, language: str) -> None:
+    """A first sheet with the verdict and every listed finding, each with a link to its cell."""
+    words = messages(language)
+    title = words("report.sheet")
+    sheet = book.create_sheet(title if title not in book.sheetnames else f"Väven {title}", 0)
+    sheet.append([words(f"report.verdict.{report.verdict.value}")])
+    sheet.append([words(f"report.meaning.{report.verdict.value}")])
+    sheet.append([])
+    sheet.append([words(f"report.column.{name}") for name in ("cell", "severity", "message", "remedy")])
+    for finding in chain(report.findings, report.assumptions):
+        severity = words(f"report.severity.{finding.severity.value}")
+        sheet.append([finding.address, severity, finding.message(language), finding.remedy(language)])
+        if finding.row and finding.column:
+            name = finding.sheet or book.worksheets[1].title
+            sheet.cell(sheet.max_row, 1).hyperlink = f"#'{name}'!{finding.column}{finding.row}"
+    _lay_out(sheet)
+    book.active = 0
+
+
+def _lay_out(sheet: Any) -> None:
+    sheet["A1"].font = Font(bold=True, size=16)
+    for cell in sheet[4]:
+        cell.font = Font(bold=True)
+    widths: Mapping[str, int] = {"A": 24, "B": 12, "C": 80, "D": 90}
+    for column, width in widths.items():
+        sheet.column_dimensions[column].width = width
+    sheet.freeze_panes = "A5"
