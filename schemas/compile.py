@@ -97,7 +97,8 @@ def typed_select(table: Table, schema: TableSchema) -> str:
     with one key the one that has a value stays. Only for tables that were checked.
     """
     columns = ", ".join(f"{_canonical(table, f)} AS {quoted(f.name)}" for f in schema.fields)
-    key = ", ".join(key_of(table, schema))
+    # A part that was left out has one value throughout, and DuckDB orders by no constants.
+    key = ", ".join(part for part in key_of(table, schema) if '"' in part)
     order = f"{key}, {quoted('value')} IS NULL, _row" if table.column("value") else f"{key}, _row"
     return f"SELECT DISTINCT ON ({key}) {columns} FROM {table.relation} ORDER BY {order}"
 

@@ -59,7 +59,8 @@ def cell(field: Field) -> st.SearchStrategy[str]:
 def rows(resource: str) -> st.SearchStrategy[Rows]:
     """Tables of one to five rows, each with some part of its key filled.
 
-    A row without any is to frictionless-py a duplicate, to us only incomplete. Sex and age are filled where they are part of a key: an empty one is a total to us (docs/frictionless.md).
+    A row without any is to frictionless-py a duplicate, to us only incomplete. Sex and age are filled where they
+    are part of a key: an empty one is a total to us (docs/frictionless.md).
     """
     fields = {f.name: cell(f) for f in standard()[resource].fields}
     fields |= {n: fields[n].map(lambda text: text or "T") for n in ("sex", "age_group") if n in fields}

@@ -13,6 +13,8 @@ from vaven.vocab import register
 
 MISSING = [code.id for code in register.codes("statuses").values() if code.properties["value_missing"] == "true"]
 MISSING_SQL = ", ".join(text(code) for code in MISSING)
+# Derogation and strike explain a value as well as its absence (definitions in vocab/statuses.csv).
+EXPLAINED_SQL = ", ".join(text(code) for code in (*MISSING, "J", "S"))
 # Ours: half a unit of the first decimal is always taken for rounding, and half a unit of the last that is written.
 ROUNDING = 0.051
 HALF = 0.51
@@ -86,7 +88,7 @@ def numerator_over_denominator(on: Checking) -> Iterator[Check]:
 def status_missing(on: Checking) -> Iterator[Check]:
     """An empty value must say why: a status of a kind that stands for a missing value (DOMAIN section 5)."""
     if on.has("value"):
-        status = f"coalesce(status NOT IN ({MISSING_SQL}), TRUE)" if on.has("status") else "TRUE"
+        status = f"coalesce(status NOT IN ({EXPLAINED_SQL}), TRUE)" if on.has("status") else "TRUE"
         yield Check("status-missing", "value", f"value IS NULL AND {status}")
 
 
@@ -103,7 +105,7 @@ def status_contradicts(on: Checking) -> Iterator[Check]:
 def confidence_interval(on: Checking) -> Iterator[Check]:
     """A confidence interval that does not hold its value, or is upside down."""
     if on.has("ci_lower", "value"):
-        yield Check("confidence-interval", "ci_lower", "ci_lower_n > value_n OR ci_lower_n > ci_upper_n")
+        yield Check("confidence-interval", "ci_lower", "ci_lower_n > coalesce(value_n, ci_upper_n)")
     if on.has("ci_upper", "value"):
         yield Check("confidence-interval", "ci_upper", "ci_upper_n < value_n")
 
