@@ -17,9 +17,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Benchmarks of Väven against its peers, in one run.")
     parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 1_000_000])
     parser.add_argument("--faults", type=float, nargs="+", default=[0.0, 0.001], help="shares of faulty cells")
-    parser.add_argument(
-        "--repeat", type=int, default=3, help="runs of each command but frictionless"
-    )
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each command but frictionless")
     given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="vaven-bench-") as folder:
         print(f"{'rows':>10} {'faults':>7} {'command':22} {'seconds':>9} {'MB':>7}  against")

@@ -12,7 +12,8 @@ from vaven.catalogue.problem import problem
 from vaven.publisher.answer import QueryEngine
 from vaven.publisher.collection import Collection
 from vaven.publisher.settings import Settings
-from vaven.vocab.errors import UnknownDataset, VavenError
+from vaven.vocab.errors import QueryError, UnknownDataset, VavenError
+from vaven.vocab.iris import segment
 from vaven.vocab.register import codes, themes
 
 # Everything comes from ourselves and no script or style stands in a page; JSON-LD in pages is data, not script.
@@ -43,6 +44,7 @@ def create_app(settings: Settings) -> Flask:
     app = Flask(__name__, root_path=str(Path(__file__).parent), instance_path=str(settings.home.absolute()))
     app.config["MAX_CONTENT_LENGTH"] = settings.upload_mb << 20
     app.config["SECRET_KEY"] = settings.signing_key
+    app.jinja_env.filters["segment"] = segment
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     parts = Parts(Collection(settings), open_engine(settings))
     app.extensions["vaven"] = parts
@@ -65,6 +67,7 @@ def _secure(answer: Response) -> Response:
     answer.headers.setdefault("Content-Security-Policy", SECURITY_POLICY)
     answer.headers.setdefault("X-Content-Type-Options", "nosniff")
     answer.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
+    answer.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
     return answer
 
 
@@ -75,7 +78,7 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
     if not prefers_html(request):
         answer = problem(status, error.name, error.description or "")
     else:
-        key = status if status in (404, 405, 413) else 500
+        key = status if status in (404, 405, 413) else 400 if status < 500 else 500
         answer = Response(render_template("error.html", key=key, status=status), status=status)
     if status == 405:
         answer.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ["GET"])
@@ -83,7 +86,7 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
 
 
 def _own_error(error: VavenError) -> Response:
-    status = 404 if isinstance(error, UnknownDataset) else 503
+    status = 404 if isinstance(error, UnknownDataset) else error.status if isinstance(error, QueryError) else 503
     if not prefers_html(request):
         return problem(status, error.message, error.message, remedy=error.remedy)
     key = 404 if status == 404 else 500

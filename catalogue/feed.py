@@ -1,5 +1,8 @@
 """The DCAT feed of the whole catalogue, for portals that harvest it."""
 
+from collections.abc import Callable
+from functools import lru_cache
+
 from flask import Blueprint, Response, request
 from rdflib import Graph, URIRef
 from rdflib.term import Node
@@ -12,6 +15,7 @@ from vaven.vocab.concepts import new_graph
 from vaven.vocab.iris import NAMESPACES, Iris
 
 SERIALISERS = {"ttl": "turtle", "jsonld": "json-ld", "nt": "nt", "rdf": "xml"}
+KEPT_RECORDS = 1_000
 # What belongs to a catalogue record; the cube, its areas and their history are reached from the dataset itself.
 FOLLOWED = frozenset(
     URIRef(NAMESPACES[prefix] + name)
@@ -30,6 +34,10 @@ FOLLOWED = frozenset(
 def blueprint(collection: Collection, iris: Iris) -> Blueprint:
     pages = Blueprint("feed", __name__)
 
+    @lru_cache(maxsize=KEPT_RECORDS)
+    def record(slug: str, version: int) -> Graph:
+        return _record(collection, iris, slug, version)
+
     @pages.get("/catalog")
     def negotiated() -> Response:
         chosen = choose(request.headers.get("Accept"), ["text/html", *RDF_FORMATS.values()])
@@ -42,7 +50,7 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
 
     @pages.get("/catalog.<any(ttl, jsonld, nt, rdf):ending>")
     def whole(ending: str) -> Response:
-        text = feed(collection, iris).serialize(format=SERIALISERS[ending])
+        text = feed(collection, iris, record).serialize(format=SERIALISERS[ending])
         answer = Response(text, mimetype=RDF_FORMATS[ending])
         answer.headers["Access-Control-Allow-Origin"] = "*"
         answer.add_etag()
@@ -52,14 +60,21 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
     return pages
 
 
-def feed(collection: Collection, iris: Iris) -> Graph:
+def feed(collection: Collection, iris: Iris, record: Callable[[str, int], Graph]) -> Graph:
     """The catalogue with the DCAT record of every current release."""
     datasets = collection.datasets()
     whole = catalogue(iris, {d.slug: d.current.about for d in datasets})
     for dataset in datasets:
-        with collection.open(dataset.slug, dataset.current.version, "metadata.ttl") as file:
-            whole.parse(file, format="turtle")
-    return _reachable(whole, URIRef(iris.catalogue), new_graph(iris))
+        whole += record(dataset.slug, dataset.current.version)
+    return whole
+
+
+def _record(collection: Collection, iris: Iris, slug: str, version: int) -> Graph:
+    """What a release's metadata says of it as a catalogue record. Seconds where it has thousands of areas, and
+    never different for the same release, so it is worth keeping."""
+    with collection.open(slug, version, "metadata.ttl") as file:
+        whole = Graph().parse(file, format="turtle")
+    return _reachable(whole, URIRef(iris.dataset(slug)), new_graph(iris))
 
 
 def _reachable(whole: Graph, start: Node, into: Graph) -> Graph:

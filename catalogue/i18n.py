@@ -1,15 +1,16 @@
 """The visitor's language, and words, numbers and dates in it."""
 
 from collections.abc import Mapping
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from babel.dates import format_date, format_datetime
-from babel.numbers import format_decimal
+from babel.numbers import format_compact_decimal, format_decimal
 from flask import Flask, Response, g, request
 
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES, messages
+from vaven.vocab.periods import parse_period
 
 COOKIE = "lang"
 YEAR_SECONDS = 365 * 24 * 3600
@@ -25,7 +26,10 @@ def language() -> str:
 
 
 def t(key: str, /, **params: object) -> str:
-    return messages(g.lang, "vaven.catalogue")(key, **params)
+    """The sentence for a key; where `count` is one, its form `{key}.one` if it has one."""
+    found = messages(g.lang, "vaven.catalogue")
+    is_one = str(params.get("count")) == "1" and f"{key}.one" in found.texts
+    return found(f"{key}.one" if is_one else key, **params)
 
 
 def number(value: float | None, decimals: int | None = None) -> str:
@@ -36,8 +40,40 @@ def number(value: float | None, decimals: int | None = None) -> str:
     return format_decimal(value, format=pattern, locale=LOCALES[g.lang])
 
 
+def axis_number(value: float, decimals: int) -> str:
+    """A tick of an axis; millions and more in short, as 12,5 md."""
+    if abs(value) >= 1_000_000:
+        short: str = format_compact_decimal(value, locale=LOCALES[g.lang], fraction_digits=2)
+        return short
+    return number(value, decimals)
+
+
+def change(value: float, decimals: int) -> str:
+    """A difference with its sign; a minus as wide as the plus."""
+    text = number(abs(value), decimals)
+    return f"+{text}" if value > 0 else f"−{text}" if value < 0 else text
+
+
 def day(value: date | None) -> str:
     return format_date(value, "d MMMM y", locale=LOCALES[g.lang]) if value else "–"
+
+
+def period(text: str) -> str:
+    """A period of the standard as people say it: 2024, kvartal 1 2024, mars 2024, 2022–2024, juli 2023 – juni 2024."""
+    found = parse_period(text)
+    locale = LOCALES[g.lang]
+    if found.kind == "year":
+        return text
+    if found.kind == "quarter":
+        return t("period.quarter", quarter=text[-1], year=text[:4])
+    if found.kind == "month":
+        month: str = format_date(found.start, "LLLL y", locale=locale)
+        return month
+    if (found.start.month, found.start.day, found.end.month, found.end.day) == (1, 1, 12, 31):
+        return f"{found.start.year}–{found.end.year}" if found.start.year < found.end.year else f"{found.start.year}"
+    is_months = found.start.day == 1 and (found.end + timedelta(days=1)).day == 1
+    pattern = "MMM y" if is_months else "d MMM y"
+    return " – ".join(format_date(edge, pattern, locale=locale) for edge in (found.start, found.end))
 
 
 def moment(value: datetime) -> str:
@@ -70,16 +106,27 @@ def register(app: Flask) -> None:
             answer.set_cookie(COOKIE, g.lang, max_age=YEAR_SECONDS, samesite="Lax", httponly=True)
         if answer.mimetype == "text/html":
             answer.headers["Content-Language"] = g.lang
+        # What is kept unchanged for ever reads the same in any language.
+        if "immutable" not in answer.headers.get("Cache-Control", ""):
             answer.vary.update(("Accept-Language", "Cookie"))
         return answer
 
     @app.context_processor
     def for_templates() -> dict[str, Any]:
-        found = {"t": t, "number": number, "day": day, "moment": moment, "size": size, "words": words}
-        return {**found, "lang": g.lang, "other_lang": "en" if g.lang == "sv" else "sv", "here": _in_other_language}
+        found = {
+            "t": t,
+            "number": number,
+            "change": change,
+            "day": day,
+            "moment": moment,
+            "size": size,
+            "period": period,
+        }
+        spoken = {"lang": g.lang, "other_lang": "en" if g.lang == "sv" else "sv", "here": _in_other_language}
+        return {**found, **spoken, "words": words}
 
 
 def _in_other_language() -> str:
     """This page in the other language, all other parameters kept."""
     kept = [(key, value) for key, value in request.args.items(multi=True) if key != "lang"]
-    return f"{request.path}?{urlencode([*kept, ('lang', 'en' if g.lang == 'sv' else 'sv')])}"
+    return f"{quote(request.path)}?{urlencode([*kept, ('lang', 'en' if g.lang == 'sv' else 'sv')])}"

@@ -5,18 +5,21 @@ Cool URIs for the Semantic Web, section 4.2: `id/…` names a thing, `doc/….tt
 
 from collections.abc import Mapping
 
-from flask import Blueprint, Response, render_template, request
+from flask import Blueprint, Response, abort, render_template, request
 from rdflib import Graph, URIRef
 
-from vaven.catalogue.negotiate import RDF_FORMATS, choose, see_other
+from vaven.catalogue.negotiate import RDF_FORMATS, choose, prefers_html, see_other
 from vaven.catalogue.problem import problem
 from vaven.publisher.answer import QueryEngine
 from vaven.publisher.collection import Collection
-from vaven.vocab.errors import UnknownDataset
+from vaven.vocab.errors import QuerySyntaxError, UnknownDataset
 from vaven.vocab.iris import Iris, segment
 
 # Things that have a page of their own; the rest is shown as a list of its statements.
 PAGES = ("kpi", "theme", "area", "dataset", "investment")
+# An own area's code may hold a slash, which HTTP servers undo from its escape: how many segments stand
+# before and after the code in the paths that have one.
+AROUND_CODE = {"area": (2, 0), "observation": (2, 4), "target": (2, 2)}
 PARSERS = {"text/turtle": "turtle", "application/n-triples": "nt"}
 
 
@@ -44,9 +47,12 @@ def blueprint(engine: QueryEngine, collection: Collection, iris: Iris) -> Bluepr
 
 
 def exists(engine: QueryEngine, iri: str) -> bool:
-    answer = engine.answer(
-        f"ASK {{ {{ <{iri}> ?p ?o }} UNION {{ ?s ?p <{iri}> }} }}", media_type="application/sparql-results+json"
-    )
+    query = f"ASK {{ {{ <{iri}> ?p ?o }} UNION {{ ?s ?p <{iri}> }} }}"
+    try:
+        answer = engine.answer(query, media_type="application/sparql-results+json")
+    except QuerySyntaxError:
+        # Characters that no IRI may hold name nothing.
+        return False
     try:
         return b"true" in answer.file.read()
     finally:
@@ -61,28 +67,38 @@ def describe(engine: QueryEngine, collection: Collection, iris: Iris, name: str,
     if iri and (kept := _older_version(collection, iris, name)):
         form = {"application/ld+json": "json-ld", "application/rdf+xml": "xml"}.get(media_type) or PARSERS[media_type]
         return Response(kept.serialize(format=form), mimetype=media_type)
-    return problem(404, "Nothing has this identifier", iri or name)
+    return _unknown(iri or name)
+
+
+def _unknown(iri: str) -> Response:
+    if prefers_html(request):
+        abort(404)
+    return _varied(problem(404, "Nothing has this identifier", iri))
 
 
 def _see_other(engine: QueryEngine, collection: Collection, iris: Iris, name: str) -> Response:
     iri = _iri(iris, name)
     if not iri or not (exists(engine, iri) or _older_version(collection, iris, name)):
-        return _varied(problem(404, "Nothing has this identifier", iri or name))
+        return _unknown(iri or name)
     chosen = choose(request.headers.get("Accept"), ["text/html", *RDF_FORMATS.values()])
     if chosen is None:
         offered = ", ".join(["text/html", *RDF_FORMATS.values()])
         return _varied(problem(406, "Not acceptable", f"Ask for one of {offered}."))
     path = iri.removeprefix(iris.base + "id/")
     if chosen == "text/html":
-        return _varied(see_other(f"/{path}" if _has_page(path) else f"/doc/{path}"))
+        return _varied(see_other(f"/{path}" if _has_page(collection, name) else f"/doc/{path}"))
     ending = next(ending for ending, kind in RDF_FORMATS.items() if kind == chosen)
     return _varied(see_other(f"/doc/{path}.{ending}"))
 
 
-def _has_page(path: str) -> bool:
-    kind, _, rest = path.partition("/")
-    depth = rest.count("/") + 1
-    return kind in PAGES and depth == {"area": 2, "dataset": min(depth, 2)}.get(kind, 1)
+def _has_page(collection: Collection, name: str) -> bool:
+    """Municipalities and counties are areas too, but have no figures of their own and so no page."""
+    kind, *rest = _segments(name)
+    if kind == "area":
+        return len(rest) == 2 and collection.area(rest[0], rest[1]) is not None
+    if kind == "investment":
+        return collection.investment("/".join(rest)) is not None
+    return kind in PAGES and len(rest) in ((1, 2) if kind == "dataset" else (1,))
 
 
 def _varied(answer: Response) -> Response:
@@ -96,7 +112,15 @@ def _iri(iris: Iris, name: str) -> str | None:
     if any(ord(c) < 32 for c in name):
         return None
     # Flask has undone the escapes of the path; IRIs are minted with them.
-    return iris.base + "id/" + "/".join(segment(part) for part in name.split("/"))
+    return iris.base + "id/" + "/".join(map(segment, _segments(name)))
+
+
+def _segments(name: str) -> list[str]:
+    """The parts of a path as they were before a slash inside a code was undone from its escape."""
+    parts = name.split("/")
+    before, after = AROUND_CODE.get(parts[0], (len(parts), 0))
+    end = len(parts) - after
+    return [*parts[:before], "/".join(parts[before:end]), *parts[end:]] if end > before else parts
 
 
 def _document(engine: QueryEngine, query: str, media_type: str) -> Response:
@@ -131,7 +155,8 @@ def _page(engine: QueryEngine, collection: Collection, iris: Iris, name: str) ->
     rows = sorted(
         (_short(iris.prefixes, str(p)), str(o), isinstance(o, URIRef)) for p, o in graph.predicate_objects(subject)
     )
-    page = render_template("resource.html", iri=str(subject), rows=rows, name=name, formats=RDF_FORMATS)
+    path = str(subject).removeprefix(iris.base + "id/")
+    page = render_template("resource.html", iri=str(subject), rows=rows, name=name, path=path, formats=RDF_FORMATS)
     return _varied(Response(page, mimetype="text/html"))
 
 

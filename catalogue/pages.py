@@ -1,16 +1,14 @@
 """The pages that people read: start, datasets, KPIs, areas, investments, help, and the data behind each."""
 
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable, Mapping
 
 from flask import Blueprint, Response, abort, g, render_template, request, send_file
 
-from vaven.catalogue import i18n
-from vaven.catalogue.chart import WIDE, WIDTH, Chart, Labeller, draw
+from vaven.catalogue import figures, i18n
+from vaven.catalogue.chart import COLOURS, WIDE
 from vaven.catalogue.downloads import table_response
-from vaven.publisher.collection import AreaEntry, Collection, Dataset, ReleaseEntry, Series
+from vaven.publisher.collection import AreaEntry, Collection, Dataset, ReleaseEntry
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
 from vaven.schemas.standard import standard
 from vaven.vocab import register
@@ -20,38 +18,8 @@ from vaven.vocab.register import Kpi
 
 CHARTED_AREAS = 4
 SEARCH_LIMIT = 60
-SERIES_COLUMNS = (
-    "dataset",
-    "area",
-    "area_name",
-    "kommun",
-    "kpi",
-    "kpi_label",
-    "unit",
-    "period",
-    "sex",
-    "age_group",
-    "value",
-    "ci_lower",
-    "ci_upper",
-    "status",
-    "method",
-    "note",
-    "iri",
-)
-
-
-@dataclass(frozen=True)
-class KpiCard:
-    """A KPI in an area: its total series, the chart of it with its parts, and what changed."""
-
-    kpi: Kpi
-    total: Series
-    chart: Chart | None
-    rows: tuple[Series, ...]
-    change: float | None
-    verdict: str
-    decimals: int
+ROW_LIMIT = 300
+NEWEST = 6
 
 
 def blueprint(collection: Collection) -> Blueprint:
@@ -67,7 +35,7 @@ def blueprint(collection: Collection) -> Blueprint:
         }
         return render_template(
             "start.html",
-            datasets=collection.datasets()[:6],
+            datasets=sorted(collection.datasets(), key=lambda d: d.current.released_at, reverse=True)[:NEWEST],
             counts=counts,
             themes=_themes(_used(every)),
             areas=every[:8],
@@ -103,20 +71,20 @@ def blueprint(collection: Collection) -> Blueprint:
 
     @pages.get("/kpi/<slug>.<any(csv, json, xlsx):form>")
     def kpi_data(slug: str, form: str) -> Response:
-        return table_response(form, slug, SERIES_COLUMNS, _rows(collection.series(kpi=_kpi(slug).id)))
+        return table_response(form, slug, figures.COLUMNS, figures.rows(collection.series(kpi=_kpi(slug).id)))
 
     @pages.get("/areas")
     def areas() -> str:
         return _search_page(collection, request.args.get("q", "").strip())
 
-    @pages.get("/area/<division>/<code>")
+    @pages.get("/area/<division>/<path:code>")
     def area(division: str, code: str) -> str:
         return _area_page(collection, division, code)
 
-    @pages.get("/area/<division>/<code>.<any(csv, json, xlsx):form>")
+    @pages.get("/area/<division>/<path:code>.<any(csv, json, xlsx):form>")
     def area_data(division: str, code: str, form: str) -> Response:
         found = collection.area(division, code) or abort(404)
-        return table_response(form, code, SERIES_COLUMNS, _rows(collection.series(area=found)))
+        return table_response(form, code, figures.COLUMNS, figures.rows(collection.series(area=found)))
 
     @pages.get("/investment/<slug>")
     def investment(slug: str) -> str:
@@ -129,7 +97,9 @@ def blueprint(collection: Collection) -> Blueprint:
 
     @pages.get("/help")
     def help_index() -> str:
-        return render_template("help.html", codes=_help_codes(), schemas=standard().schemas, words=messages(g.lang))
+        words = messages(g.lang)
+        rules = sorted({*RULES, *SCHEMA_RULES, *READING_RULES}, key=lambda code: words(f"rule.{code}.title").casefold())
+        return render_template("help.html", codes=rules, schemas=standard().schemas, words=words)
 
     @pages.get("/help/<code>")
     def help_page(code: str) -> str:
@@ -174,6 +144,7 @@ def _release_page(collection: Collection, found: Dataset, entry: ReleaseEntry) -
         release=entry,
         preview=collection.preview(found.slug, entry.version, "observations", 12),
         areas=[a for a in collection.areas() if found.slug in a.datasets],
+        shown=SEARCH_LIMIT,
         kpis=[register.kpis()[slug] for slug in entry.kpis],
         licence=register.codes("licences").get(entry.about.licence),
         sector=register.codes("sectors").get(entry.about.publisher_sector),
@@ -183,19 +154,29 @@ def _release_page(collection: Collection, found: Dataset, entry: ReleaseEntry) -
 
 
 def _kpi_page(collection: Collection, kpi: Kpi) -> str:
-    totals = [s for s in collection.series(kpi=kpi.id) if _is_total(s)]
-    latest = sorted(
-        (s for s in totals if _latest(s)), key=lambda s: (_latest(s) or (0.0, ""))[0], reverse=kpi.direction != "lower"
-    )
-    chosen = [s for s in totals if s.area.code in request.args.getlist("area")] or latest[:CHARTED_AREAS]
+    totals = collection.series(kpi=kpi.id, totals_only=True)
+    decimals = figures.precision(totals)
+    ranked = [(s, found) for s in totals if (found := figures.latest(s, kpi, decimals))]
+    ranked.sort(key=lambda row: row[1].point.value or 0.0, reverse=kpi.direction != "lower")
+    wanted = request.args.getlist("area")
+    asked = [s for s, _ in ranked if f"{s.area.division}/{s.area.code}" in wanted or s.area.code in wanted]
+    chosen = (asked or [s for s, _ in ranked[:CHARTED_AREAS]])[:COLOURS]
+    titles = {s.dataset: i18n.words(collection.dataset(s.dataset).current.about.titles) for s in totals}
+    is_drawn = any(sum(p.value is not None for p in s.points) > 1 for s in chosen)
+    label = figures.area_labels(chosen, titles)
     return render_template(
         "kpi.html",
         kpi=kpi,
         theme=register.themes()[kpi.theme],
-        chart=_chart(chosen, kpi, _area_label(chosen), WIDE),
-        decimals=_decimals(totals),
+        charts=figures.charts(chosen, kpi, decimals, label, WIDE) if is_drawn else None,
+        decimals=decimals,
         chosen=chosen,
-        rows=[(s, _latest(s), _change(s)) for s in latest],
+        rows=ranked[:ROW_LIMIT],
+        count=len(ranked),
+        without=len(totals) - len(ranked),
+        greatest=max((found.point.value or 0.0 for _, found in ranked), default=0.0),
+        is_positive=all((found.point.value or 0.0) >= 0 for _, found in ranked),
+        titles=titles,
         matches=[m for m in kpi.matches if m.status == "verified"],
     )
 
@@ -203,116 +184,54 @@ def _kpi_page(collection: Collection, kpi: Kpi) -> str:
 def _area_page(collection: Collection, division: str, code: str) -> str:
     found = collection.area(division, code) or abort(404)
     series = collection.series(area=found)
-    cards = [_card(kpi, [s for s in series if s.kpi == kpi.id]) for kpi in _used([found]).values()]
+    cards = [c for kpi in _used([found]).values() for c in figures.cards(kpi, [s for s in series if s.kpi == kpi.id])]
     return render_template(
         "area.html",
         area=found,
+        cards=cards,
         themes={slug: [c for c in cards if c.kpi.theme == slug] for slug in _themes(_used([found]))},
         investments=collection.investments(found),
-        datasets=[collection.dataset(slug) for slug in found.datasets],
+        datasets={slug: collection.dataset(slug) for slug in found.datasets},
         division_name=i18n.t(f"division.{division}"),
     )
 
 
-def _card(kpi: Kpi, series: Sequence[Series]) -> KpiCard:
-    total = next((s for s in series if _is_total(s)), series[0])
-    change = _change(total)
-    chart = _chart(series, kpi, _group_label)
-    return KpiCard(kpi, total, chart, tuple(series), change, _verdict(kpi, change), _decimals(series))
-
-
-def _decimals(series: Iterable[Series]) -> int:
-    """One decimal for all figures of a KPI, or none where all are whole."""
-    return int(any(p.value is not None and not p.value.is_integer() for s in series for p in s.points))
-
-
-def _verdict(kpi: Kpi, change: float | None) -> str:
-    """better, worse, same or neutral, by the KPI's direction."""
-    if change is None or kpi.direction == "neutral":
-        return "neutral"
-    if abs(change) < 0.05:
-        return "same"
-    return "better" if (change > 0) == (kpi.direction == "higher") else "worse"
-
-
-def _is_total(series: Series) -> bool:
-    return series.sex == "T" and series.age_group == "T"
-
-
-def _latest(series: Series) -> tuple[float, str] | None:
-    """The last value that there is, with its period."""
-    return next(((p.value, p.period) for p in reversed(series.points) if p.value is not None), None)
-
-
-def _change(series: Series) -> float | None:
-    """From the first value to the last; None for fewer than two."""
-    values = [p.value for p in series.points if p.value is not None]
-    return values[-1] - values[0] if len(values) > 1 else None
-
-
-def _group_label(series: Series) -> str:
-    sex = register.codes("sexes")[series.sex].text(g.lang)
-    if series.age_group == "T":
-        return sex
-    return f"{sex}, {series.age_group} {i18n.t('area.years')}"
-
-
-def _area_label(series: Sequence[Series]) -> Labeller:
-    """Areas by name; those that share one by name and code."""
-    names = [s.area.name for s in series]
-    return lambda s: f"{s.area.name} {s.area.code}" if names.count(s.area.name) > 1 else s.area.name
-
-
-def _chart(series: Sequence[Series], kpi: Kpi, label: Labeller, width: int = WIDTH) -> Chart | None:
-    goal_words = {"target": i18n.t("chart.target"), "baseline": i18n.t("chart.baseline")}
-    return draw(series, unit=kpi.unit(g.lang), number=i18n.number, label=label, goal_words=goal_words, width=width)
-
-
 def _search_page(collection: Collection, query: str) -> str:
     """Areas that have figures, by name, code or municipality; then official areas that have none yet."""
-    wanted = query.casefold()
     every = collection.areas()
-    found = [a for a in every if wanted in f"{a.name} {a.code} {a.kommun_name}".casefold()]
+    kommuner = {a.code: a.name for a in official_areas().kommuner.values()}
+    found = [a for a in every if _fits(query, f"{a.name} {a.code} {a.kommun_name}")]
     known = {a.code for a in every}
     others = [
         area
         for area in official_areas().deso2018.values()
-        if wanted and len(wanted) > 1 and area.code not in known and wanted in f"{area.name} {area.code}".casefold()
+        if len(query) > 1
+        and area.code not in known
+        and _fits(query, f"{area.name} {area.code} {kommuner[area.kommun]}")
     ]
-    kommuner = {a.code: a.name for a in official_areas().kommuner.values()}
+    others.sort(key=lambda area: _nearness(query, area.name, kommuner[area.kommun]))
     return render_template(
         "areas.html",
         query=query,
-        found=found,
+        found=sorted(found, key=lambda a: _nearness(query, a.name, a.kommun_name))[:ROW_LIMIT],
+        found_count=len(found),
         others=others[:SEARCH_LIMIT],
         others_count=len(others),
         kommuner=kommuner,
     )
 
 
-def _rows(series: Iterable[Series]) -> Iterable[tuple[Any, ...]]:
-    kpis = register.kpis()
-    for s in series:
-        kpi = kpis[s.kpi]
-        start = (s.dataset, s.area.code, s.area.name, s.area.kommun, s.kpi, kpi.text(g.lang), kpi.unit(g.lang))
-        for p in s.points:
-            yield (
-                *start,
-                p.period,
-                s.sex,
-                s.age_group,
-                p.value,
-                p.ci_lower,
-                p.ci_upper,
-                p.status,
-                p.method,
-                p.note,
-                p.iri,
-            )
+def _nearness(query: str, name: str, kommun: str) -> int:
+    """0 for what is called so, 1 for what lies in the municipality called so, 2 for what begins so, 3 for the rest."""
+    wanted = query.casefold()
+    ranks = (name.casefold() == wanted, kommun.casefold() == wanted, name.casefold().startswith(wanted), True)
+    return ranks.index(True)
 
 
-def _help_codes() -> list[str]:
-    return sorted({*RULES, *SCHEMA_RULES, *READING_RULES})
+def _fits(query: str, text: str) -> bool:
+    """Whether each word of the query stands in the text, in any order and case."""
+    folded = text.casefold()
+    return all(word in folded for word in query.casefold().split())
 
 
 def _query_error_page(kind: str) -> str:

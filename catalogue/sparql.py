@@ -3,13 +3,14 @@
 The answer is spooled whole before its first byte is sent, so a client never takes half for all.
 """
 
-import csv
 import hashlib
 import io
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from itertools import islice
+from typing import IO, Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Request, Response, render_template, request, url_for
@@ -37,11 +38,26 @@ ALIASES = {
     "application/n-triples": RDF_FORMATS["nt"],
     "text/plain": RDF_FORMATS["nt"],
 }
+# SPARQLWrapper says in `format`, beside Accept, what it wants; these are its names and other servers'.
+GRAPH_NAMES = RDF_FORMATS | {
+    "turtle": RDF_FORMATS["ttl"],
+    "n3": RDF_FORMATS["ttl"],
+    "ntriples": RDF_FORMATS["nt"],
+    "xml": RDF_FORMATS["rdf"],
+    "rdf+xml": RDF_FORMATS["rdf"],
+    "json": RDF_FORMATS["jsonld"],
+    "json-ld": RDF_FORMATS["jsonld"],
+}
 QUERY_TYPE = "application/sparql-query"
+UPDATE_TYPE = "application/sparql-update"
 FORM_TYPE = "application/x-www-form-urlencoded"
 SHOWN_ROWS = 1_000
+SHOWN_CHARS = 1_000
 MAX_QUERY_CHARS = 200_000
+MAX_QUERY_BYTES = 4 * MAX_QUERY_CHARS
 BLOCK = 1 << 16
+TSV_ESCAPE = re.compile(r"\\(.)")
+TSV_ESCAPES = {"t": "\t", "n": "\n", "r": "\r"}
 SD = Namespace(NAMESPACES["sd"])
 FORMATS_NS = Namespace("http://www.w3.org/ns/formats/")
 
@@ -83,7 +99,7 @@ def examples() -> dict[str, str]:
 def _respond(engine: QueryEngine, iris: Iris, examples: Mapping[str, str]) -> Response:
     if request.method == "OPTIONS":
         return Response(status=204, headers={"Allow": "GET, HEAD, POST, OPTIONS", "Access-Control-Max-Age": "86400"})
-    is_page = prefers_html(request) and not request.values.get("format")
+    is_page = _is_page(request)
     try:
         asked = _asked(request)
         if asked is None:
@@ -96,9 +112,24 @@ def _respond(engine: QueryEngine, iris: Iris, examples: Mapping[str, str]) -> Re
             return _editor(iris, examples, query=_query_text(request), error=error)
         return query_problem(error, iris.base)
     except VavenError as error:
+        if is_page:
+            raise  # the site's own page for it
         return problem_of(503, error)
     except _Wrong as wrong:
         return wrong.answer
+
+
+def _is_page(asked: Request) -> bool:
+    """Whether a browser asks: text/html is named, and nothing that we can answer with is liked better."""
+    if not prefers_html(asked) or asked.args.get("format") or (_is_form(asked) and asked.form.get("format")):
+        return False
+    return (
+        choose(asked.headers.get("Accept"), ["text/html", *RESULT_TYPES.values(), *RDF_FORMATS.values()]) == "text/html"
+    )
+
+
+def _is_form(asked: Request) -> bool:
+    return asked.method == "POST" and asked.mimetype == FORM_TYPE
 
 
 class _Wrong(Exception):
@@ -111,31 +142,44 @@ class _Wrong(Exception):
 
 
 def _query_text(asked: Request) -> str:
-    if asked.mimetype == QUERY_TYPE:
-        return asked.get_data(as_text=True)
+    if asked.method == "POST" and asked.mimetype == QUERY_TYPE:
+        return _body(asked)
     return asked.values.get("query", "")
+
+
+def _body(asked: Request) -> str:
+    """A body that is the query (protocol, section 2.1.3). Raises _Wrong before too much of it is read."""
+    if (asked.content_length or 0) > MAX_QUERY_BYTES:
+        raise _Wrong(413, "Query too long", f"A query may have {MAX_QUERY_CHARS} characters.")
+    try:
+        return asked.get_data().decode("utf-8")
+    except UnicodeDecodeError as cause:
+        raise _Wrong(400, "Not UTF-8", f"The query is not UTF-8: {cause.reason} at byte {cause.start}.") from cause
 
 
 def _asked(asked: Request) -> Asked | None:
     """The operation of a request, None for a GET without a query. Raises _Wrong and QueryRefused."""
-    values = asked.args
-    if asked.method == "POST":
-        if asked.mimetype == QUERY_TYPE:
-            return _checked([asked.get_data(as_text=True)], values)
-        if asked.mimetype != FORM_TYPE:
-            detail = f"Send the query as {QUERY_TYPE} or as a field of {FORM_TYPE}."
-            raise _Wrong(415, "Unsupported media type", detail, **{"Accept-Post": f"{QUERY_TYPE}, {FORM_TYPE}"})
-        values = asked.form
-    if "update" in values or "update" in asked.args:
+    if "update" in asked.args or (_is_form(asked) and "update" in asked.form):
         raise QueryRefused("Updates are refused: this endpoint only reads.", remedy="Data is changed by publishing.")
-    if not values.getlist("query"):
-        if asked.method == "POST" or "default-graph-uri" in values:
-            raise _Wrong(400, "No query", "The parameter query is missing.")
-        return None
+    if asked.method != "POST":
+        values = asked.args
+        if not {"query", "default-graph-uri", "named-graph-uri"} & set(values):
+            return None
+    elif asked.mimetype == QUERY_TYPE:
+        return _checked([_body(asked), *asked.args.getlist("query")], asked.args)
+    elif asked.mimetype == FORM_TYPE:
+        values = asked.form
+    elif asked.mimetype == UPDATE_TYPE:
+        raise QueryRefused("Updates are refused: this endpoint only reads.", remedy="Data is changed by publishing.")
+    else:
+        detail = f"Send the query as {QUERY_TYPE} or as a field of {FORM_TYPE}."
+        raise _Wrong(415, "Unsupported media type", detail, **{"Accept-Post": f"{QUERY_TYPE}, {FORM_TYPE}"})
     return _checked(values.getlist("query"), values)
 
 
 def _checked(queries: list[str], values: Any) -> Asked:
+    if not queries:
+        raise _Wrong(400, "No query", "The parameter query is missing.")
     if len(queries) > 1:
         raise _Wrong(400, "More than one query", "Give the parameter query once.")
     if not queries[0].strip():
@@ -155,7 +199,8 @@ def _media_type(asked: Asked) -> str:
     is_graph = query_form(asked.query) in ("CONSTRUCT", "DESCRIBE")
     offered = RDF_FORMATS if is_graph else RESULT_TYPES
     if asked.format:
-        if found := offered.get(asked.format) or next((t for t in offered.values() if t == asked.format), None):
+        named = GRAPH_NAMES if is_graph else RESULT_TYPES
+        if found := asked.format if asked.format in offered.values() else named.get(asked.format.lower()):
             return found
         raise _Wrong(406, "Not acceptable", f"format may be {', '.join(offered)} for this kind of query.")
     names = [*offered.values(), *(alias for alias, kind in ALIASES.items() if kind in offered.values())]
@@ -173,7 +218,7 @@ def _answer(engine: QueryEngine, asked: Asked) -> Response:
         unchanged.set_etag(tag)
         return unchanged
     found = _run(engine, asked, media_type)
-    answer = Response(_blocks(found), content_type=_with_charset(media_type), direct_passthrough=True)
+    answer = Response(_blocks(found), content_type=_with_charset(found.media_type))
     answer.call_on_close(found.close)
     answer.content_length = found.size
     if tag := _tag(found.state, asked, media_type):
@@ -220,22 +265,36 @@ def _permalink(query: str, form: str = "") -> str:
 def _result_page(engine: QueryEngine, iris: Iris, examples: Mapping[str, str], asked: Asked) -> Response:
     """The answer as a table under the editor; a graph is shown as Turtle."""
     is_graph = query_form(asked.query) in ("CONSTRUCT", "DESCRIBE")
-    media_type = RDF_FORMATS["ttl"] if is_graph else RESULT_TYPES["csv"]
+    media_type = RDF_FORMATS["ttl"] if is_graph else RESULT_TYPES["tsv"]
     is_ask = query_form(asked.query) == "ASK"
     found = _run(engine, asked, RESULT_TYPES["json"] if is_ask else media_type)
     try:
-        text = io.TextIOWrapper(found.file, encoding="utf-8", newline="")
+        text = io.TextIOWrapper(found.file, encoding="utf-8", newline="\n")
         if is_graph or is_ask:
             shown: dict[str, Any] = {"text": text.read(200_000)}
         else:
-            rows = csv.reader(text)
-            header = next(rows, [])
-            listed = [row for row, _ in zip(rows, range(SHOWN_ROWS + 1), strict=False)]
-            shown = {"header": header, "rows": listed[:SHOWN_ROWS], "is_cut": len(listed) > SHOWN_ROWS}
+            shown = _table(text)
     finally:
         found.close()
     forms = [form for form in (RDF_FORMATS if is_graph else RESULT_TYPES) if not (is_ask and form in ("csv", "tsv"))]
     return _editor(iris, examples, query=asked.query, result=shown, forms=forms)
+
+
+def _table(answer: IO[str]) -> dict[str, Any]:
+    """The first rows of a TSV answer for the page. Python's csv has one field limit for the whole process, ours."""
+    rows = (line.rstrip("\n").split("\t") for line in answer)
+    header = [name.removeprefix("?") for name in next(rows, [])]
+    listed = [[_shown(term) for term in row] for row in islice(rows, SHOWN_ROWS + 1)]
+    return {"header": header, "rows": listed[:SHOWN_ROWS], "is_cut": len(listed) > SHOWN_ROWS}
+
+
+def _shown(term: str) -> str:
+    """A term in Turtle's syntax as people read it; geometries and other long texts are cut short."""
+    if term.startswith("<"):
+        return term[1:-1]
+    if term.startswith('"'):
+        term = TSV_ESCAPE.sub(lambda found: TSV_ESCAPES.get(found[1], found[1]), term[1 : term.rindex('"')])
+    return term if len(term) <= SHOWN_CHARS else f"{term[:SHOWN_CHARS]} …"
 
 
 def _service_description(iris: Iris) -> Response:

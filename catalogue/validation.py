@@ -10,13 +10,15 @@ from werkzeug.datastructures import FileStorage
 from vaven.catalogue.negotiate import choose
 from vaven.catalogue.problem import problem
 from vaven.schemas.check import validate
-from vaven.schemas.finding import Report
+from vaven.schemas.finding import Finding, Report
 from vaven.schemas.report import as_json, as_text, grouped
 from vaven.schemas.standard import standard
 from vaven.vocab.areas import areas
 from vaven.vocab.messages import messages
 
 TYPES = {"html": "text/html", "json": "application/json", "text": "text/plain"}
+NAME_CHARS = 60
+SHOWN_PLACES = 50
 
 
 def blueprint() -> Blueprint:
@@ -48,12 +50,25 @@ def _form() -> str:
 
 
 def _checked(uploaded: FileStorage) -> Report:
-    """Check an upload in a folder that is gone afterwards. Only the last part of its name is used."""
-    name = Path((uploaded.filename or "").replace("\\", "/")).name.replace("\0", "") or "file"
+    """Check an upload in a folder that is gone afterwards."""
     with tempfile.TemporaryDirectory(prefix="vaven-upload-") as folder:
-        path = Path(folder) / name[-120:]
+        path = Path(folder) / _file_name(uploaded.filename or "")
         uploaded.save(path)
         return validate(path)
+
+
+def _file_name(given: str) -> str:
+    """The last part of an upload's name, as a name that any file system takes; its ending stays."""
+    name = given.replace("\\", "/").rpartition("/")[2].replace("\0", "").lstrip(".")
+    # File systems allow 255 bytes, and a character may take four.
+    return name[-NAME_CHARS:] or "file"
+
+
+def _place(finding: Finding, report: Report) -> str:
+    """The cell's address; in a package of several files with the table's name, which no sheet tells there."""
+    if finding.sheet or not finding.resource or len(report.rows) < 2:
+        return finding.address
+    return f"{standard()[finding.resource].label(g.lang)}!{finding.address}".rstrip("!")
 
 
 def _answer(report: Report, form: str, kommuner: Sequence[object]) -> Response:
@@ -66,6 +81,8 @@ def _answer(report: Report, form: str, kommuner: Sequence[object]) -> Response:
         kommuner=kommuner,
         report=report,
         groups=grouped(report),
+        place=lambda finding: _place(finding, report),
+        shown=SHOWN_PLACES,
         words=messages(g.lang),
         sheets={name: schema.label(g.lang) for name, schema in standard().schemas.items()},
     )

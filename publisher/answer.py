@@ -5,7 +5,6 @@ first byte is sent, so that nobody takes half an answer for a whole one.
 """
 
 import contextlib
-import io
 import json
 import os
 import re
@@ -15,17 +14,17 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol
+from typing import IO, Any, BinaryIO, Protocol, cast
 
 from SPARQLWrapper import POST, SPARQLWrapper
-from SPARQLWrapper.SPARQLExceptions import SPARQLWrapperException
+from SPARQLWrapper.SPARQLExceptions import QueryBadFormed, SPARQLWrapperException
 
 from vaven.publisher.settings import Settings
-from vaven.publisher.sparql_lexer import query_form
+from vaven.publisher.sparql_lexer import guarded, query_form, undeclared_prefix
 from vaven.publisher.store import EmbeddedStore, Snapshot
 from vaven.vocab.errors import (
     AnswerTooLarge,
@@ -41,8 +40,8 @@ from vaven.vocab.iris import Iris
 # The share of the deadline that a query may spend waiting for a worker.
 WAITING_SHARE = 0.5
 START_SECONDS = 30.0
+BLOCK = 1 << 16
 POSITION = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
-MISSING_PREFIX = re.compile(r"([A-Za-z][\w.-]*)?:[\w.%-]*$")
 
 
 @dataclass
@@ -74,7 +73,7 @@ class QueryEngine(Protocol):
 def open_engine(settings: Settings) -> QueryEngine:
     """The engine that the configuration names."""
     if settings.sparql_query_url:
-        return RemoteEngine(settings.sparql_query_url, settings.query_seconds)
+        return RemoteEngine(settings.sparql_query_url, settings.query_seconds, settings.answer_mb)
     return EmbeddedEngine(
         settings.graph_folder,
         iris=settings.iris,
@@ -87,14 +86,16 @@ def open_engine(settings: Settings) -> QueryEngine:
 
 @dataclass
 class _Worker:
-    """A process of query_worker on one snapshot."""
+    """A process of query_worker on one snapshot. `is_idle` when it has said all that it was asked."""
 
     snapshot: Snapshot
     process: "subprocess.Popen[bytes]"
-    pending: bytes = field(default=b"")
+    pending: bytes = b""
+    is_idle: bool = False
 
     def ask(self, job: dict[str, Any]) -> None:
         assert self.process.stdin
+        self.is_idle = False
         self.process.stdin.write(json.dumps(job).encode() + b"\n")
         self.process.stdin.flush()
 
@@ -111,10 +112,12 @@ class _Worker:
                     raise EOFError
                 self.pending += block
         line, self.pending = self.pending.split(b"\n", 1)
+        self.is_idle = True
         found: dict[str, Any] = json.loads(line)
         return found
 
     def kill(self) -> None:
+        self.is_idle = False
         self.process.kill()
         self.process.wait()
         for pipe in (self.process.stdin, self.process.stdout):
@@ -141,6 +144,8 @@ class EmbeddedEngine:
         self._memory_mb, self._answer_mb = memory_mb, answer_mb
         self._free: list[_Worker | None] = [None] * workers
         self._changed = threading.Condition()
+        # A worker dies with the thread that started it (PR_SET_PDEATHSIG), so one lasting thread starts them all.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="vaven-query-workers")
         self._is_closed = False
 
     def state(self) -> str:
@@ -153,41 +158,42 @@ class EmbeddedEngine:
         query_form(query)
         deadline = time.monotonic() + self._seconds
         worker = self._take(time.monotonic() + self._seconds * WAITING_SHARE)
-        keep: _Worker | None = None
         try:
             worker = self._fresh(worker, deadline)
-            with tempfile.NamedTemporaryFile(prefix="vaven-answer-", delete=False) as spool:
-                path = Path(spool.name)
-            try:
-                job = {
-                    "query": query,
-                    "base": self._iris.base,
-                    "media_type": media_type,
-                    "file": str(path),
-                    "default_graphs": list(default_graphs),
-                    "named_graphs": list(named_graphs),
-                }
-                self._run(worker, job, deadline)
-                keep = worker
-                return Answer(path.open("rb"), path.stat().st_size, media_type, worker.snapshot.id)
-            except QuerySyntaxError:
-                keep = worker
-                raise
-            finally:
-                # The open file outlives its name, so that nothing is left when the process is killed later.
-                path.unlink(missing_ok=True)
+            job = {
+                "query": guarded(query),
+                "base": self._iris.base,
+                "media_type": media_type,
+                "default_graphs": list(default_graphs),
+                "named_graphs": list(named_graphs),
+            }
+            return self._spooled(worker, job, deadline)
         finally:
-            if worker and keep is None:
-                worker.kill()
-            self._give(keep)
+            self._give(worker)
 
     def close(self) -> None:
+        """Queries still at work end with QueryBusy."""
         with self._changed:
             self._is_closed = True
             for worker in self._free:
                 if worker:
                     worker.kill()
             self._free = []
+            self._changed.notify_all()
+        self._starter.shutdown()
+
+    def _spooled(self, worker: _Worker, job: dict[str, Any], deadline: float) -> Answer:
+        """Run a job into a file that loses its name at once, so that nothing is left of it however we end."""
+        with contextlib.ExitStack() as unfinished:
+            file = unfinished.enter_context(tempfile.NamedTemporaryFile(prefix="vaven-answer-", delete=False))
+            try:
+                self._run(worker, job | {"file": file.name}, deadline)
+            finally:
+                # The worker takes the name away when it begins; this is for the one that never began.
+                Path(file.name).unlink(missing_ok=True)
+            size = os.fstat(file.fileno()).st_size
+            unfinished.pop_all()
+        return Answer(cast(BinaryIO, file), size, job["media_type"], worker.snapshot.id)
 
     def _run(self, worker: _Worker, job: dict[str, Any], deadline: float) -> None:
         """Give the job to the worker and wait. Raises the QueryError that its end stands for."""
@@ -195,8 +201,10 @@ class EmbeddedEngine:
             worker.ask(job)
             said = worker.wait(deadline)
         except (EOFError, BrokenPipeError) as cause:
+            if self._is_closed:
+                raise QueryBusy("The server is closing.", remedy="Try again in a moment.") from cause
             raise QueryMemoryExceeded(
-                f"The query needed more than {self._memory_mb} MB of memory.",
+                f"The query needed more than {self._memory_mb} MB of memory, or is nested too deeply.",
                 remedy="Ask for less at a time: add a triple pattern that narrows it, or a LIMIT without ORDER BY.",
             ) from cause
         if said is None:
@@ -210,6 +218,8 @@ class EmbeddedEngine:
             raise AnswerTooLarge(
                 f"The answer is larger than {self._answer_mb} MB.", remedy="Ask for fewer rows, or take the download."
             )
+        if said["state"] == "no-room":
+            raise StoreUnavailable("There is no room on disk for the answer.", remedy="Try again later.")
         if said["state"] != "done":
             raise QueryError(f"The query could not be answered: {said.get('message', '')}", remedy="Change the query.")
 
@@ -222,13 +232,14 @@ class EmbeddedEngine:
             return self._free.pop()
 
     def _give(self, worker: _Worker | None) -> None:
+        """Take a worker back; one that is still at work, or dead, leaves an empty place."""
+        if worker and not worker.is_idle:
+            worker.kill()
         with self._changed:
-            if self._is_closed:
-                if worker:
-                    worker.kill()
-                return
+            if self._is_closed and worker:
+                worker.kill()
             # Places with a worker are taken first, so that a quiet server keeps few processes.
-            self._free.append(worker) if worker else self._free.insert(0, None)
+            self._free.insert(len(self._free) if worker and worker.is_idle else 0, worker)
             self._changed.notify()
 
     def _fresh(self, worker: _Worker | None, deadline: float) -> _Worker:
@@ -248,9 +259,13 @@ class EmbeddedEngine:
 
     def _start(self, snapshot: Snapshot, deadline: float) -> _Worker | None:
         """A new worker, or None when the snapshot was deleted before it could be opened."""
+        if self._is_closed:
+            raise QueryBusy("The server is closing.", remedy="Try again in a moment.")
         limits = [str(self._memory_mb), str(self._answer_mb)]
         command = [sys.executable, "-m", "vaven.publisher.query_worker", str(snapshot.folder), *limits]
-        process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        process = self._starter.submit(
+            subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        ).result()
         worker = _Worker(snapshot, process)
         try:
             said = worker.wait(deadline)
@@ -263,10 +278,10 @@ class EmbeddedEngine:
 
 
 class RemoteEngine:
-    """A SPARQL 1.1 server of somebody else's. It keeps its own limits; ours is the time we wait."""
+    """A SPARQL 1.1 server of somebody else's. It keeps its own limits; ours are the time we wait and the size."""
 
-    def __init__(self, query_url: str, seconds: float) -> None:
-        self._query_url, self._seconds = query_url, seconds
+    def __init__(self, query_url: str, seconds: float, answer_mb: int = 512) -> None:
+        self._query_url, self._seconds, self._answer_mb = query_url, seconds, answer_mb
 
     def state(self) -> str:
         return ""
@@ -276,48 +291,68 @@ class RemoteEngine:
     ) -> Answer:
         query_form(query)
         client = SPARQLWrapper(self._query_url)
-        client.setQuery(query)
+        client.setQuery(guarded(query))
+        # It guesses the kind from the text, and sends what it takes for an update elsewhere.
+        client.queryType = "SELECT"
         client.setMethod(POST)
-        client.setTimeout(int(self._seconds))
+        client.setTimeout(max(1, round(self._seconds)))
         client.setOnlyConneg(True)
         client.addCustomHttpHeader("Accept", media_type)
         for name, graphs in (("default-graph-uri", default_graphs), ("named-graph-uri", named_graphs)):
             for graph in graphs:
                 client.addParameter(name, graph)
+        return self._fetched(client)
+
+    def _fetched(self, client: SPARQLWrapper) -> Answer:
+        deadline = time.monotonic() + self._seconds
+        late = QueryTimeout(f"No answer within {self._seconds:g} seconds.", remedy="Narrow the query.")
         try:
-            body: bytes = client.query().response.read()
+            response = client.query().response
+            file = self._read(response, deadline)
+        except QueryBadFormed as cause:
+            raise QuerySyntaxError(f"The graph server can't read the query: {cause}"[:500]) from cause
         except TimeoutError as cause:
-            raise QueryTimeout(f"No answer within {self._seconds:g} seconds.", remedy="Narrow the query.") from cause
-        except (SPARQLWrapperException, urllib.error.URLError, OSError) as cause:
-            raise QueryError(f"The graph server gave no answer: {cause}", remedy="Change the query.") from cause
-        return Answer(io.BytesIO(body), len(body), media_type, "")
+            raise late from cause
+        except (SPARQLWrapperException, OSError) as cause:
+            if isinstance(getattr(cause, "reason", None), TimeoutError):
+                raise late from cause
+            text = f"The graph server gave no answer: {cause}"[:500]
+            raise StoreUnavailable(text, remedy="Try again later, or narrow the query.") from cause
+        # Virtuoso answers some forms in another type than the one asked for, and then says so.
+        size = file.tell()
+        file.seek(0)
+        return Answer(cast(BinaryIO, file), size, response.headers.get_content_type(), "")
+
+    def _read(self, response: Any, deadline: float) -> IO[bytes]:
+        """The whole body in a file without a name, whose position is its end. Raises AnswerTooLarge, TimeoutError."""
+        with contextlib.ExitStack() as unfinished:
+            file = unfinished.enter_context(tempfile.TemporaryFile())
+            while block := response.read(BLOCK):
+                file.write(block)
+                if file.tell() > self._answer_mb << 20:
+                    raise AnswerTooLarge(f"The answer is larger than {self._answer_mb} MB.", remedy="Ask for less.")
+                if time.monotonic() > deadline:
+                    raise TimeoutError
+            unfinished.pop_all()
+        return file
 
     def close(self) -> None:
         """Nothing is held between queries."""
 
 
 def syntax_error(message: str, query: str, iris: Iris) -> QuerySyntaxError:
-    """The engine's words with their place; for a prefix that we know, the line that declares it."""
+    """The engine's words with their place; for a prefix that nobody declares, the line that does."""
+    if name := undeclared_prefix(query):
+        prefix = name.text.partition(":")[0]
+        remedy = f"Begin the query with: PREFIX {prefix}: <{iris.prefixes.get(prefix, '…')}>"
+        text = f"The prefix {prefix}: is not declared."
+        return QuerySyntaxError(text, remedy=remedy, line=name.line, column=name.column)
     found = POSITION.match(message)
     if not found:
         return QuerySyntaxError(message[:500], remedy="See SPARQL 1.1 Query Language for the grammar.")
-    line, column, text = int(found[1]), int(found[2]), found[3]
-    if "Prefix not found" in text:
-        if prefix := _prefix_before(query, line, column):
-            known = iris.prefixes.get(prefix)
-            remedy = f"Begin the query with: PREFIX {prefix}: <{known or '…'}>"
-            return QuerySyntaxError(f"The prefix {prefix}: is not declared.", remedy=remedy, line=line, column=column)
-        text = "a prefix is not declared"
-    near = text.split(", ['")[0].replace("\n", " ")[:200]
-    return QuerySyntaxError(
-        f"{near} (line {line}, column {column})", remedy="Mend the query there.", line=line, column=column
-    )
-
-
-def _prefix_before(query: str, line: int, column: int) -> str | None:
-    """The prefix of the name that ends at a place of the query."""
-    lines = query.splitlines()
-    if line > len(lines):
-        return None
-    found = MISSING_PREFIX.search(lines[line - 1][: column - 1])
-    return found[1] or "" if found else None
+    line, column = int(found[1]), int(found[2])
+    near = "".join(query.split("\n")[line - 1 : line])[max(column - 1, 0) :].strip()[:30]
+    # Words that this endpoint refuses are no help as the next thing to write.
+    expected = found[3].split(", ['")[0].replace("SERVICE, ", "").replace("\n", " ")[:200]
+    text = f"The query can't be read at line {line}, column {column}, near “{near or 'its end'}”: {expected}."
+    return QuerySyntaxError(text, remedy="Mend the query there.", line=line, column=column)

@@ -193,14 +193,16 @@ class Collection:
     def area(self, division: str, code: str) -> AreaEntry | None:
         return self._now().areas.get((division, code))
 
-    def series(self, *, kpi: str | None = None, area: AreaEntry | None = None) -> tuple[Series, ...]:
+    def series(
+        self, *, kpi: str | None = None, area: AreaEntry | None = None, totals_only: bool = False
+    ) -> tuple[Series, ...]:
         """All series of an area, of a KPI, or of both; totals (sex T, age T) first, then by KPI and area."""
         view = self._now()
         if not view.datasets:
             return ()
         query = (files(__package__) / "queries" / "series.sql").read_text("utf-8")
         division, code = (area.division, area.code) if area else (None, None)
-        given = {"kpi": kpi, "division": division, "key": code}
+        given = {"kpi": kpi, "division": division, "key": code, "totals": totals_only}
         with view.database.cursor() as work:
             found = work.execute(query, given).fetchall()
         return tuple(_series(view, self.settings.iris, group) for group in found)

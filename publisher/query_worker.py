@@ -2,14 +2,20 @@
 
 Started as `python -m vaven.publisher.query_worker FOLDER MEMORY_MB ANSWER_MB`. Each line on standard input
 is a job as JSON; its answer goes to the job's file, and a line on standard output says how it went.
+
+A worker has no network: the kernel refuses it every socket. So a query that gets SERVICE past our own reading
+of it (publisher/sparql_lexer.py), whatever the engine's next version may take for that word, reaches nobody.
 """
 
 import contextlib
 import ctypes
 import errno
 import json
+import os
+import platform
 import resource
 import signal
+import struct
 import sys
 from pathlib import Path
 from typing import Any
@@ -20,6 +26,11 @@ from vaven.publisher.sparql_lexer import names_dataset
 from vaven.publisher.store import Snapshot, hold
 
 PR_SET_PDEATHSIG = 1
+PR_SET_SECCOMP = 22
+PR_SET_NO_NEW_PRIVS = 38
+SECCOMP_MODE_FILTER = 2
+# The number of the system call socket(2) by machine.
+SOCKET_CALL = {"x86_64": 41, "aarch64": 198}
 RESULTS = {
     "application/sparql-results+json": QueryResultsFormat.JSON,
     "application/sparql-results+xml": QueryResultsFormat.XML,
@@ -35,8 +46,9 @@ GRAPHS = {
 
 
 def main(folder: str, memory_mb: str, answer_mb: str) -> None:
-    # The kernel ends us with the parent, so that a killed server leaves no worker at work.
+    # The kernel ends us with the thread that started us, so that a killed server leaves no worker at work.
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    _leave_network()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Without the handler a file beyond the limit would end the process; ignored, the write fails with EFBIG.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -53,6 +65,29 @@ def main(folder: str, memory_mb: str, answer_mb: str) -> None:
         _say(_answer(store, json.loads(line)))
 
 
+def _leave_network() -> None:
+    """Make socket(2) fail with EACCES from here on (seccomp, mode filter), for all threads that we start later.
+
+    On another machine type, or a kernel without seccomp, the lexer's refusal stands alone.
+    """
+    if platform.machine() not in SOCKET_CALL:
+        return
+    program = b"".join(
+        struct.pack("=HBBI", *instruction)
+        for instruction in (
+            (0x20, 0, 0, 0),  # load the call's number
+            (0x15, 0, 1, SOCKET_CALL[platform.machine()]),  # if it is not socket, skip one
+            (0x06, 0, 0, 0x00050000 | errno.EACCES),  # return the error
+            (0x06, 0, 0, 0x7FFF0000),  # allow
+        )
+    )
+    kept = ctypes.create_string_buffer(program, len(program))
+    pointer = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(kept)))
+    prctl = ctypes.CDLL(None).prctl
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(pointer), 0, 0)
+
+
 def _limit(kind: int, value: int) -> None:
     resource.setrlimit(kind, (value, value))
 
@@ -62,19 +97,25 @@ def _say(message: dict[str, Any]) -> None:
     sys.stdout.flush()
 
 
-def _answer(store: Store, job: dict[str, Any]) -> dict[str, Any]:
-    """Run a job: query, media_type, file, default_graphs, named_graphs."""
-    # The flag would win over the query's own FROM, so it is set only where the query has none.
-    chosen: dict[str, Any] = {"use_default_graph_as_union": not names_dataset(job["query"])}
+def _dataset(job: dict[str, Any]) -> dict[str, Any]:
+    """The graphs that a query is about, as arguments of Store.query. Raises ValueError for what is no IRI."""
     if job["default_graphs"] or job["named_graphs"]:
         # The protocol's dataset replaces both the union and the query's own FROM (SPARQL 1.1 Protocol, 2.1.4).
-        chosen = {
+        return {
             "default_graph": [NamedNode(iri) for iri in job["default_graphs"]],
             "named_graphs": [NamedNode(iri) for iri in job["named_graphs"]],
         }
+    # The flag would win over the query's own FROM, so it is set only where the query has none.
+    return {"use_default_graph_as_union": not names_dataset(job["query"])}
+
+
+def _answer(store: Store, job: dict[str, Any]) -> dict[str, Any]:
+    """Run a job: query, media_type, file, default_graphs, named_graphs. What it says names what went wrong."""
     try:
-        result = store.query(job["query"], base_iri=job["base"], **chosen)
         with open(job["file"], "wb") as target:
+            # The parent has it open as well. Without a name nothing is left of it when both of us are killed.
+            os.unlink(job["file"])
+            result = store.query(job["query"], base_iri=job["base"], **_dataset(job))
             if isinstance(result, QueryTriples):
                 result.serialize(target, GRAPHS[job["media_type"]])
             elif isinstance(result, QueryBoolean) and job["media_type"] not in RESULTS:
@@ -86,6 +127,8 @@ def _answer(store: Store, job: dict[str, Any]) -> dict[str, Any]:
     except OSError as problem:
         if problem.errno == errno.EFBIG:
             return {"state": "too-large"}
+        if problem.errno in (errno.ENOSPC, errno.EDQUOT):
+            return {"state": "no-room"}
         return {"state": "failed", "message": str(problem)}
     except (ValueError, KeyError, RuntimeError) as problem:
         return {"state": "failed", "message": str(problem)}

@@ -11,23 +11,27 @@ import json
 import os
 import shutil
 import time
-import urllib.error
+import traceback
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Protocol, cast
 
-from pyoxigraph import NamedNode, RdfFormat, Store
+from pyoxigraph import BlankNode, NamedNode, QuerySolution, RdfFormat, Store
 from SPARQLWrapper import JSON, POST, SPARQLWrapper
+from SPARQLWrapper.SPARQLExceptions import SPARQLWrapperException
 
 from vaven.publisher.settings import Settings
 from vaven.vocab.errors import StoreUnavailable
 
 FORMATS = {".nt": RdfFormat.N_TRIPLES, ".ttl": RdfFormat.TURTLE}
 WRITER_WAIT_SECONDS = 600.0
+# When a store is built anew instead of emptied in part: so many triples leave, and not so many more stay.
+MANY_TRIPLES = 50_000
+STAYING_FOR_EACH_LEAVING = 4
 Graphs = Mapping[str, Sequence[Path]]
 
 
@@ -74,9 +78,12 @@ class EmbeddedStore:
     `step` is told the name of each step before it begins; a process may be killed at any of them.
     """
 
-    def __init__(self, folder: Path, step: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, folder: Path, step: Callable[[str], None] = lambda _: None, wait_seconds: float = WRITER_WAIT_SECONDS
+    ) -> None:
         self.folder = folder
         self._step = step
+        self._wait_seconds = wait_seconds
 
     def current(self) -> Snapshot | None:
         try:
@@ -99,25 +106,52 @@ class EmbeddedStore:
 
     def replace(self, graphs: Graphs, *, contents: Mapping[str, int]) -> str:
         with self._alone():
-            self._mend()
-            self._step("load")
-            (self.folder / "dirty").touch()
-            live = Store(str(self.folder / "live"))
             try:
-                for graph, paths in graphs.items():
-                    _replace_graph(live, NamedNode(graph), paths)
-                live.flush()
-                self._step("checkpoint")
-                snapshot = self._checkpoint(live, contents)
-            finally:
-                # RocksDB gives its lock back when the last reference goes, not by a call.
-                del live
+                self._mend()
+                self._step("load")
+                snapshot = self._loaded(graphs, contents)
+            except (SyntaxError, OSError) as cause:
+                # RocksDB gives its lock back when the last reference goes, and the traceback's frames hold some.
+                traceback.clear_frames(cause.__traceback__)
+                text = f"The graph could not be loaded: {cause}"[:500]
+                raise StoreUnavailable(text, remedy="Mend what it names and publish again.") from cause
             self._step("switch")
             self._switch(snapshot)
             self._step("clean")
             (self.folder / "dirty").unlink()
             self._clean(snapshot)
         return snapshot.id
+
+    def _loaded(self, graphs: Graphs, contents: Mapping[str, int]) -> Snapshot:
+        """Load into the live store and checkpoint it; nobody sees it yet."""
+        (self.folder / "dirty").touch()
+        live = self._cleared(graphs)
+        for graph, paths in graphs.items():
+            for path in paths:
+                _load(live, NamedNode(graph), path)
+        live.flush()
+        self._step("checkpoint")
+        return self._checkpoint(live, contents)
+
+    def _cleared(self, graphs: Graphs) -> Store:
+        """The live store without these graphs.
+
+        Oxigraph deletes slowly: replacing 1.5 million triples took 90 s and 2.3 GB, loading them 9 s. So where more
+        than a small part leaves, the store is built anew from what stays.
+        """
+        live = Store(str(self.folder / "live"))
+        leaving = sum(_size(live, graph) for graph in graphs)
+        if leaving > MANY_TRIPLES and len(live) - leaving < STAYING_FOR_EACH_LEAVING * leaving:
+            part = self.folder / "live.part"
+            shutil.rmtree(part, ignore_errors=True)
+            _copy_graphs(live, part, [g for g in live.named_graphs() if g.value not in graphs])
+            del live
+            shutil.rmtree(self.folder / "live")
+            part.rename(self.folder / "live")
+            return Store(str(self.folder / "live"))
+        for graph in graphs:
+            live.remove_graph(NamedNode(graph))
+        return live
 
     def _mend(self) -> None:
         """Begin from the last good snapshot when an earlier load was cut off, and sweep up what it left."""
@@ -150,9 +184,9 @@ class EmbeddedStore:
 
     def _clean(self, current: Snapshot) -> None:
         """Delete the snapshots that no reader holds; one that is still read goes with a later replace."""
-        for folder in (self.folder / "snapshots").iterdir():
-            if folder.name != current.id and not is_held(folder):
-                shutil.rmtree(folder)
+        for folder in list((self.folder / "snapshots").iterdir()):
+            if folder.name != current.id and not folder.name.startswith("."):
+                _delete_unless_held(folder)
 
     @contextmanager
     def _alone(self) -> Iterator[None]:
@@ -160,7 +194,7 @@ class EmbeddedStore:
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "snapshots").mkdir(exist_ok=True)
         with (self.folder / "writer.lock").open("w") as lock:
-            deadline = time.monotonic() + WRITER_WAIT_SECONDS
+            deadline = time.monotonic() + self._wait_seconds
             while not _try_lock(lock.fileno(), fcntl.LOCK_EX):
                 if time.monotonic() > deadline:
                     raise StoreUnavailable(
@@ -182,11 +216,13 @@ def hold(snapshot: Snapshot) -> int | None:
     return None
 
 
-def is_held(folder: Path) -> bool:
-    """Whether some process reads the snapshot in this folder."""
+def _delete_unless_held(folder: Path) -> None:
+    """Delete a snapshot that nobody reads. Renamed while we hold its lock, so that no reader can begin meanwhile."""
     descriptor = os.open(folder / "lock", os.O_RDONLY)
     try:
-        return not _try_lock(descriptor, fcntl.LOCK_EX)
+        if _try_lock(descriptor, fcntl.LOCK_EX):
+            # A deletion cut short leaves a name that the next writer sweeps up.
+            shutil.rmtree(folder.rename(folder.with_name(f".part-{folder.name}")))
     finally:
         os.close(descriptor)
 
@@ -199,15 +235,30 @@ def _try_lock(descriptor: int, kind: int) -> bool:
     return True
 
 
-def _replace_graph(live: Store, graph: NamedNode, paths: Sequence[Path]) -> None:
-    live.remove_graph(graph)
-    for path in paths:
-        form = FORMATS[path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix]
-        if path.suffix == ".gz":
-            with gzip.open(path, "rb") as triples:
-                live.bulk_load(cast(IO[bytes], triples), form, to_graph=graph)
-        else:
-            live.bulk_load(path=str(path), format=form, to_graph=graph)
+def _size(live: Store, graph: str) -> int:
+    # Twenty times faster than to walk over the quads in Python.
+    found = live.query(f"SELECT (COUNT(*) AS ?n) {{ GRAPH {NamedNode(graph)} {{ ?s ?p ?o }} }}")
+    return int(next(cast(Iterator[QuerySolution], found))["n"].value)
+
+
+def _copy_graphs(live: Store, folder: Path, graphs: Iterable[NamedNode | BlankNode]) -> None:
+    """A new store in `folder` with these graphs. Cost: about 12 microseconds a triple."""
+    anew = Store(str(folder))
+    between = folder / "between.nt"
+    for graph in graphs:
+        live.dump(output=str(between), format=RdfFormat.N_TRIPLES, from_graph=graph)
+        anew.bulk_load(path=str(between), format=RdfFormat.N_TRIPLES, to_graph=graph)
+    between.unlink(missing_ok=True)
+    anew.flush()
+
+
+def _load(live: Store, graph: NamedNode, path: Path) -> None:
+    form = FORMATS[path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix]
+    if path.suffix == ".gz":
+        with gzip.open(path, "rb") as triples:
+            live.bulk_load(cast(IO[bytes], triples), form, to_graph=graph)
+    else:
+        live.bulk_load(path=str(path), format=form, to_graph=graph)
 
 
 def _link_or_copy(source: str, target: str) -> None:
@@ -250,7 +301,7 @@ class RemoteStore:
         client.setQuery(text)
         try:
             client.query()
-        except (urllib.error.URLError, OSError) as cause:
+        except (SPARQLWrapperException, OSError) as cause:
             raise StoreUnavailable(f"{self.update_url} took no update: {cause}.", remedy="See its log.") from cause
 
     def _send(self, graph: str, path: Path, method: str) -> None:
@@ -264,5 +315,5 @@ class RemoteStore:
             request = urllib.request.Request(address, data=triples, method=method, headers=headers)
             try:
                 urllib.request.urlopen(request, timeout=3600).close()
-            except (urllib.error.URLError, OSError) as cause:
+            except OSError as cause:
                 raise StoreUnavailable(f"{self.graph_url} took no graph: {cause}.", remedy="See its log.") from cause

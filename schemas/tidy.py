@@ -11,6 +11,7 @@ from importlib.resources import files
 import duckdb
 import pyarrow as pa
 
+from vaven.schemas.compile import describe_field
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.layout import fold
 from vaven.schemas.standard import Field, TableSchema
@@ -70,7 +71,9 @@ def tidy(
         notes += found
     added = [name for name in DEFAULTS if name in schema.names and name not in names]
     given |= {name: f"'{DEFAULTS[name]}'" for name in added}
-    notes += [Finding("assumed-default", Severity.NOTE, **place, field=name) for name in added]  # type: ignore[arg-type]
+    for name in added:
+        words = describe_field(schema[name])
+        notes.append(Finding("assumed-default", Severity.NOTE, **place, field=name, params=words))  # type: ignore[arg-type]
     order = [name for name in schema.names if name in given]
     select = ", ".join(f'{given[name]} AS "{name}"' for name in order)
     work.execute(f"CREATE TABLE {relation} AS SELECT _row, {select} FROM {raw}")
@@ -129,7 +132,8 @@ def _number_expression(
     )
     if style == "plain":
         return expression, []
-    return expression, [Finding("assumed-decimal", Severity.NOTE, **at, params={"style": style})]  # type: ignore[arg-type]
+    params = {"style": style, **describe_field(field)}
+    return expression, [Finding("assumed-decimal", Severity.NOTE, **at, params=params)]  # type: ignore[arg-type]
 
 
 def number_style(

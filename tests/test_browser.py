@@ -18,6 +18,7 @@ PAGES = {
     "start": "",
     "areas": "areas?q=rin",
     "area": "area/deso2018/0180C6070",
+    "area-without-values": "areas?q=lund",
     "own-area": "area/own/exempel-tre-kommuner.rinkeby-centrum",
     "kpis": "kpis",
     "theme": "theme/arbete",
@@ -34,6 +35,8 @@ PAGES = {
     "resource": "doc/status/Q",
     "missing": "area/deso2018/0000X0000",
 }
+CHART_TEXTS = """[...document.querySelectorAll('.chart svg text')].filter(t => t.getClientRects().length).map(t => [
+    parseFloat(getComputedStyle(t).fontSize) * t.ownerSVGElement.getScreenCTM().a, t.getBoundingClientRect().right])"""
 FAULTY = "Område;Nyckeltal;Period;Värde\n180C6070;trygg-morker;2023;64,5\n0180C6070;tryg-morker;2024;170\n"
 
 
@@ -127,6 +130,32 @@ def test_from_the_first_page_to_a_neighbourhoods_table_by_keyboard_and_mouse(pag
     with page.expect_download() as download:
         page.get_by_role("link", name="CSV", exact=True).first.click()
     assert download.value.suggested_filename.endswith(".csv")
+
+
+def test_charts_can_be_read_on_the_smallest_phone(browser: Browser, whole_way: Site) -> None:
+    """At 320 px (WCAG 1.4.10) no text of a chart is set smaller than 10 px, and none leaves the page."""
+    context = browser.new_context(viewport={"width": 320, "height": 700}, locale="sv-SE")
+    page = context.new_page()
+    for path in ("kpi/trygg-morker", "area/deso2018/0180C6070"):
+        page.goto(whole_way.url + path)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        sizes = page.evaluate(CHART_TEXTS)
+        assert len(sizes) > 10
+        assert min(size for size, _ in sizes) >= 10
+        assert max(right for _, right in sizes) <= 320
+    context.close()
+
+
+def test_a_reader_chooses_the_areas_of_a_chart(page: Page, whole_way: Site, width: str) -> None:
+    page.goto(whole_way.url + "kpi/trygg-morker")
+    for box in page.locator("input[name=area]").all():
+        box.uncheck()
+    page.get_by_label("Visa Holma 1280C1430 i diagrammet").check()
+    page.get_by_label("Visa Östra Farsta Strand 0180C1010 i diagrammet").check()
+    page.get_by_role("button", name="Visa valda i diagrammet").click()
+    shown = page.locator("svg.only-wide" if width == "desktop" else "svg.only-narrow")
+    assert [text[:12] for text in shown.locator("text.end").all_text_contents()] == ["Holma", "Östra Farsta"]
+    looked_at(page, "kpi-chosen", width)
 
 
 def test_pages_work_without_javascript(browser: Browser, whole_way: Site) -> None:

@@ -194,6 +194,16 @@ def test_a_jump_is_judged_within_one_series() -> None:
     assert found({"value": "80"}, {"neighbourhood": "0180C1020", "period": "2022", "value": "20"}) == []
 
 
+def test_a_year_given_twice_is_no_jump() -> None:
+    assert found({"value": "5"}, {"value": "50"}) == ["duplicate-key"]
+
+
+def test_limits_upside_down_are_told_without_a_value_too() -> None:
+    limits = {"ci_lower": "7", "ci_upper": "6"}
+    assert found({**limits, "value": None, "status": "Q"}) == ["confidence-interval"]
+    assert found({**limits, "value": "8"}) == ["confidence-interval"]
+
+
 def test_an_area_known_nowhere_is_unknown_and_not_of_another_vintage() -> None:
     rows = {
         "observations": observations({"neighbourhood": "1280C9990"}),

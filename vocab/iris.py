@@ -4,6 +4,7 @@ The base IRI is configuration; nothing else in the project puts an IRI of ours t
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import quote
 
 from vaven.vocab.periods import parse_period
@@ -45,6 +46,7 @@ REFERENCE_PERIODS = {
 }
 
 
+@lru_cache(maxsize=1 << 16)
 def segment(text: str) -> str:
     """One path segment of an IRI: RFC 3987 letters stay, everything that RFC 3986 reserves is escaped."""
     return "".join(c if ord(c) > 127 or c in "+" else quote(c, safe="") for c in text)

@@ -7,6 +7,7 @@ import calendar
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 
 YEAR = re.compile(r"(\d{4})")
 QUARTER = re.compile(r"(\d{4})-Q([1-4])")
@@ -29,6 +30,7 @@ class Period:
         return self.text.replace("/", "--")
 
 
+@lru_cache(maxsize=1 << 12)
 def parse_period(text: str) -> Period:
     """Read a period. Raises ValueError where the text has no such form, no such day, or ends before it starts."""
     if found := YEAR.fullmatch(text):

@@ -1,5 +1,5 @@
 -- Series of observations with their baseline and target.
--- In:  views observations, targets; table places; parameters kpi, division, key (each may be NULL: no limit)
+-- In:  views observations, targets; table places; parameters kpi, division, key (each may be NULL: no limit), totals (only sex T and age T)
 -- Out: dataset, code, kpi, sex, age, points (list of structs by period), baseline, target (struct or NULL)
 -- Cost: one scan of the columns used, with the KPI pushed down into Parquet.
 WITH chosen AS (
@@ -9,6 +9,7 @@ WITH chosen AS (
     FROM observations o
     JOIN places p ON p.dataset = o.dataset AND p.code = o.neighbourhood
     WHERE ($kpi IS NULL OR o.kpi = $kpi)
+      AND (NOT $totals OR (o.sex = 'T' AND o.age_group = 'T'))
       AND ($division IS NULL OR (p.division = $division AND p.key = $key))
     GROUP BY ALL
 )

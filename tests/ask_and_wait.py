@@ -1,0 +1,20 @@
+"""Put a query to an engine of this process's own and say when it is under way: FOLDER QUERY."""
+
+import sys
+import threading
+from pathlib import Path
+
+from vaven.publisher.answer import EmbeddedEngine
+from vaven.vocab.iris import Iris
+
+JSON = "application/sparql-results+json"
+
+
+def main(folder: str, query: str) -> None:
+    engine = EmbeddedEngine(Path(folder), iris=Iris("http://example.org/"), workers=2, seconds=120)
+    engine.answer("ASK {}", media_type=JSON).close()
+    threading.Timer(1.0, lambda: print("under way", flush=True)).start()
+    engine.answer(query, media_type=JSON)
+
+
+main(*sys.argv[1:])

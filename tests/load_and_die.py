@@ -1,0 +1,19 @@
+"""Load one file into one graph and end this process by SIGKILL at a named step: FOLDER GRAPH FILE CONTENT STEP."""
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+from vaven.publisher.store import EmbeddedStore
+
+
+def main(folder: str, graph: str, file: str, content: str, fatal: str) -> None:
+    def at(step: str) -> None:
+        if step == fatal:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    EmbeddedStore(Path(folder), at).replace({graph: [Path(file)]}, contents={content: 1})
+
+
+main(*sys.argv[1:])

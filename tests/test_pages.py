@@ -1,0 +1,413 @@
+"""The pages on a submission that is valid and still as awkward as one can be, asked through Flask's test client."""
+
+import csv
+import io
+import json
+import re
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from flask import Flask
+from flask.testing import FlaskClient
+from openpyxl import load_workbook
+from rdflib import Graph
+
+from tests.conftest import SAMPLE, words
+from vaven.catalogue.app import create_app
+from vaven.publisher.publish import publish
+from vaven.publisher.settings import Settings
+
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+OWN = 'östra "gården"/1?#%<b>'
+NAME = "<script>alert(1)</script> & ”citat”"
+OWN_AREA = "/area/own/" + quote(f"awkward.{OWN}", safe="")
+COLUMNS = (
+    "neighbourhood", "kpi", "period", "sex", "age_group", "value", "ci_lower", "ci_upper", "status", "method", "note",
+)  # fmt: skip
+
+
+def observations() -> list[dict[str, str]]:
+    """An own area and one that the sample has too: small numbers, quarters, gaps, breaks, many groups, formulas."""
+    rows: list[dict[str, str]] = []
+
+    def add(kpi: str, period: str, value: str, sex: str = "T", age: str = "T", **more: str) -> None:
+        for code in (OWN, "0180C6070"):
+            given = {"neighbourhood": code, "kpi": kpi, "period": period, "sex": sex, "age_group": age, "value": value}
+            rows.append(dict.fromkeys(COLUMNS, "") | {"status": "A", "method": "survey"} | given | more)
+
+    for year, value in enumerate(("0.310", "0.314", "0.318", "0.326"), 2021):
+        add("gini-disponibel", str(year), value)
+    for year, value in (("2021", "50"), ("2022", "52"), ("2023", "54")):
+        add("trygg-morker", year, value, method="illustrative", note='=HYPERLINK("http://example.org")')
+    add("trygg-morker", "2024", "", status="Q", method="", note="@SUM(1)")
+    for sex in "FM":
+        for age in ("16-24", "25-44", "45-64", "65+"):
+            add("trygg-morker", "2020" if sex == "F" else "2022", "40", sex, age)
+            add("trygg-morker", "2024", "44", sex, age)
+    for year, value, status in (("2020", "60", "A"), ("2021", "61", "B"), ("2022", "63", "A"), ("2023", "62", "P")):
+        add("hyresgast-nojdhet", year, value, status=status, ci_lower="55", ci_upper="66" if year != "2022" else "")
+    add("arbetsloshet", "2023-Q4", "7.0")
+    add("arbetsloshet", "2024-Q1", "8.5")
+    add("tillit", "2022", "51", "F")
+    add("tillit", "2023", "52", "F")
+    add("anmalda-brott", "2022-07-01/2023-06-30", "15321.4")
+    add("anmalda-brott", "2023-07-01/2024-06-30", "14000.1")
+    add("bra-halsa", "2024", "", status="Q")
+    add("hyresratt-andel", "2022", "0")
+    return rows
+
+
+def awkward_package(folder: Path) -> Path:
+    tables: dict[str, list[dict[str, str]]] = {
+        "observations": observations(),
+        "neighbourhoods": [
+            {"code": OWN, "level": "own", "vintage": "", "name": NAME, "municipality": "0180"}
+            | {"deso_codes": "0180C6070;0180C6090"},
+            {"code": "0180C6070", "level": "deso", "vintage": "2018", "name": "Rinkeby", "municipality": "0180"}
+            | {"deso_codes": ""},
+        ],
+        "actors": [{"id": "a", "name": "<i>Bolaget</i>", "sector": "private"}],
+        "investments": [
+            {"id": "i", "name": "<b>Satsning</b>", "neighbourhoods": OWN, "actors": "a", "start": "2023-01-01"}
+            | {"end": "", "amount": "", "kind": "other", "kpis": "trygg-morker", "comparison_areas": "0180C6070"}
+        ],
+    }
+    package = json.loads((SAMPLE / "package" / "datapackage.json").read_text("utf-8"))
+    package["name"] = "awkward"
+    package["vaven"]["title"] = {"sv": "</script><script>alert(1)</script> Å & B"}
+    package["resources"] = [r for r in package["resources"] if r["name"] in tables]
+    for name, rows in tables.items():
+        with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as lines:
+            writer = csv.DictWriter(lines, rows[0])
+            writer.writeheader()
+            writer.writerows(rows)
+    (folder / "datapackage.json").write_text(json.dumps(package), "utf-8")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    settings = Settings(home=tmp_path_factory.mktemp("pages"), base_iri="http://localhost/", upload_mb=1)
+    publish(SAMPLE / "exempel.xlsx", settings)
+    publish(awkward_package(tmp_path_factory.mktemp("awkward")), settings)
+    made = create_app(settings)
+    yield made
+    made.extensions["vaven"].close()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def page(client: FlaskClient, path: str, status: int = 200) -> str:
+    answer = client.get(path, headers=BROWSER)
+    assert answer.status_code == status, path
+    assert answer.mimetype == "text/html"
+    return answer.get_data(as_text=True)
+
+
+def card(text: str, name: str) -> str:
+    """The words of one KPI's card on an area's page."""
+    found = re.search(rf'<article class="kpi-card" id="{name}".*?</article>', text, re.DOTALL)
+    assert found, name
+    return found[0]
+
+
+def plain(markup: str) -> str:
+    return words(re.sub(r"<[^>]*>", " ", markup))
+
+
+# Figures say what the data says.
+
+
+def test_small_numbers_keep_the_decimals_that_tell_them_apart(client: FlaskClient) -> None:
+    found = card(page(client, "/area/deso2018/0180C6070"), "gini-disponibel")
+    assert "0,326 index · 2024 +0,016 sedan 2021: sämre" in plain(found)
+    ticks = re.findall(r'text-anchor="end">([^<]*)<', found.split("</svg>")[0])
+    assert len(ticks) == len(set(ticks)) > 2
+
+
+def test_a_change_is_worded_by_direction_and_never_reaches_over_a_break(client: FlaskClient) -> None:
+    text = page(client, OWN_AREA)
+    assert "−1 321,3 sedan juli 2022 – juni 2023: bättre" in plain(card(text, "anmalda-brott"))
+    assert "+1,5 sedan kvartal 4 2023: sämre" in plain(card(text, "arbetsloshet"))
+    assert "+1 sedan 2021: bättre" in plain(card(text, "hyresgast-nojdhet"))
+
+
+def test_a_missing_last_value_is_told_and_the_made_up_ones_stay_marked(client: FlaskClient) -> None:
+    found = card(page(client, OWN_AREA), "trygg-morker")
+    assert "54 % · 2023" in plain(found)
+    assert "2024: Saknas: visas inte (undertryckt)" in plain(found)
+    assert "Påhittat exempel" in found
+    assert 'class="mark-missing"' in found
+
+
+def test_figures_of_women_alone_are_not_passed_off_as_everybodys(client: FlaskClient) -> None:
+    assert "52 % · Kvinnor · 2023" in plain(card(page(client, OWN_AREA), "tillit"))
+
+
+def test_every_period_of_every_group_is_in_the_table_and_few_enough_in_the_chart(client: FlaskClient) -> None:
+    found = card(page(client, OWN_AREA), "trygg-morker")
+    table = found[found.index("<table") :]
+    assert re.findall(r'class="num">(\d{4})<', table) == ["2020", "2021", "2022", "2023", "2024"]
+    assert table.count('<th scope="row">') == 9
+    assert found.split("</svg>")[0].count('<g class="line') == 6
+    assert "Diagrammet visar 6 av 9 grupper" in found
+
+
+def test_what_two_partners_measured_is_never_drawn_as_one(client: FlaskClient) -> None:
+    text = page(client, "/area/deso2018/0180C6070")
+    ours, theirs = card(text, "trygg-morker"), card(text, "trygg-morker-exempel-tre-kommuner")
+    assert {"54" in ours, "59,8" in theirs} == {True}
+    assert '<a href="/dataset/awkward">' in ours
+    assert '<a href="/dataset/exempel-tre-kommuner">' in theirs
+    assert len(re.findall(r' id="([^"]*)"', text)) == len(set(re.findall(r' id="([^"]*)"', text)))
+
+
+def test_an_interval_is_a_band_where_it_is_whole_and_whiskers_where_it_is_not(client: FlaskClient) -> None:
+    found = card(page(client, OWN_AREA), "hyresgast-nojdhet").split("</svg>")[0]
+    assert "mark-break" in found
+    assert "mark-provisional" in found
+    assert found.count('class="whisker') == 3
+
+
+def test_areas_without_a_value_to_show_are_not_kept_quiet(client: FlaskClient) -> None:
+    assert "2 områden har lämnat uppgift" in page(client, "/kpi/bra-halsa")
+    assert "Värde saknas" in plain(page(client, OWN_AREA))
+
+
+def test_a_kpi_chart_shows_the_areas_that_are_asked_for(client: FlaskClient) -> None:
+    address = "/kpi/trygg-morker?area=deso2018/1280C1430&area=deso2018/0180C1010"
+    found = page(client, address).split("</svg>")[0]
+    assert re.findall(r'<text class="end[^>]*>([^<]*)<', found) == ["Holma", "Östra Farsta Strand"]
+
+
+def test_only_verified_counterparts_are_shown(client: FlaskClient) -> None:
+    assert "N00610" in page(client, "/kpi/trygg-morker")
+
+
+# Any name and any code leads somewhere, and nothing of it is run.
+
+
+def test_names_from_a_submission_are_text_on_every_page(client: FlaskClient) -> None:
+    for path in ("/", "/areas", OWN_AREA, "/kpi/trygg-morker", "/dataset/awkward", "/investment/awkward.i"):
+        text = page(client, path)
+        assert "<script>alert" not in text, path
+        assert "<b>Satsning" not in text, path
+
+
+def test_an_own_area_with_any_code_has_its_page_identifier_and_files(client: FlaskClient) -> None:
+    listed = page(client, "/areas?q=citat")
+    link = re.search(r'href="(/area/own/[^"]*)"', listed)
+    assert link
+    assert words(NAME).replace("<", "&lt;").replace(">", "&gt;").split(" &")[0] in page(client, link[1])
+    moved = client.get("/id" + OWN_AREA, headers=BROWSER)
+    assert (moved.status_code, moved.headers["Location"]) == (303, OWN_AREA)
+    turtle = client.get("/id" + OWN_AREA, headers={"Accept": "text/turtle"}, follow_redirects=True)
+    assert len(Graph().parse(data=turtle.get_data(), format="turtle")) > 3
+    assert client.get(OWN_AREA + ".csv").mimetype == "text/csv"
+    observed = json.loads(client.get(OWN_AREA + ".json").data)[0]["iri"].removeprefix("http://localhost")
+    assert client.get(observed, headers={"Accept": "text/turtle"}, follow_redirects=True).status_code == 200
+
+
+def test_structured_data_in_the_page_can_be_read(client: FlaskClient) -> None:
+    found = re.search(
+        r'<script type="application/ld\+json">(.*?)</script>', page(client, "/dataset/awkward"), re.DOTALL
+    )
+    assert found
+    described = json.loads(found[1])
+    assert described["@type"] == "Dataset"
+    assert described["name"].endswith("Å & B")
+
+
+def test_no_spreadsheet_runs_what_a_partner_wrote(client: FlaskClient) -> None:
+    text = client.get("/kpi/trygg-morker.csv").get_data(as_text=True)
+    notes = {row["note"] for row in csv.DictReader(io.StringIO(text))}
+    assert "'@SUM(1)" in notes
+    assert not any(note.startswith(("=", "@")) for note in notes)
+    book = load_workbook(io.BytesIO(client.get("/kpi/trygg-morker.xlsx").data))
+    assert {cell.data_type for row in book.active.iter_rows() for cell in row} <= {"s", "n", "inlineStr"}
+
+
+# Languages, errors, negotiation.
+
+
+@pytest.mark.parametrize(
+    ("accept", "cookie", "query", "expected"),
+    [
+        ("", "", "", "sv"),
+        ("en-US,en;q=0.9,sv;q=0.8", "", "", "en"),
+        ("de,fr;q=0.5", "", "", "sv"),
+        ("en", "lang=sv", "", "sv"),
+        ("en", "lang=sv", "?lang=en", "en"),
+        ("", "lang=xx", "?lang=../../etc", "sv"),
+    ],
+)
+def test_the_language_is_the_visitors(app: Flask, accept: str, cookie: str, query: str, expected: str) -> None:
+    headers = BROWSER | {"Accept-Language": accept, "Cookie": cookie}
+    answer = app.test_client(use_cookies=False).get("/" + query, headers=headers)
+    assert answer.headers["Content-Language"] == expected
+    assert {"Accept-Language", "Cookie"} <= answer.vary.as_set(preserve_casing=True)
+
+
+def test_the_language_switch_keeps_the_page_and_its_question(client: FlaskClient) -> None:
+    text = page(client, "/areas?q=%22%3E%3Cscript%3E&lang=en")
+    assert re.search(r'class="language" href="/areas\?q=%22%3E%3Cscript%3E&amp;lang=sv"', text)
+
+
+def test_one_is_not_many(client: FlaskClient) -> None:
+    assert "Ett område med värden för ”holma”" in page(client, "/areas?q=holma")
+    assert "Inget område heter så" in page(client, "/areas?q=" + "x" * 3000)
+
+
+def test_areas_are_found_by_municipality_even_where_they_have_no_values(client: FlaskClient) -> None:
+    assert "1281C1" in page(client, "/areas?q=lund")
+    assert "0180C6070" in page(client, "/areas?q=stockholm+rinkeby")
+
+
+@pytest.mark.parametrize(
+    "path", ["/x", "/kpi/x", "/area/own/x", "/dataset/x", "/dataset/awkward/9", "/help/x", "/id/x"]
+)
+def test_what_is_not_there_is_told_in_the_readers_form(client: FlaskClient, path: str) -> None:
+    assert "Sidan finns inte" in page(client, path, 404)
+    problem = client.get(path, headers={"Accept": "application/json"})
+    assert (problem.status_code, problem.mimetype) == (404, "application/problem+json")
+
+
+@pytest.mark.parametrize("name", ["x%EF%BF%BE", "x%FF", "x%EE%80%80", "area", "a//b", "kpi/" + "x" * 5000, "%3E%20%7B"])
+def test_no_identifier_brings_the_server_down(client: FlaskClient, name: str) -> None:
+    for accept in ("text/html", "text/turtle", "text/html;q=nan, */*;q=0.1"):
+        assert client.get("/id/" + name, headers={"Accept": accept}).status_code == 404
+
+
+def test_areas_above_the_figures_are_described_where_they_have_no_page(client: FlaskClient) -> None:
+    for name in ("kommun/0180", "lan/01"):
+        assert client.get(f"/id/area/{name}", headers=BROWSER).headers["Location"] == f"/doc/area/{name}"
+        assert "skos:" in page(client, f"/doc/area/{name}")
+
+
+def test_a_wrong_method_and_a_wrong_request_are_not_our_fault(client: FlaskClient) -> None:
+    refused = client.post("/datasets", headers=BROWSER)
+    assert refused.status_code == 405
+    assert {"GET", "HEAD", "OPTIONS"} == set(refused.headers["Allow"].split(", "))
+    assert client.post("/datasets", headers={"Accept": "application/json"}).mimetype == "application/problem+json"
+
+
+@pytest.mark.parametrize("path", ["/", "/dataset/awkward", "/x", "/catalog.ttl", "/kpi/trygg-morker.csv"])
+def test_every_answer_carries_the_security_headers(client: FlaskClient, path: str) -> None:
+    headers = client.get(path, headers=BROWSER).headers
+    policy = headers["Content-Security-Policy"]
+    assert "default-src 'none'" in policy
+    assert "unsafe" not in policy
+    assert "frame-ancestors 'none'" in policy
+    assert headers["X-Content-Type-Options"] == "nosniff"
+    assert "Referrer-Policy" in headers
+
+
+def test_no_style_and_no_script_stands_in_a_page(client: FlaskClient) -> None:
+    for path in ("/", OWN_AREA, "/kpi/trygg-morker", "/validate", "/sparql", "/dataset/awkward"):
+        text = page(client, path)
+        assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?! src=| type=\"application/ld)", text), path
+
+
+# Downloads.
+
+
+def test_a_release_file_is_tagged_kept_for_ever_and_sent_in_parts(client: FlaskClient) -> None:
+    path = "/dataset/awkward/1/observations.parquet"
+    whole = client.get(path)
+    assert "immutable" in whole.headers["Cache-Control"]
+    assert client.head(path).headers["Content-Length"] == str(len(whole.data))
+    assert client.get(path, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
+    part = client.get(path, headers={"Range": "bytes=-8"})
+    assert (part.status_code, part.data) == (206, whole.data[-8:])
+    assert part.headers["Content-Range"] == f"bytes {len(whole.data) - 8}-{len(whole.data) - 1}/{len(whole.data)}"
+    assert client.get(path, headers={"Range": "bytes=99999999-"}).status_code == 416
+
+
+@pytest.mark.parametrize("ending", ["ttl", "jsonld", "nt"])
+def test_a_form_made_on_request_is_whole_and_made_only_when_needed(client: FlaskClient, ending: str) -> None:
+    path = f"/dataset/awkward/1/observations.{ending}"
+    whole = client.get(path)
+    assert whole.content_length == len(whole.data)
+    graph = Graph().parse(data=whole.data, format={"jsonld": "json-ld"}.get(ending, ending))
+    assert len(set(graph.subjects())) == len(observations())
+    assert client.get(path, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
+    assert client.head(path).headers["ETag"] == whole.headers["ETag"]
+
+
+@pytest.mark.parametrize("name", ["..%2f..%2frecords.sqlite", "%2e%2e", "x.csv", "observations.csv%00"])
+def test_only_files_of_the_release_are_handed_out(client: FlaskClient, name: str) -> None:
+    assert client.get(f"/dataset/awkward/1/{name}").status_code == 404
+
+
+# The validate page.
+
+
+def upload(client: FlaskClient, name: str, content: bytes, query: str = "", accept: str = BROWSER["Accept"]) -> str:
+    sent = {"file": (io.BytesIO(content), name)}
+    answer = client.post("/validate" + query, data=sent, headers={"Accept": accept})
+    assert answer.status_code == 200, name
+    return answer.get_data(as_text=True)
+
+
+@pytest.mark.parametrize(
+    "name", ["..", ".", "a/b", "C:\\x\\y.csv", "😀" * 130 + ".csv", "x\0.csv", "-rf", "<i>.csv", " "]
+)
+def test_a_file_of_any_name_is_checked(client: FlaskClient, name: str) -> None:
+    assert "Underkänd" in upload(client, name, b"a;b\n1;2\n")
+
+
+def test_nothing_of_an_upload_stays(client: FlaskClient) -> None:
+    upload(client, "x.csv", b"a;b\n1;2\n")
+    assert list(Path(tempfile.gettempdir()).glob("vaven-upload-*")) == []
+
+
+def test_cells_are_quoted_as_text_whatever_stands_in_them(client: FlaskClient) -> None:
+    cells = "Område;Nyckeltal;Period;Värde\n<script>alert(1)</script>;{field};{0};%s{}\n"
+    text = upload(client, "x.csv", cells.encode())
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
+    assert "<script>alert" not in text
+    assert "{field}" in text
+
+
+def test_the_report_comes_as_json_and_text_too(client: FlaskClient) -> None:
+    cells = "Område;Nyckeltal;Period;Värde\n180C6070;trygg-morker;2023;64,5\n".encode("cp1252")
+    assert json.loads(upload(client, "x.csv", cells, "?format=json&lang=en"))["verdict"] == "invalid"
+    assert json.loads(upload(client, "x.csv", cells, accept="application/json"))["findings"][0]["cell"] == "A2"
+    assert upload(client, "x.csv", cells, "?format=text&lang=en").startswith("INVALID")
+
+
+def test_places_in_a_package_name_their_table(client: FlaskClient, tmp_path: Path) -> None:
+    folder = awkward_package(tmp_path)
+    faulty = (folder / "observations.csv").read_text("utf-8").replace("0.310", "31")
+    (folder / "observations.csv").write_text(faulty, "utf-8")
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        for path in folder.iterdir():
+            archive.write(path, path.name)
+    text = upload(client, "paket.zip", packed.getvalue())
+    assert re.search(r"<code>[^<]*Observationer!F2</code>", text)
+
+
+def test_a_file_too_large_and_no_file_are_told_apart(client: FlaskClient) -> None:
+    large = {"file": (io.BytesIO(b"a;b\n" + b"1;2\n" * 300_000), "x.csv")}
+    answer = client.post("/validate", data=large, headers=BROWSER)
+    assert answer.status_code == 413
+    assert "Filen är för stor" in answer.get_data(as_text=True)
+    assert "Välj en fil först" in client.post("/validate", headers=BROWSER).get_data(as_text=True)
+    nothing = client.post("/validate", headers={"Accept": "application/json"})
+    assert (nothing.status_code, nothing.mimetype) == (400, "application/problem+json")
+
+
+def test_the_template_comes_in_both_languages_with_the_municipalitys_areas(client: FlaskClient) -> None:
+    for language in ("sv", "en"):
+        answer = client.get(f"/template.xlsx?kommun=0180&lang={language}")
+        assert answer.status_code == 200
+        assert len(load_workbook(io.BytesIO(answer.data)).sheetnames) >= 6
+    assert client.get("/template.xlsx?kommun=9999").status_code == 404
