@@ -12,6 +12,7 @@ from zipfile import BadZipFile
 from openpyxl import Workbook, load_workbook
 from openpyxl.comments import Comment
 from openpyxl.styles import Font, PatternFill
+from openpyxl.utils.exceptions import InvalidFileException
 
 from vaven.schemas.content import content_of
 from vaven.schemas.delimited import read_delimited
@@ -41,8 +42,10 @@ def _open(source: Path) -> Workbook:
         return _from_rows(read_delimited(source, content.encoding).rows)
     if content.kind == "workbook":
         try:
-            return load_workbook(source)
-        except (BadZipFile, KeyError, ValueError, OSError) as cause:
+            # From an open file, since openpyxl judges a path by its ending.
+            with source.open("rb") as file:
+                return load_workbook(file)
+        except (InvalidFileException, BadZipFile, KeyError, ValueError, OSError) as cause:
             remedy = "Open it in Excel or LibreOffice, save it as .xlsx and try again."
             raise WrongUse(f"{source.name} can't be written back.", remedy=remedy) from cause
     raise WrongUse("Only a CSV or a workbook can be handed back.", remedy="Use --format text or json for a package.")

@@ -35,10 +35,14 @@ class Site:
         return vaven(*arguments, environment=self.environment)
 
 
-def vaven(*arguments: str | Path, environment: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
-    """The installed command, as a person types it."""
+def vaven(
+    *arguments: str | Path, environment: Mapping[str, str] | None = None, folder: Path | None = None
+) -> "subprocess.CompletedProcess[str]":
+    """The installed command, as a person types it in a folder."""
     command = [str(VAVEN), *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment, check=False)
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=120, env=environment, cwd=folder, check=False
+    )
 
 
 def free_port() -> int:

@@ -80,6 +80,13 @@ def test_sarif_names_rule_line_and_column(tmp_path: Path) -> None:
     assert all(run["tool"]["driver"]["rules"][r["ruleIndex"]]["id"] == r["ruleId"] for r in run["results"])
 
 
+def test_an_old_workbook_that_cannot_be_written_back_is_told_so(shared: Path) -> None:
+    done = vaven("validate", shared / "frictionless-py-data" / "table.xls", "--format", "xlsx", "--output", "x.xlsx")
+    assert done.returncode == 2
+    assert ".xlsx" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def test_a_valid_workbook_comes_back_valid(tmp_path: Path) -> None:
     target = tmp_path / "ut.xlsx"
     assert vaven("validate", SAMPLE / "exempel.xlsx", "--format", "xlsx", "--output", target).returncode == 0

@@ -3,6 +3,8 @@
 import ast
 import configparser
 import re
+import shlex
+import shutil
 import string
 import subprocess
 import sys
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import ROOT, vaven
+from tests.conftest import ROOT, SAMPLE, environment, vaven
 from vaven.catalogue.cli import build_parser
 from vaven.schemas.check import RULE_MODULES
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
@@ -128,6 +130,18 @@ def test_every_command_has_help() -> None:
         assert done.returncode == 0
         assert len(done.stdout) > 100
         assert f"vaven {name}" in readme, f"README does not name `vaven {name}`"
+
+
+def test_every_command_line_of_the_readme_runs(tmp_path: Path) -> None:
+    """Serving goes on until it is stopped, so those two commands run in test_whole_way and in `make demo`."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    lines = [shlex.split(line, comments=True) for line in readme.splitlines() if line.startswith("vaven ")]
+    shutil.copy(SAMPLE / "exempel.xlsx", tmp_path / "FILE")
+    run = [line for line in lines if line[1] not in ("serve", "demo")]
+    assert len(run) >= 6
+    for line in run:
+        done = vaven(*line[1:], environment=environment(tmp_path / "home", 8000), folder=tmp_path)
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
 
 
 def test_readme_names_what_there_is() -> None:
