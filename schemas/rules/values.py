@@ -148,11 +148,15 @@ def _duplicates(on: Checking, *, same: bool) -> Iterator[Hit]:
     # 5 and 5.0 are one value; a text that is no number stands for itself.
     value = f'coalesce({typed(on.schema["value"])}::VARCHAR, "value")' if on.has("value") else _all_columns(on)
     complete = " AND ".join(f'"{n}" IS NOT NULL' for n in on.schema.primary_key if on.schema[n].required)
-    query = f"""WITH keyed AS (
+    # Grouping one number a row is cheap; only the few rows whose hash stands twice are compared in full.
+    query = f"""WITH twice AS (
+            SELECT hash({key}) AS h FROM {on.table.relation} WHERE {complete} GROUP BY h HAVING count(*) > 1),
+        keyed AS (
             SELECT _row, min(_row) OVER same_key AS first_row, count(*) OVER same_key AS times,
                 min({value}) OVER same_key = max({value}) OVER same_key OR
                     (min({value}) OVER same_key) IS NULL AS equal
-            FROM {on.table.relation} WHERE {complete} WINDOW same_key AS (PARTITION BY {key}))
+            FROM {on.table.relation} WHERE {complete} AND hash({key}) IN (SELECT h FROM twice)
+            WINDOW same_key AS (PARTITION BY {key}))
         SELECT _row, first_row FROM keyed WHERE times > 1 AND _row > first_row AND equal = {same} ORDER BY _row"""
     for row, first in on.work.execute(query).fetchall():
         yield Hit(row, on.schema.primary_key[0], None, {"other": first})
@@ -176,11 +180,17 @@ def jump(on: Checking) -> Iterator[Hit]:
         p for p, n in zip(key_of(on.table, on.schema), on.schema.primary_key, strict=True) if n != "period"
     )
     status = "coalesce(status, 'A')" if on.has("status") else "'A'"
-    query = f"""WITH series AS (
+    in_range = "value_n BETWEEN coalesce(kpi_min, value_n) AND kpi_max_or_inf"
+    yearly = rf"regexp_full_match(period, '\d{{4}}') AND {in_range}"
+    # A series whose least and greatest values are close has no jump, so only the others are put in order.
+    query = f"""WITH wide AS (
+            SELECT hash({parts}) AS h FROM {on.view} WHERE {yearly} GROUP BY h
+            HAVING CASE WHEN bool_or(kpi_percent) THEN max(value_n) - min(value_n) > {JUMP_POINTS}
+                ELSE max(value_n) > {JUMP_FACTOR} * coalesce(min(value_n) FILTER (value_n > 0), max(value_n)) END),
+        series AS (
             SELECT _row, value, value_n, kpi_percent, period, {status} AS status,
                 lag(value_n) OVER w AS before, lag(period) OVER w AS since, lag({status}) OVER w AS status_before
-            FROM {on.view} WHERE regexp_full_match(period, '\\d{{4}}')
-                AND value_n BETWEEN coalesce(kpi_min, value_n) AND kpi_max_or_inf
+            FROM {on.view} WHERE {yearly} AND hash({parts}) IN (SELECT h FROM wide)
             WINDOW w AS (PARTITION BY {parts} ORDER BY period))
         SELECT _row, value, format('{{:g}}', before), since FROM series
         WHERE since < period AND status NOT IN ('B', 'D') AND status_before <> 'D'
