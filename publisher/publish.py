@@ -93,9 +93,13 @@ def _publish(
             made = release(tables, Path(folder), default_licence=settings.default_licence)
         record = records.reserve(made.dataset, made.sha256, kept.name, source.name)
         is_new = record.visible_at is None
+        if is_new:
+            records.note_step(record, "received", kept.name)
+            records.note_step(record, "validated", report.verdict.value)
         if record.manifest is None:
             progress("released")
             record = _store_release(settings, records, record, made, report, note)
+            records.note_step(record, "released")
         progress("in-graph")
         _load(settings, records, store, record)
         progress("visible")

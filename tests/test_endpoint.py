@@ -141,6 +141,14 @@ def test_an_endless_query_ends_at_the_deadline_while_others_are_answered(whole_w
     assert ask(whole_way, "ASK { ?s ?p ?o }")[0] == 200
 
 
+def test_a_query_that_only_goes_on_ends_at_the_deadline(whole_way: Site) -> None:
+    """Counting needs no memory, so that nothing but the deadline (8 s here) can end it."""
+    started = time.monotonic()
+    status, _, body = ask(whole_way, "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }")
+    assert (status, json.loads(body)["type"].endswith("help/sparql-timeout")) == (504, True)
+    assert time.monotonic() - started >= 8
+
+
 def test_more_endless_queries_than_workers_are_told_to_come_back(whole_way: Site) -> None:
     statuses: list[int] = []
     # Counting takes no memory, so that only the deadline ends it.

@@ -16,6 +16,7 @@ from tests.conftest import ROOT, SAMPLE
 from vaven.publisher.answer import open_engine
 from vaven.publisher.collection import Collection
 from vaven.publisher.publish import Refused, publish
+from vaven.publisher.records import Records
 from vaven.publisher.settings import Settings
 from vaven.publisher.store import EmbeddedStore
 from vaven.vocab.errors import NotReadable
@@ -247,6 +248,15 @@ def test_running_queries_keep_their_snapshot_while_a_new_one_takes_over(settings
     assert before.file.read() != after.file.read()
     assert EmbeddedStore(settings.graph_folder).contents() == {SLUG: 2}
     engine.close()
+
+
+def test_every_step_is_in_the_records_in_its_order(settings: Settings) -> None:
+    publish(SAMPLE / "exempel.xlsx", settings)
+    records = Records(settings.database)
+    steps = records.steps(SLUG, 1)
+    records.close()
+    assert [s.step for s in steps] == ["received", "validated", "released", "in-graph", "in-ckan"]
+    assert (steps[1].result, steps[-1].result) == ("valid", "not configured")
 
 
 def test_the_receipt_names_the_file_that_came_in(settings: Settings) -> None:

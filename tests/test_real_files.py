@@ -2,11 +2,11 @@
 
 from pathlib import Path
 
-import olefile
 import pytest
+from msoffcrypto.format.ooxml import OOXMLFile
 from openpyxl import Workbook
 
-from tests.conftest import SHARED, vaven
+from tests.conftest import SAMPLE, SHARED, vaven
 from vaven.schemas.check import validate
 from vaven.schemas.report import as_text
 
@@ -37,7 +37,7 @@ def test_scbs_table_is_recognised_by_its_area_codes(shared: Path) -> None:
 @pytest.mark.parametrize("name", ["tom.csv", "rapport.csv", "utan-rader.xlsx", "skyddad.xlsx", "finns-inte.csv"])
 @pytest.mark.parametrize(("language", "verdict"), [("sv", "INTE KONTROLLERAD"), ("en", "NOT CHECKED")])
 def test_what_cannot_be_read_is_not_checked_and_says_why(
-    tmp_path: Path, shared: Path, name: str, language: str, verdict: str
+    tmp_path: Path, name: str, language: str, verdict: str
 ) -> None:
     path = tmp_path / name
     if name == "tom.csv":
@@ -50,7 +50,7 @@ def test_what_cannot_be_read_is_not_checked_and_says_why(
         book.active.append(["Område", "Nyckeltal", "Period", "Värde"])
         book.save(path)
     elif name == "skyddad.xlsx":
-        path.write_bytes(protected_workbook(shared))
+        protect(SAMPLE / "exempel.xlsx", path)
     done = vaven("validate", path, "--lang", language)
     assert done.returncode == 2
     assert done.stdout.startswith(verdict)
@@ -60,15 +60,7 @@ def test_what_cannot_be_read_is_not_checked_and_says_why(
     assert language == "en" or reasons.get(name, "rader") in done.stdout
 
 
-def protected_workbook(shared: Path) -> bytes:
-    """A compound file whose directory names the stream EncryptedPackage, as a workbook with a password has.
-
-    Made of a real .xls by renaming its one stream (MS-OFFCRYPTO 1.3.3 names the streams of an encrypted package).
-    """
-    source = shared / "frictionless-py-data" / "table.xls"
-    content = source.read_bytes()
-    assert olefile.isOleFile(source)
-    old, new = "Workbook", "EncryptedPackage"
-    entry = content.index(old.encode("utf-16-le"))
-    named = new.encode("utf-16-le").ljust(64, b"\0") + (2 * len(new) + 2).to_bytes(2, "little")
-    return content[:entry] + named + content[entry + 66 :]
+def protect(source: Path, target: Path) -> None:
+    """Encrypt a workbook with a password, as Excel does (MS-OFFCRYPTO 2.3.4, agile encryption)."""
+    with source.open("rb") as plain, target.open("wb") as encrypted:
+        OOXMLFile(plain).encrypt("hemligt", encrypted)
