@@ -173,6 +173,9 @@ def storage(settings: Settings) -> Storage:
 def _keep_original(source: Path, folder: Path) -> Path:
     """Copy the submission to `originals/{sha256}/`, which is never public. A folder is kept as its files."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for left in folder.glob("part-*"):
+        # A copy that was cut off: nobody else is at work here, since one process publishes at a time.
+        shutil.rmtree(left)
     paths = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
     digest = hashlib.sha256()
     for path in paths:

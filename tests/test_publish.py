@@ -250,6 +250,15 @@ def test_running_queries_keep_their_snapshot_while_a_new_one_takes_over(settings
     engine.close()
 
 
+def test_a_copy_of_the_original_that_was_cut_off_is_swept_up(settings: Settings) -> None:
+    cut_off = settings.home / "originals" / "part-abc"
+    cut_off.mkdir(parents=True)
+    (cut_off / "exempel.xlsx").write_bytes(b"half")
+    publish(SAMPLE / "exempel.xlsx", settings)
+    (kept,) = (settings.home / "originals").iterdir()
+    assert (kept / "exempel.xlsx").read_bytes() == (SAMPLE / "exempel.xlsx").read_bytes()
+
+
 def test_every_step_is_in_the_records_in_its_order(settings: Settings) -> None:
     publish(SAMPLE / "exempel.xlsx", settings)
     records = Records(settings.database)
