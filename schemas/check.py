@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
 from vaven.schemas.compile import SQL_TYPES, Check, checks, describe_field, quoted, typed
 from vaven.schemas.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.read import read
@@ -19,6 +20,7 @@ from vaven.schemas.rules.persons import masked
 from vaven.schemas.rules.registry import RULES, Checking, Hit, Rule, severity_of
 from vaven.schemas.standard import RESOURCES, STANDARD_VERSION, standard
 from vaven.schemas.tables import Table, Tables
+from vaven.schemas.thresholds import PROPOSED, Thresholds
 from vaven.vocab import register
 from vaven.vocab.errors import NotReadable
 
@@ -51,17 +53,27 @@ class _Findings:
         return self.places[code, resource] < LISTED
 
 
-def validate(source: Path | str, *, slug: str | None = None, today: date | None = None) -> Report:
+def validate(
+    source: Path | str,
+    *,
+    slug: str | None = None,
+    today: date | None = None,
+    choices: Choices = AS_FOUND,
+    thresholds: Thresholds = PROPOSED,
+    progress: Progress = quietly,
+) -> Report:
     """Read and check a file. Never raises for what is in it: an unreadable file is a report "not checked"."""
     path = Path(source)
     try:
-        with read(path, slug=slug) as tables:
-            return check(tables, today=today)
+        with read(path, slug=slug, choices=choices, progress=progress) as tables:
+            return check(tables, today=today, thresholds=thresholds, progress=progress)
     except NotReadable as reason:
         return not_checked(path, reason)
 
 
-def check(tables: Tables, *, today: date | None = None) -> Report:
+def check(
+    tables: Tables, *, today: date | None = None, thresholds: Thresholds = PROPOSED, progress: Progress = quietly
+) -> Report:
     """All findings about tables that were read. Costs one scan a table, and one more for each rule with faults."""
     found = _Findings()
     for problem in tables.problems:
@@ -70,9 +82,10 @@ def check(tables: Tables, *, today: date | None = None) -> Report:
     if "observations" not in tables.tables and not found.counts["not-the-standard"]:
         found.add(Finding("observations-missing", Severity.ERROR))
     _register_kpis(tables.workspace)
-    for resource in RESOURCES:
+    for i, resource in enumerate(RESOURCES):
         if table := tables.tables.get(resource):
-            _check_table(tables, table, today or date.today(), found)
+            _check_table(tables, table, today or date.today(), thresholds, found)
+        progress("checking", (i + 1) / len(RESOURCES))
     order = {resource: i for i, resource in enumerate(RESOURCES)}
     found.listed.sort(key=lambda f: (order.get(f.resource or "", -1), f.row or 0, f.column or "", f.code))
     return Report(
@@ -109,9 +122,9 @@ def _verdict(severities: set[Severity]) -> Verdict:
     return Verdict.VALID_WITH_WARNINGS if Severity.WARNING in severities else Verdict.VALID
 
 
-def _check_table(tables: Tables, table: Table, today: date, found: _Findings) -> None:
+def _check_table(tables: Tables, table: Table, today: date, thresholds: Thresholds, found: _Findings) -> None:
     schema = standard()[table.resource]
-    on = Checking(tables, table, schema, standard(), _view(tables.workspace, table), today)
+    on = Checking(tables, table, schema, standard(), _view(tables.workspace, table), today, thresholds)
     rules = [rule for rule in RULES.values() if rule.resource in ("", table.resource)]
     by_row = [*checks(table, schema), *(c for rule in rules if rule.by_row for c in rule.by_row(on))]
     _check_rows(on, by_row, found)

@@ -14,6 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from vaven.schemas.about import SHEET_NAMES, about_of_descriptor, about_of_file, about_of_sheet
+from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
 from vaven.schemas.columnar import drop_columns, load_columns
 from vaven.schemas.content import content_of
 from vaven.schemas.delimited import read_delimited
@@ -58,7 +59,14 @@ class _Reading:
     notes: list[Finding] = field(default_factory=list)
 
 
-def read(source: Path, *, slug: str | None = None, memory_mb: int = 500) -> Tables:
+def read(
+    source: Path,
+    *,
+    slug: str | None = None,
+    choices: Choices = AS_FOUND,
+    progress: Progress = quietly,
+    memory_mb: int = 500,
+) -> Tables:
     """Read a CSV, workbook or data package (folder, json or zip). Nothing outside the source is opened.
 
     Raises NotReadable with a reason. Memory is bounded by `memory_mb` for DuckDB, which spills to the

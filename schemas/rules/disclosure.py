@@ -15,8 +15,6 @@ from vaven.vocab import register
 LIKE_A_NUMBER = r"\d{6}[-+ ]?\d{4}"
 # In a column of persons nearly all numbers pass the check digit, in a column of codes about one in ten.
 PERSONS_SHARE = 0.5
-SMALL_COUNT = 5
-SMALL_BASE = {"survey": 30, "register": 10}
 
 
 @wide_rule("personal-number", Severity.ERROR, "")
@@ -65,21 +63,23 @@ def _candidates(on: Checking, name: str) -> list[tuple[int, str]]:
 def small_count(on: Checking) -> Iterator[Check]:
     """A count of one to four people, or a share of so few that the count can be worked out.
 
-    Ours (DOMAIN section 4): counts from 1 to 4, shares with a denominator under 10 from a register or under 30
+    Ours (DOMAIN section 4, schemas/thresholds.py): counts, shares of few people in a register, and shares of few
     respondents in a survey. Illustrative values are nobody's.
     """
+    limits = on.thresholds
+    base = limits.small_base_register
     real = "coalesce(method, '') <> 'illustrative'" if on.has("method") else "TRUE"
     shown = "value_n IS NOT NULL"
     if on.has("numerator", "value", "kpi"):
         of_people = f"kpi IN ({', '.join(repr(slug) for slug in _about_people())})"
-        where = f"{real} AND {shown} AND {of_people} AND numerator_n > 0 AND numerator_n < {SMALL_COUNT}"
-        yield Check("small-count", "numerator", where, {"limit": f"'{SMALL_COUNT}'"})
+        where = f"{real} AND {shown} AND {of_people} AND numerator_n > 0 AND numerator_n < {limits.small_count}"
+        yield Check("small-count", "numerator", where, {"limit": f"'{limits.small_count}'"})
     if on.has("denominator", "value", "kpi"):
-        where = f"{real} AND {shown} AND kpi_share AND denominator_n > 0 AND denominator_n < {SMALL_BASE['register']}"
-        yield Check("small-count", "denominator", where, {"limit": f"'{SMALL_BASE['register']}'"})
+        where = f"{real} AND {shown} AND kpi_share AND denominator_n > 0 AND denominator_n < {base}"
+        yield Check("small-count", "denominator", where, {"limit": f"'{base}'"})
     if on.has("sample_size", "value", "kpi"):
-        where = f"{real} AND {shown} AND kpi_share AND sample_size_n > 0 AND sample_size_n < {SMALL_BASE['survey']}"
-        yield Check("small-count", "sample_size", where, {"limit": f"'{SMALL_BASE['survey']}'"})
+        where = f"{real} AND {shown} AND kpi_share AND sample_size_n > 0 AND sample_size_n < {limits.small_base_survey}"
+        yield Check("small-count", "sample_size", where, {"limit": f"'{limits.small_base_survey}'"})
 
 
 def _about_people() -> list[str]:

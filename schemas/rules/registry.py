@@ -11,6 +11,7 @@ from vaven.schemas.compile import Check
 from vaven.schemas.finding import Fix, Severity
 from vaven.schemas.standard import Standard, TableSchema
 from vaven.schemas.tables import Table, Tables
+from vaven.schemas.thresholds import PROPOSED, Thresholds
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,7 @@ class Checking:
     standard: Standard
     view: str
     today: date
+    thresholds: Thresholds = PROPOSED
 
     @property
     def work(self) -> duckdb.DuckDBPyConnection:

@@ -7,8 +7,6 @@ from vaven.schemas.finding import Severity
 from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
 from vaven.vocab.periods import parse_period
 
-OLDEST_YEAR = 1950
-
 
 def _distinct(on: Checking, name: str) -> list[str]:
     """The different periods of a column that are written as the standard says; others have their own finding."""
@@ -60,9 +58,11 @@ def _forecast_rows(on: Checking) -> set[int]:
 
 @wide_rule("period-too-old", Severity.WARNING, "observations")
 def period_too_old(on: Checking) -> Iterator[Hit]:
-    """A period before 1950 (ours): in this field more likely a slip of the pen than history."""
+    """A period before a year of ours: in this field more likely a slip of the pen than history."""
     if on.has("period"):
-        old = [p for p in _distinct(on, "period") if _exists(p) and parse_period(p).start.year < OLDEST_YEAR]
+        old = [
+            p for p in _distinct(on, "period") if _exists(p) and parse_period(p).start.year < on.thresholds.oldest_year
+        ]
         yield from (Hit(row, "period", cell) for row, cell in rows_with(on, "period", old))
 
 

@@ -18,9 +18,6 @@ EXPLAINED_SQL = ", ".join(text(code) for code in (*MISSING, "J", "S"))
 # Ours: half a unit of the first decimal is always taken for rounding, and half a unit of the last that is written.
 ROUNDING = 0.051
 HALF = 0.51
-# Ours: how far a value may lie from the one before it, in the KPI's unit for shares and as a factor elsewhere.
-JUMP_POINTS = 25
-JUMP_FACTOR = 3
 
 
 @row_rule("kpi-range", Severity.ERROR, "", "constraint-error")
@@ -170,8 +167,8 @@ def _all_columns(on: Checking) -> str:
 def jump(on: Checking) -> Iterator[Hit]:
     """A yearly value far from the one before it in the same series.
 
-    The thresholds are ours, not a standard's: 25 points for a KPI in per cent, a factor of 3 for others (from or to
-    zero there is none). A value whose status says that the series breaks (B) or that it or the one before it is
+    The thresholds are ours, not a standard's: points for a KPI in per cent, a factor for others (from or to zero
+    there is none). A value whose status says that the series breaks (B) or that it or the one before it is
     of another definition (D) has told its reason. Values outside the KPI's range are no part of the series.
     """
     if not on.has("value", "kpi", "neighbourhood", "period"):
@@ -180,13 +177,14 @@ def jump(on: Checking) -> Iterator[Hit]:
         p for p, n in zip(key_of(on.table, on.schema), on.schema.primary_key, strict=True) if n != "period"
     )
     status = "coalesce(status, 'A')" if on.has("status") else "'A'"
+    points, factor = on.thresholds.jump_points, on.thresholds.jump_factor
     in_range = "value_n BETWEEN coalesce(kpi_min, value_n) AND kpi_max_or_inf"
     yearly = rf"regexp_full_match(period, '\d{{4}}') AND {in_range}"
     # A series whose least and greatest values are close has no jump, so only the others are put in order.
     query = f"""WITH wide AS (
             SELECT hash({parts}) AS h FROM {on.view} WHERE {yearly} GROUP BY h
-            HAVING CASE WHEN bool_or(kpi_percent) THEN max(value_n) - min(value_n) > {JUMP_POINTS}
-                ELSE max(value_n) > {JUMP_FACTOR} * coalesce(min(value_n) FILTER (value_n > 0), max(value_n)) END),
+            HAVING CASE WHEN bool_or(kpi_percent) THEN max(value_n) - min(value_n) > {points}
+                ELSE max(value_n) > {factor} * coalesce(min(value_n) FILTER (value_n > 0), max(value_n)) END),
         series AS (
             SELECT _row, value, value_n, kpi_percent, period, {status} AS status,
                 lag(value_n) OVER w AS before, lag(period) OVER w AS since, lag({status}) OVER w AS status_before
@@ -194,8 +192,8 @@ def jump(on: Checking) -> Iterator[Hit]:
             WINDOW w AS (PARTITION BY {parts} ORDER BY period))
         SELECT _row, value, format('{{:g}}', before), since FROM series
         WHERE since < period AND status NOT IN ('B', 'D') AND status_before <> 'D'
-            AND CASE WHEN kpi_percent THEN abs(value_n - before) > {JUMP_POINTS}
-            ELSE least(value_n, before) > 0 AND greatest(value_n, before) > {JUMP_FACTOR} * least(value_n, before) END
+            AND CASE WHEN kpi_percent THEN abs(value_n - before) > {points}
+            ELSE least(value_n, before) > 0 AND greatest(value_n, before) > {factor} * least(value_n, before) END
         ORDER BY _row"""
     for row, value, before, since in on.work.execute(query).fetchall():
         yield Hit(row, "value", value, {"before": before, "since": since})
