@@ -12,8 +12,9 @@ from pathlib import Path
 import duckdb
 
 from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
-from vaven.schemas.compile import SQL_TYPES, Check, checks, describe_field, quoted, typed
+from vaven.schemas.compile import SQL_TYPES, Check, checks, describe_field, typed
 from vaven.schemas.finding import Finding, Report, Severity, Verdict
+from vaven.schemas.quoting import quoted
 from vaven.schemas.read import read
 from vaven.schemas.rules import disclosure, places, references, times, values
 from vaven.schemas.rules.persons import masked

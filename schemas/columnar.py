@@ -9,8 +9,8 @@ from pathlib import Path
 
 import duckdb
 
-from vaven.schemas.compile import quoted, text
 from vaven.schemas.layout import Header
+from vaven.schemas.quoting import quoted, text
 
 BLOCK = 1 << 22
 # What Python's str.strip takes away and a partner's file holds: blanks, tabs, and the three unbreakable ones.
@@ -32,7 +32,9 @@ def load_columns(
     lines, has_odd_blanks = _walk(path, delimiter)
     # Trimming by a set of characters takes as long as all the reading, so it is done only where it may matter.
     trimmed = f", {text(BLANKS)}" if has_odd_blanks else ""
-    known = ", ".join(f"trim(c{i}{trimmed}) AS {quoted(name)}" for i, name in enumerate(header.fields) if name)
+    known = ", ".join(
+        f"nullif(trim(c{i}{trimmed}), '') AS {quoted(name)}" for i, name in enumerate(header.fields) if name
+    )
     others = "".join(f", c{i}" for i in _unlabelled(header))
     source = f"SELECT {known}{others} FROM read_csv({text(path)}, {options})"
     try:
@@ -49,11 +51,6 @@ def load_columns(
     return int(count), filled
 
 
-def drop_columns(work: duckdb.DuckDBPyConnection, raw: str) -> None:
-    work.execute(f"DROP VIEW {raw}")
-    work.execute(f"DROP TABLE {raw}_lines")
-
-
 def _unlabelled(header: Header) -> list[int]:
     return [i for i, label in enumerate(header.labels) if not label]
 
@@ -65,8 +62,10 @@ def _walk(path: Path, delimiter: str) -> tuple[int, bool]:
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             count += block.count(b"\n")
+            # Looking for a byte is quick, for a sequence of them slow, and ASCII holds only the tab of these.
+            wanted = [b for b in odd if len(b) == 1] if block.isascii() else odd
             # A character may lie across two blocks; its first byte alone is reason enough to look closer.
-            has_odd_blanks = has_odd_blanks or any(b in block or block.endswith(b[:1]) for b in odd)
+            has_odd_blanks = has_odd_blanks or any(b in block or block.endswith(b[:1]) for b in wanted)
             last = block[-1:]
     return count + (last != b"\n"), has_odd_blanks
 
@@ -74,7 +73,7 @@ def _walk(path: Path, delimiter: str) -> tuple[int, bool]:
 def _has_sparse_rows(work: duckdb.DuckDBPyConnection, raw: str, header: Header) -> bool:
     """Whether some row has fewer than two filled cells: it may be blank or a footnote, which only its place tells."""
     cells = [quoted(name) for name in header.fields if name]
-    filled = " + ".join(f"(coalesce({cell}, '') <> '')::INT" for cell in cells)
+    filled = " + ".join(f"({cell} IS NOT NULL)::INT" for cell in cells)
     found = work.execute(f"SELECT count(*) FROM {raw}_lines WHERE {filled} < 2").fetchone()
     return bool(found and found[0])
 

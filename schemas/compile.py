@@ -8,6 +8,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
+from vaven.schemas.quoting import quoted, text
 from vaven.schemas.standard import Field, TableSchema
 from vaven.schemas.tables import Table
 from vaven.vocab.messages import LANGUAGES
@@ -32,14 +33,6 @@ class Check:
     field: str | None
     where: str
     params: dict[str, str] = dataclasses.field(default_factory=dict)
-
-
-def quoted(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
-
-
-def text(value: object) -> str:
-    return "'" + str(value).replace("'", "''") + "'"
 
 
 def typed(schema_field: Field) -> str:

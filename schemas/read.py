@@ -15,9 +15,10 @@ import pyarrow as pa
 
 from vaven.schemas.about import SHEET_NAMES, about_of_descriptor, about_of_file, about_of_sheet
 from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
-from vaven.schemas.columnar import drop_columns, load_columns
+from vaven.schemas.columnar import load_columns
 from vaven.schemas.content import content_of
 from vaven.schemas.delimited import read_delimited
+from vaven.schemas.distinct import Distinct
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.foreign import not_the_standard
 from vaven.schemas.grid import Grid, GridRow, column_letter
@@ -53,6 +54,7 @@ class _Reading:
     """What grows while a source is read."""
 
     work: duckdb.DuckDBPyConnection
+    distinct: Distinct
     tables: dict[str, Table] = field(default_factory=dict)
     problems: list[Finding] = field(default_factory=list)
     unlisted: Counter[str] = field(default_factory=Counter)
@@ -81,7 +83,7 @@ def read(
     try:
         work.execute(f"SET memory_limit = '{int(memory_mb)}MB'")
         work.execute(f"SET temp_directory = '{folder}/spill'")
-        reading = _Reading(work)
+        reading = _Reading(work, Distinct(work))
         about = _read_into(reading, source, content.kind, content.encoding, slug, folder)
         if not reading.tables and not reading.problems:
             raise NotReadable("not-readable-no-rows", file=source.name)
@@ -91,6 +93,7 @@ def read(
             about=about,
             tables=reading.tables,
             workspace=work,
+            distinct=reading.distinct,
             folder=folder,
             problems=tuple(reading.problems),
             unlisted=dict(reading.unlisted),
@@ -193,12 +196,28 @@ def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: It
     count, filled = fast or _load_rows(reading, grid, header, rows, raw, place)
     reading.problems += label_problems(header, place, resource, filled)
     reading.problems += missing_columns(header, place, resource)
-    columns, notes = tidy(
-        reading.work, raw, relation, header.columns, standard()[resource], place, decimal_comma=grid.decimal_comma
+    done = tidy(
+        reading.distinct,
+        reading.work,
+        raw,
+        relation,
+        header.columns,
+        standard()[resource],
+        place,
+        decimal_comma=grid.decimal_comma,
     )
-    reading.notes += _note_labels(header, place, resource) + notes
-    drop_columns(reading.work, raw) if fast else reading.work.execute(f"DROP TABLE {raw}")
-    reading.tables[resource] = Table(resource, grid.file, grid.sheet, header.row, columns, relation, count)
+    reading.notes += _note_labels(header, place, resource) + done.notes
+    reading.tables[resource] = Table(
+        resource,
+        grid.file,
+        grid.sheet,
+        header.row,
+        done.columns,
+        relation,
+        count,
+        written=relation if done.is_view else raw,
+        plain=done.plain,
+    )
 
 
 def _load_rows(
@@ -253,7 +272,7 @@ class _Loader:
             return
         columns = {"_row": pa.array([number for number, _ in self._batch], pa.int64())}
         for i, name in self.positions:
-            texts = [cells[i] if i < len(cells) else "" for _, cells in self._batch]
+            texts = [(cells[i] if i < len(cells) else None) or None for _, cells in self._batch]
             columns[name] = pa.array(texts, pa.string())
         batch = pa.table(columns)
         self.work.register("batch", batch)

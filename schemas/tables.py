@@ -13,6 +13,7 @@ from typing import Self
 
 import duckdb
 
+from vaven.schemas.distinct import Distinct
 from vaven.schemas.finding import Finding
 
 
@@ -32,7 +33,8 @@ class Column:
 class Table:
     """One resource. `relation` names a DuckDB table of the workspace with the columns `_row` BIGINT (row as the
     partner's program counts it, from 1, header included) and one VARCHAR column for each of `columns` by its
-    standard name; an empty cell is NULL, and surrounding blanks are gone.
+    standard name; an empty cell is NULL, and surrounding blanks are gone. `written` names the relation with the same
+    columns as the partner wrote them; `plain` are the columns of which every cell is a plain number.
     """
 
     resource: str
@@ -42,6 +44,8 @@ class Table:
     columns: tuple[Column, ...]
     relation: str
     row_count: int
+    written: str
+    plain: frozenset[str] = frozenset()
 
     def column(self, name: str) -> Column | None:
         return next((c for c in self.columns if c.name == name), None)
@@ -79,6 +83,7 @@ class Tables:
     about: About
     tables: Mapping[str, Table]
     workspace: duckdb.DuckDBPyConnection
+    distinct: Distinct
     folder: Path
     problems: tuple[Finding, ...] = ()
     unlisted: Mapping[str, int] = field(default_factory=dict)

@@ -5,6 +5,7 @@ Everything is one pass of SQL over columns. Each decision is a note, so that nob
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
@@ -12,8 +13,10 @@ import duckdb
 import pyarrow as pa
 
 from vaven.schemas.compile import describe_field
+from vaven.schemas.distinct import Distinct
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.layout import fold
+from vaven.schemas.quoting import quoted
 from vaven.schemas.standard import Field, TableSchema
 from vaven.schemas.tables import Column
 from vaven.vocab import register
@@ -40,7 +43,20 @@ ALL_AGES = frozenset(("alla", "totalt", "total", "samtliga", "all", "alla aldrar
 LISTED_LEVELS = {"omrade": "own", "eget": "own", "eget omrade": "own", "municipality": "kommun"}
 
 
+@dataclass(frozen=True)
+class Tidied:
+    """`columns` in the standard's order. `is_view` tells that the raw relation is still needed: nothing was rewritten
+    and it is looked at through a view. `plain` are the numeric columns of which every cell is a plain number.
+    """
+
+    columns: tuple[Column, ...]
+    notes: list[Finding]
+    is_view: bool
+    plain: frozenset[str]
+
+
 def tidy(
+    distinct: Distinct,
     work: duckdb.DuckDBPyConnection,
     raw: str,
     relation: str,
@@ -49,45 +65,61 @@ def tidy(
     place: Mapping[str, str | None],
     *,
     decimal_comma: bool,
-) -> tuple[tuple[Column, ...], list[Finding]]:
-    """Make `relation` from `raw` (both as schemas.tables.Table.relation). Returns all columns and the notes."""
+) -> Tidied:
+    """Make `relation` from `raw` (both as schemas.tables.Table.relation; an empty cell of `raw` is NULL too)."""
     notes: list[Finding] = []
     names = [c.name for c in columns]
-    given = {c.name: _clean(c.name) for c in columns}
-    marks_filled = "value" in given and "status" in schema.names
-    if marks_filled:
-        notes += _note_marks(work, raw, place)
-        given["status"] = _status_expression("status" in names)
-    plain = _plain_columns(work, raw, [schema[name] for name in names if schema[name].type in NUMERIC])
+    given: dict[str, str] = {}
+    if "value" in names and "status" in schema.names:
+        notes += _read_marks(distinct, work, raw, "status" in names, given, place)
+    numeric = [schema[name] for name in names if schema[name].type in NUMERIC]
+    plain = _plain_columns(distinct, work, raw, numeric)
     for column in columns:
         field = schema[column.name]
         at = {**place, "column": column.letter, "field": column.name}
         if column.name in plain:
             continue
         if field.type in NUMERIC:
-            given[column.name], found = _number_expression(work, raw, field, decimal_comma, at)
+            given[column.name], found = _number_expression(distinct, work, raw, field, decimal_comma, at)
         else:
-            found = _recode(work, raw, field, given, at)
+            found = _recode(distinct, work, raw, field, given, at)
         notes += found
+    is_view = not given
     added = [name for name in DEFAULTS if name in schema.names and name not in names]
-    given |= {name: f"'{DEFAULTS[name]}'" for name in added}
     for name in added:
         words = describe_field(schema[name])
         notes.append(Finding("assumed-default", Severity.NOTE, **place, field=name, params=words))  # type: ignore[arg-type]
-    order = [name for name in schema.names if name in given]
-    select = ", ".join(f'{given[name]} AS "{name}"' for name in order)
-    work.execute(f"CREATE TABLE {relation} AS SELECT _row, {select} FROM {raw}")
+    given |= {name: f"'{DEFAULTS[name]}'" for name in added}
+    order = [name for name in schema.names if name in given or name in names]
+    select = ", ".join(f'{given.get(name, quoted(name))} AS "{name}"' for name in order)
+    work.execute(f"CREATE {'VIEW' if is_view else 'TABLE'} {relation} AS SELECT _row, {select} FROM {raw}")
+    for name in set(order) - set(given):
+        distinct.alias(relation, name, raw)
     letters = {c.name: c for c in columns}
-    return tuple(letters.get(name, Column(name, None, None)) for name in order), notes
+    return Tidied(
+        tuple(letters.get(name, Column(name, None, None)) for name in order), notes, is_view, frozenset(plain)
+    )
 
 
-def _clean(name: str) -> str:
-    return f"nullif(\"{name}\", '')"
+def _read_marks(
+    distinct: Distinct,
+    work: duckdb.DuckDBPyConnection,
+    raw: str,
+    has_status: bool,
+    given: dict[str, str],
+    place: Mapping[str, str | None],
+) -> list[Finding]:
+    """Let marks in the value fill the status, and write the status in capitals, where there are any."""
+    marked = not MARKS.keys().isdisjoint(distinct.texts(raw, "value"))
+    small = has_status and any(text != text.upper() for text in distinct.texts(raw, "status"))
+    if marked or small or not has_status:
+        given["status"] = _status_expression(has_status)
+    return list(_note_marks(work, raw, place)) if marked else []
 
 
 def _status_expression(has_status: bool) -> str:
     marks = " ".join(f"WHEN '{mark}' THEN '{status}'" for mark, status in MARKS.items())
-    own = "nullif(upper(\"status\"), '')" if has_status else "NULL"
+    own = 'upper("status")' if has_status else "NULL"
     return f'coalesce({own}, CASE "value" {marks} END)'
 
 
@@ -99,24 +131,31 @@ def _note_marks(work: duckdb.DuckDBPyConnection, raw: str, place: Mapping[str, s
         yield Finding("assumed-missing", Severity.NOTE, **place, field="value", params=params)  # type: ignore[arg-type]
 
 
-def _plain_columns(work: duckdb.DuckDBPyConnection, raw: str, numeric: Sequence[Field]) -> set[str]:
-    """The columns whose filled cells are all plain numbers already, found in one scan: they need no rewriting."""
-    if not numeric:
-        return set()
+def _plain_columns(distinct: Distinct, work: duckdb.DuckDBPyConnection, raw: str, numeric: Sequence[Field]) -> set[str]:
+    """The columns whose filled cells are all plain numbers already: they need no rewriting."""
     forms = {"number": r"-?\d+(\.\d+)?", "integer": r"-?\d+"}
-    odd = ", ".join(f"bool_or(NOT regexp_full_match(\"{f.name}\", '({forms[f.type]})?'))" for f in numeric)
-    found = work.execute(f"SELECT {odd} FROM {raw}").fetchone() or ()
-    return {f.name for f, is_odd in zip(numeric, found, strict=True) if not is_odd}
+    plain = set()
+    for field in numeric:
+        cells = distinct.of(raw, field.name)
+        odd = f"SELECT 1 FROM {cells} WHERE NOT regexp_full_match(cell, '{forms[field.type]}') LIMIT 1"
+        if not work.execute(odd).fetchall():
+            plain.add(field.name)
+    return plain
 
 
 def _number_expression(
-    work: duckdb.DuckDBPyConnection, raw: str, field: Field, decimal_comma: bool, at: Mapping[str, str | None]
+    distinct: Distinct,
+    work: duckdb.DuckDBPyConnection,
+    raw: str,
+    field: Field,
+    decimal_comma: bool,
+    at: Mapping[str, str | None],
 ) -> tuple[str, list[Finding]]:
     """SQL that gives plain numbers (point as decimal sign, no grouping); text that is no number stays as it is."""
     query = (files(__package__) / "sql" / "number_style.sql").read_text("utf-8")
-    found = work.execute(query.replace("{column}", field.name).replace("{raw}", raw)).fetchone() or (0,) * 5
+    found = work.execute(query.replace("{cells}", distinct.of(raw, field.name))).fetchone() or (0,) * 5
     style = number_style(*found, decimal_comma=decimal_comma)
-    bare = f"regexp_replace(replace({_clean(field.name)}, '−', '-'), '{BLANK}', '', 'g')"
+    bare = f"regexp_replace(replace({quoted(field.name)}, '−', '-'), '{BLANK}', '', 'g')"
     text = {
         "plain": bare,
         "decimal-comma": f"replace(replace({bare}, '.', ''), ',', '.')" if found[2] else f"replace({bare}, ',', '.')",
@@ -128,7 +167,7 @@ def _number_expression(
     kept = f'WHEN "{field.name}" IN ({marks}) THEN NULL' if field.name in ("value", "numerator", "denominator") else ""
     expression = (
         f"CASE {kept} WHEN regexp_full_match(\"{field.name}\", '{WRITTEN}') AND regexp_full_match({text}, '{PLAIN}') "
-        f"THEN {text} ELSE {_clean(field.name)} END"
+        f"THEN {text} ELSE {quoted(field.name)} END"
     )
     if style == "plain":
         return expression, []
@@ -155,14 +194,18 @@ def number_style(
 
 
 def _recode(
-    work: duckdb.DuckDBPyConnection, raw: str, field: Field, given: dict[str, str], at: Mapping[str, str | None]
+    distinct: Distinct,
+    work: duckdb.DuckDBPyConnection,
+    raw: str,
+    field: Field,
+    given: dict[str, str],
+    at: Mapping[str, str | None],
 ) -> list[Finding]:
     """Replace other ways of writing a code by the code. Only distinct texts are looked at."""
     recode = _recoder(field)
     if recode is None:
         return []
-    texts = work.execute(f'SELECT DISTINCT "{field.name}" FROM {raw} WHERE "{field.name}" <> \'\'').fetchall()
-    changed = [(text, code) for (text,) in texts if (code := recode(text)) != text]
+    changed = [(text, code) for text in distinct.texts(raw, field.name) if (code := recode(text)) != text]
     if not changed:
         return []
     table = f"recode_{raw}_{field.name}"
@@ -170,8 +213,7 @@ def _recode(
     work.register("pairs", pairs)
     work.execute(f"CREATE TEMP TABLE {table} AS SELECT text, code FROM pairs")
     work.unregister("pairs")
-    inner = given[field.name] if field.name != "status" else _clean("status")
-    mapped = f'coalesce((SELECT code FROM {table} WHERE {table}.text = {raw}."{field.name}"), {inner})'
+    mapped = f'coalesce((SELECT code FROM {table} WHERE {table}.text = {raw}."{field.name}"), {quoted(field.name)})'
     given[field.name] = mapped
     shown = "; ".join(f"{text} → {code}" for text, code in sorted(changed)[:5])
     params = {"count": len(changed), "examples": shown + (" …" if len(changed) > 5 else "")}

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import duckdb
 
+from vaven.schemas.distinct import Distinct
 from vaven.schemas.standard import standard
 from vaven.schemas.tables import About, Column, Table, Tables
 
@@ -17,7 +18,7 @@ def tables_of(resources: Mapping[str, Sequence[Row]]) -> Tables:
     folder = Path(tempfile.mkdtemp(prefix="vaven-by-hand-"))
     work = duckdb.connect(str(folder / "workspace.duckdb"))
     tables = {name: _table(work, name, rows) for name, rows in resources.items()}
-    return Tables(folder / "by-hand", "0" * 64, About("by-hand", {}), tables, work, folder)
+    return Tables(folder / "by-hand", "0" * 64, About("by-hand", {}), tables, work, Distinct(work), folder)
 
 
 def columns_of(names: Sequence[str]) -> str:
@@ -31,4 +32,4 @@ def _table(work: duckdb.DuckDBPyConnection, resource: str, rows: Sequence[Row]) 
     cells = [[number, *(row.get(name) or None for name in names)] for number, row in enumerate(rows, start=2)]
     work.executemany(f"INSERT INTO {resource} VALUES ({marks})", cells)
     columns = tuple(Column(name, name, chr(ord("A") + i)) for i, name in enumerate(names))
-    return Table(resource, f"{resource}.csv", None, 1, columns, resource, len(rows))
+    return Table(resource, f"{resource}.csv", None, 1, columns, resource, len(rows), resource)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from vaven.schemas import columnar
 from vaven.schemas import read as reading
 from vaven.schemas.delimited import read_delimited
+from vaven.schemas.distinct import Distinct
 from vaven.schemas.read import read
 from vaven.vocab.errors import NotReadable
 
@@ -33,7 +34,7 @@ def exact(path: Path) -> reading.Tables:
     """Read a file without the fast way, by giving it a grid that may not be read by columns."""
     with_rows_only = replace(read_delimited(path, "utf-8"), plain=None)
     work = duckdb.connect()
-    state = reading._Reading(work)
+    state = reading._Reading(work, Distinct(work))
     reading._read_grid(state, with_rows_only, "observations")
     return reading.Tables(
         source=path,
@@ -41,6 +42,7 @@ def exact(path: Path) -> reading.Tables:
         about=reading.about_of_file(path, None),
         tables=state.tables,
         workspace=work,
+        distinct=state.distinct,
         folder=path.parent / "none",
         problems=tuple(state.problems),
         assumptions=tuple(state.notes),

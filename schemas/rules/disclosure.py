@@ -5,8 +5,9 @@ The thresholds are our proposal (DOMAIN section 4), not law, and are said to be 
 
 from collections.abc import Iterator
 
-from vaven.schemas.compile import Check, quoted
+from vaven.schemas.compile import Check
 from vaven.schemas.finding import Severity
+from vaven.schemas.quoting import quoted
 from vaven.schemas.rules.persons import NUMBER, masked
 from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
 from vaven.vocab import register

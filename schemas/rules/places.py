@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from vaven.schemas.compile import quoted
 from vaven.schemas.finding import Fix, Severity
+from vaven.schemas.quoting import quoted
 from vaven.schemas.rules.registry import Checking, Hit, wide_rule
 from vaven.vocab.areas import PATTERNS, VINTAGES, areas, level_of
 

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
-from vaven.schemas.compile import quoted
 from vaven.schemas.finding import Severity
+from vaven.schemas.quoting import quoted
 from vaven.schemas.rules.persons import passes_luhn
 from vaven.schemas.rules.registry import Checking, Hit, wide_rule
 from vaven.vocab import register

@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator
 
-from vaven.schemas.compile import Check, quoted, text, typed
+from vaven.schemas.compile import Check, typed
 from vaven.schemas.finding import Severity
+from vaven.schemas.quoting import quoted, text
 from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
 from vaven.vocab.periods import parse_period
 

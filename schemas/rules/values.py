@@ -6,8 +6,9 @@ The register's columns and the typed numbers (value_n, numerator_n …) stand be
 
 from collections.abc import Iterator
 
-from vaven.schemas.compile import Check, key_of, text, typed
+from vaven.schemas.compile import Check, key_of, typed
 from vaven.schemas.finding import Severity
+from vaven.schemas.quoting import text
 from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
 from vaven.vocab import register
 

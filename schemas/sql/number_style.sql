@@ -1,12 +1,12 @@
 -- How commas and points are used in a column of numbers.
--- In:  {raw} with the text column "{column}"
+-- In:  {cells}, a table with the column's different texts in `cell`
 -- Out: one row: cells with a comma; of those, cells that could be grouped thousands; cells with a point before the
 --      last comma; cells with a point after the last comma; cells that begin with "0,"
--- Cost: one scan of the column.
+-- Cost: one scan of the texts.
 WITH cells AS (
-    SELECT replace(replace(replace("{column}", ' ', ''), chr(160), ''), chr(8239), '') AS c
-    FROM {raw}
-    WHERE "{column}" LIKE '%,%' AND regexp_full_match("{column}", '[-−\d\s.,\x{00a0}\x{202f}]+')
+    SELECT replace(replace(replace(cell, ' ', ''), chr(160), ''), chr(8239), '') AS c
+    FROM {cells}
+    WHERE cell LIKE '%,%' AND regexp_full_match(cell, '[-−\d\s.,\x{00a0}\x{202f}]+')
 )
 SELECT
     count(*),
