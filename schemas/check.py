@@ -19,7 +19,7 @@ from vaven.schemas.read import read
 from vaven.schemas.rules import disclosure, places, references, times, values
 from vaven.schemas.rules.persons import masked
 from vaven.schemas.rules.registry import RULES, Checking, Hit, Rule, severity_of
-from vaven.schemas.standard import RESOURCES, STANDARD_VERSION, standard
+from vaven.schemas.standard import RESOURCES, STANDARD_VERSION, Field, standard
 from vaven.schemas.tables import Table, Tables
 from vaven.schemas.thresholds import PROPOSED, Thresholds
 from vaven.vocab import register
@@ -158,11 +158,8 @@ def _view(work: duckdb.DuckDBPyConnection, table: Table) -> str:
     schema = standard()[table.resource]
     if "kpi" not in schema.names:
         return table.relation
-    numbers = ", ".join(
-        f"{typed(f) if table.column(f.name) else f'NULL::{SQL_TYPES[f.type]}'} AS {f.name}_n"
-        for f in schema.fields
-        if f.type in ("number", "integer")
-    )
+    numeric = [f for f in schema.fields if f.type in ("number", "integer")]
+    numbers = ", ".join(f"{_number(table, f)} AS {f.name}_n" for f in numeric)
     query = (files(__package__) / "sql" / "kpi_view.sql").read_text("utf-8")
     kpi = "t.kpi" if table.column("kpi") else "NULL"
     view = f"{table.resource}_view"
@@ -171,6 +168,12 @@ def _view(work: duckdb.DuckDBPyConnection, table: Table) -> str:
         query = query.replace("{" + name + "}", part)
     work.execute(query)
     return view
+
+
+def _number(table: Table, field: Field) -> str:
+    if not table.column(field.name):
+        return f"NULL::{SQL_TYPES[field.type]}"
+    return typed(field, is_plain=field.name in table.plain)
 
 
 def _register_kpis(work: duckdb.DuckDBPyConnection) -> None:
@@ -186,6 +189,8 @@ def _register_kpis(work: duckdb.DuckDBPyConnection) -> None:
 
 def _check_rows(on: Checking, by_row: list[Check], found: _Findings) -> None:
     """The faults of single rows: counted in one scan for all checks, then listed for those that have any."""
+    occurring = _occurring(on, by_row)
+    by_row = [c for c in by_row if not c.by_cell or (c.code, c.field) in occurring]
     if not by_row:
         return
     counts = ", ".join(f"count(*) FILTER ({c.where})" for c in by_row)
@@ -196,6 +201,19 @@ def _check_rows(on: Checking, by_row: list[Check], found: _Findings) -> None:
             for finding in listed:
                 found.add(finding)
             found.counts[fault.code] += count - len(listed)
+
+
+def _occurring(on: Checking, by_row: list[Check]) -> set[tuple[str, str | None]]:
+    """Code and field of the faults of single cells that some cell has, found by looking at each different text once."""
+    found: set[tuple[str, str | None]] = set()
+    fields = {c.field for c in by_row if c.by_cell and c.field}
+    for name in sorted(fields):
+        alone = [c for c in by_row if c.by_cell and c.field == name]
+        faults = ", ".join(f"coalesce(bool_or({c.where}), FALSE)" for c in alone)
+        texts = f"SELECT cell AS {quoted(name)} FROM {on.distinct(name)}"
+        occurs = on.work.execute(f"SELECT {faults} FROM ({texts})").fetchone() or ()
+        found |= {(c.code, c.field) for c, is_found in zip(alone, occurs, strict=True) if is_found}
+    return found
 
 
 def _listed(on: Checking, fault: Check) -> Iterator[Hit]:

@@ -5,6 +5,7 @@ v1 with default options (DESIGN section 3); the reader has already made numbers 
 """
 
 import dataclasses
+import functools
 from collections.abc import Iterator
 from typing import Any
 
@@ -27,20 +28,30 @@ DECIMALS = 10
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """A fault of single rows. `where` is SQL that is true for a faulty row; `params` are SQL texts to show with it."""
+    """A fault of single rows. `where` is SQL that is true for a faulty row; `params` are SQL texts to show with it.
+
+    `by_cell` tells that the text of the field alone decides, so that each different text need be judged only once.
+    """
 
     code: str
     field: str | None
     where: str
     params: dict[str, str] = dataclasses.field(default_factory=dict)
+    by_cell: bool = False
 
 
-def typed(schema_field: Field) -> str:
-    """SQL for a cell's value in its type; NULL for an empty cell and for text that has no such form."""
+def typed(schema_field: Field, *, is_plain: bool = False) -> str:
+    """SQL for a cell's value in its type; NULL for an empty cell and for text that has no such form.
+
+    `is_plain` tells that every cell of the column is known to be a plain number (tables.Table.plain).
+    """
     name = quoted(schema_field.name)
     if schema_field.type == "string":
         return name
     cast = f"TRY_CAST({name} AS {SQL_TYPES[schema_field.type]})"
+    if is_plain:
+        # 400 digits are plain, yet no number that can be counted with.
+        return f"CASE WHEN isfinite({cast}) THEN {cast} END" if schema_field.type == "number" else cast
     fits = f"regexp_full_match({name}, {text(LEXICAL[schema_field.type])})"
     # DuckDB casts 1e999 to infinity, which no KPI without a maximum would deny.
     finite = f" AND isfinite({cast})" if schema_field.type == "number" else ""
@@ -59,18 +70,19 @@ def _field_checks(schema_field: Field) -> Iterator[Check]:
     at = schema_field.name
     if schema_field.required:
         yield Check("required-missing", at, f"{name} IS NULL")
+    by_cell = functools.partial(Check, by_cell=True)
     if schema_field.type != "string":
         dashes = f"{name} IN ('-', '–', '—')" if schema_field.type in ("number", "integer") else "FALSE"
-        yield Check("dash-ambiguous", at, dashes)
-        yield Check("type-error", at, f"{name} IS NOT NULL AND NOT ({dashes}) AND {typed(schema_field)} IS NULL")
+        yield by_cell("dash-ambiguous", at, dashes)
+        yield by_cell("type-error", at, f"{name} IS NOT NULL AND NOT ({dashes}) AND {typed(schema_field)} IS NULL")
     if pattern := limits.get("pattern"):
         also = f"|{REPAIRABLE[at]}" if at in REPAIRABLE else ""
-        yield Check("pattern-mismatch", at, f"NOT regexp_full_match({name}, {text(f'(?:{pattern}){also}')})")
+        yield by_cell("pattern-mismatch", at, f"NOT regexp_full_match({name}, {text(f'(?:{pattern}){also}')})")
     if allowed := limits.get("enum"):
-        yield Check("not-in-list", at, f"{name} NOT IN ({', '.join(text(a) for a in allowed)})")
+        yield by_cell("not-in-list", at, f"{name} NOT IN ({', '.join(text(a) for a in allowed)})")
     for key, code, sign in (("minimum", "below-minimum", "<"), ("maximum", "above-maximum", ">")):
         if key in limits:
-            yield Check(code, at, f"{typed(schema_field)} {sign} {limits[key]}", {"limit": text(limits[key])})
+            yield by_cell(code, at, f"{typed(schema_field)} {sign} {limits[key]}", params={"limit": text(limits[key])})
 
 
 def key_of(table: Table, schema: TableSchema) -> list[str]:

@@ -61,8 +61,7 @@ def _stands_alone(on: Checking) -> bool:
 
 
 def _distinct_alone(on: Checking) -> list[Any]:
-    query = f"SELECT DISTINCT neighbourhood FROM {on.table.relation} WHERE neighbourhood IS NOT NULL"
-    return on.work.execute(query).fetchall()
+    return on.work.execute(f"SELECT cell FROM {on.distinct('neighbourhood')}").fetchall()
 
 
 def _is_known(cell: _Cell) -> bool:

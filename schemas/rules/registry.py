@@ -4,11 +4,13 @@ import dataclasses
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
+from functools import cached_property
 
 import duckdb
 
-from vaven.schemas.compile import Check
+from vaven.schemas.compile import Check, key_of
 from vaven.schemas.finding import Fix, Severity
+from vaven.schemas.quoting import quoted
 from vaven.schemas.standard import Standard, TableSchema
 from vaven.schemas.tables import Table, Tables
 from vaven.schemas.thresholds import PROPOSED, Thresholds
@@ -29,6 +31,31 @@ class Checking:
     @property
     def work(self) -> duckdb.DuckDBPyConnection:
         return self.tables.workspace
+
+    def distinct(self, name: str) -> str:
+        """A table with the different texts of a column in `cell`."""
+        return self.tables.distinct.of(self.table.relation, name)
+
+    @cached_property
+    def repeated(self) -> str:
+        """A table of the hashes `h` of keys that stand in more than one row: those alone need be compared in full."""
+        name = f"repeated_{self.table.resource}"
+        self.work.execute(
+            f"""CREATE OR REPLACE TEMP TABLE {name} AS SELECT hash({self.key}) AS h FROM {self.table.relation}
+            WHERE {self.has_key} GROUP BY h HAVING count(*) > 1"""
+        )
+        return name
+
+    @property
+    def key(self) -> str:
+        """SQL of the primary key's parts, as a list."""
+        return ", ".join(key_of(self.table, self.schema))
+
+    @property
+    def has_key(self) -> str:
+        """SQL that tells whether a row has every part of its key that it must have."""
+        required = [name for name in self.schema.primary_key if self.schema[name].required]
+        return " AND ".join(f"{quoted(name)} IS NOT NULL" for name in required)
 
     def has(self, *names: str) -> bool:
         return all(self.table.column(name) for name in names)

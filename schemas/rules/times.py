@@ -12,8 +12,7 @@ from vaven.vocab.periods import parse_period
 def _distinct(on: Checking, name: str) -> list[str]:
     """The different periods of a column that are written as the standard says; others have their own finding."""
     pattern = text(on.schema[name].constraints["pattern"])
-    query = f"""SELECT DISTINCT {quoted(name)} FROM {on.table.relation}
-        WHERE regexp_full_match({quoted(name)}, {pattern})"""
+    query = f"SELECT cell FROM {on.distinct(name)} WHERE regexp_full_match(cell, {pattern})"
     return [row[0] for row in on.work.execute(query).fetchall()]
 
 

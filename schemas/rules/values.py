@@ -142,19 +142,15 @@ def duplicate_row(on: Checking) -> Iterator[Hit]:
 def _duplicates(on: Checking, *, same: bool) -> Iterator[Hit]:
     if not on.has(*(name for name in on.schema.primary_key if on.schema[name].required)):
         return
-    key = ", ".join(key_of(on.table, on.schema))
     # 5 and 5.0 are one value; a text that is no number stands for itself.
     value = f'coalesce({typed(on.schema["value"])}::VARCHAR, "value")' if on.has("value") else _all_columns(on)
-    complete = " AND ".join(f'"{n}" IS NOT NULL' for n in on.schema.primary_key if on.schema[n].required)
     # Grouping one number a row is cheap; only the few rows whose hash stands twice are compared in full.
-    query = f"""WITH twice AS (
-            SELECT hash({key}) AS h FROM {on.table.relation} WHERE {complete} GROUP BY h HAVING count(*) > 1),
-        keyed AS (
+    query = f"""WITH keyed AS (
             SELECT _row, min(_row) OVER same_key AS first_row, count(*) OVER same_key AS times,
                 min({value}) OVER same_key = max({value}) OVER same_key OR
                     (min({value}) OVER same_key) IS NULL AS equal
-            FROM {on.table.relation} WHERE {complete} AND hash({key}) IN (SELECT h FROM twice)
-            WINDOW same_key AS (PARTITION BY {key}))
+            FROM {on.table.relation} WHERE {on.has_key} AND hash({on.key}) IN (SELECT h FROM {on.repeated})
+            WINDOW same_key AS (PARTITION BY {on.key}))
         SELECT _row, first_row FROM keyed WHERE times > 1 AND _row > first_row AND equal = {same} ORDER BY _row"""
     for row, first in on.work.execute(query).fetchall():
         yield Hit(row, on.schema.primary_key[0], None, {"other": first})
@@ -180,7 +176,9 @@ def jump(on: Checking) -> Iterator[Hit]:
     status = "coalesce(status, 'A')" if on.has("status") else "'A'"
     points, factor = on.thresholds.jump_points, on.thresholds.jump_factor
     in_range = "value_n BETWEEN coalesce(kpi_min, value_n) AND kpi_max_or_inf"
-    yearly = rf"regexp_full_match(period, '\d{{4}}') AND {in_range}"
+    years = on.work.execute(f"SELECT cell FROM {on.distinct('period')} WHERE regexp_full_match(cell, '\\d{{4}}')")
+    listed = ", ".join(text(year) for (year,) in years.fetchall()) or "NULL"
+    yearly = f"period IN ({listed}) AND {in_range}"
     # A series whose least and greatest values are close has no jump, so only the others are put in order.
     query = f"""WITH wide AS (
             SELECT hash({parts}) AS h FROM {on.view} WHERE {yearly} GROUP BY h
