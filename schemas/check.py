@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
-from vaven.schemas.compile import SQL_TYPES, Check, checks, describe_field, typed
+from vaven.schemas.compile import SQL_TYPES, Check, checks, describe_field, loosely_typed, typed
 from vaven.schemas.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.quoting import quoted
 from vaven.schemas.read import read
@@ -125,7 +125,7 @@ def _verdict(severities: set[Severity]) -> Verdict:
 
 def _check_table(tables: Tables, table: Table, today: date, thresholds: Thresholds, found: _Findings) -> None:
     schema = standard()[table.resource]
-    on = Checking(tables, table, schema, standard(), _view(tables.workspace, table), today, thresholds)
+    on = Checking(tables, table, schema, standard(), _view(tables, table), today, thresholds)
     rules = [rule for rule in RULES.values() if rule.resource in ("", table.resource)]
     by_row = [*checks(table, schema), *(c for rule in rules if rule.by_row for c in rule.by_row(on))]
     _check_rows(on, by_row, found)
@@ -153,27 +153,30 @@ def _shown(value: str) -> str:
     return hidden if len(hidden) <= SHOWN else hidden[: SHOWN - 1] + "…"
 
 
-def _view(work: duckdb.DuckDBPyConnection, table: Table) -> str:
+def _view(tables: Tables, table: Table) -> str:
     """The relation that rules see; where rows have a KPI, with the register's columns beside the cells."""
     schema = standard()[table.resource]
     if "kpi" not in schema.names:
         return table.relation
     numeric = [f for f in schema.fields if f.type in ("number", "integer")]
-    numbers = ", ".join(f"{_number(table, f)} AS {f.name}_n" for f in numeric)
+    numbers = ", ".join(f"{_number(tables, table, f)} AS {f.name}_n" for f in numeric)
     query = (files(__package__) / "sql" / "kpi_view.sql").read_text("utf-8")
     kpi = "t.kpi" if table.column("kpi") else "NULL"
     view = f"{table.resource}_view"
     parts = {"view": view, "relation": table.relation, "numbers": numbers, "kpi": kpi}
     for name, part in parts.items():
         query = query.replace("{" + name + "}", part)
-    work.execute(query)
+    tables.workspace.execute(query)
     return view
 
 
-def _number(table: Table, field: Field) -> str:
+def _number(tables: Tables, table: Table, field: Field) -> str:
+    """SQL of a numeric column's values, the cheap form of it where all of the column's texts allow that."""
     if not table.column(field.name):
         return f"NULL::{SQL_TYPES[field.type]}"
-    return typed(field, is_plain=field.name in table.plain)
+    texts = f"SELECT cell AS {quoted(field.name)} FROM {tables.distinct.of(table.relation, field.name)}"
+    odd = f"SELECT 1 FROM ({texts}) WHERE {typed(field)} IS DISTINCT FROM {loosely_typed(field)} LIMIT 1"
+    return typed(field) if tables.workspace.execute(odd).fetchone() else loosely_typed(field)
 
 
 def _register_kpis(work: duckdb.DuckDBPyConnection) -> None:

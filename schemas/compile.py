@@ -40,22 +40,20 @@ class Check:
     by_cell: bool = False
 
 
-def typed(schema_field: Field, *, is_plain: bool = False) -> str:
-    """SQL for a cell's value in its type; NULL for an empty cell and for text that has no such form.
-
-    `is_plain` tells that every cell of the column is known to be a plain number (tables.Table.plain).
-    """
+def typed(schema_field: Field) -> str:
+    """SQL for a cell's value in its type; NULL for an empty cell and for text that has no such form."""
     name = quoted(schema_field.name)
     if schema_field.type == "string":
         return name
-    cast = f"TRY_CAST({name} AS {SQL_TYPES[schema_field.type]})"
-    if is_plain:
-        # 400 digits are plain, yet no number that can be counted with.
-        return f"CASE WHEN isfinite({cast}) THEN {cast} END" if schema_field.type == "number" else cast
-    fits = f"regexp_full_match({name}, {text(LEXICAL[schema_field.type])})"
+    cast = loosely_typed(schema_field)
+    return f"CASE WHEN regexp_full_match({name}, {text(LEXICAL[schema_field.type])}) THEN {cast} END"
+
+
+def loosely_typed(schema_field: Field) -> str:
+    """SQL as `typed`, for a fifth of the time: DuckDB also takes "0x1F" and "1_000" for numbers."""
+    cast = f"TRY_CAST({quoted(schema_field.name)} AS {SQL_TYPES[schema_field.type]})"
     # DuckDB casts 1e999 to infinity, which no KPI without a maximum would deny.
-    finite = f" AND isfinite({cast})" if schema_field.type == "number" else ""
-    return f"CASE WHEN {fits}{finite} THEN {cast} END"
+    return f"CASE WHEN isfinite({cast}) THEN {cast} END" if schema_field.type == "number" else cast
 
 
 def checks(table: Table, schema: TableSchema) -> Iterator[Check]:

@@ -216,7 +216,6 @@ def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: It
         relation,
         count,
         written=relation if done.is_view else raw,
-        plain=done.plain,
     )
 
 

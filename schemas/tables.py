@@ -34,7 +34,7 @@ class Table:
     """One resource. `relation` names a DuckDB table of the workspace with the columns `_row` BIGINT (row as the
     partner's program counts it, from 1, header included) and one VARCHAR column for each of `columns` by its
     standard name; an empty cell is NULL, and surrounding blanks are gone. `written` names the relation with the same
-    columns as the partner wrote them; `plain` are the columns of which every cell is a plain number.
+    columns as the partner wrote them.
     """
 
     resource: str
@@ -45,7 +45,6 @@ class Table:
     relation: str
     row_count: int
     written: str
-    plain: frozenset[str] = frozenset()
 
     def column(self, name: str) -> Column | None:
         return next((c for c in self.columns if c.name == name), None)

@@ -45,14 +45,11 @@ LISTED_LEVELS = {"omrade": "own", "eget": "own", "eget omrade": "own", "municipa
 
 @dataclass(frozen=True)
 class Tidied:
-    """`columns` in the standard's order. `is_view` tells that the raw relation is still needed: nothing was rewritten
-    and it is looked at through a view. `plain` are the numeric columns of which every cell is a plain number.
-    """
+    """`columns` in the order of the standard. `is_view`: nothing was rewritten, and raw is looked at through a view."""
 
     columns: tuple[Column, ...]
     notes: list[Finding]
     is_view: bool
-    plain: frozenset[str]
 
 
 def tidy(
@@ -72,18 +69,13 @@ def tidy(
     given: dict[str, str] = {}
     if "value" in names and "status" in schema.names:
         notes += _read_marks(distinct, work, raw, "status" in names, given, place)
-    numeric = [schema[name] for name in names if schema[name].type in NUMERIC]
-    plain = _plain_columns(distinct, work, raw, numeric)
     for column in columns:
         field = schema[column.name]
         at = {**place, "column": column.letter, "field": column.name}
-        if column.name in plain:
-            continue
         if field.type in NUMERIC:
-            given[column.name], found = _number_expression(distinct, work, raw, field, decimal_comma, at)
+            notes += _write_numbers(distinct, work, raw, field, given, at, decimal_comma)
         else:
-            found = _recode(distinct, work, raw, field, given, at)
-        notes += found
+            notes += _recode(distinct, work, raw, field, given, at)
     is_view = not given
     added = [name for name in DEFAULTS if name in schema.names and name not in names]
     for name in added:
@@ -96,9 +88,7 @@ def tidy(
     for name in set(order) - set(given):
         distinct.alias(relation, name, raw)
     letters = {c.name: c for c in columns}
-    return Tidied(
-        tuple(letters.get(name, Column(name, None, None)) for name in order), notes, is_view, frozenset(plain)
-    )
+    return Tidied(tuple(letters.get(name, Column(name, None, None)) for name in order), notes, is_view)
 
 
 def _read_marks(
@@ -131,48 +121,45 @@ def _note_marks(work: duckdb.DuckDBPyConnection, raw: str, place: Mapping[str, s
         yield Finding("assumed-missing", Severity.NOTE, **place, field="value", params=params)  # type: ignore[arg-type]
 
 
-def _plain_columns(distinct: Distinct, work: duckdb.DuckDBPyConnection, raw: str, numeric: Sequence[Field]) -> set[str]:
-    """The columns whose filled cells are all plain numbers already: they need no rewriting."""
-    forms = {"number": r"-?\d+(\.\d+)?", "integer": r"-?\d+"}
-    plain = set()
-    for field in numeric:
-        cells = distinct.of(raw, field.name)
-        odd = f"SELECT 1 FROM {cells} WHERE NOT regexp_full_match(cell, '{forms[field.type]}') LIMIT 1"
-        if not work.execute(odd).fetchall():
-            plain.add(field.name)
-    return plain
-
-
-def _number_expression(
+def _write_numbers(
     distinct: Distinct,
     work: duckdb.DuckDBPyConnection,
     raw: str,
     field: Field,
-    decimal_comma: bool,
+    given: dict[str, str],
     at: Mapping[str, str | None],
-) -> tuple[str, list[Finding]]:
-    """SQL that gives plain numbers (point as decimal sign, no grouping); text that is no number stays as it is."""
+    decimal_comma: bool,
+) -> list[Finding]:
+    """Plain numbers (point as decimal sign, no grouping); text that is no number stays as it is."""
+    cells = distinct.of(raw, field.name)
     query = (files(__package__) / "sql" / "number_style.sql").read_text("utf-8")
-    found = work.execute(query.replace("{cells}", distinct.of(raw, field.name))).fetchone() or (0,) * 5
+    found = work.execute(query.replace("{cells}", cells)).fetchone() or (0,) * 5
     style = number_style(*found, decimal_comma=decimal_comma)
-    bare = f"regexp_replace(replace({quoted(field.name)}, '−', '-'), '{BLANK}', '', 'g')"
+    rewritten = _number_expression("cell", field, style, has_both=bool(found[2]))
+    if work.execute(f"SELECT 1 FROM {cells} WHERE {rewritten} IS DISTINCT FROM cell LIMIT 1").fetchone():
+        given[field.name] = _number_expression(quoted(field.name), field, style, has_both=bool(found[2]))
+    if style == "plain":
+        return []
+    params = {"style": style, **describe_field(field)}
+    return [Finding("assumed-decimal", Severity.NOTE, **at, params=params)]  # type: ignore[arg-type]
+
+
+def _number_expression(cell: str, field: Field, style: str, *, has_both: bool) -> str:
+    """SQL of a cell's plain number. `has_both` tells that points group what commas divide ("1.234,5")."""
+    bare = f"regexp_replace(replace({cell}, '−', '-'), '{BLANK}', '', 'g')"
     text = {
         "plain": bare,
-        "decimal-comma": f"replace(replace({bare}, '.', ''), ',', '.')" if found[2] else f"replace({bare}, ',', '.')",
+        "decimal-comma": f"replace(replace({bare}, '.', ''), ',', '.')" if has_both else f"replace({bare}, ',', '.')",
         "grouping-comma": f"replace({bare}, ',', '')",
     }[style]
     if field.type == "integer":
         text = f"regexp_replace({text}, '^(-?\\d+)\\.0+$', '\\1')"
     marks = ", ".join(f"'{mark}'" for mark in MARKS)
-    kept = f'WHEN "{field.name}" IN ({marks}) THEN NULL' if field.name in ("value", "numerator", "denominator") else ""
-    expression = (
-        f"CASE {kept} WHEN regexp_full_match(\"{field.name}\", '{WRITTEN}') AND regexp_full_match({text}, '{PLAIN}') "
-        f"THEN {text} ELSE {quoted(field.name)} END"
+    kept = f"WHEN {cell} IN ({marks}) THEN NULL" if field.name in ("value", "numerator", "denominator") else ""
+    return (
+        f"CASE {kept} WHEN regexp_full_match({cell}, '{WRITTEN}') AND regexp_full_match({text}, '{PLAIN}') "
+        f"THEN {text} ELSE {cell} END"
     )
-    if style == "plain":
-        return expression, []
-    params = {"style": style, **describe_field(field)}
-    return expression, [Finding("assumed-decimal", Severity.NOTE, **at, params=params)]  # type: ignore[arg-type]
 
 
 def number_style(
