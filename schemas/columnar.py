@@ -5,6 +5,7 @@ only where every line after the header is exactly one record of the header's wid
 way, row by row (read._Loader), which costs some ten times as much and knows every row's number.
 """
 
+import shutil
 from pathlib import Path
 
 import duckdb
@@ -19,16 +20,23 @@ ODD_BLANKS = [blank.encode() for blank in BLANKS[1:]]
 
 
 def load_columns(
-    work: duckdb.DuckDBPyConnection, path: Path, delimiter: str, header: Header, raw: str
+    work: duckdb.DuckDBPyConnection,
+    path: Path,
+    encoding: str,
+    delimiter: str,
+    header: Header,
+    raw: str,
+    folder: Path,
 ) -> tuple[int, set[int]] | None:
-    """Make the table `raw` of a UTF-8 file (as read._Loader does). Rows read and positions without a label that
-    hold something; None, and no table, where the file needs the exact way.
+    """Make the table `raw` of a text file (as read._Loader does). Rows read and positions without a label that hold
+    something; None, and no table, where the file needs the exact way. `folder` is for a copy in UTF-8.
     """
     names = {f"c{i}": "VARCHAR" for i in range(len(header.labels))}
     options = (
         f"columns = {names}, auto_detect = false, header = false, skip = {header.row}, delim = {text(delimiter)}, "
         "quote = '\"', escape = '\"', null_padding = false, max_line_size = 1000000"
     )
+    path = path if encoding.startswith("utf-8") else _in_utf8(path, encoding, folder / f"{raw}.utf8")
     lines, has_odd_blanks = _walk(path, delimiter)
     # Trimming by a set of characters takes as long as all the reading, so it is done only where it may matter.
     trimmed = f", {text(BLANKS)}" if has_odd_blanks else ""
@@ -49,6 +57,13 @@ def load_columns(
     filled = _filled(work, raw, header)
     work.execute(f"CREATE VIEW {raw} AS SELECT rowid + {header.row + 1} AS _row, * FROM {raw}_lines")
     return int(count), filled
+
+
+def _in_utf8(path: Path, encoding: str, copy: Path) -> Path:
+    """A copy that DuckDB can read; line breaks stay what they are."""
+    with path.open(encoding=encoding, newline="") as source, copy.open("w", encoding="utf-8", newline="") as target:
+        shutil.copyfileobj(source, target, BLOCK)
+    return copy
 
 
 def _unlabelled(header: Header) -> list[int]:

@@ -31,8 +31,8 @@ def read_delimited(path: Path, encoding: str) -> Grid:
     if delimiter != ",":
         params = {"delimiter": DELIMITER_NAMES[delimiter]}
         notes.append(Finding("assumed-delimiter", Severity.NOTE, params=params))
-    plain = (path, delimiter) if encoding in ("utf-8", "utf-8-sig") else None
-    return Grid(path.name, None, _rows(path, encoding, delimiter), delimiter != ",", tuple(notes), plain)
+    rows = _rows(path, encoding, delimiter)
+    return Grid(path.name, None, rows, delimiter != ",", tuple(notes), (path, encoding, delimiter))
 
 
 def find_delimiter(sample: list[str]) -> str:

@@ -15,7 +15,7 @@ class Grid:
     """`rows` can be walked once. `sheet` is None in a text file. `notes` say how the text was read.
 
     `decimal_comma` tells whether commas in numbers are likelier decimal (Swedish) than grouping (English).
-    `plain` is set for a UTF-8 text file, which may be read by columns instead: its path and delimiter.
+    `plain` is set for a text file, which may be read by columns instead: its path, encoding and delimiter.
     """
 
     file: str
@@ -23,7 +23,7 @@ class Grid:
     rows: Iterator[GridRow]
     decimal_comma: bool = True
     notes: tuple[Finding, ...] = field(default=())
-    plain: tuple[Path, str] | None = None
+    plain: tuple[Path, str, str] | None = None
 
 
 def column_letter(index: int) -> str:

@@ -55,6 +55,7 @@ class _Reading:
 
     work: duckdb.DuckDBPyConnection
     distinct: Distinct
+    folder: Path
     tables: dict[str, Table] = field(default_factory=dict)
     problems: list[Finding] = field(default_factory=list)
     unlisted: Counter[str] = field(default_factory=Counter)
@@ -83,7 +84,7 @@ def read(
     try:
         work.execute(f"SET memory_limit = '{int(memory_mb)}MB'")
         work.execute(f"SET temp_directory = '{folder}/spill'")
-        reading = _Reading(work, Distinct(work))
+        reading = _Reading(work, Distinct(work), folder)
         about = _read_into(reading, source, content.kind, content.encoding, slug, folder)
         if not reading.tables and not reading.problems:
             raise NotReadable("not-readable-no-rows", file=source.name)
@@ -192,7 +193,7 @@ def _is_ours(header: Header, resource: str) -> bool:
 def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: Iterable[GridRow]) -> None:
     place: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
     raw, relation = f"raw_{resource}", resource
-    fast = load_columns(reading.work, *grid.plain, header, raw) if grid.plain and header.known else None
+    fast = load_columns(reading.work, *grid.plain, header, raw, reading.folder) if grid.plain and header.known else None
     count, filled = fast or _load_rows(reading, grid, header, rows, raw, place)
     reading.problems += label_problems(header, place, resource, filled)
     reading.problems += missing_columns(header, place, resource)

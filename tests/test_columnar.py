@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from vaven.schemas import columnar
 from vaven.schemas import read as reading
+from vaven.schemas.content import content_of
 from vaven.schemas.delimited import read_delimited
 from vaven.schemas.distinct import Distinct
 from vaven.schemas.read import read
@@ -32,9 +33,9 @@ def cells_of(tables: reading.Tables) -> list[tuple[object, ...]]:
 
 def exact(path: Path) -> reading.Tables:
     """Read a file without the fast way, by giving it a grid that may not be read by columns."""
-    with_rows_only = replace(read_delimited(path, "utf-8"), plain=None)
+    with_rows_only = replace(read_delimited(path, content_of(path).encoding), plain=None)
     work = duckdb.connect()
-    state = reading._Reading(work, Distinct(work))
+    state = reading._Reading(work, Distinct(work), path.parent)
     reading._read_grid(state, with_rows_only, "observations")
     return reading.Tables(
         source=path,
@@ -65,9 +66,10 @@ def outcome(way: Callable[[Path], reading.Tables], path: Path) -> object:
     delimiter=st.sampled_from([";", ",", "\t"]),
     ending=st.sampled_from(["\n", "\r\n"]),
     blank=st.integers(-1, 12),
+    encoding=st.sampled_from(["utf-8", "utf-8", "utf-8-sig", "utf-16", "cp1252"]),
 )
 def test_both_ways_read_the_same(
-    tmp_path: Path, rows: list[list[str]], delimiter: str, ending: str, blank: int
+    tmp_path: Path, rows: list[list[str]], delimiter: str, ending: str, blank: int, encoding: str
 ) -> None:
     text = io.StringIO()
     writer = csv.writer(text, delimiter=delimiter, lineterminator=ending)
@@ -77,7 +79,7 @@ def test_both_ways_read_the_same(
             text.write(ending)
         writer.writerow(row)
     path = tmp_path / "table.csv"
-    path.write_text(text.getvalue(), "utf-8", newline="")
+    path.write_bytes(text.getvalue().encode(encoding, "ignore"))
     assert outcome(read, path) == outcome(exact, path)
 
 
@@ -89,7 +91,7 @@ def test_a_clean_file_is_read_by_columns(tmp_path: Path) -> None:
     header = reading.find_header([(1, HEADER[:4])], "observations")
     assert header is not None
     with duckdb.connect() as work:
-        assert columnar.load_columns(work, path, ",", header, "raw") == (2, set())
+        assert columnar.load_columns(work, path, "utf-8", ",", header, "raw", tmp_path) == (2, set())
         assert work.execute("SELECT _row, value FROM raw").fetchall() == [(2, "57.5"), (3, "58")]
 
 
@@ -100,4 +102,4 @@ def test_a_blank_line_or_a_cell_over_two_lines_goes_the_exact_way(tmp_path: Path
         path = tmp_path / "odd.csv"
         path.write_text("neighbourhood,kpi,period,value\n" + body)
         with duckdb.connect() as work:
-            assert columnar.load_columns(work, path, ",", header, "raw") is None, body
+            assert columnar.load_columns(work, path, "utf-8", ",", header, "raw", tmp_path) is None, body
