@@ -1,6 +1,8 @@
 """Check tables against the standard: every rule over every table, counted in full, listed up to a limit."""
 
 import difflib
+import errno
+import os
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -30,6 +32,7 @@ RULES_VERSION = "1.0"
 LISTED = 1_000
 # How much of a cell's text or of a list a finding shows, in characters.
 SHOWN = 400
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Importing a module of rules registers them; the names are kept so that nothing looks unused.
 RULE_MODULES = (values, times, places, references, disclosure)
 
@@ -70,6 +73,17 @@ def validate(
             return check(tables, today=today, thresholds=thresholds, progress=progress)
     except NotReadable as reason:
         return not_checked(path, reason)
+    except (MemoryError, duckdb.OutOfMemoryException):
+        return not_checked(path, _ran_out(path, "minne", "memory"))
+    except (OSError, duckdb.Error) as cause:
+        # DuckDB has no type of its own for a full disk, but repeats the system's words.
+        if not any(os.strerror(number) in str(cause) for number in FULL):
+            raise
+        return not_checked(path, _ran_out(path, "disk", "disk"))
+
+
+def _ran_out(path: Path, what_sv: str, what_en: str) -> NotReadable:
+    return NotReadable("not-readable-resources", file=path.name, what_sv=what_sv, what_en=what_en)
 
 
 def check(

@@ -47,7 +47,7 @@ def load_columns(
     source = f"SELECT {known}{others} FROM read_csv({text(path)}, {options})"
     try:
         work.execute(f"CREATE TABLE {raw}_lines AS {source}")
-    except duckdb.Error:
+    except duckdb.InvalidInputException:
         # A ragged row, a broken quote, a line beyond the limit: the exact way tells which row and what of it.
         return None
     (count,) = work.execute(f"SELECT count(*) FROM {raw}_lines").fetchone() or (0,)
