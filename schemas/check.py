@@ -17,7 +17,7 @@ from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
 from vaven.schemas.compile import SQL_TYPES, Check, checks, describe_field, loosely_typed, typed
 from vaven.schemas.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.quoting import quoted
-from vaven.schemas.read import read
+from vaven.schemas.read import MEMORY_MB, read
 from vaven.schemas.rules import disclosure, places, references, times, values
 from vaven.schemas.rules.persons import masked
 from vaven.schemas.rules.registry import RULES, Checking, Hit, Rule, severity_of
@@ -65,11 +65,15 @@ def validate(
     choices: Choices = AS_FOUND,
     thresholds: Thresholds = PROPOSED,
     progress: Progress = quietly,
+    memory_mb: int = MEMORY_MB,
 ) -> Report:
-    """Read and check a file. Never raises for what is in it: an unreadable file is a report "not checked"."""
+    """Read and check a file. Never raises for what is in it: an unreadable file is a report "not checked".
+
+    `memory_mb` bounds what DuckDB holds at once; the rest spills to the temporary folder.
+    """
     path = Path(source)
     try:
-        with read(path, slug=slug, choices=choices, progress=progress) as tables:
+        with read(path, slug=slug, choices=choices, progress=progress, memory_mb=memory_mb) as tables:
             return check(tables, today=today, thresholds=thresholds, progress=progress)
     except NotReadable as reason:
         return not_checked(path, reason)

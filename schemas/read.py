@@ -39,6 +39,8 @@ from vaven.schemas.workbook import read_workbook
 from vaven.vocab.errors import NotReadable
 
 BATCH_ROWS = 20_000
+# A million observations fit; ten million spill, and the whole process stays below a gigabyte.
+MEMORY_MB = 500
 IN_MEMORY_BYTES = 150_000_000
 SAMPLE_ROWS = 500
 # How far into a table that is not ours we look for area codes: more than Sweden has areas.
@@ -68,7 +70,7 @@ def read(
     slug: str | None = None,
     choices: Choices = AS_FOUND,
     progress: Progress = quietly,
-    memory_mb: int = 500,
+    memory_mb: int = MEMORY_MB,
 ) -> Tables:
     """Read a CSV, workbook or data package (folder, json or zip). Nothing outside the source is opened.
 
