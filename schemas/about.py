@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from vaven.schemas.layout import fold
+from vaven.schemas.labels import fold
 from vaven.schemas.tables import About
 from vaven.vocab import register
 

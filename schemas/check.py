@@ -51,7 +51,7 @@ class _Findings:
         self.severities.add(finding.severity)
         if self.has_room(finding.code, finding.resource):
             self.places[finding.code, finding.resource] += 1
-            self.listed.append(_discreet(finding))
+            self.listed.append(finding)
 
     def has_room(self, code: str, resource: str | None) -> bool:
         return self.places[code, resource] < LISTED
@@ -96,14 +96,16 @@ def check(
     """All findings about tables that were read. Costs one scan a table, and one more for each rule with faults."""
     found = _Findings()
     for problem in tables.problems:
-        found.add(problem)
+        found.add(_discreet(problem))
     found.counts.update(tables.unlisted)
     if "observations" not in tables.tables and not found.counts["not-the-standard"]:
         found.add(Finding("observations-missing", Severity.ERROR))
     _register_kpis(tables.workspace)
     for i, resource in enumerate(RESOURCES):
         if table := tables.tables.get(resource):
+            start = len(found.listed)
             _check_table(tables, table, today or date.today(), thresholds, found)
+            found.listed[start:] = _as_written(tables, table, found.listed[start:])
         progress("checking", (i + 1) / len(RESOURCES))
     order = {resource: i for i, resource in enumerate(RESOURCES)}
     found.listed.sort(key=lambda f: (order.get(f.resource or "", -1), f.row or 0, f.column or "", f.code))
@@ -154,6 +156,37 @@ def _check_table(tables: Tables, table: Table, today: date, thresholds: Threshol
                 found.add(_finding(on, rule.code, hit))
             else:
                 found.counts[rule.code] += 1
+
+
+def _as_written(tables: Tables, table: Table, listed: list[Finding]) -> Iterator[Finding]:
+    """The findings of a table with the partner's own text, and at the place where the partner's program shows it."""
+    texts = dict(_texts_as_written(tables, table, listed))
+    for finding in listed:
+        text = texts.get((finding.field, finding.row), finding.text)
+        row, column = table.place(finding.row, finding.field) if finding.row is not None else (None, finding.column)
+        params = dict(finding.params)
+        if isinstance(other := params.get("other"), int):
+            params["other"], _ = table.place(other, None)
+        yield _discreet(replace(finding, row=row, column=column, text=text, params=params))
+
+
+def _texts_as_written(
+    tables: Tables, table: Table, listed: list[Finding]
+) -> Iterator[tuple[tuple[str | None, int | None], str]]:
+    """Field and `_row` to the cell's text before it was rewritten, for the findings that show a text."""
+    if table.written == table.relation:
+        return
+    shown = [f for f in listed if f.text is not None and f.row is not None]
+    for name in {f.field for f in shown}:
+        column = table.column(name) if name else None
+        if column and (column.letter or name == "value"):
+            rows = [f.row for f in shown if f.field == name]
+            query = (
+                f"SELECT _row, {quoted(column.name)} FROM {table.written} WHERE _row IN (SELECT unnest(?::BIGINT[]))"
+            )
+            for row, text in tables.workspace.execute(query, [rows]).fetchall():
+                if text is not None:
+                    yield (name, row), text
 
 
 def _hits(rule: Rule, on: Checking) -> Iterable[Hit]:

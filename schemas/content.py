@@ -44,8 +44,11 @@ class Content:
     encoding: str = ""
 
 
-def content_of(path: Path) -> Content:
-    """Look at a file. Raises NotReadable when it can't be a submission or is not safe to open."""
+def content_of(path: Path, encoding: str | None = None) -> Content:
+    """Look at a file. Raises NotReadable when it can't be a submission or is not safe to open.
+
+    `encoding` is the user's word for what a text is written in.
+    """
     if not path.exists():
         raise NotReadable("not-readable-missing", file=path.name)
     if path.is_dir():
@@ -69,7 +72,7 @@ def content_of(path: Path) -> Content:
     for signature, name in SIGNATURES:
         if head.startswith(signature):
             raise NotReadable("not-readable-format", file=path.name, format=name)
-    return _text(path, head)
+    return _text(path, head, encoding)
 
 
 def check_archive(path: Path) -> zipfile.ZipFile:
@@ -131,14 +134,14 @@ def _compound(path: Path) -> Content:
     raise NotReadable("not-readable-format", file=path.name, format="Office 97–2003")
 
 
-def _text(path: Path, head: bytes) -> Content:
+def _text(path: Path, head: bytes, chosen: str | None) -> Content:
     encoding = next((name for mark, name in BOMS if head.startswith(mark)), "")
-    if not encoding and b"\0" in head:
+    if not encoding and not chosen and b"\0" in head:
         raise NotReadable("not-readable-binary", file=path.name)
     if MARKUP.match(head):
         raise NotReadable("not-readable-format", file=path.name, format="HTML/XML")
-    found = encoding or ("utf-8" if _decodes(path, "utf-8") else "cp1252")
-    if found != "utf-8" and not _decodes(path, found):
+    found = chosen or encoding or ("utf-8" if _decodes(path, "utf-8") else "cp1252")
+    if (chosen or found != "utf-8") and not _decodes(path, found):
         raise NotReadable("not-readable-encoding", file=path.name)
     if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
         return Content("descriptor")

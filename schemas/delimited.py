@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+from vaven.schemas.choices import AS_FOUND, Choices
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.grid import Grid, GridRow
 from vaven.vocab.errors import NotReadable
@@ -18,17 +19,17 @@ MAX_RECORD_LINES = 200
 MAX_CELL = 1_000_000
 
 
-def read_delimited(path: Path, encoding: str) -> Grid:
+def read_delimited(path: Path, encoding: str, choices: Choices = AS_FOUND) -> Grid:
     """The one sheet of a text file. Rows carry the line on which their record begins."""
     # The limit belongs to the whole process, and other libraries (Frictionless) raise it.
     csv.field_size_limit(MAX_CELL)
     with path.open(encoding=encoding, newline="") as lines:
         sample = [line[:10_000] for line in islice(lines, SAMPLE_LINES)]
-    delimiter = find_delimiter(sample)
+    delimiter = choices.delimiter or find_delimiter(sample)
     notes = []
-    if encoding == "cp1252":
+    if encoding == "cp1252" and choices.encoding is None:
         notes.append(Finding("assumed-encoding", Severity.NOTE, params={"encoding": "Windows-1252"}))
-    if delimiter != ",":
+    if delimiter != "," and choices.delimiter is None:
         params = {"delimiter": DELIMITER_NAMES[delimiter]}
         notes.append(Finding("assumed-delimiter", Severity.NOTE, params=params))
     rows = _rows(path, encoding, delimiter)

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.grid import GridRow, column_letter
-from vaven.schemas.layout import Header, fold
+from vaven.schemas.labels import fold
+from vaven.schemas.layout import Header
 from vaven.vocab.areas import areas, level_of, without_suffix
 
 # Ours: a column is one of codes where so large a share of its filled cells are.

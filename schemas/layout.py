@@ -1,14 +1,15 @@
 """Where the table lies on a sheet and what its columns are: preamble, header row, footnotes, known labels."""
 
 import difflib
-import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from functools import cache
+from dataclasses import dataclass, field
 
+from vaven.schemas.choices import AS_FOUND, Choices
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.grid import GridRow, column_letter
-from vaven.schemas.standard import RESOURCES, TableSchema, standard
+from vaven.schemas.labels import fold, known_labels, meaning
+from vaven.schemas.standard import standard
 from vaven.schemas.tables import Column
 
 HEADER_SEARCH_ROWS = 50
@@ -18,15 +19,30 @@ ESSENTIAL = frozenset(("value",))
 
 @dataclass(frozen=True)
 class Header:
-    """The header row's number, its labels by position, and the standard's field for each position that has one."""
+    """The header row's number, its labels by position, and the standard's field for each position that has one.
+
+    `wide` gives what the label of a position says of all values below it, where columns are years, KPIs or sexes.
+    `constants` are the texts that the user gave to fields for all rows, `left_out` the positions that do not count
+    because the user said so.
+    """
 
     row: int
     labels: tuple[str, ...]
     fields: tuple[str | None, ...]
+    wide: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
+    constants: Mapping[str, str] = field(default_factory=dict)
+    left_out: frozenset[int] = frozenset()
 
     @property
     def known(self) -> frozenset[str]:
-        return frozenset(name for name in self.fields if name)
+        """The fields that every row has a cell for."""
+        values = {"value"} if self.wide else set()
+        return frozenset(name for name in self.fields if name) | self.spread | set(self.constants) | values
+
+    @property
+    def spread(self) -> frozenset[str]:
+        """The fields that stand in the labels of columns of values."""
+        return frozenset(name for says in self.wide.values() for name in says)
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -36,52 +52,17 @@ class Header:
         )
 
 
-def fold(text: str) -> str:
-    """A label as it is compared: lower case, no diacritics, words joined by single blanks, no marks at its ends."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return " ".join(plain.casefold().replace("_", " ").replace("-", " ").split()).strip(" .:*")
-
-
-@cache
-def known_labels(resource: str) -> Mapping[str, str]:
-    """Folded label to field name: the standard's name, its labels in both languages, then synonyms."""
-    found: dict[str, str] = {}
-    schema = standard()[resource]
-    for spelled in (_own_names, _synonyms):
-        for field_name, label in spelled(schema):
-            found.setdefault(fold(label), field_name)
-    return found
-
-
-def _own_names(schema: TableSchema) -> Iterator[tuple[str, str]]:
-    for field in schema.fields:
-        yield from ((field.name, label) for label in (field.name, field.label("sv"), field.label("en")))
-
-
-def _synonyms(schema: TableSchema) -> Iterator[tuple[str, str]]:
-    for field in schema.fields:
-        yield from ((field.name, label) for label in field.descriptor.get("synonyms", ()))
-
-
-def resource_of_sheet(name: str) -> str | None:
-    """The resource whose sheet is called so, in either language or by a synonym."""
-    wanted = fold(name)
-    for resource in RESOURCES:
-        schema = standard()[resource]
-        names = (resource, schema.label("sv"), schema.label("en"), *schema.descriptor["sheets"])
-        if wanted in {fold(n) for n in names}:
-            return resource
-    return None
-
-
-def find_header(rows: Sequence[GridRow], resource: str) -> Header | None:
+def find_header(rows: Sequence[GridRow], resource: str, choices: Choices = AS_FOUND) -> Header | None:
     """The likeliest header among the first rows: the one with most known labels, else the first that is full.
 
-    None where no row has two filled cells (or one, in a sheet of a single column).
+    None where no row has two filled cells (or one, in a sheet of a single column), or where the row that the user
+    named is not among them.
     """
-    headers = [_header(number, cells, resource) for number, cells in rows[:HEADER_SEARCH_ROWS]]
-    best = max(headers, key=lambda h: len(h.known), default=None)
-    if best and len(best.known) >= min(2, len(best.labels)):
+    if choices.header_row is not None:
+        return next((_header(n, cells, resource, choices) for n, cells in rows if n == choices.header_row), None)
+    headers = [_header(number, cells, resource, choices) for number, cells in rows[:HEADER_SEARCH_ROWS]]
+    best = max(headers, key=lambda h: len(h.known) - len(h.constants), default=None)
+    if best and len(best.known) - len(best.constants) >= min(2, len(best.labels)):
         return best
     usual = max((_filled(cells) for _, cells in rows), default=0)
     for share in (0.9, 0.6):
@@ -92,13 +73,43 @@ def find_header(rows: Sequence[GridRow], resource: str) -> Header | None:
     return next(iter(full), None) or next((h for h in headers if _filled(h.labels)), None)
 
 
-def _header(number: int, cells: Sequence[str], resource: str) -> Header:
-    known = known_labels(resource)
+def _header(number: int, cells: Sequence[str], resource: str, choices: Choices) -> Header:
+    names = set(standard()[resource].names)
+    constants = {name: given for name, given in choices.constants.items() if name in names}
+    known = {**known_labels(resource), **{fold(label): name for label, name in choices.columns.items()}}
     found: list[str | None] = []
     for cell in cells:
         name = known.get(fold(cell)) if cell else None
-        found.append(name if name not in found else None)
-    return Header(number, tuple(" ".join(cell.split()) for cell in cells), tuple(found))
+        found.append(name if name in names - set(found) - set(constants) else None)
+    labels = tuple(" ".join(cell.split()) for cell in cells)
+    left_out = frozenset(i for i, label in enumerate(labels) if label and known.get(fold(label)) in {"", *constants})
+    wide = _wide(labels, found, left_out, choices) if resource == "observations" and choices.wide is not False else {}
+    return Header(number, labels, tuple(found), wide, constants, left_out)
+
+
+def _wide(
+    labels: Sequence[str], found: Sequence[str | None], left_out: frozenset[int], choices: Choices
+) -> Mapping[int, Mapping[str, str]]:
+    """The columns of values and what their labels say; none where the table has one column of values.
+
+    All of them must speak of the same fields, and of none that has a column of its own. A single such column counts
+    where its label is a KPI or a period; a mere "Kvinnor" or "Totalt" is no table. The KPI must stand in the table
+    or be given by the user: any table of statistics has years in its header, and most are none of ours.
+    """
+    known = {name for name in found if name}
+    if "value" in known or not known:
+        return {}
+    says = {
+        i: meant
+        for i, label in enumerate(labels)
+        if found[i] is None and label and i not in left_out and (meant := meaning(label))
+    }
+    kinds = Counter(frozenset(meant) for meant in says.values() if not known & meant.keys())
+    kind, count = max(kinds.items(), key=lambda pair: pair[1], default=(frozenset[str](), 0))
+    has_kpi = choices.wide or "kpi" in kind | known | set(choices.constants)
+    if (count < 2 and not kind & {"kpi", "period"}) or not has_kpi:
+        return {}
+    return {i: meant for i, meant in says.items() if meant.keys() == kind}
 
 
 def _filled(cells: Iterable[str]) -> int:
@@ -116,6 +127,8 @@ def label_problems(header: Header, place: Mapping[str, str | None], resource: st
     known = known_labels(resource)
     seen: set[str] = set()
     for i, label in enumerate(header.labels):
+        if i in header.wide or i in header.left_out:
+            continue
         at = {**place, "row": header.row, "column": column_letter(i), "text": label}
         if not label:
             if i in filled:

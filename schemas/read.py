@@ -11,42 +11,31 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from vaven.schemas.about import SHEET_NAMES, about_of_descriptor, about_of_file, about_of_sheet
 from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
-from vaven.schemas.columnar import load_columns
+from vaven.schemas.compile import describe_field
 from vaven.schemas.content import content_of
 from vaven.schemas.delimited import read_delimited
 from vaven.schemas.distinct import Distinct
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.foreign import not_the_standard
-from vaven.schemas.grid import Grid, GridRow, column_letter
-from vaven.schemas.layout import (
-    HEADER_SEARCH_ROWS,
-    Header,
-    body,
-    find_header,
-    fold,
-    label_problems,
-    missing_columns,
-    resource_of_sheet,
-)
+from vaven.schemas.grid import Grid, GridRow
+from vaven.schemas.labels import fold, resource_of_sheet
+from vaven.schemas.layout import HEADER_SEARCH_ROWS, Header, find_header, label_problems, missing_columns
+from vaven.schemas.load import columns_of, load
 from vaven.schemas.standard import standard
 from vaven.schemas.tables import About, Table, Tables
 from vaven.schemas.tidy import tidy
 from vaven.schemas.workbook import read_workbook
 from vaven.vocab.errors import NotReadable
 
-BATCH_ROWS = 20_000
 # A million observations fit; ten million spill, and the whole process stays below a gigabyte.
 MEMORY_MB = 500
 IN_MEMORY_BYTES = 150_000_000
 SAMPLE_ROWS = 500
 # How far into a table that is not ours we look for area codes: more than Sweden has areas.
 HINT_ROWS = 10_000
-# How many rows of one kind of bad shape are listed; the counts go on.
-LISTED = 1_000
 # Sheets of our own template that hold no data.
 TEMPLATE_SHEETS = frozenset(("las mig", "read me", "listor", "lists"))
 
@@ -58,6 +47,7 @@ class _Reading:
     work: duckdb.DuckDBPyConnection
     distinct: Distinct
     folder: Path
+    choices: Choices = AS_FOUND
     tables: dict[str, Table] = field(default_factory=dict)
     problems: list[Finding] = field(default_factory=list)
     unlisted: Counter[str] = field(default_factory=Counter)
@@ -78,7 +68,7 @@ def read(
     workspace's folder, and by a batch of rows; a workbook is held whole by its reader.
     """
     source = Path(source)
-    content = content_of(source)
+    content = content_of(source, choices.encoding)
     folder = Path(tempfile.mkdtemp(prefix="vaven-read-"))
     # A large file is kept on disk from the start; DuckDB would else write it out again and again.
     is_large = source.is_file() and source.stat().st_size > IN_MEMORY_BYTES
@@ -86,7 +76,7 @@ def read(
     try:
         work.execute(f"SET memory_limit = '{int(memory_mb)}MB'")
         work.execute(f"SET temp_directory = '{folder}/spill'")
-        reading = _Reading(work, Distinct(work), folder)
+        reading = _Reading(work, Distinct(work), folder, choices)
         about = _read_into(reading, source, content.kind, content.encoding, slug, folder)
         if not reading.tables and not reading.problems:
             raise NotReadable("not-readable-no-rows", file=source.name)
@@ -111,7 +101,8 @@ def read(
 def _read_into(reading: _Reading, source: Path, kind: str, encoding: str, slug: str | None, folder: Path) -> About:
     match kind:
         case "text":
-            _read_grid(reading, read_delimited(source, encoding), "observations")
+            grid = read_delimited(source, encoding, reading.choices)
+            _read_grid(reading, grid, "observations")
             return about_of_file(source, slug)
         case "workbook":
             return _read_sheets(reading, source, slug, folder / "sheets")
@@ -131,16 +122,22 @@ def _read_sheets(reading: _Reading, source: Path, slug: str | None, folder: Path
     about = about_of_file(source, slug)
     unnamed: list[Grid] = []
     named: set[str] = set()
+    chosen = reading.choices.sheet
     for grid in read_workbook(source, folder):
         name = fold(grid.sheet or "")
         resource = resource_of_sheet(grid.sheet or "")
         if name in SHEET_NAMES:
             about = about_of_sheet(grid.rows, source, slug)
-        elif resource and resource not in named:
+        elif chosen is not None and name == fold(chosen):
+            named.add("observations")
+            _read_grid(reading, grid, "observations")
+        elif resource and resource not in named and not (chosen and resource == "observations"):
             named.add(resource)
             _read_grid(reading, grid, resource)
         elif name not in TEMPLATE_SHEETS:
             unnamed.append(grid)
+    if chosen is not None and "observations" not in named:
+        raise NotReadable("not-readable-sheet", file=source.name, sheet=chosen)
     if "observations" not in named:
         unnamed = _read_first(reading, unnamed)
     reading.notes += [Finding("sheet-skipped", Severity.NOTE, sheet=grid.sheet) for grid in unnamed]
@@ -155,7 +152,9 @@ def _read_first(reading: _Reading, grids: list[Grid]) -> list[Grid]:
     samples = [list(islice(grid.rows, SAMPLE_ROWS)) for grid in grids]
     filled = [i for i, rows in enumerate(samples) if any(any(cells) for _, cells in rows)]
     ours = [
-        i for i in filled if (header := find_header(samples[i], "observations")) and _is_ours(header, "observations")
+        i
+        for i in filled
+        if (header := find_header(samples[i], "observations", reading.choices)) and _is_ours(header, "observations")
     ]
     for i in ours or ([] if reading.tables else filled):
         rows = chain(samples[i], grids[i].rows)
@@ -168,7 +167,11 @@ def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
     """Read one sheet as a resource: a table where its columns are ours, else a problem that says what it is."""
     place: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
     sample = list(islice(grid.rows, max(SAMPLE_ROWS, HEADER_SEARCH_ROWS)))
-    header = find_header(sample, resource)
+    # The row that a user names is that of the observations; other sheets have rows of their own.
+    choices = reading.choices if resource == "observations" else replace(reading.choices, header_row=None)
+    header = find_header(sample, resource, choices)
+    if header is None and choices.header_row is not None:
+        raise NotReadable("not-readable-header-row", file=grid.file, row=choices.header_row)
     following = [row for row in sample if header and row[0] > header.row]
     if header is None or not any(any(cells) for _, cells in following):
         # An empty optional sheet of the template says nothing; an empty table of observations is the whole file.
@@ -189,116 +192,41 @@ def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
 
 def _is_ours(header: Header, resource: str) -> bool:
     required = {f.name for f in standard()[resource].fields if f.required} | {"value"}
-    return len(header.known & required) >= 2
+    return len((header.known - set(header.constants)) & required) >= 2
 
 
 def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: Iterable[GridRow]) -> None:
     place: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
-    raw, relation = f"raw_{resource}", resource
-    fast = load_columns(reading.work, *grid.plain, header, raw, reading.folder) if grid.plain and header.known else None
-    count, filled = fast or _load_rows(reading, grid, header, rows, raw, place)
-    reading.problems += label_problems(header, place, resource, filled)
+    loaded = load(reading.work, reading.folder, grid, header, rows, f"raw_{resource}", place)
+    reading.problems += loaded.problems
+    reading.unlisted += loaded.unlisted
+    reading.notes += loaded.notes
+    reading.problems += label_problems(header, place, resource, loaded.filled)
     reading.problems += missing_columns(header, place, resource)
+    decimal = reading.choices.decimal
     done = tidy(
         reading.distinct,
         reading.work,
-        raw,
-        relation,
-        header.columns,
+        loaded.relation,
+        resource,
+        columns_of(header),
         standard()[resource],
         place,
-        decimal_comma=grid.decimal_comma,
+        decimal_comma=grid.decimal_comma if decimal is None else decimal == ",",
+        is_decided=decimal is not None,
     )
-    reading.notes += _note_labels(header, place, resource) + done.notes
+    reading.notes += [*_note_labels(header, place, resource), *_note_constants(header, place, resource), *done.notes]
     reading.tables[resource] = Table(
         resource,
         grid.file,
         grid.sheet,
         header.row,
         done.columns,
-        relation,
-        count,
-        written=relation if done.is_view else raw,
+        resource,
+        loaded.count,
+        written=resource if done.is_view else loaded.relation,
+        wide=header.spread,
     )
-
-
-def _load_rows(
-    reading: _Reading, grid: Grid, header: Header, rows: Iterable[GridRow], raw: str, place: dict[str, Any]
-) -> tuple[int, set[int]]:
-    """The exact way: row by row, with every row's number and shape. Rows read and unlabelled positions in use."""
-    loader = _Loader(reading.work, raw, header, place)
-    for row, kind in body(rows, len(header.labels)):
-        loader.take(row, kind)
-    loader.flush()
-    if not loader.count:
-        raise NotReadable("not-readable-no-rows", file=grid.file)
-    reading.problems += loader.problems
-    reading.unlisted += loader.counts - Counter(p.code for p in loader.problems)
-    if loader.footnotes:
-        params = {"count": loader.footnotes}
-        reading.notes.append(Finding("assumed-footnotes", Severity.NOTE, **place, params=params))
-    return loader.count, loader.filled
-
-
-class _Loader:
-    """Puts rows into the workspace in batches and notes what is wrong with their shape."""
-
-    def __init__(self, work: duckdb.DuckDBPyConnection, raw: str, header: Header, place: dict[str, str | None]) -> None:
-        self.work, self.raw, self.header, self.place = work, raw, header, place
-        self.positions = [(i, name) for i, name in enumerate(header.fields) if name]
-        self.count = self.footnotes = 0
-        self.filled: set[int] = set()
-        self.problems: list[Finding] = []
-        self.counts: Counter[str] = Counter()
-        self._batch: list[GridRow] = []
-        self._unlabelled = [i for i, label in enumerate(header.labels) if not label]
-        columns = ", ".join(f'"{name}" VARCHAR' for _, name in self.positions)
-        work.execute(f"CREATE TABLE {raw} (_row BIGINT, {columns})")
-
-    def take(self, row: GridRow, kind: str) -> None:
-        number, cells = row
-        if kind == "footnote":
-            self.footnotes += 1
-            return
-        if kind == "blank":
-            self._problem("blank-row", Severity.WARNING, number)
-            return
-        self._check_width(number, cells)
-        self.count += 1
-        self._batch.append(row)
-        if len(self._batch) >= BATCH_ROWS:
-            self.flush()
-
-    def flush(self) -> None:
-        if not self._batch:
-            return
-        columns = {"_row": pa.array([number for number, _ in self._batch], pa.int64())}
-        for i, name in self.positions:
-            texts = [(cells[i] if i < len(cells) else None) or None for _, cells in self._batch]
-            columns[name] = pa.array(texts, pa.string())
-        batch = pa.table(columns)
-        self.work.register("batch", batch)
-        self.work.execute(f"INSERT INTO {self.raw} SELECT * FROM batch")
-        self.work.unregister("batch")
-        self._batch = []
-
-    def _check_width(self, number: int, cells: list[str]) -> None:
-        width = len(self.header.labels)
-        if len(cells) < width and any(self.header.labels[len(cells) :]):
-            missing = next(i for i in range(len(cells), width) if self.header.labels[i])
-            self._problem("missing-cell", Severity.ERROR, number, column_letter(missing))
-        for i in range(width, len(cells)):
-            if cells[i]:
-                self._problem("extra-cell", Severity.ERROR, number, column_letter(i), cells[i])
-        self.filled |= {i for i in self._unlabelled if i < len(cells) and cells[i]}
-
-    def _problem(
-        self, code: str, severity: Severity, row: int, column: str | None = None, text: str | None = None
-    ) -> None:
-        self.counts[code] += 1
-        if self.counts[code] <= LISTED:
-            resource, sheet = self.place["resource"], self.place["sheet"]
-            self.problems.append(Finding(code, severity, resource, sheet, row, column, None, text))
 
 
 def _note_labels(header: Header, place: dict[str, str | None], resource: str) -> list[Finding]:
@@ -319,6 +247,15 @@ def _note_labels(header: Header, place: dict[str, str | None], resource: str) ->
         )
         for column in header.columns
         if fold(column.label or "") not in own
+    ]
+
+
+def _note_constants(header: Header, place: dict[str, str | None], resource: str) -> list[Finding]:
+    """Say which columns have the text that the user gave for all rows."""
+    schema = standard()[resource]
+    return [
+        Finding("assumed-constant", Severity.NOTE, **place, field=name, text=given, params=describe_field(schema[name]))  # type: ignore[arg-type]
+        for name, given in header.constants.items()
     ]
 
 

@@ -15,6 +15,10 @@ import duckdb
 
 from vaven.schemas.distinct import Distinct
 from vaven.schemas.finding import Finding
+from vaven.schemas.grid import column_letter
+
+# In the row key of a table that was wide: the cell's row times this, and its column (Excel has 16,384 columns).
+STRIDE = 1 << 14
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,9 @@ class Table:
     partner's program counts it, from 1, header included) and one VARCHAR column for each of `columns` by its
     standard name; an empty cell is NULL, and surrounding blanks are gone. `written` names the relation with the same
     columns as the partner wrote them.
+
+    `wide` names the fields that stand in the labels of columns of values, where the partner's table is wide; `_row`
+    is then the cell's key (see `place`).
     """
 
     resource: str
@@ -45,9 +52,20 @@ class Table:
     relation: str
     row_count: int
     written: str
+    wide: frozenset[str] = frozenset()
 
     def column(self, name: str) -> Column | None:
         return next((c for c in self.columns if c.name == name), None)
+
+    def place(self, key: int, name: str | None) -> tuple[int, str | None]:
+        """Row and column letter, as the partner's program shows them, of a field in the row with this `_row`."""
+        column = self.column(name) if name else None
+        if not self.wide:
+            return key, column.letter if column else None
+        row, position = divmod(key, STRIDE)
+        if name in self.wide:
+            return self.header_row, column_letter(position)
+        return row, column_letter(position) if name == "value" else column.letter if column else None
 
 
 @dataclass(frozen=True)

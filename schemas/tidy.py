@@ -6,7 +6,6 @@ Everything is one pass of SQL over columns. Each decision is a note, so that nob
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
 from importlib.resources import files
 
 import duckdb
@@ -15,11 +14,10 @@ import pyarrow as pa
 from vaven.schemas.compile import describe_field
 from vaven.schemas.distinct import Distinct
 from vaven.schemas.finding import Finding, Severity
-from vaven.schemas.layout import fold
+from vaven.schemas.labels import age_of, codes_by_word, fold
 from vaven.schemas.quoting import quoted
 from vaven.schemas.standard import Field, TableSchema
 from vaven.schemas.tables import Column
-from vaven.vocab import register
 from vaven.vocab.areas import level_of, without_suffix
 
 NUMERIC = ("number", "integer")
@@ -33,13 +31,6 @@ WRITTEN = rf"[-+−]?{BLANK}*(\d{{1,3}}({BLANK}\d{{3}})+([.,]\d+)?|[\d.,]*\d)([e
 PLAIN = r"[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?"
 AREA_FIELDS = ("neighbourhood", "code", "municipality")
 WHOLE_FLOAT = re.compile(r"(\d+)\.0+")
-AGE_WORDS = re.compile(
-    r"(?:(?:samtliga|alla|total|totalt|all)\s+)?"
-    r"(?:(\d{1,3})\s*(?:-|–|till|to)\s*(\d{1,3})(?:\s*(?:år|years?))?"
-    r"|(\d{1,3})\s*(?:\+(?:\s*(?:år|years?))?|[-–]\s*år|år och äldre|years and (?:over|older)))",
-    re.IGNORECASE,
-)
-ALL_AGES = frozenset(("alla", "totalt", "total", "samtliga", "all", "alla aldrar", "all ages", "t"))
 LISTED_LEVELS = {"omrade": "own", "eget": "own", "eget omrade": "own", "municipality": "kommun"}
 
 
@@ -62,8 +53,12 @@ def tidy(
     place: Mapping[str, str | None],
     *,
     decimal_comma: bool,
+    is_decided: bool = False,
 ) -> Tidied:
-    """Make `relation` from `raw` (both as schemas.tables.Table.relation; an empty cell of `raw` is NULL too)."""
+    """Make `relation` from `raw` (both as schemas.tables.Table.relation; an empty cell of `raw` is NULL too).
+
+    `decimal_comma`: commas in numbers are likelier decimal than grouping; or surely so, where the user decided.
+    """
     notes: list[Finding] = []
     names = [c.name for c in columns]
     given: dict[str, str] = {}
@@ -73,7 +68,7 @@ def tidy(
         field = schema[column.name]
         at = {**place, "column": column.letter, "field": column.name}
         if field.type in NUMERIC:
-            notes += _write_numbers(distinct, work, raw, field, given, at, decimal_comma)
+            notes += _write_numbers(distinct, work, raw, field, given, at, decimal_comma, is_decided)
         else:
             notes += _recode(distinct, work, raw, field, given, at)
     is_view = not given
@@ -129,16 +124,18 @@ def _write_numbers(
     given: dict[str, str],
     at: Mapping[str, str | None],
     decimal_comma: bool,
+    is_decided: bool,
 ) -> list[Finding]:
     """Plain numbers (point as decimal sign, no grouping); text that is no number stays as it is."""
     cells = distinct.of(raw, field.name)
     query = (files(__package__) / "sql" / "number_style.sql").read_text("utf-8")
     found = work.execute(query.replace("{cells}", cells)).fetchone() or (0,) * 5
-    style = number_style(*found, decimal_comma=decimal_comma)
+    decided = "decimal-comma" if decimal_comma else "grouping-comma"
+    style = decided if is_decided and found[0] else number_style(*found, decimal_comma=decimal_comma)
     rewritten = _number_expression("cell", field, style, has_both=bool(found[2]))
     if work.execute(f"SELECT 1 FROM {cells} WHERE {rewritten} IS DISTINCT FROM cell LIMIT 1").fetchone():
         given[field.name] = _number_expression(quoted(field.name), field, style, has_both=bool(found[2]))
-    if style == "plain":
+    if style == "plain" or is_decided:
         return []
     params = {"style": style, **describe_field(field)}
     return [Finding("assumed-decimal", Severity.NOTE, **at, params=params)]  # type: ignore[arg-type]
@@ -210,7 +207,7 @@ def _recode(
 def _recoder(field: Field) -> Callable[[str], str] | None:
     """How a text of this field becomes a code; texts it does not know come back as they are."""
     if field.name == "age_group":
-        return _age
+        return age_of
     if field.name in ("period", "baseline_period"):
         return lambda text: WHOLE_FLOAT.sub(r"\1", text) if WHOLE_FLOAT.fullmatch(text) else text.upper()
     if field.name in AREA_FIELDS:
@@ -219,30 +216,9 @@ def _recoder(field: Field) -> Callable[[str], str] | None:
         return lambda text: LISTED_LEVELS.get(fold(text), text.casefold())
     listed = field.descriptor.get("codes")
     if listed and field.name != "status":
-        synonyms = _synonyms(listed)
+        synonyms = codes_by_word(listed)
         return lambda text: synonyms.get(fold(text), text)
     return None
-
-
-@cache
-def _synonyms(listed: str) -> Mapping[str, str]:
-    """Folded text to code, for a code list: codes, labels in both languages, synonyms."""
-    words: Mapping[str, register.Labelled] = register.kpis() if listed == "kpis" else register.codes(listed)
-    found: dict[str, str] = {}
-    for code in words.values():
-        synonyms = code.properties.get("synonyms", "").split("|") if isinstance(code, register.Code) else []
-        for text in (code.id, *code.labels.values(), *synonyms):
-            if text:
-                found.setdefault(fold(text), code.id)
-    return found
-
-
-def _age(text: str) -> str:
-    if fold(text) in ALL_AGES:
-        return "T"
-    if found := AGE_WORDS.fullmatch(text):
-        return f"{found[3]}+" if found[3] else f"{found[1]}-{found[2]}"
-    return text
 
 
 def _area(text: str) -> str:
