@@ -1,18 +1,22 @@
-"""The command line: `vaven validate | publish | serve | demo | kpis | template`.
+"""The command line: `vaven validate | fix | publish | serve | demo | kpis | template`.
 
 Exit codes: 0 valid or done, 1 invalid, 2 not checked or wrong use. A file of arguments and printing only.
 """
 
 import argparse
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from vaven.schemas.choices import Choices
 from vaven.schemas.finding import Report, Verdict
 from vaven.vocab.errors import NotReadable, VavenError, WrongUse
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES
 
+SOURCES = "CSV, XLSX, XLS, ODS, datapackage.json, its folder or its zip"
+FORMS = ("text", "json", "html", "sarif", "frictionless", "xlsx")
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -45,18 +49,24 @@ def build_parser() -> argparse.ArgumentParser:
         made.set_defaults(command=command)
         return made
 
-    check = add("validate", _validate, "Check a file, workbook or data package against the standard.")
-    check.add_argument("file", type=Path, help="CSV, XLSX, datapackage.json, its folder or its zip")
-    forms = ("text", "json", "sarif", "xlsx")
-    check.add_argument(
-        "--format", choices=forms, default="text", help="form of the report; xlsx is your file with comments"
-    )
+    check = add("validate", _validate, "Check files, workbooks or data packages against the standard.")
+    check.add_argument("files", type=Path, nargs="+", metavar="FILE", help=SOURCES)
+    helped = "form of the report; xlsx is your file with comments"
+    check.add_argument("--format", choices=FORMS, default="text", help=helped)
     check.add_argument("--output", type=Path, help="where to write it; default is standard output, or a new .xlsx")
+    check.add_argument("--watch", action="store_true", help="check again whenever the file changes, until Ctrl-C")
+    _add_choices(check)
+
+    mend = add("fix", _fix, "Write a corrected copy of a file, with every fix that is safe; the file stays as it is.")
+    mend.add_argument("file", type=Path, help=SOURCES)
+    mend.add_argument("--output", type=Path, help="where to write it; default is a new file beside the original")
+    _add_choices(mend)
 
     send = add("publish", _publish, "Check a submission and publish it as a new version of its dataset.")
-    send.add_argument("file", type=Path, help="CSV, XLSX, datapackage.json, its folder or its zip")
+    send.add_argument("file", type=Path, help=SOURCES)
     send.add_argument("--dataset", metavar="SLUG", help="short name of the dataset; default is the submission's own")
     send.add_argument("--note", default="", help="what is new in this version")
+    _add_choices(send)
 
     serve = add("serve", _serve, "Serve the catalogue.")
     _add_address(serve)
@@ -78,38 +88,119 @@ def _add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8000, help="port to listen on")
 
 
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    """What the user decides instead of our guess (schemas.choices.Choices)."""
+    about = "Found out where not given; the report says what was found."
+    group = parser.add_argument_group("how the file is read", about)
+    group.add_argument("--encoding", help="such as utf-8, cp1252 or utf-16")
+    group.add_argument("--delimiter", help="what is between columns of a text file: one character, or tab")
+    group.add_argument("--decimal", choices=(",", "."), help="decimal sign; the other one groups thousands")
+    group.add_argument("--sheet", help="name of the sheet with the observations")
+    group.add_argument("--header-row", type=int, metavar="N", help="number of the row with the column labels")
+    group.add_argument(
+        "--column", action="append", default=[], metavar="LABEL=FIELD", help="what a column is; LABEL= leaves it out"
+    )
+    group.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=TEXT", help="one text for all rows, as kpi=trygg-morker"
+    )
+    group.add_argument("--wide", action=argparse.BooleanOptionalAction, help="whether columns are years, KPIs or sexes")
+
+
+def _choices(given: argparse.Namespace) -> Choices:
+    delimiter = "\t" if given.delimiter in ("tab", "\\t") else given.delimiter
+    return Choices(
+        encoding=given.encoding,
+        delimiter=delimiter,
+        decimal=given.decimal,
+        sheet=given.sheet,
+        header_row=given.header_row,
+        columns=_pairs("--column", given.column),
+        constants=_pairs("--set", given.set),
+        wide=given.wide,
+    )
+
+
+def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
+    for pair in given:
+        if "=" not in pair:
+            raise WrongUse(f"{option} {pair} says nothing.", remedy="Write NAME=TEXT, in quotes if it has blanks.")
+    # A label may hold an equals sign, a field's name never does.
+    parts = [pair.rpartition("=") if option == "--column" else pair.partition("=") for pair in given]
+    return {name: text for name, _, text in parts}
+
+
 def _validate(given: argparse.Namespace) -> int:
+    choices = _choices(given)
+    if given.output and len(given.files) > 1:
+        raise WrongUse("--output names one file, and there are several to check.", remedy="Check them one by one.")
+    if given.watch:
+        from vaven.catalogue.watch import watch
+
+        return watch(given.files, lambda path: _validate_one(given, path, choices))
+    return max(_validate_one(given, path, choices) for path in given.files)
+
+
+def _validate_one(given: argparse.Namespace, path: Path, choices: Choices) -> int:
+    from vaven.publisher.settings import load_settings
     from vaven.schemas.check import validate
 
-    report = validate(given.file)
+    report = validate(path, choices=choices, thresholds=load_settings().thresholds)
     if given.format == "xlsx" and report.verdict != Verdict.NOT_CHECKED:
-        _hand_back(given, report)
+        _hand_back(given, path, report)
     else:
-        _print_report(report, given.lang, given.format, given.output)
+        form = "text" if given.format == "xlsx" else given.format
+        _print_report(report, given.lang, form, given.output)
     return report.verdict.exit_code
 
 
-def _hand_back(given: argparse.Namespace, report: Report) -> None:
+def _hand_back(given: argparse.Namespace, path: Path, report: Report) -> None:
     """Write the partner's file with comments beside the original, never over it."""
     from vaven.schemas.annotate import annotate
 
     ending = {"sv": "kontrollerad", "en": "checked"}[given.lang]
-    target = given.output or given.file.with_name(f"{given.file.stem}-{ending}.xlsx")
-    if target.exists() and target.samefile(given.file):
+    target = given.output or path.with_name(f"{path.stem}-{ending}.xlsx")
+    if target.exists() and target.samefile(path):
         raise WrongUse("That would overwrite the file itself.", remedy="Name another file with --output.")
-    print(annotate(given.file, report, target, language=given.lang))
+    print(annotate(path, report, target, language=given.lang))
+
+
+def _fix(given: argparse.Namespace) -> int:
+    """Mend what is safe, say what was done, and end with the verdict on the copy."""
+    from vaven.publisher.settings import load_settings
+    from vaven.schemas.check import validate
+    from vaven.schemas.fix import ALL, fix, target_name
+    from vaven.vocab.messages import messages
+
+    choices, t, thresholds = _choices(given), messages(given.lang), load_settings().thresholds
+    report = validate(given.file, choices=choices, thresholds=thresholds, listed=ALL)
+    if report.verdict == Verdict.NOT_CHECKED:
+        _print_report(report, given.lang)
+        return report.verdict.exit_code
+    target = given.output or given.file.with_name(target_name(given.file, t("fix.ending")))
+    mended = fix(given.file, report, target, choices=choices)
+    for finding in mended:
+        new = finding.fix.text if finding.fix else ""
+        print("  " + t("fix.cell", cell=finding.address, old=finding.text or "", new=new))
+    if not mended:
+        print(t("fix.nothing"))
+        return report.verdict.exit_code
+    print(t("fix.written", count=len(mended), file=target))
+    after = validate(target, choices=choices, thresholds=thresholds)
+    _print_report(after, given.lang)
+    return after.verdict.exit_code
 
 
 def _print_report(report: Report, language: str, form: str = "text", output: Path | None = None) -> None:
-    from vaven.schemas.report import as_json, as_text
-    from vaven.schemas.sarif import as_sarif
+    # Each form is loaded when it is wanted: most checks end in plain text.
+    if form == "text":
+        from vaven.schemas.report import as_text
 
-    if form == "json":
-        text = as_json(report, language)
-    elif form == "sarif":
-        text = as_sarif(report, language)
+        # NO_COLOR is a convention of many programs (no-color.org).
+        text = as_text(report, language, colour=not output and sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
     else:
-        text = as_text(report, language, colour=output is None and sys.stdout.isatty())
+        from vaven.schemas.forms import written_as
+
+        text = written_as(form, report, language)
     if output:
         output.write_text(text, "utf-8")
     else:
@@ -127,6 +218,7 @@ def _publish(given: argparse.Namespace) -> int:
             load_settings(),
             dataset=given.dataset,
             note=given.note,
+            choices=_choices(given),
             progress=lambda step: print(f"… {step}", file=sys.stderr, flush=True),
         )
     except Refused as refused:
@@ -170,8 +262,8 @@ def _serve(given: argparse.Namespace) -> int:
 
 def _demo(given: argparse.Namespace) -> int:
     with as_file(files("vaven.catalogue") / "sample") as sample:
-        given.file, given.dataset, given.note = sample / "exempel.xlsx", None, ""
-        code = _publish(given)
+        arguments = ["publish", str(sample / "exempel.xlsx"), "--lang", given.lang]
+        code = _publish(build_parser().parse_args(arguments))
     return code or _serve(given)
 
 

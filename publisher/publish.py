@@ -33,6 +33,7 @@ from vaven.publisher.settings import Settings
 from vaven.publisher.storage import Storage
 from vaven.publisher.store import GraphStore, open_store
 from vaven.schemas.check import check
+from vaven.schemas.choices import AS_FOUND, Choices
 from vaven.schemas.finding import Report
 from vaven.schemas.read import read
 from vaven.vocab.concepts import vocabulary
@@ -61,9 +62,17 @@ class Refused(NotPublishable):
 
 
 def publish(
-    source: Path, settings: Settings, *, dataset: str | None = None, note: str = "", progress: Progress = lambda _: None
+    source: Path,
+    settings: Settings,
+    *,
+    dataset: str | None = None,
+    note: str = "",
+    choices: Choices = AS_FOUND,
+    progress: Progress = lambda _: None,
 ) -> Published:
     """Take a submission all the way. `progress` is told the name of each step before it begins.
+
+    `choices` are what the sender decides of how the file is read; the release's receipt has them.
 
     Raises Refused when the report has errors, NotReadable and PublishingFailed as their names say. Killed at
     any point and run again with the same file it ends in the same state.
@@ -71,13 +80,19 @@ def publish(
     with _alone(settings.home):
         records = Records(settings.database)
         try:
-            return _publish(source, settings, records, dataset, note, progress)
+            return _publish(source, settings, records, dataset, note, choices, progress)
         finally:
             records.close()
 
 
 def _publish(
-    source: Path, settings: Settings, records: Records, dataset: str | None, note: str, progress: Progress
+    source: Path,
+    settings: Settings,
+    records: Records,
+    dataset: str | None,
+    note: str,
+    choices: Choices,
+    progress: Progress,
 ) -> Published:
     store = open_store(settings, progress)
     catch_up(records, store)
@@ -85,8 +100,8 @@ def _publish(
     kept = _keep_original(source, settings.home / "originals")
     with tempfile.TemporaryDirectory(prefix="vaven-release-") as folder:
         progress("validated")
-        with read(source, slug=dataset) as tables:
-            report = check(tables)
+        with read(source, slug=dataset, choices=choices) as tables:
+            report = check(tables, thresholds=settings.thresholds)
             if not report.is_publishable:
                 raise Refused(report)
             progress("content")

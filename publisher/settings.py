@@ -11,13 +11,17 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from vaven.schemas.thresholds import PROPOSED, Thresholds
 from vaven.vocab.errors import BadSettings
 from vaven.vocab.iris import Iris
 
 
 @dataclass(frozen=True)
 class Settings:
-    """One attribute for each `VAVEN_…` variable, in lower case without the prefix; empty means "not set"."""
+    """One attribute for each `VAVEN_…` variable, in lower case without the prefix; empty means "not set".
+
+    `thresholds` are the table [thresholds] of vaven.toml, and the variables `VAVEN_THRESHOLDS_…`.
+    """
 
     home: Path = Path("var")
     base_iri: str = "http://127.0.0.1:8000/"
@@ -35,6 +39,7 @@ class Settings:
     upload_mb: int = 100
     default_licence: str = "cc-by"
     secret_key: str = ""
+    thresholds: Thresholds = PROPOSED
 
     @property
     def iris(self) -> Iris:
@@ -76,15 +81,31 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
             raise BadSettings(f"{file} is not TOML: {cause}.", remedy="Mend the line that it names.") from cause
     source = os.environ if environment is None else environment
     given |= {name[6:].lower(): text for name, text in source.items() if name.startswith("VAVEN_")}
-    settings = Settings(**{f.name: _convert(f.name, given[f.name]) for f in fields(Settings) if f.name in given})
+    limits = dict(given.pop("thresholds", {}))
+    limits |= {name[11:]: text for name, text in given.items() if name.startswith("thresholds_")}
+    names = [f.name for f in fields(Settings) if f.name in given]
+    settings = Settings(
+        **{name: _convert(Settings, name, given[name], "VAVEN_") for name in names}, thresholds=_thresholds(limits)
+    )
     if not settings.base_iri.endswith("/"):
         raise BadSettings(f"VAVEN_BASE_IRI is {settings.base_iri!r}.", remedy="It must end with a slash.")
     return settings
 
 
-def _convert(name: str, value: Any) -> Any:
-    kind = type(getattr(Settings, name))
+def _thresholds(given: Mapping[str, Any]) -> Thresholds:
+    names = [f.name for f in fields(Thresholds)]
+    for name in given.keys() - set(names):
+        raise BadSettings(f"There is no threshold {name!r}.", remedy=f"Choose of {', '.join(names)}.")
+    found = {name: _convert(Thresholds, name, value, "VAVEN_THRESHOLDS_") for name, value in given.items()}
+    for name, value in found.items():
+        if value < 0:
+            raise BadSettings(f"The threshold {name} is {value}.", remedy="It must be zero or more.")
+    return Thresholds(**found)
+
+
+def _convert(owner: type, name: str, value: Any, prefix: str) -> Any:
+    kind = type(getattr(owner, name))
     try:
         return Path(value) if issubclass(kind, Path) else kind(value)
-    except ValueError as cause:
-        raise BadSettings(f"VAVEN_{name.upper()} is {value!r}.", remedy=f"It must be a {kind.__name__}.") from cause
+    except (TypeError, ValueError) as cause:
+        raise BadSettings(f"{prefix}{name.upper()} is {value!r}.", remedy=f"It must be a {kind.__name__}.") from cause

@@ -1,8 +1,9 @@
 """The contract of a submission: descriptors, reading a partner's file, checking it, reporting.
 
 Order inside the room (a module imports only modules to its left):
-choices, thresholds, quoting, distinct, standard, labels, finding, grid, tables, compile, content, delimited, workbook,
-layout, foreign, tidy, about, package, columnar, wide, load, read, rules, check, report, sarif, annotate, template.
+thresholds, quoting, distinct, standard, choices, labels, finding, grid, tables, compile, content, delimited, workbook,
+layout, foreign, tidy, about, package, columnar, wide, load, read, rules, check, report, html, sarif, frictionless_form,
+forms, annotate, fix, template.
 
 `from vaven.schemas import validate` is the Python API; it is loaded on first use.
 """

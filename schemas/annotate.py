@@ -6,10 +6,12 @@ A CSV comes back as a workbook with its rows as they stood. The original is neve
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from openpyxl import Workbook, load_workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.comments import Comment
 from openpyxl.styles import Font, PatternFill
 from openpyxl.utils.exceptions import InvalidFileException
@@ -17,6 +19,7 @@ from openpyxl.utils.exceptions import InvalidFileException
 from vaven.schemas.content import content_of
 from vaven.schemas.delimited import read_delimited
 from vaven.schemas.finding import Finding, Report, Severity
+from vaven.schemas.workbook import read_workbook
 from vaven.vocab.errors import WrongUse
 from vaven.vocab.messages import messages
 
@@ -27,7 +30,7 @@ MAX_COMMENT = 1_500
 
 def annotate(source: Path, report: Report, target: Path, *, language: str = "sv") -> Path:
     """Write the annotated copy of `source` to `target`. Raises WrongUse for a source that is no table of one file."""
-    book = _open(source)
+    book = editable_copy(source)
     for finding in report.findings:
         if finding.row and finding.column:
             _mark(book, finding, language)
@@ -36,31 +39,51 @@ def annotate(source: Path, report: Report, target: Path, *, language: str = "sv"
     return target
 
 
-def _open(source: Path) -> Workbook:
+def editable_copy(source: Path) -> Workbook:
+    """A CSV or workbook as a workbook to change and save; XLS and ODS give their texts without formats."""
     content = content_of(source)
     if content.kind == "text":
-        return _from_rows(read_delimited(source, content.encoding).rows)
-    if content.kind == "workbook":
-        try:
-            # From an open file, since openpyxl judges a path by its ending.
-            with source.open("rb") as file:
-                return load_workbook(file)
-        except (InvalidFileException, BadZipFile, KeyError, ValueError, OSError) as cause:
-            remedy = "Open it in Excel or LibreOffice, save it as .xlsx and try again."
-            raise WrongUse(f"{source.name} can't be written back.", remedy=remedy) from cause
-    raise WrongUse("Only a CSV or a workbook can be handed back.", remedy="Use --format text or json for a package.")
+        book = Workbook()
+        _fill(book.active, read_delimited(source, content.encoding).rows)
+        return book
+    if content.kind != "workbook":
+        raise WrongUse(
+            "Only a CSV or a workbook can be handed back.", remedy="Use --format text or json for a package."
+        )
+    if not _is_xlsx(source):
+        return _from_sheets(source)
+    try:
+        # From an open file, since openpyxl judges a path by its ending.
+        with source.open("rb") as file:
+            return load_workbook(file)
+    except (InvalidFileException, BadZipFile, KeyError, ValueError, OSError) as cause:
+        remedy = "Open it in Excel or LibreOffice, save it as .xlsx and try again."
+        raise WrongUse(f"{source.name} can't be written back.", remedy=remedy) from cause
 
 
-def _from_rows(rows: Iterable[tuple[int, list[str]]]) -> Workbook:
+def _is_xlsx(source: Path) -> bool:
+    if not is_zipfile(source):
+        return False
+    with ZipFile(source) as archive:
+        return "xl/workbook.xml" in archive.namelist()
+
+
+def _from_sheets(source: Path) -> Workbook:
     book = Workbook()
-    sheet = book.active
+    book.remove(book.active)
+    with TemporaryDirectory(prefix="vaven-copy-") as folder:
+        for grid in read_workbook(source, Path(folder) / "sheets"):
+            _fill(book.create_sheet(grid.sheet), grid.rows)
+    return book
+
+
+def _fill(sheet: Any, rows: Iterable[tuple[int, list[str]]]) -> None:
     for number, cells in rows:
         for column, text in enumerate(cells, start=1):
             if text:
                 # Written as text, so that codes keep their zeros and nothing is run as a formula.
                 cell = sheet.cell(number, column)
-                cell.value, cell.data_type = text, "s"
-    return book
+                cell.value, cell.data_type = ILLEGAL_CHARACTERS_RE.sub("�", text), "s"
 
 
 def _mark(book: Workbook, finding: Finding, language: str) -> None:

@@ -15,7 +15,7 @@ import duckdb
 
 from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
 from vaven.schemas.compile import SQL_TYPES, Check, checks, describe_field, loosely_typed, typed
-from vaven.schemas.finding import Finding, Report, Severity, Verdict
+from vaven.schemas.finding import Excerpt, Finding, Report, Severity, Verdict
 from vaven.schemas.quoting import quoted
 from vaven.schemas.read import MEMORY_MB, read
 from vaven.schemas.rules import disclosure, places, references, times, values
@@ -30,6 +30,8 @@ from vaven.vocab.errors import NotReadable
 RULES_VERSION = "1.0"
 # How many findings of one rule in one table are listed; the counts go on.
 LISTED = 1_000
+# How many of a table's rows with findings a report shows whole.
+EXCERPTS = 200
 # How much of a cell's text or of a list a finding shows, in characters.
 SHOWN = 400
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -45,6 +47,8 @@ class _Findings:
     counts: Counter[str] = field(default_factory=Counter)
     severities: set[Severity] = field(default_factory=set)
     places: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    room: int = LISTED
+    excerpts: list[Excerpt] = field(default_factory=list)
 
     def add(self, finding: Finding) -> None:
         self.counts[finding.code] += 1
@@ -54,7 +58,7 @@ class _Findings:
             self.listed.append(finding)
 
     def has_room(self, code: str, resource: str | None) -> bool:
-        return self.places[code, resource] < LISTED
+        return self.places[code, resource] < self.room
 
 
 def validate(
@@ -66,15 +70,17 @@ def validate(
     thresholds: Thresholds = PROPOSED,
     progress: Progress = quietly,
     memory_mb: int = MEMORY_MB,
+    listed: int = LISTED,
 ) -> Report:
     """Read and check a file. Never raises for what is in it: an unreadable file is a report "not checked".
 
-    `memory_mb` bounds what DuckDB holds at once; the rest spills to the temporary folder.
+    `memory_mb` bounds what DuckDB holds at once; the rest spills to the temporary folder. `listed` bounds the
+    findings of one rule in one table that the report lists; its counts are complete.
     """
     path = Path(source)
     try:
         with read(path, slug=slug, choices=choices, progress=progress, memory_mb=memory_mb) as tables:
-            return check(tables, today=today, thresholds=thresholds, progress=progress)
+            return check(tables, today=today, thresholds=thresholds, progress=progress, listed=listed)
     except NotReadable as reason:
         return not_checked(path, reason)
     except (MemoryError, duckdb.OutOfMemoryException):
@@ -91,10 +97,15 @@ def _ran_out(path: Path, what_sv: str, what_en: str) -> NotReadable:
 
 
 def check(
-    tables: Tables, *, today: date | None = None, thresholds: Thresholds = PROPOSED, progress: Progress = quietly
+    tables: Tables,
+    *,
+    today: date | None = None,
+    thresholds: Thresholds = PROPOSED,
+    progress: Progress = quietly,
+    listed: int = LISTED,
 ) -> Report:
     """All findings about tables that were read. Costs one scan a table, and one more for each rule with faults."""
-    found = _Findings()
+    found = _Findings(room=listed)
     for problem in tables.problems:
         found.add(_discreet(problem))
     found.counts.update(tables.unlisted)
@@ -105,6 +116,7 @@ def check(
         if table := tables.tables.get(resource):
             start = len(found.listed)
             _check_table(tables, table, today or date.today(), thresholds, found)
+            found.excerpts += _excerpts(tables, table, found.listed[start:])
             found.listed[start:] = _as_written(tables, table, found.listed[start:])
         progress("checking", (i + 1) / len(RESOURCES))
     order = {resource: i for i, resource in enumerate(RESOURCES)}
@@ -117,6 +129,9 @@ def check(
         counts=dict(found.counts),
         assumptions=tuple(_discreet(note) for note in tables.assumptions),
         rows={name: table.row_count for name, table in tables.tables.items()},
+        excerpts=tuple(found.excerpts),
+        choices=tables.choices.made,
+        thresholds=thresholds.changed,
         engine=f"duckdb {duckdb.__version__}",
         standard_version=STANDARD_VERSION,
         rules_version=RULES_VERSION,
@@ -168,6 +183,22 @@ def _as_written(tables: Tables, table: Table, listed: list[Finding]) -> Iterator
         if isinstance(other := params.get("other"), int):
             params["other"], _ = table.place(other, None)
         yield _discreet(replace(finding, row=row, column=column, text=text, params=params))
+
+
+def _excerpts(tables: Tables, table: Table, listed: list[Finding]) -> Iterator[Excerpt]:
+    """The first rows that findings speak of, whole."""
+    rows = list(dict.fromkeys(f.row for f in listed if f.row is not None))[:EXCERPTS]
+    names = [c.name for c in table.columns if c.letter or c.name in table.wide or (table.wide and c.name == "value")]
+    if not rows or not names:
+        return
+    # Columns that reading adds (a default, a status out of a mark) are in the tidied relation alone.
+    columns = ", ".join(quoted(name) for name in names)
+    query = f"SELECT _row, {columns} FROM {table.written} WHERE _row IN (SELECT unnest(?::BIGINT[])) ORDER BY _row"
+    for key, *texts in tables.workspace.execute(query, [rows]).fetchall():
+        row, _ = table.place(key, None)
+        letters = {name: table.place(key, name)[1] for name in names}
+        shown = {name: _shown(text) if text else text for name, text in zip(names, texts, strict=True)}
+        yield Excerpt(table.resource, table.sheet, row, letters, shown)
 
 
 def _texts_as_written(
@@ -251,7 +282,7 @@ def _check_rows(on: Checking, by_row: list[Check], found: _Findings) -> None:
     counted = on.work.execute(f"SELECT {counts} FROM {on.view}").fetchone() or ()
     for fault, count in zip(by_row, counted, strict=True):
         if count:
-            listed = [_finding(on, fault.code, hit) for hit in _listed(on, fault)]
+            listed = [_finding(on, fault.code, hit) for hit in _listed(on, fault, found.room)]
             for finding in listed:
                 found.add(finding)
             found.counts[fault.code] += count - len(listed)
@@ -270,10 +301,10 @@ def _occurring(on: Checking, by_row: list[Check]) -> set[tuple[str, str | None]]
     return found
 
 
-def _listed(on: Checking, fault: Check) -> Iterator[Hit]:
+def _listed(on: Checking, fault: Check, room: int) -> Iterator[Hit]:
     cell = quoted(fault.field) if fault.field and on.has(fault.field) else "NULL"
     params = "".join(f", {sql}" for sql in fault.params.values())
-    query = f"SELECT _row, {cell}{params} FROM {on.view} WHERE {fault.where} ORDER BY _row LIMIT {LISTED}"
+    query = f"SELECT _row, {cell}{params} FROM {on.view} WHERE {fault.where} ORDER BY _row LIMIT {room}"
     for row, cell_text, *shown in on.work.execute(query).fetchall():
         yield Hit(row, fault.field, cell_text, dict(zip(fault.params, shown, strict=True)))
 

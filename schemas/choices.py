@@ -1,7 +1,27 @@
 """What a user decides instead of leaving it to our guess; each guess is a note in the report that names its choice."""
 
+import codecs
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+
+from vaven.schemas.standard import standard
+from vaven.vocab.errors import WrongUse
+
+# The encodings that tables come in: Unicode, and what Windows, Mac and DOS wrote in the Nordic countries.
+ENCODINGS = (
+    "utf-8",
+    "utf-8-sig",
+    "utf-16",
+    "utf-16-le",
+    "utf-16-be",
+    "cp1252",
+    "iso8859-1",
+    "iso8859-15",
+    "mac-roman",
+    "cp850",
+    "cp865",
+    "cp437",
+)
 
 # How far a check has come: the stage ("reading", "checking") and the share of it that is done, from 0 to 1.
 Progress = Callable[[str, float], None]
@@ -24,6 +44,38 @@ class Choices:
     columns: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     wide: bool | None = None
+
+    @property
+    def made(self) -> dict[str, object]:
+        """Those that the user made, by name."""
+        return {name: value for name, value in asdict(self).items() if value not in (None, {})}
+
+    def __post_init__(self) -> None:
+        """Raises WrongUse that says what may be chosen."""
+        if self.encoding is not None and _codec(self.encoding) not in {_codec(name) for name in ENCODINGS}:
+            raise WrongUse(f"There is no encoding {self.encoding!r} here.", remedy=f"Choose of {', '.join(ENCODINGS)}.")
+        if self.delimiter is not None and (
+            len(self.delimiter) != 1 or self.delimiter.isalnum() or self.delimiter in '"\r\n'
+        ):
+            raise WrongUse(f"{self.delimiter!r} is no delimiter.", remedy="Give one character, or tab.")
+        if self.decimal not in (None, ",", "."):
+            raise WrongUse(f"{self.decimal!r} is no decimal sign.", remedy="Choose a comma or a point.")
+        if self.header_row is not None and self.header_row < 1:
+            raise WrongUse(f"There is no row {self.header_row}.", remedy="Rows are counted from 1.")
+        names = {name for schema in standard().schemas.values() for name in schema.names}
+        for name in {*self.columns.values(), *self.constants} - names - {""}:
+            raise WrongUse(f"The standard has no column {name!r}.", remedy=f"Choose of {', '.join(sorted(names))}.")
+
+
+def _divides(delimiter: str) -> bool:
+    return len(delimiter) == 1 and not delimiter.isalnum() and delimiter not in '"\r\n\0'
+
+
+def _codec(name: str) -> str | None:
+    try:
+        return codecs.lookup(name).name
+    except LookupError:
+        return None
 
 
 AS_FOUND = Choices()

@@ -21,11 +21,7 @@ MAX_CELL = 1_000_000
 
 def read_delimited(path: Path, encoding: str, choices: Choices = AS_FOUND) -> Grid:
     """The one sheet of a text file. Rows carry the line on which their record begins."""
-    # The limit belongs to the whole process, and other libraries (Frictionless) raise it.
-    csv.field_size_limit(MAX_CELL)
-    with path.open(encoding=encoding, newline="") as lines:
-        sample = [line[:10_000] for line in islice(lines, SAMPLE_LINES)]
-    delimiter = choices.delimiter or find_delimiter(sample)
+    delimiter = delimiter_of(path, encoding, choices)
     notes = []
     if encoding == "cp1252" and choices.encoding is None:
         notes.append(Finding("assumed-encoding", Severity.NOTE, params={"encoding": "Windows-1252"}))
@@ -34,6 +30,15 @@ def read_delimited(path: Path, encoding: str, choices: Choices = AS_FOUND) -> Gr
         notes.append(Finding("assumed-delimiter", Severity.NOTE, params=params))
     rows = _rows(path, encoding, delimiter)
     return Grid(path.name, None, rows, delimiter != ",", tuple(notes), (path, encoding, delimiter))
+
+
+def delimiter_of(path: Path, encoding: str, choices: Choices) -> str:
+    """The user's delimiter, or the one that the file's first lines speak for."""
+    # The limit belongs to the whole process, and other libraries (Frictionless) raise it.
+    csv.field_size_limit(MAX_CELL)
+    with path.open(encoding=encoding, newline="") as lines:
+        sample = [line[:10_000] for line in islice(lines, SAMPLE_LINES)]
+    return choices.delimiter or find_delimiter(sample)
 
 
 def find_delimiter(sample: list[str]) -> str:

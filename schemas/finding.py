@@ -81,10 +81,26 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class Excerpt:
+    """A row with a finding, as the partner wrote it: the text of each field's cell, beside the cell's column letter.
+
+    In a table that was wide, it is the one value of the row that the finding is about.
+    """
+
+    resource: str
+    sheet: str | None
+    row: int
+    columns: Mapping[str, str | None]
+    texts: Mapping[str, str | None]
+
+
+@dataclass(frozen=True)
 class Report:
     """The outcome of `check`. `counts` by code are complete even where `findings` is cut (`is_cut`).
 
-    `rows` counts the data rows checked by resource; `engine` says what ran; times are UTC.
+    `rows` counts the data rows checked by resource; `excerpts` are the first rows with findings of each table;
+    `choices` are those that the user made, `thresholds` those that are not as proposed; `engine` says what ran;
+    times are UTC.
     """
 
     source: str
@@ -94,6 +110,9 @@ class Report:
     counts: Mapping[str, int]
     assumptions: tuple[Finding, ...] = ()
     rows: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    excerpts: tuple[Excerpt, ...] = ()
+    choices: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    thresholds: Mapping[str, float] = dataclasses.field(default_factory=dict)
     engine: str = ""
     standard_version: str = ""
     rules_version: str = ""

@@ -93,7 +93,7 @@ def meaning(label: str) -> Mapping[str, str]:
     found: dict[str, str] = {}
     rest = label
     if match := PERIOD.search(label):
-        found["period"] = _period(match)
+        found["period"] = _as_period(match)
         rest = f"{label[: match.start()]} {label[match.end() :]}"
     words = re.sub(r"[,;:()|/]", " ", rest).split()
     if _is_idle(words):
@@ -105,7 +105,13 @@ def meaning(label: str) -> Mapping[str, str]:
     return found if len(found) > ("period" in found) else {}
 
 
-def _period(match: re.Match[str]) -> str:
+def period_of(text: str) -> str | None:
+    """The standard's form of a period written in another way, where the text is a period and nothing else."""
+    match = PERIOD.fullmatch(text.strip())
+    return _as_period(match) if match else None
+
+
+def _as_period(match: re.Match[str]) -> str:
     year, until, quarter, month = match.groups()
     if until:
         return f"{year}/{until}"

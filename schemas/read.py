@@ -91,6 +91,7 @@ def read(
             problems=tuple(reading.problems),
             unlisted=dict(reading.unlisted),
             assumptions=tuple(reading.notes),
+            choices=choices,
         )
     except BaseException:
         work.close()

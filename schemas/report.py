@@ -9,7 +9,7 @@ from vaven.schemas.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.standard import standard
 from vaven.vocab.messages import messages
 
-REPORT_VERSION = "1.0"
+REPORT_VERSION = "1.1"
 # How many places of one rule the terminal names before it says how many more there are.
 PLACES = 5
 COLOURS = {
@@ -44,6 +44,12 @@ def as_dict(report: Report, language: str) -> dict[str, Any]:
         "is_cut": report.is_cut,
         "findings": [_finding(f, language) for f in report.findings],
         "assumptions": [_finding(f, language) for f in report.assumptions],
+        "excerpts": [
+            {"resource": e.resource, "sheet": e.sheet, "row": e.row, "columns": dict(e.columns), "texts": dict(e.texts)}
+            for e in report.excerpts
+        ],
+        "choices": dict(report.choices),
+        "thresholds": dict(report.thresholds),
         "engine": report.engine,
         "standard_version": report.standard_version,
         "rules_version": report.rules_version,
@@ -59,6 +65,16 @@ def grouped(report: Report) -> list[tuple[str, Severity, list[Finding]]]:
     order = list(Severity)
     found = [(code, listed[0].severity, listed) for code, listed in groups.items()]
     return sorted(found, key=lambda g: (order.index(g[1]), -report.counts[g[0]], g[0]))
+
+
+def table_name(resource: str, language: str) -> str:
+    return standard()[resource].label(language)
+
+
+def place(report: Report, finding: Finding, language: str) -> str:
+    """The cell's address. Where a package has several tables without sheets, the table's name is its sheet."""
+    table = finding.resource if finding.sheet is None and len(report.rows) > 1 else None
+    return "!".join(part for part in (table_name(table, language) if table else None, finding.address) if part)
 
 
 def _finding(finding: Finding, language: str) -> dict[str, Any]:
@@ -85,10 +101,10 @@ def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
         return f"\x1b[{code}m{text}\x1b[0m" if colour else text
 
     verdict = t(f"report.verdict.{report.verdict.value}").upper()
-    yield f"{painted(verdict, '1;' + COLOURS[report.verdict])}  {_harmless(report.source)}"
+    yield f"{painted(verdict, '1;' + COLOURS[report.verdict])}  {harmless(report.source)}"
     yield t(f"report.meaning.{report.verdict.value}")
     for resource, count in report.rows.items():
-        yield "  " + t("report.rows", sheet=standard()[resource].label(language), count=count)
+        yield "  " + t("report.rows", sheet=table_name(resource, language), count=count)
     for code, severity, listed in grouped(report):
         yield ""
         yield from _group(report, language, painted(listed[0].title(language), "1"), code, severity, listed)
@@ -106,17 +122,14 @@ def _group(
     yield from (_line(report, f, language) for f in listed[:PLACES])
     if report.counts[code] > PLACES:
         yield "  " + t("report.more", count=report.counts[code] - PLACES)
-    yield f"  → {_harmless(listed[0].remedy(language))}"
+    yield f"  → {harmless(listed[0].remedy(language))}"
 
 
 def _line(report: Report, finding: Finding, language: str) -> str:
-    """Place and message. Where a package has several tables without sheets, the table's name is its sheet."""
-    table = finding.resource if finding.sheet is None and len(report.rows) > 1 else None
-    sheet = standard()[table].label(language) if table else None
-    place = "!".join(part for part in (sheet, finding.address) if part)
-    return "  " + _harmless(f"{place}: {finding.message(language)}" if place else finding.message(language))
+    where = place(report, finding, language)
+    return "  " + harmless(f"{where}: {finding.message(language)}" if where else finding.message(language))
 
 
-def _harmless(text: str) -> str:
+def harmless(text: str) -> str:
     """Control and formatting characters as �: a partner's cell may not steer the terminal or turn its lines round."""
     return "".join("�" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)

@@ -13,6 +13,7 @@ from typing import Self
 
 import duckdb
 
+from vaven.schemas.choices import AS_FOUND, Choices
 from vaven.schemas.distinct import Distinct
 from vaven.schemas.finding import Finding
 from vaven.schemas.grid import column_letter
@@ -92,7 +93,7 @@ class About:
 class Tables:
     """All tables of one source. `problems` are findings of the reading itself (ragged rows, unknown columns);
     `unlisted` counts by code those of them that are too many to list; `assumptions` say what was taken for
-    granted. Close it (it is a context manager) to drop the workspace.
+    granted, `choices` what the user decided. Close it (it is a context manager) to drop the workspace.
     """
 
     source: Path
@@ -105,6 +106,7 @@ class Tables:
     problems: tuple[Finding, ...] = ()
     unlisted: Mapping[str, int] = field(default_factory=dict)
     assumptions: tuple[Finding, ...] = ()
+    choices: Choices = AS_FOUND
 
     def __enter__(self) -> Self:
         return self

@@ -1,6 +1,6 @@
 """Every number in our rules that is ours and not a standard's, as one configurable value (docs/disclosure.md)."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,11 @@ class Thresholds:
     jump_points: float = 25
     jump_factor: float = 3
     oldest_year: int = 1950
+
+    @property
+    def changed(self) -> dict[str, float]:
+        """Those that differ from what we propose, by name."""
+        return {name: value for name, value in asdict(self).items() if value != getattr(PROPOSED, name)}
 
 
 PROPOSED = Thresholds()

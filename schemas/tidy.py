@@ -14,7 +14,7 @@ import pyarrow as pa
 from vaven.schemas.compile import describe_field
 from vaven.schemas.distinct import Distinct
 from vaven.schemas.finding import Finding, Severity
-from vaven.schemas.labels import age_of, codes_by_word, fold
+from vaven.schemas.labels import age_of, codes_by_word, fold, period_of
 from vaven.schemas.quoting import quoted
 from vaven.schemas.standard import Field, TableSchema
 from vaven.schemas.tables import Column
@@ -209,7 +209,7 @@ def _recoder(field: Field) -> Callable[[str], str] | None:
     if field.name == "age_group":
         return age_of
     if field.name in ("period", "baseline_period"):
-        return lambda text: WHOLE_FLOAT.sub(r"\1", text) if WHOLE_FLOAT.fullmatch(text) else text.upper()
+        return _period
     if field.name in AREA_FIELDS:
         return _area
     if field.name == "level":
@@ -219,6 +219,13 @@ def _recoder(field: Field) -> Callable[[str], str] | None:
         synonyms = codes_by_word(listed)
         return lambda text: synonyms.get(fold(text), text)
     return None
+
+
+def _period(text: str) -> str:
+    """A period as the standard writes it: "2023.0" is 2023, "2023 kv 1" 2023-Q1, "2022–2024" 2022/2024."""
+    if WHOLE_FLOAT.fullmatch(text):
+        return WHOLE_FLOAT.sub(r"\1", text)
+    return period_of(text) or text.upper()
 
 
 def _area(text: str) -> str:
