@@ -15,7 +15,7 @@ from vaven.schemas.finding import Report, Verdict
 from vaven.vocab.errors import NotReadable, VavenError, WrongUse
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES
 
-SOURCES = "CSV, XLSX, XLS, ODS, datapackage.json, its folder or its zip"
+SOURCES = "CSV, XLSX, XLS, ODS, PC-Axis, JSON, JSON-stat, Parquet, gzip or zip of them, or a data package"
 FORMS = ("text", "json", "html", "sarif", "frictionless", "xlsx")
 Command = Callable[[argparse.Namespace], int]
 

@@ -52,7 +52,7 @@ class Choices:
 
     def __post_init__(self) -> None:
         """Raises WrongUse that says what may be chosen."""
-        if self.encoding is not None and _codec(self.encoding) not in {_codec(name) for name in ENCODINGS}:
+        if self.encoding is not None and codec_of(self.encoding) is None:
             raise WrongUse(f"There is no encoding {self.encoding!r} here.", remedy=f"Choose of {', '.join(ENCODINGS)}.")
         if self.delimiter is not None and (
             len(self.delimiter) != 1 or self.delimiter.isalnum() or self.delimiter in '"\r\n'
@@ -71,11 +71,13 @@ def _divides(delimiter: str) -> bool:
     return len(delimiter) == 1 and not delimiter.isalnum() and delimiter not in '"\r\n\0'
 
 
-def _codec(name: str) -> str | None:
+def codec_of(name: str) -> str | None:
+    """Python's name of an encoding in which tables come; None for any other."""
     try:
-        return codecs.lookup(name).name
-    except LookupError:
+        found = codecs.lookup(name).name
+    except (LookupError, ValueError):
         return None
+    return found if found in {codecs.lookup(known).name for known in ENCODINGS} else None
 
 
 AS_FOUND = Choices()

@@ -86,10 +86,13 @@ def _walk(path: Path, delimiter: str) -> tuple[int, bool]:
 
 
 def _has_sparse_rows(work: duckdb.DuckDBPyConnection, raw: str, header: Header) -> bool:
-    """Whether some row has fewer than two filled cells: it may be blank or a footnote, which only its place tells."""
-    cells = [quoted(name) for name in header.fields if name]
-    filled = " + ".join(f"({cell} IS NOT NULL)::INT" for cell in cells)
-    found = work.execute(f"SELECT count(*) FROM {raw}_lines WHERE {filled} < 2").fetchone()
+    """Whether some row is none of data: with fewer than two filled cells it may be blank or a footnote, which only its
+    place tells, and with the header's own labels it is a header again.
+    """
+    cells = [(quoted(name), header.labels[i]) for i, name in enumerate(header.fields) if name]
+    filled = " + ".join(f"({cell} IS NOT NULL)::INT" for cell, _ in cells)
+    repeated = " AND ".join(f"{cell} = {text(label)}" for cell, label in cells[:2])
+    found = work.execute(f"SELECT count(*) FROM {raw}_lines WHERE {filled} < 2 OR ({repeated})").fetchone()
     return bool(found and found[0])
 
 

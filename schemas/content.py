@@ -1,13 +1,19 @@
 """What a file really is, by its bytes and not by its name, and whether it is safe to open."""
 
 import codecs
+import gzip
 import re
 import zipfile
+import zlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import IO
 
 import olefile
 
+from vaven.schemas.jsontable import is_descriptor, is_lines
+from vaven.schemas.pcaxis import codepage, is_pcaxis
 from vaven.vocab.errors import NotReadable
 
 # Ours, chosen well above any real submission: all Sweden's DeSO for 20 years is about 3 GB as CSV.
@@ -22,23 +28,25 @@ SIGNATURES = (
     (b"\x89PNG", "PNG"),
     (b"\xff\xd8\xff", "JPEG"),
     (b"GIF8", "GIF"),
-    (b"\x1f\x8b", "gzip"),
     (b"7z\xbc\xaf", "7-Zip"),
     (b"Rar!", "RAR"),
     (b"SQLite format 3", "SQLite"),
     (b"{\\rtf", "RTF"),
     (b"MZ", "Windows-program"),
     (b"\x7fELF", "Linux-program"),
-    (b"PAR1", "Parquet"),
 )
 BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 MARKUP = re.compile(rb"\s*<(\?xml|!doctype|html|svg)", re.IGNORECASE)
 BLOCK = 1 << 20
+# What a zip without a descriptor may hold.
+TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".px", ".parquet", ".xlsx", ".xls", ".ods")
 
 
 @dataclass(frozen=True)
 class Content:
-    """`kind` is workbook, package, descriptor or text; `encoding` is set for text."""
+    """`kind` is text, pcaxis, json or json-lines, with the text's `encoding`; or workbook, parquet, package,
+    descriptor (a data package's), or packed (gzip, or a zip of tables).
+    """
 
     kind: str
     encoding: str = ""
@@ -69,6 +77,10 @@ def content_of(path: Path, encoding: str | None = None) -> Content:
         return _archive(path)
     if head.startswith(olefile.MAGIC):
         return _compound(path)
+    if head.startswith(b"PAR1"):
+        return Content("parquet")
+    if head.startswith(b"\x1f\x8b"):
+        return Content("packed")
     for signature, name in SIGNATURES:
         if head.startswith(signature):
             raise NotReadable("not-readable-format", file=path.name, format=name)
@@ -101,7 +113,57 @@ def _archive(path: Path) -> Content:
         return Content("package")
     if names & {"xl/workbook.xml", "xl/workbook.bin"} or is_ods:
         return Content("workbook")
+    if _tables_in(names):
+        return Content("packed")
     raise NotReadable("not-readable-format", file=path.name, format=_office_name(names))
+
+
+def _tables_in(names: Iterable[str]) -> list[str]:
+    """The entries of a zip, where all of them are tables by their endings (but for what macOS leaves)."""
+    files = [n for n in names if not n.endswith("/") and not n.startswith("__MACOSX/") and not n.endswith(".DS_Store")]
+    return files if all(PurePosixPath(name).suffix.lower() in TABLES for name in files) else []
+
+
+def unpack_tables(path: Path, folder: Path) -> list[Path]:
+    """Unpack a gzip or a zip of tables into `folder`, by the limits of an archive. Raises NotReadable."""
+    folder.mkdir(parents=True)
+    if zipfile.is_zipfile(path):
+        with check_archive(path) as archive:
+            return [_unpack_entry(path, archive, name, folder) for name in _tables_in(archive.namelist())]
+    # "fil.csv.gz" holds fil.csv; a name that says nothing is a text's.
+    target = folder / (path.stem if path.suffix.lower() == ".gz" else path.name)
+    try:
+        with gzip.GzipFile(path) as source:
+            _copy_bounded(path, source, target, path.stat().st_size)
+    except (OSError, EOFError, zlib.error) as cause:
+        raise NotReadable("not-readable-damaged", file=path.name) from cause
+    return [target]
+
+
+def _unpack_entry(path: Path, archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
+    target = folder / PurePosixPath(name.replace("\\", "/")).name
+    if target.exists():
+        raise NotReadable("not-readable-path", file=path.name, path=name)
+    try:
+        with archive.open(name) as source:
+            _copy_bounded(path, source, target, archive.getinfo(name).compress_size)
+    except RuntimeError as cause:
+        # So zipfile says that an entry is encrypted.
+        raise NotReadable("not-readable-password", file=path.name) from cause
+    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, NotImplementedError) as cause:
+        raise NotReadable("not-readable-damaged", file=path.name) from cause
+    return target
+
+
+def _copy_bounded(path: Path, source: IO[bytes] | gzip.GzipFile, target: Path, packed: int) -> None:
+    limit = min(MAX_UNPACKED_BYTES, max(RATIO_FREE_BYTES, packed * MAX_RATIO))
+    size = 0
+    with target.open("wb") as copy:
+        while block := source.read(BLOCK):
+            size += len(block)
+            if size > limit:
+                raise NotReadable("not-readable-too-large", file=path.name, megabytes=size // 1_000_000)
+            copy.write(block)
 
 
 def _mimetype(path: Path, archive: zipfile.ZipFile) -> bytes:
@@ -143,8 +205,16 @@ def _text(path: Path, head: bytes, chosen: str | None) -> Content:
     found = chosen or encoding or ("utf-8" if _decodes(path, "utf-8") else "cp1252")
     if (chosen or found != "utf-8") and not _decodes(path, found):
         raise NotReadable("not-readable-encoding", file=path.name)
-    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(b"{"):
-        return Content("descriptor")
+    if is_pcaxis(head):
+        return Content("pcaxis", chosen or (found if found == "utf-8" else codepage(head) or found))
+    with path.open(encoding=found) as file:
+        first = file.read(4096).lstrip()[:1]
+    if first == "[":
+        return Content("json", found)
+    if first == "{":
+        if is_lines(path, found):
+            return Content("json-lines", found)
+        return Content("descriptor") if is_descriptor(path, found) else Content("json", found)
     return Content("text", found)
 
 

@@ -17,7 +17,7 @@ AGE_WORDS = re.compile(
 ALL_AGES = frozenset(("alla", "totalt", "total", "samtliga", "all", "alla aldrar", "all ages", "t"))
 # A period inside a label: "2023", "år 2023", "2023-Q1", "2023 kv 1", "2022/2024", "2022–2024".
 PERIOD = re.compile(
-    r"(?<![\d.,])((?:19|20)\d\d)(?:\s*[/–-]\s*((?:19|20)\d\d)|\s*-?\s*(?:q|k|kv|kvartal)\.?\s*([1-4])|-(0[1-9]|1[0-2]))?"
+    r"(?<![\d.,])((?:19|20)\d\d)(?:\s*[/–-]\s*((?:19|20)\d\d)|\s*-?\s*(?:q|k|kv|kvartal)\.?\s*([1-4])|(?:-|\s*m)(0[1-9]|1[0-2]))?"
     r"(?![\d.,]\d|\d)",
     re.IGNORECASE,
 )

@@ -159,6 +159,58 @@ def missing_columns(header: Header, place: Mapping[str, str | None], resource: s
     ]
 
 
+def is_header(cells: Sequence[str], resource: str, choices: Choices = AS_FOUND) -> bool:
+    """Whether a row below a gap is a header again: it has two labels that the standard knows, or, since every
+    observation has a period or an area code, not one digit.
+    """
+    header = _header(0, cells, resource, choices)
+    knows = len({name for name in header.fields if name} | header.spread) >= 2
+    return knows or (resource == "observations" and not any(c.isdigit() for cell in cells for c in cell))
+
+
+@dataclass
+class Sections:
+    """The rows below a header without the other tables of the sheet. What was found is known once they are walked.
+
+    `repeated` are the rows that repeat the header (the table goes on below them), `others` those with another
+    header: what follows is a table of its own and is left out, with the rows of words or nothing just above.
+    """
+
+    header: Header
+    resource: str
+    choices: Choices = AS_FOUND
+    repeated: list[int] = field(default_factory=list)
+    others: list[tuple[int, str]] = field(default_factory=list)
+
+    def rows(self, rows: Iterable[GridRow]) -> Iterator[GridRow]:
+        labels = list(self.header.labels)
+        waiting: list[GridRow] = []
+        is_ours = True
+        for row in rows:
+            filled = _filled(row[1])
+            if filled < min(2, _filled(labels)):
+                # A sheet may end in a million formatted empty rows: only their numbers are kept.
+                waiting.append(row if filled else (row[0], []))
+                continue
+            is_same = row[1][: len(labels)] == labels
+            # Only a gap, or the very same labels, announces another table; data is not looked at word by word.
+            if is_same or (waiting and is_header(row[1], self.resource, self.choices)):
+                is_ours = is_same
+                self._note(row, is_same=is_same)
+            elif is_ours:
+                yield from waiting
+                yield row
+            waiting = []
+        if is_ours:
+            yield from waiting
+
+    def _note(self, row: GridRow, *, is_same: bool) -> None:
+        if is_same:
+            self.repeated.append(row[0])
+        else:
+            self.others.append((row[0], next(cell for cell in row[1] if cell)))
+
+
 def body(rows: Iterable[GridRow], width: int) -> Iterator[tuple[GridRow, str]]:
     """Data rows with their kind: "row", "blank" (between data rows) or "footnote".
 

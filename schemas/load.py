@@ -9,10 +9,11 @@ import duckdb
 import pyarrow as pa
 
 from vaven.schemas import wide
+from vaven.schemas.choices import AS_FOUND, Choices
 from vaven.schemas.columnar import load_columns
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.grid import Grid, GridRow, column_letter
-from vaven.schemas.layout import Header, body
+from vaven.schemas.layout import Header, Sections, body
 from vaven.schemas.quoting import quoted, text
 from vaven.schemas.tables import Column
 from vaven.vocab.errors import NotReadable
@@ -45,12 +46,17 @@ def load(
     rows: Iterable[GridRow],
     raw: str,
     place: dict[str, str | None],
+    choices: Choices = AS_FOUND,
 ) -> Loaded:
     """Make the relation `raw` (or one named after it) of the table's rows; wide tables become long."""
     under = wide.loading(header)
     has_columns = grid.plain and any(under.fields)
     fast = load_columns(work, *grid.plain, under, raw, folder) if grid.plain and has_columns else None
-    loaded = Loaded(raw, *fast) if fast else _load_rows(work, grid, under, rows, raw, place)
+    loaded = (
+        Loaded(raw, *fast)
+        if fast
+        else _load_rows(work, Sections(header, str(place["resource"]), choices), under, rows, raw, place)
+    )
     if header.wide:
         cells = loaded.count * len(header.wide)
         loaded.relation, loaded.count = wide.lengthen(work, raw, header)
@@ -72,7 +78,7 @@ def columns_of(header: Header) -> tuple[Column, ...]:
 
 def _load_rows(
     work: duckdb.DuckDBPyConnection,
-    grid: Grid,
+    sections: Sections,
     header: Header,
     rows: Iterable[GridRow],
     raw: str,
@@ -80,13 +86,19 @@ def _load_rows(
 ) -> Loaded:
     """The exact way: row by row, with every row's number and shape."""
     loader = _Loader(work, raw, header, place)
-    for row, kind in body(rows, len(header.labels)):
+    for row, kind in body(sections.rows(rows), len(header.labels)):
         loader.take(row, kind)
     loader.flush()
     notes = []
     if loader.footnotes:
         params = {"count": loader.footnotes}
         notes.append(Finding("assumed-footnotes", Severity.NOTE, **place, params=params))  # type: ignore[arg-type]
+    if sections.repeated:
+        params = {"count": len(sections.repeated)}
+        first = sections.repeated[0]
+        notes.append(Finding("assumed-continued", Severity.NOTE, **place, row=first, params=params))  # type: ignore[arg-type]
+    for number, label in sections.others:
+        loader.problem("other-table", Severity.ERROR, number, None, label)
     unlisted = loader.counts - Counter(p.code for p in loader.problems)
     return Loaded(raw, loader.count, loader.filled, loader.problems, unlisted, notes)
 
@@ -112,7 +124,7 @@ class _Loader:
             self.footnotes += 1
             return
         if kind == "blank":
-            self._problem("blank-row", Severity.WARNING, number)
+            self.problem("blank-row", Severity.WARNING, number)
             return
         self._check_width(number, cells)
         self.count += 1
@@ -137,13 +149,13 @@ class _Loader:
         width = len(self.header.labels)
         if len(cells) < width and any(self.header.labels[len(cells) :]):
             missing = next(i for i in range(len(cells), width) if self.header.labels[i])
-            self._problem("missing-cell", Severity.ERROR, number, column_letter(missing))
+            self.problem("missing-cell", Severity.ERROR, number, column_letter(missing))
         for i in range(width, len(cells)):
             if cells[i]:
-                self._problem("extra-cell", Severity.ERROR, number, column_letter(i), cells[i])
+                self.problem("extra-cell", Severity.ERROR, number, column_letter(i), cells[i])
         self.filled |= {i for i in self._unlabelled if i < len(cells) and cells[i]}
 
-    def _problem(
+    def problem(
         self, code: str, severity: Severity, row: int, column: str | None = None, text: str | None = None
     ) -> None:
         self.counts[code] += 1

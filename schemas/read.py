@@ -16,7 +16,6 @@ from vaven.schemas.about import SHEET_NAMES, about_of_descriptor, about_of_file,
 from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
 from vaven.schemas.compile import describe_field
 from vaven.schemas.content import content_of
-from vaven.schemas.delimited import read_delimited
 from vaven.schemas.distinct import Distinct
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.foreign import not_the_standard
@@ -24,10 +23,10 @@ from vaven.schemas.grid import Grid, GridRow
 from vaven.schemas.labels import fold, resource_of_sheet
 from vaven.schemas.layout import HEADER_SEARCH_ROWS, Header, find_header, label_problems, missing_columns
 from vaven.schemas.load import columns_of, load
+from vaven.schemas.sources import grids_of
 from vaven.schemas.standard import standard
 from vaven.schemas.tables import About, Table, Tables
 from vaven.schemas.tidy import tidy
-from vaven.schemas.workbook import read_workbook
 from vaven.vocab.errors import NotReadable
 
 # A million observations fit; ten million spill, and the whole process stays below a gigabyte.
@@ -77,7 +76,7 @@ def read(
         work.execute(f"SET memory_limit = '{int(memory_mb)}MB'")
         work.execute(f"SET temp_directory = '{folder}/spill'")
         reading = _Reading(work, Distinct(work), folder, choices)
-        about = _read_into(reading, source, content.kind, content.encoding, slug, folder)
+        about = _read_into(reading, source, content.kind, slug, folder)
         if not reading.tables and not reading.problems:
             raise NotReadable("not-readable-no-rows", file=source.name)
         return Tables(
@@ -99,14 +98,9 @@ def read(
         raise
 
 
-def _read_into(reading: _Reading, source: Path, kind: str, encoding: str, slug: str | None, folder: Path) -> About:
-    match kind:
-        case "text":
-            grid = read_delimited(source, encoding, reading.choices)
-            _read_grid(reading, grid, "observations")
-            return about_of_file(source, slug)
-        case "workbook":
-            return _read_sheets(reading, source, slug, folder / "sheets")
+def _read_into(reading: _Reading, source: Path, kind: str, slug: str | None, folder: Path) -> About:
+    if kind not in ("package", "descriptor"):
+        return _read_tables(reading, source, slug, folder / "sheets")
     # Frictionless takes longer to load than most files take to check, and only packages need it.
     from vaven.schemas.package import read_descriptor, resource_grids, unpack
 
@@ -118,13 +112,25 @@ def _read_into(reading: _Reading, source: Path, kind: str, encoding: str, slug: 
     return about_of_descriptor(descriptor, file, slug)
 
 
-def _read_sheets(reading: _Reading, source: Path, slug: str | None, folder: Path) -> About:
+def _read_tables(reading: _Reading, source: Path, slug: str | None, folder: Path) -> About:
+    """A lone table is of observations; sheets of a workbook and files of a zip go by their names."""
+    grids = grids_of(source, folder, reading.choices)
+    first = next(grids, None)
+    if first is None:
+        raise NotReadable("not-readable-no-rows", file=source.name)
+    if first.sheet is not None:
+        return _read_sheets(reading, chain([first], grids), source, slug)
+    _read_grid(reading, first, "observations")
+    return about_of_file(source, slug)
+
+
+def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: str | None) -> About:
     """Sheets go by their names. Where none is called observations, the first that looks like a table is it."""
     about = about_of_file(source, slug)
     unnamed: list[Grid] = []
     named: set[str] = set()
     chosen = reading.choices.sheet
-    for grid in read_workbook(source, folder):
+    for grid in grids:
         name = fold(grid.sheet or "")
         resource = resource_of_sheet(grid.sheet or "")
         if name in SHEET_NAMES:
@@ -198,7 +204,7 @@ def _is_ours(header: Header, resource: str) -> bool:
 
 def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: Iterable[GridRow]) -> None:
     place: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
-    loaded = load(reading.work, reading.folder, grid, header, rows, f"raw_{resource}", place)
+    loaded = load(reading.work, reading.folder, grid, header, rows, f"raw_{resource}", place, reading.choices)
     reading.problems += loaded.problems
     reading.unlisted += loaded.unlisted
     reading.notes += loaded.notes

@@ -24,7 +24,7 @@ NUMERIC = ("number", "integer")
 DEFAULTS = {"sex": "T", "age_group": "T"}
 # SDMX status for the marks of Swedish official statistics (DOMAIN section 4): ".." not available or too
 # uncertain, "." not applicable. "-" may mean zero and is left for the partner to say.
-MARKS = {"..": "O", "…": "O", ".": "M"}
+MARKS = {"..": "O", "...": "O", "…": "O", ".": "M"}
 BLANK = r"[ \x{00a0}\x{202f}\x{2009}]"
 # A number as people write it: blanks only after the sign and between groups of three ("12 5" may be two numbers).
 WRITTEN = rf"[-+−]?{BLANK}*(\d{{1,3}}({BLANK}\d{{3}})+([.,]\d+)?|[\d.,]*\d)([eE][-+]?\d+)?"

@@ -1,4 +1,4 @@
-"""Workbooks (XLSX, XLS, ODS) as grids, through python-calamine: fast, and it reads what Excel itself repairs.
+"""Workbooks (XLSX, XLS, ODS) as grids, through python-calamine: fast, and it reads what Excel itself repairs. Parquet.
 
 calamine lays out a sheet's whole used range at once: a file of 6 kB with one cell at XFD1048576 asks for 550 GB
 and ends the process. So a workbook is opened in a process of its own with bounded memory and time, which
@@ -12,7 +12,9 @@ import resource
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import date, datetime, time, timedelta
+from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
@@ -25,6 +27,7 @@ MAX_COLUMNS = 2_000
 MAX_BYTES = 3_000_000_000
 MAX_SECONDS = 300
 ROWS_A_LINE = 500
+ROWS_A_BATCH = 10_000
 REFUSED = 3
 
 
@@ -59,6 +62,12 @@ def _judge(path: Path, done: subprocess.CompletedProcess[bytes]) -> None:
         done.check_returncode()
 
 
+def read_parquet(path: Path, folder: Path) -> Grid:
+    """The table of a Parquet file; as `read_workbook`. A row's number is that of the record, from 1."""
+    (grid,) = read_workbook(path, folder)
+    return replace(grid, sheet=None, decimal_comma=False)
+
+
 def _stored(path: Path) -> Iterator[GridRow]:
     with path.open(encoding="utf-8") as lines:
         for line in lines:
@@ -67,6 +76,10 @@ def _stored(path: Path) -> Iterator[GridRow]:
 
 def unfold(path: Path, folder: Path) -> list[tuple[str, str]]:
     """Write the rows of each visible sheet to a file in `folder`. Returns sheet names with their files' names."""
+    with path.open("rb") as file:
+        if file.read(4) == b"PAR1":
+            _write(_records(path), folder / "0.jsonl")
+            return [("", "0.jsonl")]
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
     written = []
@@ -95,6 +108,31 @@ def _write(rows: Iterator[GridRow], path: Path) -> None:
             lines.write(json.dumps(batch, separators=(",", ":")) + "\n")
 
 
+def _records(path: Path) -> Iterator[GridRow]:
+    """Header (row 0) and records of a Parquet file, a batch of rows at a time."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        # Memory-mapped and unbuffered reading trust offsets of the file; plain reading is bounded by this process.
+        file = parquet.ParquetFile(path)
+        names = file.schema_arrow.names
+        if len(names) > MAX_COLUMNS or file.metadata.num_rows * len(names) > MAX_CELLS:
+            limits = {"cells": MAX_CELLS, "columns": MAX_COLUMNS}
+            raise NotReadable("not-readable-cells", file=path.name, sheet="", **limits)
+        for name, kind in zip(names, file.schema_arrow.types, strict=True):
+            if pa.types.is_nested(kind):
+                raise NotReadable("not-readable-nested", file=path.name, column=name)
+        yield 0, [name.strip() for name in names]
+        number = 0
+        for batch in file.iter_batches(batch_size=ROWS_A_BATCH):
+            for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                number += 1
+                yield number, [cell_text(cell) for cell in cells]
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as cause:
+        raise NotReadable("not-readable-damaged", file=path.name) from cause
+
+
 def _rows(cells: Iterator[Sequence[object]], start: tuple[int, int] | None) -> Iterator[GridRow]:
     if start is None:
         return
@@ -109,8 +147,14 @@ def cell_text(cell: object) -> str:
     match cell:
         case str():
             return cell.strip()
+        case None:
+            return ""
         case bool():
             return "true" if cell else "false"
+        case Decimal():
+            return f"{cell:f}"
+        case bytes():
+            return cell.decode("utf-8", "replace")
         case float():
             return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else _plain(cell)
         case datetime():

@@ -109,6 +109,7 @@ READING_RULES = {
     "missing-cell": (Severity.ERROR, "missing-cell"),
     "extra-cell": (Severity.ERROR, "extra-cell"),
     "not-the-standard": (Severity.ERROR, ""),
+    "other-table": (Severity.ERROR, ""),
     "observations-missing": (Severity.ERROR, ""),
 }
 
