@@ -54,6 +54,7 @@ def build_parser() -> argparse.ArgumentParser:
     helped = "form of the report; xlsx is your file with comments"
     check.add_argument("--format", choices=FORMS, default="text", help=helped)
     check.add_argument("--output", type=Path, help="where to write it; default is standard output, or a new .xlsx")
+    check.add_argument("--schema", type=Path, help="a Table Schema (JSON) to check a table against instead")
     check.add_argument("--watch", action="store_true", help="check again whenever the file changes, until Ctrl-C")
     _add_choices(check)
 
@@ -144,8 +145,9 @@ def _validate_one(given: argparse.Namespace, path: Path, choices: Choices) -> in
     from vaven.publisher.settings import load_settings
     from vaven.schemas.check import validate
 
-    report = validate(path, choices=choices, thresholds=load_settings().thresholds)
-    if given.format == "xlsx" and report.verdict != Verdict.NOT_CHECKED:
+    report = validate(path, schema=given.schema, choices=choices, thresholds=load_settings().thresholds)
+    # Comments are put into a file of the standard; a report by another schema is text.
+    if given.format == "xlsx" and report.standard_version and report.verdict != Verdict.NOT_CHECKED:
         _hand_back(given, path, report)
     else:
         form = "text" if given.format == "xlsx" else given.format

@@ -10,9 +10,8 @@ from werkzeug.datastructures import FileStorage
 from vaven.catalogue.negotiate import choose
 from vaven.catalogue.problem import problem
 from vaven.schemas.check import validate
-from vaven.schemas.finding import Finding, Report
-from vaven.schemas.report import as_json, as_text, grouped
-from vaven.schemas.standard import standard
+from vaven.schemas.finding import Report
+from vaven.schemas.report import as_json, as_text, grouped, meaning, place, table_name
 from vaven.vocab.areas import areas
 from vaven.vocab.messages import messages
 
@@ -64,13 +63,6 @@ def _file_name(given: str) -> str:
     return name[-NAME_CHARS:] or "file"
 
 
-def _place(finding: Finding, report: Report) -> str:
-    """The cell's address; in a package of several files with the table's name, which no sheet tells there."""
-    if finding.sheet or not finding.resource or len(report.rows) < 2:
-        return finding.address
-    return f"{standard()[finding.resource].label(g.lang)}!{finding.address}".rstrip("!")
-
-
 def _answer(report: Report, form: str, kommuner: Sequence[object]) -> Response:
     if form == "json":
         return Response(as_json(report, g.lang), mimetype="application/json")
@@ -81,9 +73,10 @@ def _answer(report: Report, form: str, kommuner: Sequence[object]) -> Response:
         kommuner=kommuner,
         report=report,
         groups=grouped(report),
-        place=lambda finding: _place(finding, report),
+        meaning=meaning(report, g.lang),
+        place=lambda finding: place(report, finding, g.lang),
+        table_name=lambda resource: table_name(resource, g.lang),
         shown=SHOWN_PLACES,
         words=messages(g.lang),
-        sheets={name: schema.label(g.lang) for name, schema in standard().schemas.items()},
     )
     return Response(page)

@@ -64,6 +64,7 @@ class _Findings:
 def validate(
     source: Path | str,
     *,
+    schema: Path | str | None = None,
     slug: str | None = None,
     today: date | None = None,
     choices: Choices = AS_FOUND,
@@ -74,11 +75,18 @@ def validate(
 ) -> Report:
     """Read and check a file. Never raises for what is in it: an unreadable file is a report "not checked".
 
+    With `schema` (a Table Schema as JSON) a table is checked against that and not against the standard; so is a data
+    package without any table of the standard, against the schemas that it has itself.
     `memory_mb` bounds what DuckDB holds at once; the rest spills to the temporary folder. `listed` bounds the
     findings of one rule in one table that the report lists; its counts are complete.
     """
     path = Path(source)
     try:
+        if schema or _has_own_schema(path):
+            # Frictionless takes longer to load than most files take to check.
+            from vaven.schemas.described import validate_described
+
+            return validate_described(path, Path(schema) if schema else None)
         with read(path, slug=slug, choices=choices, progress=progress, memory_mb=memory_mb) as tables:
             return check(tables, today=today, thresholds=thresholds, progress=progress, listed=listed)
     except NotReadable as reason:
@@ -90,6 +98,14 @@ def validate(
         if not any(os.strerror(number) in str(cause) for number in FULL):
             raise
         return not_checked(path, _ran_out(path, "disk", "disk"))
+
+
+def _has_own_schema(path: Path) -> bool:
+    if not (path.is_dir() or path.suffix.lower() in (".json", ".zip")):
+        return False
+    from vaven.schemas.described import is_described
+
+    return is_described(path)
 
 
 def _ran_out(path: Path, what_sv: str, what_en: str) -> NotReadable:

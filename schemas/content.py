@@ -2,6 +2,7 @@
 
 import codecs
 import gzip
+import os
 import re
 import zipfile
 import zlib
@@ -138,6 +139,20 @@ def unpack_tables(path: Path, folder: Path) -> list[Path]:
     except (OSError, EOFError, zlib.error) as cause:
         raise NotReadable("not-readable-damaged", file=path.name) from cause
     return [target]
+
+
+def check_packed(path: Path) -> None:
+    """Refuse a zip or gzip that unpacks to more than our limits, before anyone unpacks it. Raises NotReadable."""
+    with path.open("rb") as file:
+        magic = file.read(2)
+    if magic == b"PK":
+        check_archive(path).close()
+    elif magic == b"\x1f\x8b":
+        try:
+            with gzip.GzipFile(path) as source:
+                _copy_bounded(path, source, Path(os.devnull), path.stat().st_size)
+        except (OSError, EOFError, zlib.error) as cause:
+            raise NotReadable("not-readable-damaged", file=path.name) from cause
 
 
 def _unpack_entry(path: Path, archive: zipfile.ZipFile, name: str, folder: Path) -> Path:

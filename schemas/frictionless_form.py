@@ -92,6 +92,10 @@ def _error(finding: Finding, language: str) -> dict[str, Any]:
 
 def error_type(finding: Finding) -> str:
     """Frictionless's word for the fault, where it has one for the place that the finding knows."""
+    if finding.code.startswith("table-"):
+        # A finding about a table with a schema of its own is Frictionless's to begin with.
+        kind = finding.code.removeprefix("table-")
+        return f"{kind}-error" if kind in ("source",) else kind
     rule = RULES.get(finding.code)
     known = rule.frictionless if rule else (SCHEMA_RULES | READING_RULES).get(finding.code, (None, ""))[1]
     has_place = finding.row and (finding.column or known not in OF_A_CELL)

@@ -7,7 +7,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from vaven.schemas.finding import Excerpt, Finding, Report, Severity
-from vaven.schemas.report import grouped, harmless, place, table_name
+from vaven.schemas.report import grouped, harmless, meaning, place, table_name
 from vaven.schemas.standard import standard
 from vaven.vocab.messages import messages
 
@@ -39,6 +39,7 @@ def as_html(report: Report, language: str) -> str:
     page = _template().render(
         report=report,
         lang=language,
+        meaning=meaning(report, language),
         t=messages(language),
         groups=grouped(report),
         tables=faulty_tables(report, language),

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vaven.schemas.finding import Finding, Report, Severity, Verdict
-from vaven.schemas.standard import standard
+from vaven.schemas.standard import RESOURCES, standard
 from vaven.vocab.messages import messages
 
 REPORT_VERSION = "1.1"
@@ -68,13 +68,20 @@ def grouped(report: Report) -> list[tuple[str, Severity, list[Finding]]]:
 
 
 def table_name(resource: str, language: str) -> str:
-    return standard()[resource].label(language)
+    """The label of a table of the standard; another table goes by its own name."""
+    return standard()[resource].label(language) if resource in RESOURCES else resource
 
 
 def place(report: Report, finding: Finding, language: str) -> str:
     """The cell's address. Where a package has several tables without sheets, the table's name is its sheet."""
     table = finding.resource if finding.sheet is None and len(report.rows) > 1 else None
     return "!".join(part for part in (table_name(table, language) if table else None, finding.address) if part)
+
+
+def meaning(report: Report, language: str) -> str:
+    """What the verdict means for the file: only what follows the standard may be published."""
+    is_ours = report.standard_version or report.verdict == Verdict.NOT_CHECKED
+    return messages(language)(f"report.meaning.{'' if is_ours else 'described-'}{report.verdict.value}")
 
 
 def _finding(finding: Finding, language: str) -> dict[str, Any]:
@@ -102,7 +109,7 @@ def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
 
     verdict = t(f"report.verdict.{report.verdict.value}").upper()
     yield f"{painted(verdict, '1;' + COLOURS[report.verdict])}  {harmless(report.source)}"
-    yield t(f"report.meaning.{report.verdict.value}")
+    yield meaning(report, language)
     for resource, count in report.rows.items():
         yield "  " + t("report.rows", sheet=table_name(resource, language), count=count)
     for code, severity, listed in grouped(report):

@@ -18,6 +18,7 @@ import pytest
 from tests.conftest import ROOT, SAMPLE, environment, vaven
 from vaven.catalogue.cli import build_parser
 from vaven.schemas.check import RULE_MODULES
+from vaven.schemas.described import OTHER, SENTENCES, code_of
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
 from vaven.vocab.messages import messages
 
@@ -104,7 +105,8 @@ def test_every_rule_has_its_sentences_and_every_sentence_its_rule() -> None:
     codes = {*RULES, *SCHEMA_RULES, *READING_RULES}
     told = {key.split(".")[1] for key in messages("sv").texts if key.startswith("rule.")}
     reading = {code for code in told if code.startswith(("assumed-", "not-readable-")) or code == "sheet-skipped"}
-    assert codes == told - reading
+    described = {code_of(kind) for kind in (*SENTENCES, OTHER)}
+    assert codes | described == told - reading
     used = "\n".join(path.read_text("utf-8") for _, _, path in modules())
     assert {code for code in reading if f'"{code}"' not in used} == set()
     for code in told:
@@ -137,6 +139,8 @@ def test_every_command_line_of_the_readme_runs(tmp_path: Path) -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     lines = [shlex.split(line, comments=True) for line in readme.splitlines() if line.startswith("vaven ")]
     shutil.copy(SAMPLE / "exempel.xlsx", tmp_path / "FILE")
+    (tmp_path / "TABLE").write_text("id,name\n1,a\n")
+    (tmp_path / "SCHEMA").write_text('{"fields": [{"name": "id", "type": "integer"}, {"name": "name"}]}')
     run = [line for line in lines if line[1] not in ("serve", "demo") and "--watch" not in line]
     assert len(run) >= 6
     for line in run:
@@ -159,7 +163,7 @@ def test_packaging_names_every_package_and_every_dependency_is_used() -> None:
     folders = {path.parent for _, _, path in modules() if path.name == "__init__.py"}
     assert packages == {"vaven." + ".".join(f.relative_to(ROOT).parts) for f in folders}
     names = {"fsspec": "fsspec", "python-calamine": "python_calamine", "sqlarchemy": "sqlalchemy"}
-    needed = {re.split("[>=<]", line)[0] for line in setup["options"]["install_requires"].split("\n") if line}
+    needed = {re.split(r"[\[>=<]", line)[0] for line in setup["options"]["install_requires"].split("\n") if line}
     used = {target.split(".")[0].lower() for _, _, path in modules() for target in imports(path)}
     for name in needed:
         assert names.get(name, name.replace("-", "_")).lower() in used, f"{name} is required but never imported"
@@ -182,7 +186,7 @@ def test_pins_cover_what_is_required() -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     lines = setup["options"]["install_requires"].split() + setup["options.extras_require"]["test"].split()
-    assert {re.split("[>=<]", line)[0].lower().replace("_", "-") for line in lines} <= {
+    assert {re.split(r"[\[>=<]", line)[0].lower().replace("_", "-") for line in lines} <= {
         p.replace("_", "-") for p in pinned
     }
 
