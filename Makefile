@@ -11,7 +11,7 @@ ROOMS := vocab schemas publisher catalogue
 # Root installs Debian packages as it is, anybody else through sudo.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo test lint format bench clean system-packages
+.PHONY: help demo test lint format bench fuzz clean system-packages
 
 help:
 	@echo "make demo    set up, publish the sample submission, serve it on http://127.0.0.1:$(PORT)"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make format  let ruff put the code in shape"
 	@echo "make bench   run the benchmarks"
+	@echo "make fuzz    mutated files for every reader, 30 CPU minutes (SECONDS=1800)"
 	@echo "make clean   remove what was built here"
 
 demo: $(VENV)/installed
@@ -40,6 +41,10 @@ format: $(VENV)/installed-test
 
 bench: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks
+
+SECONDS ?= 1800
+fuzz: $(VENV)/installed-test
+	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -154,7 +154,9 @@ def _findings(outcome: Mapping[str, Any]) -> Iterator[Finding]:
 
 def main(path: Path, schema: Path | None, target: Path) -> int:
     """Leaves the outcomes in `target`, or the reason why there are none."""
-    resource.setrlimit(resource.RLIMIT_DATA, (MAX_BYTES, MAX_BYTES))
+    _, allowed = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = MAX_BYTES if allowed == resource.RLIM_INFINITY else min(MAX_BYTES, allowed)
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     try:
         found: object = _outcomes(path, schema, target.parent)
         code = 0

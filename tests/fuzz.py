@@ -1,0 +1,243 @@
+"""`make fuzz`: every reader on mutated real files, in processes with bounded memory and time.
+
+Whatever comes in, `validate` must give a report that can be written in every form: never an exception, a hang, more
+than the set memory, or "valid" for a file that was cut off or had a cell turned to garbage. What breaks that is kept
+in the folder given by --keep; once mended, it goes to tests/fuzz_cases, which `make test` runs.
+"""
+
+import argparse
+import gzip
+import io
+import json
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from pathlib import Path
+
+from tests.conftest import ROOT, SHARED
+
+MEMORY = 3_000_000_000
+SECONDS_A_FILE = 40
+FILES_A_WORKER = 40
+LARGEST = 300_000
+KINDS = (".csv", ".tsv", ".xlsx", ".xls", ".ods", ".px", ".json", ".jsonl", ".parquet", ".zip", ".gz")
+# A cut-off file of these kinds can be told from a whole one.
+WITH_AN_END = (".xlsx", ".xls", ".ods", ".px", ".json", ".parquet", ".zip", ".gz")
+GARBAGE = "¤?!¤"
+ROWS = [
+    ["0180C1010", "arbetsloshet", str(year), sex, "T", f"{year % 7}.{n}", "A", "anm"]
+    for n, year in enumerate(range(2010, 2025))
+    for sex in ("T", "F", "M")
+]
+LABELS = ["neighbourhood", "kpi", "period", "sex", "age_group", "value", "status", "note"]
+PIECES = (
+    b'"', b"'", b";", b",", b"\t", b"\n", b"\r", b"\r\n", b"\0", b"\xff\xfe", b"\xef\xbb\xbf", b"\xe5", b"\xc3", b"../",
+    b"http://127.0.0.1:9/", b"=1+1", b"-", b"..", b"1e999", b"9" * 40, b"[" * 60, b"{", b"}", b"]", b"DATA=", b'"',
+    b"<!DOCTYPE a [<!ENTITY b 'c'>]>", b"&b;", b"XFD1048576", b'r="A99999999"', b"\xe2\x80\xae", b"A" * 5000, b"NaN",
+)  # fmt: skip
+
+
+def sample(folder: Path) -> list[Path]:
+    """The same sound table in every kind of file."""
+    import openpyxl
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    table = [LABELS, *ROWS]
+    text = "".join(",".join(row) + "\n" for row in table)
+    records = [dict(zip(LABELS, row, strict=True)) for row in ROWS]
+    (folder / "sound.csv").write_text(text)
+    (folder / "sound-sv.csv").write_bytes(text.replace(",", ";").encode("utf-16"))
+    (folder / "sound.json").write_text(json.dumps(records))
+    (folder / "sound.jsonl").write_text("\n".join(map(json.dumps, records)))
+    (folder / "sound.csv.gz").write_bytes(gzip.compress(text.encode()))
+    parquet.write_table(pa.Table.from_pylist(records), folder / "sound.parquet")
+    book = openpyxl.Workbook()
+    book.active.title = "Observationer"
+    for row in table:
+        book.active.append(row)
+    book.save(folder / "sound.xlsx")
+    years = sorted({row[2] for row in ROWS})
+    values = " ".join(row[5] for row in ROWS if row[3] == "T")
+    listed = ",".join(f'"{year}"' for year in years)
+    (folder / "sound.px").write_text(
+        'AXIS-VERSION="2013";\nCONTENTS="Arbetslöshet";\nSTUB="Område";\nHEADING="Period";\n'
+        f'VALUES("Område")="0180C1010";\nVALUES("Period")={listed};\nDATA=\n{values};\n'
+    )
+    with zipfile.ZipFile(folder / "sound.zip", "w", zipfile.ZIP_DEFLATED) as archive:
+        resources = [{"name": "observations", "path": "o.csv", "encoding": "utf-8", "dialect": {"delimiter": ","}}]
+        archive.writestr("datapackage.json", json.dumps({"resources": resources}))
+        archive.writestr("o.csv", text)
+    return sorted(folder.glob("sound*"))
+
+
+def real_files() -> list[Path]:
+    """Small real files of every kind: shared data, our sample, and the cases of the rules."""
+    found = [
+        p
+        for folder in (SHARED, ROOT / "catalogue" / "sample", ROOT / "tests" / "cases")
+        if folder.is_dir()
+        for p in folder.rglob("*")
+        if p.is_file() and p.suffix.lower() in KINDS and 0 < p.stat().st_size <= LARGEST
+    ]
+    return sorted(found)
+
+
+# --- mutations: the new content, and whether the outcome may be "valid"
+
+
+def mutated(path: Path, dice: random.Random) -> tuple[bytes, bool]:
+    content = path.read_bytes()
+    is_sound = path.name.startswith("sound")
+    if zipfile.is_zipfile(path) and dice.random() < 0.6:
+        return _inside(content, dice), True
+    if path.suffix == ".gz" and dice.random() < 0.6:
+        return gzip.compress(_bytes(gzip.decompress(content), dice)), True
+    choice = dice.random()
+    if is_sound and choice < 0.25 and path.suffix in (".csv", ".json", ".jsonl", ".px"):
+        return _garbage(path, content, dice), False
+    if is_sound and choice < 0.4 and path.suffix in WITH_AN_END:
+        return content[: dice.randrange(1, len(content) - 1)], False
+    return _bytes(content, dice), True
+
+
+def _garbage(path: Path, content: bytes, dice: random.Random) -> bytes:
+    """One value of the table turned into what no rule accepts."""
+    encoding = "utf-16" if path.name == "sound-sv.csv" else "utf-8"
+    text = content.decode(encoding)
+    target = dice.choice([row[dice.choice((0, 1, 2, 5))] for row in ROWS])
+    if path.suffix == ".px":
+        target = dice.choice([row[5] for row in ROWS if row[3] == "T"])
+    return text.replace(target, GARBAGE, 1).encode(encoding)
+
+
+def _bytes(content: bytes, dice: random.Random) -> bytes:
+    data = bytearray(content)
+    for _ in range(dice.choice((1, 1, 2, 4, 12))):
+        at = dice.randrange(len(data) + 1)
+        match dice.randrange(6):
+            case 0:
+                data[at : at + 1] = bytes([dice.randrange(256)])
+            case 1:
+                data[at:at] = dice.choice(PIECES)
+            case 2:
+                del data[at : at + dice.choice((1, 3, 30, 3000))]
+            case 3:
+                data[at:at] = data[at : at + dice.choice((1, 20, 500))] * dice.choice((1, 2, 50))
+            case 4:
+                other = dice.randrange(len(data) + 1)
+                data[at : at + 8], data[other : other + 8] = data[other : other + 8], data[at : at + 8]
+            case _:
+                del data[at:]
+        data = data or bytearray(b" ")
+    return bytes(data)
+
+
+def _inside(content: bytes, dice: random.Random) -> bytes:
+    """Mutate an entry of an archive, leave one out, or send one elsewhere."""
+    made = io.BytesIO()
+    try:
+        with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as target:
+            names = source.namelist()
+            chosen, what = dice.choice(names), dice.randrange(8)
+            for name in names:
+                data = source.read(name)
+                if name != chosen:
+                    target.writestr(name, data)
+                elif what == 0:
+                    continue
+                elif what == 1:
+                    target.writestr("../" + name, data)
+                else:
+                    target.writestr(name, _bytes(data, dice))
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError):
+        return _bytes(content, dice)
+    return made.getvalue()
+
+
+# --- the worker
+
+
+class TooLong(Exception):
+    """A file took more than its seconds."""
+
+
+def work(seed: int, folder: Path, seeds: list[Path]) -> None:
+    """Check FILES_A_WORKER mutated files. The one being checked lies in `folder`, for whoever finds the body."""
+    from vaven.schemas import validate
+    from vaven.schemas.finding import Verdict
+    from vaven.schemas.forms import FORMS, written_as
+
+    resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
+
+    def stop(*_: object) -> None:
+        raise TooLong
+
+    signal.signal(signal.SIGALRM, stop)
+    dice = random.Random(seed)
+    for _ in range(FILES_A_WORKER):
+        source = dice.choice(seeds)
+        content, may_be_valid = mutated(source, dice)
+        ending = dice.choice(KINDS) if dice.random() < 0.05 else "".join(source.suffixes[-2:])
+        path = folder / f"current{ending}"
+        path.write_bytes(content)
+        signal.alarm(SECONDS_A_FILE)
+        report = validate(path)
+        signal.alarm(0)
+        for form in FORMS:
+            written_as(form, report, dice.choice(("sv", "en")))
+        if report.verdict in (Verdict.VALID, Verdict.VALID_WITH_WARNINGS):
+            assert may_be_valid, f"valid, though {source.name} was damaged"
+            assert sum(report.rows.values()) > 0 or not report.standard_version, "valid without a row"
+        else:
+            assert report.findings, "no reason given"
+        path.unlink()
+
+
+def run(seconds: float, first: int, keep: Path) -> int:
+    """Run workers until their CPU time is used up; returns how many broke a promise."""
+    broken, seed = 0, first
+    keep.mkdir(parents=True, exist_ok=True)
+    while (used := _cpu()) < seconds:
+        with tempfile.TemporaryDirectory(prefix="vaven-fuzz-") as folder:
+            command = [sys.executable, "-m", "tests.fuzz", "--worker", str(seed), "--keep", folder]
+            limit = SECONDS_A_FILE * FILES_A_WORKER
+            done = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False, cwd=ROOT)
+            if done.returncode:
+                broken += 1
+                for path in Path(folder).glob("current*"):
+                    target = keep / f"{seed}-{path.name}"
+                    target.write_bytes(path.read_bytes())
+                    last = (done.stderr.strip().splitlines() or [f"ended by signal {-done.returncode}"])[-1]
+                    print(f"{target.name}: {last}", flush=True)
+        seed += 1
+    print(f"{seed - first} workers, {(seed - first) * FILES_A_WORKER} files, {used:.0f} CPU seconds, {broken} broken")
+    return broken
+
+
+def _cpu() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=1800, help="CPU seconds in all")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="the same seed makes the same files")
+    parser.add_argument("--keep", type=Path, default=ROOT / "build" / "fuzz", help="where inputs that broke are kept")
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    if given.worker is None:
+        return min(run(given.seconds, given.seed, given.keep), 1)
+    (given.keep / "seeds").mkdir()
+    work(given.worker, given.keep, [*sample(given.keep / "seeds") * 12, *real_files()])
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
