@@ -20,6 +20,7 @@ PAGES = ("kpi", "theme", "area", "dataset", "investment")
 # An own area's code may hold a slash, which HTTP servers undo from its escape: how many segments stand
 # before and after the code in the paths that have one.
 AROUND_CODE = {"area": (2, 0), "observation": (2, 4), "target": (2, 2)}
+VERSION_DIGITS = 9
 PARSERS = {"text/turtle": "turtle", "application/n-triples": "nt"}
 
 
@@ -134,7 +135,7 @@ def _document(engine: QueryEngine, query: str, media_type: str) -> Response:
 def _older_version(collection: Collection, iris: Iris, name: str) -> Graph | None:
     """What an earlier release says of its own version or file; the graph holds current releases only."""
     parts = name.split("/")
-    if len(parts) < 3 or parts[0] != "dataset" or not parts[2].isdigit():
+    if len(parts) < 3 or parts[0] != "dataset" or not parts[2].isdecimal() or len(parts[2]) > VERSION_DIGITS:
         return None
     try:
         with collection.open(parts[1], int(parts[2]), "metadata.ttl") as file:

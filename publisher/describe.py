@@ -219,7 +219,7 @@ def _add_place(graph: Graph, iris: Iris, place: Place) -> None:
     area = (
         None
         if place.division == "own"
-        else areas().find(place.code, place.division[-4:] if place.division[-4:].isdigit() else None)
+        else areas().find(place.code, place.division[-4:] if place.division[-4:].isdecimal() else None)
     )
     if area:
         add_area(graph, iris, area)

@@ -33,7 +33,9 @@ def load_columns(
     """
     names = {f"c{i}": "VARCHAR" for i in range(len(header.labels))}
     options = (
-        f"columns = {names}, auto_detect = false, header = false, skip = {header.row}, delim = {text(delimiter)}, "
+        # A text may be called .gz, and DuckDB would go by that.
+        f"columns = {names}, auto_detect = false, compression = 'none', header = false, "
+        f"skip = {header.row}, delim = {text(delimiter)}, "
         "quote = '\"', escape = '\"', null_padding = false, max_line_size = 1000000"
     )
     path = path if encoding.startswith("utf-8") else _in_utf8(path, encoding, folder / f"{raw}.utf8")

@@ -188,7 +188,7 @@ def _mimetype(path: Path, archive: zipfile.ZipFile) -> bytes:
     try:
         with archive.open("mimetype") as entry:
             return entry.read(100)
-    except (zipfile.BadZipFile, EOFError, RuntimeError) as cause:
+    except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError) as cause:
         # RuntimeError is how zipfile says that an entry is encrypted.
         raise NotReadable("not-readable-damaged", file=path.name) from cause
 

@@ -38,7 +38,7 @@ def _hints(header: Header, rows: Sequence[GridRow], language: str) -> Iterator[s
         elif found := _division(texts):
             words, hits = found
             yield f"{name}: {hits} {of} {len(texts)} {'är' if is_swedish else 'are'} {words[language]}"
-    labelled = [label for label in header.labels if label.isdigit() and int(label) in YEARS]
+    labelled = [label for label in header.labels if label.isdecimal() and len(label) == 4 and int(label) in YEARS]
     if len(labelled) > 1:
         where = "årtal i rubrikerna" if is_swedish else "years in the headers"
         yield f"{where}: {labelled[0]}–{labelled[-1]}"
@@ -46,7 +46,7 @@ def _hints(header: Header, rows: Sequence[GridRow], language: str) -> Iterator[s
 
 def _are_years(label: str, texts: Sequence[str]) -> bool:
     """Years, and not the codes of municipalities in Västmanland and Dalarna (19xx, 20xx) under a header of codes."""
-    are = bool(texts) and all(text.isdigit() and int(text) in YEARS for text in texts)
+    are = bool(texts) and all(text.isdecimal() and len(text) == 4 and int(text) in YEARS for text in texts)
     return are and not any(word in fold(label) for word in ("kod", "code", "kommun", "municip", "region"))
 
 

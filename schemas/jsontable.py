@@ -25,6 +25,8 @@ MAX_LINE = 10_000_000
 MAX_CELLS = 50_000_000
 # JSON-stat's dimensions and everything that is no table are kept whole: this many values are plenty.
 MAX_VALUES = 2_000_000
+# int() raises on texts of thousands of digits.
+POSITION_DIGITS = 15
 
 Event = tuple[str, Any]
 
@@ -265,7 +267,7 @@ def _values(path: Path, encoding: str, key: str) -> Iterator[tuple[int, Any]]:
             current = value
         elif current == key and depth == 2:
             if kind == "map_key":
-                if not value.isdigit() or int(value) <= position:
+                if not value.isdecimal() or len(value) > POSITION_DIGITS or int(value) <= position:
                     raise NotReadable("not-readable-json", file=path.name, reason=f"position {value}"[:80])
                 position = int(value) - 1
                 continue
@@ -280,5 +282,5 @@ def _marks(about: Mapping[str, Any]) -> Mapping[int, str]:
     if isinstance(status, list):
         return {i: _text(mark) for i, mark in enumerate(status) if mark}
     if isinstance(status, dict):
-        return {int(i): _text(mark) for i, mark in status.items() if i.isdigit()}
+        return {int(i): _text(mark) for i, mark in status.items() if i.isdecimal() and len(i) <= POSITION_DIGITS}
     return {}

@@ -26,7 +26,7 @@ def as_text(report: Report, language: str, *, colour: bool = False) -> str:
 
 
 def as_json(report: Report, language: str) -> str:
-    """The report with sentences in one language; keys are described in docs/report.schema.json."""
+    """The report with sentences in one language; keys are described in schemas/report.schema.json."""
     text = json.dumps(as_dict(report, language), ensure_ascii=False, indent=2) + "\n"
     # A descriptor's "\\ud800" is half a character, which no output can encode.
     return text.encode("utf-8", "replace").decode("utf-8")

@@ -384,7 +384,9 @@ def _load_plain(resource: TableResource, work: duckdb.DuckDBPyConnection, name: 
     names = {f"c{i}": "VARCHAR" for i in range(width)}
     cells = ", ".join(f"coalesce(c{i}, '') AS c{i}" for i in range(width))
     options = (
-        f"columns = {names}, auto_detect = false, header = false, skip = 1, delim = {text(control.delimiter)}, "
+        # A text may be called .gz, and DuckDB would go by that.
+        f"columns = {names}, auto_detect = false, compression = 'none', header = false, "
+        f"skip = 1, delim = {text(control.delimiter)}, "
         f"quote = '', escape = '', null_padding = false, max_line_size = {MAX_LINE}"
     )
     with suppress(duckdb.InvalidInputException):

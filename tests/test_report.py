@@ -19,7 +19,7 @@ from vaven.vocab.errors import NotReadable
 from vaven.vocab.messages import LANGUAGES
 
 HEADER = "Område,Nyckeltal,Period,Värde"
-SCHEMA = json.loads((ROOT / "docs" / "report.schema.json").read_text("utf-8"))
+SCHEMA = json.loads((ROOT / "schemas" / "report.schema.json").read_text("utf-8"))
 WORDS = {
     Verdict.VALID: {"sv": "GODKÄND", "en": "VALID"},
     Verdict.VALID_WITH_WARNINGS: {"sv": "GODKÄND MED VARNINGAR", "en": "VALID WITH WARNINGS"},

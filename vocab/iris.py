@@ -96,7 +96,7 @@ class Iris:
     def organisation(self, number: str) -> str:
         """By organisation number, its hyphen left out; an organisation without one goes by a slug."""
         bare = number.replace("-", "")
-        return self._id("organisation", bare if bare.isdigit() else number)
+        return self._id("organisation", bare if bare.isascii() and bare.isdecimal() else number)
 
     def investment(self, slug: str) -> str:
         return self._id("investment", slug)
