@@ -37,7 +37,8 @@ class Parts:
 
 def create_app(settings: Settings) -> Flask:
     """The site for a configuration. Close it with `app.extensions["vaven"].close()`."""
-    from vaven.catalogue import downloads, feed, identifiers, pages, sparql, validation
+    from vaven.catalogue import api, downloads, feed, identifiers, pages, sparql, validation
+    from vaven.catalogue.intake import Intake
     from vaven.publisher.answer import open_engine
 
     # Flask can't find the folder of a package inside a namespace, so it is told.
@@ -52,7 +53,9 @@ def create_app(settings: Settings) -> Flask:
     names = {"iris": settings.iris, "base": settings.base_iri, "theme_names": themes(), "codes": codes}
     app.context_processor(lambda: names)
     app.register_blueprint(pages.blueprint(parts.collection))
-    app.register_blueprint(validation.blueprint())
+    intake = Intake(settings)
+    app.register_blueprint(validation.blueprint(intake))
+    app.register_blueprint(api.blueprint(intake))
     app.register_blueprint(downloads.blueprint(parts.collection, settings.iris))
     app.register_blueprint(feed.blueprint(parts.collection, settings.iris))
     app.register_blueprint(identifiers.blueprint(parts.engine, parts.collection, settings.iris))
@@ -78,7 +81,7 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
     if not prefers_html(request):
         answer = problem(status, error.name, error.description or "")
     else:
-        key = status if status in (404, 405, 413) else 400 if status < 500 else 500
+        key = status if status in (404, 405, 413, 429) else 400 if status < 500 else 500
         answer = Response(render_template("error.html", key=key, status=status), status=status)
     if status == 405:
         answer.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ["GET"])

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
 
-from vaven.schemas.choices import Choices
+from vaven.schemas.choices import Choices, pairs
 from vaven.schemas.finding import Report, Verdict
 from vaven.vocab.errors import NotReadable, VavenError, WrongUse
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES
@@ -115,19 +115,10 @@ def _choices(given: argparse.Namespace) -> Choices:
         decimal=given.decimal,
         sheet=given.sheet,
         header_row=given.header_row,
-        columns=_pairs("--column", given.column),
-        constants=_pairs("--set", given.set),
+        columns=pairs(given.column, is_label=True),
+        constants=pairs(given.set, is_label=False),
         wide=given.wide,
     )
-
-
-def _pairs(option: str, given: Sequence[str]) -> dict[str, str]:
-    for pair in given:
-        if "=" not in pair:
-            raise WrongUse(f"{option} {pair} says nothing.", remedy="Write NAME=TEXT, in quotes if it has blanks.")
-    # A label may hold an equals sign, a field's name never does.
-    parts = [pair.rpartition("=") if option == "--column" else pair.partition("=") for pair in given]
-    return {name: text for name, _, text in parts}
 
 
 def _validate(given: argparse.Namespace) -> int:
@@ -244,6 +235,7 @@ def _serve(given: argparse.Namespace) -> int:
     from waitress import create_server
 
     from vaven.catalogue.app import create_app
+    from vaven.catalogue.jobs import consumer
     from vaven.publisher.settings import load_settings
 
     app = create_app(load_settings())
@@ -254,7 +246,8 @@ def _serve(given: argparse.Namespace) -> int:
         raise WrongUse(f"Port {given.port} is taken: {cause}.", remedy="Choose another with --port.") from cause
     print(f"Väven: http://{given.host}:{server.effective_port}/", flush=True)
     try:
-        server.run()
+        with consumer():
+            server.run()
     except KeyboardInterrupt:
         return 0
     finally:

@@ -37,6 +37,8 @@ class Settings:
     query_workers: int = 2
     answer_mb: int = 512
     upload_mb: int = 100
+    uploads_a_minute: int = 60
+    redis_url: str = ""
     default_licence: str = "cc-by"
     secret_key: str = ""
     thresholds: Thresholds = PROPOSED

@@ -72,13 +72,15 @@ def validate(
     progress: Progress = quietly,
     memory_mb: int = MEMORY_MB,
     listed: int = LISTED,
+    seconds: float | None = None,
 ) -> Report:
     """Read and check a file. Never raises for what is in it: an unreadable file is a report "not checked".
 
     With `schema` (a Table Schema as JSON) a table is checked against that and not against the standard; so is a data
     package without any table of the standard, against the schemas that it has itself.
     `memory_mb` bounds what DuckDB holds at once; the rest spills to the temporary folder. `listed` bounds the
-    findings of one rule in one table that the report lists; its counts are complete.
+    findings of one rule in one table that the report lists; its counts are complete. `seconds` bounds a check against
+    a schema of somebody's own, whose patterns may never come to an end.
     """
     path = Path(source)
     try:
@@ -86,7 +88,8 @@ def validate(
             # Frictionless takes longer to load than most files take to check.
             from vaven.schemas.described import validate_described
 
-            return validate_described(path, Path(schema) if schema else None)
+            limit = {} if seconds is None else {"seconds": seconds}
+            return validate_described(path, Path(schema) if schema else None, **limit)
         with read(path, slug=slug, choices=choices, progress=progress, memory_mb=memory_mb) as tables:
             return check(tables, today=today, thresholds=thresholds, progress=progress, listed=listed)
     except NotReadable as reason:
@@ -131,10 +134,9 @@ def check(
     for i, resource in enumerate(RESOURCES):
         if table := tables.tables.get(resource):
             start = len(found.listed)
-            _check_table(tables, table, today or date.today(), thresholds, found)
+            _check_table(tables, table, today or date.today(), thresholds, found, _part(progress, i))
             found.excerpts += _excerpts(tables, table, found.listed[start:])
             found.listed[start:] = _as_written(tables, table, found.listed[start:])
-        progress("checking", (i + 1) / len(RESOURCES))
     order = {resource: i for i, resource in enumerate(RESOURCES)}
     found.listed.sort(key=lambda f: (order.get(f.resource or "", -1), f.row or 0, f.column or "", f.code))
     return Report(
@@ -174,13 +176,21 @@ def _verdict(severities: set[Severity]) -> Verdict:
     return Verdict.VALID_WITH_WARNINGS if Severity.WARNING in severities else Verdict.VALID
 
 
-def _check_table(tables: Tables, table: Table, today: date, thresholds: Thresholds, found: _Findings) -> None:
+def _part(progress: Progress, position: int) -> Progress:
+    """The progress of one table among all that there may be."""
+    return lambda stage, share: progress(stage, (position + share) / len(RESOURCES))
+
+
+def _check_table(
+    tables: Tables, table: Table, today: date, thresholds: Thresholds, found: _Findings, progress: Progress
+) -> None:
     schema = standard()[table.resource]
     on = Checking(tables, table, schema, standard(), _view(tables, table), today, thresholds)
     rules = [rule for rule in RULES.values() if rule.resource in ("", table.resource)]
     by_row = [*checks(table, schema), *(c for rule in rules if rule.by_row for c in rule.by_row(on))]
     _check_rows(on, by_row, found)
-    for rule in rules:
+    for i, rule in enumerate(rules):
+        progress("checking", i / len(rules))
         for hit in _hits(rule, on):
             # A rule may have a million hits: beyond those that are listed no finding is made.
             if found.has_room(rule.code, table.resource):
@@ -242,8 +252,12 @@ def _hits(rule: Rule, on: Checking) -> Iterable[Hit]:
 
 def _discreet(finding: Finding) -> Finding:
     """The finding without personal identity numbers, and with no more of a text than a reader needs."""
-    params = {name: _shown(value) if isinstance(value, str) else value for name, value in finding.params.items()}
+    params = {name: _shown_in(value) for name, value in finding.params.items()}
     return replace(finding, text=_shown(finding.text) if finding.text else finding.text, params=params)
+
+
+def _shown_in(value: object) -> object:
+    return [_shown(v) for v in value] if isinstance(value, list) else _shown(value) if isinstance(value, str) else value
 
 
 def _shown(value: str) -> str:

@@ -1,7 +1,7 @@
 """What a user decides instead of leaving it to our guess; each guess is a note in the report that names its choice."""
 
 import codecs
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from vaven.schemas.standard import standard
@@ -23,7 +23,7 @@ ENCODINGS = (
     "cp437",
 )
 
-# How far a check has come: the stage ("reading", "checking") and the share of it that is done, from 0 to 1.
+# How far a check has come: the stage ("opening", "reading", "checking") and the share of it that is done, 0 to 1.
 Progress = Callable[[str, float], None]
 
 
@@ -54,9 +54,7 @@ class Choices:
         """Raises WrongUse that says what may be chosen."""
         if self.encoding is not None and codec_of(self.encoding) is None:
             raise WrongUse(f"There is no encoding {self.encoding!r} here.", remedy=f"Choose of {', '.join(ENCODINGS)}.")
-        if self.delimiter is not None and (
-            len(self.delimiter) != 1 or self.delimiter.isalnum() or self.delimiter in '"\r\n'
-        ):
+        if self.delimiter is not None and not _divides(self.delimiter):
             raise WrongUse(f"{self.delimiter!r} is no delimiter.", remedy="Give one character, or tab.")
         if self.decimal not in (None, ",", "."):
             raise WrongUse(f"{self.decimal!r} is no decimal sign.", remedy="Choose a comma or a point.")
@@ -65,6 +63,19 @@ class Choices:
         names = {name for schema in standard().schemas.values() for name in schema.names}
         for name in {*self.columns.values(), *self.constants} - names - {""}:
             raise WrongUse(f"The standard has no column {name!r}.", remedy=f"Choose of {', '.join(sorted(names))}.")
+
+
+def pairs(given: Sequence[str], *, is_label: bool) -> dict[str, str]:
+    """Texts "NAME=TEXT" as a mapping.
+
+    With `is_label` the name is a partner's label and may hold an equals sign; a field's name never does. Raises
+    WrongUse for a text that says nothing.
+    """
+    for pair in given:
+        if "=" not in pair:
+            raise WrongUse(f"{pair!r} says nothing.", remedy="Write NAME=TEXT, in quotes if it has blanks.")
+    parts = [pair.rpartition("=") if is_label else pair.partition("=") for pair in given]
+    return {name: text for name, _, text in parts}
 
 
 def _divides(delimiter: str) -> bool:

@@ -3,10 +3,11 @@
 import csv
 from collections import Counter
 from collections.abc import Iterator
+from io import TextIOWrapper
 from itertools import islice
 from pathlib import Path
 
-from vaven.schemas.choices import AS_FOUND, Choices
+from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.grid import Grid, GridRow
 from vaven.vocab.errors import NotReadable
@@ -17,9 +18,10 @@ SAMPLE_LINES = 100
 # A quoted cell over more lines than this is a quote that was never closed, not a long note.
 MAX_RECORD_LINES = 200
 MAX_CELL = 1_000_000
+PROGRESS_ROWS = 5_000
 
 
-def read_delimited(path: Path, encoding: str, choices: Choices = AS_FOUND) -> Grid:
+def read_delimited(path: Path, encoding: str, choices: Choices = AS_FOUND, progress: Progress = quietly) -> Grid:
     """The one sheet of a text file. Rows carry the line on which their record begins."""
     delimiter = delimiter_of(path, encoding, choices)
     notes = []
@@ -28,7 +30,7 @@ def read_delimited(path: Path, encoding: str, choices: Choices = AS_FOUND) -> Gr
     if delimiter != "," and choices.delimiter is None:
         params = {"delimiter": DELIMITER_NAMES[delimiter]}
         notes.append(Finding("assumed-delimiter", Severity.NOTE, params=params))
-    rows = _rows(path, encoding, delimiter)
+    rows = _rows(path, encoding, delimiter, progress)
     return Grid(path.name, None, rows, delimiter != ",", tuple(notes), (path, encoding, delimiter))
 
 
@@ -59,12 +61,15 @@ def find_delimiter(sample: list[str]) -> str:
     return best if fitness(best)[0] else ","
 
 
-def _rows(path: Path, encoding: str, delimiter: str) -> Iterator[GridRow]:
-    with path.open(encoding=encoding, newline="") as lines:
+def _rows(path: Path, encoding: str, delimiter: str, progress: Progress) -> Iterator[GridRow]:
+    size = path.stat().st_size
+    with path.open("rb") as file, TextIOWrapper(file, encoding=encoding, newline="") as lines:
         reader = csv.reader(lines, delimiter=delimiter)
         before = 0
         try:
-            for record in reader:
+            for number, record in enumerate(reader):
+                if number % PROGRESS_ROWS == 0:
+                    progress("reading", file.tell() / size)
                 if reader.line_num - before > MAX_RECORD_LINES:
                     raise NotReadable("not-readable-quote", file=path.name, row=before + 1)
                 yield before + 1, [cell.strip() for cell in record]

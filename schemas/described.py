@@ -76,7 +76,7 @@ def is_described(path: Path) -> bool:
     return bool(names) and not set(map(str, names)) & set(RESOURCES)
 
 
-def validate_described(path: Path, schema: Path | None = None) -> Report:
+def validate_described(path: Path, schema: Path | None = None, *, seconds: float = MAX_SECONDS) -> Report:
     """Check a table against a Table Schema (`schema`, a JSON file), or a data package against its own.
 
     Raises NotReadable for what can't be opened safely.
@@ -90,7 +90,7 @@ def validate_described(path: Path, schema: Path | None = None) -> Report:
         given = [str(path.resolve()), str(schema.resolve()) if schema else "", str(target)]
         command = [sys.executable, "-P", "-m", "vaven.schemas.described", *given]
         try:
-            done = subprocess.run(command, capture_output=True, timeout=MAX_SECONDS, check=False, cwd=folder)
+            done = subprocess.run(command, capture_output=True, timeout=seconds, check=False, cwd=folder)
         except subprocess.TimeoutExpired as cause:
             raise NotReadable("not-readable-long", file=path.name) from cause
         if done.returncode < 0 or b"MemoryError" in done.stderr:

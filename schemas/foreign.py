@@ -17,13 +17,16 @@ DIVISIONS = {
     "kommun": {"sv": "kommuner", "en": "municipalities"},
 }
 YEARS = range(1950, 2051)
+# As many labels as a person would go through to say what they are.
+MAX_LABELS = 60
 
 
 def not_the_standard(header: Header, rows: Sequence[GridRow], place: Mapping[str, str | None]) -> Finding:
     """The finding about a foreign table; `rows` are the first of its data rows."""
     columns = ", ".join(label for label in header.labels if label)
     found = {"sv": list(_hints(header, rows, "sv")), "en": list(_hints(header, rows, "en"))}
-    params = {"columns": columns[:400]} | {f"areas_{lang}": "; ".join(hints) for lang, hints in found.items()}
+    params: dict[str, object] = {"labels": [label for label in header.labels if label][:MAX_LABELS]}
+    params |= {"columns": columns[:400]} | {f"areas_{lang}": "; ".join(hints) for lang, hints in found.items()}
     return Finding("not-the-standard", Severity.ERROR, place["resource"], place["sheet"], header.row, params=params)
 
 

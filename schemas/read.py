@@ -47,6 +47,7 @@ class _Reading:
     distinct: Distinct
     folder: Path
     choices: Choices = AS_FOUND
+    progress: Progress = quietly
     tables: dict[str, Table] = field(default_factory=dict)
     problems: list[Finding] = field(default_factory=list)
     unlisted: Counter[str] = field(default_factory=Counter)
@@ -75,7 +76,8 @@ def read(
     try:
         work.execute(f"SET memory_limit = '{int(memory_mb)}MB'")
         work.execute(f"SET temp_directory = '{folder}/spill'")
-        reading = _Reading(work, Distinct(work), folder, choices)
+        reading = _Reading(work, Distinct(work), folder, choices, progress)
+        progress("opening", 0)
         about = _read_into(reading, source, content.kind, slug, folder)
         if not reading.tables and not reading.problems:
             raise NotReadable("not-readable-no-rows", file=source.name)
@@ -114,7 +116,7 @@ def _read_into(reading: _Reading, source: Path, kind: str, slug: str | None, fol
 
 def _read_tables(reading: _Reading, source: Path, slug: str | None, folder: Path) -> About:
     """A lone table is of observations; sheets of a workbook and files of a zip go by their names."""
-    grids = grids_of(source, folder, reading.choices)
+    grids = grids_of(source, folder, reading.choices, reading.progress)
     first = next(grids, None)
     if first is None:
         raise NotReadable("not-readable-no-rows", file=source.name)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from vaven.schemas.choices import AS_FOUND, Choices
+from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
 from vaven.schemas.content import content_of, unpack_tables
 from vaven.schemas.delimited import read_delimited
 from vaven.schemas.grid import Grid
@@ -17,18 +17,19 @@ from vaven.vocab.errors import NotReadable
 MAX_FILES = 100
 
 
-def grids_of(path: Path, folder: Path, choices: Choices = AS_FOUND) -> Iterator[Grid]:
+def grids_of(path: Path, folder: Path, choices: Choices = AS_FOUND, progress: Progress = quietly) -> Iterator[Grid]:
     """The tables of a file: one of a text, a sheet each of a workbook, a file each of a zip.
 
-    `folder` is where unpacked rows wait until they are walked; it must not exist, and the caller removes it. Raises
+    `folder` is where unpacked rows wait until they are walked; it must not exist, and the caller removes it.
+    `progress` hears of the rows of texts and workbooks as they are walked. Raises
     NotReadable for a data package, which has a reader of its own, and for what no table can be read from.
     """
     content = content_of(path, choices.encoding)
     match content.kind:
         case "text":
-            yield read_delimited(path, content.encoding, choices)
+            yield read_delimited(path, content.encoding, choices, progress)
         case "workbook":
-            yield from read_workbook(path, folder)
+            yield from read_workbook(path, folder, progress)
         case "parquet":
             yield read_parquet(path, folder)
         case "pcaxis":
@@ -38,12 +39,12 @@ def grids_of(path: Path, folder: Path, choices: Choices = AS_FOUND) -> Iterator[
         case "json-lines":
             yield from read_json_lines(path, content.encoding)
         case "packed":
-            yield from _unpacked(path, folder, choices)
+            yield from _unpacked(path, folder, choices, progress)
         case _:
             raise NotReadable("not-readable-format", file=path.name, format="Data Package")
 
 
-def _unpacked(path: Path, folder: Path, choices: Choices) -> Iterator[Grid]:
+def _unpacked(path: Path, folder: Path, choices: Choices, progress: Progress) -> Iterator[Grid]:
     files = unpack_tables(path, folder)
     if len(files) > MAX_FILES:
         raise NotReadable("not-readable-files", file=path.name, count=len(files))
@@ -51,5 +52,5 @@ def _unpacked(path: Path, folder: Path, choices: Choices) -> Iterator[Grid]:
         if content_of(file, choices.encoding).kind == "packed":
             # An archive in an archive is how bombs are built.
             raise NotReadable("not-readable-format", file=file.name, format="gzip/zip")
-        for grid in grids_of(file, folder / f"rows-{i}", choices):
+        for grid in grids_of(file, folder / f"rows-{i}", choices, progress):
             yield replace(grid, sheet=grid.sheet or file.stem) if len(files) > 1 else grid

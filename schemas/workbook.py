@@ -18,6 +18,7 @@ from decimal import Decimal
 from itertools import islice
 from pathlib import Path
 
+from vaven.schemas.choices import Progress, quietly
 from vaven.schemas.grid import Grid, GridRow
 from vaven.vocab.errors import NotReadable
 
@@ -31,7 +32,7 @@ ROWS_A_BATCH = 10_000
 REFUSED = 3
 
 
-def read_workbook(path: Path, folder: Path) -> Iterator[Grid]:
+def read_workbook(path: Path, folder: Path, progress: Progress = quietly) -> Iterator[Grid]:
     """The visible sheets in their order; an empty one gives a grid without rows.
 
     `folder` is where the rows wait until they are walked; it must not exist and the caller removes it.
@@ -49,7 +50,7 @@ def read_workbook(path: Path, folder: Path) -> Iterator[Grid]:
     if done.returncode == REFUSED:
         raise NotReadable(found["code"], **found["params"])
     for sheet, rows in found:
-        yield Grid(path.name, sheet, _stored(folder / rows))
+        yield Grid(path.name, sheet, _stored(folder / rows, progress))
 
 
 def _judge(path: Path, done: subprocess.CompletedProcess[bytes]) -> None:
@@ -68,9 +69,13 @@ def read_parquet(path: Path, folder: Path) -> Grid:
     return replace(grid, sheet=None, decimal_comma=False)
 
 
-def _stored(path: Path) -> Iterator[GridRow]:
-    with path.open(encoding="utf-8") as lines:
+def _stored(path: Path, progress: Progress) -> Iterator[GridRow]:
+    size, done = path.stat().st_size, 0
+    # The rows are ASCII, so that a line's length is that of its bytes.
+    with path.open(encoding="ascii") as lines:
         for line in lines:
+            done += len(line)
+            progress("reading", done / size)
             yield from ((number, cells) for number, cells in json.loads(line))
 
 

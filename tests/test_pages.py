@@ -4,7 +4,6 @@ import csv
 import io
 import json
 import re
-import tempfile
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -351,7 +350,7 @@ def test_only_files_of_the_release_are_handed_out(client: FlaskClient, name: str
 
 def upload(client: FlaskClient, name: str, content: bytes, query: str = "", accept: str = BROWSER["Accept"]) -> str:
     sent = {"file": (io.BytesIO(content), name)}
-    answer = client.post("/validate" + query, data=sent, headers={"Accept": accept})
+    answer = client.post("/validate" + query, data=sent, headers={"Accept": accept}, follow_redirects=True)
     assert answer.status_code == 200, name
     return answer.get_data(as_text=True)
 
@@ -363,9 +362,15 @@ def test_a_file_of_any_name_is_checked(client: FlaskClient, name: str) -> None:
     assert "Underkänd" in upload(client, name, b"a;b\n1;2\n")
 
 
-def test_nothing_of_an_upload_stays(client: FlaskClient) -> None:
-    upload(client, "x.csv", b"a;b\n1;2\n")
-    assert list(Path(tempfile.gettempdir()).glob("vaven-upload-*")) == []
+def test_nothing_of_an_upload_stays_once_deleted(client: FlaskClient, app: Flask) -> None:
+    kept = Path(app.instance_path) / "validations"
+    before = set(kept.iterdir())
+    answer = client.post("/validate", data={"file": (io.BytesIO(b"a;b\n1;2\n"), "x.csv")}, headers=BROWSER)
+    (made,) = set(kept.iterdir()) - before
+    assert answer.location == f"/validate/{made.name}"
+    assert client.post(answer.location + "/delete").location == "/validate"
+    assert set(kept.iterdir()) == before
+    assert client.get(answer.location).status_code == 404
 
 
 def test_cells_are_quoted_as_text_whatever_stands_in_them(client: FlaskClient) -> None:
