@@ -63,7 +63,7 @@ $(VENV)/installed-test: $(VENV)/installed
 	@touch $@
 
 # What tests need of Debian: a browser, a font for it to write with, and what Playwright's driver is linked to.
-DEBIAN_PACKAGES := chromium fonts-dejavu-core libatomic1
+DEBIAN_PACKAGES := chromium fonts-dejavu-core libatomic1 redis-server libreoffice-calc-nogui python3-uno
 system-packages:
 	@dpkg-query -W -f='$${Status}\n' $(DEBIAN_PACKAGES) 2>/dev/null | grep -c 'ok installed' | grep -qx $(words $(DEBIAN_PACKAGES)) || \
 		{ $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq $(DEBIAN_PACKAGES) >/dev/null; }

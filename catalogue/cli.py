@@ -72,6 +72,9 @@ def build_parser() -> argparse.ArgumentParser:
     serve = add("serve", _serve, "Serve the catalogue.")
     _add_address(serve)
 
+    jobs = add("jobs", _jobs, "Do the work that web processes queue; serve does it beside itself.")
+    jobs.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
+
     demo = add("demo", _demo, "Publish the sample submission and serve the catalogue.")
     _add_address(demo)
 
@@ -252,6 +255,14 @@ def _serve(given: argparse.Namespace) -> int:
         return 0
     finally:
         app.extensions["vaven"].close()
+    return 0
+
+
+def _jobs(given: argparse.Namespace) -> int:
+    from vaven.catalogue.jobs import consume
+    from vaven.publisher.settings import load_settings
+
+    consume(load_settings(), with_parent=given.with_parent)
     return 0
 
 

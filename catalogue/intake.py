@@ -76,7 +76,10 @@ def choices_of(form: MultiDict[str, str]) -> Choices:
         raise WrongUse(f"{given['header_row']!r} is no row.", remedy="Give the number of the row, such as 3.")
     if given["wide"] not in WIDE:
         raise WrongUse(f"{given['wide']!r} is neither true nor false.", remedy="Leave it empty to have it found out.")
-    constants = [f"{name.removeprefix(CONSTANT)}={text}" for name, text in form.items() if name.startswith(CONSTANT)]
+    # werkzeug calls a part without a name None.
+    constants = [
+        f"{name.removeprefix(CONSTANT)}={text}" for name, text in form.items() if (name or "").startswith(CONSTANT)
+    ]
     constants = [pair for pair in constants if not pair.endswith("=")] + [p for p in form.getlist("set") if p]
     return Choices(
         encoding=given["encoding"] or None,

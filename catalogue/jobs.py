@@ -1,6 +1,6 @@
 """Long work outside the web process: Huey on SQLite, or on Redis where VAVEN_REDIS_URL is set (DESIGN section 10).
 
-`python -m vaven.catalogue.jobs` is the consumer; `vaven serve` starts one beside itself and ends it.
+`vaven jobs` is the consumer; `vaven serve` starts one beside itself and ends it.
 """
 
 import ctypes
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from huey import Huey, RedisHuey, SqliteHuey, crontab
 
 from vaven.catalogue.validations import Validations
-from vaven.publisher.settings import Settings, load_settings
+from vaven.publisher.settings import Settings
 
 PR_SET_PDEATHSIG = 1
 WORKERS = 2
@@ -46,7 +46,7 @@ def tasks(jobs: Huey, validations: Validations) -> Callable[[str], object]:
 @contextmanager
 def consumer() -> Iterator[None]:
     """A consumer in a process of its own for as long as the block lasts."""
-    process = subprocess.Popen([sys.executable, "-P", "-m", "vaven.catalogue.jobs"])
+    process = subprocess.Popen([sys.executable, "-P", "-m", "vaven.catalogue.cli", "jobs", "--with-parent"])
     try:
         yield
     finally:
@@ -58,16 +58,12 @@ def consumer() -> Iterator[None]:
             process.wait()
 
 
-def main() -> None:
-    # The kernel ends us with the server that started us.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+def consume(settings: Settings, *, with_parent: bool = False) -> None:
+    """Work on the queue until a signal ends it; `with_parent` has the kernel end it with the process above."""
+    if with_parent:
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     logging.basicConfig(level=logging.WARNING)
-    settings = load_settings()
     jobs = queue(settings)
     tasks(jobs, Validations(settings))
     # Processes, not threads: a check is bounded and killed as one.
     jobs.create_consumer(workers=WORKERS, worker_type="process", initial_delay=0.1, max_delay=1.0).run()
-
-
-if __name__ == "__main__":
-    main()

@@ -19,7 +19,7 @@ from vaven.schemas.html import faulty_tables
 from vaven.schemas.report import grouped, meaning, place, table_name
 from vaven.schemas.standard import standard
 from vaven.vocab.areas import areas
-from vaven.vocab.errors import WrongUse
+from vaven.vocab.errors import VavenError, WrongUse
 from vaven.vocab.messages import messages
 from vaven.vocab.register import kpis
 
@@ -113,7 +113,7 @@ def handed_back(intake: Intake, found: Validation | None, how: str) -> Response 
                 if how == "corrected"
                 else intake.validations.annotated(found, Path(folder), g.lang)
             )
-        except (WrongUse, FileNotFoundError):
+        except (VavenError, FileNotFoundError):
             return None
         if path is None:
             return None

@@ -58,7 +58,8 @@ class Validations:
         """Keep an upload (`save` writes it to a path). Returns the id by which its owner knows it."""
         key = secrets.token_urlsafe(16)
         folder = self._folder / key
-        (folder / "upload").mkdir(parents=True, mode=0o700)
+        folder.mkdir(parents=True, mode=0o700)
+        (folder / "upload").mkdir()
         try:
             save(folder / "upload" / file_name(name))
             self.decide(key, choices)

@@ -242,6 +242,6 @@ def _decodes(path: Path, encoding: str) -> bool:
                 if "\0" in decoder.decode(block):
                     return False
             decoder.decode(b"", final=True)
-        except UnicodeDecodeError:
+        except UnicodeError:
             return False
     return True
