@@ -79,10 +79,13 @@ def _faulty_table(report: Report, resource: str, findings: list[Finding], langua
     if not excerpts:
         return None
     schema = standard()[resource]
-    fields = [name for name in schema.names if any(name in e.texts for e in excerpts)]
+    # Columns without any text would only make the table wider, unless that is what is wrong with them.
+    fields = [n for n in schema.names if any(e.texts.get(n) or (e.row, e.columns.get(n)) in at for e in excerpts)]
     labels = tuple(schema[name].label(language) for name in fields)
     cells = tuple((e.row, tuple(_cell(e, name, at, language) for name in fields)) for e in excerpts)
-    return FaultyTable(table_name(resource, language), labels, cells, len(rows))
+    # Findings about labels stand on the header row, which is above all others.
+    total = sum(1 for row in rows if row >= min(e.row for e in excerpts))
+    return FaultyTable(table_name(resource, language), labels, cells, total)
 
 
 def _is_meant(excerpt: Excerpt, findings: list[Finding]) -> bool:

@@ -7,6 +7,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from benchmarks.observations import write_observations
 from tests.conftest import ROOT, SAMPLE, Site
 
 FLAGS = [
@@ -101,6 +102,53 @@ def test_a_partner_drops_a_file_and_reads_what_to_mend(page: Page, whole_way: Si
     assert "A2" in text
     assert "men 0180C6070 är det" in text
     looked_at(page, "report", width)
+
+
+def test_a_partner_filters_decides_and_takes_the_corrected_copy_home(
+    page: Page, whole_way: Site, width: str, tmp_path: Path
+) -> None:
+    path = tmp_path / "enkät.csv"
+    path.write_text("Område;Grupp;År;Värde;Internt\n180C1010;x;2023;5,5;a\n0180C1020;y;2023;650;b\n", "utf-8")
+    page.goto(whole_way.url + "validate")
+    page.set_input_files("#file", path)
+    page.get_by_role("button", name="Kontrollera", exact=True).click()
+    page.wait_for_selector(".verdict-invalid")
+    page.get_by_label("”Internt” är").select_option("Läs inte kolumnen")
+    page.get_by_label("”Grupp” är").select_option("Läs inte kolumnen")
+    page.get_by_label("Nyckeltal", exact=True).select_option("Arbetslösa 18-65 år")
+    looked_at(page, "report-choices", width)
+    page.get_by_role("button", name="Kontrollera igen").click()
+    page.wait_for_selector("td.cell-error")
+    assert [cell.inner_text().split()[0] for cell in page.locator("td.cell-error").all()] == ["180C1010", "650"]
+    page.get_by_role("link", name="Värdet är utanför").click()
+    assert [cell.inner_text().split()[0] for cell in page.locator("td.cell-error").all()] == ["650"]
+    assert page.locator(".finding").count() == 1
+    looked_at(page, "report-filtered", width)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Ladda ned rättad kopia").click()
+    assert download.value.suggested_filename == "enkät-rättad.csv"
+    assert Path(download.value.path()).read_text("utf-8") == path.read_text("utf-8").replace("\n180C", "\n0180C")
+    address = page.url
+    page.get_by_role("button", name="Radera nu").click()
+    page.wait_for_url("**/validate")
+    assert page.goto(address).status == 404  # type: ignore[union-attr]
+
+
+def test_a_large_file_shows_how_far_it_has_come_also_without_scripts(
+    browser: Browser, whole_way: Site, tmp_path: Path
+) -> None:
+    path = write_observations(tmp_path / "many.csv", 120_000)
+    with path.open("a", encoding="utf-8") as file:
+        file.write('0180C1010,trygg-morker,1999,T,T,50,,,60,A,survey,"två\nrader"\n')
+    for scripts in (True, False):
+        context = browser.new_context(locale="sv-SE", java_script_enabled=scripts)
+        page = context.new_page()
+        page.goto(whole_way.url + "validate")
+        page.set_input_files("#file", path)
+        page.get_by_role("button", name="Kontrollera", exact=True).click()
+        page.wait_for_selector("progress#bar")
+        page.wait_for_selector(".verdict-valid", timeout=60_000)
+        context.close()
 
 
 def test_a_good_workbook_is_told_so_loudly(page: Page, whole_way: Site, width: str) -> None:
