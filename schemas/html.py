@@ -74,7 +74,7 @@ def faulty_tables(
 def _faulty_table(report: Report, resource: str, findings: list[Finding], language: str) -> FaultyTable | None:
     own = [f for f in findings if f.resource == resource and f.row]
     at = _by_cell(own)
-    rows = {f.row for f in own}
+    rows = {f.row for f in own if f.row}
     excerpts = [e for e in report.excerpts if e.resource == resource and e.row in rows and _is_meant(e, own)]
     if not excerpts:
         return None

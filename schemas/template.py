@@ -47,6 +47,10 @@ ABOUT_LISTS = {"publisher_sector": "sectors", "licence": "licences"}
 README_LINES = 8
 # Excel cuts off longer input messages and refuses the file (ECMA-376, 18.3.1.32).
 MAX_PROMPT = 255
+MAX_ERROR = 225
+# The rules of numeric cells; without limits of their own they only say that a text is no number.
+RULE_TYPES = {"number": "decimal", "integer": "whole"}
+ANY = 10**15
 
 
 @dataclass(frozen=True)
@@ -196,19 +200,28 @@ def _write_table(writing: _Writing, sheet: Worksheet, schema: TableSchema) -> No
         # Text, so that Excel leaves leading zeros of codes alone.
         dimension.number_format = FORMATS[field.type]
         source = writing.ranges.get(_list_name(field) or "")
-        _add(sheet, _validation(label, text, source), f"{letter}2:{letter}{LAST_ROW}")
+        _add(sheet, _validation(label, text, source, field), f"{letter}2:{letter}{LAST_ROW}")
     sheet.freeze_panes = "A2"
 
 
-def _validation(label: str, text: str, source: str | None) -> DataValidation:
-    """The input message of a cell and, with a source, its drop-down. Other entries are warned of, not refused:
-    the reader also takes the names of codes.
+def _validation(label: str, text: str, source: str | None, field: Field | None = None) -> DataValidation:
+    """The input message of a cell and its rule: the drop-down of a source, or the limits of a numeric field.
+
+    Other entries are warned of, not refused: the reader also takes the names of codes.
     """
-    rule = DataValidation(type="list", formula1=source) if source else DataValidation()
+    rule = DataValidation(type="list", formula1=source) if source else _numeric_rule(field)
     rule.promptTitle, rule.prompt = label[:32], text[:MAX_PROMPT]
-    rule.showInputMessage, rule.showErrorMessage = True, bool(source)
+    rule.errorTitle, rule.error = label[:32], text[:MAX_ERROR]
+    rule.showInputMessage, rule.showErrorMessage = True, rule.type is not None
     rule.allow_blank, rule.errorStyle = True, "warning"
     return rule
+
+
+def _numeric_rule(field: Field | None) -> DataValidation:
+    if field is None or field.type not in RULE_TYPES:
+        return DataValidation()
+    low, high = (field.constraints.get(name, limit) for name, limit in (("minimum", -ANY), ("maximum", ANY)))
+    return DataValidation(type=RULE_TYPES[field.type], operator="between", formula1=str(low), formula2=str(high))
 
 
 def _add(sheet: Worksheet, rule: DataValidation, cells: str) -> None:

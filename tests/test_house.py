@@ -11,9 +11,11 @@ import sys
 import tomllib
 from collections.abc import Iterator
 from importlib import import_module
+from importlib.metadata import requires, version
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.conftest import ROOT, SAMPLE, environment, vaven
 from vaven.catalogue.cli import build_parser
@@ -189,6 +191,28 @@ def test_pins_cover_what_is_required() -> None:
     assert {re.split(r"[\[>=<]", line)[0].lower().replace("_", "-") for line in lines} <= {
         p.replace("_", "-") for p in pinned
     }
+
+
+def forbidden(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]) -> Iterator[str]:
+    """What the requirements of a package, and theirs in turn, do not allow of what is installed."""
+    if (name, extras) in seen:
+        return
+    seen.add((name, extras))
+    for requirement in map(Requirement, requires(name) or ()):
+        marker = requirement.marker
+        if marker and not any(marker.evaluate({"extra": extra}) for extra in extras | {""}):
+            continue
+        if not requirement.specifier.contains(version(requirement.name), prereleases=True):
+            yield f"{name}: {requirement}, installed is {version(requirement.name)}"
+        yield from forbidden(requirement.name, frozenset(requirement.extras), seen)
+
+
+def test_pins_are_what_is_tested_and_go_together() -> None:
+    """A pin that another package forbids stops a first installation alone; one already made goes on working."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    assert not {name: version(name) for name, pin in pinned.items() if version(name) != pin}
+    assert not list(forbidden("vaven", frozenset({"test"}), set()))
 
 
 def test_toml_files_parse() -> None:

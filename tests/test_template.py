@@ -1,11 +1,17 @@
 """The template: what a partner gets to fill in, and that it reads back into the right tables."""
 
+import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 
+from tests.conftest import ROOT
+from vaven.schemas.check import validate
+from vaven.schemas.finding import Severity, Verdict
+from vaven.schemas.grid import column_letter
 from vaven.schemas.read import read
 from vaven.schemas.standard import RESOURCES, standard
 from vaven.schemas.template import ABOUT_ORDER, write_template
@@ -160,3 +166,52 @@ def test_codes_are_text_and_every_column_explains_itself(tmp_path: Path) -> None
             if field.type == "string":
                 assert sheet.column_dimensions[cell.column_letter].number_format == "@"
         assert all(len(rule.prompt) <= 255 for rule in sheet.data_validations.dataValidation)
+
+
+def in_libreoffice(folder: Path, plan: dict[str, Any]) -> list[dict[str, Any]]:
+    """What tests/in_libreoffice.py saw; the copies that the plan names are saved afterwards."""
+    path = folder / "plan.json"
+    path.write_text(json.dumps(plan))
+    command = ["/usr/bin/python3", str(ROOT / "tests" / "in_libreoffice.py"), str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
+    assert done.returncode == 0, done.stderr
+    seen: list[dict[str, Any]] = json.loads(done.stdout)
+    return seen
+
+
+def test_in_libreoffice_it_offers_lists_warns_of_wrong_cells_and_comes_back_valid(tmp_path: Path) -> None:
+    path = tmp_path / "mall.xlsx"
+    write_template(path, language="sv", kommun="0180")
+    schema = standard()["observations"]
+    sheet = schema.label("sv")
+    letters = {name: column_letter(i) for i, name in enumerate(schema.names)}
+    looked = ("neighbourhood", "kpi", "sex", "status", "value", "sample_size", "note")
+    wrong = {"neighbourhood": "180C1010", "kpi": "trygg-morker", "period": "2024", "value": 71.5, "sample_size": 212}
+    right = wrong | {"neighbourhood": "0180C1010"}
+    copies = [str(tmp_path / f"ifylld.{ending}") for ending in ("xlsx", "ods", "xls")]
+    seen = in_libreoffice(
+        tmp_path,
+        {
+            "workbook": str(path),
+            "look": [[sheet, f"{letters[name]}2"] for name in looked],
+            "fill": [[sheet, f"{letters[name]}2", value] for name, value in right.items()],
+            "save": copies,
+        },
+    )
+    rules = dict(zip(looked, seen, strict=True))
+    assert "0180C1010" in rules["neighbourhood"]["entries"]
+    assert rules["kpi"]["entries"] == list(register.kpis())
+    assert rules["sex"]["entries"] == list(schema["sex"].constraints["enum"])
+    assert (rules["value"]["type"], rules["sample_size"]["type"]) == ("DECIMAL", "WHOLE")
+    assert float(rules["sample_size"]["limits"][0]) == schema["sample_size"].constraints["minimum"]
+    assert rules["note"]["type"] == "ANY"
+    assert all(rule["warns"] for name, rule in rules.items() if name != "note")
+    assert all(rule["prompt"] for rule in seen)
+    for copy in copies:
+        report = validate(copy)
+        assert report.verdict is Verdict.VALID, (copy, report.findings)
+        assert report.rows == {"observations": 1, "neighbourhoods": report.rows["neighbourhoods"]}
+    changed = str(tmp_path / "ändrad.xlsx")
+    plan = {"workbook": copies[0], "look": [], "save": [changed]}
+    in_libreoffice(tmp_path, plan | {"fill": [[sheet, f"{letters['neighbourhood']}2", wrong["neighbourhood"]]]})
+    assert [f.code for f in validate(changed).findings if f.severity is Severity.ERROR] == ["area-leading-zero"]

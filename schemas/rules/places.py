@@ -1,7 +1,7 @@
 """Rules about area codes: their form, their vintage, and what is known of them (DOMAIN section 2)."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -42,7 +42,7 @@ def _unknown(on: Checking) -> Iterator[_Cell]:
     """The cells whose code is no area's: declared ones, or those of other sheets where none are declared."""
     yield from (cell for cell in _cells(on) if _is_official(cell) and not _is_known(cell))
     if _stands_alone(on):
-        unknown = [code for (code,) in _distinct_alone(on) if not areas().find(code)]
+        unknown = [code for (code,) in _distinct_codes(on) if not areas().find(code)]
         query = f"""SELECT _row, neighbourhood FROM {on.table.relation}
             WHERE neighbourhood IN (SELECT unnest(?::VARCHAR[])) ORDER BY _row"""
         for row, code in on.work.execute(query, [unknown]).fetchall() if unknown else ():
@@ -60,7 +60,7 @@ def _stands_alone(on: Checking) -> bool:
     return "neighbourhoods" not in on.tables.tables and "neighbourhood" in on.schema.names and on.has("neighbourhood")
 
 
-def _distinct_alone(on: Checking) -> list[Any]:
+def _distinct_codes(on: Checking) -> list[Any]:
     return on.work.execute(f"SELECT cell FROM {on.distinct('neighbourhood')}").fetchall()
 
 
@@ -85,9 +85,27 @@ def area_leading_zero(on: Checking) -> Iterator[Hit]:
     for cell in _unknown(on):
         if longer := _with_zero(cell.code):
             yield Hit(cell.row, cell.field, cell.code, {"code": longer}, Fix(longer))
+    for row, code in _undeclared_without_zero(on):
+        yield Hit(row, "neighbourhood", code, {"code": "0" + code}, Fix("0" + code))
     for row, code in _municipalities(on):
         if "0" + code in areas().kommuner:
             yield Hit(row, "municipality", code, {"code": "0" + code}, Fix("0" + code))
+
+
+def _undeclared_without_zero(on: Checking) -> list[Any]:
+    """Rows and codes that the sheet Neighbourhoods, once its own zeros are mended, declares with a zero before them
+    and not as they stand.
+    """
+    declared = on.tables.tables.get("neighbourhoods")
+    if declared is None or "neighbourhood" not in on.schema.names or not on.has("neighbourhood"):
+        return []
+    cells = list(_cells(replace(on, table=declared, schema=on.standard["neighbourhoods"])))
+    lost = {cell.code for cell in cells if _is_official(cell) and not _is_known(cell) and _with_zero(cell.code)}
+    mended = {"0" + cell.code if cell.code in lost else cell.code for cell in cells}
+    wanted = [code for (code,) in _distinct_codes(on) if code and code not in mended and "0" + code in mended]
+    query = f"""SELECT _row, neighbourhood FROM {on.table.relation}
+        WHERE neighbourhood IN (SELECT unnest(?::VARCHAR[])) ORDER BY _row"""
+    return on.work.execute(query, [wanted]).fetchall() if wanted else []
 
 
 @wide_rule("area-unknown", Severity.ERROR, "")
@@ -206,4 +224,4 @@ def _distinct_official(on: Checking) -> list[Any]:
         vintage = "vintage" if on.has("vintage") else "NULL"
         own = "level IS DISTINCT FROM 'own'" if on.has("level") else "TRUE"
         return on.work.execute(f"SELECT DISTINCT code, {vintage} FROM {on.table.relation} WHERE {own}").fetchall()
-    return [(code, None) for (code,) in _distinct_alone(on)] if _stands_alone(on) else []
+    return [(code, None) for (code,) in _distinct_codes(on)] if _stands_alone(on) else []
