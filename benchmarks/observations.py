@@ -14,7 +14,9 @@ COPY (
     SELECT a.code AS neighbourhood, k.slug AS kpi, (2005 + i % 20)::VARCHAR AS period,
         ['T', 'F', 'M'][1 + (i // 20) % 3] AS sex,
         ['T', '16-24', '25-44', '45-64', '65-79', '80+'][1 + (i // 60) % 6] AS age_group,
-        CASE WHEN {fault} THEN {faulty} ELSE round(40 + 20 * sin(i // 20) + (i % 20) / 4, 1)::VARCHAR END AS value,
+        CASE WHEN {fault} THEN {faulty} ELSE
+            round(40 + 20 * sin(i // 360) + (i % 20) / 4 + [0, -1, 1][1 + (i // 20) % 3] + (i // 60) % 6, 1)::VARCHAR
+            END AS value,
         NULL::VARCHAR AS numerator, NULL::VARCHAR AS denominator, (50 + i % 200)::VARCHAR AS sample_size,
         'A' AS status, 'survey' AS method, NULL::VARCHAR AS note
     FROM range({rows}) r(i)

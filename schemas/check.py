@@ -18,7 +18,7 @@ from vaven.schemas.compile import SQL_TYPES, Check, checks, describe_field, loos
 from vaven.schemas.finding import Excerpt, Finding, Report, Severity, Verdict
 from vaven.schemas.quoting import quoted
 from vaven.schemas.read import MEMORY_MB, read
-from vaven.schemas.rules import disclosure, places, references, times, values
+from vaven.schemas.rules import disclosure, parts, places, references, times, values
 from vaven.schemas.rules.persons import masked
 from vaven.schemas.rules.registry import RULES, Checking, Hit, Rule, severity_of
 from vaven.schemas.standard import RESOURCES, STANDARD_VERSION, Field, standard
@@ -36,7 +36,7 @@ EXCERPTS = 200
 SHOWN = 400
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Importing a module of rules registers them; the names are kept so that nothing looks unused.
-RULE_MODULES = (values, times, places, references, disclosure)
+RULE_MODULES = (values, times, places, references, disclosure, parts)
 
 
 @dataclass
@@ -293,13 +293,14 @@ def _number(tables: Tables, table: Table, field: Field) -> str:
 
 def _register_kpis(work: duckdb.DuckDBPyConnection) -> None:
     work.execute(
-        "CREATE OR REPLACE TABLE register_kpis "
-        "(id VARCHAR, minimum DOUBLE, maximum DOUBLE, multiplier DOUBLE, is_percent BOOLEAN, is_ratio BOOLEAN)"
+        "CREATE OR REPLACE TABLE register_kpis (id VARCHAR, minimum DOUBLE, maximum DOUBLE, multiplier DOUBLE, "
+        "is_percent BOOLEAN, is_ratio BOOLEAN, is_mean BOOLEAN, is_sum BOOLEAN)"
     )
     rows = [
-        (k.id, k.minimum, k.maximum, k.multiplier, k.unit("en") == "%", k.is_ratio) for k in register.kpis().values()
+        (k.id, k.minimum, k.maximum, k.multiplier, k.unit("en") == "%", k.is_ratio, k.is_mean, k.is_sum)
+        for k in register.kpis().values()
     ]
-    work.executemany("INSERT INTO register_kpis VALUES (?, ?, ?, ?, ?, ?)", rows)
+    work.executemany("INSERT INTO register_kpis VALUES (?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
 
 def _check_rows(on: Checking, by_row: list[Check], found: _Findings) -> None:

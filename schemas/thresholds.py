@@ -13,6 +13,8 @@ class Thresholds:
     jump_points: float = 25
     jump_factor: float = 3
     oldest_year: int = 1950
+    parts_units: float = 5
+    parts_share: float = 0.02
 
     @property
     def changed(self) -> dict[str, float]:

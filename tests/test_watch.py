@@ -23,7 +23,17 @@ def wait_for(condition: Callable[[], bool], seconds: float = 30) -> None:
 def test_a_file_is_checked_again_when_it_is_saved_and_ctrl_c_ends_it(tmp_path: Path) -> None:
     path, out = tmp_path / "fil.csv", tmp_path / "ut.txt"
     path.write_text(GOOD)
-    command = [sys.executable, "-m", "vaven.catalogue.cli", "validate", "--watch", str(path)]
+    # What a shell runs in the background ignores Ctrl+C, and so does what it starts.
+    command = [
+        "env",
+        "--default-signal=INT",
+        sys.executable,
+        "-m",
+        "vaven.catalogue.cli",
+        "validate",
+        "--watch",
+        str(path),
+    ]
     with out.open("w") as output:
         running = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)
         try:

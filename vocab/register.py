@@ -58,7 +58,17 @@ class Kpi(Labelled):
     @property
     def is_ratio(self) -> bool:
         """Whether the value is multiplier x numerator / denominator, so that the three can be compared."""
-        return bool(self.denominators.get("en")) and self.unit_iri != "http://qudt.org/vocab/unit/UNITLESS"
+        return self.is_mean and self.unit_iri != "http://qudt.org/vocab/unit/UNITLESS"
+
+    @property
+    def is_mean(self) -> bool:
+        """Whether the value for all lies between those of its parts: a share, a rate or a mean."""
+        return bool(self.denominators.get("en"))
+
+    @property
+    def is_sum(self) -> bool:
+        """Whether the value is a count or an amount, so that parts add up to it."""
+        return not self.is_mean and self.minimum == 0 and self.maximum is None
 
 
 @dataclass(frozen=True)

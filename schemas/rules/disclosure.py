@@ -71,10 +71,15 @@ def small_count(on: Checking) -> Iterator[Check]:
     base = limits.small_base_register
     real = "coalesce(method, '') <> 'illustrative'" if on.has("method") else "TRUE"
     shown = "value_n IS NOT NULL"
-    if on.has("numerator", "value", "kpi"):
+    few = f"> 0 AND {{number}} < {limits.small_count}"
+    if on.has("numerator", "kpi"):
         of_people = f"kpi IN ({', '.join(repr(slug) for slug in _about_people())})"
-        where = f"{real} AND {shown} AND {of_people} AND numerator_n > 0 AND numerator_n < {limits.small_count}"
+        where = f"{real} AND {of_people} AND numerator_n {few.format(number='numerator_n')}"
         yield Check("small-count", "numerator", where, {"limit": f"'{limits.small_count}'"})
+    if on.has("value", "kpi") and (persons := [k.id for k in register.kpis().values() if k.unit("en") == "persons"]):
+        listed = ", ".join(repr(slug) for slug in persons)
+        where = f"{real} AND kpi IN ({listed}) AND value_n {few.format(number='value_n')}"
+        yield Check("small-count", "value", where, {"limit": f"'{limits.small_count}'"})
     if on.has("denominator", "value", "kpi"):
         where = f"{real} AND {shown} AND kpi_share AND denominator_n > 0 AND denominator_n < {base}"
         yield Check("small-count", "denominator", where, {"limit": f"'{base}'"})

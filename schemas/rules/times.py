@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 
-from vaven.schemas.compile import Check, typed
+from vaven.schemas.compile import Check, key_of, typed
 from vaven.schemas.finding import Severity
 from vaven.schemas.quoting import quoted, text
 from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
 from vaven.vocab.periods import parse_period
+
+# Two periods of the same number of months differ by so many days at most, leap days included.
+MONTHS_DIFFER = 4
 
 
 def _distinct(on: Checking, name: str) -> list[str]:
@@ -63,7 +66,40 @@ def period_too_old(on: Checking) -> Iterator[Hit]:
         old = [
             p for p in _distinct(on, "period") if _exists(p) and parse_period(p).start.year < on.thresholds.oldest_year
         ]
-        yield from (Hit(row, "period", cell) for row, cell in rows_with(on, "period", old))
+        limit = {"limit": str(on.thresholds.oldest_year)}
+        yield from (Hit(row, "period", cell, dict(limit)) for row, cell in rows_with(on, "period", old))
+
+
+@wide_rule("period-overlap", Severity.WARNING, "observations")
+def period_overlap(on: Checking) -> Iterator[Hit]:
+    """Two periods of a series that share days, though neither lies within the other.
+
+    Years beside their quarters and months are no fault, nor are moving means, whose periods have one length. The same
+    days written in two ways are one: the key takes them for two observations.
+    """
+    if not on.has("neighbourhood", "kpi", "period"):
+        return
+    periods = [parse_period(p) for p in _distinct(on, "period") if _exists(p)]
+    # Calendar periods lie within each other or apart; it takes an interval to run into another.
+    if all(p.kind != "interval" for p in periods):
+        return
+    on.work.execute("CREATE OR REPLACE TEMP TABLE periods (period VARCHAR, first_day DATE, last_day DATE)")
+    columns = [[p.text for p in periods], [p.start for p in periods], [p.end for p in periods]]
+    on.work.execute("INSERT INTO periods SELECT unnest($1::VARCHAR[]), unnest($2::DATE[]), unnest($3::DATE[])", columns)
+    named = zip(key_of(on.table, on.schema), on.schema.primary_key, strict=True)
+    series = ", ".join(part for part, name in named if name != "period")
+    # In order of their first day each period is compared with the one before it, so that the cost is a sort.
+    query = f"""WITH ordered AS (
+            SELECT _row, period, first_day, last_day, lag(period) OVER series AS other,
+                lag(first_day) OVER series AS other_first, lag(last_day) OVER series AS other_last
+            FROM {on.table.relation} t JOIN periods USING (period)
+            WINDOW series AS (PARTITION BY hash({series}) ORDER BY first_day, last_day DESC, period))
+        SELECT _row, period, other FROM ordered WHERE other <> period AND first_day <= other_last AND (
+            (first_day = other_first AND last_day = other_last) OR
+            (last_day > other_last AND abs((last_day - first_day) - (other_last - other_first)) > {MONTHS_DIFFER}))
+        ORDER BY _row"""
+    for row, cell, other in on.work.execute(query).fetchall():
+        yield Hit(row, "period", cell, {"other_period": other})
 
 
 @row_rule("investment-dates", Severity.ERROR, "investments")
