@@ -1,65 +1,40 @@
-"""`make bench`: every benchmark, as a table of ratios. `python -m benchmarks --rows 1000 1000000` chooses lengths."""
+"""`make bench`: every benchmark with its limit; `python -m benchmarks NAME …` one of them, with its own arguments."""
 
-import argparse
-import subprocess
+import importlib
 import sys
-import tempfile
-from pathlib import Path
+from collections.abc import Sequence
 
-from benchmarks.measure import Cost, measure
+from benchmarks import AREAS
+from benchmarks.measure import Measured
 
-BIN = Path(sys.executable).parent
-FRICTIONLESS_ROWS = 1_000_000
-DUCKDB_READ = "import duckdb, sys; duckdb.sql(f\"CREATE TABLE t AS FROM read_csv('{sys.argv[1]}', all_varchar=true)\")"
+HELP = "python -m benchmarks [NAME [ARGUMENTS …]]\n\nWithout a name, every one of these in turn:\n"
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description="Benchmarks of Väven against its peers, in one run.")
-    parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 1_000_000])
-    parser.add_argument("--faults", type=float, nargs="+", default=[0.0, 0.001], help="shares of faulty cells")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each command but frictionless")
-    given = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="vaven-bench-") as folder:
-        print(f"{'rows':>10} {'faults':>7} {'command':22} {'seconds':>9} {'MB':>7}  against")
-        for rows in given.rows:
-            for share in given.faults:
-                _validate(Path(folder), rows, share, given.repeat)
+def main(arguments: Sequence[str]) -> int:
+    if arguments and arguments[0] in ("-h", "--help"):
+        print(HELP + "\n".join(f"  {name:12} {_about(name)}" for name in AREAS))
+        return 0
+    if arguments and arguments[0] not in AREAS:
+        print(f"There is no benchmark called {arguments[0]!r}; there are: {', '.join(AREAS)}.", file=sys.stderr)
+        return 2
+    names = [arguments[0]] if arguments else list(AREAS)
+    missed = [seen for name in names for seen in _run(name, arguments[1:]) if seen.met is False]
+    print("\nAll limits are met." if not missed else "\nMissed:\n" + "\n".join(map(str, missed)))
+    return 1 if missed else 0
 
 
-def _validate(folder: Path, rows: int, share: float, repeat: int) -> None:
-    path = folder / f"{rows}-{share}.csv"
-    # In a process of its own: a child's peak memory counts from its parent's.
-    subprocess.run([sys.executable, "-m", "benchmarks.observations", str(path), str(rows), str(share)], check=True)
-    ours = measure([str(BIN / "vaven"), "validate", str(path)], repeat=repeat)
-    bare = measure([sys.executable, "-c", DUCKDB_READ, str(path)], repeat=repeat)
-    _show(rows, share, "vaven validate", ours, f"{ours.against(bare)} of DuckDB's bare read")
-    _show(rows, share, "duckdb read_csv", bare, "")
-    if rows <= FRICTIONLESS_ROWS:
-        schema = folder / "observations.json"
-        schema.write_text(_schema())
-        # Frictionless takes absolute paths for unsafe, so it runs in the folder.
-        command = [str(BIN / "frictionless"), "validate", path.name, "--schema", schema.name]
-        peer = measure(command, folder=folder)
-        _show(rows, share, "frictionless validate", peer, f"{peer.seconds / ours.seconds:.1f} times vaven's time")
-    path.unlink()
+def _run(name: str, arguments: Sequence[str]) -> list[Measured]:
+    print(f"\n{name}: {_about(name)}", flush=True)
+    seen = []
+    for measured in importlib.import_module(AREAS[name]).run(arguments):
+        print(measured, flush=True)
+        seen.append(measured)
+    return seen
 
 
-def _show(rows: int, share: float, name: str, cost: Cost, against: str) -> None:
-    print(f"{rows:>10} {share:>7.1%} {name:22} {cost.seconds:>9.2f} {cost.megabytes:>7.0f}  {against}", flush=True)
-
-
-def _schema() -> str:
-    """Our schema of observations with the columns that the generated files have, for the peer to check."""
-    import json
-
-    from vaven.schemas.standard import standard
-
-    descriptor = dict(standard()["observations"].descriptor)
-    left_out = {"ci_lower", "ci_upper"}
-    descriptor["fields"] = [f for f in descriptor["fields"] if f["name"] not in left_out]
-    descriptor.pop("foreignKeys", None)
-    return json.dumps(descriptor)
+def _about(name: str) -> str:
+    return (importlib.import_module(AREAS[name]).__doc__ or "").splitlines()[0]
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main(sys.argv[1:]))
