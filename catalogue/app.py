@@ -1,6 +1,7 @@
 """The Flask application, put together from its blueprints; nothing happens at import time."""
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from flask import Flask, Response, render_template, request
@@ -37,7 +38,7 @@ class Parts:
 
 def create_app(settings: Settings) -> Flask:
     """The site for a configuration. Close it with `app.extensions["vaven"].close()`."""
-    from vaven.catalogue import api, downloads, feed, identifiers, pages, sparql, validation
+    from vaven.catalogue import api, downloads, feed, identifiers, pages, service, sparql, validation
     from vaven.catalogue.intake import Intake
     from vaven.publisher.answer import open_engine
 
@@ -59,7 +60,8 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(downloads.blueprint(parts.collection, settings.iris))
     app.register_blueprint(feed.blueprint(parts.collection, settings.iris))
     app.register_blueprint(identifiers.blueprint(parts.engine, parts.collection, settings.iris))
-    app.register_blueprint(sparql.blueprint(parts.engine, settings.iris, sparql.examples()))
+    description = partial(service.describe_service, settings.iris)
+    app.register_blueprint(sparql.blueprint(parts.engine, settings.iris, sparql.examples(), description))
     app.after_request(_secure)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(VavenError, _own_error)

@@ -6,7 +6,7 @@ The answer is spooled whole before its first byte is sent, so a client never tak
 import hashlib
 import io
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
 from itertools import islice
@@ -14,15 +14,14 @@ from typing import IO, Any
 from urllib.parse import urlencode
 
 from flask import Blueprint, Request, Response, render_template, request, url_for
-from rdflib import RDF, Graph, Namespace, URIRef
+from rdflib import Graph
 
 from vaven.catalogue.negotiate import RDF_FORMATS, choose, prefers_html
 from vaven.catalogue.problem import problem, problem_of, query_problem
 from vaven.publisher.answer import Answer, QueryEngine
 from vaven.publisher.sparql_lexer import query_form
-from vaven.vocab.concepts import new_graph
 from vaven.vocab.errors import QueryError, QueryRefused, VavenError
-from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.iris import Iris
 
 RESULT_TYPES = {
     "json": "application/sparql-results+json",
@@ -58,8 +57,6 @@ MAX_QUERY_BYTES = 4 * MAX_QUERY_CHARS
 BLOCK = 1 << 16
 TSV_ESCAPE = re.compile(r"\\(.)")
 TSV_ESCAPES = {"t": "\t", "n": "\n", "r": "\r"}
-SD = Namespace(NAMESPACES["sd"])
-FORMATS_NS = Namespace("http://www.w3.org/ns/formats/")
 
 
 @dataclass(frozen=True)
@@ -72,13 +69,13 @@ class Asked:
     format: str
 
 
-def blueprint(engine: QueryEngine, iris: Iris, examples: Mapping[str, str]) -> Blueprint:
-    """The endpoint at /sparql. `examples` are queries by the key of their title."""
+def blueprint(engine: QueryEngine, iris: Iris, examples: Mapping[str, str], service: Callable[[], Graph]) -> Blueprint:
+    """The endpoint at /sparql. `examples` are queries by the key of their title; `service` gives its description."""
     pages = Blueprint("sparql", __name__)
 
     @pages.route("/sparql", methods=["GET", "POST", "OPTIONS"])
     def endpoint() -> Response:
-        answer = _respond(engine, iris, examples)
+        answer = _respond(engine, iris, examples, service)
         answer.headers["Access-Control-Allow-Origin"] = "*"
         answer.headers["Access-Control-Allow-Headers"] = "Accept, Content-Type"
         answer.headers["Access-Control-Expose-Headers"] = "ETag, Content-Type, Retry-After"
@@ -96,14 +93,14 @@ def examples() -> dict[str, str]:
     return found
 
 
-def _respond(engine: QueryEngine, iris: Iris, examples: Mapping[str, str]) -> Response:
+def _respond(engine: QueryEngine, iris: Iris, examples: Mapping[str, str], service: Callable[[], Graph]) -> Response:
     if request.method == "OPTIONS":
         return Response(status=204, headers={"Allow": "GET, HEAD, POST, OPTIONS", "Access-Control-Max-Age": "86400"})
     is_page = _is_page(request)
     try:
         asked = _asked(request)
         if asked is None:
-            return _editor(iris, examples) if is_page else _service_description(iris)
+            return _editor(iris, examples) if is_page else _service_description(service)
         if is_page:
             return _result_page(engine, iris, examples, asked)
         return _answer(engine, asked)
@@ -297,28 +294,10 @@ def _shown(term: str) -> str:
     return term if len(term) <= SHOWN_CHARS else f"{term[:SHOWN_CHARS]} …"
 
 
-def _service_description(iris: Iris) -> Response:
+def _service_description(service: Callable[[], Graph]) -> Response:
     """SPARQL 1.1 Service Description, section 3: what the endpoint speaks and holds."""
     chosen = choose(request.headers.get("Accept"), list(RDF_FORMATS.values()))
     if chosen is None:
         return problem(406, "Not acceptable", f"The description comes as {', '.join(RDF_FORMATS.values())}.")
     name = {"text/turtle": "turtle", "application/ld+json": "json-ld", "application/n-triples": "nt"}.get(chosen, "xml")
-    return Response(describe_service(iris).serialize(format=name), content_type=_with_charset(chosen))
-
-
-def describe_service(iris: Iris) -> Graph:
-    graph = new_graph(iris)
-    service, dataset, default = URIRef(iris.service), URIRef(f"{iris.service}#dataset"), URIRef(f"{iris.service}#union")
-    graph.add((service, RDF.type, SD.Service))
-    graph.add((service, SD.endpoint, URIRef(iris.base + "sparql")))
-    graph.add((service, SD.supportedLanguage, SD.SPARQL11Query))
-    graph.add((service, SD.feature, SD.UnionDefaultGraph))
-    for name in ("SPARQL_Results_JSON", "SPARQL_Results_XML", "SPARQL_Results_CSV", "SPARQL_Results_TSV"):
-        graph.add((service, SD.resultFormat, FORMATS_NS[name]))
-    for name in ("Turtle", "JSON-LD", "N-Triples", "RDF_XML"):
-        graph.add((service, SD.resultFormat, FORMATS_NS[name]))
-    graph.add((service, SD.defaultDataset, dataset))
-    graph.add((dataset, RDF.type, SD.Dataset))
-    graph.add((dataset, SD.defaultGraph, default))
-    graph.add((default, RDF.type, SD.Graph))
-    return graph
+    return Response(service().serialize(format=name), content_type=_with_charset(chosen))
