@@ -14,6 +14,7 @@ from vaven.publisher.answer import QueryEngine
 from vaven.publisher.collection import Collection
 from vaven.publisher.settings import Settings
 from vaven.vocab.errors import QueryError, UnknownDataset, VavenError
+from vaven.vocab.examples import examples
 from vaven.vocab.iris import segment
 from vaven.vocab.register import codes, themes
 
@@ -61,7 +62,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(feed.blueprint(parts.collection, settings.iris))
     app.register_blueprint(identifiers.blueprint(parts.engine, parts.collection, settings.iris))
     description = partial(service.describe_service, settings.iris)
-    app.register_blueprint(sparql.blueprint(parts.engine, settings.iris, sparql.examples(), description))
+    app.register_blueprint(sparql.blueprint(parts.engine, settings.iris, examples(), description))
     app.after_request(_secure)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(VavenError, _own_error)

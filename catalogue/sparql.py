@@ -6,9 +6,8 @@ The answer is spooled whole before its first byte is sent, so a client never tak
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.resources import files
 from itertools import islice
 from typing import IO, Any
 from urllib.parse import urlencode
@@ -21,6 +20,7 @@ from vaven.catalogue.problem import problem, problem_of, query_problem
 from vaven.publisher.answer import Answer, QueryEngine
 from vaven.publisher.sparql_lexer import query_form
 from vaven.vocab.errors import QueryError, QueryRefused, VavenError
+from vaven.vocab.examples import Examples
 from vaven.vocab.iris import Iris
 
 RESULT_TYPES = {
@@ -69,8 +69,8 @@ class Asked:
     format: str
 
 
-def blueprint(engine: QueryEngine, iris: Iris, examples: Mapping[str, str], service: Callable[[], Graph]) -> Blueprint:
-    """The endpoint at /sparql. `examples` are queries by the key of their title; `service` gives its description."""
+def blueprint(engine: QueryEngine, iris: Iris, examples: Examples, service: Callable[[], Graph]) -> Blueprint:
+    """The endpoint at /sparql. `examples` are queries by name; `service` gives its description."""
     pages = Blueprint("sparql", __name__)
 
     @pages.route("/sparql", methods=["GET", "POST", "OPTIONS"])
@@ -85,15 +85,7 @@ def blueprint(engine: QueryEngine, iris: Iris, examples: Mapping[str, str], serv
     return pages
 
 
-def examples() -> dict[str, str]:
-    """The example queries by file name, without the comment line that says what they are for; {base} stays."""
-    found = {}
-    for entry in sorted((files(__package__) / "queries").iterdir(), key=lambda e: e.name):
-        found[entry.name.removesuffix(".rq")] = entry.read_text("utf-8").split("\n", 1)[1]
-    return found
-
-
-def _respond(engine: QueryEngine, iris: Iris, examples: Mapping[str, str], service: Callable[[], Graph]) -> Response:
+def _respond(engine: QueryEngine, iris: Iris, examples: Examples, service: Callable[[], Graph]) -> Response:
     if request.method == "OPTIONS":
         return Response(status=204, headers={"Allow": "GET, HEAD, POST, OPTIONS", "Access-Control-Max-Age": "86400"})
     is_page = _is_page(request)
@@ -247,10 +239,10 @@ def _tag(state: str, asked: Asked, media_type: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _editor(iris: Iris, examples: Mapping[str, str], **shown: Any) -> Response:
+def _editor(iris: Iris, examples: Examples, **shown: Any) -> Response:
     error = shown.get("error")
-    ready = {name: query.replace("{base}", iris.base) for name, query in examples.items()}
-    page = render_template("sparql/editor.html", prefixes=iris.prefixes, examples=ready, permalink=_permalink, **shown)
+    known = {"prefixes": iris.prefixes, "examples": examples, "permalink": _permalink}
+    page = render_template("sparql/editor.html", **known, **shown)
     return Response(page, status=error.status if error else 200, mimetype="text/html")
 
 
@@ -259,7 +251,7 @@ def _permalink(query: str, form: str = "") -> str:
     return f"{url_for('sparql.endpoint')}?{urlencode(given)}"
 
 
-def _result_page(engine: QueryEngine, iris: Iris, examples: Mapping[str, str], asked: Asked) -> Response:
+def _result_page(engine: QueryEngine, iris: Iris, examples: Examples, asked: Asked) -> Response:
     """The answer as a table under the editor; a graph is shown as Turtle."""
     is_graph = query_form(asked.query) in ("CONSTRUCT", "DESCRIBE")
     media_type = RDF_FORMATS["ttl"] if is_graph else RESULT_TYPES["tsv"]

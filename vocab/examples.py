@@ -1,0 +1,50 @@
+"""The example queries: what people ask a cube of neighbourhood KPIs, as files in `queries/`.
+
+A file begins with comment lines: `# sv:` and `# en:` are the question in words, `# keywords:` what it shows; the rest
+say rows and cost. `{base}` stands for the base IRI.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+
+from vaven.vocab.messages import LANGUAGES
+
+
+@dataclass(frozen=True)
+class Example:
+    """A SELECT query with its question by language. `text` has `{base}` in it until `query` fills it in."""
+
+    id: str
+    titles: Mapping[str, str]
+    keywords: tuple[str, ...]
+    text: str
+
+    def query(self, base: str) -> str:
+        return self.text.replace("{base}", base)
+
+
+Examples = Mapping[str, Example]
+
+
+@cache
+def examples() -> Examples:
+    """All examples by file name, in the order of their names."""
+    found = {}
+    for entry in sorted((files(__package__) / "queries").iterdir(), key=lambda e: e.name):
+        example = _read(entry.name.removesuffix(".rq"), entry.read_text("utf-8"))
+        found[example.id] = example
+    return found
+
+
+def _read(name: str, text: str) -> Example:
+    lines = text.split("\n")
+    comments = [line for line in lines if line.startswith("#")]
+    said = dict(line[1:].strip().split(": ", 1) for line in comments if ": " in line)
+    return Example(
+        name,
+        {language: said[language] for language in LANGUAGES},
+        tuple(word.strip() for word in said["keywords"].split(",")),
+        "\n".join(lines[len(comments) :]).strip() + "\n",
+    )
