@@ -5,6 +5,7 @@ for a triple, so length costs time and disk but no memory.
 """
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
 
@@ -19,8 +20,16 @@ from vaven.vocab.periods import parse_period
 FILE = "observations.nt.gz"
 
 
-def emit(release: Release, iris: Iris) -> Path:
-    """Write `observations.nt.gz` into the release's folder and return its path. The order of lines is free."""
+@dataclass(frozen=True)
+class Emission:
+    """What was written: the file and the number of its lines, so that a check need not unpack it to count them."""
+
+    path: Path
+    lines: int
+
+
+def emit(release: Release, iris: Iris) -> Emission:
+    """Write `observations.nt.gz` into the release's folder. The lines of an observation stand together."""
     target = release.folder / FILE
     with duckdb.connect() as work:
         work.execute("SET preserve_insertion_order = false")
@@ -35,8 +44,8 @@ def emit(release: Release, iris: Iris) -> Path:
         path = str(target).replace("'", "''")
         # A line is the only column and every escape is already in it, so the CSV writer may add nothing.
         options = r"FORMAT csv, HEADER false, QUOTE '', ESCAPE '', DELIMITER E'\x01', COMPRESSION gzip"
-        work.execute(f"COPY ({query}) TO '{path}' ({options})")
-    return target
+        written = work.execute(f"COPY ({query}) TO '{path}' ({options})").fetchone()
+    return Emission(target, int(written[0]) if written else 0)
 
 
 def _dictionaries(release: Release, iris: Iris) -> Iterator[tuple[str, tuple[str, ...], Iterable[tuple[str, ...]]]]:
