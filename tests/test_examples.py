@@ -2,13 +2,16 @@
 
 import csv
 import io
+import json
 import urllib.request
 from urllib.parse import urlencode
 
 import pytest
 
 from tests.conftest import ROOT, Site
+from vaven.vocab.areas import areas
 from vaven.vocab.examples import Example, examples
+from vaven.vocab.iris import Iris
 
 
 def rows(site: Site, query: str) -> list[dict[str, str]]:
@@ -58,3 +61,37 @@ def test_missing_values_do_not_count_as_numbers(whole_way: Site) -> None:
     ]
     mine = [r for r in found if r["name"] == "Göteborg" and r["label"].startswith("Man kan lita")]
     assert [float(r["mean"]) for r in mine] == [pytest.approx(sum(kept) / len(kept))]
+
+
+def test_the_endpoint_holds_the_examples_where_other_editors_look(whole_way: Site) -> None:
+    """The query that SIB's sparql-editor asks an endpoint for its examples, and for its prefixes."""
+    held = rows(
+        whole_way,
+        """PREFIX sh: <http://www.w3.org/ns/shacl#> PREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>
+        SELECT DISTINCT ?sq ?comment ?query WHERE {
+          ?sq a sh:SPARQLExecutable ; rdfs:comment ?comment ; sh:select|sh:ask|sh:construct ?query
+        } ORDER BY ?sq""",
+    )
+    stem = whole_way.url + "id/query/"
+    assert {row["sq"].removeprefix(stem): row["query"] for row in held} == {
+        example.id: example.query(whole_way.url) for example in examples().values()
+    }
+    assert len(held) == 2 * len(examples()), "a comment in each language"
+    prefixes = rows(
+        whole_way,
+        """PREFIX sh: <http://www.w3.org/ns/shacl#>
+        SELECT DISTINCT ?prefix ?namespace WHERE { [] sh:declare [ sh:prefix ?prefix ; sh:namespace ?namespace ] }""",
+    )
+    assert {row["prefix"]: row["namespace"] for row in prefixes} == Iris(whole_way.url).prefixes
+
+
+def test_every_municipality_has_an_outline_that_is_geojson() -> None:
+    outlines = areas().outlines
+    assert outlines.keys() == areas().kommuner.keys()
+    for outline in map(json.loads, outlines.values()):
+        assert outline["type"] in ("Polygon", "MultiPolygon")
+        polygons = [outline["coordinates"]] if outline["type"] == "Polygon" else outline["coordinates"]
+        for ring in (ring for polygon in polygons for ring in polygon):
+            assert len(ring) >= 4
+            assert ring[0] == ring[-1], "RFC 7946, section 3.1.6"
+            assert all(10.5 < x < 24.5 and 55 < y < 69.5 for x, y in ring), "Sweden"

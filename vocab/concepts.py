@@ -7,14 +7,16 @@ Generated for a base IRI; nothing here is kept on disk. Areas come per release (
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 
-from rdflib import DCTERMS, RDF, RDFS, SKOS, XSD, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, RDF, RDFS, SKOS, XSD, BNode, Graph, Literal, Namespace, URIRef
 
 from vaven.vocab import register
 from vaven.vocab.areas import Area, areas
+from vaven.vocab.executables import add_examples
 from vaven.vocab.iris import NAMESPACES, Iris
 
 CIDS = Namespace(NAMESPACES["cids"])
 SDMX_CODE = Namespace(NAMESPACES["sdmx-code"])
+GEO = Namespace(NAMESPACES["geo"])
 
 SCHEMES = {
     "kpi": ("Nyckeltal", "KPIs"),
@@ -42,7 +44,7 @@ def new_graph(iris: Iris) -> Graph:
 
 
 def vocabulary(iris: Iris) -> Graph:
-    """Ontology, data structure definition and all concept schemes but the areas: about 2,000 triples."""
+    """Ontology, data structure, all concept schemes but the areas, and the example queries: about 2,000 triples."""
     graph = new_graph(iris)
     for name in ("ontology.ttl", "structure.ttl"):
         graph.parse(data=(files(__package__) / name).read_text("utf-8"), format="turtle", publicID=iris.base)
@@ -53,6 +55,7 @@ def vocabulary(iris: Iris) -> Graph:
     for kpi in register.kpis().values():
         _add_kpi(graph, iris, kpi)
     _add_codes(graph, iris)
+    add_examples(graph, iris)
     return graph
 
 
@@ -89,9 +92,19 @@ def add_area(graph: Graph, iris: Iris, area: Area) -> URIRef:
     graph.add((node, DCTERMS.identifier, Literal(area.code)))
     if area.level == "kommun":
         _add_within(graph, iris, node, areas().lan[area.code[:2]])
+        if not graph.value(node, GEO.hasGeometry):
+            add_geometry(graph, node, areas().outlines[area.code])
     elif area.level != "lan":
         _add_within(graph, iris, node, areas().kommuner[area.kommun])
     return node
+
+
+def add_geometry(graph: Graph, node: URIRef, geometry: str) -> None:
+    """A geometry as GeoJSON text (GeoSPARQL 1.1, section 8.5.3)."""
+    shape = BNode()
+    graph.add((node, GEO.hasGeometry, shape))
+    graph.add((shape, RDF.type, GEO.Geometry))
+    graph.add((shape, GEO.asGeoJSON, Literal(geometry, datatype=GEO.geoJSONLiteral)))
 
 
 def _add_within(graph: Graph, iris: Iris, node: URIRef, outer: Area) -> None:

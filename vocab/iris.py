@@ -31,6 +31,7 @@ NAMESPACES = {
     "spdx": "http://spdx.org/rdf/terms#",
     "geo": "http://www.opengis.net/ont/geosparql#",
     "schema": "https://schema.org/",
+    "sh": "http://www.w3.org/ns/shacl#",
     "unit": "http://qudt.org/vocab/unit/",
     "owl": "http://www.w3.org/2002/07/owl#",
     "rdf": "http://www.w3.org/1999/02/22-rdf-syntax-ns#",
@@ -78,6 +79,10 @@ class Iris:
     @property
     def service(self) -> str:
         return self._id("sparql")
+
+    def example(self, slug: str) -> str:
+        """An example query that the endpoint holds."""
+        return self._id("query", slug)
 
     def kpi(self, slug: str) -> str:
         return self._id("kpi", slug)

@@ -58,6 +58,12 @@ class Areas:
         return {r["code"]: Area(r["code"], "kommun", "", r["name"], r["code"]) for r in _rows("kommuner")}
 
     @cached_property
+    def outlines(self) -> Mapping[str, str]:
+        """GeoJSON geometries by kommun code, in WGS 84 with three decimals (110 m): to draw, not to measure by."""
+        found = json.loads((files(__package__) / "kommuner.geojson").read_text("utf-8"))["features"]
+        return {f["properties"]["code"]: json.dumps(f["geometry"], separators=(",", ":")) for f in found}
+
+    @cached_property
     def deso2018(self) -> Mapping[str, Area]:
         return {
             r["code"]: Area(r["code"], "deso", "2018", r["regso"].removeprefix("RegSO-"), r["kommun"])
