@@ -11,7 +11,7 @@ ROOMS := vocab schemas publisher catalogue
 # Root installs Debian packages as it is, anybody else through sudo.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo test lint format bench fuzz clean system-packages
+.PHONY: help demo test lint format bench ckan fuzz clean system-packages
 
 help:
 	@echo "make demo    set up, publish the sample submission, serve it on http://127.0.0.1:$(PORT)"
@@ -19,6 +19,7 @@ help:
 	@echo "make lint    ruff and mypy"
 	@echo "make format  let ruff put the code in shape"
 	@echo "make bench   run the benchmarks"
+	@echo "make ckan    a real CKAN on http://127.0.0.1:5000 to push to, until Ctrl-C"
 	@echo "make fuzz    mutated files for every reader, 30 CPU minutes (SECONDS=1800)"
 	@echo "make clean   remove what was built here"
 
@@ -42,6 +43,9 @@ format: $(VENV)/installed-test
 bench: $(VENV)/installed-test
 	$(BIN)/python -m benchmarks
 
+ckan: $(VENV)/installed-test system-packages
+	$(BIN)/python -m tests.servers.ckan
+
 SECONDS ?= 1800
 fuzz: $(VENV)/installed-test
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
@@ -63,7 +67,8 @@ $(VENV)/installed-test: $(VENV)/installed
 	@touch $@
 
 # What tests need of Debian: a browser, a font for it to write with, and what Playwright's driver is linked to.
-DEBIAN_PACKAGES := chromium fonts-dejavu-core libatomic1 redis-server libreoffice-calc-nogui python3-uno
+DEBIAN_PACKAGES := chromium fonts-dejavu-core libatomic1 redis-server libreoffice-calc-nogui python3-uno \
+	postgresql libmagic1 default-jdk-headless maven
 system-packages:
 	@dpkg-query -W -f='$${Status}\n' $(DEBIAN_PACKAGES) 2>/dev/null | grep -c 'ok installed' | grep -qx $(words $(DEBIAN_PACKAGES)) || \
 		{ $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq $(DEBIAN_PACKAGES) >/dev/null; }

@@ -1,0 +1,243 @@
+"""A real CKAN on loopback: PostgreSQL, Redis, Solr, and CKAN with its plugins, started, made ready and stopped again.
+
+What it needs of Debian is installed by `make system-packages`, CKAN's own Python packages (requirements.txt, pinned)
+and Solr (pom.xml) are fetched once into build/ckan. CKAN has an environment of its own, since its pins are not ours.
+"""
+
+import os
+import pwd
+import secrets
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+HERE = Path(__file__).parent
+ROOT = HERE.parent.parent.parent
+BUILT = ROOT / "build" / "ckan"
+START_SECONDS = 120.0
+STOP_SECONDS = 20.0
+# Their order counts: the first plugin that knows a dataset type wins.
+PLUGINS = "datastore structured_data dcat dcat_rdf_harvester harvest ckan_harvester scheming_datasets"
+
+
+@dataclass(frozen=True)
+class Ckan:
+    """A serving CKAN. `token` is of a sysadmin; `folder` holds its configuration, logs and data."""
+
+    url: str
+    token: str
+    folder: Path
+    environment: Mapping[str, str]
+
+    def run(self, *arguments: str) -> str:
+        """The `ckan` command on this instance; returns what it printed. Raises RuntimeError."""
+        return _ckan(self.environment, *arguments)
+
+
+def install() -> None:
+    """CKAN's environment and Solr's libraries, where they are not there yet. The first time takes about a minute."""
+    BUILT.mkdir(parents=True, exist_ok=True)
+    _once("environment", HERE / "requirements.txt", _install_ckan)
+    _once("solr", HERE / "pom.xml", _install_solr)
+
+
+def _once(name: str, source: Path, make: Callable[[], None]) -> None:
+    """Make something again only when its source has changed since."""
+    mark = BUILT / f"{name}.made"
+    if not mark.exists() or mark.read_text("utf-8") != source.read_text("utf-8"):
+        make()
+        mark.write_text(source.read_text("utf-8"), "utf-8")
+
+
+def _install_ckan() -> None:
+    place = BUILT / "venv"
+    shutil.rmtree(place, ignore_errors=True)
+    subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
+    # Without resolving: CKAN asks for psycopg2, which has no wheel; psycopg2-binary is the same code built.
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "-r", str(HERE / "requirements.txt")]
+    subprocess.run([str(place / "bin" / "python"), "-m", "pip", "install", *options], check=True)
+
+
+def _install_solr() -> None:
+    target = BUILT / "solr"
+    shutil.rmtree(target, ignore_errors=True)
+    command = ["mvn", "-q", "-B", "-f", str(HERE / "pom.xml"), "dependency:copy-dependencies"]
+    subprocess.run([*command, f"-DoutputDirectory={target}"], check=True, stdout=subprocess.DEVNULL)
+
+
+@contextmanager
+def serving(*, plugins: str = PLUGINS, more: Sequence[str] = (), port: int = 0, workers: int = 2) -> Iterator[Ckan]:
+    """A CKAN that answers; everything that it started is stopped at the end, whatever happened. `more` are lines
+    of configuration."""
+    install()
+    with ExitStack() as everything:
+        folder = Path(everything.enter_context(tempfile.TemporaryDirectory(prefix="vaven-ckan-")))
+        # The database runs as a user of its own, who has to reach its folder below.
+        folder.chmod(0o755)
+        ports = {name: _free_port() for name in ("postgres", "redis", "solr")} | {"ckan": port or _free_port()}
+        for start in (_start_postgres, _start_redis, _start_solr):
+            everything.enter_context(_stopped_later(start(folder, ports[start.__name__.removeprefix("_start_")])))
+        _wait_for_port(ports["postgres"])
+        _wait_for_port(ports["redis"])
+        environment = _configure(folder, ports, plugins, more)
+        _fill_databases(environment, folder, ports["postgres"], plugins)
+        _wait_for(f"http://127.0.0.1:{ports['solr']}/solr/ckan/admin/ping", folder / "solr.log")
+        everything.enter_context(_stopped_later(_start_ckan(folder, ports["ckan"], environment, workers)))
+        url = f"http://127.0.0.1:{ports['ckan']}"
+        _wait_for(f"{url}/api/3/action/status_show", folder / "ckan.log")
+        yield Ckan(url, _token(environment), folder, environment)
+
+
+def _configure(folder: Path, ports: Mapping[str, int], plugins: str, more: Sequence[str]) -> dict[str, str]:
+    (folder / "storage").mkdir()
+    text = (HERE / "ckan.ini").read_text("utf-8").split("\n", 1)[1]
+    names = {"secret": secrets.token_hex(16), "storage": folder / "storage", "plugins": plugins, **ports}
+    for name, value in {**names, "more": "\n".join(more)}.items():
+        text = text.replace(f"{{{name}}}", str(value))
+    (folder / "ckan.ini").write_text(text, "utf-8")
+    path = f"{BUILT / 'venv' / 'bin'}:{os.environ['PATH']}"
+    return {**os.environ, "CKAN_INI": str(folder / "ckan.ini"), "PATH": path, "PYTHONWARNINGS": "ignore"}
+
+
+def _ckan(environment: Mapping[str, str], *arguments: str) -> str:
+    command = [str(BUILT / "venv" / "bin" / "ckan"), "-c", environment["CKAN_INI"], *arguments]
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
+    if done.returncode:
+        raise RuntimeError(f"ckan {' '.join(arguments)}: {done.stdout[-1000:]}{done.stderr[-3000:]}")
+    return done.stdout
+
+
+def _fill_databases(environment: Mapping[str, str], folder: Path, port: int, plugins: str) -> None:
+    _sql(port, "postgres", "CREATE ROLE reader LOGIN")
+    for name in ("ckan", "datastore"):
+        _sql(port, "postgres", f"CREATE DATABASE {name} OWNER ckan ENCODING 'utf-8' TEMPLATE template0")
+    _ckan(environment, "db", "upgrade")
+    if "datastore" in plugins.split():
+        _sql(port, "datastore", _ckan(environment, "datastore", "set-permissions"))
+
+
+def _token(environment: Mapping[str, str]) -> str:
+    name, password = "vaven", secrets.token_urlsafe(12)
+    _ckan(environment, "user", "add", name, "email=vaven@example.org", f"password={password}")
+    _ckan(environment, "sysadmin", "add", name)
+    return _ckan(environment, "user", "token", "add", name, "test", "-q").strip().splitlines()[-1].strip()
+
+
+def _sql(port: int, database: str, text: str) -> None:
+    command = ["psql", "-q", "-v", "ON_ERROR_STOP=1", "-h", "127.0.0.1", "-p", str(port), "-U", "ckan", database]
+    subprocess.run(command, input=text, text=True, check=True, stdout=subprocess.DEVNULL)
+
+
+def _start_postgres(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+    """PostgreSQL refuses to run as root, so root hands it to Debian's user for it."""
+    programs = max(Path("/usr/lib/postgresql").glob("*/bin"))
+    data = folder / "postgres"
+    data.mkdir(mode=0o700)
+    as_user: dict[str, Any] = {}
+    if os.geteuid() == 0:
+        owner = pwd.getpwnam("postgres")
+        os.chown(data, owner.pw_uid, owner.pw_gid)
+        as_user = {"user": owner.pw_uid, "group": owner.pw_gid, "extra_groups": []}
+    settings = ["--auth=trust", "--username=ckan", "--encoding=UTF8", "--no-locale", "--no-sync"]
+    subprocess.run(
+        [programs / "initdb", "-D", data, *settings], check=True, stdout=subprocess.DEVNULL, cwd="/", **as_user
+    )
+    # Nothing here outlives the test, so nothing need survive a power cut.
+    fast = [
+        argument for name in ("fsync", "synchronous_commit", "full_page_writes") for argument in ("-c", f"{name}=off")
+    ]
+    where = ["-h", "127.0.0.1", "-p", str(port), "-k", str(data)]
+    return _start(folder, "postgres", [programs / "postgres", "-D", data, *where, *fast], cwd="/", **as_user)
+
+
+def _start_redis(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+    return _start(
+        folder, "redis", ["redis-server", "--bind", "127.0.0.1", "--port", str(port), "--save", "", "--dir", folder]
+    )
+
+
+def _start_solr(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+    home = folder / "solr"
+    configuration = home / "ckan" / "conf"
+    configuration.mkdir(parents=True)
+    (home / "solr.xml").write_text("<solr/>\n")
+    (home / "ckan" / "core.properties").write_text("name=ckan\n")
+    shutil.copy(HERE / "solrconfig.xml", configuration)
+    (schema,) = (BUILT / "venv" / "lib").glob("python3.*/site-packages/ckan/config/solr/schema.xml")
+    shutil.copy(schema, configuration)
+    for name in ("synonyms.txt", "protwords.txt"):
+        (configuration / name).touch()
+    options = ["-Xmx512m", f"-Dsolr.log.dir={home}", "-cp", f"{BUILT / 'solr'}/*"]
+    return _start(
+        folder, "solr", ["java", *options, str(HERE / "Solr.java"), str(home), str(port)], stdin=subprocess.PIPE
+    )
+
+
+def _start_ckan(folder: Path, port: int, environment: Mapping[str, str], workers: int) -> "subprocess.Popen[bytes]":
+    options = ["--bind", f"127.0.0.1:{port}", "--workers", str(workers), "--threads", "4", "--timeout", "120"]
+    command = [BUILT / "venv" / "bin" / "gunicorn", *options, "--chdir", str(HERE), "wsgi:application"]
+    return _start(folder, "ckan", command, env=environment)
+
+
+def _start(folder: Path, name: str, command: Sequence[Any], **options: Any) -> "subprocess.Popen[bytes]":
+    log: IO[bytes] = (folder / f"{name}.log").open("wb")
+    return subprocess.Popen([str(part) for part in command], stdout=log, stderr=subprocess.STDOUT, **options)
+
+
+@contextmanager
+def _stopped_later(process: "subprocess.Popen[bytes]") -> Iterator[None]:
+    try:
+        yield
+    finally:
+        if process.stdin:
+            process.stdin.close()
+        # PostgreSQL's fast shutdown is SIGINT; the others end on it as well.
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def _wait_for_port(port: int) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            return
+
+
+def _wait_for(address: str, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            urllib.request.urlopen(address, timeout=30).close()
+        except OSError as cause:
+            if time.monotonic() > deadline:
+                raise RuntimeError(log.read_text(errors="replace")[-4000:]) from cause
+            time.sleep(0.2)
+        else:
+            return
