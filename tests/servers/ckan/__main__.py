@@ -6,7 +6,6 @@ from tests.servers.ckan.stack import serving
 
 with serving(port=5000) as ckan:
     print(f"CKAN:  {ckan.url}\nToken: {ckan.token}", flush=True)
-    print(
-        f"\nVAVEN_CKAN_URL={ckan.url} VAVEN_CKAN_TOKEN={ckan.token} vaven publish FILE\n\nCtrl-C ends it.", flush=True
-    )
+    print(f"\nVAVEN_CKAN_URL={ckan.url} VAVEN_CKAN_TOKEN={ckan.token} vaven publish FILE", flush=True)
+    print("\nCtrl-C ends it.", flush=True)
     signal.sigwait({signal.SIGINT, signal.SIGTERM})
