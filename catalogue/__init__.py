@@ -2,5 +2,5 @@
 
 Order inside the room (a module imports only modules to its left):
 i18n, negotiate, problem, chart, figures, downloads, service, sparql, identifiers, feed, throttle, validations, jobs,
-intake, validation, api, pages, app, watch, cli.
+intake, validation, api, pages, app, watch, ckan_commands, cli.
 """

@@ -1,4 +1,4 @@
-"""The command line: `vaven validate | fix | publish | serve | demo | kpis | template`.
+"""The command line: `vaven validate | fix | publish | serve | demo | kpis | template | ckan`.
 
 Exit codes: 0 valid or done, 1 invalid, 2 not checked or wrong use. A file of arguments and printing only.
 """
@@ -84,6 +84,10 @@ def build_parser() -> argparse.ArgumentParser:
     template = add("template", _template, "Write an Excel template of a submission.")
     template.add_argument("file", type=Path, nargs="?", help="where to write it; default vaven-mall.xlsx")
     template.add_argument("--kommun", metavar="CODE", help="fill in the areas of a municipality, e.g. 0180")
+    from vaven.catalogue.ckan_commands import add_commands
+
+    text = "Work with a CKAN instance: check it, push to it, withdraw from it."
+    add_commands(commands.add_parser("ckan", help=text, description=text), language)
     return parser
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from vaven.publisher import ckan
+from vaven.publisher.ckan.run import push_release
 from vaven.publisher.collection import about_from, visible_versions
 from vaven.publisher.describe import catalogue, describe
 from vaven.publisher.emit import emit
@@ -120,8 +120,11 @@ def _publish(
         progress("visible")
         records.show(record)
         progress("in-ckan")
-        result = ckan.push(settings, record) if settings.ckan_url else "not configured"
-        records.note_step(record, "in-ckan", result)
+        result = "not configured"
+        if settings.ckan_url:
+            result = push_release(settings, records, record)
+        else:
+            records.note_step(record, "in-ckan", result)
         progress("done")
         return Published(record.dataset, record.version, is_new, report, result)
 

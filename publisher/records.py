@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import sqlalchemy as sa
 from alembic import command
@@ -84,6 +84,12 @@ class Records:
 
     def close(self) -> None:
         self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def reserve(self, dataset: str, content_sha256: str, source_sha256: str, source_name: str) -> ReleaseRecord:
         """The record for this content: the visible current one when it is the same, else an unseen next version.

@@ -32,6 +32,9 @@ class Settings:
     sparql_graph_url: str = ""
     ckan_url: str = ""
     ckan_token: str = ""
+    ckan_organisation: str = ""
+    ckan_files: str = "link"
+    ckan_rows: bool = True
     query_seconds: float = 30.0
     query_memory_mb: int = 2048
     query_workers: int = 2

@@ -8,8 +8,14 @@ VavenError                  has a message and a `remedy`; command line and pages
 ├── NotPublishable          the submission was checked and may not become a release
 ├── PublishingFailed        a step of publishing could not be done; the same command may be run again
 │   ├── StoreUnavailable
-│   ├── CkanUnreachable
-│   └── CkanRefused
+│   └── CkanError
+│       ├── CkanUnreachable     nobody answers at the address
+│       ├── CkanIncompatible    somebody answers who is no CKAN, or leads elsewhere
+│       ├── CkanAnswerLost      the answer was lost on its way, by a time limit or a proxy; `wait_seconds` if told
+│       ├── CkanNotAllowed      the token is wrong, has expired or may not do that; or the instance only reads
+│       ├── CkanTooLarge        a proxy takes no request as large as that
+│       ├── CkanWithoutSearch   the instance's Solr is away
+│       └── CkanRefused         the instance says no to what was sent
 └── QueryError              a SPARQL query gets no answer
     ├── QuerySyntaxError    line and column where known (400)
     ├── QueryRefused        SERVICE, updates, foreign graphs (403)
@@ -68,11 +74,37 @@ class StoreUnavailable(PublishingFailed):
     pass
 
 
-class CkanUnreachable(PublishingFailed):
+class CkanError(PublishingFailed):
     pass
 
 
-class CkanRefused(PublishingFailed):
+class CkanUnreachable(CkanError):
+    pass
+
+
+class CkanIncompatible(CkanError):
+    pass
+
+
+class CkanAnswerLost(CkanError):
+    def __init__(self, message: str, *, remedy: str = "", wait_seconds: float | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.wait_seconds = wait_seconds
+
+
+class CkanNotAllowed(CkanError):
+    pass
+
+
+class CkanTooLarge(CkanError):
+    pass
+
+
+class CkanWithoutSearch(CkanError):
+    pass
+
+
+class CkanRefused(CkanError):
     pass
 
 

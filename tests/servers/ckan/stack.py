@@ -27,7 +27,8 @@ BUILT = ROOT / "build" / "ckan"
 START_SECONDS = 120.0
 STOP_SECONDS = 20.0
 # Their order counts: the first plugin that knows a dataset type wins.
-PLUGINS = "datastore structured_data dcat dcat_rdf_harvester harvest ckan_harvester scheming_datasets"
+PLUGINS = "datastore structured_data dcat dcat_rdf_harvester harvest ckan_harvester"
+SCHEMING = "scheming_datasets scheming_nerf_index"
 
 
 @dataclass(frozen=True)
@@ -75,31 +76,53 @@ def _install_solr() -> None:
     subprocess.run([*command, f"-DoutputDirectory={target}"], check=True, stdout=subprocess.DEVNULL)
 
 
+@dataclass(frozen=True)
+class Stack:
+    """PostgreSQL, Redis and Solr at work, with an empty CKAN database to copy for each instance."""
+
+    folder: Path
+    ports: Mapping[str, int]
+
+    @contextmanager
+    def serving(
+        self, *, plugins: str = PLUGINS, more: Sequence[str] = (), port: int = 0, workers: int = 2
+    ) -> Iterator[Ckan]:
+        """A CKAN of its own on this stack. `more` are lines of configuration."""
+        port = port or _free_port()
+        with socket.socket() as probe:
+            # Whoever has the port already would answer in our stead.
+            probe.bind(("127.0.0.1", port))
+        folder = self.folder / f"ckan-{port}"
+        environment = _configure(folder, {**self.ports, "ckan": port}, plugins, more)
+        for name in ("ckan", "datastore"):
+            _sql(self.ports["postgres"], "postgres", f"CREATE DATABASE {name}_{port} OWNER ckan TEMPLATE {name}_0")
+        with _stopped_later(_start_ckan(folder, port, environment, workers)):
+            url = f"http://127.0.0.1:{port}"
+            _wait_for(f"{url}/api/3/action/status_show", folder / "ckan.log")
+            yield Ckan(url, _token(environment), folder, environment)
+
+
 @contextmanager
-def serving(*, plugins: str = PLUGINS, more: Sequence[str] = (), port: int = 0, workers: int = 2) -> Iterator[Ckan]:
-    """A CKAN that answers; everything that it started is stopped at the end, whatever happened. `more` are lines
-    of configuration."""
+def running() -> Iterator[Stack]:
+    """The servers that a CKAN needs; everything that was started is stopped at the end, whatever happened."""
     install()
     with ExitStack() as everything:
         folder = Path(everything.enter_context(tempfile.TemporaryDirectory(prefix="vaven-ckan-")))
         # The database runs as a user of its own, who has to reach its folder below.
         folder.chmod(0o755)
-        ports = {name: _free_port() for name in ("postgres", "redis", "solr")} | {"ckan": port or _free_port()}
+        ports = {name: _free_port() for name in ("postgres", "redis", "solr")}
         for start in (_start_postgres, _start_redis, _start_solr):
             everything.enter_context(_stopped_later(start(folder, ports[start.__name__.removeprefix("_start_")])))
         _wait_for_port(ports["postgres"])
         _wait_for_port(ports["redis"])
-        environment = _configure(folder, ports, plugins, more)
-        _fill_databases(environment, folder, ports["postgres"], plugins)
+        _fill_databases(folder, ports)
         _wait_for(f"http://127.0.0.1:{ports['solr']}/solr/ckan/admin/ping", folder / "solr.log")
-        everything.enter_context(_stopped_later(_start_ckan(folder, ports["ckan"], environment, workers)))
-        url = f"http://127.0.0.1:{ports['ckan']}"
-        _wait_for(f"{url}/api/3/action/status_show", folder / "ckan.log")
-        yield Ckan(url, _token(environment), folder, environment)
+        yield Stack(folder, ports)
 
 
 def _configure(folder: Path, ports: Mapping[str, int], plugins: str, more: Sequence[str]) -> dict[str, str]:
-    (folder / "storage").mkdir()
+    """Write an instance's configuration; returns the environment for its programs."""
+    (folder / "storage").mkdir(parents=True)
     text = (HERE / "ckan.ini").read_text("utf-8").split("\n", 1)[1]
     names = {"secret": secrets.token_hex(16), "storage": folder / "storage", "plugins": plugins, **ports}
     for name, value in {**names, "more": "\n".join(more)}.items():
@@ -117,13 +140,14 @@ def _ckan(environment: Mapping[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def _fill_databases(environment: Mapping[str, str], folder: Path, port: int, plugins: str) -> None:
-    _sql(port, "postgres", "CREATE ROLE reader LOGIN")
-    for name in ("ckan", "datastore"):
-        _sql(port, "postgres", f"CREATE DATABASE {name} OWNER ckan ENCODING 'utf-8' TEMPLATE template0")
+def _fill_databases(folder: Path, ports: Mapping[str, int]) -> None:
+    """The databases of an instance that is never served; the others are copies of them."""
+    environment = _configure(folder / "ckan-0", {**ports, "ckan": 0}, PLUGINS, ())
+    _sql(ports["postgres"], "postgres", "CREATE ROLE reader LOGIN")
+    for name in ("ckan_0", "datastore_0"):
+        _sql(ports["postgres"], "postgres", f"CREATE DATABASE {name} OWNER ckan ENCODING 'utf-8' TEMPLATE template0")
     _ckan(environment, "db", "upgrade")
-    if "datastore" in plugins.split():
-        _sql(port, "datastore", _ckan(environment, "datastore", "set-permissions"))
+    _sql(ports["postgres"], "datastore_0", _ckan(environment, "datastore", "set-permissions"))
 
 
 def _token(environment: Mapping[str, str]) -> str:
@@ -201,8 +225,8 @@ def _stopped_later(process: "subprocess.Popen[bytes]") -> Iterator[None]:
     finally:
         if process.stdin:
             process.stdin.close()
-        # PostgreSQL's fast shutdown is SIGINT; the others end on it as well.
-        process.send_signal(signal.SIGINT)
+        # PostgreSQL takes SIGTERM as the wish to wait for its clients; SIGINT ends it at once.
+        process.send_signal(signal.SIGINT if "postgres" in process.args[0] else signal.SIGTERM)
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
@@ -218,26 +242,19 @@ def _free_port() -> int:
 
 
 def _wait_for_port(port: int) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            if time.monotonic() > deadline:
-                raise
-            time.sleep(0.05)
-        else:
-            return
+    _wait(lambda: socket.create_connection(("127.0.0.1", port), 1).close(), lambda: f"nothing listens on {port}")
 
 
 def _wait_for(address: str, log: Path) -> None:
+    _wait(lambda: urllib.request.urlopen(address, timeout=30).close(), lambda: log.read_text(errors="replace")[-4000:])
+
+
+def _wait(attempt: Callable[[], None], why: Callable[[], str]) -> None:
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            urllib.request.urlopen(address, timeout=30).close()
+            return attempt()
         except OSError as cause:
             if time.monotonic() > deadline:
-                raise RuntimeError(log.read_text(errors="replace")[-4000:]) from cause
-            time.sleep(0.2)
-        else:
-            return
+                raise RuntimeError(why()) from cause
+            time.sleep(0.1)

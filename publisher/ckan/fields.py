@@ -1,0 +1,75 @@
+"""Our metadata fields on CKAN (fields.csv): where they belong, their kind, their names, and the schema made of them."""
+
+import csv
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+# ckanext-scheming's presets by kind. A text in two languages is kept as JSON by a preset of scheming's own, so that
+# the schema works without ckanext-fluent, whose field names and JSON form these are.
+PRESETS: dict[str, dict[str, Any]] = {
+    "text": {},
+    "date": {"preset": "date"},
+    "list": {"preset": "multiple_text", "validators": "ignore_missing scheming_multiple_text"},
+    "languages": {"preset": "json_object", "validators": "ignore_missing scheming_valid_json_object"},
+}
+# Fields that CKAN has of its own come with scheming's presets or CKAN's forms.
+CORE: dict[str, dict[str, Any]] = {
+    "title": {"preset": "title", "required": True},
+    "name": {"preset": "dataset_slug"},
+    "notes": {"form_snippet": "markdown.html"},
+    "tag_string": {"preset": "tag_string_autocomplete"},
+    "license_id": {"form_snippet": "license.html"},
+    "owner_org": {"preset": "dataset_organization"},
+    "url": {"display_snippet": "link.html"},
+    "maintainer_email": {"display_snippet": "email.html"},
+    "format": {"preset": "resource_format_autocomplete"},
+}
+UPLOAD = {"preset": "resource_url_upload"}
+
+
+@dataclass(frozen=True)
+class Field:
+    """`place` is dataset or resource; `kind` is core (CKAN's own), text, date, list, or languages (a text or a list
+    by language)."""
+
+    place: str
+    name: str
+    kind: str
+    labels: Mapping[str, str]
+    helps: Mapping[str, str]
+
+
+@cache
+def fields(place: str) -> tuple[Field, ...]:
+    text = (files(__package__) / "fields.csv").read_text("utf-8")
+    return tuple(_field(row) for row in csv.DictReader(text.splitlines()) if row["place"] == place)
+
+
+def _field(row: Mapping[str, str]) -> Field:
+    labels, helps = ({language: row[f"{what}_{language}"] for language in ("sv", "en")} for what in ("label", "help"))
+    return Field(row["place"], row["name"], row["kind"], labels, {k: text for k, text in helps.items() if text})
+
+
+def scheming_schema() -> dict[str, Any]:
+    """A dataset schema for ckanext-scheming (version 2 of its format) that shows every field of ours as it is."""
+    return {
+        "scheming_version": 2,
+        "dataset_type": "dataset",
+        "about": "Väven: social-impact KPIs of neighbourhoods",
+        "dataset_fields": [_described(field) for field in fields("dataset")],
+        "resource_fields": [_described(field) for field in fields("resource")],
+    }
+
+
+def _described(field: Field) -> dict[str, Any]:
+    found: dict[str, Any] = {"field_name": field.name, "label": dict(field.labels)}
+    if field.kind == "core":
+        found |= UPLOAD if (field.place, field.name) == ("resource", "url") else CORE.get(field.name, {})
+    else:
+        found |= PRESETS[field.kind]
+        if field.name.endswith(("uri", "_url", "license")):
+            found["display_snippet"] = "link.html"
+    return found | ({"help_text": dict(field.helps)} if field.helps else {})
