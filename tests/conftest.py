@@ -17,6 +17,8 @@ from typing import Any
 import openpyxl
 import pytest
 
+from tests.servers.ckan.stack import PLUGINS, SCHEMING, Ckan, Stack, running
+
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 VAVEN = Path(sys.executable).with_name("vaven")
@@ -102,6 +104,29 @@ def whole_way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     assert done.returncode == 0, done.stdout + done.stderr
     with Serving(home, port, settings) as site:
         yield site
+
+
+@pytest.fixture(scope="session")
+def ckan_stack() -> Iterator[Stack]:
+    with running() as stack:
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def plain_ckan(ckan_stack: Stack) -> Iterator[Ckan]:
+    """A CKAN as most are: no schema of ours."""
+    with ckan_stack.serving() as ckan:
+        yield ckan
+
+
+@pytest.fixture(scope="session")
+def ckan(ckan_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ckan]:
+    """A CKAN that has our dataset schema (ckanext-scheming), as `vaven ckan schema` writes it."""
+    schema = tmp_path_factory.mktemp("scheming") / "vaven.json"
+    assert vaven("ckan", "schema", "--output", schema).returncode == 0
+    more = [f"scheming.dataset_schemas = {schema.as_uri()}"]
+    with ckan_stack.serving(plugins=f"{PLUGINS} {SCHEMING}", more=more) as ckan:
+        yield ckan
 
 
 @pytest.fixture(scope="session")

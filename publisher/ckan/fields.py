@@ -16,18 +16,18 @@ PRESETS: dict[str, dict[str, Any]] = {
     "languages": {"preset": "json_object", "validators": "ignore_missing scheming_valid_json_object"},
 }
 # Fields that CKAN has of its own come with scheming's presets or CKAN's forms.
-CORE: dict[str, dict[str, Any]] = {
-    "title": {"preset": "title", "required": True},
-    "name": {"preset": "dataset_slug"},
-    "notes": {"form_snippet": "markdown.html"},
-    "tag_string": {"preset": "tag_string_autocomplete"},
-    "license_id": {"form_snippet": "license.html"},
-    "owner_org": {"preset": "dataset_organization"},
-    "url": {"display_snippet": "link.html"},
-    "maintainer_email": {"display_snippet": "email.html"},
-    "format": {"preset": "resource_format_autocomplete"},
+CORE: dict[tuple[str, str], dict[str, Any]] = {
+    ("dataset", "title"): {"preset": "title", "required": True},
+    ("dataset", "name"): {"preset": "dataset_slug"},
+    ("dataset", "notes"): {"form_snippet": "markdown.html"},
+    ("dataset", "tag_string"): {"preset": "tag_string_autocomplete"},
+    ("dataset", "license_id"): {"form_snippet": "license.html"},
+    ("dataset", "owner_org"): {"preset": "dataset_organization"},
+    ("dataset", "url"): {"display_snippet": "link.html"},
+    ("dataset", "maintainer_email"): {"display_snippet": "email.html"},
+    ("resource", "url"): {"preset": "resource_url_upload"},
+    ("resource", "format"): {"preset": "resource_format_autocomplete"},
 }
-UPLOAD = {"preset": "resource_url_upload"}
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def scheming_schema() -> dict[str, Any]:
 def _described(field: Field) -> dict[str, Any]:
     found: dict[str, Any] = {"field_name": field.name, "label": dict(field.labels)}
     if field.kind == "core":
-        found |= UPLOAD if (field.place, field.name) == ("resource", "url") else CORE.get(field.name, {})
+        found |= CORE.get((field.place, field.name), {})
     else:
         found |= PRESETS[field.kind]
         if field.name.endswith(("uri", "_url", "license")):

@@ -242,7 +242,7 @@ def _put_rows(
     resource = listed[i]
     if "id" not in resource:
         resource = site.write("resource_create", package_id=there["id"], **resource)
-    path = storage.local(dataset.name, dataset.version, f"{ROWS_TABLE}.parquet")
+    path = storage.local(dataset.name, dataset.version, ROWS_FILE)
     put_rows(site, resource["id"], ROWS_TABLE, path, is_new=not resource.get("datastore_active"))
     return {**resource, "rows_sha256": dataset.resources[i]["hash"], "datastore_active": True}
 

@@ -1,11 +1,22 @@
-"""`make ckan`: a real CKAN to look at, until Ctrl-C. Prints its address and a sysadmin's token."""
+"""`make ckan`: a real CKAN to look at, with our dataset schema, until Ctrl-C. Prints its address and a token."""
 
+import contextlib
+import json
 import signal
+import sys
 
-from tests.servers.ckan.stack import running
+from tests.servers.ckan.stack import PLUGINS, SCHEMING, running
+from vaven.publisher.ckan.fields import scheming_schema
 
-with running() as stack, stack.serving(port=5000) as ckan:
-    print(f"CKAN:  {ckan.url}\nToken: {ckan.token}", flush=True)
-    print(f"\nVAVEN_CKAN_URL={ckan.url} VAVEN_CKAN_TOKEN={ckan.token} vaven publish FILE", flush=True)
-    print("\nCtrl-C ends it.", flush=True)
-    signal.sigwait({signal.SIGINT, signal.SIGTERM})
+# Ended politely, it stops what it started.
+signal.signal(signal.SIGTERM, lambda *_: sys.exit())
+with running() as stack:
+    schema = stack.folder / "vaven.json"
+    schema.write_text(json.dumps(scheming_schema()), "utf-8")
+    more = [f"scheming.dataset_schemas = {schema.as_uri()}"]
+    with stack.serving(plugins=f"{PLUGINS} {SCHEMING}", more=more, port=5000) as ckan:
+        print(f"CKAN:  {ckan.url}\nToken: {ckan.token}", flush=True)
+        print(f"\nVAVEN_CKAN_URL={ckan.url} VAVEN_CKAN_TOKEN={ckan.token} vaven publish FILE", flush=True)
+        print("\nCtrl-C ends it.", flush=True)
+        with contextlib.suppress(KeyboardInterrupt):
+            signal.pause()

@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 HERE = Path(__file__).parent
 ROOT = HERE.parent.parent.parent
@@ -82,24 +82,34 @@ class Stack:
 
     folder: Path
     ports: Mapping[str, int]
+    secret: str
+    token: str
 
     @contextmanager
     def serving(
-        self, *, plugins: str = PLUGINS, more: Sequence[str] = (), port: int = 0, workers: int = 2
+        self,
+        *,
+        plugins: str = PLUGINS,
+        more: Sequence[str] = (),
+        port: int = 0,
+        workers: int = 2,
+        database: "Ckan | None" = None,
     ) -> Iterator[Ckan]:
-        """A CKAN of its own on this stack. `more` are lines of configuration."""
+        """A CKAN of its own on this stack, or another one over the `database` of one that was started before. `more`
+        are lines of configuration, which win over ckan.ini's."""
         port = port or _free_port()
         with socket.socket() as probe:
             # Whoever has the port already would answer in our stead.
             probe.bind(("127.0.0.1", port))
         folder = self.folder / f"ckan-{port}"
-        environment = _configure(folder, {**self.ports, "ckan": port}, plugins, more)
-        for name in ("ckan", "datastore"):
-            _sql(self.ports["postgres"], "postgres", f"CREATE DATABASE {name}_{port} OWNER ckan TEMPLATE {name}_0")
+        environment = _configure(folder, {**self.ports, "ckan": port}, self.secret, plugins, more, database)
+        if not database:
+            for name in ("ckan", "datastore"):
+                _sql(self.ports["postgres"], "postgres", f"CREATE DATABASE {name}_{port} OWNER ckan TEMPLATE {name}_0")
         with _stopped_later(_start_ckan(folder, port, environment, workers)):
             url = f"http://127.0.0.1:{port}"
             _wait_for(f"{url}/api/3/action/status_show", folder / "ckan.log")
-            yield Ckan(url, _token(environment), folder, environment)
+            yield Ckan(url, self.token, folder, environment)
 
 
 @contextmanager
@@ -115,16 +125,27 @@ def running() -> Iterator[Stack]:
             everything.enter_context(_stopped_later(start(folder, ports[start.__name__.removeprefix("_start_")])))
         _wait_for_port(ports["postgres"])
         _wait_for_port(ports["redis"])
-        _fill_databases(folder, ports)
+        secret = secrets.token_hex(16)
+        token = _fill_databases(folder, ports, secret)
         _wait_for(f"http://127.0.0.1:{ports['solr']}/solr/ckan/admin/ping", folder / "solr.log")
-        yield Stack(folder, ports)
+        yield Stack(folder, ports, secret, token)
 
 
-def _configure(folder: Path, ports: Mapping[str, int], plugins: str, more: Sequence[str]) -> dict[str, str]:
+def _configure(
+    folder: Path,
+    ports: Mapping[str, int],
+    secret: str,
+    plugins: str,
+    more: Sequence[str] = (),
+    database: Ckan | None = None,
+) -> dict[str, str]:
     """Write an instance's configuration; returns the environment for its programs."""
     (folder / "storage").mkdir(parents=True)
     text = (HERE / "ckan.ini").read_text("utf-8").split("\n", 1)[1]
-    names = {"secret": secrets.token_hex(16), "storage": folder / "storage", "plugins": plugins, **ports}
+    base = database.url.rsplit(":", 1)[1] if database else str(ports["ckan"])
+    names = {"secret": secret, "database": base, "storage": folder / "storage", "plugins": plugins, **ports}
+    given = {line.partition(" =")[0] for line in more}
+    text = "".join(line for line in text.splitlines(True) if line.partition(" =")[0] not in given)
     for name, value in {**names, "more": "\n".join(more)}.items():
         text = text.replace(f"{{{name}}}", str(value))
     (folder / "ckan.ini").write_text(text, "utf-8")
@@ -140,21 +161,19 @@ def _ckan(environment: Mapping[str, str], *arguments: str) -> str:
     return done.stdout
 
 
-def _fill_databases(folder: Path, ports: Mapping[str, int]) -> None:
-    """The databases of an instance that is never served; the others are copies of them."""
-    environment = _configure(folder / "ckan-0", {**ports, "ckan": 0}, PLUGINS, ())
+def _fill_databases(folder: Path, ports: Mapping[str, int], secret: str) -> str:
+    """The databases of an instance that is never served; the others are copies of them, with its sysadmin, whose
+    token is returned."""
+    environment = _configure(folder / "ckan-0", {**ports, "ckan": 0}, secret, PLUGINS)
     _sql(ports["postgres"], "postgres", "CREATE ROLE reader LOGIN")
     for name in ("ckan_0", "datastore_0"):
         _sql(ports["postgres"], "postgres", f"CREATE DATABASE {name} OWNER ckan ENCODING 'utf-8' TEMPLATE template0")
     _ckan(environment, "db", "upgrade")
     _sql(ports["postgres"], "datastore_0", _ckan(environment, "datastore", "set-permissions"))
-
-
-def _token(environment: Mapping[str, str]) -> str:
-    name, password = "vaven", secrets.token_urlsafe(12)
-    _ckan(environment, "user", "add", name, "email=vaven@example.org", f"password={password}")
-    _ckan(environment, "sysadmin", "add", name)
-    return _ckan(environment, "user", "token", "add", name, "test", "-q").strip().splitlines()[-1].strip()
+    user, password = "vaven", secrets.token_urlsafe(12)
+    _ckan(environment, "user", "add", user, "email=vaven@example.org", f"password={password}")
+    _ckan(environment, "sysadmin", "add", user)
+    return _ckan(environment, "user", "token", "add", user, "test", "-q").strip().splitlines()[-1].strip()
 
 
 def _sql(port: int, database: str, text: str) -> None:
@@ -214,8 +233,10 @@ def _start_ckan(folder: Path, port: int, environment: Mapping[str, str], workers
 
 
 def _start(folder: Path, name: str, command: Sequence[Any], **options: Any) -> "subprocess.Popen[bytes]":
-    log: IO[bytes] = (folder / f"{name}.log").open("wb")
-    return subprocess.Popen([str(part) for part in command], stdout=log, stderr=subprocess.STDOUT, **options)
+    # The kernel ends a server whose starter was killed and could not.
+    command = ["setpriv", "--pdeathsig", "INT", *map(str, command)]
+    with (folder / f"{name}.log").open("wb") as log:
+        return subprocess.Popen(command, stdout=log, stderr=subprocess.STDOUT, **options)
 
 
 @contextmanager
@@ -226,7 +247,7 @@ def _stopped_later(process: "subprocess.Popen[bytes]") -> Iterator[None]:
         if process.stdin:
             process.stdin.close()
         # PostgreSQL takes SIGTERM as the wish to wait for its clients; SIGINT ends it at once.
-        process.send_signal(signal.SIGINT if "postgres" in process.args[0] else signal.SIGTERM)
+        process.send_signal(signal.SIGINT if any("postgres" in part for part in process.args) else signal.SIGTERM)
         try:
             process.wait(STOP_SECONDS)
         except subprocess.TimeoutExpired:
