@@ -124,8 +124,8 @@ def test_publishing_with_a_ckan_puts_the_sample_there(tmp_path: Path, plain_ckan
         found = there.action.package_show(id=SLUG)
         assert (found["state"], found["title"], found["version"]) == ("active", about["title"]["sv"], "1")
         extras = {extra["key"]: extra["value"] for extra in found["extras"]}
-        assert json.loads(extras["title_translated"]) == about["title"]
-        assert json.loads(extras["notes_translated"]) == about["description"]
+        assert (extras["title_en"], extras["notes_en"]) == (about["title"]["en"], about["description"]["en"])
+        assert json.loads(extras["keywords_en"]) == about["keywords"]["en"]
         assert found["organization"]["title"] == "Den sociala väven"
         assert "trygghet" in {group["name"] for group in found["groups"]}
         for words in ("Ohälsotal", "Sick-leave", "trygg mörkrets", "safe outdoors"):
@@ -175,7 +175,7 @@ def test_our_schema_shows_every_field_and_nothing_is_lost(home: Settings, ckan: 
     assert vaven("ckan", "push", environment=settings_for(home, ckan)).returncode == 0
     with remote(ckan) as there:
         found = there.action.package_show(id=SLUG)
-    assert found["title_translated"]["en"] == "Neighbourhoods in three municipalities – example"
+    assert found["title_en"] == found["title_translated"]["en"] == "Neighbourhoods in three municipalities – example"
     assert not found.get("extras")
     assert len(found["kpis"]) == 12
 

@@ -69,7 +69,7 @@ def dataset_of(settings: Settings, record: ReleaseRecord, versions: Sequence[int
     }
     themes = tuple(t for t in register.themes() if any(register.kpis()[k].theme == t for k in manifest["kpis"]))
     values["theme"] = sorted({register.themes()[theme].data_theme for theme in themes})
-    files = [file for file in manifest["files"] if file["name"].endswith(LISTED)]
+    files = sorted((f for f in manifest["files"] if f["name"].endswith(LISTED)), key=_rank)
     return CkanDataset(
         name=record.dataset,
         version=record.version,
@@ -78,6 +78,14 @@ def dataset_of(settings: Settings, record: ReleaseRecord, versions: Sequence[int
         themes=themes,
         resources=tuple(_resource(settings, record, about, file) for file in files),
     )
+
+
+def _rank(file: Mapping[str, Any]) -> tuple[int, int, str]:
+    """What people want first: the observations before the rest, the workbook before what programs read."""
+    stem, _, ending = file["name"].partition(".")
+    order = ("xlsx", "csv", "parquet", "ttl")
+    place = order.index(ending) if ending in order else len(order)
+    return (0 if stem == "observations" else 2 if stem == "metadata" else 1), place, file["name"]
 
 
 def _organisation(settings: Settings, about: About) -> Organisation:
@@ -94,6 +102,9 @@ def _words(about: About) -> dict[str, Any]:
     return {
         "title": titles.get("sv") or titles.get("en") or about.slug,
         "notes": notes.get("sv") or notes.get("en") or about.slug,
+        "title_en": titles.get("en"),
+        "notes_en": notes.get("en"),
+        "keywords_en": keywords.get("en"),
         "title_translated": titles,
         "notes_translated": notes,
         "tags_translated": keywords,
@@ -129,7 +140,7 @@ def _extent(iris: Iris, manifest: Mapping[str, Any]) -> dict[str, Any]:
         else "http://publications.europa.eu/resource/authority/country/SWE",
         "municipalities": [iris.area("kommun", code) for code in kommuner],
         "kpis": [iris.kpi(kpi.id) for kpi in kpis],
-        "kpi_names": {language: [kpi.text(language) for kpi in kpis] for language in LANGUAGES},
+        **{f"kpi_names_{language}": [kpi.text(language) for kpi in kpis] for language in LANGUAGES},
         "observations": str(manifest["rows"]["observations"]),
     }
 
@@ -144,6 +155,7 @@ def _resource(settings: Settings, record: ReleaseRecord, about: About, file: Map
         "file": file["name"],
         "url": f"{address}/{file['name']}",
         "name": names["sv"],
+        "name_en": names["en"],
         "name_translated": names,
         "format": FORMATS[ending],
         "mimetype": file["media_type"],
@@ -168,7 +180,8 @@ def _table_name(stem: str, language: str) -> str:
 def shaped(dataset: CkanDataset, abilities: Abilities, groups: frozenset[str]) -> dict[str, Any]:
     """The dataset as package_create takes it on this instance, but for its resources, in those of its groups that
     are there. What the instance's schema
-    knows stands in a field of its own; the rest goes into extras, lists and languages as JSON."""
+    knows stands in a field of its own; the rest goes into extras, lists as JSON. A value by language is for schemas
+    only: single languages have fields of their own."""
     known = abilities.schema["dataset"] if abilities.schema else frozenset()
     found: dict[str, Any] = {
         "owner_org": dataset.organisation.name,
@@ -181,26 +194,21 @@ def shaped(dataset: CkanDataset, abilities: Abilities, groups: frozenset[str]) -
             continue
         if field.kind == "core" or field.name in known:
             found[field.name] = value
-        else:
+        elif field.kind != "languages":
             extras[field.name] = _text(value)
     found["tags"] = [{"name": name} for name in _tags(dataset.values.get("tags_translated", {}))]
     return found | {"extras": [{"key": key, "value": value} for key, value in sorted(extras.items())]}
 
 
 def shaped_resource(resource: Values, abilities: Abilities) -> dict[str, Any]:
-    """A resource as this instance takes it. Fields that no schema knows may stand beside CKAN's own, as texts; but
-    one by language would be taken for a text by ckanext-dcat, so its English goes into a field named for it."""
+    """A resource as this instance takes it. Fields that no schema knows may stand beside CKAN's own, as texts, but for
+    those by language, which ckanext-dcat would take for one text."""
     known = abilities.schema["resource"] if abilities.schema else frozenset()
-    found = {}
-    for field in fields("resource"):
-        if value := resource.get(field.name):
-            if field.name in known or field.kind == "core":
-                found[field.name] = value
-            elif field.kind == "languages":
-                found[field.name.replace("_translated", "_en")] = value["en"]
-            else:
-                found[field.name] = _text(value)
-    return found
+    return {
+        field.name: resource[field.name] if field.name in known or field.kind == "core" else _text(resource[field.name])
+        for field in fields("resource")
+        if resource.get(field.name) and (field.kind != "languages" or field.name in known)
+    }
 
 
 def _text(value: Any) -> str:
@@ -268,5 +276,5 @@ def as_text(value: Any) -> str | None:
 def fields_kept(abilities: Abilities) -> tuple[list[Field], list[Field]]:
     """Our fields by where they go on an instance: in fields of their own, and among the extras."""
     known = abilities.schema["dataset"] if abilities.schema else frozenset()
-    ours = [f for f in fields("dataset") if f.kind != "core"]
+    ours = [f for f in fields("dataset") if f.kind != "core" and (f.kind != "languages" or f.name in known)]
     return [f for f in ours if f.name in known], [f for f in ours if f.name not in known]

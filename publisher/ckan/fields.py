@@ -8,12 +8,17 @@ from importlib.resources import files
 from typing import Any
 
 # ckanext-scheming's presets by kind. A text in two languages is kept as JSON by a preset of scheming's own, so that
-# the schema works without ckanext-fluent, whose field names and JSON form these are.
+# the schema works without ckanext-fluent, whose field names and JSON form these are. It is for programs (ckanext-dcat
+# reads it); people see the fields of single languages beside it.
 PRESETS: dict[str, dict[str, Any]] = {
     "text": {},
     "date": {"preset": "date"},
     "list": {"preset": "multiple_text", "validators": "ignore_missing scheming_multiple_text"},
-    "languages": {"preset": "json_object", "validators": "ignore_missing scheming_valid_json_object"},
+    "languages": {
+        "preset": "json_object",
+        "validators": "ignore_missing scheming_valid_json_object",
+        "display_snippet": None,
+    },
 }
 # Fields that CKAN has of its own come with scheming's presets or CKAN's forms.
 CORE: dict[tuple[str, str], dict[str, Any]] = {

@@ -1,5 +1,6 @@
 """A CKAN instance behind its Action API: calls that say clearly what went wrong, and what the instance can do."""
 
+import ast
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -165,15 +166,16 @@ class Site:
             ) from cause
 
     def _odd(self, action: str, text: str) -> Exception:
-        """What stands behind an answer that ckanapi has no error for: [address, status, body]."""
-        if "Search Connection Error" in text:
+        """What stands behind an answer that ckanapi has no error for; it gives address, status and body as text."""
+        _, status, body = ast.literal_eval(text)
+        if "Search Connection Error" in body:
             return _without_search(self.url, action)
-        if ", 404, " in text or ", 200, " in text:
+        if status < 500 and not body.startswith(("{", '"')):
             return _no_ckan(self.url)
-        if ", 400, " in text and "not known" in text:
+        if status == 400 and "not known" in body:
             unknown: Exception = NotFound(f"Action {action} is not known")
             return unknown
-        return CkanRefused(f"CKAN failed in {action}: {text[:300]}", remedy="See CKAN's log, then push again.")
+        return CkanRefused(f"CKAN failed in {action}: {status} {body[:300]}", remedy="See CKAN's log, then push again.")
 
     @cached_property
     def abilities(self) -> Abilities:

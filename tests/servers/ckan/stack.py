@@ -227,7 +227,18 @@ def _start_solr(folder: Path, port: int) -> "subprocess.Popen[bytes]":
 
 
 def _start_ckan(folder: Path, port: int, environment: Mapping[str, str], workers: int) -> "subprocess.Popen[bytes]":
-    options = ["--bind", f"127.0.0.1:{port}", "--workers", str(workers), "--threads", "4", "--timeout", "120"]
+    options = [
+        "--bind",
+        f"127.0.0.1:{port}",
+        "--workers",
+        str(workers),
+        "--threads",
+        "4",
+        "--timeout",
+        "120",
+        "--graceful-timeout",
+        "3",
+    ]
     command = [BUILT / "venv" / "bin" / "gunicorn", *options, "--chdir", str(HERE), "wsgi:application"]
     return _start(folder, "ckan", command, env=environment)
 
