@@ -94,6 +94,8 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
     )
     if not settings.base_iri.endswith("/"):
         raise BadSettings(f"VAVEN_BASE_IRI is {settings.base_iri!r}.", remedy="It must end with a slash.")
+    if settings.ckan_files not in ("link", "upload"):
+        raise BadSettings(f"VAVEN_CKAN_FILES is {settings.ckan_files!r}.", remedy="It must be link or upload.")
     return settings
 
 
@@ -110,7 +112,18 @@ def _thresholds(given: Mapping[str, Any]) -> Thresholds:
 
 def _convert(owner: type, name: str, value: Any, prefix: str) -> Any:
     kind = type(getattr(owner, name))
+    if kind is bool:
+        return _flag(f"{prefix}{name.upper()}", value)
     try:
         return Path(value) if issubclass(kind, Path) else kind(value)
     except (TypeError, ValueError) as cause:
         raise BadSettings(f"{prefix}{name.upper()} is {value!r}.", remedy=f"It must be a {kind.__name__}.") from cause
+
+
+def _flag(name: str, value: Any) -> bool:
+    """A switch as people write it in an environment; TOML has words of its own."""
+    words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    found = words.get(str(value).lower())
+    if found is None:
+        raise BadSettings(f"{name} is {value!r}.", remedy="It must be true or false.")
+    return found
