@@ -1,34 +1,61 @@
-"""The DCAT feed of the whole catalogue, for portals that harvest it."""
+"""The DCAT feed of the catalogue, for portals that harvest it: whole or by page, in the forms that they read.
 
-from collections.abc import Callable
+Sveriges dataportal reads RDF/XML from one address and follows no pages, so the whole is what an address without
+`page` gives. ckanext-dcat follows hydra:next from page to page.
+"""
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
-from rdflib import Graph, URIRef
+from rdflib import DCTERMS, FOAF, RDF, Graph, Literal, Namespace, URIRef
 from rdflib.term import Node
 
 from vaven.catalogue.negotiate import RDF_FORMATS, choose, see_other
 from vaven.catalogue.problem import problem
 from vaven.publisher.collection import Collection
-from vaven.publisher.describe import catalogue
+from vaven.publisher.distributions import DCAT, MEDIA_TYPES, SPARQL_RESULTS
+from vaven.publisher.lineage import Lineage
+from vaven.publisher.listing import catalogue
 from vaven.vocab.concepts import new_graph
 from vaven.vocab.iris import NAMESPACES, Iris
 
 SERIALISERS = {"ttl": "turtle", "jsonld": "json-ld", "nt": "nt", "rdf": "xml"}
+# DCAT-AP 3 as it is, or with the media types as literals that the table of the Swedish profile names.
+PROFILES = ("dcat-ap", "dcat-ap-se")
 KEPT_RECORDS = 1_000
+KEPT_ANSWERS = 32
+# As many as ckanext-dcat has on a page.
+PAGE = 100
+HYDRA = Namespace(NAMESPACES["hydra"])
 # What belongs to a catalogue record; the cube, its areas and their history are reached from the dataset itself.
+# Versions are named but not described: a harvester takes every dcat:Dataset in the feed for one to list.
 FOLLOWED = frozenset(
     URIRef(NAMESPACES[prefix] + name)
-    for prefix, name in (
-        ("dcat", "dataset"),
-        ("dcat", "service"),
-        ("dcat", "distribution"),
-        ("dcat", "contactPoint"),
-        ("dcterms", "publisher"),
-        ("dcterms", "temporal"),
-        ("spdx", "checksum"),
-    )
+    for prefix, names in {
+        "dcat": ("dataset", "service", "distribution", "contactPoint", "accessService"),
+        "dcterms": ("publisher", "creator", "temporal", "spatial", "provenance", "conformsTo"),
+        "spdx": ("checksum",),
+    }.items()
+    for name in names
 )
+Record = Callable[[str, int], Graph]
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a harvester asks for: the ending of the form, a profile, and a page from 1 on, None for the whole."""
+
+    ending: str
+    profile: str
+    page: int | None
+
+    def address(self, iris: Iris, page: int) -> str:
+        given = {"page": page} | ({"profile": self.profile} if self.profile != PROFILES[0] else {})
+        return f"{iris.base}catalog.{self.ending}?{urlencode(given)}"
 
 
 def blueprint(collection: Collection, iris: Iris) -> Blueprint:
@@ -37,6 +64,10 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
     @lru_cache(maxsize=KEPT_RECORDS)
     def record(slug: str, version: int) -> Graph:
         return _record(collection, iris, slug, version)
+
+    @lru_cache(maxsize=KEPT_ANSWERS)
+    def text(state: str, wanted: Wanted) -> str:
+        return feed(collection.lineages(), iris, record, wanted).serialize(format=SERIALISERS[wanted.ending])
 
     @pages.get("/catalog")
     def negotiated() -> Response:
@@ -49,24 +80,78 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
         return answer
 
     @pages.get("/catalog.<any(ttl, jsonld, nt, rdf):ending>")
-    def whole(ending: str) -> Response:
-        text = feed(collection, iris, record).serialize(format=SERIALISERS[ending])
-        answer = Response(text, mimetype=RDF_FORMATS[ending])
+    def document(ending: str) -> Response:
+        wanted = _wanted(ending, len(collection.visible()))
+        if isinstance(wanted, Response):
+            return wanted
+        state = collection.state()
+        answer = Response(mimetype=RDF_FORMATS[ending])
         answer.headers["Access-Control-Allow-Origin"] = "*"
-        answer.add_etag()
-        answer.make_conditional(request)
+        answer.set_etag(hashlib.sha256(f"{state}\0{wanted}".encode()).hexdigest()[:32])
+        if request.if_none_match.contains(answer.get_etag()[0] or ""):
+            answer.status_code = 304
+        else:
+            answer.set_data(text(state, wanted))
         return answer
 
     return pages
 
 
-def feed(collection: Collection, iris: Iris, record: Callable[[str, int], Graph]) -> Graph:
-    """The catalogue with the DCAT record of every current release."""
-    datasets = collection.datasets()
-    whole = catalogue(iris, {d.slug: d.current.about for d in datasets})
-    for dataset in datasets:
-        whole += record(dataset.slug, dataset.current.version)
-    return whole
+def _wanted(ending: str, count: int) -> Wanted | Response:
+    """What the request asks for, or the problem with it."""
+    profile, page = request.args.get("profile", PROFILES[0]), request.args.get("page")
+    if profile not in PROFILES:
+        return problem(400, "Unknown profile", f"profile may be {' or '.join(PROFILES)}.")
+    if page is None:
+        return Wanted(ending, profile, None)
+    if not (page.isascii() and page.isdecimal() and int(page)):
+        return problem(400, "Not a page", "page is a number from 1 on.")
+    last = max(1, -(-count // PAGE))
+    if int(page) > last:
+        return problem(404, "No such page", f"The last page is {last}.")
+    return Wanted(ending, profile, int(page))
+
+
+def feed(listed: Sequence[Lineage], iris: Iris, record: Record, wanted: Wanted) -> Graph:
+    """The catalogue, or one page of it, with the DCAT record of every current release."""
+    shown = [lineage for lineage in listed if lineage.current is not None]
+    part = shown if wanted.page is None else shown[PAGE * (wanted.page - 1) : PAGE * wanted.page]
+    whole = catalogue(iris, part)
+    for lineage in part:
+        whole += record(lineage.slug, lineage.current or 0)
+    found = _reachable(whole, URIRef(iris.catalogue), new_graph(iris))
+    for node, name in list(found.subject_objects(FOAF.name)):
+        # A name is the same in every language, but a portal in English looks for its own tag only.
+        found.add((node, FOAF.name, Literal(str(name), lang="en")))
+    if wanted.page is not None:
+        _add_page(found, iris, wanted, len(shown))
+    if wanted.profile == "dcat-ap-se":
+        _write_media_types(found)
+    return found
+
+
+def _add_page(graph: Graph, iris: Iris, wanted: Wanted, count: int) -> None:
+    """Paging as ckanext-dcat reads it: hydra:PagedCollection with the names of either draft of Hydra."""
+    page, last = wanted.page or 1, max(1, -(-count // PAGE))
+    node = URIRef(wanted.address(iris, page))
+    for kind in (HYDRA.PagedCollection, HYDRA.PartialCollectionView):
+        graph.add((node, RDF.type, kind))
+    around = {"first": 1, "last": last} | ({"previous": page - 1} if page > 1 else {})
+    for name, number in (around | ({"next": page + 1} if page < last else {})).items():
+        for predicate in (HYDRA[name], HYDRA[f"{name}Page"]):
+            graph.add((node, predicate, URIRef(wanted.address(iris, number))))
+    graph.add((node, HYDRA.totalItems, Literal(count)))
+    graph.add((node, HYDRA.itemsPerPage, Literal(PAGE)))
+
+
+def _write_media_types(graph: Graph) -> None:
+    """Formats as the Swedish profile's table has them: text/csv, and application/n-triples+gzip for what is packed."""
+    for node in set(graph.subjects(DCTERMS.format)):
+        kind = str(graph.value(node, DCAT.mediaType) or "").removeprefix(MEDIA_TYPES)
+        packed = str(graph.value(node, DCAT.compressFormat) or "").rpartition("/")[2]
+        if not kind and graph.value(node, DCTERMS.format) == SPARQL_RESULTS:
+            kind = "application/sparql-results+json"
+        graph.set((node, DCTERMS.format, Literal(f"{kind}+{packed}" if packed else kind)))
 
 
 def _record(collection: Collection, iris: Iris, slug: str, version: int) -> Graph:

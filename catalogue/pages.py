@@ -11,7 +11,7 @@ from vaven.catalogue.downloads import table_response
 from vaven.publisher.collection import AreaEntry, Collection, Dataset, ReleaseEntry
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
 from vaven.schemas.standard import standard
-from vaven.vocab import register
+from vaven.vocab import concordance, register
 from vaven.vocab.areas import areas as official_areas
 from vaven.vocab.messages import messages
 from vaven.vocab.register import Kpi
@@ -177,7 +177,7 @@ def _kpi_page(collection: Collection, kpi: Kpi) -> str:
         greatest=max((found.point.value or 0.0 for _, found in ranked), default=0.0),
         is_positive=all((found.point.value or 0.0) >= 0 for _, found in ranked),
         titles=titles,
-        matches=[m for m in kpi.matches if m.status == "verified"],
+        matches=[(m, register.codes("outside_registers")[m.scheme], concordance.page(m)) for m in kpi.matches],
     )
 
 

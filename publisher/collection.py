@@ -4,6 +4,7 @@ Datasets and versions come from the records; figures come from the Parquet of th
 (DESIGN section 6: the columns are the truth and the fast path).
 """
 
+import hashlib
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,13 +15,14 @@ from typing import Any, BinaryIO
 
 import duckdb
 
-from vaven.publisher.describe import split
+from vaven.publisher.lineage import Lineage, about_from, lineages
 from vaven.publisher.places import Place
 from vaven.publisher.records import Records, ReleaseRecord
 from vaven.publisher.release import read_rows
 from vaven.publisher.settings import Settings
 from vaven.publisher.storage import Storage
 from vaven.publisher.store import GraphStore, open_store
+from vaven.publisher.surroundings import split
 from vaven.schemas.tables import About
 from vaven.vocab.errors import UnknownDataset
 from vaven.vocab.iris import Iris
@@ -214,6 +216,15 @@ class Collection:
     def investment(self, id: str) -> Investment | None:
         return next((i for i in self._now().investments if i.id == id), None)
 
+    def state(self) -> str:
+        """A name of what is visible now: it changes with every release and withdrawal."""
+        seen = (sorted(self.visible().items()), [(w.dataset, w.version) for w in self._records.withdrawals()])
+        return hashlib.sha256(repr(seen).encode()).hexdigest()
+
+    def lineages(self) -> tuple[Lineage, ...]:
+        """All datasets that were ever shown, with their versions and tombstones."""
+        return lineages(self._records.finished(), self._records.withdrawals(), self.visible())
+
     def visible(self) -> Mapping[str, int]:
         """Dataset to its current version."""
         return visible_versions(self._records, self._store)
@@ -232,13 +243,6 @@ def visible_versions(records: Records, store: GraphStore) -> dict[str, int]:
     if shown := store.contents():
         return dict(shown)
     return {r.dataset: r.version for r in records.finished() if r.visible_at}
-
-
-def about_from(manifest: Mapping[str, Any]) -> About:
-    """What `write_datapackage` kept of a submission's own words."""
-    kept = dict(manifest["about"])
-    kept["keywords"] = {language: tuple(words) for language, words in kept["keywords"].items()}
-    return About(**kept)
 
 
 class _View:

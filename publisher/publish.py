@@ -12,14 +12,18 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from vaven.publisher.ckan.run import push_release
-from vaven.publisher.collection import about_from, visible_versions
-from vaven.publisher.describe import catalogue, describe
+from vaven.publisher.collection import visible_versions
+from vaven.publisher.describe import describe
 from vaven.publisher.emit import emit
-from vaven.publisher.records import Records, ReleaseRecord
+from vaven.publisher.lineage import lineages
+from vaven.publisher.listing import catalogue
+from vaven.publisher.provenance import Making
+from vaven.publisher.quality import measure
+from vaven.publisher.records import Records, ReleaseRecord, now
 from vaven.publisher.release import (
     Release,
     file_entry,
@@ -97,6 +101,7 @@ def _publish(
     store = open_store(settings, progress)
     catch_up(records, store)
     progress("received")
+    began_at = now()
     kept = _keep_original(source, settings.home / "originals")
     with tempfile.TemporaryDirectory(prefix="vaven-release-") as folder:
         progress("validated")
@@ -113,7 +118,7 @@ def _publish(
             records.note_step(record, "validated", report.verdict.value)
         if record.manifest is None:
             progress("released")
-            record = _store_release(settings, records, record, made, report, note)
+            record = _store_release(settings, records, record, made, report, note, began_at)
             records.note_step(record, "released")
         progress("in-graph")
         _load(settings, records, store, record)
@@ -138,7 +143,13 @@ def catch_up(records: Records, store: GraphStore) -> None:
 
 
 def _store_release(
-    settings: Settings, records: Records, record: ReleaseRecord, made: Release, report: Report, note: str
+    settings: Settings,
+    records: Records,
+    record: ReleaseRecord,
+    made: Release,
+    report: Report,
+    note: str,
+    began_at: datetime,
 ) -> ReleaseRecord:
     """Complete the folder, put it where releases are kept, and note that it is whole."""
     stamped = stamp(made, record.version, record.reserved_at, note)
@@ -150,7 +161,8 @@ def _store_release(
         for path in sorted(stamped.folder.iterdir())
         if path.suffix in (".csv", ".parquet", ".xlsx", ".gz")
     ]
-    metadata = describe(stamped, settings.iris, files)
+    making, first = Making(report, began_at, now()), records.release(record.dataset, 1) or record
+    metadata = describe(stamped, settings.iris, files, making, measure(stamped), first_issued_at=first.reserved_at)
     (stamped.folder / "metadata.ttl").write_text(metadata.serialize(format="turtle"), "utf-8")
     manifest = write_datapackage(stamped)
     storage(settings).put(stamped.folder, stamped.dataset, stamped.version)
@@ -166,7 +178,8 @@ def _load(settings: Settings, records: Records, store: GraphStore, record: Relea
     with tempfile.TemporaryDirectory(prefix="vaven-graph-") as folder:
         words, listing = Path(folder) / "vocabulary.ttl", Path(folder) / "catalogue.ttl"
         vocabulary(iris).serialize(words, format="turtle", encoding="utf-8")
-        catalogue(iris, _abouts(records, contents)).serialize(listing, format="turtle", encoding="utf-8")
+        listed = lineages(records.finished(), records.withdrawals(), contents)
+        catalogue(iris, listed).serialize(listing, format="turtle", encoding="utf-8")
         release_files = [
             kept.local(record.dataset, record.version, name) for name in ("metadata.ttl", "observations.nt.gz")
         ]
@@ -177,11 +190,6 @@ def _load(settings: Settings, records: Records, store: GraphStore, record: Relea
         }
         store.replace(graphs, contents=contents)
     records.note_step(record, "in-graph")
-
-
-def _abouts(records: Records, contents: Mapping[str, int]) -> dict[str, Any]:
-    found = ((slug, records.release(slug, version)) for slug, version in sorted(contents.items()))
-    return {slug: about_from(record.manifest) for slug, record in found if record and record.manifest}
 
 
 def storage(settings: Settings) -> Storage:

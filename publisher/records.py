@@ -5,7 +5,7 @@ process killed in between leaves a reservation that the next run of the same com
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -40,6 +40,16 @@ STEPS = sa.Table(
 )
 
 
+WITHDRAWALS = sa.Table(
+    "withdrawals",
+    METADATA,
+    sa.Column("dataset", sa.String(80), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("withdrawn_at", sa.DateTime, nullable=False),
+)
+
+
 @dataclass(frozen=True)
 class ReleaseRecord:
     """A row of `releases`. Times are UTC. `manifest` describes the finished folder, None until it is whole."""
@@ -61,6 +71,16 @@ class StepRecord:
     step: str
     done_at: datetime
     result: str
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """The tombstone of a version: why it is no longer shown, and since when (UTC)."""
+
+    dataset: str
+    version: int
+    reason: str
+    withdrawn_at: datetime
 
 
 def now() -> datetime:
@@ -92,13 +112,15 @@ class Records:
         self.close()
 
     def reserve(self, dataset: str, content_sha256: str, source_sha256: str, source_name: str) -> ReleaseRecord:
-        """The record for this content: the visible current one when it is the same, else an unseen next version.
+        """The record for this content: the current one that is shown when it is the same, else an unseen next version.
 
         A reservation that was never finished is taken over, so that versions stay 1, 2, 3 without gaps.
         """
         with self._engine.begin() as connection:
             found = self._select(connection, RELEASES.c.dataset == dataset)
-            current = max((r for r in found if r.visible_at), key=lambda r: r.version, default=None)
+            shown = [r for r in found if r.visible_at]
+            gone = {w.version for w in _withdrawals(connection) if w.dataset == dataset}
+            current = max((r for r in shown if r.version not in gone), key=lambda r: r.version, default=None)
             if current and current.content_sha256 == content_sha256:
                 return current
             unseen = next((r for r in found if not r.visible_at), None)
@@ -108,7 +130,8 @@ class Records:
                 connection.execute(sa.delete(RELEASES).where(*_key(unseen)))
             row: dict[str, Any] = {
                 "dataset": dataset,
-                "version": current.version + 1 if current else 1,
+                # A number is never used again, not even that of a version that was withdrawn.
+                "version": max((r.version for r in shown), default=0) + 1,
                 "content_sha256": content_sha256,
                 "source_sha256": source_sha256,
                 "source_name": source_name,
@@ -142,6 +165,21 @@ class Records:
         with self._engine.connect() as connection:
             return [r for r in self._select(connection) if r.manifest is not None]
 
+    def withdraw(self, dataset: str, version: int, reason: str) -> Withdrawal:
+        """Note that a version is no longer shown. Doing it again changes nothing, not even the reason."""
+        with self._engine.begin() as connection:
+            known = [w for w in _withdrawals(connection) if (w.dataset, w.version) == (dataset, version)]
+            if known:
+                return known[0]
+            made = Withdrawal(dataset, version, reason, now())
+            connection.execute(sa.insert(WITHDRAWALS).values(**asdict(made)))
+            return made
+
+    def withdrawals(self) -> Sequence[Withdrawal]:
+        """All tombstones, by dataset and version."""
+        with self._engine.connect() as connection:
+            return _withdrawals(connection)
+
     def note_step(self, record: ReleaseRecord, step: str, result: str = "") -> None:
         with self._engine.begin() as connection:
             values = {"dataset": record.dataset, "version": record.version, "step": step}
@@ -159,6 +197,11 @@ class Records:
     def _select(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[ReleaseRecord]:
         query = sa.select(RELEASES).where(*where).order_by(RELEASES.c.dataset, RELEASES.c.version)
         return [ReleaseRecord(**row._mapping) for row in connection.execute(query)]
+
+
+def _withdrawals(connection: sa.Connection) -> list[Withdrawal]:
+    query = sa.select(WITHDRAWALS).order_by(WITHDRAWALS.c.dataset, WITHDRAWALS.c.version)
+    return [Withdrawal(**row._mapping) for row in connection.execute(query)]
 
 
 def _key(record: ReleaseRecord) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

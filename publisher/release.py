@@ -61,6 +61,13 @@ class Release:
         spans = [parse_period(text) for text in self.periods]
         return min(p.start for p in spans), max(p.end for p in spans)
 
+    @property
+    def issued_at(self) -> datetime:
+        """When it was released (UTC); a release has a time from `stamp` on."""
+        if self.released_at is None:
+            raise ValueError(f"{self.dataset} was described before it was stamped")
+        return self.released_at
+
     def table(self, resource: str) -> Path:
         return self.folder / f"{resource}.parquet"
 
@@ -214,6 +221,7 @@ def _descriptor(made: Release, files: Mapping[str, Mapping[str, Any]]) -> dict[s
             },
             "contact": {"name": about.contact_name, **({"email": about.contact_email} if about.contact_email else {})},
             "version_note": about.version_note,
+            **({"series": {"name": about.series, "title": dict(about.series_titles)}} if about.series else {}),
             "content_sha256": made.sha256,
         },
         "resources": [_resource(resource, made.rows[resource], files) for resource in made.rows],

@@ -26,6 +26,8 @@ KEYS = {
     "licence": ("licens", "licence", "license"),
     "keywords_sv": ("nyckelord", "keywords", "nyckelord svenska", "keywords swedish", "keywords sv"),
     "keywords_en": ("nyckelord engelska", "keywords english", "keywords en"),
+    "series_sv": ("serie", "series", "datamangdsserie", "dataset series", "serie svenska", "series swedish"),
+    "series_en": ("serie engelska", "series english", "dataset series english"),
     "version_note": ("versionsanmarkning", "version note", "andring", "vad ar nytt"),
 }
 
@@ -72,6 +74,9 @@ def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | N
         "keywords_sv": ";".join(words.get("sv", ())),
         "keywords_en": ";".join(words.get("en", ())),
         "version_note": ours.get("version_note", ""),
+        "series": ours.get("series", {}).get("name", ""),
+        "series_sv": ours.get("series", {}).get("title", {}).get("sv", ""),
+        "series_en": ours.get("series", {}).get("title", {}).get("en", ""),
     }
     return _about(given, path.parent if path.name == "datapackage.json" else path, slug)
 
@@ -93,6 +98,8 @@ def _about(given: Mapping[str, str], path: Path, slug: str | None) -> About:
     keywords = {
         lang: tuple(w.strip() for w in re.split("[;,]", text) if w.strip()) for lang, text in both("keywords").items()
     }
+    series = both("series")
+    series_name = given.get("series") or series.get("sv") or series.get("en", "")
     return About(
         slug=slug or slug_of(given.get("slug") or path.stem),
         titles=both("title") or {"sv": path.stem},
@@ -105,6 +112,8 @@ def _about(given: Mapping[str, str], path: Path, slug: str | None) -> About:
         licence=licence_id(given.get("licence", "")),
         keywords=keywords,
         version_note=given.get("version_note", ""),
+        series=slug_of(series_name) if series_name else "",
+        series_titles=series or ({"sv": series_name} if series_name else {}),
     )
 
 

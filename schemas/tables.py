@@ -73,7 +73,8 @@ class Table:
 class About:
     """What the submission says of itself. Texts are by language ("sv", "en"); a language may be absent.
 
-    `slug` is the dataset's short name; `licence` is an id of vocab/licences.csv; the rest may be empty.
+    `slug` is the dataset's short name; `licence` is an id of vocab/licences.csv; `series` is the short name of the
+    dataset series that it belongs to; the rest may be empty.
     """
 
     slug: str
@@ -87,6 +88,8 @@ class About:
     licence: str = ""
     keywords: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     version_note: str = ""
+    series: str = ""
+    series_titles: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

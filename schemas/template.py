@@ -41,6 +41,7 @@ ABOUT_ORDER = (
     "keywords_sv",
     "keywords_en",
     "slug",
+    "series_sv",
     "version_note",
 )
 ABOUT_LISTS = {"publisher_sector": "sectors", "licence": "licences"}

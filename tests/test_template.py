@@ -57,6 +57,7 @@ ABOUT = {
     "keywords_sv": "trygghet; enkät",
     "keywords_en": "safety",
     "slug": "trygghet",
+    "series_sv": "Trygghetsmätningen",
     "version_note": "Första",
 }
 

@@ -17,7 +17,7 @@ ROOT = Path(__file__).parents[1]
 VOCAB = ROOT / "vocab"
 SHARED = ROOT.parent / "shared" / "data"
 TABLES = sorted(path.relative_to(VOCAB).with_suffix("").as_posix() for path in VOCAB.rglob("*.csv"))
-CODE_LISTS = ("statuses", "sexes", "methods", "sectors", "licences")
+CODE_LISTS = ("statuses", "sexes", "methods", "sectors", "licences", "file_types", "outside_registers")
 # "As above for residents 0-19." in the source means nothing on a page of its own.
 REWORDED = {("barn-lag-ekonomisk-standard", "definition_en")}
 
@@ -47,7 +47,7 @@ def test_there_is_a_schema_for_every_table_and_no_other() -> None:
         p.relative_to(VOCAB).as_posix().removesuffix(".schema.json") for p in VOCAB.rglob("*.schema.json")
     )
     assert described == TABLES
-    assert len(TABLES) == 12
+    assert len(TABLES) == 14
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -119,6 +119,8 @@ def test_counts_are_those_of_the_sources() -> None:
     counts = {name: len(table(name)) for name in TABLES}
     assert counts == {
         "areas/lan": 21,
+        "file_types": 7,
+        "outside_registers": 4,
         "areas/kommuner": 290,
         "areas/deso2018": 5984,
         "areas/deso2025": 1362,

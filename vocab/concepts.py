@@ -4,17 +4,21 @@ Generated for a base IRI; nothing here is kept on disk. Areas come per release (
 6,000 of them would drown a reader of the vocabulary.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
+from datetime import datetime
 from importlib.resources import files
 
-from rdflib import DCTERMS, RDF, RDFS, SKOS, XSD, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, FOAF, RDF, RDFS, SKOS, XSD, BNode, Graph, Literal, Namespace, URIRef
 
 from vaven.vocab import register
 from vaven.vocab.areas import Area, areas
+from vaven.vocab.concordance import add_match, add_registers
 from vaven.vocab.executables import add_examples
 from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.messages import LANGUAGES, messages
 
 CIDS = Namespace(NAMESPACES["cids"])
+DQV = Namespace(NAMESPACES["dqv"])
 SDMX_CODE = Namespace(NAMESPACES["sdmx-code"])
 GEO = Namespace(NAMESPACES["geo"])
 
@@ -26,12 +30,7 @@ SCHEMES = {
     "status": ("Observationsstatus", "Observation status"),
     "method": ("Metoder", "Methods"),
     "sector": ("Sektorer", "Sectors"),
-}
-MATCHES = {
-    "exact": SKOS.exactMatch,
-    "close": SKOS.closeMatch,
-    "related": SKOS.relatedMatch,
-    "near": SKOS.relatedMatch,
+    "rule": ("Regler", "Rules"),
 }
 
 
@@ -56,6 +55,8 @@ def vocabulary(iris: Iris) -> Graph:
         _add_kpi(graph, iris, kpi)
     _add_codes(graph, iris)
     add_examples(graph, iris)
+    _add_rules(graph, iris)
+    add_registers(graph, iris)
     return graph
 
 
@@ -74,6 +75,11 @@ def add_texts(graph: Graph, subject: URIRef, predicate: URIRef, texts: Mapping[s
     for language, text in texts.items():
         if text:
             graph.add((subject, predicate, Literal(text, lang=language)))
+
+
+def moment(time: datetime) -> Literal:
+    """A time in UTC as xsd:dateTime, to the second."""
+    return Literal(f"{time:%Y-%m-%dT%H:%M:%SZ}", datatype=XSD.dateTime)
 
 
 def add_age(graph: Graph, iris: Iris, group: str) -> None:
@@ -128,6 +134,7 @@ def _add_kpi(graph: Graph, iris: Iris, kpi: register.Kpi) -> None:
     graph.add((node, CIDS.forTheme, URIRef(iris.theme(kpi.theme))))
     graph.add((node, URIRef(NAMESPACES["sdmx-attribute"] + "unitMeasure"), URIRef(kpi.unit_iri)))
     add_texts(graph, node, CIDS.hasName, kpi.labels)
+    graph.add((node, ours.indicates, URIRef(kpi.cids_class)))
     graph.add((node, ours.direction, Literal(kpi.direction)))
     graph.add((node, ours.tier, Literal(kpi.tier)))
     graph.add((node, DCTERMS.source, Literal(kpi.source_body)))
@@ -140,21 +147,8 @@ def _add_kpi(graph: Graph, iris: Iris, kpi: register.Kpi) -> None:
             graph.add(
                 (node, predicate, Literal(f"{number:g}" if number < 1e6 else str(int(number)), datatype=XSD.decimal))
             )
-    _add_matches(graph, node, kpi.matches)
-
-
-def _add_matches(graph: Graph, node: URIRef, matches: Iterable[register.Match]) -> None:
-    """Only verified matches of one plain kind are published; all else stays in the register (DESIGN section 2)."""
-    for match in matches:
-        predicate = MATCHES.get(match.kind)
-        if match.status != "verified" or predicate is None:
-            continue
-        for outside in match.ids:
-            if match.scheme == "sdg":
-                graph.add((node, predicate, URIRef(outside)))
-            else:
-                # Neither Kolada nor IRIS+ publishes IRIs for single indicators, so their ids stay literals.
-                graph.add((node, DCTERMS.relation, Literal(f"{match.scheme}:{outside}")))
+    for match in kpi.matches:
+        add_match(graph, iris, node, match)
 
 
 def _add_codes(graph: Graph, iris: Iris) -> None:
@@ -164,6 +158,23 @@ def _add_codes(graph: Graph, iris: Iris) -> None:
             node = add_concept(graph, iris, scheme, mint(code.id), code)
             if same := code.properties.get("sdmx_iri"):
                 graph.add((node, SKOS.exactMatch, URIRef(same)))
+    _add_sexes(graph)
+
+
+def _add_rules(graph: Graph, iris: Iris) -> None:
+    """Every rule as a concept and a dqv:Metric: how often it spoke up is measured for each release."""
+    words = {language: messages(language) for language in LANGUAGES}
+    codes = [key.split(".")[1] for key in words["sv"].texts if key.startswith("rule.") and key.endswith(".title")]
+    for code in codes:
+        titles = {language: found(f"rule.{code}.title") for language, found in words.items()}
+        node = add_concept(graph, iris, "rule", iris.rule(code), register.Labelled(code, titles))
+        graph.add((node, RDF.type, DQV.Metric))
+        graph.add((node, DQV.inDimension, URIRef(iris.ontology + "validity")))
+        graph.add((node, DQV.expectedDataType, XSD.integer))
+        graph.add((node, FOAF.page, URIRef(f"{iris.base}help/{code}")))
+
+
+def _add_sexes(graph: Graph) -> None:
     sexes = SDMX_CODE.sex
     graph.add((sexes, RDF.type, SKOS.ConceptScheme))
     for code in register.codes("sexes").values():

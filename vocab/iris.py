@@ -30,6 +30,11 @@ NAMESPACES = {
     "sd": "http://www.w3.org/ns/sparql-service-description#",
     "spdx": "http://spdx.org/rdf/terms#",
     "geo": "http://www.opengis.net/ont/geosparql#",
+    "adms": "http://www.w3.org/ns/adms#",
+    "dqv": "http://www.w3.org/ns/dqv#",
+    "oa": "http://www.w3.org/ns/oa#",
+    "hydra": "http://www.w3.org/ns/hydra/core#",
+    "sssom": "https://w3id.org/sssom/",
     "schema": "https://schema.org/",
     "sh": "http://www.w3.org/ns/shacl#",
     "unit": "http://qudt.org/vocab/unit/",
@@ -111,6 +116,65 @@ class Iris:
 
     def distribution(self, slug: str, version: int, file: str) -> str:
         return self._id("dataset", slug, str(version), file)
+
+    def release_part(self, slug: str, version: int, *names: str) -> str:
+        """What belongs to one release and is no file: submission, validation, release, certificate, quality/{metric}.
+
+        A file's name has an ending, so the two can't meet.
+        """
+        return self._id("dataset", slug, str(version), *names)
+
+    def series(self, publisher: str, slug: str) -> str:
+        """A dataset series; two publishers may choose the same word, so it carries its publisher's key."""
+        return self._id("series", f"{publisher}.{slug}")
+
+    def contact(self, dataset: str) -> str:
+        return self._id("contact", dataset)
+
+    def software(self, version: str) -> str:
+        return self._id("software", f"vaven-{version}")
+
+    def standard(self, version: str) -> str:
+        """The standard that submissions follow, e.g. 1.0."""
+        return self._id("standard", version)
+
+    def rules(self, version: str) -> str:
+        """The set of rules that a submission was checked by."""
+        return self._id("rules", version)
+
+    def rule(self, code: str) -> str:
+        return self._id("rule", code)
+
+    def outside(self, scheme: str, outside: str) -> str:
+        """An entry of a register that publishes no IRIs itself, so that one can be said to match it."""
+        return self._id("outside", scheme, outside)
+
+    def match(self, kpi: str, scheme: str, outside: str) -> str:
+        """What is known of a KPI's tie to an outside register; `outside` is the id there."""
+        return self._id("match", kpi, scheme, outside)
+
+    @property
+    def endpoint(self) -> str:
+        """Address of the SPARQL endpoint."""
+        return f"{self.base}sparql"
+
+    def page(self, slug: str, version: int | None = None) -> str:
+        """Address of the page of a dataset or of one of its versions."""
+        return f"{self.base}dataset/{segment(slug)}" + ("" if version is None else f"/{version}")
+
+    def download(self, slug: str, version: int, file: str) -> str:
+        """Address of a file of a release."""
+        return f"{self.page(slug, version)}/{segment(file)}"
+
+    @property
+    def void(self) -> str:
+        """The document that describes all our RDF (VoID, section 7.2)."""
+        return f"{self.base}.well-known/void"
+
+    @property
+    def everything(self) -> str:
+        """All our RDF as one void:Dataset: the endpoint's default graph."""
+        return f"{self.void}#all"
 
     def target(self, dataset: str, area: str, kpi: str, period: str) -> str:
         return self._id("target", dataset, area, kpi, parse_period(period).slug)

@@ -1,10 +1,13 @@
 """The KPI register and its code lists, read from the CSV files of this room (sources: vocab/SOURCES.md)."""
 
 import csv
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+
+from vaven.vocab.messages import messages
 
 
 @dataclass(frozen=True)
@@ -24,12 +27,26 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Match:
-    """A tie to an outside register. Only `status` "verified" may be published as a fact (DESIGN section 2)."""
+    """A KPI's tie to an entry of an outside register (vocab/outside_registers.csv).
+
+    `outside` is the entry's id, or its name where the register has no ids. `kind` is exact, close, near or related, ""
+    where nobody has said; `remark` is a reservation. Only `status` "verified" may be published (DESIGN section 2).
+    """
 
     scheme: str
-    ids: tuple[str, ...]
+    outside: str
     kind: str
     status: str
+    remark: str = ""
+
+    @property
+    def has_id(self) -> bool:
+        return self.scheme != "segregationsbarometern"
+
+    def reservation(self, language: str) -> str:
+        """The remark as a sentence's end in either language."""
+        key = re.sub(r"\W+", "-", self.remark).strip("-")
+        return messages(language)(f"match.remark.{key}") if key else ""
 
 
 @dataclass(frozen=True)
@@ -104,7 +121,8 @@ def themes() -> Mapping[str, Theme]:
 
 @cache
 def codes(name: str) -> Mapping[str, Code]:
-    """A code list by name: sexes, statuses, methods, sectors (column `code`) or licences (column `id`)."""
+    """A code list by name: sexes, statuses, methods, sectors, file_types, outside_registers (column `code`)
+    or licences (column `id`)."""
     listed = {}
     for row in rows(f"{name}.csv"):
         code = row.get("code") or row["id"]
@@ -144,7 +162,20 @@ def _kpi(row: Mapping[str, str]) -> Kpi:
 
 
 def _matches(row: Mapping[str, str]) -> Iterator[Match]:
-    for scheme, ids in (("kolada", "kolada_ids"), ("sdg", "sdg_iri"), ("iris", "iris_ids")):
-        found = tuple(part for part in row[ids].replace(";", " ").replace(",", " ").split() if part)
-        if found:
-            yield Match(scheme, found, row[f"{scheme}_match"], row[f"{scheme}_status"])
+    for scheme, column in (("kolada", "kolada_ids"), ("sdg", "sdg_iri"), ("iris", "iris_ids")):
+        text, status = row[f"{scheme}_match"], row[f"{scheme}_status"]
+        for outside in (iri.rpartition("/")[2] for iri in row[column].split()):
+            kind, remark = _kind(text, outside)
+            yield Match(scheme, outside, kind, status, remark)
+    # Its indicators have names only: "verified: boendeformer", "unverified", "unverified (…)".
+    status, _, name = row["segregationsbarometern"].partition(":")
+    if status != "no":
+        bare, _, remark = status.partition(" (")
+        yield Match("segregationsbarometern", name.strip(), "", bare, remark.rstrip(")"))
+
+
+def _kind(text: str, outside: str) -> tuple[str, str]:
+    """Kind and remark out of "exact", "exact (men: N00923)", "exact, …" or "N00666 exact; U01413 inverse wording"."""
+    parts = dict(part.strip().split(" ", 1) for part in text.split(";")) if outside in text else {outside: text}
+    found = re.match(r"(exact|close|near|related)\b[ ,]*(.*)", parts[outside])
+    return (found[1], found[2].strip("() ")) if found else ("", parts[outside])

@@ -8,8 +8,9 @@ from typing import Any
 
 from vaven.publisher.ckan.fields import Field, fields
 from vaven.publisher.ckan.site import Abilities
-from vaven.publisher.collection import about_from
-from vaven.publisher.describe import LANGUAGE_IRIS, PUBLIC
+from vaven.publisher.describe import PUBLIC
+from vaven.publisher.lineage import about_from
+from vaven.publisher.listing import LANGUAGE_IRIS
 from vaven.publisher.records import ReleaseRecord
 from vaven.publisher.settings import Settings
 from vaven.schemas.about import slug_of

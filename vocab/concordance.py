@@ -1,0 +1,87 @@
+"""How our KPIs tie to outside registers, as SKOS mappings and as data about them (SSSOM, https://w3id.org/sssom/).
+
+Only what was verified is published. Each mapping is a resource of its own that says its kind, its reservation and its
+status; a SKOS statement beside it says no more than the kind and the reservation allow.
+"""
+
+from rdflib import DCTERMS, FOAF, RDF, RDFS, SKOS, Graph, Literal, Namespace, URIRef
+
+from vaven.vocab import register
+from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.messages import LANGUAGES
+from vaven.vocab.register import Match
+
+SSSOM = Namespace(NAMESPACES["sssom"])
+MANUAL = URIRef("https://w3id.org/semapv/vocab/ManualMappingCuration")
+# "near" is the register's word for what shares a subject but measures another thing.
+PREDICATES = {
+    "exact": SKOS.exactMatch,
+    "close": SKOS.closeMatch,
+    "related": SKOS.relatedMatch,
+    "near": SKOS.relatedMatch,
+}
+
+
+def add_registers(graph: Graph, iris: Iris) -> None:
+    """The outside registers as concept schemes, so that a mapping can say what it points into."""
+    for code in register.codes("outside_registers").values():
+        node = URIRef(iris.scheme(code.id))
+        graph.add((node, RDF.type, SKOS.ConceptScheme))
+        graph.add((node, FOAF.homepage, URIRef(code.properties["homepage"])))
+        for predicate, texts in ((SKOS.prefLabel, code.labels), (DCTERMS.description, code.definitions)):
+            for language, text in texts.items():
+                graph.add((node, predicate, Literal(text, lang=language)))
+
+
+def add_match(graph: Graph, iris: Iris, kpi: URIRef, match: Match) -> None:
+    """A verified mapping of a KPI; any other leaves the graph as it is."""
+    if match.status != "verified":
+        return
+    ours, slug = Namespace(iris.ontology), str(kpi).rpartition("/")[2]
+    node = URIRef(iris.match(slug, match.scheme, match.outside))
+    graph.add((kpi, ours.match, node))
+    for kind in (ours.Match, SSSOM.Mapping):
+        graph.add((node, RDF.type, kind))
+    graph.add((node, SSSOM.subject_id, kpi))
+    graph.add((node, SSSOM.object_source, URIRef(iris.scheme(match.scheme))))
+    graph.add((node, SSSOM.mapping_justification, MANUAL))
+    graph.add((node, ours.matchStatus, Literal(match.status)))
+    if match.kind:
+        graph.add((node, ours.matchKind, Literal(match.kind)))
+    for language in LANGUAGES if match.remark else ():
+        graph.add((node, SSSOM.comment, Literal(match.reservation(language), lang=language)))
+    if match.has_id:
+        _add_target(graph, iris, kpi, node, match)
+    else:
+        graph.add((node, SSSOM.object_label, Literal(match.outside, lang="sv")))
+
+
+def predicate(match: Match) -> URIRef | None:
+    """The SKOS property that a match may be said with. "Exact" with a reservation is not exact, only related."""
+    return SKOS.relatedMatch if match.kind == "exact" and match.remark else PREDICATES.get(match.kind)
+
+
+def target(iris: Iris, match: Match) -> str:
+    """The IRI of the outside entry: the register's own, or ours in its place."""
+    own = register.codes("outside_registers")[match.scheme].properties["iri"]
+    return own.format(id=match.outside) if own else iris.outside(match.scheme, match.outside)
+
+
+def page(match: Match) -> str:
+    """Where the outside entry can be read; "" where that is not known."""
+    return register.codes("outside_registers")[match.scheme].properties["page"].format(id=match.outside)
+
+
+def _add_target(graph: Graph, iris: Iris, kpi: URIRef, node: URIRef, match: Match) -> None:
+    outside = URIRef(target(iris, match))
+    graph.add((node, SSSOM.object_id, outside))
+    if said := predicate(match):
+        graph.add((node, SSSOM.predicate_id, said))
+        graph.add((kpi, said, outside))
+    if not register.codes("outside_registers")[match.scheme].properties["iri"]:
+        graph.add((outside, RDF.type, SKOS.Concept))
+        graph.add((outside, SKOS.inScheme, URIRef(iris.scheme(match.scheme))))
+        graph.add((outside, SKOS.notation, Literal(match.outside)))
+        graph.add((outside, SKOS.prefLabel, Literal(f"{match.scheme.title()} {match.outside}")))
+    if address := page(match):
+        graph.add((outside, RDFS.seeAlso, URIRef(address)))
