@@ -158,8 +158,12 @@ def _variables(path: Path, words: Mapping[Key, tuple[str, ...]], language: str, 
     return found
 
 
-def _cells(path: Path, encoding: str) -> Iterator[tuple[str, bool]]:
-    """Text of each cell of DATA and whether it was quoted, up to the closing semicolon."""
+def _cells(path: Path, encoding: str, *, must_close: bool) -> Iterator[tuple[str, bool]]:
+    """Text of each cell of DATA and whether it was quoted, up to the closing semicolon.
+
+    SCB's own examples leave it out now and then, but never the line break; a file without both was cut off, and its
+    last cell may be half a number. `must_close`: nothing else would tell that rows are missing.
+    """
     with path.open(encoding=encoding, newline="") as file:
         _, rest = _split(path, file)
         while True:
@@ -175,19 +179,22 @@ def _cells(path: Path, encoding: str) -> Iterator[tuple[str, bool]]:
                 if match[3]:
                     return
                 yield (match[1], True) if match[1] is not None else (match[2], False)
-            rest = rest[end:]
+            if not block and (rest or must_close):
+                raise _broken(path, "DATA … ;")
             if not block:
                 return
+            rest = rest[end:]
 
 
 def _rows(
     path: Path, encoding: str, stub: Sequence[_Variable], heading: Sequence[_Variable], kpi: str | None
 ) -> Iterator[GridRow]:
     yield 0, [*(v.label for v in (*stub, *heading)), VALUE, *([KPI] if kpi else [])]
-    cells = _cells(path, encoding)
+    is_keyed = any(v.has_keys for v in stub)
+    cells = _cells(path, encoding, must_close=is_keyed)
     beside = [kpi] if kpi else []
     across = list(product(*(v.texts for v in heading)))
-    stubs = _keyed(path, stub, cells) if any(v.has_keys for v in stub) else product(*(v.texts for v in stub))
+    stubs = _keyed(path, stub, cells) if is_keyed else product(*(v.texts for v in stub))
     number = 0
     for texts in stubs:
         for headings in across:

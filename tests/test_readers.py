@@ -69,6 +69,11 @@ def test_a_px_file_with_keys_may_leave_rows_out(text_file: Callable[..., Path]) 
     ]
 
 
+def test_a_px_file_with_keys_that_is_cut_off_between_rows_is_not_whole(text_file: Callable[..., Path]) -> None:
+    keyed = PX.replace('DATA=\n5.5 ".." 6\n7 7.25 "..";', 'KEYS("Område")=CODES;\nDATA=\n"1280C1010", 7 7.25 ".."\n')
+    assert refused(text_file(keyed, "a.px")).code == "not-readable-pcaxis"
+
+
 def px_files() -> Iterator[Path]:
     from tests.conftest import SHARED
 
@@ -91,6 +96,8 @@ def test_every_px_file_of_statistics_sweden_is_read(shared: Path) -> None:
         ('VALUES("Period")', 'VALUE("Period")'),
         ('7 7.25 "..";', "7 7.25;"),
         ('7 7.25 "..";', '7 7.25 "-" 8;'),
+        # Cut off within the last number, which is then another one.
+        ('7 7.25 "..";\n', "7 7.25 1"),
         ('"2023";\nDATA', '"2023;\nDATA'),
         ('STUB="Område";', "STUB;"),
         ('STUB="Område";', ""),
