@@ -161,7 +161,7 @@ def _hand_back(given: argparse.Namespace, path: Path, report: Report) -> None:
     target = given.output or path.with_name(f"{path.stem}-{ending}.xlsx")
     if target.exists() and target.samefile(path):
         raise WrongUse("That would overwrite the file itself.", remedy="Name another file with --output.")
-    print(annotate(path, report, target, language=given.lang))
+    print(annotate(path, report, target, language=given.lang, choices=_choices(given)))
 
 
 def _fix(given: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from vaven.catalogue.intake import CONSTANT, Intake, choices_of, uploaded_file
 from vaven.catalogue.negotiate import choose
 from vaven.catalogue.problem import problem, problem_of
-from vaven.catalogue.validations import Validation
+from vaven.catalogue.validations import Validation, Validations
 from vaven.schemas.choices import ENCODINGS
 from vaven.schemas.finding import Finding, Report, Severity
 from vaven.schemas.fix import fixes
@@ -59,7 +59,7 @@ def blueprint(intake: Intake) -> Blueprint:
 
     @pages.get("/validate/<key>")
     def report(key: str) -> Response:
-        return _private(_page(kept.get(key) or abort(404)))
+        return _private(_page(kept, kept.get(key) or abort(404)))
 
     @pages.post("/validate/<key>")
     def again(key: str) -> AnyResponse:
@@ -67,7 +67,7 @@ def blueprint(intake: Intake) -> Blueprint:
         try:
             choices = choices_of(request.form)
         except WrongUse as wrong:
-            return _private(_page(found, wrong=wrong, status=400))
+            return _private(_page(kept, found, wrong=wrong, status=400))
         if not intake.admits():
             abort(429)
         kept.decide(key, choices)
@@ -145,7 +145,7 @@ def _start(*, status: int = 200, is_missing: bool = False, wrong: WrongUse | Non
     return Response(page, status=status)
 
 
-def _page(found: Validation, *, wrong: WrongUse | None = None, status: int = 200) -> Response:
+def _page(kept: Validations, found: Validation, *, wrong: WrongUse | None = None, status: int = 200) -> Response:
     if found.report is None:
         return Response(render_template("validating.html", found=found))
     report = found.report
@@ -167,6 +167,7 @@ def _page(found: Validation, *, wrong: WrongUse | None = None, status: int = 200
         shown=SHOWN_PLACES,
         say=messages(g.lang),
         can_mend=bool(fixes(report)),
+        can_annotate=kept.can_annotate(found),
         decided=_decidable(found),
         wrong=wrong,
     )

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from vaven.publisher.settings import Settings
-from vaven.schemas.annotate import annotate
+from vaven.schemas.annotate import annotate, can_annotate
 from vaven.schemas.check import LISTED, validate
 from vaven.schemas.choices import Choices, Progress, quietly
 from vaven.schemas.finding import Report
@@ -127,11 +127,16 @@ class Validations:
         target = folder / target_name(source, "rättad")
         return target if fix(source, whole, target, choices=kept.choices) else None
 
+    def can_annotate(self, kept: Validation) -> bool:
+        """Whether `annotated` has a workbook to give."""
+        return kept.report is not None and can_annotate(self.upload(kept.id), kept.report, kept.choices)
+
     def annotated(self, kept: Validation, folder: Path, language: str) -> Path:
         """The upload as a workbook with its findings in it. Raises WrongUse for a file that can't be one."""
         assert kept.report
         source = self.upload(kept.id)
-        return annotate(source, kept.report, folder / f"{source.stem}-kommenterad.xlsx", language=language)
+        target = folder / f"{source.stem}-kommenterad.xlsx"
+        return annotate(source, kept.report, target, language=language, choices=kept.choices)
 
     def _report(self, kept: Validation, *, progress: Progress = quietly, listed: int = LISTED) -> Report:
         return validate(

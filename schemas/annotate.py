@@ -16,6 +16,7 @@ from openpyxl.comments import Comment
 from openpyxl.styles import Font, PatternFill
 from openpyxl.utils.exceptions import InvalidFileException
 
+from vaven.schemas.choices import AS_FOUND, Choices
 from vaven.schemas.content import content_of
 from vaven.schemas.delimited import read_delimited
 from vaven.schemas.finding import Finding, Report, Severity
@@ -26,11 +27,20 @@ from vaven.vocab.messages import messages
 FILLS = {Severity.ERROR: "F8C9BF", Severity.WARNING: "FFE9A8", Severity.NOTE: "D5E6F2"}
 COMMENT_SIZE = (420, 160)
 MAX_COMMENT = 1_500
+# openpyxl holds a workbook whole, in some 6 kB a row of twelve cells.
+MAX_ROWS = 100_000
+MAX_UNPACKED_BYTES = 150_000_000
 
 
-def annotate(source: Path, report: Report, target: Path, *, language: str = "sv") -> Path:
-    """Write the annotated copy of `source` to `target`. Raises WrongUse for a source that is no table of one file."""
-    book = editable_copy(source)
+def annotate(source: Path, report: Report, target: Path, *, language: str = "sv", choices: Choices = AS_FOUND) -> Path:
+    """Write the annotated copy of `source`, read with `choices`, to `target`.
+
+    Raises WrongUse for a source that is no table of one file, or has more than MAX_ROWS rows.
+    """
+    if sum(report.rows.values()) > MAX_ROWS:
+        sentence = f"More than {MAX_ROWS:,} rows are not handed back as a workbook."
+        raise WrongUse(sentence, remedy="Use --format html, or check the file in parts.")
+    book = editable_copy(source, choices)
     for finding in report.findings:
         if finding.row and finding.column:
             _mark(book, finding, language)
@@ -39,12 +49,18 @@ def annotate(source: Path, report: Report, target: Path, *, language: str = "sv"
     return target
 
 
-def editable_copy(source: Path) -> Workbook:
+def can_annotate(source: Path, report: Report, choices: Choices = AS_FOUND) -> bool:
+    """Whether `annotate` takes it."""
+    is_small = 0 < sum(report.rows.values()) <= MAX_ROWS
+    return is_small and content_of(source, choices.encoding).kind in ("text", "workbook")
+
+
+def editable_copy(source: Path, choices: Choices = AS_FOUND) -> Workbook:
     """A CSV or workbook as a workbook to change and save; XLS and ODS give their texts without formats."""
-    content = content_of(source)
+    content = content_of(source, choices.encoding)
     if content.kind == "text":
         book = Workbook()
-        _fill(book.active, read_delimited(source, content.encoding).rows)
+        _fill(book.active, read_delimited(source, content.encoding, choices).rows)
         return book
     if content.kind != "workbook":
         raise WrongUse(
@@ -52,6 +68,9 @@ def editable_copy(source: Path) -> Workbook:
         )
     if not _is_xlsx(source):
         return _from_sheets(source)
+    with ZipFile(source) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
+            raise WrongUse(f"{source.name} is too large to be written back.", remedy="Save it as CSV and try again.")
     try:
         # From an open file, since openpyxl judges a path by its ending.
         with source.open("rb") as file:

@@ -1,9 +1,9 @@
 """What a file really is, by its bytes and not by its name, and whether it is safe to open."""
 
-import codecs
 import gzip
 import os
 import re
+import stat
 import zipfile
 import zlib
 from collections.abc import Iterable
@@ -13,7 +13,9 @@ from typing import IO
 
 import olefile
 
+from vaven.schemas.encodings import encoding_of
 from vaven.schemas.jsontable import is_descriptor, is_lines
+from vaven.schemas.markup import refuse_declarations
 from vaven.schemas.pcaxis import codepage, is_pcaxis
 from vaven.vocab.errors import NotReadable
 
@@ -36,7 +38,6 @@ SIGNATURES = (
     (b"MZ", "Windows-program"),
     (b"\x7fELF", "Linux-program"),
 )
-BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 MARKUP = re.compile(rb"\s*<(\?xml|!doctype|html|svg)", re.IGNORECASE)
 BLOCK = 1 << 20
 # What a zip without a descriptor may hold.
@@ -103,6 +104,9 @@ def check_archive(path: Path) -> zipfile.ZipFile:
     if is_bomb or unpacked > MAX_UNPACKED_BYTES or len(entries) > MAX_ENTRIES:
         archive.close()
         raise NotReadable("not-readable-too-large", file=path.name, megabytes=unpacked // 1_000_000)
+    if link := next((e for e in entries if stat.S_ISLNK(e.external_attr >> 16)), None):
+        archive.close()
+        raise NotReadable("not-readable-link", file=path.name, path=link.filename)
     return archive
 
 
@@ -110,9 +114,12 @@ def _archive(path: Path) -> Content:
     with check_archive(path) as archive:
         names = set(archive.namelist())
         is_ods = "mimetype" in names and _mimetype(path, archive).endswith(b"opendocument.spreadsheet")
+        is_workbook = is_ods or bool(names & {"xl/workbook.xml", "xl/workbook.bin"})
+        if is_workbook:
+            refuse_declarations(path, archive)
     if any(PurePosixPath(name).name == "datapackage.json" and name.count("/") <= 1 for name in names):
         return Content("package")
-    if names & {"xl/workbook.xml", "xl/workbook.bin"} or is_ods:
+    if is_workbook:
         return Content("workbook")
     if _tables_in(names):
         return Content("packed")
@@ -212,14 +219,9 @@ def _compound(path: Path) -> Content:
 
 
 def _text(path: Path, head: bytes, chosen: str | None) -> Content:
-    encoding = next((name for mark, name in BOMS if head.startswith(mark)), "")
-    if not encoding and not chosen and b"\0" in head:
-        raise NotReadable("not-readable-binary", file=path.name)
     if MARKUP.match(head):
         raise NotReadable("not-readable-format", file=path.name, format="HTML/XML")
-    found = chosen or encoding or ("utf-8" if _decodes(path, "utf-8") else "cp1252")
-    if (chosen or found != "utf-8") and not _decodes(path, found):
-        raise NotReadable("not-readable-encoding", file=path.name)
+    found = encoding_of(path, head, chosen)
     if is_pcaxis(head):
         return Content("pcaxis", chosen or (found if found == "utf-8" else codepage(head) or found))
     with path.open(encoding=found) as file:
@@ -231,17 +233,3 @@ def _text(path: Path, head: bytes, chosen: str | None) -> Content:
             return Content("json-lines", found)
         return Content("descriptor") if is_descriptor(path, found) else Content("json", found)
     return Content("text", found)
-
-
-def _decodes(path: Path, encoding: str) -> bool:
-    """Whether the whole file is text in the encoding, without a NUL; one pass over the bytes."""
-    decoder = codecs.getincrementaldecoder(encoding)()
-    with path.open("rb") as file:
-        try:
-            while block := file.read(BLOCK):
-                if "\0" in decoder.decode(block):
-                    return False
-            decoder.decode(b"", final=True)
-        except UnicodeError:
-            return False
-    return True

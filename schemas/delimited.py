@@ -9,11 +9,13 @@ from pathlib import Path
 
 from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
 from vaven.schemas.finding import Finding, Severity
-from vaven.schemas.grid import Grid, GridRow
+from vaven.schemas.grid import MAX_COLUMNS, Grid, GridRow
 from vaven.vocab.errors import NotReadable
 
 DELIMITERS = (";", ",", "\t", "|")
 DELIMITER_NAMES = {";": ";", ",": ",", "\t": "tab", "|": "|"}
+# Those that are guessed, by the names that programs show people.
+ENCODING_NAMES = {"cp1252": "Windows-1252", "mac-roman": "Mac Roman", "cp850": "DOS (CP850)"}
 SAMPLE_LINES = 100
 # A quoted cell over more lines than this is a quote that was never closed, not a long note.
 MAX_RECORD_LINES = 200
@@ -25,8 +27,8 @@ def read_delimited(path: Path, encoding: str, choices: Choices = AS_FOUND, progr
     """The one sheet of a text file. Rows carry the line on which their record begins."""
     delimiter = delimiter_of(path, encoding, choices)
     notes = []
-    if encoding == "cp1252" and choices.encoding is None:
-        notes.append(Finding("assumed-encoding", Severity.NOTE, params={"encoding": "Windows-1252"}))
+    if encoding in ENCODING_NAMES and choices.encoding is None:
+        notes.append(Finding("assumed-encoding", Severity.NOTE, params={"encoding": ENCODING_NAMES[encoding]}))
     if delimiter != "," and choices.delimiter is None:
         params = {"delimiter": DELIMITER_NAMES[delimiter]}
         notes.append(Finding("assumed-delimiter", Severity.NOTE, params=params))
@@ -70,6 +72,8 @@ def _rows(path: Path, encoding: str, delimiter: str, progress: Progress) -> Iter
             for number, record in enumerate(reader):
                 if number % PROGRESS_ROWS == 0:
                     progress("reading", file.tell() / size)
+                if len(record) > MAX_COLUMNS:
+                    raise NotReadable("not-readable-columns", file=path.name, columns=MAX_COLUMNS)
                 if reader.line_num - before > MAX_RECORD_LINES:
                     raise NotReadable("not-readable-quote", file=path.name, row=before + 1)
                 yield before + 1, [cell.strip() for cell in record]

@@ -6,6 +6,10 @@ from pathlib import Path
 
 from vaven.schemas.finding import Finding
 
+# Ours, for every reader: the widest of our tables has sixteen columns, a wide one some hundreds.
+MAX_COLUMNS = 2_000
+MAX_CELLS = 50_000_000
+
 # A row: its number as the partner's program counts it (from 1), and its cells as stripped text ("" is empty).
 GridRow = tuple[int, list[str]]
 

@@ -14,15 +14,13 @@ from typing import IO, Any
 
 import ijson
 
-from vaven.schemas.grid import Grid, GridRow
+from vaven.schemas.grid import MAX_CELLS, MAX_COLUMNS, Grid, GridRow
 from vaven.vocab.areas import level_of
 from vaven.vocab.errors import NotReadable
 from vaven.vocab.register import kpis
 
 MAX_DEPTH = 16
-MAX_COLUMNS = 2_000
 MAX_LINE = 10_000_000
-MAX_CELLS = 50_000_000
 # JSON-stat's dimensions and everything that is no table are kept whole: this many values are plenty.
 MAX_VALUES = 2_000_000
 # int() raises on texts of thousands of digits.

@@ -13,8 +13,8 @@ from typing import IO
 
 from vaven.schemas.choices import codec_of
 from vaven.schemas.finding import Finding, Severity
-from vaven.schemas.grid import Grid, GridRow
-from vaven.schemas.jsontable import MAX_CELLS, telling
+from vaven.schemas.grid import MAX_CELLS, Grid, GridRow
+from vaven.schemas.jsontable import telling
 from vaven.schemas.labels import codes_by_word, fold
 from vaven.vocab.errors import NotReadable
 

@@ -11,6 +11,7 @@ import json
 import resource
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
@@ -19,11 +20,9 @@ from itertools import islice
 from pathlib import Path
 
 from vaven.schemas.choices import Progress, quietly
-from vaven.schemas.grid import Grid, GridRow
+from vaven.schemas.grid import MAX_CELLS, MAX_COLUMNS, Grid, GridRow
 from vaven.vocab.errors import NotReadable
 
-MAX_CELLS = 50_000_000
-MAX_COLUMNS = 2_000
 # Ours: 50 million cells are 1.6 GB in calamine, and 100,000 rows of 12 columns take a second.
 MAX_BYTES = 3_000_000_000
 MAX_SECONDS = 300
@@ -89,8 +88,7 @@ def unfold(path: Path, folder: Path) -> list[tuple[str, str]]:
 
     written = []
     try:
-        # Opened by its content: from a path, calamine would go by the extension.
-        workbook = CalamineWorkbook.from_filelike(path.open("rb"))
+        workbook = CalamineWorkbook.from_path(_by_its_kind(path, folder))
         shown = [s.name for s in workbook.sheets_metadata if s.visible == SheetVisibleEnum.Visible]
         tables = {s.name for s in workbook.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet}
         for i, name in enumerate(name for name in shown if name in tables):
@@ -103,8 +101,23 @@ def unfold(path: Path, folder: Path) -> list[tuple[str, str]]:
     except PasswordError as cause:
         raise NotReadable("not-readable-password", file=path.name) from cause
     except CalamineError as cause:
+        if "limit exceeded" in str(cause):
+            limits = {"cells": MAX_CELLS, "columns": MAX_COLUMNS}
+            raise NotReadable("not-readable-cells", file=path.name, sheet="", **limits) from cause
         raise NotReadable("not-readable-damaged", file=path.name) from cause
     return written
+
+
+def _by_its_kind(path: Path, folder: Path) -> Path:
+    """The workbook under the ending of what it is: calamine goes by that, and else says less of what is wrong."""
+    names: Sequence[str] = ()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    kinds = (("xl/workbook.xml", ".xlsx"), ("xl/workbook.bin", ".xlsb"), ("mimetype", ".ods"))
+    link = folder / f"workbook{next((ending for name, ending in kinds if name in names), '.xls')}"
+    link.symlink_to(path)
+    return link
 
 
 def _write(rows: Iterator[GridRow], path: Path) -> None:
