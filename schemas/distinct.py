@@ -4,6 +4,8 @@ A million rows of observations have some thousand different texts a column; find
 than one regular expression over the rows.
 """
 
+import itertools
+
 import duckdb
 
 from vaven.schemas.quoting import quoted
@@ -15,11 +17,12 @@ class Distinct:
     def __init__(self, work: duckdb.DuckDBPyConnection) -> None:
         self._work = work
         self._known: dict[tuple[str, str], str] = {}
+        self._numbers = itertools.count()
 
     def of(self, relation: str, column: str) -> str:
         """The name of a table with one column `cell`: each text of the column once, without NULL."""
         if (relation, column) not in self._known:
-            name = f"distinct_{len(self._known)}"
+            name = f"distinct_{next(self._numbers)}"
             cell = quoted(column)
             self._work.execute(
                 f"CREATE TEMP TABLE {name} AS SELECT DISTINCT {cell} AS cell FROM {relation} WHERE {cell} IS NOT NULL"
@@ -35,3 +38,8 @@ class Distinct:
         """Say that a column of `relation` is that of the relation `original`, unchanged."""
         if (original, column) in self._known:
             self._known[relation, column] = self._known[original, column]
+
+    def forget(self, relation: str) -> None:
+        """Of a relation that is about to be dropped."""
+        for key in [key for key in self._known if key[0] == relation]:
+            self._work.execute(f"DROP TABLE IF EXISTS {self._known.pop(key)}")

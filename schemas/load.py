@@ -11,10 +11,12 @@ import pyarrow as pa
 from vaven.schemas import wide
 from vaven.schemas.choices import AS_FOUND, Choices
 from vaven.schemas.columnar import load_columns
+from vaven.schemas.distinct import Distinct
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.grid import Grid, GridRow, column_letter
 from vaven.schemas.layout import Header, Sections, body
 from vaven.schemas.quoting import quoted, text
+from vaven.schemas.standard import standard
 from vaven.schemas.tables import Column
 from vaven.vocab.errors import NotReadable
 
@@ -40,6 +42,7 @@ class Loaded:
 
 def load(
     work: duckdb.DuckDBPyConnection,
+    distinct: Distinct,
     folder: Path,
     grid: Grid,
     header: Header,
@@ -51,7 +54,10 @@ def load(
     """Make the relation `raw` (or one named after it) of the table's rows; wide tables become long."""
     under = wide.loading(header)
     has_columns = grid.plain and any(under.fields)
-    fast = load_columns(work, *grid.plain, under, raw, folder) if grid.plain and has_columns else None
+    # What a wide table's columns hold is asked for once it is long.
+    judged = _judged(str(place["resource"])) if not header.wide else frozenset[str]()
+    judged &= {name for name in under.fields if name}
+    fast = load_columns(work, distinct, *grid.plain, under, raw, folder, judged) if grid.plain and has_columns else None
     loaded = (
         Loaded(raw, *fast)
         if fast
@@ -68,6 +74,12 @@ def load(
         work.execute(f"CREATE VIEW {raw}_given AS SELECT *, {given} FROM {loaded.relation}")
         loaded.relation = f"{raw}_given"
     return loaded
+
+
+def _judged(resource: str) -> frozenset[str]:
+    """The fields whose texts are judged one by one; free text is none of them."""
+    fields = standard()[resource].fields
+    return frozenset(f.name for f in fields if f.type != "string" or f.constraints or f.descriptor.get("codes"))
 
 
 def columns_of(header: Header) -> tuple[Column, ...]:

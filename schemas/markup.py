@@ -52,8 +52,9 @@ def _declares(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
         return True
     except _Seen:
         return False
-    except ExpatError:
-        # No XML to expat may be XML to others: then the word alone is too much.
+    except (ExpatError, LookupError, ValueError):
+        # No XML to expat, or in an encoding that Python does not know, may be XML to others: then the word alone is
+        # too much.
         return b"<!DOCTYPE" in last.replace(b"\0", b"").upper()
     return False
 

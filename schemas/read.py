@@ -206,7 +206,9 @@ def _is_ours(header: Header, resource: str) -> bool:
 
 def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: Iterable[GridRow]) -> None:
     place: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
-    loaded = load(reading.work, reading.folder, grid, header, rows, f"raw_{resource}", place, reading.choices)
+    loaded = load(
+        reading.work, reading.distinct, reading.folder, grid, header, rows, f"raw_{resource}", place, reading.choices
+    )
     reading.problems += loaded.problems
     reading.unlisted += loaded.unlisted
     reading.notes += loaded.notes

@@ -15,6 +15,7 @@ from vaven.schemas import read as reading
 from vaven.schemas.content import content_of
 from vaven.schemas.delimited import read_delimited
 from vaven.schemas.distinct import Distinct
+from vaven.schemas.layout import Header
 from vaven.schemas.read import read
 from vaven.vocab.errors import NotReadable
 
@@ -83,6 +84,11 @@ def test_both_ways_read_the_same(
     assert outcome(read, path) == outcome(exact, path)
 
 
+def by_columns(work: duckdb.DuckDBPyConnection, path: Path, header: Header) -> tuple[int, set[int]] | None:
+    judged = {"neighbourhood", "value"}
+    return columnar.load_columns(work, Distinct(work), path, "utf-8", ",", header, "raw", path.parent, judged)
+
+
 def test_a_clean_file_is_read_by_columns(tmp_path: Path) -> None:
     path = tmp_path / "clean.csv"
     path.write_text(
@@ -91,7 +97,7 @@ def test_a_clean_file_is_read_by_columns(tmp_path: Path) -> None:
     header = reading.find_header([(1, HEADER[:4])], "observations")
     assert header is not None
     with duckdb.connect() as work:
-        assert columnar.load_columns(work, path, "utf-8", ",", header, "raw", tmp_path) == (2, set())
+        assert by_columns(work, path, header) == (2, set())
         assert work.execute("SELECT _row, value FROM raw").fetchall() == [(2, "57.5"), (3, "58")]
 
 
@@ -102,4 +108,4 @@ def test_a_blank_line_or_a_cell_over_two_lines_goes_the_exact_way(tmp_path: Path
         path = tmp_path / "odd.csv"
         path.write_text("neighbourhood,kpi,period,value\n" + body)
         with duckdb.connect() as work:
-            assert columnar.load_columns(work, path, "utf-8", ",", header, "raw", tmp_path) is None, body
+            assert by_columns(work, path, header) is None, body

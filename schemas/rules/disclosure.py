@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from vaven.schemas.compile import Check
 from vaven.schemas.finding import Severity
-from vaven.schemas.quoting import quoted
+from vaven.schemas.quoting import quoted, text
 from vaven.schemas.rules.persons import NUMBER, masked
 from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
 from vaven.vocab import register
@@ -72,18 +72,18 @@ def small_count(on: Checking) -> Iterator[Check]:
     real = "coalesce(method, '') <> 'illustrative'" if on.has("method") else "TRUE"
     shown = "value_n IS NOT NULL"
     few = f"> 0 AND {{number}} < {limits.small_count}"
-    if on.has("numerator", "kpi"):
+    if on.has("kpi") and on.occurs_between("numerator", 0, limits.small_count):
         of_people = f"kpi IN ({', '.join(repr(slug) for slug in _about_people())})"
         where = f"{real} AND {of_people} AND numerator_n {few.format(number='numerator_n')}"
         yield Check("small-count", "numerator", where, {"limit": f"'{limits.small_count}'"})
-    if on.has("value", "kpi") and (persons := [k.id for k in register.kpis().values() if k.unit("en") == "persons"]):
-        listed = ", ".join(repr(slug) for slug in persons)
+    listed = ", ".join(text(k.id) for k in register.kpis().values() if k.unit("en") == "persons")
+    if on.has("value") and on.occurs("kpi", f"cell IN ({listed})"):
         where = f"{real} AND kpi IN ({listed}) AND value_n {few.format(number='value_n')}"
         yield Check("small-count", "value", where, {"limit": f"'{limits.small_count}'"})
-    if on.has("denominator", "value", "kpi"):
+    if on.has("value", "kpi") and on.occurs_between("denominator", 0, base):
         where = f"{real} AND {shown} AND kpi_share AND denominator_n > 0 AND denominator_n < {base}"
         yield Check("small-count", "denominator", where, {"limit": f"'{base}'"})
-    if on.has("sample_size", "value", "kpi"):
+    if on.has("value", "kpi") and on.occurs_between("sample_size", 0, limits.small_base_survey):
         where = f"{real} AND {shown} AND kpi_share AND sample_size_n > 0 AND sample_size_n < {limits.small_base_survey}"
         yield Check("small-count", "sample_size", where, {"limit": f"'{limits.small_base_survey}'"})
 

@@ -9,6 +9,7 @@ import itertools
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from vaven.schemas.compile import key_of
 from vaven.schemas.finding import Severity
@@ -94,14 +95,14 @@ def parts_sum(on: Checking) -> Iterator[Hit]:
     """
     units, share = on.thresholds.parts_units, on.thresholds.parts_share
     for parts in _breakdowns(on):
+        differs = "abs(total - parts)" if parts.whole else "parts - total"
+        wrong = f"{differs} > greatest({units}, {share} * abs(total))"
         for name in ("value", "numerator", "denominator"):
-            if not on.has(name) or not (name != "value" or _has_sums(on)):
+            if not on.occurs(name) or not (name != "value" or _has_sums(on)):
                 continue
             number = f"CASE WHEN kpi_sum THEN {name}_n END" if name == "value" else f"{name}_n"
-            differs = "abs(total - parts)" if parts.whole else "parts - total"
-            query = f"""SELECT _row, cell, parts FROM ({_grouped(on, parts, name, number)})
-                WHERE {differs} > greatest({units}, {share} * abs(total)) ORDER BY _row"""
-            for row, cell, total in on.work.execute(query).fetchall():
+            query = f"SELECT _row, cell, parts FROM ({_grouped(on, parts, name, number)}) WHERE {wrong} ORDER BY _row"
+            for row, cell, total in _found(on, parts, number, wrong, query):
                 yield Hit(row, name, cell, {"sum": f"{total:g}", **_about(on, parts.field)})
 
 
@@ -112,11 +113,13 @@ def total_outside_parts(on: Checking) -> Iterator[Hit]:
     for parts in _breakdowns(on):
         if not parts.whole or not on.has("value"):
             continue
-        allowed = f"{ROUNDING} + {share} * abs(total) + coalesce(multiplier * {units} / base, 0)"
-        means = _grouped(on, parts, "value", "CASE WHEN kpi_mean THEN value_n END")
-        query = f"""SELECT _row, cell, lowest, highest FROM ({means})
-            WHERE total < lowest - ({allowed}) OR total > highest + ({allowed}) ORDER BY _row"""
-        for row, cell, low, high in on.work.execute(query).fetchall():
+        outside = "total < lowest - ({allowed}) OR total > highest + ({allowed})"
+        least = f"{ROUNDING} + {share} * abs(total)"
+        wrong = outside.format(allowed=f"({least} + coalesce(multiplier * {units} / base, 0))")
+        mean = "CASE WHEN kpi_mean THEN value_n END"
+        query = f"""SELECT _row, cell, lowest, highest FROM ({_grouped(on, parts, "value", mean)})
+            WHERE {wrong} ORDER BY _row"""
+        for row, cell, low, high in _found(on, parts, mean, outside.format(allowed=least), query):
             yield Hit(row, "value", cell, {"low": f"{low:g}", "high": f"{high:g}", **_about(on, parts.field)})
 
 
@@ -126,16 +129,43 @@ def _has_sums(on: Checking) -> bool:
     return on.work.execute(kpis).fetchone() is not None
 
 
+def _found(on: Checking, parts: _Parts, number: str, wrong: str, query: str) -> list[Any]:
+    """The rows of a query over `_grouped`.
+
+    Which groups may be `wrong` is found first, by a few numbers each: the texts beside them take as long again.
+    """
+    total, part = _selects(parts)
+    on.work.execute(
+        f"""CREATE OR REPLACE TEMP TABLE suspected AS SELECT h FROM (
+            SELECT hash({_rest(on, parts.field)}) AS h, max(number) FILTER ({total}) AS total,
+                sum(number) FILTER ({part}) AS parts, min(number) FILTER ({part}) AS lowest,
+                max(number) FILTER ({part}) AS highest
+            FROM (SELECT *, {number} AS number FROM {on.view}) WHERE number IS NOT NULL GROUP BY h)
+        WHERE {wrong}"""
+    )
+    has_any = on.work.execute("SELECT 1 FROM suspected LIMIT 1").fetchone()
+    return on.work.execute(query).fetchall() if has_any else []
+
+
+def _selects(parts: _Parts) -> tuple[str, str]:
+    """SQL that tells whether a row is a total, and whether it is one of its parts."""
+    return f"{parts.code} = '{TOTAL}'", f"{parts.code} IN ({', '.join(text(c) for c in parts.codes)})"
+
+
 def _grouped(on: Checking, parts: _Parts, name: str, number: str) -> str:
-    """SQL of each total that has all of its parts: its `_row` and cell, and what `number` is in it and in them."""
-    total, part = f"{parts.code} = '{TOTAL}'", f"{parts.code} IN ({', '.join(text(c) for c in parts.codes)})"
+    """SQL of each total among the suspected groups that has all of its parts: its `_row` and cell, and what `number`
+    is in it and in them.
+    """
+    total, part = _selects(parts)
     base = "min(denominator_n) FILTER (denominator_n > 0)" if on.has("denominator") else "NULL"
+    key = f"hash({_rest(on, parts.field)})"
     return f"""SELECT max(_row) FILTER ({total}) AS _row, max({quoted(name)}) FILTER ({total}) AS cell,
             max(number) FILTER ({total}) AS total, sum(number) FILTER ({part}) AS parts,
             min(number) FILTER ({part}) AS lowest, max(number) FILTER ({part}) AS highest,
             any_value(kpi_multiplier) AS multiplier, {base} AS base
-        FROM (SELECT *, {number} AS number FROM {on.view}) WHERE number IS NOT NULL
-        GROUP BY hash({_rest(on, parts.field)})
+        FROM (SELECT *, {number} AS number FROM {on.view})
+        WHERE number IS NOT NULL AND {key} IN (SELECT h FROM suspected)
+        GROUP BY {key}
         HAVING count(*) FILTER ({total}) = 1 AND count(*) FILTER ({part}) = {len(parts.codes)}"""
 
 
@@ -190,7 +220,7 @@ def _one_of(on: Checking) -> Iterator[Hit]:
 def _left_out(on: Checking) -> Iterator[Hit]:
     """The total and one sex are shown, and the other is not there: what is missing is a small count."""
     parts = next((p for p in _breakdowns_of_sex(on)), None)
-    if parts is None or not (on.has("numerator") or _has_sums(on)):
+    if parts is None or not (on.occurs("numerator") or on.occurs("denominator") or _has_sums(on)):
         return
     real = "coalesce(method, '') <> 'illustrative'" if on.has("method") else "TRUE"
     query = f"""SELECT max(_row) FILTER ({parts.code} <> '{TOTAL}') FROM (SELECT *, {COUNT} AS shown FROM {on.view})

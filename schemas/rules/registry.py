@@ -36,6 +36,17 @@ class Checking:
         """A table with the different texts of a column in `cell`."""
         return self.tables.distinct.of(self.table.relation, name)
 
+    def occurs(self, name: str, where: str = "TRUE") -> bool:
+        """Whether some text `cell` of a column is as the SQL says; a rule that needs one else costs no scan."""
+        if not self.has(name):
+            return False
+        query = f"SELECT 1 FROM {self.distinct(name)} WHERE {where} LIMIT 1"
+        return self.work.execute(query).fetchone() is not None
+
+    def occurs_between(self, name: str, low: float, high: float) -> bool:
+        """Whether some number of a column lies from `low` to `high`; a text that is no number may seem to."""
+        return self.occurs(name, f"TRY_CAST(cell AS DOUBLE) BETWEEN {low} AND {high}")
+
     @cached_property
     def repeated(self) -> str:
         """A table of the hashes `h` of keys that stand in more than one row: those alone need be compared in full."""

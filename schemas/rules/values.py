@@ -41,7 +41,7 @@ def kpi_scale(on: Checking) -> Iterator[Hit]:
     Ours: at least three values, one of them over 0.05 and one neither 0 nor 1. A partner whose values truly are
     below one per cent shows it by numerator and denominator: one row where they agree is enough.
     """
-    if not on.has("value", "kpi"):
+    if not on.has("kpi") or not on.occurs_between("value", 0.05, 1):
         return
     shown = "FALSE"
     if on.has("numerator", "denominator"):
@@ -59,7 +59,7 @@ def ratio_disagrees(on: Checking) -> Iterator[Check]:
 
     A value outside the KPI's range and a part larger than its whole have findings of their own.
     """
-    if on.has("value", "numerator", "denominator", "kpi"):
+    if on.has("value", "kpi") and on.occurs("numerator") and on.occurs("denominator"):
         expected = "kpi_multiplier * numerator_n / denominator_n"
         written = f"{HALF} * pow(10, -length(regexp_extract(value, '\\.(\\d*)$', 1)))"
         uneven = f"{HALF} * kpi_multiplier / denominator_n * (numerator_n <> trunc(numerator_n))::INT"
@@ -73,7 +73,7 @@ def ratio_disagrees(on: Checking) -> Iterator[Check]:
 @row_rule("numerator-over-denominator", Severity.ERROR, "observations")
 def numerator_over_denominator(on: Checking) -> Iterator[Check]:
     """A share whose part is larger than its whole."""
-    if on.has("numerator", "denominator", "kpi"):
+    if on.has("kpi") and on.occurs("numerator") and on.occurs("denominator"):
         yield Check(
             "numerator-over-denominator",
             "numerator",
@@ -93,7 +93,7 @@ def status_missing(on: Checking) -> Iterator[Check]:
 @row_rule("status-contradicts", Severity.ERROR, "observations")
 def status_contradicts(on: Checking) -> Iterator[Check]:
     """A value beside a status that says there is none."""
-    if on.has("value", "status"):
+    if on.has("value") and on.occurs("status", f"cell IN ({MISSING_SQL})"):
         yield Check(
             "status-contradicts", "status", f"value IS NOT NULL AND status IN ({MISSING_SQL})", {"value": "value"}
         )
