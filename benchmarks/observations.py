@@ -1,6 +1,7 @@
 """Generated observations of any length: real area codes and KPIs, made-up values, a key that never repeats."""
 
-import sys
+import argparse
+import csv
 from pathlib import Path
 
 import duckdb
@@ -26,6 +27,18 @@ COPY (
 ) TO '{path}' (FORMAT csv, HEADER)
 """
 
+# Eleven cells a row that no rule accepts (free text is never wrong), and no two rows with one key.
+WRONG = """
+COPY (
+    SELECT 'område ' || i AS neighbourhood, 'fel' AS kpi, 'i fjol' AS period, 'Z' AS sex, 'unga' AS age_group,
+        'fel' AS value, 'x' AS numerator, 'y' AS denominator, 'z' AS sample_size, 'Ä' AS status, 'gissning' AS method,
+        NULL::VARCHAR AS note
+    FROM range({rows}) r(i)
+) TO '{path}' (FORMAT csv, HEADER)
+"""
+WRONG_CELLS = 11
+NUMBERS = ("value", "sample_size")
+
 
 def write_observations(path: Path, rows: int, *, faulty_share: float = 0.0) -> Path:
     """A CSV of 12 columns. `faulty_share` of the values are out of range or no numbers."""
@@ -50,5 +63,47 @@ def write_observations(path: Path, rows: int, *, faulty_share: float = 0.0) -> P
     return path
 
 
+def write_wrong(path: Path, rows: int) -> Path:
+    """A CSV in which every cell is wrong but those of the column note, which is empty."""
+    with duckdb.connect() as work:
+        work.execute(WRONG.format(rows=rows, path=path))
+    return path
+
+
+def write_workbook(path: Path, rows: int, *, faulty_share: float = 0.0) -> Path:
+    """The same observations as an XLSX, with numbers as numbers and codes as text."""
+    from openpyxl import Workbook
+
+    table = write_observations(path.with_suffix(".csv"), rows, faulty_share=faulty_share)
+    book = Workbook(write_only=True)
+    sheet = book.create_sheet("Observationer")
+    with table.open(newline="") as lines:
+        reader = csv.DictReader(lines)
+        sheet.append(list(reader.fieldnames or ()))
+        for row in reader:
+            sheet.append([_as_number(cell) if name in NUMBERS else cell or None for name, cell in row.items()])
+    book.save(path)
+    table.unlink()
+    return path
+
+
+def _as_number(cell: str) -> float | str:
+    return float(cell) if cell.replace(".", "", 1).isdigit() else cell
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("path", type=Path)
+    parser.add_argument("rows", type=int)
+    parser.add_argument("--faulty", type=float, default=0.0, help="share of faulty values; 1 makes every cell wrong")
+    given = parser.parse_args()
+    if given.faulty == 1:
+        write_wrong(given.path, given.rows)
+    elif given.path.suffix == ".xlsx":
+        write_workbook(given.path, given.rows, faulty_share=given.faulty)
+    else:
+        write_observations(given.path, given.rows, faulty_share=given.faulty)
+
+
 if __name__ == "__main__":
-    write_observations(Path(sys.argv[1]), int(sys.argv[2]), faulty_share=float(sys.argv[3]))
+    main()

@@ -5,10 +5,13 @@ than one regular expression over the rows.
 """
 
 import itertools
+from collections.abc import Iterator
 
 import duckdb
 
 from vaven.schemas.quoting import quoted
+
+BATCH_TEXTS = 10_000
 
 
 class Distinct:
@@ -30,9 +33,20 @@ class Distinct:
             self._known[relation, column] = name
         return self._known[relation, column]
 
-    def texts(self, relation: str, column: str) -> list[str]:
-        """The same as a list, for judgements that SQL can't make."""
-        return [text for (text,) in self._work.execute(f"SELECT cell FROM {self.of(relation, column)}").fetchall()]
+    def batches(self, relation: str, column: str, where: str = "TRUE") -> Iterator[list[str]]:
+        """The same in lists of bounded length, for judgements that SQL can't make; `where` is SQL about `cell`."""
+        name = self.of(relation, column)
+        (count,) = self._work.execute(f"SELECT count(*) FROM {name}").fetchone() or (0,)
+        for start in range(0, count, BATCH_TEXTS):
+            # By position, so that other queries may be asked between two batches.
+            span = f"rowid BETWEEN {start} AND {start + BATCH_TEXTS - 1}"
+            found = self._work.execute(f"SELECT cell FROM {name} WHERE {span} AND ({where})").fetchall()
+            yield [text for (text,) in found]
+
+    def has(self, relation: str, column: str, where: str = "TRUE") -> bool:
+        """Whether some text `cell` of the column is as the SQL says."""
+        query = f"SELECT 1 FROM {self.of(relation, column)} WHERE {where} LIMIT 1"
+        return self._work.execute(query).fetchone() is not None
 
     def alias(self, relation: str, column: str, original: str) -> None:
         """Say that a column of `relation` is that of the relation `original`, unchanged."""

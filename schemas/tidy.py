@@ -29,6 +29,8 @@ BLANK = r"[ \x{00a0}\x{202f}\x{2009}]"
 # A number as people write it: blanks only after the sign and between groups of three ("12 5" may be two numbers).
 WRITTEN = rf"[-+−]?{BLANK}*(\d{{1,3}}({BLANK}\d{{3}})+([.,]\d+)?|[\d.,]*\d)([eE][-+]?\d+)?"
 PLAIN = r"[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?"
+# How many of the texts that were read as codes a note shows.
+SHOWN_CODES = 5
 AREA_FIELDS = ("neighbourhood", "code", "municipality")
 WHOLE_FLOAT = re.compile(r"(\d+)\.0+")
 LISTED_LEVELS = {"omrade": "own", "eget": "own", "eget omrade": "own", "municipality": "kommun"}
@@ -95,8 +97,8 @@ def _read_marks(
     place: Mapping[str, str | None],
 ) -> list[Finding]:
     """Let marks in the value fill the status, and write the status in capitals, where there are any."""
-    marked = not MARKS.keys().isdisjoint(distinct.texts(raw, "value"))
-    small = has_status and any(text != text.upper() for text in distinct.texts(raw, "status"))
+    marked = distinct.has(raw, "value", f"cell IN ({', '.join(repr(mark) for mark in MARKS)})")
+    small = has_status and distinct.has(raw, "status", "cell <> upper(cell)")
     if marked or small or not has_status:
         given["status"] = _status_expression(has_status)
     return list(_note_marks(work, raw, place)) if marked else []
@@ -189,19 +191,27 @@ def _recode(
     recode = _recoder(field)
     if recode is None:
         return []
-    changed = [(text, code) for text in distinct.texts(raw, field.name) if (code := recode(text)) != text]
-    if not changed:
+    table, count, shown = f"recode_{raw}_{field.name}", 0, list[tuple[str, str]]()
+    for texts in distinct.batches(raw, field.name):
+        changed = [(written, code) for written in texts if (code := recode(written)) != written]
+        if changed:
+            _keep(work, table, changed)
+            count += len(changed)
+            shown = sorted([*shown, *changed])[:SHOWN_CODES]
+    if not count:
         return []
-    table = f"recode_{raw}_{field.name}"
-    pairs = pa.table({"text": [text for text, _ in changed], "code": [code for _, code in changed]})
-    work.register("pairs", pairs)
-    work.execute(f"CREATE TEMP TABLE {table} AS SELECT text, code FROM pairs")
-    work.unregister("pairs")
     mapped = f'coalesce((SELECT code FROM {table} WHERE {table}.text = {raw}."{field.name}"), {quoted(field.name)})'
     given[field.name] = mapped
-    shown = "; ".join(f"{text} → {code}" for text, code in sorted(changed)[:5])
-    params = {"count": len(changed), "examples": shown + (" …" if len(changed) > 5 else "")}
+    examples = "; ".join(f"{written} → {code}" for written, code in shown)
+    params = {"count": count, "examples": examples + (" …" if count > len(shown) else "")}
     return [Finding("assumed-code", Severity.NOTE, **at, params=params)]  # type: ignore[arg-type]
+
+
+def _keep(work: duckdb.DuckDBPyConnection, table: str, changed: Sequence[tuple[str, str]]) -> None:
+    work.execute(f"CREATE TEMP TABLE IF NOT EXISTS {table} (text VARCHAR, code VARCHAR)")
+    work.register("pairs", pa.table({"text": [one for one, _ in changed], "code": [code for _, code in changed]}))
+    work.execute(f"INSERT INTO {table} SELECT text, code FROM pairs")
+    work.unregister("pairs")
 
 
 def _recoder(field: Field) -> Callable[[str], str] | None:

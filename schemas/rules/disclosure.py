@@ -4,6 +4,7 @@ The thresholds are our proposal (DOMAIN section 4), not law, and are said to be 
 """
 
 from collections.abc import Iterator
+from typing import Any
 
 from vaven.schemas.compile import Check
 from vaven.schemas.finding import Severity
@@ -26,10 +27,12 @@ def personal_number(on: Checking) -> Iterator[Hit]:
     never repeated.
     """
     for name in _free_columns(on):
-        cells = [(row, cell) for row, cell in _candidates(on, name) if NUMBER.fullmatch(cell)]
-        persons = [row for row, cell in cells if masked(cell) != cell]
-        if persons and len(persons) >= PERSONS_SHARE * len(cells):
-            yield from (Hit(row, name) for row in persons)
+        numbers = persons = 0
+        for _, cell in _numbers(on, name):
+            numbers += 1
+            persons += masked(cell) != cell
+        if persons and persons >= PERSONS_SHARE * numbers:
+            yield from (Hit(row, name) for row, cell in _numbers(on, name) if masked(cell) != cell)
 
 
 @wide_rule("personal-number-in-text", Severity.WARNING, "")
@@ -53,11 +56,15 @@ def _free_columns(on: Checking) -> list[str]:
     ]
 
 
-def _candidates(on: Checking, name: str) -> list[tuple[int, str]]:
+def _numbers(on: Checking, name: str) -> Iterator[tuple[int, str]]:
+    return ((row, cell) for row, cell in _candidates(on, name) if NUMBER.fullmatch(cell))
+
+
+def _candidates(on: Checking, name: str) -> Iterator[tuple[Any, ...]]:
     cell = quoted(name)
     query = f"""SELECT _row, {cell} FROM {on.table.relation}
         WHERE strlen({cell}) >= 10 AND regexp_matches({cell}, '{LIKE_A_NUMBER}') ORDER BY _row"""
-    return on.work.execute(query).fetchall()
+    return on.rows(query)
 
 
 @row_rule("small-count", Severity.ERROR, "observations")

@@ -7,7 +7,7 @@ sex or age, so a total that differs is asked about and never refused (DOMAIN sec
 
 import itertools
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -129,7 +129,7 @@ def _has_sums(on: Checking) -> bool:
     return on.work.execute(kpis).fetchone() is not None
 
 
-def _found(on: Checking, parts: _Parts, number: str, wrong: str, query: str) -> list[Any]:
+def _found(on: Checking, parts: _Parts, number: str, wrong: str, query: str) -> Iterable[tuple[Any, ...]]:
     """The rows of a query over `_grouped`.
 
     Which groups may be `wrong` is found first, by a few numbers each: the texts beside them take as long again.
@@ -144,7 +144,7 @@ def _found(on: Checking, parts: _Parts, number: str, wrong: str, query: str) -> 
         WHERE {wrong}"""
     )
     has_any = on.work.execute("SELECT 1 FROM suspected LIMIT 1").fetchone()
-    return on.work.execute(query).fetchall() if has_any else []
+    return on.rows(query) if has_any else ()
 
 
 def _selects(parts: _Parts) -> tuple[str, str]:
@@ -195,7 +195,7 @@ def _beside(on: Checking) -> Iterator[Hit]:
         words = {f"by_{language}": on.schema["numerator"].label(language).lower() for language in LANGUAGES}
         query = f"""SELECT _row, numerator FROM {on.table.relation}
             WHERE status = '{SUPPRESSED}' AND value IS NULL AND numerator IS NOT NULL ORDER BY _row"""
-        for row, cell in on.work.execute(query).fetchall():
+        for row, cell in on.rows(query):
             yield Hit(row, "numerator", cell, dict(words))
 
 
@@ -213,7 +213,7 @@ def _one_of(on: Checking) -> Iterator[Hit]:
         query = f"""SELECT min(_row) FILTER (hidden) FROM ({_counted(on)}) WHERE {parts.code} IN ({listed})
             GROUP BY hash({_rest(on, parts.field)})
             HAVING count(*) FILTER (hidden) = 1 AND count(shown) = {len(parts.codes)} ORDER BY 1"""
-        for (row,) in on.work.execute(query).fetchall():
+        for (row,) in on.rows(query):
             yield Hit(row, "value", None, _about(on, parts.field))
 
 
@@ -228,7 +228,7 @@ def _left_out(on: Checking) -> Iterator[Hit]:
         HAVING count(*) = 2 AND count(shown) = 2 AND count(*) FILTER ({parts.code} = '{TOTAL}') = 1
             AND max(shown) - min(shown) BETWEEN 0.5 AND {on.thresholds.small_count} - 0.5
             AND max(shown) FILTER ({parts.code} = '{TOTAL}') = max(shown) ORDER BY 1"""
-    for (row,) in on.work.execute(query).fetchall():
+    for (row,) in on.rows(query):
         yield Hit(row, "sex", None, _about(on, "sex"))
 
 
@@ -260,7 +260,7 @@ def _one_area(on: Checking) -> Iterator[Hit]:
             HAVING count(*) FILTER (hidden) = 1 AND count(shown) = any_value(parts) - 1)
         SELECT p._row FROM parts p SEMI JOIN (SELECT *, hash({rest}) AS h FROM counted WHERE shown IS NOT NULL) t
             ON t.neighbourhood = p.whole AND t.h = p.h ORDER BY 1"""
-    for (row,) in on.work.execute(query).fetchall():
+    for (row,) in on.rows(query):
         yield Hit(row, "value", None, _about(on, "neighbourhood"))
 
 

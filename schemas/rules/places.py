@@ -1,6 +1,6 @@
 """Rules about area codes: their form, their vintage, and what is known of them (DOMAIN section 2)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
@@ -34,19 +34,36 @@ def _cells(on: Checking) -> Iterator[_Cell]:
     names = ["code", *(n if on.has(n) else None for n in ("level", "vintage", "municipality"))]
     columns = ", ".join(quoted(n) if n else "NULL" for n in names)
     query = f"SELECT _row, {columns} FROM {on.table.relation} WHERE code IS NOT NULL ORDER BY _row"
-    for row, code, level, vintage, municipality in on.work.execute(query).fetchall():
+    for row, code, level, vintage, municipality in on.rows(query):
         yield _Cell(row, "code", code, level or "", vintage or "", municipality or "")
 
 
-def _unknown(on: Checking) -> Iterator[_Cell]:
-    """The cells whose code is no area's: declared ones, or those of other sheets where none are declared."""
-    yield from (cell for cell in _cells(on) if _is_official(cell) and not _is_known(cell))
-    if _stands_alone(on):
-        unknown = [code for (code,) in _distinct_codes(on) if not areas().find(code)]
+def _unknown(on: Checking, *, with_zero: bool) -> Iterator[_Cell]:
+    """The cells whose code is no area's: declared ones, or those of other sheets where none are declared.
+
+    `with_zero`: those that a leading zero makes known; else the others.
+    """
+    for cell in _cells(on):
+        if _is_official(cell) and not _is_known(cell) and (_with_zero(cell.code) is not None) == with_zero:
+            yield cell
+    if _stands_alone(on) and _collect_unknown(on):
         query = f"""SELECT _row, neighbourhood FROM {on.table.relation}
-            WHERE neighbourhood IN (SELECT unnest(?::VARCHAR[])) ORDER BY _row"""
-        for row, code in on.work.execute(query, [unknown]).fetchall() if unknown else ():
+            WHERE neighbourhood IN (SELECT code FROM unknown_areas WHERE with_zero = {with_zero}) ORDER BY _row"""
+        for row, code in on.rows(query):
             yield _Cell(row, "neighbourhood", code)
+
+
+def _collect_unknown(on: Checking) -> bool:
+    """Make the table `unknown_areas` of the different codes that no list has. Whether there are any."""
+    on.work.execute("CREATE OR REPLACE TEMP TABLE unknown_areas (code VARCHAR, with_zero BOOLEAN)")
+    has_any = False
+    for codes in on.tables.distinct.batches(on.table.relation, "neighbourhood"):
+        unknown = [code for code in codes if not areas().find(code)]
+        if unknown:
+            marked = [unknown, [_with_zero(code) is not None for code in unknown]]
+            on.work.execute("INSERT INTO unknown_areas SELECT unnest($1::VARCHAR[]), unnest($2::BOOLEAN[])", marked)
+            has_any = True
+    return has_any
 
 
 def _is_official(cell: _Cell) -> bool:
@@ -58,10 +75,6 @@ def _is_official(cell: _Cell) -> bool:
 def _stands_alone(on: Checking) -> bool:
     """Whether the table's areas are judged by themselves, since no sheet Neighbourhoods declares them."""
     return "neighbourhoods" not in on.tables.tables and "neighbourhood" in on.schema.names and on.has("neighbourhood")
-
-
-def _distinct_codes(on: Checking) -> list[Any]:
-    return on.work.execute(f"SELECT cell FROM {on.distinct('neighbourhood')}").fetchall()
 
 
 def _is_known(cell: _Cell) -> bool:
@@ -82,9 +95,9 @@ def _with_zero(code: str) -> str | None:
 @wide_rule("area-leading-zero", Severity.ERROR, "")
 def area_leading_zero(on: Checking) -> Iterator[Hit]:
     """A code that lost its first zero, as spreadsheets do to numbers."""
-    for cell in _unknown(on):
-        if longer := _with_zero(cell.code):
-            yield Hit(cell.row, cell.field, cell.code, {"code": longer}, Fix(longer))
+    for cell in _unknown(on, with_zero=True):
+        longer = "0" + cell.code
+        yield Hit(cell.row, cell.field, cell.code, {"code": longer}, Fix(longer))
     for row, code in _undeclared_without_zero(on):
         yield Hit(row, "neighbourhood", code, {"code": "0" + code}, Fix("0" + code))
     for row, code in _municipalities(on):
@@ -92,29 +105,28 @@ def area_leading_zero(on: Checking) -> Iterator[Hit]:
             yield Hit(row, "municipality", code, {"code": "0" + code}, Fix("0" + code))
 
 
-def _undeclared_without_zero(on: Checking) -> list[Any]:
+def _undeclared_without_zero(on: Checking) -> Iterable[tuple[Any, ...]]:
     """Rows and codes that the sheet Neighbourhoods, once its own zeros are mended, declares with a zero before them
     and not as they stand.
     """
     declared = on.tables.tables.get("neighbourhoods")
     if declared is None or "neighbourhood" not in on.schema.names or not on.has("neighbourhood"):
-        return []
+        return ()
     cells = list(_cells(replace(on, table=declared, schema=on.standard["neighbourhoods"])))
     lost = {cell.code for cell in cells if _is_official(cell) and not _is_known(cell) and _with_zero(cell.code)}
     mended = {"0" + cell.code if cell.code in lost else cell.code for cell in cells}
-    wanted = [code for (code,) in _distinct_codes(on) if code and code not in mended and "0" + code in mended]
+    batches = on.tables.distinct.batches(on.table.relation, "neighbourhood")
+    wanted = [c for codes in batches for c in codes if c and c not in mended and "0" + c in mended]
     query = f"""SELECT _row, neighbourhood FROM {on.table.relation}
         WHERE neighbourhood IN (SELECT unnest(?::VARCHAR[])) ORDER BY _row"""
-    return on.work.execute(query, [wanted]).fetchall() if wanted else []
+    return on.rows(query, [wanted]) if wanted else ()
 
 
 @wide_rule("area-unknown", Severity.ERROR, "")
 def area_unknown(on: Checking) -> Iterator[Hit]:
     """A code that no list has, though the list is known."""
     nearest: dict[tuple[str, str], str] = {}
-    for cell in _unknown(on):
-        if _with_zero(cell.code):
-            continue
+    for cell in _unknown(on, with_zero=False):
         stated = (cell.code, cell.vintage)
         if stated not in nearest and len(nearest) < SUGGESTED:
             nearest[stated] = areas().nearest(cell.code, cell.vintage or None) or ""
@@ -165,7 +177,7 @@ def own_area_empty(on: Checking) -> Iterator[Hit]:
         query = (
             f"SELECT _row, code FROM {on.table.relation} WHERE level = 'own' AND {' AND '.join(given)} ORDER BY _row"
         )
-        for row, code in on.work.execute(query).fetchall():
+        for row, code in on.rows(query):
             yield Hit(row, "deso_codes" if on.has("deso_codes") else "code", None, {"code": code})
 
 
@@ -182,13 +194,13 @@ def _nearest_kommun(code: str) -> str:
     return areas().nearest(code) or ""
 
 
-def _municipalities(on: Checking) -> list[Any]:
+def _municipalities(on: Checking) -> Iterable[tuple[Any, ...]]:
     """Row and text of the municipality codes of three or four digits; other forms are pattern-mismatch."""
     if on.table.resource != "neighbourhoods" or not on.has("municipality"):
-        return []
+        return ()
     query = f"""SELECT _row, municipality FROM {on.table.relation}
         WHERE regexp_full_match(municipality, '\\d{{3,4}}') ORDER BY _row"""
-    return on.work.execute(query).fetchall()
+    return on.rows(query)
 
 
 @wide_rule("municipality-disagrees", Severity.ERROR, "neighbourhoods")
@@ -219,9 +231,12 @@ DIVISIONS: Mapping[str, str] = {
 }
 
 
-def _distinct_official(on: Checking) -> list[Any]:
+def _distinct_official(on: Checking) -> Iterable[tuple[Any, ...]]:
     if on.table.resource == "neighbourhoods" and on.has("code"):
         vintage = "vintage" if on.has("vintage") else "NULL"
         own = "level IS DISTINCT FROM 'own'" if on.has("level") else "TRUE"
-        return on.work.execute(f"SELECT DISTINCT code, {vintage} FROM {on.table.relation} WHERE {own}").fetchall()
-    return [(code, None) for (code,) in _distinct_codes(on)] if _stands_alone(on) else []
+        return on.rows(f"SELECT DISTINCT code, {vintage} FROM {on.table.relation} WHERE {own}")
+    if not _stands_alone(on):
+        return ()
+    batches = on.tables.distinct.batches(on.table.relation, "neighbourhood")
+    return ((code, None) for codes in batches for code in codes)

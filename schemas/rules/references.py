@@ -20,7 +20,7 @@ def duplicate_value(on: Checking) -> Iterator[Hit]:
             query = f"""SELECT _row, {name}, first_row FROM (
                 SELECT _row, {name}, min(_row) OVER (PARTITION BY {name}) AS first_row FROM {on.table.relation}
                 WHERE {name} IS NOT NULL) WHERE _row > first_row ORDER BY _row"""
-            for row, cell, first in on.work.execute(query).fetchall():
+            for row, cell, first in on.rows(query):
                 yield Hit(row, field.name, cell, {"other": first})
 
 
@@ -40,7 +40,7 @@ def reference_missing(on: Checking) -> Iterator[Hit]:
             WHERE t.{quoted(own)} IS NOT NULL ORDER BY t._row"""
         schema = on.standard[target.resource]
         words: dict[str, object] = {"sheet_sv": schema.label("sv"), "sheet_en": schema.label("en")}
-        for row, cell in on.work.execute(query).fetchall():
+        for row, cell in on.rows(query):
             yield Hit(row, own, cell, words)
 
 
@@ -52,7 +52,7 @@ def list_member_unknown(on: Checking) -> Iterator[Hit]:
             continue
         known = _members(on, field.list_of)
         query = f"SELECT _row, {quoted(field.name)} FROM {on.table.relation} WHERE {quoted(field.name)} IS NOT NULL"
-        for row, cell in on.work.execute(f"{query} ORDER BY _row").fetchall():
+        for row, cell in on.rows(f"{query} ORDER BY _row"):
             unknown = [
                 part
                 for part in (p.strip() for p in cell.split(";"))
@@ -93,7 +93,7 @@ def organisation_number(on: Checking) -> Iterator[Hit]:
         return
     query = f"""SELECT _row, organisation_number FROM {on.table.relation}
         WHERE regexp_full_match(organisation_number, '\\d{{6}}-?\\d{{4}}') ORDER BY _row"""
-    for row, number in on.work.execute(query).fetchall():
+    for row, number in on.rows(query):
         digits = number.replace("-", "")
         if digits[2] < "2" or not passes_luhn(digits):
             yield Hit(row, "organisation_number")

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
+from typing import Any
 
 import duckdb
 
@@ -14,6 +15,8 @@ from vaven.schemas.quoting import quoted
 from vaven.schemas.standard import Standard, TableSchema
 from vaven.schemas.tables import Table, Tables
 from vaven.schemas.thresholds import PROPOSED, Thresholds
+
+BATCH_ROWS = 10_000
 
 
 @dataclass(frozen=True)
@@ -38,14 +41,20 @@ class Checking:
 
     def occurs(self, name: str, where: str = "TRUE") -> bool:
         """Whether some text `cell` of a column is as the SQL says; a rule that needs one else costs no scan."""
-        if not self.has(name):
-            return False
-        query = f"SELECT 1 FROM {self.distinct(name)} WHERE {where} LIMIT 1"
-        return self.work.execute(query).fetchone() is not None
+        return self.has(name) and self.tables.distinct.has(self.table.relation, name, where)
 
     def occurs_between(self, name: str, low: float, high: float) -> bool:
         """Whether some number of a column lies from `low` to `high`; a text that is no number may seem to."""
         return self.occurs(name, f"TRY_CAST(cell AS DOUBLE) BETWEEN {low} AND {high}")
+
+    def rows(self, query: str, parameters: object = None) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query as they come: a fault may stand in every row of millions.
+
+        Nothing else may be asked of the workspace until they are walked.
+        """
+        found = self.work.execute(query, parameters)
+        while batch := found.fetchmany(BATCH_ROWS):
+            yield from batch
 
     @cached_property
     def repeated(self) -> str:

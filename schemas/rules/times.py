@@ -1,6 +1,7 @@
 """Rules about periods and dates."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from vaven.schemas.compile import Check, key_of, typed
 from vaven.schemas.finding import Severity
@@ -19,12 +20,12 @@ def _distinct(on: Checking, name: str) -> list[str]:
     return [row[0] for row in on.work.execute(query).fetchall()]
 
 
-def rows_with(on: Checking, name: str, texts: list[str]) -> Iterator[tuple[int, str]]:
-    """Row and text of every cell of a column that holds one of the texts."""
+def rows_with(on: Checking, name: str, texts: list[str], where: str = "TRUE") -> Iterator[tuple[Any, ...]]:
+    """Row and text of every cell of a column that holds one of the texts, in the rows that `where` selects."""
     if texts:
-        listed = ", ".join(text(t) for t in texts)
-        query = f"SELECT _row, {quoted(name)} FROM {on.table.relation} WHERE {quoted(name)} IN ({listed}) ORDER BY _row"
-        yield from on.work.execute(query).fetchall()
+        query = f"""SELECT _row, {quoted(name)} FROM {on.table.relation}
+            WHERE {quoted(name)} IN (SELECT unnest(?::VARCHAR[])) AND {where} ORDER BY _row"""
+        yield from on.rows(query, [texts])
 
 
 @wide_rule("period-impossible", Severity.ERROR, "")
@@ -49,14 +50,8 @@ def period_future(on: Checking) -> Iterator[Hit]:
     """An observation of a time that has not come, unless its status says forecast."""
     if on.has("period"):
         ahead = [p for p in _distinct(on, "period") if _exists(p) and parse_period(p).start > on.today]
-        forecasts = _forecast_rows(on)
-        yield from (Hit(row, "period", cell) for row, cell in rows_with(on, "period", ahead) if row not in forecasts)
-
-
-def _forecast_rows(on: Checking) -> set[int]:
-    if not on.has("status"):
-        return set()
-    return {row[0] for row in on.work.execute(f"SELECT _row FROM {on.table.relation} WHERE status = 'F'").fetchall()}
+        is_no_forecast = "status IS DISTINCT FROM 'F'" if on.has("status") else "TRUE"
+        yield from (Hit(row, "period", cell) for row, cell in rows_with(on, "period", ahead, is_no_forecast))
 
 
 @wide_rule("period-too-old", Severity.WARNING, "observations")
@@ -98,7 +93,7 @@ def period_overlap(on: Checking) -> Iterator[Hit]:
             (first_day = other_first AND last_day = other_last) OR
             (last_day > other_last AND abs((last_day - first_day) - (other_last - other_first)) > {MONTHS_DIFFER}))
         ORDER BY _row"""
-    for row, cell, other in on.work.execute(query).fetchall():
+    for row, cell, other in on.rows(query):
         yield Hit(row, "period", cell, {"other_period": other})
 
 

@@ -152,7 +152,7 @@ def _duplicates(on: Checking, *, same: bool) -> Iterator[Hit]:
             FROM {on.table.relation} WHERE {on.has_key} AND hash({on.key}) IN (SELECT h FROM {on.repeated})
             WINDOW same_key AS (PARTITION BY {on.key}))
         SELECT _row, first_row FROM keyed WHERE times > 1 AND _row > first_row AND equal = {same} ORDER BY _row"""
-    for row, first in on.work.execute(query).fetchall():
+    for row, first in on.rows(query):
         yield Hit(row, on.schema.primary_key[0], None, {"other": first})
 
 
@@ -194,5 +194,5 @@ def jump(on: Checking) -> Iterator[Hit]:
             AND CASE WHEN kpi_percent THEN abs(value_n - before) > {points}
             ELSE least(value_n, before) > 0 AND greatest(value_n, before) > {factor} * least(value_n, before) END
         ORDER BY _row"""
-    for row, value, before, since in on.work.execute(query).fetchall():
+    for row, value, before, since in on.rows(query):
         yield Hit(row, "value", value, {"before": before, "since": since})

@@ -19,6 +19,8 @@ PATTERNS = {
     "regso": re.compile(r"\d{4}R\d{3}"),
 }
 VINTAGES = {"deso": ("2018", "2025"), "regso": ("2020", "2025"), "kommun": ("",), "lan": ("",)}
+# One look tells the level: texts that are no codes at all come by the million.
+LEVEL = re.compile("|".join(f"(?P<{level}>{pattern.pattern})" for level, pattern in PATTERNS.items()))
 # SCB's API appends the vintage to a region's code, e.g. 0114A0010_DeSO2025 (DOMAIN section 2).
 SUFFIX = re.compile(r"_(DeSO|RegSO)(20\d\d)$")
 
@@ -43,7 +45,8 @@ class Area:
 
 def level_of(code: str) -> str | None:
     """The level whose code pattern `code` has, or None."""
-    return next((level for level, pattern in PATTERNS.items() if pattern.fullmatch(code)), None)
+    found = LEVEL.fullmatch(code)
+    return found.lastgroup if found else None
 
 
 class Areas:
