@@ -41,6 +41,8 @@ format: $(VENV)/installed-test
 	$(BIN)/ruff format .
 
 bench: $(VENV)/installed-test
+	@# Where Python may not write its bytecode, every run would else compile ours anew; pip has compiled the peers'.
+	@$(BIN)/python -m compileall -q $(ROOMS)
 	$(BIN)/python -m benchmarks
 
 ckan: $(VENV)/installed-test system-packages
@@ -60,6 +62,7 @@ $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install -q --disable-pip-version-check --upgrade pip
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e .
+	@$(BIN)/python -m compileall -q $(ROOMS)
 	@touch $@
 
 $(VENV)/installed-test: $(VENV)/installed

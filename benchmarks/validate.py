@@ -1,4 +1,4 @@
-"""`vaven validate` against `frictionless validate` and DuckDB's bare read of the same file."""
+"""`vaven validate`: speed and memory against `frictionless validate` and DuckDB's bare read of the same file."""
 
 import argparse
 import json
@@ -6,46 +6,137 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import Cost, Measured, measure
+from benchmarks.observations import WRONG_CELLS
 
 BIN = Path(sys.executable).parent
-FRICTIONLESS_ROWS = 1_000_000
+SMALL, MILLION, LARGE, WORKBOOK = 1_000, 1_000_000, 10_000_000, 100_000
+# The limits of the issue.
+TIMES_FRICTIONLESS, TIMES_DUCKDB, LINEAR = 15, 3.5, 1
+MEGABYTES, LARGE_MEGABYTES = 600, 2_000
+# What a limit of one gigabyte is to the kernel: writable memory of the process that is no file's.
+GIGABYTE = 1 << 30
 DUCKDB_READ = "import duckdb, sys; duckdb.sql(f\"CREATE TABLE t AS FROM read_csv('{sys.argv[1]}', all_varchar=true)\")"
+UNDER_A_LIMIT = (
+    "import os, resource, sys; resource.setrlimit(resource.RLIMIT_DATA, (int(sys.argv[1]),) * 2); "
+    "os.execv(sys.argv[2], sys.argv[2:])"
+)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """`folder` holds one generated file at a time; each command runs `repeat` times, of which the fastest counts."""
+
+    folder: Path
+    repeat: int
+
+    def file(self, rows: int, share: float, ending: str = ".csv") -> Path:
+        path = self.folder / f"{rows}-{share}{ending}"
+        # In a process of its own: a child's peak memory counts from its parent's.
+        command = [sys.executable, "-m", "benchmarks.observations", str(path), str(rows), "--faulty", str(share)]
+        subprocess.run(command, check=True)
+        return path
+
+    def ours(self, path: Path, repeat: int | None = None) -> Cost:
+        return measure([str(BIN / "vaven"), "validate", str(path)], repeat=repeat or self.repeat)
+
+    def bare(self, path: Path) -> Cost:
+        return measure([sys.executable, "-c", DUCKDB_READ, str(path)], repeat=self.repeat)
+
+    def frictionless(self, path: Path, repeat: int = 1) -> Cost:
+        schema = self.folder / "observations.json"
+        schema.write_text(_schema())
+        # Frictionless takes absolute paths for unsafe, so it runs in the folder.
+        command = [str(BIN / "frictionless"), "validate", path.name, "--schema", schema.name]
+        return measure(command, folder=self.folder, repeat=repeat)
 
 
 def run(arguments: Sequence[str]) -> Iterator[Measured]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks validate", description=__doc__)
-    parser.add_argument("--rows", type=int, nargs="+", default=[1_000, 1_000_000])
-    parser.add_argument("--faults", type=float, nargs="+", default=[0.0, 0.001], help="shares of faulty cells")
-    parser.add_argument("--repeat", type=int, default=3, help="runs of each command but frictionless")
+    parser.add_argument("--rows", type=int, nargs="+", default=[SMALL, MILLION, LARGE], help="lengths of the CSV")
+    parser.add_argument("--faults", type=float, nargs="+", default=[0.0, 0.001], help="shares of faulty values")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each command, of which the fastest counts")
+    parser.add_argument("--no-workbook", action="store_true", help=f"leave out the XLSX of {WORKBOOK:,} rows")
+    parser.add_argument("--no-wrong", action="store_true", help="leave out the file in which every cell is wrong")
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="vaven-bench-") as folder:
-        for rows in given.rows:
-            for share in given.faults:
-                yield from _validate(Path(folder), rows, share, given.repeat)
+        runs = _Run(Path(folder), given.repeat)
+        for share in given.faults:
+            yield from _lengths(runs, sorted(given.rows), share)
+        if not given.no_workbook:
+            yield from _workbook(runs)
+        if not given.no_wrong:
+            yield from _every_cell_wrong(runs)
 
 
-def _validate(folder: Path, rows: int, share: float, repeat: int) -> Iterator[Measured]:
-    path = folder / f"{rows}-{share}.csv"
-    # In a process of its own: a child's peak memory counts from its parent's.
-    subprocess.run([sys.executable, "-m", "benchmarks.observations", str(path), str(rows), str(share)], check=True)
-    which = f"{rows:,} rows, {share:.1%} faulty:"
-    ours = measure([str(BIN / "vaven"), "validate", str(path)], repeat=repeat)
-    bare = measure([sys.executable, "-c", DUCKDB_READ, str(path)], repeat=repeat)
-    yield Measured(f"{which} of DuckDB's bare read", ours.seconds / bare.seconds, note=f"{ours} against {bare}")
-    if rows <= FRICTIONLESS_ROWS:
-        peer = _frictionless(folder, path)
-        yield Measured(f"{which} faster than frictionless", peer.seconds / ours.seconds, note=f"frictionless: {peer}")
+def _lengths(runs: _Run, lengths: Sequence[int], share: float) -> Iterator[Measured]:
+    """CSVs of one share of faults; the longest are held against the million of the same run."""
+    million: Cost | None = None
+    for rows in lengths:
+        path = runs.file(rows, share)
+        which = f"{rows:,} rows, {share:.1%} faulty"
+        ours, bare = runs.ours(path), runs.bare(path)
+        limit = TIMES_DUCKDB if rows == MILLION else None
+        note = f"{ours} against {bare}"
+        yield Measured(f"{which}: times DuckDB's bare read", ours.seconds / bare.seconds, "x", limit, note=note)
+        if rows <= MILLION:
+            yield from _against_frictionless(runs, path, ours, which, rows)
+        if rows >= MILLION:
+            limit = LARGE_MEGABYTES if rows > MILLION else MEGABYTES
+            yield Measured(f"{which}: peak memory", ours.megabytes, "MB", limit)
+        if million and rows > MILLION:
+            linear = ours.seconds / million.seconds / (rows / MILLION)
+            yield Measured(f"{which}: of what a million predicts", linear, "x", LINEAR, note=f"{million} each")
+            yield _under_a_limit(path, which)
+        million = ours if rows == MILLION else million
+        path.unlink()
+
+
+def _against_frictionless(runs: _Run, path: Path, ours: Cost, which: str, rows: int) -> Iterator[Measured]:
+    limit = {SMALL: 1, MILLION: TIMES_FRICTIONLESS}.get(rows)
+    # It takes half a minute for a million rows, in which a disturbance is small.
+    peer = runs.frictionless(path, repeat=runs.repeat if rows <= SMALL else 1)
+    faster = peer.seconds / ours.seconds
+    yield Measured(
+        f"{which}: faster than frictionless", faster, "x", limit, at_least=True, note=f"frictionless: {peer}"
+    )
+
+
+def _under_a_limit(path: Path, which: str) -> Measured:
+    command = [sys.executable, "-c", UNDER_A_LIMIT, str(GIGABYTE), str(BIN / "vaven"), "validate", str(path)]
+    cost = measure(command)
+    # 0 and 1 are verdicts; 2 says that the file was not checked.
+    finished = float(cost.exit_code in (0, 1))
+    return Measured(f"{which}: ends under a limit of 1 GB", finished, "", 1, at_least=True, note=str(cost))
+
+
+def _workbook(runs: _Run) -> Iterator[Measured]:
+    path = runs.file(WORKBOOK, 0.001, ".xlsx")
+    ours, peer = runs.ours(path), runs.frictionless(path)
+    which, note = f"XLSX of {WORKBOOK:,} rows", f"{ours} against {peer}"
+    yield Measured(f"{which}: faster than frictionless", peer.seconds / ours.seconds, "x", 1, at_least=True, note=note)
+    yield Measured(
+        f"{which}: peak memory", ours.megabytes, "MB", MEGABYTES, note=f"frictionless: {peer.megabytes:.0f} MB"
+    )
     path.unlink()
 
 
-def _frictionless(folder: Path, path: Path) -> Cost:
-    schema = folder / "observations.json"
-    schema.write_text(_schema())
-    # Frictionless takes absolute paths for unsafe, so it runs in the folder.
-    return measure([str(BIN / "frictionless"), "validate", path.name, "--schema", schema.name], folder=folder)
+def _every_cell_wrong(runs: _Run) -> Iterator[Measured]:
+    """Counts must be those of the cells, whatever of them is listed, and memory that of any file of its length."""
+    path = runs.file(MILLION, 1)
+    ours = runs.ours(path, repeat=1)
+    which = f"{MILLION:,} rows, every cell wrong"
+    report = json.loads(
+        subprocess.run([BIN / "vaven", "validate", path, "--format", "json"], capture_output=True, check=False).stdout
+    )
+    counted = sum(report["counts"].values()) / (MILLION * WRONG_CELLS)
+    note = f"{len(report['findings']):,} findings listed, cut: {'yes' if report['is_cut'] else 'no'}"
+    yield Measured(f"{which}: findings counted of all", counted, "x", 1, at_least=True, note=note)
+    yield Measured(f"{which}: peak memory", ours.megabytes, "MB", MEGABYTES, note=str(ours))
+    path.unlink()
 
 
 def _schema() -> str:

@@ -16,8 +16,8 @@ from vaven.schemas.layout import Header
 from vaven.schemas.quoting import quoted, text
 
 BLOCK = 1 << 22
-# What Python's str.strip takes away and a partner's file holds: blanks, tabs, and the three unbreakable ones.
-BLANKS = " \t\u00a0\u202f\u2009"
+# What Python's str.strip takes away, which the exact way uses.
+BLANKS = "".join(chr(i) for i in range(0x3001) if chr(i).isspace())
 
 
 def load_columns(

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
-import pyarrow as pa
 
 from vaven.schemas import wide
 from vaven.schemas.choices import AS_FOUND, Choices
@@ -147,6 +146,9 @@ class _Loader:
     def flush(self) -> None:
         if not self._batch:
             return
+        # Most files are read by columns, and loading it takes as long as checking a small one.
+        import pyarrow as pa
+
         columns = {"_row": pa.array([number for number, _ in self._batch], pa.int64())}
         for i, name in self.positions:
             texts = [(cells[i] if i < len(cells) else None) or None for _, cells in self._batch]

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 import duckdb
-import pyarrow as pa
 
 from vaven.schemas.compile import describe_field
 from vaven.schemas.distinct import Distinct
@@ -32,6 +31,8 @@ PLAIN = r"[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?"
 # How many of the texts that were read as codes a note shows.
 SHOWN_CODES = 5
 AREA_FIELDS = ("neighbourhood", "code", "municipality")
+# SQL of the texts that may be another way to write an area's code; others need not be looked at one by one.
+LIKE_AREAS = r"regexp_matches(cell, '^[0-9]{3,4}') OR contains(cell, '_')"
 WHOLE_FLOAT = re.compile(r"(\d+)\.0+")
 LISTED_LEVELS = {"omrade": "own", "eget": "own", "eget omrade": "own", "municipality": "kommun"}
 
@@ -192,7 +193,8 @@ def _recode(
     if recode is None:
         return []
     table, count, shown = f"recode_{raw}_{field.name}", 0, list[tuple[str, str]]()
-    for texts in distinct.batches(raw, field.name):
+    like_codes = LIKE_AREAS if field.name in AREA_FIELDS else "TRUE"
+    for texts in distinct.batches(raw, field.name, like_codes):
         changed = [(written, code) for written in texts if (code := recode(written)) != written]
         if changed:
             _keep(work, table, changed)
@@ -209,9 +211,8 @@ def _recode(
 
 def _keep(work: duckdb.DuckDBPyConnection, table: str, changed: Sequence[tuple[str, str]]) -> None:
     work.execute(f"CREATE TEMP TABLE IF NOT EXISTS {table} (text VARCHAR, code VARCHAR)")
-    work.register("pairs", pa.table({"text": [one for one, _ in changed], "code": [code for _, code in changed]}))
-    work.execute(f"INSERT INTO {table} SELECT text, code FROM pairs")
-    work.unregister("pairs")
+    pairs = [[written for written, _ in changed], [code for _, code in changed]]
+    work.execute(f"INSERT INTO {table} SELECT unnest($1::VARCHAR[]), unnest($2::VARCHAR[])", pairs)
 
 
 def _recoder(field: Field) -> Callable[[str], str] | None:

@@ -8,7 +8,6 @@ from dataclasses import replace
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.grid import column_letter
@@ -34,16 +33,17 @@ def lengthen(work: duckdb.DuckDBPyConnection, raw: str, header: Header) -> tuple
     known = "".join(f"{quoted(name)}, " for name in header.fields if name)
     spread = ", ".join(f"labels.{quoted(name)}" for name in sorted(header.spread))
     positions = sorted(header.wide)
-    labels = {"_name": [_name(i) for i in positions], "_position": positions} | {
+    texts = {"_name": [_name(i) for i in positions]} | {
         name: [header.wide[i][name] for i in positions] for name in sorted(header.spread)
     }
+    listed = ", ".join(f"unnest(${n}::VARCHAR[]) AS {quoted(name)}" for n, name in enumerate(texts, start=2))
     columns = ", ".join(quoted(_name(i)) for i in positions)
-    work.register("labels", pa.table(labels))
+    query = f"CREATE OR REPLACE TEMP TABLE labels AS SELECT unnest($1::BIGINT[]) AS _position, {listed}"
+    work.execute(query, [positions, *texts.values()])
     work.execute(
         f"CREATE TABLE {raw}_long AS SELECT _row * {STRIDE} + labels._position AS _row, {known}{spread}, value "
         f"FROM (UNPIVOT {raw} ON {columns} INTO NAME _name VALUE value) JOIN labels USING (_name) ORDER BY _row"
     )
-    work.unregister("labels")
     (count,) = work.execute(f"SELECT count(*) FROM {raw}_long").fetchone() or (0,)
     return f"{raw}_long", int(count)
 

@@ -11,6 +11,8 @@ from vaven.schemas.rules.registry import Checking, Hit, wide_rule
 from vaven.vocab.areas import PATTERNS, VINTAGES, areas, level_of
 
 OFFICIAL = ("deso", "regso", "kommun")
+# SQL of what may be a code, with or without its leading zero; anything else is certainly none.
+LIKE_A_CODE = "regexp_full_match(cell, '[0-9]{1,4}([ABC][0-9]{4}|R[0-9]{3})?')"
 # For how many different unknown codes the nearest known one is looked up; each costs some 6 ms.
 SUGGESTED = 100
 
@@ -46,7 +48,7 @@ def _unknown(on: Checking, *, with_zero: bool) -> Iterator[_Cell]:
     for cell in _cells(on):
         if _is_official(cell) and not _is_known(cell) and (_with_zero(cell.code) is not None) == with_zero:
             yield cell
-    if _stands_alone(on) and _collect_unknown(on):
+    if _stands_alone(on) and on.once("unknown areas", _collect_unknown):
         query = f"""SELECT _row, neighbourhood FROM {on.table.relation}
             WHERE neighbourhood IN (SELECT code FROM unknown_areas WHERE with_zero = {with_zero}) ORDER BY _row"""
         for row, code in on.rows(query):
@@ -55,15 +57,16 @@ def _unknown(on: Checking, *, with_zero: bool) -> Iterator[_Cell]:
 
 def _collect_unknown(on: Checking) -> bool:
     """Make the table `unknown_areas` of the different codes that no list has. Whether there are any."""
-    on.work.execute("CREATE OR REPLACE TEMP TABLE unknown_areas (code VARCHAR, with_zero BOOLEAN)")
-    has_any = False
-    for codes in on.tables.distinct.batches(on.table.relation, "neighbourhood"):
+    on.work.execute(
+        f"""CREATE OR REPLACE TEMP TABLE unknown_areas AS SELECT cell AS code, FALSE AS with_zero
+        FROM {on.distinct("neighbourhood")} WHERE NOT {LIKE_A_CODE}"""
+    )
+    for codes in on.tables.distinct.batches(on.table.relation, "neighbourhood", LIKE_A_CODE):
         unknown = [code for code in codes if not areas().find(code)]
         if unknown:
             marked = [unknown, [_with_zero(code) is not None for code in unknown]]
             on.work.execute("INSERT INTO unknown_areas SELECT unnest($1::VARCHAR[]), unnest($2::BOOLEAN[])", marked)
-            has_any = True
-    return has_any
+    return on.work.execute("SELECT 1 FROM unknown_areas LIMIT 1").fetchone() is not None
 
 
 def _is_official(cell: _Cell) -> bool:
@@ -238,5 +241,5 @@ def _distinct_official(on: Checking) -> Iterable[tuple[Any, ...]]:
         return on.rows(f"SELECT DISTINCT code, {vintage} FROM {on.table.relation} WHERE {own}")
     if not _stands_alone(on):
         return ()
-    batches = on.tables.distinct.batches(on.table.relation, "neighbourhood")
+    batches = on.tables.distinct.batches(on.table.relation, "neighbourhood", LIKE_A_CODE)
     return ((code, None) for codes in batches for code in codes)

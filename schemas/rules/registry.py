@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import duckdb
 
@@ -17,6 +17,7 @@ from vaven.schemas.tables import Table, Tables
 from vaven.schemas.thresholds import PROPOSED, Thresholds
 
 BATCH_ROWS = 10_000
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,16 @@ class Checking:
         found = self.work.execute(query, parameters)
         while batch := found.fetchmany(BATCH_ROWS):
             yield from batch
+
+    def once(self, name: str, find: "Callable[[Checking], Found]") -> Found:
+        """What `find` says of this table, asked for once however many rules want it."""
+        if name not in self._found:
+            self._found[name] = find(self)
+        return self._found[name]  # type: ignore[no-any-return]
+
+    @cached_property
+    def _found(self) -> dict[str, Any]:
+        return {}
 
     @cached_property
     def repeated(self) -> str:
