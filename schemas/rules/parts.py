@@ -140,7 +140,8 @@ def _found(on: Checking, parts: _Parts, number: str, wrong: str, query: str) -> 
             SELECT hash({_rest(on, parts.field)}) AS h, max(number) FILTER ({total}) AS total,
                 sum(number) FILTER ({part}) AS parts, min(number) FILTER ({part}) AS lowest,
                 max(number) FILTER ({part}) AS highest
-            FROM (SELECT *, {number} AS number FROM {on.view}) WHERE number IS NOT NULL GROUP BY h)
+            FROM (SELECT *, {number} AS number FROM {on.view}) WHERE number IS NOT NULL GROUP BY h
+            HAVING count(*) > {len(parts.codes)})
         WHERE {wrong}"""
     )
     has_any = on.work.execute("SELECT 1 FROM suspected LIMIT 1").fetchone()
