@@ -32,7 +32,7 @@ PLAIN = r"[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?"
 SHOWN_CODES = 5
 AREA_FIELDS = ("neighbourhood", "code", "municipality")
 # SQL of the texts that may be another way to write an area's code; others need not be looked at one by one.
-LIKE_AREAS = r"regexp_matches(cell, '^[0-9]{3,4}') OR contains(cell, '_')"
+LIKE_AREAS = r"regexp_matches(cell, '^[0-9]{2}') OR contains(cell, '_')"
 WHOLE_FLOAT = re.compile(r"(\d+)\.0+")
 LISTED_LEVELS = {"omrade": "own", "eget": "own", "eget omrade": "own", "municipality": "kommun"}
 
