@@ -13,7 +13,7 @@ from vaven.catalogue.problem import problem
 from vaven.publisher.answer import QueryEngine
 from vaven.publisher.collection import Collection
 from vaven.publisher.settings import Settings
-from vaven.vocab.errors import QueryError, UnknownDataset, VavenError
+from vaven.vocab.errors import QueryError, UnknownDataset, VavenError, Withdrawn
 from vaven.vocab.examples import examples
 from vaven.vocab.iris import segment
 from vaven.vocab.register import codes, themes
@@ -91,8 +91,17 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
     return answer
 
 
+def _gone(error: Withdrawn) -> Response:
+    """410 Gone (RFC 9110, section 15.5.11): it was here, and is not to come back under this address."""
+    if not prefers_html(request):
+        return problem(410, error.message, error.message, remedy=error.remedy, reason=error.reason, day=error.day)
+    return Response(render_template("gone.html", tombstone=error), status=410)
+
+
 def _own_error(error: VavenError) -> Response:
     status = 404 if isinstance(error, UnknownDataset) else error.status if isinstance(error, QueryError) else 503
+    if isinstance(error, Withdrawn):
+        return _gone(error)
     if not prefers_html(request):
         return problem(status, error.message, error.message, remedy=error.remedy)
     key = 404 if status == 404 else 500

@@ -1,4 +1,4 @@
-"""The command line: `vaven validate | fix | publish | serve | demo | kpis | template | ckan`.
+"""The command line: `vaven validate | fix | publish | withdraw | serve | demo | kpis | template | ckan`.
 
 Exit codes: 0 valid or done, 1 invalid, 2 not checked or wrong use. A file of arguments and printing only.
 """
@@ -68,6 +68,11 @@ def build_parser() -> argparse.ArgumentParser:
     send.add_argument("--dataset", metavar="SLUG", help="short name of the dataset; default is the submission's own")
     send.add_argument("--note", default="", help="what is new in this version")
     _add_choices(send)
+
+    away = add("withdraw", _withdraw, "Take a version, or a whole dataset, back; a tombstone says why.")
+    away.add_argument("dataset", metavar="DATASET", help="short name of the dataset")
+    away.add_argument("version", type=int, nargs="?", metavar="VERSION", help="default is all its versions")
+    away.add_argument("--reason", required=True, metavar="TEXT", help="why; readers will see it")
 
     serve = add("serve", _serve, "Serve the catalogue.")
     _add_address(serve)
@@ -235,6 +240,26 @@ def _publish(given: argparse.Namespace) -> int:
         ("en", False): f"Unchanged: {done.dataset}, version {done.version}, has this content already.",
     }
     print(words[given.lang, done.is_new])
+    return 0
+
+
+def _withdraw(given: argparse.Namespace) -> int:
+    from vaven.publisher.settings import load_settings
+    from vaven.publisher.withdraw import withdraw
+
+    done = withdraw(load_settings(), given.dataset, given.version, reason=given.reason)
+    if not done.versions:
+        print({"sv": "Redan tillbakadragen.", "en": "Withdrawn already."}[given.lang])
+        return 0
+    numbers = ", ".join(map(str, done.versions))
+    words = {
+        "sv": f"Tillbakadragen: {done.dataset}, version {numbers}.",
+        "en": f"Withdrawn: {done.dataset}, version {numbers}.",
+    }
+    print(words[given.lang])
+    if done.current:
+        current = {"sv": f"Aktuell version är nu {done.current}.", "en": f"The current version is now {done.current}."}
+        print(current[given.lang])
     return 0
 
 

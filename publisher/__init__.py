@@ -2,5 +2,6 @@
 
 Order inside the room (a module imports only modules to its left):
 settings, sparql_lexer, records, storage, places, release, agents, distributions, quality, provenance, surroundings,
-describe, lineage, series, listing, emit, store, query_worker, answer, collection, ckan, publish.
+describe, lineage, series, listing, emit, store, query_worker, answer, collection, ckan, publish,
+withdraw.
 """

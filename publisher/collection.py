@@ -17,14 +17,14 @@ import duckdb
 
 from vaven.publisher.lineage import Lineage, about_from, lineages
 from vaven.publisher.places import Place
-from vaven.publisher.records import Records, ReleaseRecord
+from vaven.publisher.records import Records, ReleaseRecord, Withdrawal
 from vaven.publisher.release import read_rows
 from vaven.publisher.settings import Settings
 from vaven.publisher.storage import Storage
 from vaven.publisher.store import GraphStore, open_store
 from vaven.publisher.surroundings import split
 from vaven.schemas.tables import About
-from vaven.vocab.errors import UnknownDataset
+from vaven.vocab.errors import UnknownDataset, Withdrawn
 from vaven.vocab.iris import Iris
 
 
@@ -59,10 +59,11 @@ class ReleaseEntry:
 
 @dataclass(frozen=True)
 class Dataset:
-    """A dataset with all its visible versions, newest first."""
+    """A dataset with all its visible versions, newest first, and the tombstones of those withdrawn."""
 
     slug: str
     versions: tuple[ReleaseEntry, ...]
+    withdrawn: tuple[Withdrawal, ...] = ()
 
     @property
     def current(self) -> ReleaseEntry:
@@ -162,14 +163,24 @@ class Collection:
     def dataset(self, slug: str) -> Dataset:
         found = self._now().datasets.get(slug)
         if found is None:
+            self._raise_if_withdrawn(self._now().withdrawn.get(slug, ()), None)
             raise UnknownDataset(f"There is no dataset {slug!r}.", remedy="Look it up in the list of datasets.")
         return found
 
     def release(self, slug: str, version: int) -> ReleaseEntry:
+        self._raise_if_withdrawn(self._now().withdrawn.get(slug, ()), version)
         for entry in self.dataset(slug).versions:
             if entry.version == version:
                 return entry
         raise UnknownDataset(f"Dataset {slug!r} has no version {version}.", remedy="See its page for those it has.")
+
+    @staticmethod
+    def _raise_if_withdrawn(tombstones: Sequence[Withdrawal], version: int | None) -> None:
+        """Raise Withdrawn for the version, or for the dataset by the last of its tombstones."""
+        fitting = [w for w in tombstones if version in (None, w.version)]
+        if fitting:
+            last = max(fitting, key=lambda w: w.withdrawn_at)
+            raise Withdrawn(last.dataset, version, day=f"{last.withdrawn_at:%Y-%m-%d}", reason=last.reason)
 
     def open(self, slug: str, version: int, name: str) -> BinaryIO:
         """A file of a release, e.g. observations.csv, observations.parquet, observations.xlsx, metadata.ttl,
@@ -231,10 +242,10 @@ class Collection:
 
     def _now(self) -> "_View":
         """The view of what is visible at this moment; built anew only when something was published."""
-        visible = self.visible()
+        visible, withdrawals = self.visible(), self._records.withdrawals()
         with self._lock:
-            if self._view is None or self._view.visible != visible:
-                self._view = _View(visible, self._records, self._storage)
+            if self._view is None or (self._view.visible, self._view.withdrawals) != (visible, withdrawals):
+                self._view = _View(visible, withdrawals, self._records, self._storage)
             return self._view
 
 
@@ -242,16 +253,23 @@ def visible_versions(records: Records, store: GraphStore) -> dict[str, int]:
     """Dataset to the version that readers see, as the graph has it, or as the records say of a remote store."""
     if shown := store.contents():
         return dict(shown)
-    return {r.dataset: r.version for r in records.finished() if r.visible_at}
+    gone = {(w.dataset, w.version) for w in records.withdrawals()}
+    return {r.dataset: r.version for r in records.finished() if r.visible_at and (r.dataset, r.version) not in gone}
 
 
 class _View:
     """All that is visible at one moment: entries, areas, and a DuckDB catalogue of views over current Parquet."""
 
-    def __init__(self, visible: Mapping[str, int], records: Records, storage: Storage) -> None:
-        self.visible = dict(visible)
-        kept = [r for r in records.finished() if r.version <= self.visible.get(r.dataset, 0)]
-        self.datasets = {slug: _dataset(slug, kept) for slug in self.visible}
+    def __init__(
+        self, visible: Mapping[str, int], withdrawals: Sequence[Withdrawal], records: Records, storage: Storage
+    ) -> None:
+        self.visible, self.withdrawals = dict(visible), withdrawals
+        self.withdrawn = {w.dataset: [t for t in withdrawals if t.dataset == w.dataset] for w in withdrawals}
+        gone = {(w.dataset, w.version) for w in withdrawals}
+        found = [r for r in records.finished() if r.version <= self.visible.get(r.dataset, 0)]
+        # A withdrawal under way: what the graph still has is shown until it is switched.
+        kept = [r for r in found if r.version == self.visible[r.dataset] or (r.dataset, r.version) not in gone]
+        self.datasets = {slug: _dataset(slug, kept, self.withdrawn.get(slug, ())) for slug in self.visible}
         current = [r for r in kept if r.version == self.visible[r.dataset]]
         self.places = {r.dataset: {p["code"]: _place(p) for p in (r.manifest or {})["places"]} for r in current}
         self.database = duckdb.connect()
@@ -328,9 +346,9 @@ NO_TARGETS = """CREATE TABLE targets (dataset VARCHAR, neighbourhood VARCHAR, kp
     baseline_period VARCHAR, baseline_value DOUBLE, target_value DOUBLE)"""
 
 
-def _dataset(slug: str, kept: Sequence[ReleaseRecord]) -> Dataset:
+def _dataset(slug: str, kept: Sequence[ReleaseRecord], withdrawn: Sequence[Withdrawal]) -> Dataset:
     versions = sorted((r for r in kept if r.dataset == slug), key=lambda r: r.version, reverse=True)
-    return Dataset(slug, tuple(_entry(r) for r in versions))
+    return Dataset(slug, tuple(_entry(r) for r in versions), tuple(withdrawn))
 
 
 def _entry(record: ReleaseRecord) -> ReleaseEntry:

@@ -23,7 +23,7 @@ from vaven.publisher.lineage import lineages
 from vaven.publisher.listing import catalogue
 from vaven.publisher.provenance import Making
 from vaven.publisher.quality import measure
-from vaven.publisher.records import Records, ReleaseRecord, now
+from vaven.publisher.records import Records, ReleaseRecord, Withdrawal, now
 from vaven.publisher.release import (
     Release,
     file_entry,
@@ -81,7 +81,7 @@ def publish(
     Raises Refused when the report has errors, NotReadable and PublishingFailed as their names say. Killed at
     any point and run again with the same file it ends in the same state.
     """
-    with _alone(settings.home):
+    with alone(settings.home):
         records = Records(settings.database)
         try:
             return _publish(source, settings, records, dataset, note, choices, progress)
@@ -174,22 +174,33 @@ def _load(settings: Settings, records: Records, store: GraphStore, record: Relea
     contents = visible_versions(records, store) | {record.dataset: record.version}
     if store.contents().get(record.dataset) == record.version:
         return
+    load_graphs(settings, records, store, contents, record.dataset, records.withdrawals())
+    records.note_step(record, "in-graph")
+
+
+def load_graphs(
+    settings: Settings,
+    records: Records,
+    store: GraphStore,
+    contents: Mapping[str, int],
+    changed: str,
+    withdrawals: Sequence[Withdrawal],
+) -> None:
+    """Make the graph hold what `contents` says of the dataset `changed`, with vocabulary and catalogue, and switch."""
     iris, kept = settings.iris, storage(settings)
     with tempfile.TemporaryDirectory(prefix="vaven-graph-") as folder:
         words, listing = Path(folder) / "vocabulary.ttl", Path(folder) / "catalogue.ttl"
         vocabulary(iris).serialize(words, format="turtle", encoding="utf-8")
-        listed = lineages(records.finished(), records.withdrawals(), contents)
+        listed = lineages(records.finished(), withdrawals, contents)
         catalogue(iris, listed).serialize(listing, format="turtle", encoding="utf-8")
-        release_files = [
-            kept.local(record.dataset, record.version, name) for name in ("metadata.ttl", "observations.nt.gz")
-        ]
+        version = contents.get(changed)
+        names = () if version is None else ("metadata.ttl", "observations.nt.gz")
         graphs: Mapping[str, Sequence[Path]] = {
             iris.ontology.rstrip("#"): [words],
             iris.catalogue: [listing],
-            iris.dataset(record.dataset): release_files,
+            iris.dataset(changed): [kept.local(changed, version or 0, name) for name in names],
         }
         store.replace(graphs, contents=contents)
-    records.note_step(record, "in-graph")
 
 
 def storage(settings: Settings) -> Storage:
@@ -219,7 +230,7 @@ def _keep_original(source: Path, folder: Path) -> Path:
 
 
 @contextmanager
-def _alone(home: Path) -> Iterator[None]:
+def alone(home: Path) -> Iterator[None]:
     """One publishing process a data folder; a second one waits for the first."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "publish.lock").open("w") as lock:

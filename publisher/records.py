@@ -165,15 +165,15 @@ class Records:
         with self._engine.connect() as connection:
             return [r for r in self._select(connection) if r.manifest is not None]
 
-    def withdraw(self, dataset: str, version: int, reason: str) -> Withdrawal:
+    def withdraw(self, tombstone: Withdrawal) -> None:
         """Note that a version is no longer shown. Doing it again changes nothing, not even the reason."""
         with self._engine.begin() as connection:
-            known = [w for w in _withdrawals(connection) if (w.dataset, w.version) == (dataset, version)]
-            if known:
-                return known[0]
-            made = Withdrawal(dataset, version, reason, now())
-            connection.execute(sa.insert(WITHDRAWALS).values(**asdict(made)))
-            return made
+            known = {(w.dataset, w.version) for w in _withdrawals(connection)}
+            if (tombstone.dataset, tombstone.version) not in known:
+                connection.execute(sa.insert(WITHDRAWALS).values(**asdict(tombstone)))
+                values = {"dataset": tombstone.dataset, "version": tombstone.version, "step": "withdrawn"}
+                note = sa.insert(STEPS).values(**values, done_at=tombstone.withdrawn_at, result=tombstone.reason[:400])
+                connection.execute(note)
 
     def withdrawals(self) -> Sequence[Withdrawal]:
         """All tombstones, by dataset and version."""

@@ -3,6 +3,7 @@
 VavenError                  has a message and a `remedy`; command line and pages print both
 ├── WrongUse                the caller asked for something that does not exist (exit code 2)
 │   ├── UnknownDataset
+│   │   └── Withdrawn       it existed and was taken back: the answer is 410, not 404
 │   └── BadSettings
 ├── NotReadable             a partner's file could not be read at all: the verdict is "not checked"
 ├── NotPublishable          the submission was checked and may not become a release
@@ -44,6 +45,18 @@ class WrongUse(VavenError):
 
 class UnknownDataset(WrongUse):
     pass
+
+
+class Withdrawn(UnknownDataset):
+    """`version` is None where the whole dataset was withdrawn; `day` is an ISO date, `reason` the publisher's words."""
+
+    def __init__(self, dataset: str, version: int | None, *, day: str, reason: str) -> None:
+        what = f"Dataset {dataset!r}" if version is None else f"Version {version} of {dataset!r}"
+        super().__init__(f"{what} was withdrawn on {day}: {reason}", remedy="See the dataset's page for what is left.")
+        self.dataset = dataset
+        self.version = version
+        self.day = day
+        self.reason = reason
 
 
 class BadSettings(WrongUse):

@@ -34,8 +34,9 @@ def current_datasets(
 ) -> list[tuple[ReleaseRecord, CkanDataset]]:
     """The current release of each dataset, or of those named. Raises UnknownDataset."""
     visible: dict[str, list[ReleaseRecord]] = {}
+    gone = {(w.dataset, w.version) for w in records.withdrawals()}
     for record in records.finished():
-        if record.visible_at:
+        if record.visible_at and (record.dataset, record.version) not in gone:
             visible.setdefault(record.dataset, []).append(record)
     for name in names:
         if name not in visible:
