@@ -1,6 +1,6 @@
 """The face: Flask site, validation, SPARQL endpoint, dereferencing, command line.
 
 Order inside the room (a module imports only modules to its left):
-i18n, negotiate, problem, chart, figures, downloads, service, sparql, identifiers, feed, throttle, validations, jobs,
-intake, validation, api, pages, app, watch, ckan_commands, cli.
+i18n, negotiate, problem, chart, figures, downloads, service, sparql, resource, documents, statements, things,
+identifiers, ontology, feed, throttle, validations, jobs, intake, validation, api, pages, app, watch, ckan_commands, cli.
 """

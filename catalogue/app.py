@@ -39,8 +39,9 @@ class Parts:
 
 def create_app(settings: Settings) -> Flask:
     """The site for a configuration. Close it with `app.extensions["vaven"].close()`."""
-    from vaven.catalogue import api, downloads, feed, identifiers, pages, service, sparql, validation
+    from vaven.catalogue import api, downloads, feed, identifiers, ontology, pages, service, sparql, validation
     from vaven.catalogue.intake import Intake
+    from vaven.catalogue.things import Things
     from vaven.publisher.answer import open_engine
 
     # Flask can't find the folder of a package inside a namespace, so it is told.
@@ -60,7 +61,9 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(api.blueprint(intake))
     app.register_blueprint(downloads.blueprint(parts.collection, settings.iris))
     app.register_blueprint(feed.blueprint(parts.collection, settings.iris))
-    app.register_blueprint(identifiers.blueprint(parts.engine, parts.collection, settings.iris))
+    things = Things(parts.engine, parts.collection, settings.iris)
+    app.register_blueprint(identifiers.blueprint(things, settings.iris))
+    app.register_blueprint(ontology.blueprint(settings.iris))
     description = partial(service.describe_service, settings.iris)
     app.register_blueprint(sparql.blueprint(parts.engine, settings.iris, examples(), description))
     app.after_request(_secure)

@@ -106,8 +106,9 @@ def register(app: Flask) -> None:
             answer.set_cookie(COOKIE, g.lang, max_age=YEAR_SECONDS, samesite="Lax", httponly=True)
         if answer.mimetype == "text/html":
             answer.headers["Content-Language"] = g.lang
-        # What is kept unchanged for ever reads the same in any language.
-        if "immutable" not in answer.headers.get("Cache-Control", ""):
+        # What is kept unchanged for ever reads the same in any language, and so does RDF.
+        is_same = g.get("is_same_in_every_language") or "immutable" in answer.headers.get("Cache-Control", "")
+        if not is_same:
             answer.vary.update(("Accept-Language", "Cookie"))
         return answer
 

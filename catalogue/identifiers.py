@@ -1,170 +1,224 @@
 """Dereferencing of every IRI that we mint: 303 to a page or to a document (DESIGN section 5).
 
-Cool URIs for the Semantic Web, section 4.2: `id/…` names a thing, `doc/….ttl` is a document about it.
+Cool URIs for the Semantic Web, sections 4.2 and 4.4: `id/…` names a thing, which is no document; `doc/…` is a document
+about it, `doc/….ttl` one form of that.
 """
 
-from collections.abc import Mapping
+import hashlib
+from collections.abc import Iterable, Iterator
 
-from flask import Blueprint, Response, abort, render_template, request
-from rdflib import Graph, URIRef
+from flask import Blueprint, Response, abort, g, render_template, request
 
-from vaven.catalogue.negotiate import RDF_FORMATS, choose, prefers_html, see_other
-from vaven.catalogue.problem import problem
-from vaven.publisher.answer import QueryEngine
-from vaven.publisher.collection import Collection
-from vaven.vocab.errors import QuerySyntaxError, UnknownDataset
-from vaven.vocab.iris import Iris, segment
+from vaven.catalogue.documents import document, written
+from vaven.catalogue.negotiate import (
+    DOCUMENT_FORMATS,
+    FORMAT_NAMES,
+    asked_format,
+    choose_document,
+    links,
+    prefers_html,
+    see_other,
+)
+from vaven.catalogue.problem import CORS, PREFLIGHT, not_acceptable, problem
+from vaven.catalogue.statements import inverse_rows, own_rows, title
+from vaven.catalogue.things import Things
+from vaven.vocab.iris import Iris
 
-# Things that have a page of their own; the rest is shown as a list of its statements.
-PAGES = ("kpi", "theme", "area", "dataset", "investment")
-# An own area's code may hold a slash, which HTTP servers undo from its escape: how many segments stand
-# before and after the code in the paths that have one.
-AROUND_CODE = {"area": (2, 0), "observation": (2, 4), "target": (2, 2)}
-VERSION_DIGITS = 9
-PARSERS = {"text/turtle": "turtle", "application/n-triples": "nt"}
+LONGEST_NAME = 2_000
+# Pages about one thing, whose address says which: the endpoint's name and the path behind `id/`.
+PAGES_OF_THINGS = {
+    "pages.kpi": "kpi/{slug}",
+    "pages.theme": "theme/{slug}",
+    "pages.area": "area/{division}/{code}",
+    "pages.dataset": "dataset/{slug}",
+    "pages.version": "dataset/{slug}/{version}",
+    "pages.investment": "investment/{slug}",
+}
 
 
-def blueprint(engine: QueryEngine, collection: Collection, iris: Iris) -> Blueprint:
+def blueprint(things: Things, iris: Iris) -> Blueprint:
     pages = Blueprint("identifiers", __name__)
 
-    @pages.get("/id/<path:name>")
+    # A code may hold two slashes in a row, which Flask would make one.
+    @pages.get("/id/<path:name>", merge_slashes=False)
     def thing(name: str) -> Response:
-        return _see_other(engine, collection, iris, name)
+        return _see_other(things, iris, name)
 
-    @pages.get("/ns")
-    def ontology() -> Response:
-        chosen = choose(request.headers.get("Accept"), list(RDF_FORMATS.values())) or RDF_FORMATS["ttl"]
-        query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{iris.ontology.rstrip('#')}> {{ ?s ?p ?o }} }}"
-        return _document(engine, query, chosen)
-
-    @pages.get("/doc/<path:name>")
-    def document(name: str) -> Response:
+    @pages.get("/doc/<path:name>", merge_slashes=False)
+    def about(name: str) -> Response:
         stem, _, ending = name.rpartition(".")
-        if ending in RDF_FORMATS and stem:
-            return describe(engine, collection, iris, stem, RDF_FORMATS[ending])
-        return _page(engine, collection, iris, name)
+        if stem and ending in DOCUMENT_FORMATS and _is_fit(stem) and things.knows(stem):
+            return _document(things, iris, stem, ending)
+        answer = _negotiated(things, iris, name)
+        answer.vary.add("Accept")
+        return answer
+
+    @pages.after_request
+    def open_to_all(answer: Response) -> Response:
+        answer.headers.update(CORS | (PREFLIGHT if request.method == "OPTIONS" else {}))
+        return answer
+
+    @pages.after_app_request
+    def signpost(answer: Response) -> Response:
+        if answer.status_code == 200 and answer.mimetype == "text/html" and request.endpoint in PAGES_OF_THINGS:
+            name = PAGES_OF_THINGS[request.endpoint].format(**(request.view_args or {}))
+            if (iri := things.iri(name)) and things.page(name):
+                answer.headers["Link"] = links([(iri, "cite-as", ""), *_forms(iris, iri, "describedby")])
+        return answer
 
     return pages
 
 
-def exists(engine: QueryEngine, iri: str) -> bool:
-    query = f"ASK {{ {{ <{iri}> ?p ?o }} UNION {{ ?s ?p <{iri}> }} }}"
-    try:
-        answer = engine.answer(query, media_type="application/sparql-results+json")
-    except QuerySyntaxError:
-        # Characters that no IRI may hold name nothing.
-        return False
-    try:
-        return b"true" in answer.file.read()
-    finally:
-        answer.close()
-
-
-def describe(engine: QueryEngine, collection: Collection, iris: Iris, name: str, media_type: str) -> Response:
-    """The statements about a thing in one format; from the graph, or of an older version from its release."""
-    iri = _iri(iris, name)
-    if iri and exists(engine, iri):
-        return _document(engine, f"DESCRIBE <{iri}>", media_type)
-    if iri and (kept := _older_version(collection, iris, name)):
-        form = {"application/ld+json": "json-ld", "application/rdf+xml": "xml"}.get(media_type) or PARSERS[media_type]
-        return Response(kept.serialize(format=form), mimetype=media_type)
-    return _unknown(iri or name)
-
-
-def _unknown(iri: str) -> Response:
-    if prefers_html(request):
-        abort(404)
-    return _varied(problem(404, "Nothing has this identifier", iri))
-
-
-def _see_other(engine: QueryEngine, collection: Collection, iris: Iris, name: str) -> Response:
-    iri = _iri(iris, name)
-    if not iri or not (exists(engine, iri) or _older_version(collection, iris, name)):
-        return _unknown(iri or name)
-    chosen = choose(request.headers.get("Accept"), ["text/html", *RDF_FORMATS.values()])
-    if chosen is None:
-        offered = ", ".join(["text/html", *RDF_FORMATS.values()])
-        return _varied(problem(406, "Not acceptable", f"Ask for one of {offered}."))
-    path = iri.removeprefix(iris.base + "id/")
-    if chosen == "text/html":
-        return _varied(see_other(f"/{path}" if _has_page(collection, name) else f"/doc/{path}"))
-    ending = next(ending for ending, kind in RDF_FORMATS.items() if kind == chosen)
-    return _varied(see_other(f"/doc/{path}.{ending}"))
-
-
-def _has_page(collection: Collection, name: str) -> bool:
-    """Municipalities and counties are areas too, but have no figures of their own and so no page."""
-    kind, *rest = _segments(name)
-    if kind == "area":
-        return len(rest) == 2 and collection.area(rest[0], rest[1]) is not None
-    if kind == "investment":
-        return collection.investment("/".join(rest)) is not None
-    return kind in PAGES and len(rest) in ((1, 2) if kind == "dataset" else (1,))
-
-
-def _varied(answer: Response) -> Response:
+def _see_other(things: Things, iris: Iris, name: str) -> Response:
+    """303 to what is known of a thing, in the form that the client likes best."""
+    g.is_same_in_every_language = True
+    answer = _refused(name) or (None if things.knows(name) else _unknown(things, iris, name))
+    if answer is None:
+        iri = things.iri(name) or abort(404)
+        ending = _ending()
+        if ending is None:
+            answer = not_acceptable(_addresses(iris, iri))
+        else:
+            # A browser is led to the address that is good for everybody: who passes it on passes on all forms.
+            is_shared = ending == "html" and not request.args.get("format")
+            page = things.page(name) if ending == "html" else ""
+            answer = see_other(page or _local(iris, iris.document(iri, "" if is_shared else ending)))
+            answer.headers["Link"] = links(_forms(iris, iri, "describedby"))
     answer.vary.add("Accept")
-    answer.headers["Access-Control-Allow-Origin"] = "*"
     return answer
 
 
-def _iri(iris: Iris, name: str) -> str | None:
-    """The IRI of a path as it is minted; None where it holds what no IRI may (so no query can be smuggled in)."""
-    if any(ord(c) < 32 for c in name):
+def _negotiated(things: Things, iris: Iris, name: str) -> Response:
+    """The document about a thing in the form that the client likes best, under the address that has no ending."""
+    if refused := _refused(name):
+        return refused
+    if not things.knows(name):
+        return _unknown(things, iris, name)
+    ending = _ending()
+    if ending is None:
+        return not_acceptable(_addresses(iris, things.iri(name) or ""))
+    answer = _document(things, iris, name, ending)
+    if answer.status_code in (200, 304):
+        answer.headers["Content-Location"] = f"/{iris.document(things.iri(name) or '', ending).removeprefix(iris.base)}"
+    return answer
+
+
+def _document(things: Things, iris: Iris, name: str, ending: str) -> Response:
+    """One form of the document about a thing. Unchanged while the graph is: 304, with nothing looked up."""
+    iri = things.iri(name) or ""
+    g.is_same_in_every_language = ending != "html"
+    page = things.page(name)
+    tag = _tag(things.state(), iri, ending)
+    asked = request.if_none_match
+    if tag and not asked.star_tag and asked.contains_weak(tag):
+        answer = Response(status=304)
+    else:
+        body = _page(things, iris, name) if ending == "html" else _written(things, iris, name, ending)
+        if body is None:
+            return _unknown(things, iris, name)
+        kind = DOCUMENT_FORMATS[ending]
+        answer = Response(body, content_type=f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)
+    if tag:
+        answer.set_etag(tag, weak=True)
+    else:
+        answer.add_etag()
+    answer.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
+    answer.headers["Link"] = links(_relations(iris, iri, ending, page))
+    if answer.status_code == 200:
+        answer.make_conditional(request)
+    return answer
+
+
+def _written(things: Things, iris: Iris, name: str, ending: str) -> bytes | None:
+    found = things.find(name)
+    if found is None:
         return None
-    # Flask has undone the escapes of the path; IRIs are minted with them.
-    return iris.base + "id/" + "/".join(map(segment, _segments(name)))
+    page = things.page(name)
+    address = f"{iris.base.rstrip('/')}{page}" if page else ""
+    return written(document(iris, found, address, things.observed(name)), ending, iris)
 
 
-def _segments(name: str) -> list[str]:
-    """The parts of a path as they were before a slash inside a code was undone from its escape."""
-    parts = name.split("/")
-    before, after = AROUND_CODE.get(parts[0], (len(parts), 0))
-    end = len(parts) - after
-    return [*parts[:before], "/".join(parts[before:end]), *parts[end:]] if end > before else parts
-
-
-def _document(engine: QueryEngine, query: str, media_type: str) -> Response:
-    answer = engine.answer(query, media_type=media_type)
-    try:
-        return _varied(Response(answer.file.read(), mimetype=media_type))
-    finally:
-        answer.close()
-
-
-def _older_version(collection: Collection, iris: Iris, name: str) -> Graph | None:
-    """What an earlier release says of its own version or file; the graph holds current releases only."""
-    parts = name.split("/")
-    if len(parts) < 3 or parts[0] != "dataset" or not parts[2].isdecimal() or len(parts[2]) > VERSION_DIGITS:
+def _page(things: Things, iris: Iris, name: str) -> str | None:
+    """All statements about a thing for people, also for those things that have a page of their own."""
+    found = things.find(name)
+    if found is None:
         return None
-    try:
-        with collection.open(parts[1], int(parts[2]), "metadata.ttl") as file:
-            whole = Graph().parse(file, format="turtle")
-    except UnknownDataset:
-        return None
-    found = whole.cbd(URIRef(_iri(iris, name) or ""))
-    return found if len(found) else None
-
-
-def _page(engine: QueryEngine, collection: Collection, iris: Iris, name: str) -> Response:
-    """All statements about a thing as a table, for things without a page of their own."""
-    answer = describe(engine, collection, iris, name, "application/n-triples")
-    if answer.status_code != 200:
-        return answer
-    graph = Graph().parse(data=answer.get_data(as_text=True), format="nt")
-    subject = URIRef(_iri(iris, name) or "")
-    rows = sorted(
-        (_short(iris.prefixes, str(p)), str(o), isinstance(o, URIRef)) for p, o in graph.predicate_objects(subject)
+    return render_template(
+        "resource.html",
+        iri=found.iri,
+        title=title(found),
+        rows=own_rows(found, iris.prefixes),
+        inverse=inverse_rows(found, iris.prefixes),
+        observed=things.observed(name),
+        page=things.page(name),
+        path=iris.document(found.iri).removeprefix(iris.base),
+        formats=FORMAT_NAMES,
     )
-    path = str(subject).removeprefix(iris.base + "id/")
-    page = render_template("resource.html", iri=str(subject), rows=rows, name=name, path=path, formats=RDF_FORMATS)
-    return _varied(Response(page, mimetype="text/html"))
 
 
-def _short(prefixes: Mapping[str, str], iri: str) -> str:
-    """An IRI as prefix:name by the longest namespace that fits."""
-    fitting = [(len(ns), prefix) for prefix, ns in prefixes.items() if iri.startswith(ns)]
-    if not fitting:
-        return iri
-    length, prefix = max(fitting)
-    return f"{prefix}:{iri[length:]}"
+def _relations(iris: Iris, iri: str, ending: str, page: str) -> Iterator[tuple[str, str, str]]:
+    """A document's Link header: what it is about, its other forms, and the address that stands for all of them."""
+    yield iri, "describes", ""
+    yield (page if ending == "html" and page else _local(iris, iris.document(iri))), "canonical", ""
+    yield from (form for form in _forms(iris, iri, "alternate", page) if form[2] != DOCUMENT_FORMATS[ending])
+
+
+def _forms(iris: Iris, iri: str, relation: str, page: str = "") -> Iterator[tuple[str, str, str]]:
+    for ending, kind in DOCUMENT_FORMATS.items():
+        yield (page if ending == "html" and page else _local(iris, iris.document(iri, ending))), relation, kind
+
+
+def _addresses(iris: Iris, iri: str) -> dict[str, str]:
+    return {kind: iris.document(iri, ending) for ending, kind in DOCUMENT_FORMATS.items()}
+
+
+def _local(iris: Iris, address: str) -> str:
+    return "/" + address.removeprefix(iris.base)
+
+
+def _ending() -> str | None:
+    """The form that is asked for: by ?format=, else by Accept."""
+    wanted = request.args.get("format")
+    return asked_format(wanted) if wanted else choose_document(request.headers.get("Accept"))
+
+
+def _tag(state: str, *parts: str) -> str:
+    """An entity tag that changes with the graph; "" where the engine can't name its state. A page is in a language."""
+    if not state:
+        return ""
+    return hashlib.sha256("\0".join((state, *parts, g.lang if "html" in parts else "")).encode()).hexdigest()[:32]
+
+
+def _is_fit(name: str) -> bool:
+    return len(name) <= LONGEST_NAME
+
+
+def _refused(name: str) -> Response | None:
+    if _is_fit(name):
+        return None
+    return problem(404, "Nothing has this identifier", f"None of ours is longer than {LONGEST_NAME} characters.")
+
+
+def _unknown(things: Things, iris: Iris, name: str) -> Response:
+    """404; but a closing slash too much, or the ending of a document, leads to what was meant."""
+    stem, _, ending = name.rpartition(".")
+    bare = name.rstrip("/")
+    if request.endpoint == "identifiers.thing" and ending in DOCUMENT_FORMATS and stem and things.knows(stem):
+        return see_other(_local(iris, iris.document(things.iri(stem) or "", ending)))
+    if bare != name and bare and things.knows(bare):
+        place = "id/" if request.endpoint == "identifiers.thing" else "doc/"
+        path = (things.iri(bare) or "").removeprefix(f"{iris.base}id/")
+        return Response(status=308, headers={"Location": f"/{place}{path}"})
+    if prefers_html(request):
+        abort(404)
+    near = next((iri for iri in _near(things, name)), None)
+    remedy = f"Did you mean {near}? Identifiers tell small letters from capital ones." if near else ""
+    return problem(404, "Nothing has this identifier", things.iri(name) or "", remedy=remedy)
+
+
+def _near(things: Things, name: str) -> Iterable[str | None]:
+    """What a name is with its last part in small or in capital letters, where that is something."""
+    head, _, last = name.rpartition("/")
+    for meant in (f"{head}/{last.lower()}", f"{head.lower()}/{last.upper()}", name.lower()):
+        if meant != name and things.knows(meant):
+            yield things.iri(meant)

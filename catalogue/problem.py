@@ -1,10 +1,23 @@
 """Errors over HTTP as problem details (RFC 9457), with the remedy that the pages print too."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, json
 
+from vaven.catalogue.negotiate import links
 from vaven.vocab.errors import QueryError, QuerySyntaxError, VavenError
+
+# What any page of another site may do with our linked data (Fetch, "HTTP extensions").
+CORS = {
+    "Access-Control-Allow-Origin": "*",
+    "Access-Control-Expose-Headers": "ETag, Link, Location, Content-Location, Vary",
+}
+PREFLIGHT = {
+    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
+    "Access-Control-Allow-Headers": "Accept, Accept-Language, If-None-Match",
+    "Access-Control-Max-Age": "86400",
+}
 
 
 def problem(status: int, title: str, detail: str = "", *, kind: str = "about:blank", **more: Any) -> Response:
@@ -32,3 +45,13 @@ def query_problem(error: QueryError, base: str) -> Response:
 
 def problem_of(status: int, error: VavenError) -> Response:
     return problem(status, error.message, error.message, remedy=error.remedy)
+
+
+def not_acceptable(forms: Mapping[str, str]) -> Response:
+    """406 with what there is: media type to address (RFC 9110, section 15.5.7)."""
+    available = [{"type": kind, "href": address} for kind, address in forms.items()]
+    endings = ", ".join(address.rsplit(".", 1)[-1] for address in forms.values())
+    remedy = f"Ask for one of these in Accept, or write ?format= with one of {endings}."
+    answer = problem(406, "Not acceptable", f"This comes as {', '.join(forms)}.", remedy=remedy, available=available)
+    answer.headers["Link"] = links([(address, "alternate", kind) for kind, address in forms.items()])
+    return answer

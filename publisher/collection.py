@@ -27,6 +27,9 @@ from vaven.schemas.tables import About
 from vaven.vocab.errors import UnknownDataset, Withdrawn
 from vaven.vocab.iris import Iris
 
+# What observations can be counted by.
+COUNTED = ("dataset", "kpi", "period", "age", "status", "method", "division", "key")
+
 
 @dataclass(frozen=True)
 class ReleasedFile:
@@ -219,6 +222,16 @@ class Collection:
         with view.database.cursor() as work:
             found = work.execute(query, given).fetchall()
         return tuple(_series(view, self.settings.iris, group) for group in found)
+
+    def count(self, **wanted: str) -> int:
+        """How many observations are about something: any of COUNTED, an area by its division and key."""
+        view = self._now()
+        if not view.datasets:
+            return 0
+        query = (files(__package__) / "queries" / "count.sql").read_text("utf-8")
+        with view.database.cursor() as work:
+            found = work.execute(query, dict.fromkeys(COUNTED) | wanted).fetchone()
+        return int(found[0]) if found else 0
 
     def investments(self, area: AreaEntry | None = None) -> tuple[Investment, ...]:
         every = self._now().investments

@@ -22,6 +22,8 @@ DQV = Namespace(NAMESPACES["dqv"])
 SDMX_CODE = Namespace(NAMESPACES["sdmx-code"])
 GEO = Namespace(NAMESPACES["geo"])
 
+# What stands under `ns#`.
+ONTOLOGY_FILES = ("ontology.ttl", "structure.ttl")
 SCHEMES = {
     "kpi": ("Nyckeltal", "KPIs"),
     "theme": ("Teman", "Themes"),
@@ -45,7 +47,7 @@ def new_graph(iris: Iris) -> Graph:
 def vocabulary(iris: Iris) -> Graph:
     """Ontology, data structure, all concept schemes but the areas, and the example queries: about 2,000 triples."""
     graph = new_graph(iris)
-    for name in ("ontology.ttl", "structure.ttl"):
+    for name in ONTOLOGY_FILES:
         graph.parse(data=(files(__package__) / name).read_text("utf-8"), format="turtle", publicID=iris.base)
     for name in SCHEMES:
         _add_scheme(graph, iris, name)

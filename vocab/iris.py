@@ -195,6 +195,11 @@ class Iris:
         parts = (area, kpi, parse_period(period).slug, sex, age)
         return self.observation_stem(dataset) + "/".join(segment(part) for part in parts)
 
+    @property
+    def observations(self) -> str:
+        """What every observation of every dataset begins with."""
+        return f"{self.base}id/observation/"
+
     def observation_stem(self, dataset: str) -> str:
         """What all observations of a dataset begin with; area, KPI, period, sex and age follow, one segment each."""
         return self._id("observation", dataset) + "/"
@@ -202,6 +207,11 @@ class Iris:
     def period(self, text: str) -> str:
         period = parse_period(text)
         return REFERENCE_PERIODS[period.kind] + text if period.kind != "interval" else self._id("period", period.slug)
+
+    def document(self, iri: str, ending: str = "") -> str:
+        """The document about a thing of ours; with an ending, in one form (Cool URIs, section 4.2)."""
+        name = iri.removeprefix(f"{self.base}id/")
+        return f"{self.base}doc/{name}.{ending}" if ending else f"{self.base}doc/{name}"
 
     @property
     def prefixes(self) -> dict[str, str]:

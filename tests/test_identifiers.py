@@ -1,0 +1,455 @@
+"""Every IRI that we mint answers, in every form, as the standards of the web and of linked data say."""
+
+import http.client
+import json
+import re
+import urllib.parse
+from collections.abc import Iterator
+from dataclasses import dataclass
+from email.message import Message
+
+import pytest
+from pyoxigraph import NamedNode, Quad, RdfFormat, parse
+from rdflib import FOAF, Graph, URIRef
+from rdflib.compare import isomorphic
+
+from tests.conftest import Site
+from vaven.vocab.iris import NAMESPACES, Iris
+
+FORMS = {
+    "ttl": ("text/turtle", RdfFormat.TURTLE),
+    "jsonld": ("application/ld+json", RdfFormat.JSON_LD),
+    "nt": ("application/n-triples", RdfFormat.N_TRIPLES),
+    "rdf": ("application/rdf+xml", RdfFormat.RDF_XML),
+}
+BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
+KPI = "id/kpi/trygg-morker"
+LINK = re.compile(r'<([^>]*)>; rel="([^"]*)"(?:; type="([^"]*)")?')
+OUR_IRIS = """
+SELECT DISTINCT ?x WHERE {
+  { ?x ?p ?o } UNION { ?s ?x ?o } UNION { ?s ?p ?x } UNION { GRAPH ?x { ?s ?p ?o } }
+  FILTER (isIRI(?x) && STRSTARTS(STR(?x), "%s"))
+}
+"""
+
+
+@dataclass(frozen=True)
+class Answer:
+    status: int
+    headers: Message
+    body: bytes
+
+    @property
+    def kind(self) -> str:
+        return self.headers.get_content_type()
+
+    def links(self, relation: str) -> dict[str, str]:
+        """Media type (or "") to address of the links of one relation."""
+        return {kind: to for to, rel, kind in LINK.findall(self.headers.get("Link", "")) if rel == relation}
+
+    def problem(self) -> dict[str, object]:
+        assert self.kind == "application/problem+json"
+        found: dict[str, object] = json.loads(self.body)
+        assert found["status"] == self.status
+        return found
+
+
+class Client:
+    """One kept connection, so that a few thousand look-ups cost little. Redirects are not followed."""
+
+    def __init__(self, site: Site) -> None:
+        self.base = site.url
+        self._connection = http.client.HTTPConnection(urllib.parse.urlsplit(site.url).netloc, timeout=60)
+
+    def ask(self, address: str, method: str = "GET", **headers: str) -> Answer:
+        """An address below the base, or whole; `headers` are named with _ for -. What is not ASCII is escaped."""
+        path = "/" + urllib.parse.quote(address.removeprefix(self.base), safe="/:?#[]@!$&'()*+,;=%~")
+        self._connection.request(
+            method, path.partition("#")[0], headers={k.replace("_", "-"): v for k, v in headers.items()}
+        )
+        answer = self._connection.getresponse()
+        return Answer(answer.status, answer.headers, answer.read())
+
+    def follow(self, address: str, **headers: str) -> Answer:
+        answer = self.ask(address, **headers)
+        for _ in range(3):
+            if answer.status not in (303, 308):
+                break
+            answer = self.ask(answer.headers["Location"].lstrip("/"), **headers)
+        return answer
+
+    def close(self) -> None:
+        self._connection.close()
+
+
+@pytest.fixture(scope="module")
+def client(whole_way: Site) -> Iterator[Client]:
+    made = Client(whole_way)
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def ours(client: Client) -> list[str]:
+    """Every IRI of ours that stands anywhere in the graph."""
+    query = urllib.parse.urlencode({"query": OUR_IRIS % client.base})
+    found = client.ask(f"sparql?{query}", Accept="text/csv").body.decode("utf-8").split("\r\n")[1:-1]
+    assert len(found) > 800
+    return found
+
+
+def quads(answer: Answer, form: RdfFormat, base: str) -> list[Quad]:
+    return list(parse(answer.body, form, base_iri=base))
+
+
+def test_every_iri_of_ours_in_the_graph_answers_in_turtle_and_as_a_page(client: Client, ours: list[str]) -> None:
+    """A thing answers 303 and a document about it 200; a term of ns# stands in `ns`; pages and files answer 200."""
+    kinds = set()
+    for iri in ours:
+        path, _, fragment = iri.removeprefix(client.base).partition("#")
+        kinds.add("/".join(path.split("/")[:2]) if path.startswith("id/") else path.split("/")[0])
+        first = client.ask(iri, Accept="text/turtle")
+        if path.startswith("id/"):
+            assert (first.status, first.body) == (303, b""), iri
+            document = client.ask(first.headers["Location"].lstrip("/"))
+            assert (document.status, document.kind) == (200, "text/turtle"), iri
+            spoken = {term for q in quads(document, RdfFormat.TURTLE, iri) for term in (q.subject, q.object)}
+            assert NamedNode(iri) in spoken, iri
+            page = client.follow(iri, **BROWSER)
+            assert (page.status, page.kind) == (200, "text/html"), iri
+        elif path == "ns":
+            assert first.status == 200
+            assert not fragment or NamedNode(iri) in {q.subject for q in quads(first, RdfFormat.TURTLE, client.base)}
+        else:
+            assert first.status == 200, iri
+    minted = {"kpi", "theme", "scheme", "area", "organisation", "investment", "dataset", "observation", "target", "age"}
+    minted |= {"status", "method", "sector", "catalogue", "sparql"}
+    assert kinds >= {f"id/{kind}" for kind in minted} | {"ns", "dataset", "sparql", ""}
+
+
+def test_every_method_that_mints_has_a_thing_in_the_graph(client: Client, ours: list[str]) -> None:
+    """A method added to vocab/iris.py must be published with something, or be named here with its reason."""
+    iris = Iris(client.base)
+    # The sample has no own interval as its period; other tests do.
+    elsewhere = {"period"}
+    first = {iri.removeprefix(client.base).split("/")[1] for iri in ours if iri.startswith(client.base + "id/")}
+    methods = {name for name in vars(Iris) if not name.startswith("_") and callable(getattr(iris, name))}
+    segments = {"distribution": "dataset", "observation_stem": "observation"}
+    for name in methods - elsewhere - {"document"}:
+        assert segments.get(name, name) in first, name
+
+
+@pytest.mark.parametrize("ending", FORMS)
+@pytest.mark.parametrize(
+    "path",
+    [
+        KPI,
+        "id/area/deso2018/0180C6070",
+        "id/area/own/exempel-tre-kommuner.rinkeby-centrum",
+        "id/dataset/exempel-tre-kommuner",
+        "id/dataset/exempel-tre-kommuner/1",
+        "id/dataset/exempel-tre-kommuner/1/observations.csv",
+        "id/observation/exempel-tre-kommuner/0180C6070/trygg-morker/2024/T/T",
+        "id/scheme/area",
+        "id/catalogue",
+        "id/status/Q",
+    ],
+)
+def test_a_document_says_the_same_in_every_form(client: Client, path: str, ending: str) -> None:
+    kind, form = FORMS[ending]
+    sent = client.ask(path, Accept=kind)
+    document = client.ask(sent.headers["Location"].lstrip("/"))
+    assert (sent.status, document.status, document.kind) == (303, 200, kind)
+    plain = client.ask(f"doc/{path.removeprefix('id/')}.nt")
+    assert_same(quads(document, form, client.base), quads(plain, RdfFormat.N_TRIPLES, client.base))
+
+
+def assert_same(first: list[Quad], second: list[Quad]) -> None:
+    """The same triples: as sets where no blank node is among them, else up to the names of these."""
+    one, two = ([f"{q.subject} {q.predicate} {q.object} ." for q in found] for found in (first, second))
+    if any("_:" in line for line in one):
+        assert isomorphic(*(Graph().parse(data="\n".join(lines), format="nt") for lines in (one, two)))
+    else:
+        assert set(one) == set(two)
+
+
+def test_a_document_has_the_very_triples_of_the_endpoint(client: Client) -> None:
+    """No literal is written anew on the way, as 2026-01-01T00:00:00Z would be as +00:00."""
+    observation = "id/observation/exempel-tre-kommuner/0180C6070/trygg-morker/2024/T/T"
+    for path in (KPI, "id/dataset/exempel-tre-kommuner/1", observation):
+        pattern = f"<{client.base}{path}> ?p ?o"
+        text = f"CONSTRUCT {{ {pattern} }} WHERE {{ {pattern} FILTER (!isBlank(?o)) }}"
+        query = urllib.parse.urlencode({"query": text})
+        asked = client.ask(f"sparql?{query}", Accept="application/n-triples").body.decode("utf-8").splitlines()
+        said = client.ask(f"doc/{path.removeprefix('id/')}.nt").body.decode("utf-8").splitlines()
+        assert asked
+        assert set(asked) <= set(said)
+
+
+def test_a_document_says_what_it_is_about_and_names_what_it_leads_to(client: Client) -> None:
+    path = "observation/exempel-tre-kommuner/0180C6070/trygg-morker/2024/T/T"
+    graph = Graph().parse(data=client.ask(f"doc/{path}.ttl").body, format="turtle")
+    thing = URIRef(f"{client.base}id/{path}")
+    assert (URIRef(f"{client.base}doc/{path}"), FOAF.primaryTopic, thing) in graph
+    labels = {str(label) for label in graph.objects(None, URIRef(NAMESPACES["skos"] + "prefLabel"))}
+    assert {"Trygg utomhus i området efter mörkrets inbrott", "Feels safe outdoors in the area after dark"} <= labels
+    unnamed = {
+        o
+        for o in graph.objects(thing)
+        if str(o).startswith(client.base) and not list(graph.predicate_objects(URIRef(str(o))))
+    }
+    assert unnamed == set()
+
+
+def test_what_leads_to_a_thing_stands_in_its_document(client: Client) -> None:
+    graph = Graph().parse(data=client.ask("doc/theme/trygghet.ttl").body, format="turtle")
+    theme = URIRef(client.base + "id/theme/trygghet")
+    assert URIRef(client.base + KPI) in set(graph.subjects(URIRef(NAMESPACES["skos"] + "broader"), theme))
+    graph = Graph().parse(data=client.ask("doc/area/deso2018/0180C6070.ttl").body, format="turtle")
+    leading = {
+        str(s).removeprefix(client.base)
+        for s in graph.subjects(None, URIRef(client.base + "id/area/deso2018/0180C6070"))
+    }
+    assert any(path.startswith("id/target/") for path in leading)
+    assert not any(path.startswith("id/observation/") for path in leading)
+
+
+@pytest.mark.parametrize(
+    ("path", "count"),
+    [
+        ("kpi/trygg-morker", 110),
+        ("status/Q", None),
+        ("dataset/exempel-tre-kommuner", 629),
+        ("area/deso2018/0180C6070", None),
+        ("age/T", 629),
+    ],
+)
+def test_observations_are_counted_and_told_where_they_are(client: Client, path: str, count: int | None) -> None:
+    graph = Graph().parse(data=client.ask(f"doc/{path}.ttl").body, format="turtle")
+    subset = URIRef(f"{client.base}doc/{path}#observations")
+    said = int(str(graph.value(subset, URIRef(NAMESPACES["void"] + "entities"))))
+    assert said == (count or said) > 0
+    for address in graph.objects(subset, URIRef(NAMESPACES["rdfs"] + "seeAlso")):
+        answer = client.ask(str(address), Accept="text/csv")
+        assert (answer.status, answer.kind) == (200, "text/csv"), address
+        assert len(answer.body.decode("utf-8").strip().splitlines()) == said + 1, address
+
+
+def test_browsers_get_the_page_and_programs_get_rdf(client: Client) -> None:
+    assert client.ask(KPI, **BROWSER).headers["Location"] == "/kpi/trygg-morker"
+    assert client.ask("id/status/Q", **BROWSER).headers["Location"] == "/doc/status/Q"
+    assert client.ask(KPI).headers["Location"] == "/doc/kpi/trygg-morker.ttl"
+    assert client.ask(KPI, Accept="*/*").headers["Location"] == "/doc/kpi/trygg-morker.ttl"
+    wanted = "application/rdf+xml;q=0.9, text/turtle;q=0.3, */*;q=0.1"
+    assert client.ask(KPI, Accept=wanted).headers["Location"] == "/doc/kpi/trygg-morker.rdf"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "ending"),
+    [("ttl", "ttl"), ("json-ld", "jsonld"), ("html", "html"), ("text/turtle", "ttl"), ("xml", "rdf")],
+)
+def test_format_and_ending_win_over_accept(client: Client, wanted: str, ending: str) -> None:
+    sent = client.ask(f"id/status/Q?format={wanted}", Accept="application/n-triples")
+    assert (sent.status, sent.headers["Location"]) == (303, f"/doc/status/Q.{ending}")
+    kind = {"html": "text/html", **{e: k for e, (k, _) in FORMS.items()}}[ending]
+    assert client.ask(f"doc/status/Q.{ending}", Accept="image/png").kind == kind
+    assert client.ask(f"doc/status/Q?format={wanted}", Accept="image/png").kind == kind
+    assert client.ask(f"id/status/Q.{ending}").headers["Location"] == f"/doc/status/Q.{ending}"
+
+
+def test_what_nobody_offers_is_406_with_what_there_is(client: Client) -> None:
+    for path in (KPI, KPI.replace("id/", "doc/"), "ns", f"{KPI}?format=hdt"):
+        answer = client.ask(path, Accept="image/png")
+        found = answer.problem()
+        assert answer.status == 406
+        assert "Accept" in answer.headers["Vary"]
+        kinds = {entry["type"]: entry["href"] for entry in found["available"]}  # type: ignore[attr-defined]
+        assert set(kinds) == {"text/html"} | {kind for kind, _ in FORMS.values()}
+        assert answer.links("alternate") == kinds
+        for kind, address in kinds.items():
+            assert client.ask(address).kind == kind
+
+
+def test_negotiated_answers_vary_by_accept_and_no_others(client: Client) -> None:
+    for path, headers in (
+        (KPI, {}),
+        (KPI, BROWSER),
+        ("id/kpi/finns-inte", {}),
+        (KPI, {"Accept": "image/png"}),
+        ("doc/kpi/trygg-morker", {}),
+        ("ns", {}),
+    ):
+        assert "Accept" in client.ask(path, **headers).headers["Vary"].split(", "), (path, headers)
+    turtle = client.ask("doc/kpi/trygg-morker.ttl").headers
+    assert "Vary" not in turtle
+    assert "Content-Language" not in turtle
+    assert "Accept-Language" in client.ask("doc/kpi/trygg-morker.html").headers["Vary"]
+
+
+def test_a_generic_document_says_which_form_it_gave(client: Client) -> None:
+    for ending, (kind, _) in FORMS.items():
+        answer = client.ask("doc/kpi/trygg-morker", Accept=kind)
+        assert (answer.status, answer.kind) == (200, kind)
+        assert answer.headers["Content-Location"] == f"/doc/kpi/trygg-morker.{ending}"
+    assert client.ask("doc/kpi/trygg-morker", **BROWSER).headers["Content-Location"] == "/doc/kpi/trygg-morker.html"
+
+
+@pytest.mark.parametrize(
+    "path",
+    [KPI, "doc/kpi/trygg-morker.ttl", "doc/kpi/trygg-morker", "doc/status/Q.html", "ns", "ns.rdf", "id/kpi/finns-inte"],
+)
+def test_head_has_the_headers_of_get_and_no_body(client: Client, path: str) -> None:
+    for accept in ("*/*", "text/html", "image/png"):
+        got, head = client.ask(path, Accept=accept), client.ask(path, "HEAD", Accept=accept)
+        assert head.body == b""
+        assert head.status == got.status
+        left_out = ("Date",)
+        assert {k: v for k, v in head.headers.items() if k not in left_out} == {
+            k: v for k, v in got.headers.items() if k not in left_out
+        }
+
+
+@pytest.mark.parametrize(
+    "path", ["doc/kpi/trygg-morker.ttl", "doc/kpi/trygg-morker", "doc/status/Q.html", "ns", "ns.jsonld"]
+)
+def test_a_document_unchanged_since_is_304(client: Client, path: str) -> None:
+    first = client.ask(path, Accept="text/turtle")
+    tag = first.headers["ETag"]
+    for asked in (tag, f'"x", {tag}', "W/" + tag.removeprefix("W/"), "*"):
+        again = client.ask(path, Accept="text/turtle", If_None_Match=asked)
+        assert (again.status, again.body) == (304, b""), asked
+        for name in ("ETag", "Cache-Control", "Vary", "Content-Location"):
+            assert again.headers[name] == first.headers[name], name
+    assert client.ask(path, Accept="text/turtle", If_None_Match='"other"').status == 200
+
+
+def test_each_form_and_language_has_a_tag_of_its_own(client: Client) -> None:
+    tags = [client.ask(f"doc/status/Q.{ending}").headers["ETag"] for ending in FORMS]
+    tags += [client.ask("doc/status/Q.html", Accept_Language=language).headers["ETag"] for language in ("sv", "en")]
+    assert len(set(tags)) == 6
+
+
+def test_link_headers_lead_to_what_they_say(client: Client) -> None:
+    sent = client.ask(KPI)
+    assert set(sent.links("describedby")) == {"text/html"} | {kind for kind, _ in FORMS.values()}
+    document = client.ask("doc/kpi/trygg-morker.ttl")
+    assert document.links("describes") == {"": client.base + KPI}
+    assert document.links("canonical") == {"": "/doc/kpi/trygg-morker"}
+    assert set(document.links("alternate")) == {
+        "text/html",
+        "application/ld+json",
+        "application/n-triples",
+        "application/rdf+xml",
+    }
+    for answer in (sent, document):
+        for relation in ("describedby", "alternate"):
+            for kind, address in answer.links(relation).items():
+                assert client.ask(address.lstrip("/")).kind == kind
+    page = client.ask("kpi/trygg-morker", **BROWSER)
+    assert page.links("cite-as") == {"": client.base + KPI}
+    assert page.links("describedby")["text/turtle"] == "/doc/kpi/trygg-morker.ttl"
+    assert client.ask("doc/kpi/trygg-morker.html").links("canonical") == {"": "/kpi/trygg-morker"}
+
+
+def test_other_sites_may_read_and_ask_before(client: Client) -> None:
+    for path in (KPI, "doc/kpi/trygg-morker.ttl", "ns", "id/kpi/finns-inte"):
+        assert client.ask(path, Origin="https://a.example").headers["Access-Control-Allow-Origin"] == "*"
+        asked = client.ask(path, "OPTIONS", Origin="https://a.example", Access_Control_Request_Method="GET")
+        assert asked.status == 200
+        assert asked.body == b""
+        assert "Accept" in asked.headers["Access-Control-Allow-Headers"]
+        assert {"GET", "HEAD", "OPTIONS"} <= set(asked.headers["Allow"].split(", "))
+    for name in ("Link", "ETag", "Content-Location"):
+        assert name in client.ask(KPI).headers["Access-Control-Expose-Headers"]
+    refused = client.ask(KPI, "POST")
+    assert refused.status == 405
+    assert "GET" in refused.headers["Allow"]
+
+
+def test_a_slash_too_much_leads_to_the_thing(client: Client) -> None:
+    answer = client.ask(f"{KPI}/")
+    assert (answer.status, answer.headers["Location"]) == (308, f"/{KPI}")
+    answer = client.ask("doc/kpi/trygg-morker/")
+    assert (answer.status, answer.headers["Location"]) == (308, "/doc/kpi/trygg-morker")
+    assert client.ask("id/kpi/finns-inte/").status == 404
+
+
+def test_capital_letters_are_other_letters_but_said(client: Client) -> None:
+    answer = client.ask("id/kpi/Trygg-Morker")
+    assert answer.status == 404
+    assert client.base + KPI in str(answer.problem()["remedy"])
+    answer = client.ask("id/area/deso2018/0180c6070")
+    assert client.base + "id/area/deso2018/0180C6070" in str(answer.problem()["remedy"])
+    assert client.ask("ID/kpi/trygg-morker").status == 404
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("id/kpi/finns-inte", 404),
+        ("id/kpi", 404),
+        ("id/", 404),
+        ("id/%00", 404),
+        ("id/kpi/trygg-morker%00", 404),
+        ("id/kpi/%FF%FE", 404),
+        ("id/kpi/%C2%80", 404),
+        ("id/kpi/trygg%0Amorker", 404),
+        ("id/kpi/x%3E%20%3Fp%20%3Fo%20%7D%20%23", 404),
+        ("id/kpi/%7D%20UNION%20%7B", 404),
+        ("id/kpi/a%EF%BF%BEb", 404),
+        ("id/../kpi/trygg-morker", 404),
+        ("id/dataset/exempel-tre-kommuner/99", 404),
+        ("id/dataset/exempel-tre-kommuner/99999999999999999999", 404),
+        ("id/dataset/exempel-tre-kommuner/1/finns-inte.csv", 404),
+        ("id/dataset/exempel-tre-kommuner/%C2%B2", 404),
+        ("id/" + "a" * 2_001, 404),
+        ("doc/" + "a" * 2_001, 404),
+        ("doc/kpi/finns-inte.ttl", 404),
+        ("doc/.ttl", 404),
+    ],
+)
+def test_what_names_nothing_says_so(client: Client, path: str, status: int) -> None:
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(client.base).netloc, timeout=60)
+    connection.request("GET", f"/{path}")
+    answer = connection.getresponse()
+    body = answer.read()
+    connection.close()
+    assert answer.status == status
+    assert answer.headers.get_content_type() == "application/problem+json"
+    assert json.loads(body)["status"] == status
+
+
+def test_a_browser_that_asks_for_nothing_gets_a_page(client: Client) -> None:
+    answer = client.ask("id/kpi/finns-inte", **BROWSER)
+    assert (answer.status, answer.kind) == (404, "text/html")
+
+
+def test_escapes_that_mean_the_same_are_the_same(client: Client) -> None:
+    """RFC 3986, section 6.2.2: %6B is k."""
+    assert client.ask("id/%6Bpi/trygg%2Dmorker").headers["Location"] == "/doc/kpi/trygg-morker.ttl"
+
+
+def test_the_ontology_has_an_anchor_for_each_term(client: Client) -> None:
+    page = client.ask("ns", **BROWSER)
+    assert (page.status, page.kind, page.headers["Content-Location"]) == (200, "text/html", "/ns.html")
+    anchors = re.findall(r'<article class="term" id="([^"]+)"', page.body.decode("utf-8"))
+    graph = Graph().parse(data=client.ask("ns.ttl").body, format="turtle")
+    terms = {str(s).partition("#")[2] for s in graph.subjects() if str(s).startswith(client.base + "ns#")}
+    assert len(anchors) == len(set(anchors)) > 25
+    assert set(anchors) == terms - {""}
+    assert {"kpi", "Kpi", "structure"} <= set(anchors)
+
+
+@pytest.mark.parametrize("ending", FORMS)
+def test_the_ontology_comes_in_every_form(client: Client, ending: str) -> None:
+    kind, form = FORMS[ending]
+    for address, accept in (("ns", kind), (f"ns.{ending}", "image/png"), (f"ns?format={ending}", "image/png")):
+        answer = client.ask(address, Accept=accept)
+        assert (answer.status, answer.kind) == (200, kind)
+        assert len(set(map(str, quads(answer, form, client.base)))) > 150
+
+
+def test_rdflib_reads_an_identifier_by_itself(client: Client) -> None:
+    """With no form named it asks in its own way, follows the 303 and reads what it gets."""
+    graph = Graph().parse(client.base + KPI)
+    assert graph.value(URIRef(client.base + KPI), URIRef(NAMESPACES["skos"] + "notation")) is not None
