@@ -2,5 +2,6 @@
 
 Order inside the room (a module imports only modules to its left):
 i18n, negotiate, problem, chart, figures, downloads, service, sparql, resource, documents, statements, things,
-identifiers, ontology, feed, throttle, validations, jobs, intake, validation, api, pages, app, watch, ckan_commands, cli.
+identifiers, ontology, feed, throttle, validations, jobs, intake, validation, api, pages, app, watch,
+ckan_commands, cli.
 """

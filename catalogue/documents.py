@@ -9,7 +9,6 @@ from urllib.parse import urlencode
 
 from pyoxigraph import Literal, NamedNode, Quad, RdfFormat, serialize
 
-from vaven.catalogue.downloads import LEFT_OUT_PREFIXES
 from vaven.catalogue.negotiate import DOCUMENT_FORMATS
 from vaven.catalogue.resource import EACH, Resource
 from vaven.vocab.iris import NAMESPACES, Iris
@@ -21,6 +20,8 @@ SERIALISERS = {
     "nt": RdfFormat.N_TRIPLES,
     "rdf": RdfFormat.RDF_XML,
 }
+# Behind these mostly stand slashes, which a prefixed name has to escape.
+LEFT_OUT_PREFIXES = ("area", "dataset")
 # By the first segment of a thing's path, the property by which observations are of it.
 OBSERVED_BY = {
     "area": NAMESPACES["sdmx-dimension"] + "refArea",

@@ -4,9 +4,10 @@ Also which page is a thing's own, and which observations it counts.
 """
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from urllib.parse import quote
 
-from pyoxigraph import NamedNode, QueryResultsFormat, QueryTriples, RdfFormat, Store
+from pyoxigraph import Dataset, NamedNode, QueryResultsFormat, QueryTriples, RdfFormat, Store
 
 from vaven.catalogue.documents import Observed, observed
 from vaven.catalogue.resource import Ask, Resource, Resources, exists, gather
@@ -60,19 +61,18 @@ class Things:
         return self._kept.get(self.state(), iri, lambda: self._found(name, iri))
 
     def _found(self, name: str, iri: str) -> Resource | None:
-        now = gather(self._ask, self._iris, iri)
-        if now and any(True for _ in now.graph.quads_for_subject(NamedNode(iri))):
-            return now
-        before = self._of_release(name, iri)
+        now, before = gather(self._ask, self._iris, iri), self._of_release(name, iri)
         if before and now:
-            for quad in now.graph:
-                before.graph.add(quad)
+            # What the release said stays as it was; what is said of it since comes from the graph.
+            return replace(now, graph=Dataset([*before.graph, *now.graph]))
         return before or now
 
     def _of_release(self, name: str, iri: str) -> Resource | None:
         """The graph holds current releases only; an earlier one says of itself what it did when it was new."""
         parts = name.split("/")
         if len(parts) < 3 or parts[0] != "dataset" or not parts[2].isdecimal() or len(parts[2]) > VERSION_DIGITS:
+            return None
+        if self._collection.visible().get(parts[1]) == int(parts[2]):
             return None
         return self._kept.get("releases", iri, lambda: self._read(parts[1], int(parts[2]), iri))
 
