@@ -10,7 +10,7 @@ from werkzeug.exceptions import HTTPException
 from vaven.catalogue import i18n
 from vaven.catalogue.negotiate import prefers_html
 from vaven.catalogue.problem import problem
-from vaven.publisher.answer import QueryEngine
+from vaven.publisher.answer_cache import CachedEngine
 from vaven.publisher.collection import Collection
 from vaven.publisher.settings import Settings
 from vaven.vocab.errors import QueryError, UnknownDataset, VavenError, Withdrawn
@@ -30,7 +30,7 @@ class Parts:
     """What lives as long as the application: the reading side and the query workers."""
 
     collection: Collection
-    engine: QueryEngine
+    engine: CachedEngine
 
     def close(self) -> None:
         self.engine.close()
@@ -41,8 +41,11 @@ def create_app(settings: Settings) -> Flask:
     """The site for a configuration. Close it with `app.extensions["vaven"].close()`."""
     from vaven.catalogue import api, downloads, feed, identifiers, ontology, pages, service, sparql, validation
     from vaven.catalogue.intake import Intake
+    from vaven.catalogue.shortcut import Shortcut
     from vaven.catalogue.things import Things
-    from vaven.publisher.answer import open_engine
+    from vaven.catalogue.throttle import Throttle
+    from vaven.publisher.answer import SITE, InTheNameOf
+    from vaven.publisher.engine import open_engine
 
     # Flask can't find the folder of a package inside a namespace, so it is told.
     app = Flask(__name__, root_path=str(Path(__file__).parent), instance_path=str(settings.home.absolute()))
@@ -50,7 +53,14 @@ def create_app(settings: Settings) -> Flask:
     app.config["SECRET_KEY"] = settings.signing_key
     app.jinja_env.filters["segment"] = segment
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    parts = Parts(Collection(settings), open_engine(settings))
+    throttle = Throttle(settings)
+    engine = CachedEngine(
+        open_engine(settings),
+        room=settings.query_cache_mb << 20,
+        patience=settings.query_seconds,
+        admit=lambda client: throttle.admit_query(client, settings.queries_a_minute),
+    )
+    parts = Parts(Collection(settings), engine)
     app.extensions["vaven"] = parts
     i18n.register(app)
     names = {"iris": settings.iris, "base": settings.base_iri, "theme_names": themes(), "codes": codes}
@@ -61,11 +71,12 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(api.blueprint(intake))
     app.register_blueprint(downloads.blueprint(parts.collection, settings.iris))
     app.register_blueprint(feed.blueprint(parts.collection, settings.iris))
-    things = Things(parts.engine, parts.collection, settings.iris)
+    things = Things(InTheNameOf(SITE, engine), parts.collection, settings.iris)
     app.register_blueprint(identifiers.blueprint(things, settings.iris))
     app.register_blueprint(ontology.blueprint(settings.iris))
     description = partial(service.describe_service, settings.iris)
-    app.register_blueprint(sparql.blueprint(parts.engine, settings.iris, examples(), description))
+    app.register_blueprint(sparql.blueprint(engine, settings.iris, examples(), description))
+    app.wsgi_app = Shortcut(app.wsgi_app, engine)  # type: ignore[method-assign]
     app.after_request(_secure)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(VavenError, _own_error)

@@ -9,14 +9,21 @@ import sys
 from collections.abc import Callable, Sequence
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from vaven.schemas.choices import Choices, pairs
 from vaven.schemas.finding import Report, Verdict
 from vaven.vocab.errors import NotReadable, VavenError, WrongUse
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES
 
+if TYPE_CHECKING:
+    from vaven.publisher.settings import Settings
+
 SOURCES = "CSV, XLSX, XLS, ODS, PC-Axis, JSON, JSON-stat, Parquet, gzip or zip of them, or a data package"
 FORMS = ("text", "json", "html", "sarif", "frictionless", "xlsx")
+PAGE_THREADS = 16
+# Open connections and files of the server; the system may allow fewer.
+MAX_FILES = 8_192
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -268,12 +275,17 @@ def _serve(given: argparse.Namespace) -> int:
 
     from vaven.catalogue.app import create_app
     from vaven.catalogue.jobs import consumer
+    from vaven.publisher.engine import held_requests
     from vaven.publisher.settings import load_settings
 
-    app = create_app(load_settings())
+    settings = load_settings()
+    app = create_app(settings)
+    # A query may hold a thread until its deadline, so pages have threads of their own.
+    threads = PAGE_THREADS + held_requests(settings)
     try:
-        # One query may hold a thread until its deadline, so pages need threads of their own.
-        server = create_server(app, host=given.host, port=given.port, threads=16, ident="vaven")
+        server = create_server(
+            app, host=given.host, port=given.port, threads=threads, ident="vaven", **_connections(settings)
+        )
     except OSError as cause:
         raise WrongUse(f"Port {given.port} is taken: {cause}.", remedy="Choose another with --port.") from cause
     print(f"Väven: http://{given.host}:{server.effective_port}/", flush=True)
@@ -285,6 +297,20 @@ def _serve(given: argparse.Namespace) -> int:
     finally:
         app.extensions["vaven"].close()
     return 0
+
+
+def _connections(settings: "Settings") -> dict[str, Any]:
+    """How many may be open at a time, most of them idle, and which proxy may say whom it asks for."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = min(hard, MAX_FILES) if hard != resource.RLIM_INFINITY else MAX_FILES
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    told: dict[str, Any] = {"connection_limit": files // 2, "asyncore_use_poll": True}
+    if settings.trusted_proxy:
+        told |= {"trusted_proxy": settings.trusted_proxy, "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto"}
+        told |= {"clear_untrusted_proxy_headers": True}
+    return told
 
 
 def _jobs(given: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from typing import Any
 from flask import Response, json
 
 from vaven.catalogue.negotiate import links
-from vaven.vocab.errors import QueryError, QuerySyntaxError, VavenError
+from vaven.vocab.errors import QueryBusy, QueryError, QuerySyntaxError, VavenError
 
 # What any page of another site may do with our linked data (Fetch, "HTTP extensions").
 CORS = {
@@ -28,7 +28,7 @@ def problem(status: int, title: str, detail: str = "", *, kind: str = "about:bla
 
 
 def query_problem(error: QueryError, base: str) -> Response:
-    """The problem that a query's error is; a 503 says when to come back."""
+    """The problem that a query's error is; one of crowding says when to come back."""
     place = {"line": error.line, "column": error.column} if isinstance(error, QuerySyntaxError) else {}
     answer = problem(
         error.status,
@@ -38,8 +38,8 @@ def query_problem(error: QueryError, base: str) -> Response:
         remedy=error.remedy,
         **place,
     )
-    if error.status == 503:
-        answer.headers["Retry-After"] = "2"
+    if isinstance(error, QueryBusy):
+        answer.headers["Retry-After"] = str(error.retry_seconds)
     return answer
 
 

@@ -6,67 +6,34 @@ The answer is spooled whole before its first byte is sent, so a client never tak
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable
 from itertools import islice
 from typing import IO, Any
 from urllib.parse import urlencode
 
-from flask import Blueprint, Request, Response, render_template, request, url_for
+from flask import Blueprint, Response, g, render_template, request, url_for
 from rdflib import Graph
+from werkzeug.wsgi import wrap_file
 
-from vaven.catalogue.negotiate import RDF_FORMATS, choose, prefers_html
+from vaven.catalogue import protocol
+from vaven.catalogue.negotiate import RDF_FORMATS, choose
 from vaven.catalogue.problem import problem, problem_of, query_problem
-from vaven.publisher.answer import Answer, QueryEngine
+from vaven.catalogue.protocol import RESULT_TYPES, Asked, WrongRequest
+from vaven.catalogue.shortcut import remember
+from vaven.catalogue.throttle import client_of
+from vaven.publisher.answer import Answer, QueryEngine, Question
+from vaven.publisher.encodings import IDENTITY
 from vaven.publisher.sparql_lexer import query_form
-from vaven.vocab.errors import QueryError, QueryRefused, VavenError
+from vaven.vocab.errors import QueryError, VavenError
 from vaven.vocab.examples import Examples
 from vaven.vocab.iris import Iris
 
-RESULT_TYPES = {
-    "json": "application/sparql-results+json",
-    "xml": "application/sparql-results+xml",
-    "csv": "text/csv",
-    "tsv": "text/tab-separated-values",
-}
-# Other names under which clients ask for the same forms.
-ALIASES = {
-    "application/json": RESULT_TYPES["json"],
-    "application/xml": RESULT_TYPES["xml"],
-    "text/xml": RESULT_TYPES["xml"],
-    "application/n-triples": RDF_FORMATS["nt"],
-    "text/plain": RDF_FORMATS["nt"],
-}
-# SPARQLWrapper says in `format`, beside Accept, what it wants; these are its names and other servers'.
-GRAPH_NAMES = RDF_FORMATS | {
-    "turtle": RDF_FORMATS["ttl"],
-    "n3": RDF_FORMATS["ttl"],
-    "ntriples": RDF_FORMATS["nt"],
-    "xml": RDF_FORMATS["rdf"],
-    "rdf+xml": RDF_FORMATS["rdf"],
-    "json": RDF_FORMATS["jsonld"],
-    "json-ld": RDF_FORMATS["jsonld"],
-}
-QUERY_TYPE = "application/sparql-query"
-UPDATE_TYPE = "application/sparql-update"
-FORM_TYPE = "application/x-www-form-urlencoded"
 SHOWN_ROWS = 1_000
 SHOWN_CHARS = 1_000
-MAX_QUERY_CHARS = 200_000
-MAX_QUERY_BYTES = 4 * MAX_QUERY_CHARS
 BLOCK = 1 << 16
 TSV_ESCAPE = re.compile(r"\\(.)")
 TSV_ESCAPES = {"t": "\t", "n": "\n", "r": "\r"}
-
-
-@dataclass(frozen=True)
-class Asked:
-    """A query operation of the protocol, section 2.1."""
-
-    query: str
-    default_graphs: tuple[str, ...]
-    named_graphs: tuple[str, ...]
-    format: str
+EXPOSED = "ETag, Content-Type, Content-Encoding, Retry-After"
 
 
 def blueprint(engine: QueryEngine, iris: Iris, examples: Examples, service: Callable[[], Graph]) -> Blueprint:
@@ -78,8 +45,9 @@ def blueprint(engine: QueryEngine, iris: Iris, examples: Examples, service: Call
         answer = _respond(engine, iris, examples, service)
         answer.headers["Access-Control-Allow-Origin"] = "*"
         answer.headers["Access-Control-Allow-Headers"] = "Accept, Content-Type"
-        answer.headers["Access-Control-Expose-Headers"] = "ETag, Content-Type, Retry-After"
-        answer.vary.add("Accept")
+        answer.headers["Access-Control-Expose-Headers"] = EXPOSED
+        answer.vary.update(("Accept", "Accept-Encoding"))
+        g.is_same_in_every_language = not protocol.is_page(request)
         return answer
 
     return pages
@@ -88,9 +56,9 @@ def blueprint(engine: QueryEngine, iris: Iris, examples: Examples, service: Call
 def _respond(engine: QueryEngine, iris: Iris, examples: Examples, service: Callable[[], Graph]) -> Response:
     if request.method == "OPTIONS":
         return Response(status=204, headers={"Allow": "GET, HEAD, POST, OPTIONS", "Access-Control-Max-Age": "86400"})
-    is_page = _is_page(request)
+    is_page = protocol.is_page(request)
     try:
-        asked = _asked(request)
+        asked = protocol.read(request)
         if asked is None:
             return _editor(iris, examples) if is_page else _service_description(service)
         if is_page:
@@ -98,144 +66,69 @@ def _respond(engine: QueryEngine, iris: Iris, examples: Examples, service: Calla
         return _answer(engine, asked)
     except QueryError as error:
         if is_page:
-            return _editor(iris, examples, query=_query_text(request), error=error)
+            return _editor(iris, examples, query=protocol.query_text(request), error=error)
         return query_problem(error, iris.base)
     except VavenError as error:
         if is_page:
             raise  # the site's own page for it
         return problem_of(503, error)
-    except _Wrong as wrong:
+    except WrongRequest as wrong:
         return wrong.answer
 
 
-def _is_page(asked: Request) -> bool:
-    """Whether a browser asks: text/html is named, and nothing that we can answer with is liked better."""
-    if not prefers_html(asked) or asked.args.get("format") or (_is_form(asked) and asked.form.get("format")):
-        return False
-    return (
-        choose(asked.headers.get("Accept"), ["text/html", *RESULT_TYPES.values(), *RDF_FORMATS.values()]) == "text/html"
-    )
-
-
-def _is_form(asked: Request) -> bool:
-    return asked.method == "POST" and asked.mimetype == FORM_TYPE
-
-
-class _Wrong(Exception):
-    """A request that the protocol forbids; `answer` says so."""
-
-    def __init__(self, status: int, title: str, detail: str, **headers: str) -> None:
-        super().__init__(title)
-        self.answer = problem(status, title, detail)
-        self.answer.headers.update(headers)
-
-
-def _query_text(asked: Request) -> str:
-    if asked.method == "POST" and asked.mimetype == QUERY_TYPE:
-        return _body(asked)
-    return asked.values.get("query", "")
-
-
-def _body(asked: Request) -> str:
-    """A body that is the query (protocol, section 2.1.3). Raises _Wrong before too much of it is read."""
-    if (asked.content_length or 0) > MAX_QUERY_BYTES:
-        raise _Wrong(413, "Query too long", f"A query may have {MAX_QUERY_CHARS} characters.")
-    try:
-        return asked.get_data().decode("utf-8")
-    except UnicodeDecodeError as cause:
-        raise _Wrong(400, "Not UTF-8", f"The query is not UTF-8: {cause.reason} at byte {cause.start}.") from cause
-
-
-def _asked(asked: Request) -> Asked | None:
-    """The operation of a request, None for a GET without a query. Raises _Wrong and QueryRefused."""
-    if "update" in asked.args or (_is_form(asked) and "update" in asked.form):
-        raise QueryRefused("Updates are refused: this endpoint only reads.", remedy="Data is changed by publishing.")
-    if asked.method != "POST":
-        values = asked.args
-        if not {"query", "default-graph-uri", "named-graph-uri"} & set(values):
-            return None
-    elif asked.mimetype == QUERY_TYPE:
-        return _checked([_body(asked), *asked.args.getlist("query")], asked.args)
-    elif asked.mimetype == FORM_TYPE:
-        values = asked.form
-    elif asked.mimetype == UPDATE_TYPE:
-        raise QueryRefused("Updates are refused: this endpoint only reads.", remedy="Data is changed by publishing.")
-    else:
-        detail = f"Send the query as {QUERY_TYPE} or as a field of {FORM_TYPE}."
-        raise _Wrong(415, "Unsupported media type", detail, **{"Accept-Post": f"{QUERY_TYPE}, {FORM_TYPE}"})
-    return _checked(values.getlist("query"), values)
-
-
-def _checked(queries: list[str], values: Any) -> Asked:
-    if not queries:
-        raise _Wrong(400, "No query", "The parameter query is missing.")
-    if len(queries) > 1:
-        raise _Wrong(400, "More than one query", "Give the parameter query once.")
-    if not queries[0].strip():
-        raise _Wrong(400, "Empty query", "The query has no text.")
-    if len(queries[0]) > MAX_QUERY_CHARS:
-        raise _Wrong(413, "Query too long", f"A query may have {MAX_QUERY_CHARS} characters.")
-    return Asked(
-        queries[0],
-        tuple(values.getlist("default-graph-uri")),
-        tuple(values.getlist("named-graph-uri")),
-        values.get("format", ""),
-    )
-
-
-def _media_type(asked: Asked) -> str:
-    """The form of the answer: by `format`, else by Accept. Raises _Wrong with 406."""
-    is_graph = query_form(asked.query) in ("CONSTRUCT", "DESCRIBE")
-    offered = RDF_FORMATS if is_graph else RESULT_TYPES
-    if asked.format:
-        named = GRAPH_NAMES if is_graph else RESULT_TYPES
-        if found := asked.format if asked.format in offered.values() else named.get(asked.format.lower()):
-            return found
-        raise _Wrong(406, "Not acceptable", f"format may be {', '.join(offered)} for this kind of query.")
-    names = [*offered.values(), *(alias for alias, kind in ALIASES.items() if kind in offered.values())]
-    chosen = choose(request.headers.get("Accept"), names)
-    if chosen is None:
-        raise _Wrong(406, "Not acceptable", f"This kind of query is answered as {', '.join(offered.values())}.")
-    return ALIASES.get(chosen, chosen)
-
-
 def _answer(engine: QueryEngine, asked: Asked) -> Response:
-    media_type = _media_type(asked)
-    tag = _tag(engine.state(), asked, media_type)
-    if tag and request.if_none_match.contains(tag):
-        unchanged = Response(status=304)
-        unchanged.set_etag(tag)
-        return unchanged
-    found = _run(engine, asked, media_type)
-    answer = Response(_blocks(found), content_type=_with_charset(found.media_type))
-    answer.call_on_close(found.close)
+    question = _question(asked, protocol.media_type(asked, request.headers.get("Accept")))
+    state = engine.state()
+    # The packed form and the plain one of an answer too short to pack are both what the client would get.
+    for encoding in {question.encoding, IDENTITY}:
+        tag = _tag(state, question, encoding)
+        if tag and request.if_none_match.contains_weak(tag):
+            return _tagged(Response(status=304), tag)
+    found = engine.ask(question)
+    tag = _tag(found.state, question, found.encoding)
+    if tag:
+        remember(request.environ, question, found.state, tag)
+    return _tagged(_whole(found), tag)
+
+
+def _question(asked: Asked, media_type: str, encoding: str | None = None) -> Question:
+    return Question(
+        asked.query,
+        media_type,
+        asked.default_graphs,
+        asked.named_graphs,
+        encoding or protocol.encoding(request.headers.get("Accept-Encoding")),
+        client_of(request.remote_addr),
+    )
+
+
+def _whole(found: Answer) -> Response:
+    """The answer as the server's own file: it sends it to slow readers without a thread of ours."""
+    file = wrap_file(request.environ, found.file, BLOCK)
+    answer = Response(file, content_type=_with_charset(found.media_type), direct_passthrough=True)
     answer.content_length = found.size
-    if tag := _tag(found.state, asked, media_type):
-        answer.set_etag(tag)
-        answer.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
+    if found.encoding != IDENTITY:
+        answer.headers["Content-Encoding"] = found.encoding
     return answer
 
 
-def _run(engine: QueryEngine, asked: Asked, media_type: str) -> Answer:
-    return engine.answer(
-        asked.query, media_type=media_type, default_graphs=asked.default_graphs, named_graphs=asked.named_graphs
-    )
+def _tagged(answer: Response, tag: str) -> Response:
+    if tag:
+        answer.set_etag(tag)
+        answer.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
+    return answer
 
 
 def _with_charset(media_type: str) -> str:
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
 
-def _blocks(found: Answer) -> Iterator[bytes]:
-    while block := found.file.read(BLOCK):
-        yield block
-
-
-def _tag(state: str, asked: Asked, media_type: str) -> str:
+def _tag(state: str, question: Question, encoding: str) -> str:
     """An entity tag that changes with the snapshot; "" where the engine can't name its state."""
     if not state:
         return ""
-    parts = (state, asked.query, media_type, *asked.default_graphs, "", *asked.named_graphs)
+    graphs = (*question.default_graphs, "", *question.named_graphs)
+    parts = (state, question.query, question.media_type, encoding, *graphs)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
@@ -253,10 +146,10 @@ def _permalink(query: str, form: str = "") -> str:
 
 def _result_page(engine: QueryEngine, iris: Iris, examples: Examples, asked: Asked) -> Response:
     """The answer as a table under the editor; a graph is shown as Turtle."""
-    is_graph = query_form(asked.query) in ("CONSTRUCT", "DESCRIBE")
+    is_graph = asked.is_graph
     media_type = RDF_FORMATS["ttl"] if is_graph else RESULT_TYPES["tsv"]
     is_ask = query_form(asked.query) == "ASK"
-    found = _run(engine, asked, RESULT_TYPES["json"] if is_ask else media_type)
+    found = engine.ask(_question(asked, RESULT_TYPES["json"] if is_ask else media_type, IDENTITY))
     try:
         text = io.TextIOWrapper(found.file, encoding="utf-8", newline="\n")
         if is_graph or is_ask:

@@ -18,10 +18,11 @@ import signal
 import struct
 import sys
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from pyoxigraph import NamedNode, QueryBoolean, QueryResultsFormat, QueryTriples, RdfFormat, Store
 
+from vaven.publisher.encodings import IDENTITY, SMALLEST, packing
 from vaven.publisher.sparql_lexer import names_dataset
 from vaven.publisher.store import Snapshot, hold
 
@@ -62,7 +63,7 @@ def main(folder: str, memory_mb: str, answer_mb: str) -> None:
     store = Store.read_only(str(snapshot.data))
     _say({"state": "ready"})
     for line in sys.stdin:
-        _say(_answer(store, json.loads(line)))
+        _say(_answer(store, json.loads(line), int(answer_mb) << 20))
 
 
 def _leave_network() -> None:
@@ -109,19 +110,52 @@ def _dataset(job: dict[str, Any]) -> dict[str, Any]:
     return {"use_default_graph_as_union": not names_dataset(job["query"])}
 
 
-def _answer(store: Store, job: dict[str, Any]) -> dict[str, Any]:
-    """Run a job: query, media_type, file, default_graphs, named_graphs. What it says names what went wrong."""
+class _Target:
+    """What an answer is written through into its file: packed where that is asked for and worth it, and bounded."""
+
+    def __init__(self, file: IO[bytes], encoding: str, largest: int) -> None:
+        self.encoding = encoding
+        self._file, self._largest = file, largest
+        self._size, self._held = 0, b""
+        self._sink: IO[bytes] | None = file if encoding == IDENTITY else None
+
+    def write(self, data: bytes) -> int:
+        self._size += len(data)
+        if self._size > self._largest:
+            raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
+        if self._sink is None and self._size >= SMALLEST:
+            self._sink = packing(self.encoding, self._file)
+            self._sink.write(self._held)
+        if self._sink is None:
+            self._held += data
+        else:
+            self._sink.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is sent before the end."""
+
+    def finish(self) -> None:
+        if self._sink is None:
+            self.encoding = IDENTITY
+            self._file.write(self._held)
+        elif self._sink is not self._file:
+            self._sink.close()
+
+
+def _answer(store: Store, job: dict[str, Any], largest: int) -> dict[str, Any]:
+    """Run a job: query, media_type, encoding, file, default_graphs, named_graphs.
+
+    What it says names how the answer is packed, or what went wrong.
+    """
     try:
-        with open(job["file"], "wb") as target:
+        with open(job["file"], "wb") as file:
             # The parent has it open as well. Without a name nothing is left of it when both of us are killed.
             os.unlink(job["file"])
-            result = store.query(job["query"], base_iri=job["base"], **_dataset(job))
-            if isinstance(result, QueryTriples):
-                result.serialize(target, GRAPHS[job["media_type"]])
-            elif isinstance(result, QueryBoolean) and job["media_type"] not in RESULTS:
-                raise ValueError("ASK has no such form")
-            else:
-                result.serialize(target, RESULTS[job["media_type"]])
+            target = _Target(file, job["encoding"], largest)
+            _serialize(store.query(job["query"], base_iri=job["base"], **_dataset(job)), job["media_type"], target)
+            target.finish()
+            return {"state": "done", "encoding": target.encoding}
     except SyntaxError as problem:
         return {"state": "syntax", "message": str(problem)}
     except OSError as problem:
@@ -132,7 +166,15 @@ def _answer(store: Store, job: dict[str, Any]) -> dict[str, Any]:
         return {"state": "failed", "message": str(problem)}
     except (ValueError, KeyError, RuntimeError) as problem:
         return {"state": "failed", "message": str(problem)}
-    return {"state": "done"}
+
+
+def _serialize(result: Any, media_type: str, target: _Target) -> None:
+    if isinstance(result, QueryTriples):
+        result.serialize(cast(IO[bytes], target), GRAPHS[media_type])
+    elif isinstance(result, QueryBoolean) and media_type not in RESULTS:
+        raise ValueError("ASK has no such form")
+    else:
+        result.serialize(cast(IO[bytes], target), RESULTS[media_type])
 
 
 if __name__ == "__main__":

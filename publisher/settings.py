@@ -38,10 +38,14 @@ class Settings:
     query_seconds: float = 30.0
     query_memory_mb: int = 2048
     query_workers: int = 2
+    queries_at_once: int = 10
+    queries_a_minute: int = 1200
+    query_cache_mb: int = 256
     answer_mb: int = 512
     upload_mb: int = 100
     uploads_a_minute: int = 60
     redis_url: str = ""
+    trusted_proxy: str = ""
     default_licence: str = "cc-by"
     secret_key: str = ""
     thresholds: Thresholds = PROPOSED

@@ -36,18 +36,24 @@ TOKEN = re.compile(
     """,
     re.VERBOSE | re.DOTALL,
 )
+QUOTES = ("'", '"')
 FORMS = frozenset(("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"))
 UPDATES = frozenset(("INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY"))
 
 
 @dataclass(frozen=True)
 class Token:
-    """`kind` is a group of TOKEN; words come in upper case. `line` and `column` count from 1."""
+    """`kind` is a group of TOKEN; words come in upper case. `line` and `column` count from 1, `start` from 0."""
 
     kind: str
     text: str
     line: int
     column: int
+    start: int
+
+    @property
+    def end(self) -> int:
+        return self.start + len(self.text)
 
 
 def tokens(query: str) -> Iterator[Token]:
@@ -59,7 +65,8 @@ def tokens(query: str) -> Iterator[Token]:
     for found in TOKEN.finditer(query):
         kind, text = found.lastgroup or "mark", found.group()
         if kind not in ("blank", "comment"):
-            yield Token(kind, text.upper() if kind == "word" else text, line, found.start() - start + 1)
+            column = found.start() - start + 1
+            yield Token(kind, text.upper() if kind == "word" else text, line, column, found.start())
         if breaks := text.count("\n"):
             line += breaks
             start = found.start() + text.rfind("\n") + 1
@@ -86,6 +93,25 @@ def guarded(query: str) -> str:
     if not SERVICE.search(query):
         return query
     return "".join(_guarded(found.lastgroup or "mark", found.group()) for found in TOKEN.finditer(query))
+
+
+def compact(query: str) -> str:
+    """The query without its comments and with one blank where there were several: the same tokens in the same order.
+
+    Two queries that differ in layout alone come out equal. What comes out is what shall be run: an answer to it must
+    not stand for the longer text, since engines differ in what they take for a comment. A text with a quotation mark
+    that opens no string stays as it is, as a blank in place of a line break could make a string of it.
+    """
+    parts = []
+    for found in TOKEN.finditer(query):
+        kind, text = found.lastgroup or "mark", found.group()
+        if kind == "mark" and text in QUOTES:
+            return query
+        if kind not in ("blank", "comment"):
+            parts.append(text)
+        elif parts and parts[-1] != " ":
+            parts.append(" ")
+    return "".join(parts).rstrip(" ")
 
 
 def _guarded(kind: str, text: str) -> str:

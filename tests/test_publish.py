@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, SAMPLE
-from vaven.publisher.answer import open_engine
 from vaven.publisher.collection import Collection
+from vaven.publisher.engine import open_engine
 from vaven.publisher.publish import Refused, publish
 from vaven.publisher.records import Records
 from vaven.publisher.settings import Settings

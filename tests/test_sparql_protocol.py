@@ -238,7 +238,7 @@ def test_head_and_options_and_any_origin(whole_way: Site) -> None:
     got = requests.get(address, params={"query": KPIS}, headers={"Origin": "http://elsewhere.example"}, timeout=20)
     head = requests.head(address, params={"query": KPIS}, timeout=20)
     assert (head.status_code, head.content) == (200, b"")
-    assert head.headers["Content-Length"] == str(len(got.content))
+    assert head.headers["Content-Length"] == got.headers["Content-Length"]
     assert head.headers["ETag"] == got.headers["ETag"]
     assert got.headers["Access-Control-Allow-Origin"] == "*"
     preflight = requests.options(

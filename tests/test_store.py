@@ -17,7 +17,7 @@ import pytest
 from pyoxigraph import Store
 
 from tests.conftest import ROOT
-from vaven.publisher.answer import EmbeddedEngine
+from vaven.publisher.query_pool import EmbeddedEngine
 from vaven.publisher.store import EmbeddedStore, RemoteStore, hold
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import Iris

@@ -23,7 +23,8 @@ VavenError                  has a message and a `remedy`; command line and pages
     ├── QueryTimeout        ended at the deadline (504)
     ├── AnswerTooLarge      ended at the size limit (413)
     ├── QueryMemoryExceeded the worker reached its memory limit (507)
-    └── QueryBusy           no worker became free in time (503)
+    ├── QueryBusy           no worker became free in time (503)
+    └── QueryTooMany        the client asks more than its share (429)
 """
 
 
@@ -158,5 +159,18 @@ class QueryMemoryExceeded(QueryError):
 
 
 class QueryBusy(QueryError):
+    """`retry_seconds` is when it may be tried again (Retry-After, RFC 9110, section 10.2.3)."""
+
     status = 503
     kind = "busy"
+
+    def __init__(self, message: str, *, remedy: str = "Try again in a moment.", retry_seconds: int = 2) -> None:
+        super().__init__(message, remedy=remedy)
+        self.retry_seconds = retry_seconds
+
+
+class QueryTooMany(QueryBusy):
+    """The server has room, but not for more of this client's."""
+
+    status = 429
+    kind = "too-many"

@@ -1,0 +1,162 @@
+"""What a request asks for by the SPARQL 1.1 Protocol: the query, its dataset, form and packing of the answer."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from flask import Request, Response
+
+from vaven.catalogue.negotiate import RDF_FORMATS, choose, prefers_html
+from vaven.catalogue.problem import problem
+from vaven.publisher.encodings import IDENTITY, PACKED
+from vaven.publisher.sparql_lexer import query_form
+from vaven.vocab.errors import QueryRefused
+
+RESULT_TYPES = {
+    "json": "application/sparql-results+json",
+    "xml": "application/sparql-results+xml",
+    "csv": "text/csv",
+    "tsv": "text/tab-separated-values",
+}
+# Other names under which clients ask for the same forms.
+ALIASES = {
+    "application/json": RESULT_TYPES["json"],
+    "application/xml": RESULT_TYPES["xml"],
+    "text/xml": RESULT_TYPES["xml"],
+    "application/n-triples": RDF_FORMATS["nt"],
+    "text/plain": RDF_FORMATS["nt"],
+}
+# SPARQLWrapper says in `format`, beside Accept, what it wants; these are its names and other servers'.
+GRAPH_NAMES = RDF_FORMATS | {
+    "turtle": RDF_FORMATS["ttl"],
+    "n3": RDF_FORMATS["ttl"],
+    "ntriples": RDF_FORMATS["nt"],
+    "xml": RDF_FORMATS["rdf"],
+    "rdf+xml": RDF_FORMATS["rdf"],
+    "json": RDF_FORMATS["jsonld"],
+    "json-ld": RDF_FORMATS["jsonld"],
+}
+QUERY_TYPE = "application/sparql-query"
+UPDATE_TYPE = "application/sparql-update"
+FORM_TYPE = "application/x-www-form-urlencoded"
+MAX_QUERY_CHARS = 200_000
+MAX_QUERY_BYTES = 4 * MAX_QUERY_CHARS
+
+
+@dataclass(frozen=True)
+class Asked:
+    """A query operation of the protocol, section 2.1. `explain` is what is to be said about the query instead."""
+
+    query: str
+    default_graphs: tuple[str, ...]
+    named_graphs: tuple[str, ...]
+    format: str
+    explain: str
+
+    @property
+    def is_graph(self) -> bool:
+        return query_form(self.query) in ("CONSTRUCT", "DESCRIBE")
+
+
+class WrongRequest(Exception):
+    """A request that the protocol forbids; `answer` says so."""
+
+    def __init__(self, status: int, title: str, detail: str, **headers: str) -> None:
+        super().__init__(title)
+        self.answer: Response = problem(status, title, detail)
+        self.answer.headers.update(headers)
+
+
+def read(request: Request) -> Asked | None:
+    """The operation of a request, None for a GET without a query. Raises WrongRequest and QueryRefused."""
+    if "update" in request.args or (is_form(request) and "update" in request.form):
+        raise QueryRefused("Updates are refused: this endpoint only reads.", remedy="Data is changed by publishing.")
+    if request.method != "POST":
+        values = request.args
+        if not {"query", "default-graph-uri", "named-graph-uri"} & set(values):
+            return None
+    elif request.mimetype == QUERY_TYPE:
+        return _checked([_body(request), *request.args.getlist("query")], request.args)
+    elif request.mimetype == FORM_TYPE:
+        values = request.form
+    elif request.mimetype == UPDATE_TYPE:
+        raise QueryRefused("Updates are refused: this endpoint only reads.", remedy="Data is changed by publishing.")
+    else:
+        detail = f"Send the query as {QUERY_TYPE} or as a field of {FORM_TYPE}."
+        raise WrongRequest(415, "Unsupported media type", detail, **{"Accept-Post": f"{QUERY_TYPE}, {FORM_TYPE}"})
+    return _checked(values.getlist("query"), values)
+
+
+def _checked(queries: list[str], values: Any) -> Asked:
+    if not queries:
+        raise WrongRequest(400, "No query", "The parameter query is missing.")
+    if len(queries) > 1:
+        raise WrongRequest(400, "More than one query", "Give the parameter query once.")
+    if not queries[0].strip():
+        raise WrongRequest(400, "Empty query", "The query has no text.")
+    if len(queries[0]) > MAX_QUERY_CHARS:
+        raise WrongRequest(413, "Query too long", f"A query may have {MAX_QUERY_CHARS} characters.")
+    return Asked(
+        queries[0],
+        tuple(values.getlist("default-graph-uri")),
+        tuple(values.getlist("named-graph-uri")),
+        values.get("format", ""),
+        values.get("explain", ""),
+    )
+
+
+def media_type(asked: Asked, accept: str | None) -> str:
+    """The form of the answer: by `format`, else by Accept. Raises WrongRequest with 406."""
+    is_graph = asked.is_graph
+    offered = RDF_FORMATS if is_graph else RESULT_TYPES
+    if asked.format:
+        named = GRAPH_NAMES if is_graph else RESULT_TYPES
+        if found := asked.format if asked.format in offered.values() else named.get(asked.format.lower()):
+            return found
+        raise WrongRequest(406, "Not acceptable", f"format may be {', '.join(offered)} for this kind of query.")
+    names = [*offered.values(), *(alias for alias, kind in ALIASES.items() if kind in offered.values())]
+    chosen = choose(accept, names)
+    if chosen is None:
+        raise WrongRequest(406, "Not acceptable", f"This kind of query is answered as {', '.join(offered.values())}.")
+    return ALIASES.get(chosen, chosen)
+
+
+def encoding(accept: str | None) -> str:
+    """How the answer is to be packed by Accept-Encoding (RFC 9110, section 12.5.3); without that header, not at all."""
+    if not accept:
+        return IDENTITY
+    return choose(accept, (*PACKED, IDENTITY)) or IDENTITY
+
+
+def is_page(request: Request) -> bool:
+    """Whether a browser asks: text/html is named, and nothing that we can answer with is liked better."""
+    if not prefers_html(request) or request.args.get("format") or (is_form(request) and request.form.get("format")):
+        return False
+    return (
+        choose(request.headers.get("Accept"), ["text/html", *RESULT_TYPES.values(), *RDF_FORMATS.values()])
+        == "text/html"
+    )
+
+
+def is_form(request: Request) -> bool:
+    return request.method == "POST" and request.mimetype == FORM_TYPE
+
+
+def query_text(request: Request) -> str:
+    if request.method == "POST" and request.mimetype == QUERY_TYPE:
+        return _body(request)
+    return request.values.get("query", "")
+
+
+def _body(request: Request) -> str:
+    """A body that is the query (protocol, section 2.1.3). Raises WrongRequest before too much of it is read."""
+    if (request.content_length or 0) > MAX_QUERY_BYTES:
+        raise WrongRequest(413, "Query too long", f"A query may have {MAX_QUERY_CHARS} characters.")
+    charset = request.mimetype_params.get("charset", "utf-8").lower()
+    if charset not in ("utf-8", "utf8", "us-ascii"):
+        raise WrongRequest(415, "Unsupported charset", f"A query is sent as UTF-8, not as {charset}.")
+    try:
+        return request.get_data().decode("utf-8")
+    except UnicodeDecodeError as cause:
+        raise WrongRequest(
+            400, "Not UTF-8", f"The query is not UTF-8: {cause.reason} at byte {cause.start}."
+        ) from cause
