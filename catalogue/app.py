@@ -39,7 +39,18 @@ class Parts:
 
 def create_app(settings: Settings) -> Flask:
     """The site for a configuration. Close it with `app.extensions["vaven"].close()`."""
-    from vaven.catalogue import api, downloads, feed, identifiers, ontology, pages, service, sparql, validation
+    from vaven.catalogue import (
+        api,
+        croissant,
+        downloads,
+        feed,
+        identifiers,
+        ontology,
+        pages,
+        service,
+        sparql,
+        validation,
+    )
     from vaven.catalogue.intake import Intake
     from vaven.catalogue.shortcut import Shortcut
     from vaven.catalogue.things import Things
@@ -70,6 +81,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(validation.blueprint(intake))
     app.register_blueprint(api.blueprint(intake))
     app.register_blueprint(downloads.blueprint(parts.collection, settings.iris))
+    app.register_blueprint(croissant.blueprint(parts.collection, settings.iris))
     app.register_blueprint(feed.blueprint(parts.collection, settings.iris))
     things = Things(InTheNameOf(SITE, engine), parts.collection, settings.iris)
     app.register_blueprint(identifiers.blueprint(things, settings.iris))

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 
 from flask import Blueprint, Response, abort, g, render_template, request, send_file
 
-from vaven.catalogue import figures, i18n
+from vaven.catalogue import figures, i18n, structured
 from vaven.catalogue.chart import COLOURS, WIDE
 from vaven.catalogue.downloads import table_response
 from vaven.publisher.collection import AreaEntry, Collection, Dataset, ReleaseEntry
@@ -43,7 +43,9 @@ def blueprint(collection: Collection) -> Blueprint:
 
     @pages.get("/datasets")
     def datasets() -> str:
-        return render_template("datasets.html", datasets=collection.datasets())
+        found = collection.datasets()
+        listing = structured.catalogue(collection.settings.iris, found, g.lang)
+        return render_template("datasets.html", datasets=found, structured=listing)
 
     @pages.get("/dataset/<slug>")
     def dataset(slug: str) -> str:
@@ -140,6 +142,7 @@ def _themes(kpis: Mapping[str, Kpi]) -> dict[str, list[Kpi]]:
 def _release_page(collection: Collection, found: Dataset, entry: ReleaseEntry) -> str:
     return render_template(
         "dataset.html",
+        structured=structured.dataset(collection.settings.iris, found, entry, g.lang),
         dataset=found,
         release=entry,
         preview=collection.preview(found.slug, entry.version, "observations", 12),
@@ -166,6 +169,7 @@ def _kpi_page(collection: Collection, kpi: Kpi) -> str:
     label = figures.area_labels(chosen, titles)
     return render_template(
         "kpi.html",
+        structured=structured.kpi(collection.settings.iris, kpi, totals, _entries(collection, titles), g.lang),
         kpi=kpi,
         theme=register.themes()[kpi.theme],
         charts=figures.charts(chosen, kpi, decimals, label, WIDE) if is_drawn else None,
@@ -181,12 +185,19 @@ def _kpi_page(collection: Collection, kpi: Kpi) -> str:
     )
 
 
+def _entries(collection: Collection, slugs: Iterable[str]) -> dict[str, ReleaseEntry]:
+    return {slug: collection.dataset(slug).current for slug in slugs}
+
+
 def _area_page(collection: Collection, division: str, code: str) -> str:
     found = collection.area(division, code) or abort(404)
     series = collection.series(area=found)
     cards = [c for kpi in _used([found]).values() for c in figures.cards(kpi, [s for s in series if s.kpi == kpi.id])]
     return render_template(
         "area.html",
+        structured=structured.area(
+            collection.settings.iris, found, series, _entries(collection, found.datasets), g.lang
+        ),
         area=found,
         cards=cards,
         themes={slug: [c for c in cards if c.kpi.theme == slug] for slug in _themes(_used([found]))},
