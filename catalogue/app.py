@@ -56,6 +56,7 @@ def create_app(settings: Settings) -> Flask:
     from vaven.catalogue.things import Things
     from vaven.catalogue.throttle import Throttle
     from vaven.publisher.answer import SITE, InTheNameOf
+    from vaven.publisher.derived import Derived
     from vaven.publisher.engine import open_engine
 
     # Flask can't find the folder of a package inside a namespace, so it is told.
@@ -80,10 +81,12 @@ def create_app(settings: Settings) -> Flask:
     intake = Intake(settings)
     app.register_blueprint(validation.blueprint(intake))
     app.register_blueprint(api.blueprint(intake))
-    app.register_blueprint(downloads.blueprint(parts.collection, settings.iris))
+    site = InTheNameOf(SITE, engine)
+    derived = Derived(settings.made_folder, settings.made_mb)
+    app.register_blueprint(downloads.blueprint(parts.collection, site, derived, settings.iris))
     app.register_blueprint(croissant.blueprint(parts.collection, settings.iris))
     app.register_blueprint(feed.blueprint(parts.collection, settings.iris))
-    things = Things(InTheNameOf(SITE, engine), parts.collection, settings.iris)
+    things = Things(site, parts.collection, settings.iris)
     app.register_blueprint(identifiers.blueprint(things, settings.iris))
     app.register_blueprint(ontology.blueprint(settings.iris))
     description = partial(service.describe_service, settings.iris)

@@ -1,131 +1,126 @@
-"""Files for download: those of a release as they are, other forms made on request, and tables behind pages."""
+"""Files for download: those of a release, other forms of its observations, and everything at once.
 
-import csv
-import gzip
-import io
-import re
-import shutil
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from typing import IO, Any, cast
+What a release does not hold is made when it is first asked for, and kept (publisher/derived.py).
+"""
 
-from flask import Blueprint, Response, abort, json, request
-from openpyxl import Workbook
-from openpyxl.cell import WriteOnlyCell
-from pyoxigraph import RdfFormat, parse, serialize
+import hashlib
+import json
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
 
+from flask import Blueprint, Response, abort, g
+
+from vaven.catalogue.documents import LEFT_OUT_PREFIXES
+from vaven.catalogue.problem import problem
+from vaven.catalogue.sending import UNTIL_CHANGED, Sent, send
+from vaven.publisher.answer import QueryEngine
 from vaven.publisher.collection import Collection
-from vaven.publisher.release import MEDIA_TYPES
+from vaven.publisher.derived import Derived, Made, Prepare, Recipe, Source
 from vaven.vocab.iris import Iris
 
-BLOCK = 1 << 16
-# Forms of the observations that a release does not keep, made from its N-Triples as they are asked for.
+# Forms of the observations that a release does not keep, or did not when it was made.
 MADE = {
-    "observations.ttl": RdfFormat.TURTLE,
-    "observations.jsonld": RdfFormat.JSON_LD,
-    "observations.nt": RdfFormat.N_TRIPLES,
+    "observations.ttl": "text/turtle",
+    "observations.jsonld": "application/ld+json",
+    "observations.nt": "application/n-triples",
+    "observations.nt.zst": "application/zstd",
 }
-# Behind `area:` stand slashes, which a prefixed name has to escape.
-LEFT_OUT_PREFIXES = ("area",)
-UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# All that is published: N-Quads tell a dataset's graph, N-Triples are what the default graph holds.
+DUMPS = {
+    "dump.nq.zst": "application/zstd",
+    "dump.nq.gz": "application/gzip",
+    "dump.nt.zst": "application/zstd",
+    "dump.nt.gz": "application/gzip",
+}
+KEPT = ("observations.nt.zst", "observations.nt.gz")
+WAIT_SECONDS = 20.0
+RETRY_SECONDS = "15"
 
 
-def blueprint(collection: Collection, iris: Iris) -> Blueprint:
+def blueprint(collection: Collection, engine: QueryEngine, derived: Derived, iris: Iris) -> Blueprint:
     pages = Blueprint("downloads", __name__)
 
     @pages.get("/dataset/<slug>/<int:version>/<name>")
     def file(slug: str, version: int, name: str) -> Response:
-        if name in MADE:
-            return _made(collection, iris, slug, version, name)
-        entry = collection.release(slug, version).file(name) or abort(404)
-        answer = Response(_blocks(collection.open(slug, version, name)), mimetype=entry.media_type)
-        answer.content_length = entry.size
-        return _kept(answer, f"{slug}-v{version}-{name}", entry.sha256, entry.size)
+        entry, shown = collection.release(slug, version), f"{slug}-v{version}-{name}"
+        if kept := entry.file(name):
+            sent = Sent(shown, kept.media_type, kept.size, kept.sha256, entry.released_at)
+            return send(sent, lambda: collection.open(slug, version, name))
+        packed = entry.file("observations.nt.gz")
+        if name not in MADE or packed is None:
+            abort(404)
+        made = derived.get(name, packed.sha256, _form(collection, iris, slug, version, name), WAIT_SECONDS)
+        return _send(made, shown, MADE[name], entry.released_at)
+
+    @pages.get("/<any(dump.nq.zst, dump.nq.gz, dump.nt.zst, dump.nt.gz):name>")
+    def dump(name: str) -> Response:
+        """Of the moment: who resumes a download after something was published gets the new one from the start."""
+        g.is_same_in_every_language = True
+        state, contents = _moment(engine, collection)
+        key = hashlib.sha256(f"{state}{json.dumps(contents, sort_keys=True)}".encode()).hexdigest()
+        made = derived.get(name, key, _everything(collection, engine, iris, contents, name), WAIT_SECONDS)
+        return _send(made, f"vaven-{name}", DUMPS[name], None)
 
     return pages
 
 
-def table_response(form: str, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """A table as csv, json or xlsx for download."""
-    if form == "json":
-        listed = [dict(zip(columns, row, strict=True)) for row in rows]
-        answer = Response(json.dumps(listed, ensure_ascii=False, sort_keys=False), mimetype="application/json")
-    elif form == "csv":
-        answer = Response(_csv(columns, rows), content_type="text/csv; charset=utf-8")
+def _send(made: Made | None, name: str, media_type: str, modified: datetime | None) -> Response:
+    if made is None:
+        text = "The file is being made."
+        answer = problem(503, text, text, remedy=f"Ask again in {RETRY_SECONDS} seconds.")
+        answer.headers.update({"Retry-After": RETRY_SECONDS, "Access-Control-Allow-Origin": "*"})
+        return answer
+    if modified:
+        sent = Sent(name, media_type, made.size, made.sha256, modified)
     else:
-        answer = Response(_xlsx(columns, rows), mimetype=MEDIA_TYPES[".xlsx"])
-    answer.headers["Access-Control-Allow-Origin"] = "*"
-    if form != "json":
-        answer.headers["Content-Disposition"] = f'attachment; filename="{UNSAFE.sub("-", name)}.{form}"'
-    return answer
+        sent = Sent(name, media_type, made.size, made.sha256, made.made_at, UNTIL_CHANGED)
+    return send(sent, lambda: made.path.open("rb"))
 
 
-def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_harmless(value) for value in row] for row in rows)
-    return text.getvalue()
+def _form(collection: Collection, iris: Iris, slug: str, version: int, name: str) -> Prepare:
+    """Another form of a release's observations."""
+
+    def prepare(_: Path) -> Recipe:
+        prefixes = {prefix: ns for prefix, ns in iris.prefixes.items() if prefix not in LEFT_OUT_PREFIXES}
+        return Recipe(name, [Source(str(collection.local(slug, version, "observations.nt.gz")))], prefixes)
+
+    return prepare
 
 
-def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would run gets an apostrophe before it; numbers stay what they are."""
-    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+def _moment(engine: QueryEngine, collection: Collection) -> tuple[str, Mapping[str, int]]:
+    """The state of the graph with the versions that it holds, of one and the same moment."""
+    while True:
+        state, contents = engine.state(), collection.visible()
+        if engine.state() == state:
+            return state, contents
 
 
-def _xlsx(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
-    workbook = Workbook(write_only=True)
-    sheet = workbook.create_sheet("data")
-    sheet.append(list(columns))
-    for row in rows:
-        sheet.append([_text_cell(sheet, value) if isinstance(value, str) else value for value in row])
-    content = io.BytesIO()
-    workbook.save(content)
-    return content.getvalue()
+def _everything(
+    collection: Collection, engine: QueryEngine, iris: Iris, contents: Mapping[str, int], name: str
+) -> Prepare:
+    """The graphs of vocabulary and catalogue as the endpoint has them, and each dataset's from its release."""
+
+    def prepare(inputs: Path) -> Recipe:
+        sources = []
+        for number, graph in enumerate((iris.ontology.rstrip("#"), iris.catalogue)):
+            path = inputs / f"{number}.nt"
+            path.write_bytes(_graph(engine, graph))
+            sources.append(Source(str(path), graph))
+        for slug, version in sorted(contents.items()):
+            entry = collection.release(slug, version)
+            observations = next(file for file in KEPT if entry.file(file))
+            paths = [collection.local(slug, version, file) for file in ("metadata.ttl", observations)]
+            sources += [Source(str(path), iris.dataset(slug)) for path in paths]
+        return Recipe(name, sources, replaces=True)
+
+    return prepare
 
 
-def _text_cell(sheet: Any, value: str) -> WriteOnlyCell:
-    """A cell that stays text even where it begins with =, so that no spreadsheet runs it."""
-    cell = WriteOnlyCell(sheet, value=value)
-    cell.data_type = "s"
-    return cell
-
-
-def _made(collection: Collection, iris: Iris, slug: str, version: int, name: str) -> Response:
-    """Observations in another RDF form, converted triple by triple through a file that is gone afterwards."""
-    entry = collection.release(slug, version).file("observations.nt.gz") or abort(404)
-    form = MADE[name]
-    answer = Response(mimetype=form.media_type)
-    named = _kept(answer, f"{slug}-v{version}-{name}", f"{entry.sha256}-{name}")
-    if request.method == "HEAD" or named.status_code == 304:
-        return named
-    made = tempfile.TemporaryFile()  # noqa: SIM115 - _blocks closes it, once the last byte is sent
-    with gzip.open(collection.open(slug, version, "observations.nt.gz")) as triples:
-        if form == RdfFormat.N_TRIPLES:
-            shutil.copyfileobj(triples, made)
-        else:
-            prefixes = {prefix: ns for prefix, ns in iris.prefixes.items() if prefix not in LEFT_OUT_PREFIXES}
-            serialize(parse(cast(IO[bytes], triples), RdfFormat.N_TRIPLES), made, format=form, prefixes=prefixes)
-    named.content_length = made.tell()
-    made.seek(0)
-    named.response = _blocks(made)
-    return named
-
-
-def _kept(answer: Response, name: str, tag: str, size: int | None = None) -> Response:
-    """What every file of a release is: named, tagged by its hash, and never changed. With its size, in ranges too."""
-    answer.headers["Content-Disposition"] = f'attachment; filename="{name}"'
-    answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-    answer.headers["Access-Control-Allow-Origin"] = "*"
-    answer.headers["Access-Control-Expose-Headers"] = "ETag, Content-Length, Content-Range, Accept-Ranges"
-    answer.set_etag(tag)
-    answer.make_conditional(request, accept_ranges=size is not None, complete_length=size)
-    return answer
-
-
-def _blocks(file: IO[bytes]) -> Iterator[bytes]:
-    with file:
-        while block := file.read(BLOCK):
-            yield block
+def _graph(engine: QueryEngine, graph: str) -> bytes:
+    query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
+    answer = engine.answer(query, media_type="application/n-triples")
+    try:
+        return answer.file.read()
+    finally:
+        answer.close()

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, g, render_template, request, send_
 
 from vaven.catalogue import figures, i18n, structured
 from vaven.catalogue.chart import COLOURS, WIDE
-from vaven.catalogue.downloads import table_response
+from vaven.catalogue.tables import table_response
 from vaven.publisher.collection import AreaEntry, Collection, Dataset, ReleaseEntry
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
 from vaven.schemas.standard import standard

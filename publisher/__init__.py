@@ -3,5 +3,5 @@
 Order inside the room (a module imports only modules to its left):
 settings, sparql_lexer, encodings, spool, lanes, records, storage, places, release, agents, distributions, quality,
 provenance, surroundings, describe, lineage, series, listing, emit, store, query_worker, answer, query_pool,
-answer_cache, engine, collection, ckan, publish, withdraw.
+answer_cache, engine, collection, derived, ckan, publish, withdraw.
 """

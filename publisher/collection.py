@@ -192,6 +192,12 @@ class Collection:
             raise UnknownDataset(f"{slug} version {version} has no file {name!r}.", remedy="See the release's page.")
         return self._storage.open(slug, version, name)
 
+    def local(self, slug: str, version: int, name: str) -> Path:
+        """A file of a release as a path on this machine's disk."""
+        if self.release(slug, version).file(name) is None:
+            raise UnknownDataset(f"{slug} version {version} has no file {name!r}.", remedy="See the release's page.")
+        return self._storage.local(slug, version, name)
+
     def preview(self, slug: str, version: int, resource: str, limit: int = 20) -> Preview:
         entry = self.release(slug, version)
         if resource not in entry.rows:

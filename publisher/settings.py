@@ -42,6 +42,7 @@ class Settings:
     queries_a_minute: int = 1200
     query_cache_mb: int = 256
     answer_mb: int = 512
+    made_mb: int = 10_240
     upload_mb: int = 100
     uploads_a_minute: int = 60
     redis_url: str = ""
@@ -62,6 +63,10 @@ class Settings:
     def storage(self) -> str:
         """fsspec URL of the folder that holds the releases, without a closing slash."""
         return self.storage_url.rstrip("/") or (self.home / "releases").absolute().as_uri()
+
+    @property
+    def made_folder(self) -> Path:
+        return self.home / "made"
 
     @property
     def graph_folder(self) -> Path:

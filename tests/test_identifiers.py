@@ -132,7 +132,7 @@ def test_every_method_that_mints_has_a_thing_in_the_graph(client: Client, ours: 
     # The sample has no own interval as its period and is in no series; other tests have these.
     elsewhere = {"period", "series"}
     # These are not below id/, and the graph's own or answered by other tests.
-    addresses = {"document", "page", "download"}
+    addresses = {"document", "page", "download", "dump"}
     first = {iri.removeprefix(client.base).split("/")[1] for iri in ours if iri.startswith(client.base + "id/")}
     methods = {name for name in vars(Iris) if not name.startswith("_") and callable(getattr(Iris, name))}
     segments = {"distribution": "dataset", "release_part": "dataset", "observation_stem": "observation"}

@@ -166,6 +166,10 @@ class Iris:
         """Address of a file of a release."""
         return f"{self.page(slug, version)}/{segment(file)}"
 
+    def dump(self, ending: str) -> str:
+        """Address of all that is published in one file: nq.zst, nq.gz, nt.zst or nt.gz."""
+        return f"{self.base}dump.{ending}"
+
     @property
     def void(self) -> str:
         """The document that describes all our RDF (VoID, section 7.2)."""
