@@ -187,11 +187,11 @@ def _make(recipe: Recipe, target: Path) -> None:
     now = datetime.now(UTC).replace(microsecond=0, tzinfo=None).isoformat()
     note = {"name": recipe.name, "size": path.stat().st_size, "sha256": sha256, "made_at": now}
     (part / "made.json").write_text(json.dumps(note), "utf-8")
-    part.replace(target)
     if recipe.replaces:
         for other in target.parent.iterdir():
-            if other != target:
+            if other != part:
                 shutil.rmtree(other)
+    part.replace(target)
 
 
 def write(recipe: Recipe, path: Path) -> None:
