@@ -51,6 +51,7 @@ def create_app(settings: Settings) -> Flask:
         sparql,
         validation,
     )
+    from vaven.catalogue.action import api as action_api
     from vaven.catalogue.intake import Intake
     from vaven.catalogue.shortcut import Shortcut
     from vaven.catalogue.things import Things
@@ -85,6 +86,7 @@ def create_app(settings: Settings) -> Flask:
     derived = Derived(settings.made_folder, settings.made_mb)
     app.register_blueprint(downloads.blueprint(parts.collection, site, derived, settings.iris))
     app.register_blueprint(croissant.blueprint(parts.collection, settings.iris))
+    app.register_blueprint(action_api.blueprint(settings, parts.collection))
     app.register_blueprint(feed.blueprint(parts.collection, settings.iris))
     things = Things(site, parts.collection, settings.iris)
     app.register_blueprint(identifiers.blueprint(things, settings.iris))

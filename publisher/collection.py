@@ -255,6 +255,15 @@ class Collection:
         """All datasets that were ever shown, with their versions and tombstones."""
         return lineages(self._records.finished(), self._records.withdrawals(), self.visible())
 
+    def current(self) -> Sequence[tuple[ReleaseRecord, tuple[int, ...]]]:
+        """The record of each dataset's current release, with all its visible versions."""
+        view = self._now()
+        return [(r, tuple(sorted(e.version for e in view.datasets[r.dataset].versions))) for r in view.current]
+
+    def local(self, slug: str, version: int, name: str) -> Path:
+        """A file of a release on this machine's disk."""
+        return self._storage.local(slug, version, name)
+
     def visible(self) -> Mapping[str, int]:
         """Dataset to its current version."""
         return visible_versions(self._records, self._store)
@@ -289,7 +298,7 @@ class _View:
         # A withdrawal under way: what the graph still has is shown until it is switched.
         kept = [r for r in found if r.version == self.visible[r.dataset] or (r.dataset, r.version) not in gone]
         self.datasets = {slug: _dataset(slug, kept, self.withdrawn.get(slug, ())) for slug in self.visible}
-        current = [r for r in kept if r.version == self.visible[r.dataset]]
+        self.current = current = [r for r in kept if r.version == self.visible[r.dataset]]
         self.places = {r.dataset: {p["code"]: _place(p) for p in (r.manifest or {})["places"]} for r in current}
         self.database = duckdb.connect()
         self._create_views(current, storage)

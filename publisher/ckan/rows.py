@@ -20,19 +20,22 @@ def put_rows(site: Site, resource_id: str, table: str, path: Path, *, is_new: bo
 
     Not all or nothing: whoever calls notes afterwards that it is whole, and does it again where that note is missing.
     """
-    schema = standard()[table]
     if not is_new:
         # No table is there where an earlier run ended before its first row.
         site.find("datastore_delete", resource_id=resource_id, force=True)
-    described = [_column(schema, name) for name in schema.names]
-    site.write(
-        "datastore_create", resource_id=resource_id, force=True, fields=described, primary_key=schema.primary_key
-    )
+    described, key = columns_of(table), list(standard()[table].primary_key)
+    site.write("datastore_create", resource_id=resource_id, force=True, fields=described, primary_key=key)
     count = 0
     for rows in _chunks(path):
         site.write("datastore_upsert", resource_id=resource_id, force=True, method="insert", records=rows)
         count += len(rows)
     return count
+
+
+def columns_of(table: str) -> list[dict[str, Any]]:
+    """The fields of a table as DataStore describes them."""
+    schema = standard()[table]
+    return [_column(schema, name) for name in schema.names]
 
 
 def _column(schema: TableSchema, name: str) -> dict[str, Any]:
