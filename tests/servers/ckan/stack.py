@@ -44,6 +44,13 @@ class Ckan:
         """The `ckan` command on this instance; returns what it printed. Raises RuntimeError."""
         return _ckan(self.environment, *arguments)
 
+    @contextmanager
+    def working(self, *arguments: str) -> Iterator[None]:
+        """A `ckan` command that goes on beside the instance, such as a consumer of a queue."""
+        command = [BUILT / "venv" / "bin" / "ckan", "-c", self.environment["CKAN_INI"], *arguments]
+        with _stopped_later(_start(self.folder, arguments[-1], command, env=self.environment)):
+            yield
+
 
 def install() -> None:
     """CKAN's environment and Solr's libraries, where they are not there yet. The first time takes about a minute."""
