@@ -33,6 +33,7 @@ def current_datasets(
     settings: Settings, records: Records, names: Sequence[str] = ()
 ) -> list[tuple[ReleaseRecord, CkanDataset]]:
     """The current release of each dataset, or of those named. Raises UnknownDataset."""
+    gone = {(w.dataset, w.version) for w in records.withdrawals()}
     visible: dict[str, list[ReleaseRecord]] = {}
     gone = {(w.dataset, w.version) for w in records.withdrawals()}
     for record in records.finished():
@@ -55,7 +56,8 @@ def push_datasets(
 ) -> list[Outcome]:
     """Push all datasets, or those named. Each outcome is noted as a step of its release; failures do not raise.
 
-    Raises CkanError where the instance as a whole can't be used; that is noted for every release then.
+    A push of all takes those from CKAN that were withdrawn here since. Raises CkanError where the instance as a whole
+    can't be used; that is noted for every release then.
     """
     pairs = current_datasets(settings, records, names)
     storage = Storage(settings.storage, settings.home / "cache")
@@ -68,6 +70,19 @@ def push_datasets(
         raise
     for (record, _), outcome in zip(pairs, outcomes, strict=True):
         records.note_step(record, STEP, f"{outcome.result}: {outcome.error}" if outcome.error else outcome.result)
+    return outcomes if names else [*outcomes, *_withdraw_gone(settings, records, {r.dataset for r, _ in pairs}, told)]
+
+
+def _withdraw_gone(
+    settings: Settings, records: Records, current: set[str], told: Callable[[Outcome], None]
+) -> list[Outcome]:
+    """Take the datasets from CKAN whose versions were all withdrawn, once."""
+    outcomes = []
+    for record in {r.dataset: r for r in records.finished() if r.visible_at and r.dataset not in current}.values():
+        steps = [step for step in records.steps(record.dataset, record.version) if step.step == STEP]
+        if steps and steps[-1].result != "withdrawn":
+            outcomes.append(withdraw_dataset(settings, records, record))
+            told(outcomes[-1])
     return outcomes
 
 
