@@ -13,7 +13,7 @@ from tests.servers.ckan.stack import PLUGINS, Ckan, Stack
 
 SLUG = "exempel-tre-kommuner"
 ORGANISATION = "harvested"
-PATIENCE_SECONDS = 120
+PATIENCE_SECONDS = 240
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +36,7 @@ def harvest(ckan: Ckan, name: str, url: str, kind: str) -> dict[str, Any]:
         job = there.action.harvest_job_create(source_id=found["id"], run=True)
         deadline = time.monotonic() + PATIENCE_SECONDS
         while (shown := there.action.harvest_job_show(id=job["id"]))["status"] != "Finished":
-            assert time.monotonic() < deadline, shown
+            assert time.monotonic() < deadline, (ckan.folder / "gather-consumer.log").read_text()[-3000:]
             time.sleep(1)
             # It looks for jobs whose objects are all done, and marks them so.
             there.action.harvest_jobs_run(source_id=found["id"])
@@ -51,21 +51,36 @@ def harvested(ckan: Ckan) -> list[dict[str, Any]]:
         return list(found["results"])
 
 
+def content(package: dict[str, Any]) -> dict[str, Any]:
+    """What of a package says something of the dataset, and not of when CKAN wrote it down."""
+    drawn = ("metadata_modified", "metadata_created", "created", "last_modified", "id", "resources", "extras")
+    extras = {e["key"]: e["value"] for e in package["extras"] if not e["key"].startswith("harvest_")}
+    resources = [{k: v for k, v in r.items() if k not in drawn} for r in package["resources"]]
+    rest = {key: value for key, value in package.items() if key not in drawn}
+    return {**rest, "extras": extras, "resources": sorted(resources, key=lambda r: str(r.get("uri") or r["url"]))}
+
+
+def test_ckanext_dcat_takes_our_feed_whole_and_a_second_run_changes_nothing(
+    harvester: Ckan, whole_way: OurSite
+) -> None:
+    first = harvest(harvester, "vaven-dcat", f"{whole_way.url}catalog.ttl", "dcat_rdf")
+    assert (first["added"], first["errored"]) == (1, 0)
+    (found,) = harvested(harvester)
+    extras = {e["key"]: e["value"] for e in found["extras"]}
+    assert extras["uri"] == f"{whole_way.url}id/dataset/{SLUG}"
+    assert extras["publisher_name"] == "Den sociala väven"
+    assert any(r["url"].endswith("/observations.csv") for r in found["resources"])
+    # It imports again whatever it finds, so what counts is that nothing becomes another.
+    second = harvest(harvester, "vaven-dcat", f"{whole_way.url}catalog.ttl", "dcat_rdf")
+    assert (second["added"], second["errored"], second["deleted"]) == (0, 0, 0)
+    assert [content(p) for p in harvested(harvester)] == [content(found)]
+
+
 def test_ckans_own_harvester_takes_our_action_api(harvester: Ckan, whole_way: OurSite) -> None:
     first = harvest(harvester, "vaven-api", whole_way.url, "ckan")
     assert (first["added"], first["errored"]) == (1, 0)
-    (found,) = harvested(harvester)
-    assert found["name"] == SLUG
+    (found,) = [p for p in harvested(harvester) if p["name"].startswith(SLUG)]
     assert found["num_resources"] > 5
+    # It looks back an hour, so it may take again what was published since.
     second = harvest(harvester, "vaven-api", whole_way.url, "ckan")
-    assert (second["added"], second["updated"], second["errored"]) == (0, 0, 0)
-
-
-def test_ckanext_dcat_takes_our_feed_whole(harvester: Ckan, whole_way: OurSite) -> None:
-    first = harvest(harvester, "vaven-dcat", f"{whole_way.url}catalog.ttl", "dcat_rdf")
-    assert (first["added"], first["errored"]) == (1, 0)
-    extras = [{e["key"]: e["value"] for e in p["extras"]} for p in harvested(harvester)]
-    (found,) = [e for e in extras if e.get("uri") == f"{whole_way.url}id/dataset/{SLUG}"]
-    assert found["publisher_name"] == "Den sociala väven"
-    second = harvest(harvester, "vaven-dcat", f"{whole_way.url}catalog.ttl", "dcat_rdf")
-    assert (second["added"], second["errored"], second["deleted"]) == (0, 0, 0)
+    assert (second["added"], second["errored"]) == (0, 0)
