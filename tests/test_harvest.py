@@ -1,6 +1,7 @@
 """Real harvesters in a real CKAN: ckanext-dcat's takes our feed whole, ckanext-harvest's takes our Action API, and a
 second run changes nothing."""
 
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -51,10 +52,15 @@ def harvested(ckan: Ckan) -> list[dict[str, Any]]:
         return list(found["results"])
 
 
+def unordered(value: str) -> Any:
+    """A list that ckanext-dcat made of a graph has no order of its own."""
+    return sorted(json.loads(value)) if value.startswith("[") else value
+
+
 def content(package: dict[str, Any]) -> dict[str, Any]:
     """What of a package says something of the dataset, and not of when CKAN wrote it down."""
     drawn = ("metadata_modified", "metadata_created", "created", "last_modified", "id", "resources", "extras")
-    extras = {e["key"]: e["value"] for e in package["extras"] if not e["key"].startswith("harvest_")}
+    extras = {e["key"]: unordered(e["value"]) for e in package["extras"] if not e["key"].startswith("harvest_")}
     resources = [{k: v for k, v in r.items() if k not in drawn} for r in package["resources"]]
     rest = {key: value for key, value in package.items() if key not in drawn}
     return {**rest, "extras": extras, "resources": sorted(resources, key=lambda r: str(r.get("uri") or r["url"]))}
@@ -73,7 +79,9 @@ def test_ckanext_dcat_takes_our_feed_whole_and_a_second_run_changes_nothing(
     # It imports again whatever it finds, so what counts is that nothing becomes another.
     second = harvest(harvester, "vaven-dcat", f"{whole_way.url}catalog.ttl", "dcat_rdf")
     assert (second["added"], second["errored"], second["deleted"]) == (0, 0, 0)
-    assert [content(p) for p in harvested(harvester)] == [content(found)]
+    (after,) = harvested(harvester)
+    before, after = content(found), content(after)
+    assert {key: (before[key], after[key]) for key in before if before[key] != after[key]} == {}
 
 
 def test_ckans_own_harvester_takes_our_action_api(harvester: Ckan, whole_way: OurSite) -> None:
