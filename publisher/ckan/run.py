@@ -33,7 +33,6 @@ def current_datasets(
     settings: Settings, records: Records, names: Sequence[str] = ()
 ) -> list[tuple[ReleaseRecord, CkanDataset]]:
     """The current release of each dataset, or of those named. Raises UnknownDataset."""
-    gone = {(w.dataset, w.version) for w in records.withdrawals()}
     visible: dict[str, list[ReleaseRecord]] = {}
     gone = {(w.dataset, w.version) for w in records.withdrawals()}
     for record in records.finished():
