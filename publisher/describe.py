@@ -113,7 +113,8 @@ def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef, publis
 
 def _add_statement(graph: Graph, node: URIRef, making: Making) -> None:
     """Where the data comes from in words, since the Swedish profile leaves PROV out."""
-    told = BNode()
+    # Named, since harvesters keep the name that a graph's reader gives a blank node, another each time.
+    told = URIRef(f"{node}#provenance")
     graph.add((node, DCTERMS.provenance, told))
     graph.add((told, RDF.type, DCTERMS.ProvenanceStatement))
     for language, text in statement(making).items():
