@@ -260,10 +260,6 @@ class Collection:
         view = self._now()
         return [(r, tuple(sorted(e.version for e in view.datasets[r.dataset].versions))) for r in view.current]
 
-    def local(self, slug: str, version: int, name: str) -> Path:
-        """A file of a release on this machine's disk."""
-        return self._storage.local(slug, version, name)
-
     def visible(self) -> Mapping[str, int]:
         """Dataset to its current version."""
         return visible_versions(self._records, self._store)
