@@ -118,12 +118,19 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--sheet", help="name of the sheet with the observations")
     group.add_argument("--header-row", type=int, metavar="N", help="number of the row with the column labels")
     group.add_argument(
+        "--last-row", type=int, metavar="N", help="number of the last row with data; what is below is not"
+    )
+    group.add_argument(
         "--column", action="append", default=[], metavar="LABEL=FIELD", help="what a column is; LABEL= leaves it out"
     )
     group.add_argument(
         "--set", action="append", default=[], metavar="FIELD=TEXT", help="one text for all rows, as kpi=trygg-morker"
     )
     group.add_argument("--wide", action=argparse.BooleanOptionalAction, help="whether columns are years, KPIs or sexes")
+    helped = "an empty area, KPI or period is that of the row above"
+    group.add_argument("--fill-down", action="store_true", default=None, help=helped)
+    helped = "values of KPIs in per cent are given as shares from 0 to 1"
+    group.add_argument("--shares", action="store_true", default=None, help=helped)
 
 
 def _choices(given: argparse.Namespace) -> Choices:
@@ -137,6 +144,9 @@ def _choices(given: argparse.Namespace) -> Choices:
         columns=pairs(given.column, is_label=True),
         constants=pairs(given.set, is_label=False),
         wide=given.wide,
+        last_row=given.last_row,
+        fill_down=given.fill_down,
+        shares=given.shares,
     )
 
 

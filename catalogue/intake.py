@@ -18,7 +18,7 @@ from vaven.vocab.errors import WrongUse
 INLINE_BYTES = 2_000_000
 # The site has sixteen threads, and most of them shall be free for those who read.
 INLINE_AT_A_TIME = 4
-WIDE: Mapping[str, bool | None] = {"": None, "true": True, "false": False}
+YES_OR_NO: Mapping[str, bool | None] = {"": None, "true": True, "false": False}
 # A form has one field for each constant, as `set-kpi`.
 CONSTANT = "set-"
 
@@ -71,11 +71,7 @@ def uploaded_file() -> FileStorage | None:
 
 def choices_of(form: MultiDict[str, str]) -> Choices:
     """What a form's fields decide; empty ones decide nothing. Raises WrongUse that says what may be chosen."""
-    given = {name: form.get(name, "") for name in ("encoding", "delimiter", "decimal", "sheet", "header_row", "wide")}
-    if given["header_row"] and not (given["header_row"].isdecimal() and len(given["header_row"]) < 8):
-        raise WrongUse(f"{given['header_row']!r} is no row.", remedy="Give the number of the row, such as 3.")
-    if given["wide"] not in WIDE:
-        raise WrongUse(f"{given['wide']!r} is neither true nor false.", remedy="Leave it empty to have it found out.")
+    given = {name: form.get(name, "") for name in ("encoding", "delimiter", "decimal", "sheet")}
     # werkzeug calls a part without a name None.
     constants = [
         f"{name.removeprefix(CONSTANT)}={text}" for name, text in form.items() if (name or "").startswith(CONSTANT)
@@ -86,8 +82,23 @@ def choices_of(form: MultiDict[str, str]) -> Choices:
         delimiter={"tab": "\t"}.get(given["delimiter"], given["delimiter"]) or None,
         decimal=given["decimal"] or None,
         sheet=given["sheet"] or None,
-        header_row=int(given["header_row"]) if given["header_row"] else None,
         columns=pairs([pair for pair in form.getlist("column") if pair], is_label=True),
         constants=pairs(constants, is_label=False),
-        wide=WIDE[given["wide"]],
+        header_row=_row(form.get("header_row", "")),
+        last_row=_row(form.get("last_row", "")),
+        wide=_yes_or_no(form.get("wide", "")),
+        fill_down=_yes_or_no(form.get("fill_down", "")),
+        shares=_yes_or_no(form.get("shares", "")),
     )
+
+
+def _row(given: str) -> int | None:
+    if given and not (given.isdecimal() and len(given) < 8):
+        raise WrongUse(f"{given!r} is no row.", remedy="Give the number of the row, such as 3.")
+    return int(given) if given else None
+
+
+def _yes_or_no(given: str) -> bool | None:
+    if given not in YES_OR_NO:
+        raise WrongUse(f"{given!r} is neither true nor false.", remedy="Leave it empty to have it found out.")
+    return YES_OR_NO[given]

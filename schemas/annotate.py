@@ -92,7 +92,8 @@ def _from_sheets(source: Path) -> Workbook:
     book.remove(book.active)
     with TemporaryDirectory(prefix="vaven-copy-") as folder:
         for grid in read_workbook(source, Path(folder) / "sheets"):
-            _fill(book.create_sheet(grid.sheet), grid.rows)
+            if not grid.is_hidden:
+                _fill(book.create_sheet(grid.sheet), grid.rows)
     return book
 
 

@@ -1,29 +1,28 @@
 """Check tables against the standard: every rule over every table, counted in full, listed up to a limit."""
 
-import difflib
 import errno
 import os
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from functools import cache, lru_cache
 from importlib.resources import files
 from pathlib import Path
 
 import duckdb
 
 from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
-from vaven.schemas.compile import SQL_TYPES, Check, checks, describe_field, loosely_typed, typed
+from vaven.schemas.compile import SQL_TYPES, Check, checks, loosely_typed, typed
 from vaven.schemas.finding import Excerpt, Finding, Report, Severity, Verdict
 from vaven.schemas.quoting import quoted
 from vaven.schemas.read import MEMORY_MB, read
 from vaven.schemas.rules import disclosure, parts, places, references, times, values
 from vaven.schemas.rules.persons import masked
-from vaven.schemas.rules.registry import RULES, Checking, Hit, Rule, severity_of
+from vaven.schemas.rules.registry import RULES, Checking, Hit, Rule
 from vaven.schemas.standard import RESOURCES, STANDARD_VERSION, Field, standard
 from vaven.schemas.tables import Table, Tables
 from vaven.schemas.thresholds import PROPOSED, Thresholds
+from vaven.schemas.wording import finding_of
 from vaven.vocab import register
 from vaven.vocab.errors import NotReadable
 
@@ -194,7 +193,7 @@ def _check_table(
         for hit in _hits(rule, on):
             # A rule may have a million hits: beyond those that are listed no finding is made.
             if found.has_room(rule.code, table.resource):
-                found.add(_finding(on, rule.code, hit))
+                found.add(finding_of(on, rule.code, hit))
             else:
                 found.counts[rule.code] += 1
 
@@ -247,7 +246,18 @@ def _texts_as_written(
 
 
 def _hits(rule: Rule, on: Checking) -> Iterable[Hit]:
-    return rule.wide(on) if rule.wide else ()
+    """What a rule finds, each cell once: in a wide table several observations share a label or a code."""
+    hits = rule.wide(on) if rule.wide else ()
+    if not on.table.wide:
+        return hits
+    seen: set[tuple[object, ...]] = set()
+    return (hit for hit in hits if _is_new((on.table.place(hit.row or 0, hit.field), hit.field), seen))
+
+
+def _is_new(place: tuple[object, ...], seen: set[tuple[object, ...]]) -> bool:
+    is_new = place not in seen
+    seen.add(place)
+    return is_new
 
 
 def _discreet(finding: Finding) -> Finding:
@@ -309,14 +319,19 @@ def _check_rows(on: Checking, by_row: list[Check], found: _Findings) -> None:
     by_row = [c for c in by_row if not c.by_cell or (c.code, c.field) in occurring]
     if not by_row:
         return
-    counts = ", ".join(f"count(*) FILTER ({c.where})" for c in by_row)
+    counts = ", ".join(f"{_counting(on, c)} FILTER ({c.where})" for c in by_row)
     counted = on.work.execute(f"SELECT {counts} FROM {on.view}").fetchone() or ()
     for fault, count in zip(by_row, counted, strict=True):
         if count:
-            listed = [_finding(on, fault.code, hit) for hit in _listed(on, fault, found.room)]
+            listed = [finding_of(on, fault.code, hit) for hit in _listed(on, fault, found.room)]
             for finding in listed:
                 found.add(finding)
             found.counts[fault.code] += count - len(listed)
+
+
+def _counting(on: Checking, fault: Check) -> str:
+    key = on.table.cell_key(fault.field)
+    return "count(*)" if key == "_row" else f"count(DISTINCT {key})"
 
 
 def _occurring(on: Checking, by_row: list[Check]) -> set[tuple[str, str | None]]:
@@ -335,53 +350,8 @@ def _occurring(on: Checking, by_row: list[Check]) -> set[tuple[str, str | None]]
 def _listed(on: Checking, fault: Check, room: int) -> Iterator[Hit]:
     cell = quoted(fault.field) if fault.field and on.has(fault.field) else "NULL"
     params = "".join(f", {sql}" for sql in fault.params.values())
-    query = f"SELECT _row, {cell}{params} FROM {on.view} WHERE {fault.where} ORDER BY _row LIMIT {room}"
+    key = on.table.cell_key(fault.field)
+    once = "" if key == "_row" else f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY _row) = 1"
+    query = f"SELECT _row, {cell}{params} FROM {on.view} WHERE {fault.where} {once} ORDER BY _row LIMIT {room}"
     for row, cell_text, *shown in on.work.execute(query).fetchall():
         yield Hit(row, fault.field, cell_text, dict(zip(fault.params, shown, strict=True)))
-
-
-def _finding(on: Checking, code: str, hit: Hit) -> Finding:
-    column = on.table.column(hit.field) if hit.field else None
-    params = {**_words(on, hit), **hit.params}
-    if code == "not-in-list" and hit.field:
-        params["nearest"] = _nearest(on, hit)
-    return Finding(
-        code=code,
-        severity=severity_of(code),
-        resource=on.table.resource,
-        sheet=on.table.sheet,
-        row=hit.row,
-        column=column.letter if column else None,
-        field=hit.field,
-        text=hit.text,
-        params=params,
-        fix=hit.fix,
-    )
-
-
-def _words(on: Checking, hit: Hit) -> Mapping[str, object]:
-    """What messages may say of the hit's field, if it has one."""
-    return describe_field(on.schema[hit.field]) if hit.field and hit.field in on.schema.names else {}
-
-
-def _nearest(on: Checking, hit: Hit) -> str:
-    """The allowed code most like the one given; for a KPI its labels count too."""
-    field_name = hit.field or ""
-    allowed = tuple(str(code) for code in on.schema[field_name].constraints["enum"])
-    if field_name == "kpi":
-        return _nearest_word((hit.text or "").casefold()[:SHOWN], _kpi_words())
-    words = tuple((code.casefold(), code) for code in allowed)
-    return _nearest_word((hit.text or "").casefold()[:SHOWN], words) or ", ".join(allowed[:20])
-
-
-@cache
-def _kpi_words() -> tuple[tuple[str, str], ...]:
-    return tuple((word.casefold(), k.id) for k in register.kpis().values() for word in (k.id, *k.labels.values()))
-
-
-# A thousand findings of one misspelling cost one comparison with the list.
-@lru_cache(maxsize=1_000)
-def _nearest_word(wanted: str, words: tuple[tuple[str, str], ...]) -> str:
-    codes = dict(words)
-    near = difflib.get_close_matches(wanted, codes, n=1, cutoff=0.6)
-    return codes[near[0]] if near else ""

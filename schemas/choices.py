@@ -33,7 +33,9 @@ class Choices:
 
     `decimal` is "," or ".". `columns` gives a partner's label (compared folded) its field of the standard, or ""
     for "leave it out"; `constants` gives a field one text for every row, such as {"kpi": "trygg-morker"}.
-    `wide` says whether columns are years, KPIs or sexes (True) or the sheet has one value a row (False).
+    `wide` says whether columns are years, KPIs or sexes (True) or the sheet has one value a row (False). Rows below
+    `last_row` are left out, and all above it are data. `fill_down`: an empty area, KPI or period is that of the row
+    above. `shares`: values of KPIs in per cent are given from 0 to 1.
     """
 
     encoding: str | None = None
@@ -44,6 +46,9 @@ class Choices:
     columns: Mapping[str, str] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     wide: bool | None = None
+    last_row: int | None = None
+    fill_down: bool | None = None
+    shares: bool | None = None
 
     @property
     def made(self) -> dict[str, object]:
@@ -58,8 +63,8 @@ class Choices:
             raise WrongUse(f"{self.delimiter!r} is no delimiter.", remedy="Give one character, or tab.")
         if self.decimal not in (None, ",", "."):
             raise WrongUse(f"{self.decimal!r} is no decimal sign.", remedy="Choose a comma or a point.")
-        if self.header_row is not None and self.header_row < 1:
-            raise WrongUse(f"There is no row {self.header_row}.", remedy="Rows are counted from 1.")
+        if (row := min(n for n in (self.header_row, self.last_row, 1) if n is not None)) < 1:
+            raise WrongUse(f"There is no row {row}.", remedy="Rows are counted from 1.")
         names = {name for schema in standard().schemas.values() for name in schema.names}
         for name in {*self.columns.values(), *self.constants} - names - {""}:
             raise WrongUse(f"The standard has no column {name!r}.", remedy=f"Choose of {', '.join(sorted(names))}.")

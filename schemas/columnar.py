@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from vaven.schemas.distinct import Distinct
-from vaven.schemas.layout import Header
+from vaven.schemas.layout import SUMS, Header
 from vaven.schemas.quoting import quoted, text
 
 BLOCK = 1 << 22
@@ -58,7 +58,7 @@ def load_columns(
         work.execute(f"DROP TABLE {raw}_lines")
         return None
     table = _trimmed(work, distinct, raw, header, judged)
-    if _has_sparse_rows(work, table, header):
+    if _has_sparse_rows(work, table, header) or _has_total(work, distinct, table, header):
         work.execute(f"DROP TABLE {table}")
         distinct.forget(table)
         return None
@@ -132,6 +132,18 @@ def _has_sparse_rows(work: duckdb.DuckDBPyConnection, table: str, header: Header
     repeated = " AND ".join(f"{cell} = {text(label)}" for cell, label in cells[:2])
     found = work.execute(f"SELECT count(*) FROM {table} WHERE {filled} < 2 OR ({repeated})").fetchone()
     return bool(found and found[0])
+
+
+def _has_total(work: duckdb.DuckDBPyConnection, distinct: Distinct, table: str, header: Header) -> bool:
+    """Whether some row may sum up the others (layout.body)."""
+    if "neighbourhood" not in header.fields:
+        return False
+    says = f"trim(lower({{cell}}), ' :') IN ({', '.join(map(text, sorted(SUMS)))})"
+    if distinct.has(table, "neighbourhood", says.format(cell="cell")):
+        return True
+    words = " OR ".join(says.format(cell=quoted(name)) for name in header.fields if name)
+    query = f"SELECT 1 FROM (SELECT * FROM {table} WHERE neighbourhood IS NULL) WHERE {words} LIMIT 1"
+    return work.execute(query).fetchone() is not None
 
 
 def _filled(work: duckdb.DuckDBPyConnection, table: str, header: Header) -> set[int]:

@@ -60,10 +60,10 @@ def checks(table: Table, schema: TableSchema) -> Iterator[Check]:
     """The faults that the schema defines for single rows, for each column that the table has."""
     for schema_field in schema.fields:
         if table.column(schema_field.name):
-            yield from _field_checks(schema_field)
+            yield from _field_checks(schema_field, has_kpi=table.column("kpi") is not None)
 
 
-def _field_checks(schema_field: Field) -> Iterator[Check]:
+def _field_checks(schema_field: Field, *, has_kpi: bool) -> Iterator[Check]:
     name, limits = quoted(schema_field.name), schema_field.constraints
     at = schema_field.name
     if schema_field.required:
@@ -72,7 +72,10 @@ def _field_checks(schema_field: Field) -> Iterator[Check]:
     if schema_field.type != "string":
         dashes = f"{name} IN ('-', '–', '—')" if schema_field.type in ("number", "integer") else "FALSE"
         yield by_cell("dash-ambiguous", at, dashes)
-        yield by_cell("type-error", at, f"{name} IS NOT NULL AND NOT ({dashes}) AND {typed(schema_field)} IS NULL")
+        # The KPI tells whether what is behind the number is its unit.
+        kpi = {"kpi": "kpi"} if has_kpi and at == "value" else {}
+        where = f"{name} IS NOT NULL AND NOT ({dashes}) AND {typed(schema_field)} IS NULL"
+        yield by_cell("type-error", at, where, params=kpi)
     if pattern := limits.get("pattern"):
         also = f"|{REPAIRABLE[at]}" if at in REPAIRABLE else ""
         yield by_cell("pattern-mismatch", at, f"NOT regexp_full_match({name}, {text(f'(?:{pattern}){also}')})")

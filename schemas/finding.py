@@ -1,12 +1,17 @@
 """What a check says: findings, their counts, and the verdict. Values only; no sentence stands here."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from vaven.vocab.messages import messages
+
+# Parameters that we computed, and so have a point: a Swedish sentence has a comma.
+NUMBERS = frozenset(("before", "expected", "greatest", "high", "low", "limit", "maximum", "minimum", "sum"))
+DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
 
 
 class Severity(StrEnum):
@@ -77,7 +82,13 @@ class Finding:
         for name in ("type", "style"):
             if name in given:
                 given[name] = messages(language)(f"{name}.{given[name]}")
+        if language == "sv":
+            given |= {name: _with_comma(given[name]) for name in NUMBERS & given.keys()}
         return {name: "–" if value in (None, "") else value for name, value in given.items()}
+
+
+def _with_comma(number: object) -> object:
+    return number.replace(".", ",") if isinstance(number, str) and DECIMAL.fullmatch(number) else number
 
 
 @dataclass(frozen=True)

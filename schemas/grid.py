@@ -1,6 +1,6 @@
 """A sheet as it lies before anyone knows what it means: rows of text cells with the numbers people see."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -20,6 +20,8 @@ class Grid:
 
     `decimal_comma` tells whether commas in numbers are likelier decimal (Swedish) than grouping (English).
     `plain` is set for a text file, which may be read by columns instead: its path, encoding and delimiter.
+    `merged` are the places (row, column from 0) that lie below the first row of cells merged into one. A sheet that is
+    hidden has rows too, but is not read.
     """
 
     file: str
@@ -28,6 +30,8 @@ class Grid:
     decimal_comma: bool = True
     notes: tuple[Finding, ...] = field(default=())
     plain: tuple[Path, str, str] | None = None
+    merged: Set[tuple[int, int]] = frozenset()
+    is_hidden: bool = False
 
 
 def column_letter(index: int) -> str:

@@ -3,7 +3,8 @@
 import difflib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import pairwise, zip_longest
 
 from vaven.schemas.choices import AS_FOUND, Choices
 from vaven.schemas.finding import Finding, Severity
@@ -11,8 +12,11 @@ from vaven.schemas.grid import GridRow, column_letter
 from vaven.schemas.labels import fold, known_labels, meaning
 from vaven.schemas.standard import standard
 from vaven.schemas.tables import Column
+from vaven.vocab.areas import level_of, without_suffix
 
 HEADER_SEARCH_ROWS = 50
+# What stands for an area in the row below a table that sums it up.
+SUMS = frozenset(("summa", "totalt", "total", "summa totalt", "totalsumma", "sum", "grand total", "medel", "snitt"))
 # A cell may be empty here, but a table of observations without the column says nothing.
 ESSENTIAL = frozenset(("value",))
 
@@ -23,7 +27,8 @@ class Header:
 
     `wide` gives what the label of a position says of all values below it, where columns are years, KPIs or sexes.
     `constants` are the texts that the user gave to fields for all rows, `left_out` the positions that do not count
-    because the user said so.
+    because the user said so. `names` are columns that only name what another column has the codes of, by field.
+    `top` is the row above, where the labels stand in two rows.
     """
 
     row: int
@@ -32,6 +37,8 @@ class Header:
     wide: Mapping[int, Mapping[str, str]] = field(default_factory=dict)
     constants: Mapping[str, str] = field(default_factory=dict)
     left_out: frozenset[int] = frozenset()
+    names: Mapping[int, str] = field(default_factory=dict)
+    top: int | None = None
 
     @property
     def known(self) -> frozenset[str]:
@@ -59,11 +66,20 @@ def find_header(rows: Sequence[GridRow], resource: str, choices: Choices = AS_FO
     named is not among them.
     """
     if choices.header_row is not None:
-        return next((_header(n, cells, resource, choices) for n, cells in rows if n == choices.header_row), None)
+        named = next((_header(n, cells, resource, choices) for n, cells in rows if n == choices.header_row), None)
+        return named and _by_content(named, rows)
     headers = [_header(number, cells, resource, choices) for number, cells in rows[:HEADER_SEARCH_ROWS]]
-    best = max(headers, key=lambda h: len(h.known) - len(h.constants), default=None)
-    if best and len(best.known) - len(best.constants) >= min(2, len(best.labels)):
-        return best
+    double = [h for pair in pairwise(rows[:HEADER_SEARCH_ROWS]) if (h := _double(*pair, resource, choices))]
+    # A row of labels over another counts where the two together say more than either.
+    best = max((*headers, *double), key=_knows, default=None)
+    if best and _knows(best) >= min(2, len(best.labels)):
+        return _by_content(best, rows)
+    # Years beside an area say nothing without a KPI, but show where the header is.
+    if resource == "observations" and choices.wide is None:
+        as_wide = [_header(n, cells, resource, replace(choices, wide=True)) for n, cells in rows[:HEADER_SEARCH_ROWS]]
+        widest = max(range(len(as_wide)), key=lambda i: _knows(as_wide[i]), default=None)
+        if widest is not None and _knows(as_wide[widest]) >= 2:
+            return headers[widest]
     usual = max((_filled(cells) for _, cells in rows), default=0)
     for share in (0.9, 0.6):
         full = [h for h in headers if _filled(h.labels) >= max(usual * share, min(usual, 2), 1)]
@@ -71,6 +87,51 @@ def find_header(rows: Sequence[GridRow], resource: str, choices: Choices = AS_FO
             return found
     # A header of years is numbers; only where no fuller row of words exists is it taken for one.
     return next(iter(full), None) or next((h for h in headers if _filled(h.labels)), None)
+
+
+def _knows(header: Header) -> int:
+    return len(header.known) - len(header.constants)
+
+
+def _double(upper: GridRow, lower: GridRow, resource: str, choices: Choices) -> Header | None:
+    """Labels in two rows, such as years merged over women and men, as one header; None where the two are not that."""
+    (top, above), (number, below) = upper, lower
+    gaps = [i for i, cell in enumerate(below) if cell and (i >= len(above) or not above[i])]
+    if number != top + 1 or not gaps or _filled(below) < 2 or not _filled(above):
+        return None
+    return replace(_header(number, list(_joined(above, below)), resource, choices), top=top)
+
+
+def _joined(above: Sequence[str], below: Sequence[str]) -> Iterator[str]:
+    """Each label below with the one above it, which goes on to the right for as long as it stands over labels."""
+    carried = ""
+    for over, under in zip_longest(above, below, fillvalue=""):
+        carried = over or (carried if under else "")
+        yield f"{carried} {under}".strip() if under else over
+
+
+def _by_content(header: Header, rows: Sequence[GridRow]) -> Header:
+    """The header with the column of area codes chosen by what stands in it, where several are labelled as areas."""
+    if "neighbourhood" not in header.fields:
+        return header
+    known = known_labels("observations")
+    twins = [i for i, label in enumerate(header.labels) if known.get(fold(label)) == "neighbourhood"]
+    twins = [i for i in twins if i not in header.left_out and header.fields[i] in (None, "neighbourhood")]
+    below = [cells for number, cells in rows if number > header.row]
+    coded = {i: sum(_is_code(cells[i]) for cells in below if i < len(cells)) for i in twins}
+    if len(twins) < 2 or min(coded.values()) > 0:
+        return header
+    best = max(coded, key=lambda i: coded[i])
+    fields = list(header.fields)
+    fields[header.fields.index("neighbourhood")], fields[best] = None, "neighbourhood"
+    return replace(
+        header, fields=tuple(fields), names={i: "neighbourhood" for i in twins if not coded[i] and i != best}
+    )
+
+
+def _is_code(cell: str) -> bool:
+    code, _ = without_suffix(cell.split(" ", 1)[0])
+    return level_of(code) is not None or level_of("0" + code) is not None
 
 
 def _header(number: int, cells: Sequence[str], resource: str, choices: Choices) -> Header:
@@ -127,7 +188,7 @@ def label_problems(header: Header, place: Mapping[str, str | None], resource: st
     known = known_labels(resource)
     seen: set[str] = set()
     for i, label in enumerate(header.labels):
-        if i in header.wide or i in header.left_out:
+        if i in header.wide or i in header.left_out or i in header.names:
             continue
         at = {**place, "row": header.row, "column": column_letter(i), "text": label}
         if not label:
@@ -211,16 +272,20 @@ class Sections:
             self.others.append((row[0], next(cell for cell in row[1] if cell)))
 
 
-def body(rows: Iterable[GridRow], width: int) -> Iterator[tuple[GridRow, str]]:
-    """Data rows with their kind: "row", "blank" (between data rows) or "footnote".
+def body(rows: Iterable[GridRow], header: Header, *, has_end: bool = False) -> Iterator[tuple[GridRow, str]]:
+    """Data rows with their kind: "row", "blank" (between data rows), "footnote" or "total".
 
     Blank rows at the end are dropped. Rows at the end with words in the first cell only are footnotes, and after
-    a blank row any with the first cell only; where a fuller row follows, all of them were data.
+    a blank row any with the first cell only; one that sums up the column is a total. Where a fuller row follows, all
+    of them were data; as they are where the user said which row is the last (`has_end`).
     """
+    width = len(header.labels)
+    area = header.fields.index("neighbourhood") if "neighbourhood" in header.fields else None
     waiting: list[GridRow] = []
     for row in rows:
         filled = _filled(row[1])
         is_remark = width > 2 and filled == 1 and bool(row[1][0]) and (bool(waiting) or " " in row[1][0])
+        is_remark = not has_end and (is_remark or _sums_up(row[1], area))
         if is_remark or not filled:
             # A sheet may end in a million formatted empty rows: only their numbers are kept.
             waiting.append(row if filled else (row[0], []))
@@ -228,4 +293,15 @@ def body(rows: Iterable[GridRow], width: int) -> Iterator[tuple[GridRow, str]]:
         yield from ((held, "row" if _filled(held[1]) else "blank") for held in waiting)
         waiting = []
         yield row, "row"
-    yield from ((held, "footnote") for held in waiting if _filled(held[1]))
+    yield from ((held, "total" if _sums_up(held[1], area) else "footnote") for held in waiting if _filled(held[1]))
+
+
+def _sums_up(cells: Sequence[str], area: int | None) -> bool:
+    """Whether a word for the sum of what stands above takes the place of an area, or stands first where none is given.
+
+    In other columns the same words are all sexes and ages.
+    """
+    if area is None:
+        return False
+    given = cells[area] if area < len(cells) else ""
+    return (given or next((cell for cell in cells if cell), "")).casefold().strip(" :") in SUMS

@@ -97,10 +97,14 @@ def _load_rows(
 ) -> Loaded:
     """The exact way: row by row, with every row's number and shape."""
     loader = _Loader(work, raw, header, place)
-    for row, kind in body(sections.rows(rows), len(header.labels)):
+    has_end = sections.choices.last_row is not None and sections.resource == "observations"
+    for row, kind in body(sections.rows(rows), header, has_end=has_end):
         loader.take(row, kind)
     loader.flush()
-    notes = []
+    notes = [
+        Finding("assumed-total-row", Severity.NOTE, **place, row=number, text=text)  # type: ignore[arg-type]
+        for number, text in loader.totals
+    ]
     if loader.footnotes:
         params = {"count": loader.footnotes}
         notes.append(Finding("assumed-footnotes", Severity.NOTE, **place, params=params))  # type: ignore[arg-type]
@@ -121,6 +125,7 @@ class _Loader:
         self.work, self.raw, self.header, self.place = work, raw, header, place
         self.positions = [(i, name) for i, name in enumerate(header.fields) if name]
         self.count = self.footnotes = 0
+        self.totals: list[tuple[int, str]] = []
         self.filled: set[int] = set()
         self.problems: list[Finding] = []
         self.counts: Counter[str] = Counter()
@@ -131,6 +136,9 @@ class _Loader:
 
     def take(self, row: GridRow, kind: str) -> None:
         number, cells = row
+        if kind == "total":
+            self.totals.append((number, next(cell for cell in cells if cell)))
+            return
         if kind == "footnote":
             self.footnotes += 1
             return

@@ -123,7 +123,7 @@ def _grid(folder: Path, given: str, sheets: Path, name: str, choices: Choices) -
         raise NotReadable("not-readable-resource", file=path.name, resource=name)
     wanted = fold(choices.sheet) if choices.sheet else None
     for grid in grids_of(path, sheets, choices):
-        if wanted is None or fold(grid.sheet or "") == wanted:
+        if not grid.is_hidden and wanted in (None, fold(grid.sheet or "")):
             return grid
     if wanted:
         raise NotReadable("not-readable-sheet", file=path.name, sheet=choices.sheet or "")

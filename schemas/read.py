@@ -4,9 +4,9 @@ import hashlib
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice
+from itertools import chain, islice, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from vaven.schemas.content import content_of
 from vaven.schemas.distinct import Distinct
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.foreign import not_the_standard
-from vaven.schemas.grid import Grid, GridRow
+from vaven.schemas.grid import Grid, GridRow, column_letter
 from vaven.schemas.labels import fold, resource_of_sheet
 from vaven.schemas.layout import HEADER_SEARCH_ROWS, Header, find_header, label_problems, missing_columns
 from vaven.schemas.load import columns_of, load
@@ -49,6 +49,8 @@ class _Reading:
     choices: Choices = AS_FOUND
     progress: Progress = quietly
     tables: dict[str, Table] = field(default_factory=dict)
+    # Whether names of municipalities stand for their codes: not where a sheet declares areas of its own.
+    has_own_areas: bool = False
     problems: list[Finding] = field(default_factory=list)
     unlisted: Counter[str] = field(default_factory=Counter)
     notes: list[Finding] = field(default_factory=list)
@@ -109,6 +111,7 @@ def _read_into(reading: _Reading, source: Path, kind: str, slug: str | None, fol
     path = unpack(source, folder / "package") if kind == "package" else source
     file = path / "datapackage.json" if path.is_dir() else path
     descriptor = read_descriptor(file)
+    reading.has_own_areas = any(resource["name"] == "neighbourhoods" for resource in descriptor["resources"])
     for resource, grid in resource_grids(descriptor, file.parent, folder / "sheets"):
         _read_grid(reading, grid, resource)
     return about_of_descriptor(descriptor, file, slug)
@@ -132,10 +135,15 @@ def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: s
     unnamed: list[Grid] = []
     named: set[str] = set()
     chosen = reading.choices.sheet
+    grids = list(grids)
+    reading.has_own_areas = any(resource_of_sheet(grid.sheet or "") == "neighbourhoods" for grid in grids)
     for grid in grids:
         name = fold(grid.sheet or "")
         resource = resource_of_sheet(grid.sheet or "")
-        if name in SHEET_NAMES:
+        if grid.is_hidden:
+            if name not in TEMPLATE_SHEETS:
+                reading.notes.append(Finding("sheet-hidden", Severity.NOTE, sheet=grid.sheet))
+        elif name in SHEET_NAMES:
             about = about_of_sheet(grid.rows, source, slug)
         elif chosen is not None and name == fold(chosen):
             named.add("observations")
@@ -188,15 +196,63 @@ def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
             raise NotReadable("not-readable-no-rows", file=grid.file)
         return
     reading.notes += grid.notes
-    if header.row > (sample[0][0] if sample else 1):
-        preamble = sum(1 for row in sample if row[0] < header.row)
-        params = {"count": preamble}
-        note = Finding("assumed-preamble", Severity.NOTE, **place, row=header.row, params=params)
-        reading.notes.append(note)
+    reading.notes += _note_header(header, sample, place)
     if not _is_ours(header, resource):
         reading.problems.append(not_the_standard(header, list(islice(chain(following, grid.rows), HINT_ROWS)), place))
         return
-    _load(reading, grid, resource, header, chain(following, grid.rows))
+    rows: Iterator[GridRow] = chain(following, grid.rows)
+    # What the user says of rows is about the sheet that they look at, the observations.
+    if resource == "observations" and choices.last_row:
+        rows, grid = _until(rows, choices.last_row), replace(grid, plain=None)
+        reading.notes.append(Finding("assumed-last-row", Severity.NOTE, **place, row=choices.last_row))
+    if grid.merged or choices.fill_down:
+        rows, grid = _carried(rows, header, grid, choices, resource), replace(grid, plain=None)
+        reading.notes += _note_carried(grid, header, choices, place)
+    _load(reading, grid, resource, header, rows)
+
+
+def _until(rows: Iterable[GridRow], last: int) -> Iterator[GridRow]:
+    return takewhile(lambda row: row[0] <= last, rows)
+
+
+def _carried(rows: Iterable[GridRow], header: Header, grid: Grid, choices: Choices, resource: str) -> Iterator[GridRow]:
+    """The rows with the text of cells merged downwards in each of their rows, and, where the user says so, that of
+    the row above in every empty cell that must be filled. Numbers are never carried.
+    """
+    schema = standard()[resource]
+    texts = [i for i, name in enumerate(header.fields) if name and schema[name].type not in ("number", "integer")]
+    required = {i for i in texts if choices.fill_down and schema[header.fields[i] or ""].required}
+    last: dict[int, str] = {}
+    for number, cells in rows:
+        carried = list(cells)
+        for i in texts if any(cells) else ():
+            is_below = i in required or (number, i) in grid.merged
+            if is_below and i < len(carried) and not carried[i]:
+                carried[i] = last.get(i, "")
+            last[i] = carried[i] if i < len(carried) else ""
+        yield number, carried
+
+
+def _note_carried(grid: Grid, header: Header, choices: Choices, place: dict[str, Any]) -> Iterator[Finding]:
+    count = sum(1 for row, _ in grid.merged if row > header.row)
+    if count:
+        yield Finding("assumed-merged", Severity.NOTE, **place, params={"count": count})
+    if choices.fill_down:
+        yield Finding("assumed-fill-down", Severity.NOTE, **place)
+
+
+def _note_header(header: Header, sample: Sequence[GridRow], place: dict[str, Any]) -> Iterator[Finding]:
+    """What was skipped above the labels, in how many rows they stand, and which columns only name what others code."""
+    first = header.top or header.row
+    if first > (sample[0][0] if sample else 1):
+        params = {"count": sum(1 for row in sample if row[0] < first)}
+        yield Finding("assumed-preamble", Severity.NOTE, **place, row=first, params=params)
+    if header.top:
+        yield Finding("assumed-header-rows", Severity.NOTE, **place, row=header.row, params={"top": header.top})
+    for i, name in header.names.items():
+        at = {**place, "row": header.row, "column": column_letter(i), "text": header.labels[i]}
+        codes = header.labels[header.fields.index(name)]
+        yield Finding("assumed-names", Severity.NOTE, **at, params={"codes": codes})
 
 
 def _is_ours(header: Header, resource: str) -> bool:
@@ -225,6 +281,8 @@ def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: It
         place,
         decimal_comma=grid.decimal_comma if decimal is None else decimal == ",",
         is_decided=decimal is not None,
+        shares=bool(reading.choices.shares),
+        names_are_codes=not reading.has_own_areas,
     )
     reading.notes += [*_note_labels(header, place, resource), *_note_constants(header, place, resource), *done.notes]
     reading.tables[resource] = Table(

@@ -68,6 +68,12 @@ class Table:
             return self.header_row, column_letter(position)
         return row, column_letter(position) if name == "value" else column.letter if column else None
 
+    def cell_key(self, name: str | None) -> str:
+        """SQL that tells apart the partner's cells of a field: in a wide table many rows share a label or a code."""
+        if not self.wide or name is None or name == "value":
+            return "_row"
+        return f"_row % {STRIDE}" if name in self.wide else f"_row // {STRIDE}"
+
 
 @dataclass(frozen=True)
 class About:

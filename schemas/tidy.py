@@ -6,18 +6,21 @@ Everything is one pass of SQL over columns. Each decision is a note, so that nob
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
 from importlib.resources import files
 
 import duckdb
 
-from vaven.schemas.compile import describe_field
+from vaven.schemas.compile import describe_field, plain
 from vaven.schemas.distinct import Distinct
 from vaven.schemas.finding import Finding, Severity
 from vaven.schemas.labels import age_of, codes_by_word, fold, period_of
 from vaven.schemas.quoting import quoted
 from vaven.schemas.standard import Field, TableSchema
 from vaven.schemas.tables import Column
-from vaven.vocab.areas import level_of, without_suffix
+from vaven.vocab.areas import areas, level_of, without_suffix
+from vaven.vocab.register import kpis
 
 NUMERIC = ("number", "integer")
 DEFAULTS = {"sex": "T", "age_group": "T"}
@@ -32,7 +35,10 @@ PLAIN = r"[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?"
 SHOWN_CODES = 5
 AREA_FIELDS = ("neighbourhood", "code", "municipality")
 # SQL of the texts that may be another way to write an area's code; others need not be looked at one by one.
-LIKE_AREAS = r"regexp_matches(cell, '^[0-9]{2}') OR contains(cell, '_')"
+LIKE_AREAS = r"regexp_matches(cell, '^[0-9]{2}') OR contains(cell, '_') OR regexp_full_match(cell, '[\pL -]{2,40}')"
+DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+# What is multiplied where the user says that shares are given for per cent.
+SHARES = ("value", "ci_lower", "ci_upper", "baseline_value", "target_value")
 WHOLE_FLOAT = re.compile(r"(\d+)\.0+")
 LISTED_LEVELS = {"omrade": "own", "eget": "own", "eget omrade": "own", "municipality": "kommun"}
 
@@ -57,10 +63,14 @@ def tidy(
     *,
     decimal_comma: bool,
     is_decided: bool = False,
+    shares: bool = False,
+    names_are_codes: bool = False,
 ) -> Tidied:
     """Make `relation` from `raw` (both as schemas.tables.Table.relation; an empty cell of `raw` is NULL too).
 
     `decimal_comma`: commas in numbers are likelier decimal than grouping; or surely so, where the user decided.
+    `shares`: values of KPIs in per cent are given from 0 to 1. `names_are_codes`: a municipality's name is as good
+    as its code.
     """
     notes: list[Finding] = []
     names = [c.name for c in columns]
@@ -73,7 +83,10 @@ def tidy(
         if field.type in NUMERIC:
             notes += _write_numbers(distinct, work, raw, field, given, at, decimal_comma, is_decided)
         else:
-            notes += _recode(distinct, work, raw, field, given, at)
+            recode = _recoder(distinct, raw, field, names_are_codes=names_are_codes)
+            notes += _recode(distinct, work, raw, field, given, at, recode) if recode else []
+    if shares and "kpi" in names:
+        notes += _multiply_shares(names, given, place)
     is_view = not given
     added = [name for name in DEFAULTS if name in schema.names and name not in names]
     for name in added:
@@ -187,14 +200,11 @@ def _recode(
     field: Field,
     given: dict[str, str],
     at: Mapping[str, str | None],
+    recode: Callable[[str], str],
 ) -> list[Finding]:
     """Replace other ways of writing a code by the code. Only distinct texts are looked at."""
-    recode = _recoder(field)
-    if recode is None:
-        return []
     table, count, shown = f"recode_{raw}_{field.name}", 0, list[tuple[str, str]]()
-    like_codes = LIKE_AREAS if field.name in AREA_FIELDS else "TRUE"
-    for texts in distinct.batches(raw, field.name, like_codes):
+    for texts in distinct.batches(raw, field.name, LIKE_AREAS if field.name in AREA_FIELDS else "TRUE"):
         changed = [(written, code) for written in texts if (code := recode(written)) != written]
         if changed:
             _keep(work, table, changed)
@@ -215,14 +225,15 @@ def _keep(work: duckdb.DuckDBPyConnection, table: str, changed: Sequence[tuple[s
     work.execute(f"INSERT INTO {table} SELECT unnest($1::VARCHAR[]), unnest($2::VARCHAR[])", pairs)
 
 
-def _recoder(field: Field) -> Callable[[str], str] | None:
+def _recoder(distinct: Distinct, raw: str, field: Field, *, names_are_codes: bool) -> Callable[[str], str] | None:
     """How a text of this field becomes a code; texts it does not know come back as they are."""
     if field.name == "age_group":
         return age_of
     if field.name in ("period", "baseline_period"):
-        return _period
+        length = _dates_as_periods(distinct, raw, field.name)
+        return lambda text: text[:length] if length and DAY.fullmatch(text) else _period(text)
     if field.name in AREA_FIELDS:
-        return _area
+        return _area_or_name if names_are_codes and field.name == "neighbourhood" else _area
     if field.name == "level":
         return lambda text: LISTED_LEVELS.get(fold(text), text.casefold())
     listed = field.descriptor.get("codes")
@@ -237,6 +248,55 @@ def _period(text: str) -> str:
     if WHOLE_FLOAT.fullmatch(text):
         return WHOLE_FLOAT.sub(r"\1", text)
     return period_of(text) or text.upper()
+
+
+def _dates_as_periods(distinct: Distinct, raw: str, name: str) -> int:
+    """How much of a date is the period that it stands for in this column: 4 (a year), 7 (a month) or 0 (none).
+
+    A spreadsheet makes dates of years and months: where all are the first or last day of a year, years are meant.
+    """
+    years = months = True
+    for texts in distinct.batches(raw, name, f"regexp_full_match(cell, '{DAY.pattern}')"):
+        ends = {text[5:] for text in texts}
+        years = years and ends <= {"01-01", "12-31"}
+        months = months and (all(end.endswith("-01") for end in ends) or all(map(_is_last_day, texts)))
+    return 4 if years else 7 if months else 0
+
+
+def _is_last_day(text: str) -> bool:
+    try:
+        return (date.fromisoformat(text) + timedelta(days=1)).day == 1
+    except (ValueError, OverflowError):
+        return False
+
+
+def _multiply_shares(names: Sequence[str], given: dict[str, str], place: Mapping[str, str | None]) -> Iterator[Finding]:
+    """Values from 0 to 1 as per cent, in the rows of KPIs that are counted so."""
+    percent = ", ".join(f"'{kpi.id}'" for kpi in kpis().values() if kpi.unit("en") == "%")
+    kpi = given.get("kpi", '"kpi"')
+    for name in (name for name in SHARES if name in names):
+        cell = given.get(name, quoted(name))
+        number = f"CASE WHEN regexp_full_match({cell}, '{PLAIN}') THEN TRY_CAST({cell} AS DOUBLE) END"
+        given[name] = (
+            f"CASE WHEN {kpi} IN ({percent}) AND {number} IS NOT NULL THEN {plain(f'100 * {number}')} ELSE {cell} END"
+        )
+    yield Finding("assumed-shares", Severity.NOTE, **place, field="value")  # type: ignore[arg-type]
+
+
+def _area_or_name(text: str) -> str:
+    """As `_area`; also the code of a municipality's name, "Botkyrka kommun" or "Göteborgs stad" as well."""
+    return _kommun_names().get(" ".join(text.casefold().split())) or _area(text)
+
+
+@cache
+def _kommun_names() -> Mapping[str, str]:
+    """Names in lower case to codes. With their diacritics: Habo and Håbo are two municipalities."""
+    found: dict[str, str] = {}
+    for area in areas().kommuner.values():
+        genitive = area.name if area.name.endswith(("s", "x", "z")) else f"{area.name}s"
+        forms = (area.name, f"{genitive} kommun", f"{genitive} stad", f"{area.name} kommun", f"{area.name} stad")
+        found |= dict.fromkeys((form.casefold() for form in forms), area.code)
+    return found
 
 
 def _area(text: str) -> str:

@@ -12,7 +12,7 @@ import resource
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
@@ -26,13 +26,15 @@ from vaven.vocab.errors import NotReadable
 # Ours: 50 million cells are 1.6 GB in calamine, and 100,000 rows of 12 columns take a second.
 MAX_BYTES = 3_000_000_000
 MAX_SECONDS = 300
+# Cells merged downwards that are followed: so many make no table that people look at.
+MAX_MERGED = 200_000
 ROWS_A_LINE = 500
 ROWS_A_BATCH = 10_000
 REFUSED = 3
 
 
 def read_workbook(path: Path, folder: Path, progress: Progress = quietly) -> Iterator[Grid]:
-    """The visible sheets in their order; an empty one gives a grid without rows.
+    """The sheets in their order, hidden ones marked and without rows; an empty one gives a grid without rows.
 
     `folder` is where the rows wait until they are walked; it must not exist and the caller removes it.
     Raises NotReadable for a workbook that is protected, damaged, or too large to open safely.
@@ -48,8 +50,10 @@ def read_workbook(path: Path, folder: Path, progress: Progress = quietly) -> Ite
     found = json.loads((folder / "sheets.json").read_text("utf-8"))
     if done.returncode == REFUSED:
         raise NotReadable(found["code"], **found["params"])
-    for sheet, rows in found:
-        yield Grid(path.name, sheet, _stored(folder / rows, progress))
+    for sheet in found:
+        rows = _stored(folder / sheet["rows"], progress) if sheet["rows"] else iter(())
+        merged = frozenset((row, column) for row, column in sheet["merged"])
+        yield Grid(path.name, sheet["name"], rows, merged=merged, is_hidden=sheet["is_hidden"])
 
 
 def _judge(path: Path, done: subprocess.CompletedProcess[bytes]) -> None:
@@ -78,26 +82,28 @@ def _stored(path: Path, progress: Progress) -> Iterator[GridRow]:
             yield from ((number, cells) for number, cells in json.loads(line))
 
 
-def unfold(path: Path, folder: Path) -> list[tuple[str, str]]:
-    """Write the rows of each visible sheet to a file in `folder`. Returns sheet names with their files' names."""
+def unfold(path: Path, folder: Path) -> list[dict[str, object]]:
+    """Write the rows of each visible sheet to a file in `folder`. Returns what `Grid` wants to know of each sheet."""
     with path.open("rb") as file:
         if file.read(4) == b"PAR1":
             _write(_records(path), folder / "0.jsonl")
-            return [("", "0.jsonl")]
+            return [_sheet("", "0.jsonl")]
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
 
     written = []
     try:
         workbook = CalamineWorkbook.from_path(_by_its_kind(path, folder))
-        shown = [s.name for s in workbook.sheets_metadata if s.visible == SheetVisibleEnum.Visible]
-        tables = {s.name for s in workbook.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet}
-        for i, name in enumerate(name for name in shown if name in tables):
+        for i, described in enumerate(s for s in workbook.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet):
+            name = described.name
+            if described.visible != SheetVisibleEnum.Visible:
+                written.append(_sheet(name, "", is_hidden=True))
+                continue
             sheet = workbook.get_sheet_by_name(name)
             if sheet.total_height * sheet.total_width > MAX_CELLS or sheet.total_width > MAX_COLUMNS:
                 limits = {"cells": MAX_CELLS, "columns": MAX_COLUMNS}
                 raise NotReadable("not-readable-cells", file=path.name, sheet=name, **limits)
             _write(_rows(sheet.iter_rows(), sheet.start), folder / f"{i}.jsonl")
-            written.append((name, f"{i}.jsonl"))
+            written.append(_sheet(name, f"{i}.jsonl", merged=list(_below(sheet.merged_cell_ranges or ()))))
     except PasswordError as cause:
         raise NotReadable("not-readable-password", file=path.name) from cause
     except CalamineError as cause:
@@ -106,6 +112,20 @@ def unfold(path: Path, folder: Path) -> list[tuple[str, str]]:
             raise NotReadable("not-readable-cells", file=path.name, sheet="", **limits) from cause
         raise NotReadable("not-readable-damaged", file=path.name) from cause
     return written
+
+
+def _sheet(name: str, rows: str, *, merged: Sequence[object] = (), is_hidden: bool = False) -> dict[str, object]:
+    return {"name": name, "rows": rows, "merged": merged, "is_hidden": is_hidden}
+
+
+def _below(ranges: Iterable[tuple[tuple[int, int], tuple[int, int]]]) -> Iterator[tuple[int, int]]:
+    """Row (from 1) and column (from 0) of the cells in the first column of merged ranges, below their first row."""
+    places = (
+        (row + 1, left)
+        for (top, left), (bottom, _) in ranges
+        for row in range(top + 1, min(bottom, top + MAX_MERGED) + 1)
+    )
+    yield from islice(places, MAX_MERGED)
 
 
 def _by_its_kind(path: Path, folder: Path) -> Path:
