@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 from flask import Blueprint, Response, abort, g, redirect, render_template, request, send_file
@@ -16,7 +17,7 @@ from vaven.schemas.finding import Finding, Report, Severity
 from vaven.schemas.fix import fixes
 from vaven.schemas.forms import media_type, written_as
 from vaven.schemas.html import faulty_tables
-from vaven.schemas.report import grouped, meaning, place, table_name
+from vaven.schemas.report import grouped, meaning, place, said, table_name
 from vaven.schemas.standard import standard
 from vaven.vocab.areas import areas
 from vaven.vocab.errors import VavenError, WrongUse
@@ -27,6 +28,12 @@ TYPES = {"html": "text/html", "json": "application/json", "text": "text/plain"}
 # The forms of a report by the names of their files.
 FILES = {"html": "html", "json": "json", "sarif": "sarif", "txt": "text"}
 SHOWN_PLACES = 50
+# Rules whose faults may be in our reading or in what is known to the user alone: the form of choices may mend them.
+DECIDABLE = frozenset(
+    ("not-the-standard", "missing-column", "kpi-scale", "required-missing", "not-in-list", "duplicate-label",
+     "other-table", "not-readable-encoding", "not-readable-mixed", "not-readable-header-row", "not-readable-sheet",
+     "not-readable-no-rows")
+)  # fmt: skip
 NEVER_KEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
@@ -163,6 +170,9 @@ def _page(kept: Validations, found: Validation, *, wrong: WrongUse | None = None
         tables=faulty_tables(report, g.lang, code=code, severity=severity),
         meaning=meaning(report, g.lang),
         place=lambda finding: place(report, finding, g.lang),
+        said=lambda listed: said(report, listed, g.lang),
+        decidable_codes=DECIDABLE,
+        minutes_left=max(round((found.expires - datetime.now(UTC)).total_seconds() / 60), 1),
         table_name=lambda resource: table_name(resource, g.lang),
         shown=SHOWN_PLACES,
         say=messages(g.lang),
@@ -191,6 +201,7 @@ def _decidable(found: Validation) -> dict[str, object]:
         "choices": found.choices,
         "encodings": [(name, name) for name in ENCODINGS],
         "labels": _labels(found),
+        "sheets": dict.fromkeys(f.sheet for f in (*found.report.assumptions, *found.report.findings) if f.sheet),
         "fields": fields,
         "constants": [name for name in fields if name in lacking | set(found.choices.constants)],
         "constant": CONSTANT,

@@ -60,10 +60,14 @@ class Finding:
     fix: Fix | None = None
 
     @property
+    def cell(self) -> str:
+        """F17, or what is known of it."""
+        return f"{self.column or ''}{self.row or ''}"
+
+    @property
     def address(self) -> str:
         """The cell as a spreadsheet names it: Observationer!F17, F17 in a CSV, or the sheet alone."""
-        cell = f"{self.column or ''}{self.row or ''}"
-        return "!".join(part for part in (self.sheet, cell) if part)
+        return "!".join(part for part in (self.sheet, self.cell) if part)
 
     def title(self, language: str) -> str:
         return messages(language)(f"rule.{self.code}.title")

@@ -7,7 +7,7 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from vaven.schemas.finding import Excerpt, Finding, Report, Severity
-from vaven.schemas.report import grouped, harmless, meaning, place, table_name
+from vaven.schemas.report import grouped, harmless, meaning, place, said, table_name
 from vaven.schemas.standard import standard
 from vaven.vocab.messages import messages
 
@@ -46,6 +46,7 @@ def as_html(report: Report, language: str) -> str:
         place=lambda finding: place(report, finding, language),
         table_name=lambda resource: table_name(resource, language),
         shown=PLACES,
+        said=lambda listed: said(report, listed, language),
         number=lambda count: f"{count:,}".replace(",", "\u00a0" if language == "sv" else ","),
     )
     return page.encode("utf-8", "replace").decode("utf-8")

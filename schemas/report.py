@@ -2,7 +2,8 @@
 
 import json
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from vaven.schemas.finding import Finding, Report, Severity, Verdict
@@ -12,6 +13,8 @@ from vaven.vocab.messages import messages
 REPORT_VERSION = "1.1"
 # How many places of one rule the terminal names before it says how many more there are.
 PLACES = 5
+# How many runs of cells of one sentence are named before it is said how many more there are.
+SPANS = 6
 COLOURS = {
     Verdict.VALID: "32",
     Verdict.VALID_WITH_WARNINGS: "33",
@@ -78,6 +81,47 @@ def place(report: Report, finding: Finding, language: str) -> str:
     return "!".join(part for part in (table_name(table, language) if table else None, finding.address) if part)
 
 
+@dataclass(frozen=True)
+class Said:
+    """A sentence once, with the cells it is true of: "Blad1!C2:C15, C18". `count` is the number of findings in it."""
+
+    places: str
+    message: str
+    count: int
+
+
+def said(report: Report, listed: Sequence[Finding], language: str) -> list[Said]:
+    """Findings of one rule with those that say the same put together, in the order in which they first come."""
+    groups: dict[tuple[str, str | None, str | None], list[Finding]] = {}
+    for finding in listed:
+        groups.setdefault((finding.message(language), finding.resource, finding.sheet), []).append(finding)
+    return [Said(_places(report, same, language), message, len(same)) for (message, _, _), same in groups.items()]
+
+
+def _places(report: Report, same: Sequence[Finding], language: str) -> str:
+    spans = list(_spans(same))
+    first = place(report, same[0], language)
+    if len(spans) < 2 and spans[0][0] == spans[0][1]:
+        return first
+    # The sheet is named once, before the first cell.
+    front = first.removesuffix(same[0].cell)
+    shown = ", ".join(start if start == end else f"{start}:{end}" for start, end, _ in spans[:SPANS])
+    rest = sum(count for _, _, count in spans[SPANS:])
+    return front + shown + (" " + messages(language)("report.more", count=rest) if rest else "")
+
+
+def _spans(same: Sequence[Finding]) -> Iterator[tuple[str, str, int]]:
+    """First and last cell of runs of cells below each other, and the number of cells in each."""
+    run: list[Finding] = []
+    for finding in same:
+        below = run and finding.column == run[-1].column and finding.row == (run[-1].row or 0) + 1
+        if run and not below:
+            yield run[0].cell, run[-1].cell, len(run)
+            run = []
+        run.append(finding)
+    yield run[0].cell, run[-1].cell, len(run)
+
+
 def meaning(report: Report, language: str) -> str:
     """What the verdict means for the file: only what follows the standard may be published."""
     is_ours = report.standard_version or report.verdict == Verdict.NOT_CHECKED
@@ -126,9 +170,10 @@ def _group(
 ) -> Iterator[str]:
     t = messages(language)
     yield f"{t(f'report.severity.{severity.value}')}: {title} ({report.counts[code]})  [{code}]"
-    yield from (_line(report, f, language) for f in listed[:PLACES])
-    if report.counts[code] > PLACES:
-        yield "  " + t("report.more", count=report.counts[code] - PLACES)
+    shown = said(report, listed, language)[:PLACES]
+    yield from ("  " + harmless(f"{s.places}: {s.message}" if s.places else s.message) for s in shown)
+    if rest := report.counts[code] - sum(s.count for s in shown):
+        yield "  " + t("report.more", count=rest)
     yield f"  → {harmless(listed[0].remedy(language))}"
 
 

@@ -63,14 +63,25 @@ def test_rules_are_grouped_by_weight_then_number() -> None:
 
 
 def test_places_are_named_to_a_limit_and_the_rest_counted(table: Callable[..., Path]) -> None:
-    rows = [f"0180C1010,arbetsloshet,{year},104" for year in range(2001, 2013)]
+    rows = [f"0180C1010,arbetsloshet,{year},{year - 1900}" for year in range(2001, 2013)]
     text = as_text(validate(table(*rows)), "sv")
     assert "Fel: Värdet är utanför nyckeltalets gränser (12)  [kpi-range]" in text
     assert [line for line in text.splitlines() if line.startswith("  D")] == [
-        f"  D{row}: 104 är inte möjligt för arbetsloshet, som går från 0 till 100." for row in range(2, 2 + PLACES)
+        f"  D{row}: {99 + row} är inte möjligt för Arbetslösa 18-65 år, som går från 0 till 100."
+        for row in range(2, 2 + PLACES)
     ]
     assert "  … och 7 till" in text
     assert text.count("  → ") == 1
+
+
+def test_what_is_true_of_many_cells_is_said_once_with_all_of_them(table: Callable[..., Path]) -> None:
+    rows = [f"0180C1010,{'arbetslös' if year in (2002, 2007) else 'jobb'},{year},5" for year in range(2001, 2010)]
+    text = as_text(validate(table(*rows)), "sv")
+    assert "  B2, B4:B7, B9:B10: ”jobb” finns inte i listan" in text
+    assert "  B3, B8: ”arbetslös” finns inte i listan" in text
+    assert "… och" not in text
+    other = [f"0180C1010,{'jobb' if i % 2 else 'arbete'},{2001 + i},5" for i in range(18)]
+    assert "  B3, B5, B7, B9, B11, B13 … och 3 till: ”jobb”" in as_text(validate(table(*other)), "sv")
 
 
 def test_a_cut_listing_still_tells_the_whole_number(table: Callable[..., Path]) -> None:
