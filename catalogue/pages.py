@@ -1,7 +1,11 @@
 """The pages that people read: start, datasets, KPIs, areas, investments, help, and the data behind each."""
 
 import io
+import json
 from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib.resources import files
+from typing import Any
 
 from flask import Blueprint, Response, abort, g, render_template, request, send_file
 
@@ -11,6 +15,7 @@ from vaven.catalogue.tables import table_response
 from vaven.publisher.collection import AreaEntry, Collection, Dataset, ReleaseEntry
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
 from vaven.schemas.standard import standard
+from vaven.schemas.thresholds import USED_BY
 from vaven.vocab import concordance, register
 from vaven.vocab.areas import areas as official_areas
 from vaven.vocab.messages import messages
@@ -20,6 +25,13 @@ CHARTED_AREAS = 4
 SEARCH_LIMIT = 60
 ROW_LIMIT = 300
 NEWEST = 6
+
+
+@cache
+def _examples() -> Mapping[str, Any]:
+    """A bad case of each rule, for its help page (made of the cases that tests run)."""
+    found: dict[str, Any] = json.loads((files("vaven.catalogue") / "examples.json").read_text("utf-8"))
+    return found
 
 
 def blueprint(collection: Collection) -> Blueprint:
@@ -110,7 +122,8 @@ def blueprint(collection: Collection) -> Blueprint:
         words = messages(g.lang)
         if not words.get(f"rule.{code}.title"):
             abort(404)
-        return render_template("rule.html", code=code, words=words)
+        limits = {name: getattr(collection.settings.thresholds, name) for name in USED_BY.get(code, ())}
+        return render_template("rule.html", code=code, words=words, example=_examples().get(code), limits=limits)
 
     @pages.get("/about")
     def about() -> str:

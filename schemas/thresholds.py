@@ -1,5 +1,6 @@
 """Every number in our rules that is ours and not a standard's, as one configurable value (docs/disclosure.md)."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 
 
@@ -23,3 +24,13 @@ class Thresholds:
 
 
 PROPOSED = Thresholds()
+
+# The rules whose outcome hangs on them, by the names of their limits; their help pages say that these are ours.
+USED_BY: Mapping[str, tuple[str, ...]] = {
+    "small-count": ("small_count", "small_base_register", "small_base_survey"),
+    "suppression-reversible": ("small_count",),
+    "jump": ("jump_points", "jump_factor"),
+    "period-too-old": ("oldest_year",),
+    "parts-sum": ("parts_units", "parts_share"),
+    "total-outside-parts": ("parts_units", "parts_share"),
+}

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from tests.examples import TARGET, written
 from vaven.catalogue.cli import main
 from vaven.schemas.check import RULE_MODULES
 from vaven.schemas.finding import Verdict
@@ -56,6 +57,12 @@ def test_every_rule_has_a_bad_case_and_a_good_one() -> None:
 
 def _cases_of(rule: Path) -> Iterator[Path]:
     return (folder for folder in FOLDERS if folder.parent == rule)
+
+
+def test_the_help_pages_show_the_cases_of_today() -> None:
+    """Where this fails: `python -m tests.examples`."""
+    assert TARGET.read_text("utf-8") == written()
+    assert CODES - WITHOUT_CASE - json.loads(written()).keys() == {"observations-missing"}
 
 
 def test_what_is_no_case_does_not_lie_among_them() -> None:

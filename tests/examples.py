@@ -1,0 +1,65 @@
+"""`python -m tests.examples` writes catalogue/examples.json: for each rule its bad case, as the help page shows it."""
+
+import csv
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+from tests.conftest import ROOT
+from vaven.schemas import validate
+from vaven.schemas.choices import AS_FOUND
+from vaven.schemas.content import content_of
+from vaven.schemas.delimited import delimiter_of
+from vaven.schemas.finding import Finding
+from vaven.schemas.grid import column_index
+from vaven.schemas.rules.persons import masked
+from vaven.vocab.messages import LANGUAGES
+
+CASES = ROOT / "tests" / "cases"
+TARGET = ROOT / "catalogue" / "examples.json"
+# Rows above and below the one with the fault.
+AROUND = 2
+
+
+def examples() -> dict[str, Any]:
+    """Code to table: `rows` are line number and cells, the first the labels; `cells` are the faulty places in them."""
+    found = {}
+    for rule in sorted(CASES.iterdir()):
+        for folder in sorted(rule.iterdir()):
+            listed = json.loads((folder / "expected.json").read_text("utf-8"))["counts"]
+            if rule.name in listed and rule.name not in found and (example := _example(folder, rule.name)):
+                found[rule.name] = example
+    return found
+
+
+def _example(folder: Path, code: str) -> dict[str, Any] | None:
+    """None where the case is no table of text, or the fault is of no table."""
+    source = folder / shlex.split((folder / "cmd").read_text("utf-8"))[2]
+    faults = [f for f in validate(source).findings if f.code == code]
+    file = source / f"{faults[0].resource}.csv" if source.is_dir() else source
+    if file.suffix != ".csv" or not file.exists():
+        return None
+    encoding = content_of(file).encoding
+    with file.open(encoding=encoding, newline="") as lines:
+        records = list(csv.reader(lines, delimiter=delimiter_of(file, encoding, AS_FOUND)))
+    row = faults[0].row or 1
+    shown = [n for n in range(1, len(records) + 1) if n == 1 or abs(n - row) <= AROUND]
+    return {
+        "rows": [[n, [masked(cell) for cell in records[n - 1]]] for n in shown],
+        "cells": [_place(f) for f in faults if f.row in shown],
+        "message": {language: faults[0].message(language) for language in LANGUAGES},
+        "severity": faults[0].severity.value,
+    }
+
+
+def _place(finding: Finding) -> list[int | None]:
+    return [finding.row, column_index(finding.column) if finding.column else None]
+
+
+def written() -> str:
+    return json.dumps(examples(), ensure_ascii=False, indent=1) + "\n"
+
+
+if __name__ == "__main__":
+    TARGET.write_text(written(), "utf-8")
