@@ -13,7 +13,7 @@ from vaven.publisher.release import Release
 from vaven.schemas.about import slug_of
 from vaven.schemas.tables import About
 from vaven.vocab import register
-from vaven.vocab.concepts import CIDS
+from vaven.vocab.indicators import add_organization
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
 
@@ -55,9 +55,7 @@ def add_contact(graph: Graph, iris: Iris, about: About) -> URIRef:
 def add_actor(graph: Graph, iris: Iris, release: Release, row: Mapping[str, Any]) -> URIRef:
     """An actor of an investment; one without a number belongs to its dataset, where its id is."""
     key = row["organisation_number"] or f"{release.dataset}-{row['id']}"
-    node = _add_agent(graph, iris, key, row["name"], row["sector"])
-    graph.add((node, RDF.type, CIDS.Organization))
-    return node
+    return _add_agent(graph, iris, key, row["name"], row["sector"])
 
 
 def _add_agent(graph: Graph, iris: Iris, key: str, name: str, sector: str) -> URIRef:
@@ -65,6 +63,7 @@ def _add_agent(graph: Graph, iris: Iris, key: str, name: str, sector: str) -> UR
     kind = register.codes("sectors")[sector or "civil-society"].properties["adms_iri"]
     graph.add((node, RDF.type, FOAF.Agent))
     graph.add((node, RDF.type, PROV.Organization))
+    add_organization(graph, node, name)
     # Once, so that a query for names has a row an organisation; the feed says it in English too.
     graph.add((node, FOAF.name, Literal(name, lang="sv")))
     graph.add((node, DCTERMS.type, URIRef(kind)))

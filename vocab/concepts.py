@@ -14,6 +14,7 @@ from vaven.vocab import register
 from vaven.vocab.areas import Area, areas
 from vaven.vocab.concordance import add_match, add_registers
 from vaven.vocab.executables import add_examples
+from vaven.vocab.indicators import add_impact_theme, add_indicator
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
 
@@ -52,7 +53,7 @@ def vocabulary(iris: Iris) -> Graph:
     for name in SCHEMES:
         _add_scheme(graph, iris, name)
     for theme in register.themes().values():
-        add_concept(graph, iris, "theme", iris.theme(theme.id), theme)
+        add_impact_theme(graph, add_concept(graph, iris, "theme", iris.theme(theme.id), theme), theme)
     for kpi in register.kpis().values():
         _add_kpi(graph, iris, kpi)
     _add_codes(graph, iris)
@@ -130,12 +131,10 @@ def _add_scheme(graph: Graph, iris: Iris, name: str) -> None:
 def _add_kpi(graph: Graph, iris: Iris, kpi: register.Kpi) -> None:
     node = add_concept(graph, iris, "kpi", iris.kpi(kpi.id), kpi)
     ours = Namespace(iris.ontology)
-    for kind in (ours.Kpi, CIDS.Indicator):
-        graph.add((node, RDF.type, kind))
+    graph.add((node, RDF.type, ours.Kpi))
+    add_indicator(graph, iris, node, kpi)
     graph.add((node, SKOS.broader, URIRef(iris.theme(kpi.theme))))
-    graph.add((node, CIDS.forTheme, URIRef(iris.theme(kpi.theme))))
     graph.add((node, URIRef(NAMESPACES["sdmx-attribute"] + "unitMeasure"), URIRef(kpi.unit_iri)))
-    add_texts(graph, node, CIDS.hasName, kpi.labels)
     graph.add((node, ours.indicates, URIRef(kpi.cids_class)))
     graph.add((node, ours.direction, Literal(kpi.direction)))
     graph.add((node, ours.tier, Literal(kpi.tier)))

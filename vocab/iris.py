@@ -3,6 +3,7 @@
 The base IRI is configuration; nothing else in the project puts an IRI of ours together.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote
@@ -19,6 +20,11 @@ NAMESPACES = {
     "cube": "https://cube.link/",
     "cids": "https://ontology.commonapproach.org/cids#",
     "i72": "http://ontology.eil.utoronto.ca/ISO21972/iso21972#",
+    "tove": "http://ontology.eil.utoronto.ca/tove/organization#",
+    "meta": "https://cube.link/meta/",
+    "relation": "https://cube.link/relation/",
+    "qudt": "http://qudt.org/schema/qudt/",
+    "time": "http://www.w3.org/2006/time#",
     "dcat": "http://www.w3.org/ns/dcat#",
     "dcatap": "http://data.europa.eu/r5r/",
     "dcterms": "http://purl.org/dc/terms/",
@@ -36,6 +42,8 @@ NAMESPACES = {
     "hydra": "http://www.w3.org/ns/hydra/core#",
     "sssom": "https://w3id.org/sssom/",
     "schema": "https://schema.org/",
+    # cube.link and CIDS write schema.org with http, and a join on strings tells the two apart.
+    "sdo": "http://schema.org/",
     "sh": "http://www.w3.org/ns/shacl#",
     "unit": "http://qudt.org/vocab/unit/",
     "owl": "http://www.w3.org/2002/07/owl#",
@@ -52,10 +60,18 @@ REFERENCE_PERIODS = {
 }
 
 
+# ucschar of RFC 3987, section 2.2: controls, private use and noncharacters are outside, and a parser refuses them.
+UCSCHAR = re.compile(
+    "[\xa0-\ud7ff\uf900-\ufdcf\ufdf0-\uffef"
+    + "".join(f"{chr(plane << 16)}-{chr((plane << 16) + 0xFFFD)}" for plane in range(1, 14))
+    + "\U000e1000-\U000efffd]"
+)
+
+
 @lru_cache(maxsize=1 << 16)
 def segment(text: str) -> str:
     """One path segment of an IRI: RFC 3987 letters stay, everything that RFC 3986 reserves is escaped."""
-    return "".join(c if ord(c) > 127 or c in "+" else quote(c, safe="") for c in text)
+    return "".join(c if c == "+" or UCSCHAR.match(c) else quote(c, safe="") for c in text)
 
 
 @dataclass(frozen=True)
@@ -76,6 +92,11 @@ class Iris:
     def structure(self) -> str:
         """The one Data Structure Definition that all our cubes share."""
         return f"{self.base}ns#structure"
+
+    @property
+    def mission(self) -> str:
+        """The catalogue's own publisher, who keeps the register of KPIs."""
+        return self.organisation("den-sociala-vaven")
 
     @property
     def catalogue(self) -> str:
@@ -123,6 +144,18 @@ class Iris:
         A file's name has an ending, so the two can't meet.
         """
         return self._id("dataset", slug, str(version), *names)
+
+    def observation_set(self, slug: str, version: int) -> str:
+        """The cube.link observation set of a version: all of its observations."""
+        return self.release_part(slug, version, "observations")
+
+    def constraint(self, slug: str, version: int) -> str:
+        """The cube.link constraint of a version, a SHACL shape of its observations."""
+        return self.release_part(slug, version, "constraint")
+
+    def measure(self, kpi: str, number: str) -> str:
+        """A quantity in a KPI's unit, `number` as xsd:decimal has it: the same for every observation that has it."""
+        return f"{self.kpi(kpi)}#{number}"
 
     def series(self, publisher: str, slug: str) -> str:
         """A dataset series; two publishers may choose the same word, so it carries its publisher's key."""
