@@ -1,7 +1,7 @@
 """From a clean submission to the open world: release, metadata, RDF, graph store, CKAN.
 
 Order inside the room (a module imports only modules to its left):
-settings, sparql_lexer, encodings, spool, lanes, records, storage, places, release, agents, distributions, quality,
-provenance, surroundings, describe, lineage, series, listing, emit, store, query_worker, answer, query_pool,
-answer_cache, engine, collection, derived, ckan, publish, withdraw.
+settings, sparql_lexer, encodings, spool, lanes, records, storage, places, release, components, agents, distributions,
+quality, provenance, surroundings, cubelink, describe, lineage, series, listing, emit, store, query_worker, answer,
+query_pool, answer_cache, engine, collection, derived, ckan, publish, withdraw.
 """

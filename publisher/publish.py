@@ -159,7 +159,7 @@ def _store_release(
     files = [
         file_entry(path)
         for path in sorted(stamped.folder.iterdir())
-        if path.suffix in (".csv", ".parquet", ".xlsx", ".gz")
+        if path.suffix in (".csv", ".parquet", ".xlsx", ".gz", ".zst")
     ]
     making, first = Making(report, began_at, now()), records.release(record.dataset, 1) or record
     metadata = describe(stamped, settings.iris, files, making, measure(stamped), first_issued_at=first.reserved_at)

@@ -29,6 +29,7 @@ MEDIA_TYPES = {
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     ".ttl": "text/turtle",
     ".gz": "application/gzip",
+    ".zst": "application/zstd",
     ".json": "application/json",
 }
 # A sheet ends at 1,048,576 rows, and people stop well before; longer tables are offered as CSV and Parquet only.

@@ -1,0 +1,10 @@
+-- The N-Triples of the quantities that indicator reports have: those of a KPI that have one value share it.
+-- In:  observations and kpis as in observations.sql; macro plain(number); parameters is_measure, number, string
+-- Out: text VARCHAR, the lines of one quantity; lines BIGINT
+-- Cost: one scan and one hash of the different values of each KPI, which spills to disk.
+SELECT concat('<', measure, n, '> ', $is_measure, '<', measure, n, '> ', $number, n, $string) AS text, 2::BIGINT AS lines
+FROM (
+    SELECT DISTINCT k.measure, plain(o.value) AS n
+    FROM observations o JOIN kpis k ON k.code = o.kpi
+    WHERE o.sex = 'T' AND o.age_group = 'T' AND o.value IS NOT NULL
+)
