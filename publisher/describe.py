@@ -12,6 +12,7 @@ from rdflib import DCTERMS, QB, RDF, RDFS, BNode, Graph, Literal, URIRef
 from rdflib.namespace import PROV, XSD
 
 from vaven.publisher.agents import add_contact, add_publisher
+from vaven.publisher.cubelink import add_cube
 from vaven.publisher.distributions import DCAT, add_endpoint, add_file
 from vaven.publisher.provenance import Making, add_provenance, statement
 from vaven.publisher.quality import Quality, add_quality
@@ -45,6 +46,7 @@ def describe(
     add_provenance(graph, iris, release, making, publisher)
     add_quality(graph, iris, release, making.report, quality)
     add_surroundings(graph, iris, release)
+    add_cube(graph, iris, release)
     return graph
 
 
