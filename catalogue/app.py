@@ -41,6 +41,7 @@ def create_app(settings: Settings) -> Flask:
     """The site for a configuration. Close it with `app.extensions["vaven"].close()`."""
     from vaven.catalogue import (
         api,
+        completions,
         croissant,
         downloads,
         feed,
@@ -92,6 +93,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(identifiers.blueprint(things, settings.iris))
     app.register_blueprint(ontology.blueprint(settings.iris))
     description = partial(service.describe_service, settings.iris)
+    app.register_blueprint(completions.blueprint(site, parts.collection, settings.iris))
     app.register_blueprint(sparql.blueprint(engine, settings.iris, examples(), description))
     app.wsgi_app = Shortcut(app.wsgi_app, engine)  # type: ignore[method-assign]
     app.after_request(_secure)

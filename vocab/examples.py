@@ -1,7 +1,7 @@
 """The example queries: what people ask a cube of neighbourhood KPIs, as files in `queries/`.
 
-A file begins with comment lines: `# sv:` and `# en:` are the question in words, `# keywords:` what it shows; the rest
-say rows and cost. `{base}` stands for the base IRI.
+A file begins with comment lines: `# sv:` and `# en:` are the question in words, `# keywords:` what it shows, `# order:`
+its place in a list from simple to special; the rest say rows and cost. `{base}` stands for the base IRI.
 """
 
 from collections.abc import Mapping
@@ -17,6 +17,7 @@ class Example:
     """A SELECT query with its question by language. `text` has `{base}` in it until `query` fills it in."""
 
     id: str
+    order: int
     titles: Mapping[str, str]
     keywords: tuple[str, ...]
     text: str
@@ -30,12 +31,10 @@ Examples = Mapping[str, Example]
 
 @cache
 def examples() -> Examples:
-    """All examples by file name, in the order of their names."""
-    found = {}
-    for entry in sorted((files(__package__) / "queries").iterdir(), key=lambda e: e.name):
-        example = _read(entry.name.removesuffix(".rq"), entry.read_text("utf-8"))
-        found[example.id] = example
-    return found
+    """All examples by file name, in their order."""
+    entries = (files(__package__) / "queries").iterdir()
+    found = [_read(entry.name.removesuffix(".rq"), entry.read_text("utf-8")) for entry in entries]
+    return {example.id: example for example in sorted(found, key=lambda e: e.order)}
 
 
 def _read(name: str, text: str) -> Example:
@@ -44,6 +43,7 @@ def _read(name: str, text: str) -> Example:
     said = dict(line[1:].strip().split(": ", 1) for line in comments if ": " in line)
     return Example(
         name,
+        int(said["order"]),
         {language: said[language] for language in LANGUAGES},
         tuple(word.strip() for word in said["keywords"].split(",")),
         "\n".join(lines[len(comments) :]).strip() + "\n",

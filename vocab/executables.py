@@ -30,6 +30,7 @@ def add_examples(graph: Graph, iris: Iris) -> None:
             graph.add((node, RDFS.comment, Literal(title, lang=language)))
         for word in example.keywords:
             graph.add((node, SCHEMA.keywords, Literal(word)))
+        graph.add((node, SH.order, Literal(example.order)))
         graph.add((node, SH.prefixes, ontology))
         graph.add((node, SH.select, Literal(example.query(iris.base))))
         graph.add((node, SCHEMA.target, URIRef(iris.base + "sparql")))
