@@ -8,6 +8,7 @@ BIN := $(VENV)/bin
 PYTHON ?= python3
 PORT ?= 8000
 ROOMS := vocab schemas publisher catalogue
+VENDOR := catalogue/static/vendor
 # Root installs Debian packages as it is, anybody else through sudo.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
@@ -24,9 +25,11 @@ help:
 	@echo "make clean   remove what was built here"
 
 demo: $(VENV)/installed
+	@$(MAKE) --no-print-directory $(VENDOR)/installed || \
+		echo "The SPARQL editor's libraries could not be fetched; its page keeps its plain form."
 	$(BIN)/vaven demo --port $(PORT)
 
-test: $(VENV)/installed-test system-packages lint
+test: $(VENV)/installed-test $(VENDOR)/installed system-packages lint
 	$(BIN)/python -m pytest
 
 lint: $(VENV)/installed-test
@@ -53,7 +56,7 @@ fuzz: $(VENV)/installed-test
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf $(VENV) $(VENDOR) node_modules build dist *.egg-info screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 	@# Debian keeps venv and pip in packages of their own.
@@ -67,6 +70,17 @@ $(VENV)/installed: setup.cfg pyproject.toml constraints.txt
 
 $(VENV)/installed-test: $(VENV)/installed
 	$(BIN)/python -m pip install -q --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@touch $@
+
+# The SPARQL editor's libraries, as their packages have them built. Without them the page keeps its plain form.
+MODULES := @zazuko/yasqe/build/yasqe.min.js @zazuko/yasqe/build/yasqe.min.css chart.js/dist/chart.umd.min.js \
+	leaflet/dist/leaflet.js leaflet/dist/leaflet.css
+$(VENDOR)/installed: package.json package-lock.json
+	@command -v npm >/dev/null || \
+		{ $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends nodejs npm >/dev/null; }
+	npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@rm -rf $(VENDOR) && mkdir -p $(VENDOR)
+	cp $(addprefix node_modules/,$(MODULES)) $(VENDOR)
 	@touch $@
 
 # What tests need of Debian: a browser, a font for it to write with, and what Playwright's driver is linked to.

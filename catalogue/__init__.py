@@ -2,6 +2,6 @@
 
 Order inside the room (a module imports only modules to its left):
 i18n, negotiate, problem, chart, figures, tables, sending, structured, croissant, service, throttle, shortcut,
-protocol, sparql, resource, documents, downloads, statements, things, identifiers, ontology, feed, action, validations,
-jobs, intake, validation, api, pages, app, watch, ckan_commands, cli.
+protocol, completions, editor, sparql, resource, documents, downloads, statements, things, identifiers, ontology, feed,
+action, validations, jobs, intake, validation, api, pages, app, watch, ckan_commands, cli.
 """

@@ -16,6 +16,7 @@ from rdflib import Graph
 from werkzeug.wsgi import wrap_file
 
 from vaven.catalogue import protocol
+from vaven.catalogue.editor import desk
 from vaven.catalogue.negotiate import RDF_FORMATS, choose
 from vaven.catalogue.problem import problem, problem_of, query_problem
 from vaven.catalogue.protocol import RESULT_TYPES, Asked, WrongRequest
@@ -134,7 +135,7 @@ def _tag(state: str, question: Question, encoding: str) -> str:
 
 def _editor(iris: Iris, examples: Examples, **shown: Any) -> Response:
     error = shown.get("error")
-    known = {"prefixes": iris.prefixes, "examples": examples, "permalink": _permalink}
+    known = {"prefixes": iris.prefixes, "examples": examples, "permalink": _permalink, **desk(iris, examples)}
     page = render_template("sparql/editor.html", **known, **shown)
     return Response(page, status=error.status if error else 200, mimetype="text/html")
 

@@ -23,7 +23,8 @@ settings = Settings(home=Path(sys.argv[1]))
 publish(Path(vaven.catalogue.__file__).parent / "sample" / "exempel.xlsx", settings)
 app = create_app(settings)
 client = app.test_client()
-for path in ("/", "/static/site.css", "/sparql", "/kpi/tillit", "/template.xlsx", "/help"):
+editor = ("/static/sparql/editor.js", "/static/vendor/yasqe.min.js", "/sparql/kommuner.geojson")
+for path in (*editor, "/", "/static/site.css", "/sparql", "/kpi/tillit", "/template.xlsx", "/help"):
     assert client.get(path, headers={"Accept": "text/html"}).status_code == 200, path
 app.extensions["vaven"].close()
 print("all there")
@@ -39,7 +40,7 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 def test_the_wheel_works_beside_pypis_catalogue(tmp_path: Path) -> None:
     source = tmp_path / "source"
     kept = shutil.ignore_patterns(
-        ".venv", ".git", "build", "var", "*.egg-info", "__pycache__", "screenshots", ".*_cache"
+        ".venv", ".git", "node_modules", "build", "var", "*.egg-info", "__pycache__", "screenshots", ".*_cache"
     )
     shutil.copytree(ROOT, source, ignore=kept, symlinks=True)
     run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, source)
