@@ -1,7 +1,6 @@
 """The Flask application, put together from its blueprints; nothing happens at import time."""
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from flask import Flask, Response, render_template, request
@@ -51,9 +50,11 @@ def create_app(settings: Settings) -> Flask:
         service,
         sparql,
         validation,
+        wellknown,
     )
     from vaven.catalogue.action import api as action_api
     from vaven.catalogue.intake import Intake
+    from vaven.catalogue.overview import Overviews
     from vaven.catalogue.shortcut import Shortcut
     from vaven.catalogue.things import Things
     from vaven.catalogue.throttle import Throttle
@@ -92,9 +93,14 @@ def create_app(settings: Settings) -> Flask:
     things = Things(site, parts.collection, settings.iris)
     app.register_blueprint(identifiers.blueprint(things, settings.iris))
     app.register_blueprint(ontology.blueprint(settings.iris))
-    description = partial(service.describe_service, settings.iris)
+    overviews = Overviews(site, parts.collection, settings.iris)
+    app.register_blueprint(wellknown.blueprint(overviews, settings.iris))
     app.register_blueprint(completions.blueprint(site, parts.collection, settings.iris))
-    app.register_blueprint(sparql.blueprint(engine, settings.iris, examples(), description))
+    app.register_blueprint(
+        sparql.blueprint(
+            engine, settings.iris, examples(), lambda: service.describe_service(settings.iris, overviews.now())
+        )
+    )
     app.wsgi_app = Shortcut(app.wsgi_app, engine)  # type: ignore[method-assign]
     app.after_request(_secure)
     app.register_error_handler(HTTPException, _http_error)

@@ -2,6 +2,6 @@
 
 Order inside the room (a module imports only modules to its left):
 settings, sparql_lexer, encodings, spool, lanes, records, storage, places, release, components, agents, distributions,
-quality, provenance, surroundings, cubelink, describe, lineage, series, listing, emit, store, query_worker, answer,
-query_pool, answer_cache, engine, collection, derived, ckan, publish, withdraw.
+quality, provenance, surroundings, cubelink, statistics, describe, lineage, series, listing, emit, census, store,
+query_worker, answer, query_pool, answer_cache, engine, collection, derived, ckan, publish, withdraw.
 """

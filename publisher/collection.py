@@ -7,7 +7,7 @@ Datasets and versions come from the records; figures come from the Parquet of th
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from importlib.resources import files
 from pathlib import Path
@@ -20,6 +20,7 @@ from vaven.publisher.places import Place
 from vaven.publisher.records import Records, ReleaseRecord, Withdrawal
 from vaven.publisher.release import read_rows
 from vaven.publisher.settings import Settings
+from vaven.publisher.statistics import Counted, counted_from
 from vaven.publisher.storage import Storage
 from vaven.publisher.store import GraphStore, open_store
 from vaven.publisher.surroundings import split
@@ -55,6 +56,7 @@ class ReleaseEntry:
     kpis: tuple[str, ...]
     kommuner: tuple[str, ...]
     period: tuple[date, date] | None
+    counted: Counted = field(default_factory=Counted)
 
     def file(self, name: str) -> ReleasedFile | None:
         return next((f for f in self.files if f.name == name), None)
@@ -390,6 +392,7 @@ def _entry(record: ReleaseRecord) -> ReleaseEntry:
         kpis=tuple(manifest["kpis"]),
         kommuner=tuple(sorted({place["kommun"] for place in manifest["places"] if place["kommun"]})),
         period=(first, last),
+        counted=counted_from(manifest),
     )
 
 

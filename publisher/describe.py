@@ -17,6 +17,7 @@ from vaven.publisher.distributions import DCAT, add_endpoint, add_file
 from vaven.publisher.provenance import Making, add_provenance, statement
 from vaven.publisher.quality import Quality, add_quality
 from vaven.publisher.release import Release
+from vaven.publisher.statistics import Census, add_void
 from vaven.publisher.surroundings import add_surroundings
 from vaven.schemas.standard import standard
 from vaven.vocab import register
@@ -30,10 +31,17 @@ Files = Sequence[Mapping[str, Any]]
 
 
 def describe(
-    release: Release, iris: Iris, files: Files, making: Making, quality: Quality, *, first_issued_at: datetime
+    release: Release,
+    iris: Iris,
+    files: Files,
+    making: Making,
+    quality: Quality,
+    census: Census,
+    *,
+    first_issued_at: datetime,
 ) -> Graph:
-    """The graph of `metadata.ttl`. `files` are name, size and sha256 of the release's data files; the dataset was
-    first issued with its version 1."""
+    """The graph of `metadata.ttl`. `files` are name, size and sha256 of the release's data files, `census` counts what
+    the observations became; the dataset was first issued with its version 1."""
     graph = new_graph(iris)
     publisher = add_publisher(graph, iris, release.about)
     dataset = _add_dataset(graph, iris, release, making, publisher, first_issued_at)
@@ -47,6 +55,8 @@ def describe(
     add_quality(graph, iris, release, making.report, quality)
     add_surroundings(graph, iris, release)
     add_cube(graph, iris, release)
+    # Last of all, since it counts what there is.
+    add_void(graph, iris, release, census, [file["name"] for file in files if ".nt." in file["name"]])
     return graph
 
 

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+from vaven.publisher.census import census
 from vaven.publisher.ckan.run import push_release
 from vaven.publisher.collection import visible_versions
 from vaven.publisher.describe import describe
@@ -34,6 +35,7 @@ from vaven.publisher.release import (
     write_workbook,
 )
 from vaven.publisher.settings import Settings
+from vaven.publisher.statistics import statistics_kept
 from vaven.publisher.storage import Storage
 from vaven.publisher.store import GraphStore, open_store
 from vaven.schemas.check import check
@@ -155,16 +157,18 @@ def _store_release(
     stamped = stamp(made, record.version, record.reserved_at, note)
     write_receipt(stamped, report)
     write_workbook(stamped)
-    emit(stamped, settings.iris)
+    counted = census(stamped, emit(stamped, settings.iris), settings.iris)
     files = [
         file_entry(path)
         for path in sorted(stamped.folder.iterdir())
         if path.suffix in (".csv", ".parquet", ".xlsx", ".gz", ".zst")
     ]
     making, first = Making(report, began_at, now()), records.release(record.dataset, 1) or record
-    metadata = describe(stamped, settings.iris, files, making, measure(stamped), first_issued_at=first.reserved_at)
+    metadata = describe(
+        stamped, settings.iris, files, making, measure(stamped), counted, first_issued_at=first.reserved_at
+    )
     (stamped.folder / "metadata.ttl").write_text(metadata.serialize(format="turtle"), "utf-8")
-    manifest = write_datapackage(stamped)
+    manifest = write_datapackage(stamped) | {"statistics": statistics_kept(counted, metadata)}
     storage(settings).put(stamped.folder, stamped.dataset, stamped.version)
     return records.finish(record, manifest)
 

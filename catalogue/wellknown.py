@@ -1,0 +1,105 @@
+"""`/.well-known/void`, where machines look for a description of all our RDF (VoID, section 7.2), and the shapes."""
+
+import hashlib
+from collections.abc import Callable
+
+from flask import Blueprint, Response, request
+from rdflib import DCTERMS, FOAF, RDF, VOID, Graph, Literal, Namespace, URIRef
+
+from vaven.catalogue.negotiate import RDF_FORMATS, choose
+from vaven.catalogue.overview import Overview, Overviews
+from vaven.catalogue.problem import problem
+from vaven.publisher.collection import Dataset
+from vaven.publisher.statistics import FEATURES, FORMATS, VOCABULARIES, add_counts
+from vaven.vocab import register
+from vaven.vocab.concepts import add_texts, new_graph
+from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.shapes import swedish_profile
+
+SERIALISERS = {"ttl": "turtle", "jsonld": "json-ld", "nt": "nt", "rdf": "xml"}
+DCAT = Namespace(NAMESPACES["dcat"])
+
+
+def blueprint(overviews: Overviews, iris: Iris) -> Blueprint:
+    pages = Blueprint("wellknown", __name__)
+
+    @pages.get("/.well-known/void")
+    def void() -> Response:
+        return _negotiated(lambda: describe(iris, overviews.now()))
+
+    @pages.get("/ns/dcat-ap-se")
+    def shapes() -> Response:
+        return _negotiated(lambda: swedish_profile(iris))
+
+    return pages
+
+
+def _negotiated(made: Callable[[], Graph]) -> Response:
+    """The graph in the form that the client likes best, Turtle where it does not say."""
+    chosen = choose(request.headers.get("Accept"), list(RDF_FORMATS.values()))
+    if chosen is None:
+        answer = problem(406, "Not acceptable", f"This comes as {', '.join(RDF_FORMATS.values())}.")
+    else:
+        ending = next(ending for ending, kind in RDF_FORMATS.items() if kind == chosen)
+        graph = made()
+        body = graph.serialize(format=SERIALISERS[ending])
+        answer = Response(body, content_type=f"{chosen}; charset=utf-8" if chosen.startswith("text/") else chosen)
+        # Blank nodes get new names every time, so the tag is of what is said and not of how.
+        said = "\n".join(sorted(line for line in graph.serialize(format="nt").splitlines() if "_:" not in line))
+        answer.set_etag(hashlib.sha256(f"{chosen}\0{said}".encode()).hexdigest()[:32])
+        answer.make_conditional(request)
+    answer.vary.add("Accept")
+    answer.headers["Access-Control-Allow-Origin"] = "*"
+    return answer
+
+
+def describe(iris: Iris, overview: Overview) -> Graph:
+    """All our RDF as one void:Dataset, with a subset for each named graph."""
+    graph, everything = new_graph(iris), URIRef(iris.everything)
+    document = URIRef(iris.void)
+    graph.add((document, RDF.type, VOID.DatasetDescription))
+    graph.add((document, FOAF.primaryTopic, everything))
+    graph.add((document, DCTERMS.creator, URIRef(iris.organisation("den-sociala-vaven"))))
+    for language in LANGUAGES:
+        words = messages(language)
+        for node in (document, everything):
+            graph.add((node, DCTERMS.title, Literal(words("catalogue.title"), lang=language)))
+        graph.add((everything, DCTERMS.description, Literal(words("catalogue.description"), lang=language)))
+    _add_access(graph, iris, everything)
+    add_counts(graph, everything, overview.whole)
+    for name, counts in overview.graphs.items():
+        subset = URIRef(name)
+        graph.add((everything, VOID.subset, subset))
+        graph.add((subset, RDF.type, VOID.Dataset))
+        graph.add((subset, VOID.sparqlEndpoint, URIRef(iris.endpoint)))
+        add_counts(graph, subset, counts)
+    for dataset in overview.datasets:
+        _add_dataset(graph, iris, dataset)
+    return graph
+
+
+def _add_access(graph: Graph, iris: Iris, node: URIRef) -> None:
+    graph.add((node, RDF.type, VOID.Dataset))
+    graph.add((node, VOID.sparqlEndpoint, URIRef(iris.endpoint)))
+    graph.add((node, VOID.uriSpace, Literal(f"{iris.base}id/")))
+    graph.add((node, VOID.rootResource, URIRef(iris.catalogue)))
+    graph.add((node, FOAF.homepage, URIRef(iris.base)))
+    graph.add((node, VOID.exampleResource, URIRef(iris.kpi(next(iter(register.kpis()))))))
+    for prefix in VOCABULARIES:
+        graph.add((node, VOID.vocabulary, URIRef(NAMESPACES[prefix])))
+    graph.add((node, VOID.vocabulary, URIRef(iris.ontology)))
+    for name in FEATURES:
+        graph.add((node, VOID.feature, FORMATS[name]))
+
+
+def _add_dataset(graph: Graph, iris: Iris, dataset: Dataset) -> None:
+    """A dataset's subset: what it is called, its licence and its files of triples."""
+    node, entry = URIRef(iris.dataset(dataset.slug)), dataset.current
+    add_texts(graph, node, DCTERMS.title, entry.about.titles)
+    graph.add((node, DCTERMS.license, URIRef(register.codes("licences")[entry.about.licence].properties["rdf_iri"])))
+    graph.add((node, VOID.uriSpace, Literal(iris.observation_stem(dataset.slug))))
+    graph.add((node, FOAF.homepage, URIRef(iris.page(dataset.slug))))
+    for file in entry.files:
+        if ".nt." in file.name:
+            graph.add((node, VOID.dataDump, URIRef(iris.download(dataset.slug, entry.version, file.name))))

@@ -1,0 +1,208 @@
+"""VoID and the service description say how much there is: counted, and the same as the endpoint counts."""
+
+import json
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+from rdflib import DCTERMS, FOAF, RDF, VOID, Graph, Literal, Namespace, URIRef
+from rdflib.term import Node
+
+from tests.conftest import SAMPLE
+from vaven.catalogue.app import create_app
+from vaven.publisher.publish import publish
+from vaven.publisher.settings import Settings
+from vaven.vocab.iris import NAMESPACES
+
+SLUGS = ("exempel-tre-kommuner", "tvilling", "kort")
+SD, DCAT = Namespace(NAMESPACES["sd"]), Namespace(NAMESPACES["dcat"])
+# Rows with every optional cell filled, and with none; one of a part of the population.
+COLUMNS = "neighbourhood,kpi,period,sex,age_group,value,numerator,denominator,sample_size,ci_lower,ci_upper,status"
+EVERY_KIND = f"""{COLUMNS},method,note
+0180C6070,trygg-morker,2024,T,T,50,100,200,200,45,55,A,survey,"Två
+rader, ""citat"" och \\ snedstreck"
+0180C6070,trygg-morker,2024,F,T,49,,,,,,A,,
+0180C6070,trygg-morker,2024,M,T,,,,,,,O,,
+0180C6070,trygg-morker,2023,T,16-24,50,,,,,,A,register,
+"""
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    """Two datasets with the same rows, which share areas, periods and more, and one of every kind of row."""
+    home = tmp_path_factory.mktemp("counts")
+    settings = Settings(home=home / "home", base_iri="https://data.example/")
+    publish(SAMPLE / "exempel.xlsx", settings)
+    twin = Path(shutil.copytree(SAMPLE / "package", home / "tvilling"))
+    descriptor = json.loads((twin / "datapackage.json").read_text("utf-8"))
+    (twin / "datapackage.json").write_text(json.dumps(descriptor | {"name": "tvilling"}), "utf-8")
+    publish(twin, settings)
+    (home / "kort.csv").write_text(EVERY_KIND, "utf-8")
+    publish(home / "kort.csv", settings)
+    return settings
+
+
+@pytest.fixture(scope="module")
+def client(settings: Settings) -> Iterator[FlaskClient]:
+    app = create_app(settings)
+    yield app.test_client()
+    app.extensions["vaven"].close()
+
+
+@pytest.fixture(scope="module")
+def void(client: FlaskClient) -> Graph:
+    return Graph().parse(data=client.get("/.well-known/void").text, format="turtle")
+
+
+@pytest.fixture(scope="module")
+def service(client: FlaskClient) -> Graph:
+    return Graph().parse(data=client.get("/sparql", headers={"Accept": "text/turtle"}).text, format="turtle")
+
+
+def asked(client: FlaskClient, query: str) -> list[list[str]]:
+    answer = client.get("/sparql", query_string={"query": query, "format": "csv"})
+    assert answer.status_code == 200, answer.text
+    return [line.split(",") for line in answer.text.splitlines()[1:]]
+
+
+def pattern(graph: str, triples: str) -> str:
+    """Of a named graph, or of their union: a merge of RDF graphs, in which a triple is once. Oxigraph answers from it
+    with a row for each graph that has the triple, hence DISTINCT."""
+    return f"GRAPH <{graph}> {{ {triples} }}" if graph else f"{{ SELECT DISTINCT * {{ {triples} }} }}"
+
+
+def check_counts(found: Graph, node: Node, client: FlaskClient, graph: str) -> None:
+    """Whether a description's counts are those of the endpoint, for a named graph or ("") for the default graph."""
+    everything = pattern(graph, "?s ?p ?o")
+    ((triples, subjects),) = asked(client, f"SELECT (COUNT(*) AS ?n) (COUNT(DISTINCT ?s) AS ?m) {{ {everything} }}")
+    assert int(found.value(node, VOID.triples)) == int(triples)
+    assert int(found.value(node, VOID.distinctSubjects)) == int(subjects)
+    properties = asked(client, f"SELECT ?p (COUNT(*) AS ?n) {{ {everything} }} GROUP BY ?p")
+    assert partition(found, node, VOID.propertyPartition, VOID.property, VOID.triples) == dict(properties)
+    classes = asked(client, f"SELECT ?c (COUNT(*) AS ?n) {{ {pattern(graph, '?s a ?c')} }} GROUP BY ?c")
+    assert partition(found, node, VOID.classPartition, VOID["class"], VOID.entities) == dict(classes)
+    assert int(found.value(node, VOID.properties)) == len(properties)
+    assert int(found.value(node, VOID.classes)) == len(classes)
+
+
+def partition(found: Graph, node: Node, predicate: URIRef, key: URIRef, count: URIRef) -> dict[str, str]:
+    parts = list(found[node:predicate])
+    return {str(found.value(part, key)): str(found.value(part, count)) for part in parts}
+
+
+@pytest.mark.parametrize("slug", SLUGS)
+def test_a_dataset_s_counts_are_those_of_its_graph(
+    client: FlaskClient, settings: Settings, void: Graph, slug: str
+) -> None:
+    graph = settings.iris.dataset(slug)
+    check_counts(void, URIRef(graph), client, graph)
+
+
+def test_vocabulary_and_catalogue_are_counted_too(client: FlaskClient, settings: Settings, void: Graph) -> None:
+    for graph in (settings.iris.ontology.rstrip("#"), settings.iris.catalogue):
+        check_counts(void, URIRef(graph), client, graph)
+
+
+def test_the_whole_is_counted_as_the_union_that_the_endpoint_answers_from(
+    client: FlaskClient, settings: Settings, void: Graph
+) -> None:
+    """The graphs overlap, so that the sum of their triples would be too much."""
+    everything = URIRef(settings.iris.everything)
+    check_counts(void, everything, client, "")
+    subsets = [int(void.value(subset, VOID.triples)) for subset in void[everything : VOID.subset]]
+    assert len(subsets) == len(SLUGS) + 2
+    assert sum(subsets) > int(void.value(everything, VOID.triples))
+
+
+def test_a_release_says_the_same_of_itself_in_the_graph(client: FlaskClient, settings: Settings) -> None:
+    graph = settings.iris.dataset("kort")
+    query = f"CONSTRUCT {{ ?s ?p ?o }} {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
+    answer = client.get("/sparql", query_string={"query": query}, headers={"Accept": "text/turtle"})
+    check_counts(Graph().parse(data=answer.text, format="turtle"), URIRef(graph), client, graph)
+
+
+def test_every_address_of_the_description_answers(client: FlaskClient, settings: Settings, void: Graph) -> None:
+    site = settings.base_iri.rstrip("/")
+    dumps, examples = set(void.objects(None, VOID.dataDump)), set(void.objects(None, VOID.exampleResource))
+    assert len(dumps) >= len(SLUGS)
+    for address in dumps:
+        assert client.get(str(address).removeprefix(site)).status_code == 200
+    for thing in examples | set(void.objects(None, VOID.rootResource)):
+        assert client.get(str(thing).removeprefix(site)).status_code == 303
+    for space in void.objects(None, VOID.uriSpace):
+        assert str(space).startswith(f"{site}/id/")
+    document = URIRef(settings.iris.void)
+    assert void.value(document, FOAF.primaryTopic) == URIRef(settings.iris.everything)
+    assert {t.language for t in void.objects(document, DCTERMS.title)} == {"sv", "en"}
+
+
+@pytest.mark.parametrize("path", ["/.well-known/void", "/ns/dcat-ap-se"])
+@pytest.mark.parametrize(
+    ("accept", "kind", "form"),
+    [
+        ("text/turtle", "text/turtle", "turtle"),
+        ("application/ld+json", "application/ld+json", "json-ld"),
+        ("application/rdf+xml", "application/rdf+xml", "xml"),
+        ("application/n-triples", "application/n-triples", "nt"),
+        ("text/html,*/*;q=0.8", "text/turtle", "turtle"),
+    ],
+)
+def test_the_description_comes_in_every_form(client: FlaskClient, path: str, accept: str, kind: str, form: str) -> None:
+    answer = client.get(path, headers={"Accept": accept})
+    assert (answer.status_code, answer.mimetype) == (200, kind)
+    assert "Accept" in answer.vary
+    assert len(Graph().parse(data=answer.text, format=form)) > 100
+    assert client.get(path, headers={"Accept": "image/png"}).status_code == 406
+    again = client.get(path, headers={"Accept": accept, "If-None-Match": answer.headers["ETag"]})
+    assert again.status_code == 304
+
+
+def test_the_service_description_says_what_the_recommendation_has_words_for(service: Graph, settings: Settings) -> None:
+    node = URIRef(settings.iris.service)
+    assert (node, RDF.type, SD.Service) in service
+    assert service.value(node, SD.endpoint) == URIRef(settings.iris.endpoint)
+    assert set(service[node : SD.supportedLanguage]) == {SD.SPARQL11Query}
+    assert set(service[node : SD.feature]) == {SD.UnionDefaultGraph}
+    assert len(set(service[node : SD.resultFormat])) == 8
+    dataset = service.value(node, SD.defaultDataset)
+    assert (dataset, RDF.type, SD.Dataset) in service
+    assert (service.value(dataset, SD.defaultGraph), RDF.type, SD.Graph) in service
+
+
+def test_federation_is_refused_and_not_claimed(client: FlaskClient, service: Graph) -> None:
+    assert (None, SD.feature, SD.BasicFederatedQuery) not in service
+    query = "SELECT * { SERVICE <https://other.example/sparql> { ?s ?p ?o } }"
+    assert client.get("/sparql", query_string={"query": query}).status_code == 403
+
+
+def test_every_named_graph_is_described_with_its_counts(
+    client: FlaskClient, settings: Settings, service: Graph
+) -> None:
+    dataset = service.value(URIRef(settings.iris.service), SD.defaultDataset)
+    check_counts(service, service.value(dataset, SD.defaultGraph), client, "")
+    named = {str(service.value(n, SD.name)): service.value(n, SD.graph) for n in service[dataset : SD.namedGraph]}
+    assert set(named) == {name for (name,) in asked(client, "SELECT DISTINCT ?g { GRAPH ?g { ?s ?p ?o } }")}
+    for name, node in named.items():
+        check_counts(service, node, client, name)
+
+
+def test_the_service_is_the_catalogue_s_data_service(client: FlaskClient, settings: Settings, service: Graph) -> None:
+    feed = Graph().parse(data=client.get("/catalog.ttl").text, format="turtle")
+    node = URIRef(settings.iris.service)
+    for predicate in (DCAT.endpointURL, DCAT.servesDataset, DCTERMS.title, DCTERMS.description):
+        assert set(service[node:predicate]) == set(feed[node:predicate])
+    described = feed.value(node, DCAT.endpointDescription)
+    assert client.get(str(described).removeprefix(settings.base_iri.rstrip("/"))).status_code == 200
+
+
+def test_before_anything_is_published_both_descriptions_stand(tmp_path: Path) -> None:
+    app = create_app(Settings(home=tmp_path / "home", base_iri="https://data.example/"))
+    client = app.test_client()
+    for path in ("/.well-known/void", "/sparql"):
+        answer = client.get(path, headers={"Accept": "text/turtle"})
+        assert answer.status_code == 200
+        found = Graph().parse(data=answer.text, format="turtle")
+        assert Literal(0) in set(found.objects(None, VOID.triples))
+    app.extensions["vaven"].close()
