@@ -17,4 +17,5 @@ last, which limits were missed; the exit code is 1 where one was.
 # name on the command line: module. The order is that of a run of all.
 AREAS: dict[str, str] = {
     "validate": "benchmarks.validate",
+    "integrity": "benchmarks.integrity",
 }

@@ -13,6 +13,7 @@ from vaven.catalogue import figures, i18n, structured
 from vaven.catalogue.chart import COLOURS, WIDE
 from vaven.catalogue.tables import table_response
 from vaven.publisher.collection import AreaEntry, Collection, Dataset, ReleaseEntry
+from vaven.publisher.integrity import CODES as INTEGRITY
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
 from vaven.schemas.standard import standard
 from vaven.schemas.thresholds import USED_BY
@@ -112,8 +113,12 @@ def blueprint(collection: Collection) -> Blueprint:
     @pages.get("/help")
     def help_index() -> str:
         words = messages(g.lang)
-        rules = sorted({*RULES, *SCHEMA_RULES, *READING_RULES}, key=lambda code: words(f"rule.{code}.title").casefold())
-        return render_template("help.html", codes=rules, schemas=standard().schemas, words=words)
+
+        def by_title(codes: Iterable[str]) -> list[str]:
+            return sorted(codes, key=lambda code: words(f"rule.{code}.title").casefold())
+
+        listed = by_title({*RULES, *SCHEMA_RULES, *READING_RULES}), by_title(INTEGRITY)
+        return render_template("help.html", codes=listed, schemas=standard().schemas, words=words)
 
     @pages.get("/help/<code>")
     def help_page(code: str) -> str:

@@ -1,6 +1,6 @@
 """From a partner's file to a visible release: the one place that knows the order of the steps.
 
-received → validated → released → in-graph → in-ckan. Each step may be done again without harm, and is
+received → validated → integrity → released → in-graph → in-ckan. Each step may be done again without harm, and is
 noted in the records. Readers see a release whole or not at all: what they see is switched at one point
 (with the embedded store by its snapshot's pointer, else by the record's `visible_at`).
 """
@@ -9,17 +9,23 @@ import fcntl
 import hashlib
 import shutil
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any
+
+from rdflib import Graph
 
 from vaven.publisher.census import census
 from vaven.publisher.ckan.run import push_release
 from vaven.publisher.collection import visible_versions
+from vaven.publisher.constraints import Violation
 from vaven.publisher.describe import describe
-from vaven.publisher.emit import emit
+from vaven.publisher.emit import Emission, emit
+from vaven.publisher.integrity import integrity, unwritable
 from vaven.publisher.lineage import lineages
 from vaven.publisher.listing import catalogue
 from vaven.publisher.provenance import Making
@@ -38,6 +44,7 @@ from vaven.publisher.settings import Settings
 from vaven.publisher.statistics import statistics_kept
 from vaven.publisher.storage import Storage
 from vaven.publisher.store import GraphStore, open_store
+from vaven.publisher.tracing import traced
 from vaven.schemas.check import check
 from vaven.schemas.choices import AS_FOUND, Choices
 from vaven.schemas.finding import Report
@@ -59,8 +66,18 @@ class Published:
     ckan: str
 
 
+@dataclass(frozen=True)
+class _Whole:
+    """A release before it is stored: its files, what was emitted, what it says of itself, and counted."""
+
+    release: Release
+    emission: Emission
+    metadata: Graph
+    statistics: Mapping[str, Any]
+
+
 class Refused(NotPublishable):
-    """The submission was checked and has errors, or could not be checked; `report` says which."""
+    """The submission was checked and has errors, or its release breaks a rule (integrity.py); `report` says which."""
 
     def __init__(self, report: Report) -> None:
         super().__init__("The submission is not published.", remedy="Mend what the report lists and send it again.")
@@ -120,8 +137,12 @@ def _publish(
             records.note_step(record, "validated", report.verdict.value)
         if record.manifest is None:
             progress("released")
-            record = _store_release(settings, records, record, made, report, note, began_at)
-            records.note_step(record, "released")
+            whole = _complete(settings, records, record, made, report, note, began_at)
+            progress("integrity")
+            if found := _breaches(settings, records, record, whole):
+                original = kept if source.is_dir() else kept / source.name
+                raise Refused(traced(report, found, original, dataset, choices, whole.release, settings.iris))
+            record = _store_release(settings, records, record, whole)
         progress("in-graph")
         _load(settings, records, store, record)
         progress("visible")
@@ -144,7 +165,7 @@ def catch_up(records: Records, store: GraphStore) -> None:
             records.show(record)
 
 
-def _store_release(
+def _complete(
     settings: Settings,
     records: Records,
     record: ReleaseRecord,
@@ -152,12 +173,13 @@ def _store_release(
     report: Report,
     note: str,
     began_at: datetime,
-) -> ReleaseRecord:
-    """Complete the folder, put it where releases are kept, and note that it is whole."""
+) -> _Whole:
+    """The release with all of its files but its descriptions."""
     stamped = stamp(made, record.version, record.reserved_at, note)
     write_receipt(stamped, report)
     write_workbook(stamped)
-    counted = census(stamped, emit(stamped, settings.iris), settings.iris)
+    emitted = emit(stamped, settings.iris)
+    counted = census(stamped, emitted, settings.iris)
     files = [
         file_entry(path)
         for path in sorted(stamped.folder.iterdir())
@@ -167,10 +189,28 @@ def _store_release(
     metadata = describe(
         stamped, settings.iris, files, making, measure(stamped), counted, first_issued_at=first.reserved_at
     )
-    (stamped.folder / "metadata.ttl").write_text(metadata.serialize(format="turtle"), "utf-8")
-    manifest = write_datapackage(stamped) | {"statistics": statistics_kept(counted, metadata)}
-    storage(settings).put(stamped.folder, stamped.dataset, stamped.version)
-    return records.finish(record, manifest)
+    return _Whole(stamped, emitted, metadata, statistics_kept(counted, metadata))
+
+
+def _breaches(settings: Settings, records: Records, record: ReleaseRecord, whole: _Whole) -> list[Violation]:
+    """Write `metadata.ttl`, and say what of the release breaks a rule; the records say it in short."""
+    found = list(unwritable(whole.metadata))
+    if not found:
+        (whole.release.folder / "metadata.ttl").write_text(whole.metadata.serialize(format="turtle"), "utf-8")
+        found = integrity(whole.release, settings.iris, whole.emission, whole.metadata)
+    counts = Counter(violation.constraint for violation in found)
+    records.note_step(record, "integrity", ", ".join(f"{name} {count}" for name, count in counts.items()) or "holds")
+    return found
+
+
+def _store_release(settings: Settings, records: Records, record: ReleaseRecord, whole: _Whole) -> ReleaseRecord:
+    """Put the folder where releases are kept, and note that it is whole."""
+    made = whole.release
+    manifest = write_datapackage(made) | {"statistics": whole.statistics}
+    storage(settings).put(made.folder, made.dataset, made.version)
+    finished = records.finish(record, manifest)
+    records.note_step(finished, "released")
+    return finished
 
 
 def _load(settings: Settings, records: Records, store: GraphStore, record: ReleaseRecord) -> None:

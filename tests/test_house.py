@@ -19,6 +19,7 @@ from packaging.requirements import Requirement
 
 from tests.conftest import ROOT, SAMPLE, environment, vaven
 from vaven.catalogue.cli import build_parser
+from vaven.publisher.integrity import CODES as INTEGRITY
 from vaven.schemas.check import RULE_MODULES
 from vaven.schemas.described import OTHER, SENTENCES, code_of
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
@@ -104,7 +105,7 @@ def _fields(text: str) -> set[str]:
 
 def test_every_rule_has_its_sentences_and_every_sentence_its_rule() -> None:
     assert RULE_MODULES
-    codes = {*RULES, *SCHEMA_RULES, *READING_RULES}
+    codes = {*RULES, *SCHEMA_RULES, *READING_RULES, *INTEGRITY}
     told = {key.split(".")[1] for key in messages("sv").texts if key.startswith("rule.")}
     reading = {code for code in told if code.startswith(("assumed-", "not-readable-", "sheet-"))}
     described = {code_of(kind) for kind in (*SENTENCES, OTHER)}

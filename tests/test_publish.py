@@ -22,7 +22,7 @@ from vaven.publisher.store import EmbeddedStore
 from vaven.vocab.errors import NotReadable
 
 SLUG = "exempel-tre-kommuner"
-STEPS = ("received", "validated", "content", "released", "in-graph", "visible", "in-ckan", "done")
+STEPS = ("received", "validated", "content", "released", "integrity", "in-graph", "visible", "in-ckan", "done")
 GRAPH_STEPS = ("load", "checkpoint", "switch", "clean")
 COUNT = """SELECT (COUNT(*) AS ?n) (SUM(?v) AS ?sum)
 { ?o <http://purl.org/linked-data/sdmx/2009/measure#obsValue> ?v FILTER (isNumeric(?v)) }"""
@@ -182,7 +182,7 @@ def test_a_publish_killed_at_any_step_shows_nothing_half_and_ends_the_same(
 
 
 def test_a_publish_killed_before_the_very_first_release_shows_nothing(settings: Settings, package: Path) -> None:
-    for step in (*STEPS[:5], *GRAPH_STEPS[:3]):
+    for step in (*STEPS[:6], *GRAPH_STEPS[:3]):
         killed_publish(settings, package, step)
         collection = Collection(settings)
         assert collection.datasets() == ()
@@ -264,8 +264,8 @@ def test_every_step_is_in_the_records_in_its_order(settings: Settings) -> None:
     records = Records(settings.database)
     steps = records.steps(SLUG, 1)
     records.close()
-    assert [s.step for s in steps] == ["received", "validated", "released", "in-graph", "in-ckan"]
-    assert (steps[1].result, steps[-1].result) == ("valid", "not configured")
+    assert [s.step for s in steps] == ["received", "validated", "integrity", "released", "in-graph", "in-ckan"]
+    assert [steps[i].result for i in (1, 2, -1)] == ["valid", "holds", "not configured"]
 
 
 def test_the_receipt_names_the_file_that_came_in(settings: Settings) -> None:

@@ -1,6 +1,6 @@
-"""SHACL shapes: the Swedish profile of DCAT-AP, ours since DIGG publishes none (docs/metadata.md).
+"""SHACL shapes: the Swedish profile of DCAT-AP, ours since DIGG publishes none (docs/metadata.md), and a release's own.
 
-The Turtle file is the source of truth and is served as it is; its IRIs are relative to the base IRI.
+The Turtle files are the source of truth and are served as they are; their IRIs are relative to the base IRI.
 """
 
 from importlib.resources import files
@@ -22,3 +22,10 @@ def swedish_profile(iris: Iris = LOCAL) -> Graph:
 def swedish_profile_text() -> str:
     """The Turtle of the Swedish profile, with relative IRIs."""
     return (files(__package__) / "dcat-ap-se.ttl").read_text("utf-8")
+
+
+def release_shapes(iris: Iris = LOCAL) -> Graph:
+    """What a release must say of its cube, periods, investments and targets, as a shapes graph."""
+    return Graph().parse(
+        data=(files(__package__) / "release.ttl").read_text("utf-8"), format="turtle", publicID=iris.base
+    )

@@ -1,0 +1,150 @@
+"""Integrity of a release: columns against a bare scan and against SPARQL, and all of it against the emission."""
+
+import argparse
+import gzip
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import duckdb
+from pyoxigraph import RdfFormat, Store
+from rdflib import Graph
+
+from benchmarks.measure import Measured
+from benchmarks.observations import write_observations
+from vaven.publisher.constraints import ABOUT_OBSERVATIONS, normalise, violations
+from vaven.publisher.cube_columns import Columns, column_violations, structures
+from vaven.publisher.describe import describe
+from vaven.publisher.emit import Emission, emit
+from vaven.publisher.emitted import KEY, line_violations
+from vaven.publisher.integrity import component_columns, integrity, unwritable
+from vaven.publisher.provenance import Making
+from vaven.publisher.quality import measure
+from vaven.publisher.release import Release, release, stamp
+from vaven.schemas.check import check
+from vaven.schemas.read import read
+from vaven.vocab.concepts import vocabulary
+from vaven.vocab.iris import Iris
+
+IRIS = Iris("https://data.example/")
+MILLION, SHORT = 1_000_000, 1_000
+# The limits that we set ourselves: publishing has a third of the bulk load's time for everything else.
+OF_EMISSION, TIMES_LINEAR = 0.25, 1.2
+# Every cell of the key and of the value is read, and nothing is kept.
+BARE = "SELECT bit_xor(hash(neighbourhood, kpi, period, sex, age_group, value)) FROM read_parquet(?)"
+
+
+@dataclass(frozen=True)
+class _Finished:
+    made: Release
+    emitted: Emission
+    metadata: Graph
+    emission_seconds: float
+
+
+def run(arguments: Sequence[str]) -> Iterator[Measured]:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks integrity", description=__doc__)
+    parser.add_argument("--rows", type=int, nargs="+", default=[100_000, MILLION], help="lengths of the release")
+    parser.add_argument("--short", type=int, nargs="+", default=[SHORT // 4, SHORT // 2], help="lengths for SPARQL")
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each check, of which the fastest counts")
+    given = parser.parse_args(arguments)
+    with tempfile.TemporaryDirectory(prefix="vaven-bench-") as folder:
+        for rows in sorted(given.short):
+            yield from _by_sparql(_finish(Path(folder), rows), rows, given.repeat)
+        shortest = 0.0
+        for rows in sorted(given.rows):
+            finished = _finish(Path(folder), rows)
+            seconds = _columns_seconds(finished, given.repeat)
+            yield from _against_a_scan(finished, rows, seconds, given.repeat)
+            if shortest:
+                linear = seconds / shortest / (rows / min(given.rows))
+                yield Measured(f"{rows:,} rows: columns, of what the shortest predicts", linear, "x", TIMES_LINEAR)
+            shortest = shortest or seconds
+            yield _all_of_it(finished, rows, given.repeat)
+
+
+def _finish(folder: Path, rows: int) -> _Finished:
+    """A release of generated observations as it is when publishing judges it."""
+    target, at = folder / f"{rows}", datetime.now(UTC).replace(tzinfo=None)
+    target.mkdir()
+    source = folder / f"{rows}.csv"
+    write_observations(source, rows)
+    with read(source) as tables:
+        report = check(tables)
+        made = stamp(release(tables, target, default_licence="cc0"), 1, at, "")
+    source.unlink()
+    started = time.perf_counter()
+    emitted = emit(made, IRIS)
+    seconds = time.perf_counter() - started
+    metadata = describe(made, IRIS, [], Making(report, at, at), measure(made), first_issued_at=at)
+    (target / "metadata.ttl").write_text(metadata.serialize(format="turtle"), "utf-8")
+    return _Finished(made, emitted, metadata, seconds)
+
+
+def _small_graph(finished: _Finished) -> Store:
+    graph = Store()
+    graph.load(vocabulary(IRIS).serialize(format="nt", encoding="utf-8"), RdfFormat.N_TRIPLES)
+    graph.load(path=str(finished.made.folder / "metadata.ttl"), format=RdfFormat.TURTLE)
+    normalise(graph)
+    return graph
+
+
+def _columns_seconds(finished: _Finished, repeat: int) -> float:
+    """Every constraint about observations, and the count of lines; structure and code lists are known."""
+    structure = structures(_small_graph(finished))[IRIS.dataset(finished.made.dataset)]
+
+    def judge() -> None:
+        with duckdb.connect() as work:
+            relation = f"read_parquet('{finished.made.table('observations')}')"
+            columns = Columns(work, relation, component_columns(finished.made, IRIS), KEY)
+            assert not list(column_violations(structure, columns))
+            assert not list(line_violations(finished.emitted, columns))
+
+    return _fastest(judge, repeat)
+
+
+def _against_a_scan(finished: _Finished, rows: int, seconds: float, repeat: int) -> Iterator[Measured]:
+    path = str(finished.made.table("observations"))
+    with duckdb.connect() as work:
+        bare = _fastest(lambda: work.execute(BARE, [path]).fetchall(), repeat)
+    note = f"{seconds:.3f} s against {bare:.3f} s"
+    yield Measured(f"{rows:,} rows: columns, times a bare scan of the key", seconds / bare, "x", note=note)
+
+
+def _all_of_it(finished: _Finished, rows: int, repeat: int) -> Measured:
+    """As publish does it: IRIs, constraints, SKOS, columns, lines, sample and SHACL."""
+
+    def everything() -> None:
+        assert not list(unwritable(finished.metadata))
+        assert not integrity(finished.made, IRIS, finished.emitted, finished.metadata)
+
+    seconds = _fastest(everything, repeat)
+    share = seconds / finished.emission_seconds
+    limit = OF_EMISSION if rows >= MILLION else None
+    note = f"{seconds:.2f} s against {finished.emission_seconds:.2f} s, {len(finished.made.places):,} areas"
+    return Measured(f"{rows:,} rows: all of integrity, of the emission's time", share, "x", limit, note=note)
+
+
+def _by_sparql(finished: _Finished, rows: int, repeat: int) -> Iterator[Measured]:
+    """The constraints about observations as the Recommendation has them, on the triples themselves."""
+    graph = _small_graph(finished)
+    with gzip.open(finished.emitted.path, "rb") as lines:
+        graph.load(lines.read(), RdfFormat.N_TRIPLES)
+    normalise(graph)
+    columns = _columns_seconds(finished, repeat)
+    for name, constraints in (("IC-12", ["ic-12"]), ("all", sorted(ABOUT_OBSERVATIONS))):
+        sparql = _fastest(lambda asked=constraints: list(violations(graph, asked)), repeat)
+        note = f"SPARQL {sparql:.2f} s, columns {columns:.3f} s for all"
+        yield Measured(f"{rows:,} rows: SPARQL, {name}, times the columns", sparql / columns, "x", note=note)
+
+
+def _fastest(work: Callable[[], object], repeat: int) -> float:
+    seconds = []
+    for _ in range(repeat):
+        started = time.perf_counter()
+        work()
+        seconds.append(time.perf_counter() - started)
+    return min(seconds)
