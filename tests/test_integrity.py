@@ -14,6 +14,7 @@ from rdflib import DCTERMS, QB, RDF, RDFS, SKOS, XSD, Graph, Literal, URIRef
 
 from tests.conftest import SAMPLE
 from vaven.publisher import integrity as integrity_module
+from vaven.publisher.census import census
 from vaven.publisher.constraints import Violation
 from vaven.publisher.describe import describe
 from vaven.publisher.emit import Emission, emit
@@ -58,7 +59,8 @@ class Finished:
 
 def finish(made: Release, report: Report) -> Finished:
     emitted = emit(made, IRIS)
-    metadata = describe(made, IRIS, [], Making(report, NOW, NOW), measure(made), first_issued_at=NOW)
+    counted = census(made, emitted, IRIS)
+    metadata = describe(made, IRIS, [], Making(report, NOW, NOW), measure(made), counted, first_issued_at=NOW)
     return Finished(made, emitted, metadata, report)
 
 
