@@ -86,6 +86,11 @@ $(VENDOR)/installed: package.json package-lock.json
 # What tests need of Debian: a browser, a font for it to write with, and what Playwright's driver is linked to.
 DEBIAN_PACKAGES := chromium fonts-dejavu-core libatomic1 redis-server libreoffice-calc-nogui python3-uno \
 	postgresql libmagic1 default-jdk-headless maven
+# What the recipes of docs/sparql.md are written in; what R recommends is ten times as large as itself.
+LEAN_PACKAGES := curl openssl r-base-core r-cran-httr2 r-cran-jsonlite
+EVERY_PACKAGE := $(DEBIAN_PACKAGES) $(LEAN_PACKAGES)
 system-packages:
-	@dpkg-query -W -f='$${Status}\n' $(DEBIAN_PACKAGES) 2>/dev/null | grep -c 'ok installed' | grep -qx $(words $(DEBIAN_PACKAGES)) || \
-		{ $(SUDO) apt-get update -qq && DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq $(DEBIAN_PACKAGES) >/dev/null; }
+	@dpkg-query -W -f='$${Status}\n' $(EVERY_PACKAGE) 2>/dev/null | grep -c 'ok installed' | grep -qx $(words $(EVERY_PACKAGE)) || \
+		{ $(SUDO) apt-get update -qq && \
+		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq $(DEBIAN_PACKAGES) >/dev/null && \
+		DEBIAN_FRONTEND=noninteractive $(SUDO) apt-get install -y -qq --no-install-recommends $(LEAN_PACKAGES) >/dev/null; }

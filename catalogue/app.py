@@ -42,6 +42,7 @@ def create_app(settings: Settings) -> Flask:
         api,
         completions,
         croissant,
+        documentation,
         downloads,
         feed,
         identifiers,
@@ -101,6 +102,7 @@ def create_app(settings: Settings) -> Flask:
             engine, settings.iris, examples(), lambda: service.describe_service(settings.iris, overviews.now())
         )
     )
+    app.register_blueprint(documentation.blueprint(settings.iris))
     app.wsgi_app = Shortcut(app.wsgi_app, engine)  # type: ignore[method-assign]
     app.after_request(_secure)
     app.register_error_handler(HTTPException, _http_error)

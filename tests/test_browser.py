@@ -34,6 +34,9 @@ PAGES = {
     "sparql": "sparql?query=SELECT%20*%20%7B%20%3Fs%20%3Fp%20%3Fo%20%7D%20LIMIT%205",
     "sparql-error": "sparql?query=SELECT%20*%20%7B%20%3Fs%20skos%3Ax%20%3Fo%20%7D",
     "resource": "doc/status/Q",
+    "resource-with-lists": "doc/dataset/exempel-tre-kommuner",
+    "ontology": "ns",
+    "developers": "docs/sparql",
     "missing": "area/deso2018/0000X0000",
 }
 CHART_TEXTS = """[...document.querySelectorAll('.chart svg text')].filter(t => t.getClientRects().length).map(t => [
