@@ -154,6 +154,10 @@ def _validate(given: argparse.Namespace) -> int:
     choices = _choices(given)
     if given.output and len(given.files) > 1:
         raise WrongUse("--output names one file, and there are several to check.", remedy="Check them one by one.")
+    if given.schema and choices.made:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in choices.made)
+        remedy = "Say how the file is written in the descriptor's dialect, or leave them out."
+        raise WrongUse(f"With --schema, {named} would not be followed.", remedy=remedy)
     if given.watch:
         from vaven.catalogue.watch import watch
 
@@ -171,7 +175,7 @@ def _validate_one(given: argparse.Namespace, path: Path, choices: Choices) -> in
         _hand_back(given, path, report)
     else:
         form = "text" if given.format == "xlsx" else given.format
-        _print_report(report, given.lang, form, given.output)
+        _print_report(report, given.lang, form, given.output, path)
     return report.verdict.exit_code
 
 
@@ -212,13 +216,20 @@ def _fix(given: argparse.Namespace) -> int:
     return after.verdict.exit_code
 
 
-def _print_report(report: Report, language: str, form: str = "text", output: Path | None = None) -> None:
+def _print_report(
+    report: Report, language: str, form: str = "text", output: Path | None = None, path: Path | None = None
+) -> None:
     # Each form is loaded when it is wanted: most checks end in plain text.
     if form == "text":
         from vaven.schemas.report import as_text
 
-        # NO_COLOR is a convention of many programs (no-color.org).
-        text = as_text(report, language, colour=not output and sys.stdout.isatty() and not os.environ.get("NO_COLOR"))
+        text = as_text(report, language, colour=not output and _has_colours())
+    elif form == "sarif":
+        from vaven.schemas.sarif import as_sarif
+
+        # Code hosts know a file by its path in the repository, where the command runs.
+        is_below = path is not None and not path.is_absolute() and ".." not in path.parts
+        text = as_sarif(report, language, path=path.as_posix() if path and is_below else "")
     else:
         from vaven.schemas.forms import written_as
 
@@ -227,6 +238,12 @@ def _print_report(report: Report, language: str, form: str = "text", output: Pat
         output.write_text(text, "utf-8")
     else:
         sys.stdout.write(text)
+
+
+def _has_colours() -> bool:
+    """By the conventions of many programs: no-color.org, force-color.org."""
+    asked = os.environ.get
+    return not asked("NO_COLOR") and (sys.stdout.isatty() or bool(asked("FORCE_COLOR")))
 
 
 def _publish(given: argparse.Namespace) -> int:

@@ -2,6 +2,7 @@
 
 import json
 from typing import Any
+from urllib.parse import quote
 
 from vaven.schemas.finding import Finding, Report, Severity
 from vaven.schemas.grid import column_index
@@ -11,8 +12,12 @@ SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sar
 LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "note"}
 
 
-def as_sarif(report: Report, language: str) -> str:
-    """One run with a rule for each code that was found. A sheet is named in the logical location."""
+def as_sarif(report: Report, language: str, *, path: str = "") -> str:
+    """One run with a rule for each code that was found. A sheet is named in the logical location.
+
+    `path` is where the file is in its repository, by which code hosts find it; without one its name stands there.
+    """
+    uri = quote(path or report.source)
     codes = list(dict.fromkeys(f.code for f in report.findings))
     run = {
         "tool": {
@@ -23,12 +28,18 @@ def as_sarif(report: Report, language: str) -> str:
             }
         },
         "language": language,
-        "artifacts": [{"location": {"uri": report.source}, "hashes": {"sha-256": report.sha256}}],
+        "artifacts": [_artifact(report, uri)],
         "invocations": [{"executionSuccessful": bool(report.sha256)}],
-        "results": [_result(f, report, codes.index(f.code), language) for f in report.findings],
+        "results": [_result(f, uri, codes.index(f.code), language) for f in report.findings],
         "properties": {"verdict": report.verdict.value, "counts": dict(report.counts)},
     }
     return json.dumps({"$schema": SCHEMA, "version": "2.1.0", "runs": [run]}, ensure_ascii=False, indent=2) + "\n"
+
+
+def _artifact(report: Report, uri: str) -> dict[str, Any]:
+    """The file by its URI reference (section 3.4.3), and its hash where it could be read."""
+    location = {"location": {"uri": uri}}
+    return location | ({"hashes": {"sha-256": report.sha256}} if report.sha256 else {})
 
 
 def _rule(code: str, language: str) -> dict[str, Any]:
@@ -36,8 +47,8 @@ def _rule(code: str, language: str) -> dict[str, Any]:
     return {"id": code, "shortDescription": {"text": words(f"rule.{code}.title")}}
 
 
-def _result(finding: Finding, report: Report, index: int, language: str) -> dict[str, Any]:
-    place: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": report.source, "index": 0}}}
+def _result(finding: Finding, uri: str, index: int, language: str) -> dict[str, Any]:
+    place: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": uri, "index": 0}}}
     if finding.row:
         region = {"startLine": finding.row}
         if finding.column:

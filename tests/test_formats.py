@@ -1,12 +1,18 @@
 """The report in the forms that programs and partners take it in."""
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft7Validator
 from openpyxl import Workbook, load_workbook
 
 from tests.conftest import SAMPLE, vaven
+from tests.test_cases import FOLDERS
+from vaven.schemas import validate
+from vaven.schemas.sarif import as_sarif
+from vaven.vocab.messages import LANGUAGES
 
 CSV = "Område;Nyckeltal;Period;Värde\n180C6070;trygg-morker;2023;64,5\n0180C6070;tryg-morker;2024;=1+1\n"
 
@@ -78,6 +84,19 @@ def test_sarif_names_rule_line_and_column(tmp_path: Path) -> None:
     assert ("area-leading-zero", 2, 1) in found
     assert ("not-in-list", 3, 2) in found
     assert all(run["tool"]["driver"]["rules"][r["ruleIndex"]]["id"] == r["ruleId"] for r in run["results"])
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_sarif_keeps_the_schema_of_its_standard(tmp_path: Path, language: str) -> None:
+    """The schema is OASIS's (SARIF 2.1.0, 2020), as the crate serde-sarif carries it."""
+    schema = json.loads((Path(__file__).parent / "sarif-schema-2.1.0.json").read_text("utf-8"))
+    judge = Draft7Validator(schema, format_checker=Draft7Validator.FORMAT_CHECKER)
+    (tmp_path / "blad 1 å%.pdf").write_bytes(b"%PDF-1.7")
+    sources = [folder / shlex.split((folder / "cmd").read_text())[2] for folder in FOLDERS]
+    for source in (*sources, tmp_path / "blad 1 å%.pdf"):
+        log = json.loads(as_sarif(validate(source), language))
+        assert list(judge.iter_errors(log)) == [], source
+    assert log["runs"][0]["artifacts"] == [{"location": {"uri": "blad%201%20%C3%A5%25.pdf"}}]
 
 
 def test_an_old_workbook_comes_back_as_a_new_one_with_its_texts(shared: Path, tmp_path: Path) -> None:

@@ -1,13 +1,17 @@
 """The report as HTML and in Frictionless's own form."""
 
 import json
+import os
+import pty
 import re
+import subprocess
 from pathlib import Path
 
 import frictionless
+import openpyxl
 import pytest
 
-from tests.conftest import vaven
+from tests.conftest import VAVEN, vaven
 from vaven.schemas import validate
 from vaven.schemas.finding import Severity
 from vaven.schemas.forms import FORMS, media_type, written_as
@@ -108,6 +112,44 @@ def test_choices_are_given_on_the_command_line(tmp_path: Path) -> None:
         "encoding": "cp1252", "delimiter": "|", "header_row": 2,
         "columns": {"Plats": "neighbourhood"}, "constants": {"kpi": "trygg-morker"},
     }  # fmt: skip
+
+
+def test_every_choice_is_made_on_the_command_line_too(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "Första"
+    other = book.create_sheet("Andra")
+    for row in (
+        ["Område", "KPI", 2022, 2023],
+        ["0180C1010", "trygg-morker", "0,571", 0.58],
+        [None, None, 0.6, 0.61],
+        ["x"],
+    ):
+        other.append(row)
+    book.save(tmp_path / "a.xlsx")
+    options = ("--sheet", "Andra", "--last-row", "3", "--fill-down", "--shares", "--wide", "--decimal", ",")
+    report = json.loads(vaven("validate", tmp_path / "a.xlsx", *options, "--format", "json").stdout)
+    assert report["choices"] == {
+        "sheet": "Andra", "last_row": 3, "fill_down": True, "shares": True, "wide": True, "decimal": ",",
+    }  # fmt: skip
+    assert (report["counts"], report["rows"]) == ({"duplicate-key": 2}, {"observations": 4})
+
+
+def test_a_schema_of_ones_own_and_choices_do_not_go_together(faulty: Path) -> None:
+    done = vaven("validate", faulty, "--schema", "schema.json", "--last-row", "3", "--decimal", ",")
+    assert done.returncode == 2
+    assert "--decimal, --last-row would not be followed" in done.stderr
+
+
+def test_the_terminal_has_colours_where_it_is_one_or_the_user_wants_them(faulty: Path) -> None:
+    painted = "\x1b[1;31mUNDERKÄND\x1b[0m"
+    assert painted not in vaven("validate", faulty).stdout
+    assert painted in vaven("validate", faulty, environment={**os.environ, "FORCE_COLOR": "1"}).stdout
+    both = {**os.environ, "FORCE_COLOR": "1", "NO_COLOR": "1"}
+    assert painted not in vaven("validate", faulty, environment=both).stdout
+    terminal, its_end = pty.openpty()
+    environment = {name: text for name, text in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    subprocess.run([VAVEN, "validate", faulty], stdout=its_end, env=environment, check=False, timeout=60)
+    assert painted in os.read(terminal, 4096).decode("utf-8", "replace")
 
 
 @pytest.mark.parametrize(

@@ -3,12 +3,15 @@
 import io
 import json
 import os
+import re
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
+from dataclasses import fields
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -20,14 +23,17 @@ from flask.testing import FlaskClient
 from openpyxl import load_workbook
 
 from benchmarks.observations import write_observations
-from tests.conftest import ROOT, Serving, Site, environment, free_port
+from tests.conftest import ROOT, Serving, Site, environment, free_port, vaven
 from tests.reading import HEADER, ROW
 from vaven.catalogue.app import create_app
 from vaven.catalogue.validations import KEEP_SECONDS
 from vaven.publisher.settings import Settings
-from vaven.schemas.choices import ENCODINGS
+from vaven.schemas.choices import ENCODINGS, Choices
 from vaven.schemas.forms import FORMS
+from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES, severity_of
 from vaven.schemas.standard import standard
+from vaven.schemas.thresholds import USED_BY
+from vaven.vocab.messages import LANGUAGES, messages
 
 API = "/api/v1/validations"
 FAULTY = f"{HEADER}\n{ROW}\n180C1010,arbetsloshet,2024,T,T,5.5,A,\n"
@@ -88,6 +94,52 @@ def test_the_description_names_what_may_be_chosen() -> None:
     report = DESCRIPTION["paths"]["/validations/{id}/report"]["get"]
     assert report["parameters"][1]["schema"]["enum"] == ["json", "text", "html", "sarif", "frictionless"]
     assert set(report["parameters"][1]["schema"]["enum"]) == set(FORMS)
+
+
+def test_every_choice_is_a_field_of_the_form_and_of_the_api_and_an_option_of_the_command(client: FlaskClient) -> None:
+    names = {field.name for field in fields(Choices)} - {"columns", "constants"}
+    told = send(client, "Region;Slump;Utfall\n0180C1010;x;5,5\n")
+    page = client.get(f"/validate/{told['id']}").get_data(as_text=True)
+    for name in (*names, "column", "set-kpi"):
+        assert f'name="{name}"' in page, name
+    described = set(DESCRIPTION["components"]["schemas"]["Submission"]["properties"])
+    assert described == {*names, "column", "set", "file"}
+    helped = vaven("validate", "--help").stdout
+    for name in (*names, "column", "set"):
+        assert f"--{name.replace('_', '-')}" in helped, name
+
+
+def test_choices_of_the_form_are_followed_and_shown_as_made(client: FlaskClient) -> None:
+    rows = ("0180C1010;trygg-morker;2022;0,571", ";;2023;0,58", "0180C1020;trygg-morker;2022;0,6", "", "not")
+    text = "\n".join(("Område;Nyckeltal;Period;Värde", *rows))
+    told = send(client, text)
+    address = f"/validate/{told['id']}"
+    assert set(told["counts"]) == {"required-missing"}
+    made = {"shares": "true", "fill_down": "true", "last_row": "4", "decimal": ",", "delimiter": ";", "wide": "false"}
+    assert client.post(address, data=made).status_code == 303
+    page = client.get(address).get_data(as_text=True)
+    assert "verdict-valid" in page
+    for name in ("shares", "fill_down"):
+        assert re.search(rf'name="{name}">.*?<option value="true" selected>', page, re.DOTALL), name
+    assert 'name="last_row" type="number" min="1" max="9999999" value="4"' in page
+    assert client.post(address, data={"last_row": "fyra"}).status_code == 400
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_rule_has_a_help_page_with_its_case_and_says_whose_its_limits_are(
+    client: FlaskClient, language: str
+) -> None:
+    for code in {*RULES, *SCHEMA_RULES, *READING_RULES}:
+        answer = client.get(f"/help/{code}?lang={language}")
+        page = unescape(answer.get_data(as_text=True))
+        assert answer.status_code == 200, code
+        assert messages(language)(f"rule.{code}.title") in page
+        if code not in ("duplicate-value", "observations-missing"):
+            assert "<td" in page, code
+            has_cell = bool(json.loads((ROOT / "catalogue" / "examples.json").read_text("utf-8"))[code]["cells"])
+            assert (f'class="cell-{severity_of(code).value}"' in page) >= has_cell, code
+        whose = {"sv": "Vävens förslag, inte lag", "en": "Väven’s proposal and no law"}[language]
+        assert (whose in page) >= (code in USED_BY)
 
 
 @pytest.mark.timeout(600)

@@ -53,6 +53,8 @@ def test_the_action_fails_at_the_faulty_file_and_leaves_sarif(checkout: Path) ->
     assert "::error file=data/god.csv" not in said
     results = [json.loads(path.read_text())["runs"][0]["results"] for path in sorted(sarif.glob("*.sarif"))]
     assert sorted(len(listed) > 0 for listed in results) == [False, True]
+    (found,) = {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for listed in results for r in listed}
+    assert found == "data/%C3%A5r%202024/fel.csv", "by which the code host finds the file"
     assert (checkout.parent / "output").read_text() == f"sarif={sarif}\n"
 
 

@@ -152,8 +152,10 @@ def _duplicates(on: Checking, *, same: bool) -> Iterator[Hit]:
             FROM {on.table.relation} WHERE {on.has_key} AND hash({on.key}) IN (SELECT h FROM {on.repeated})
             WINDOW same_key AS (PARTITION BY {on.key}))
         SELECT _row, first_row FROM keyed WHERE times > 1 AND _row > first_row AND equal = {same} ORDER BY _row"""
+    # In a wide table the value's cell is the row; its area is that of other values too.
+    field = "value" if on.table.wide else on.schema.primary_key[0]
     for row, first in on.rows(query):
-        yield Hit(row, on.schema.primary_key[0], None, {"other": first})
+        yield Hit(row, field, None, {"other": first})
 
 
 def _all_columns(on: Checking) -> str:
