@@ -45,8 +45,10 @@ def _example(folder: Path, code: str) -> dict[str, Any] | None:
         records = list(csv.reader(lines, delimiter=delimiter_of(file, encoding, AS_FOUND)))
     row = faults[0].row or 1
     shown = [n for n in range(1, len(records) + 1) if n == 1 or abs(n - row) <= AROUND]
+    width = max(len(records[n - 1]) for n in shown)
     return {
-        "rows": [[n, [masked(cell) for cell in records[n - 1]]] for n in shown],
+        # Where a cell is missing there is one to mark.
+        "rows": [[n, [masked(cell) for cell in records[n - 1]] + [""] * (width - len(records[n - 1]))] for n in shown],
         "cells": [_place(f) for f in faults if f.row in shown],
         "message": {language: faults[0].message(language) for language in LANGUAGES},
         "severity": faults[0].severity.value,
