@@ -56,6 +56,9 @@ def blueprint(things: Things, iris: Iris) -> Blueprint:
     @pages.after_request
     def open_to_all(answer: Response) -> Response:
         answer.headers.update(CORS | (PREFLIGHT if request.method == "OPTIONS" else {}))
+        if answer.status_code >= 400:
+            # An error is a page or problem details.
+            answer.vary.add("Accept")
         return answer
 
     @pages.after_app_request
@@ -200,7 +203,7 @@ def _refused(name: str) -> Response | None:
 
 
 def _unknown(things: Things, iris: Iris, name: str) -> Response:
-    """404; but a closing slash too much, or the ending of a document, leads to what was meant."""
+    """404, or 410 for what was withdrawn; a closing slash too much, or a document's ending, leads to what was meant."""
     stem, _, ending = name.rpartition(".")
     bare = name.rstrip("/")
     if request.endpoint == "identifiers.thing" and ending in DOCUMENT_FORMATS and stem and things.knows(stem):
@@ -209,6 +212,8 @@ def _unknown(things: Things, iris: Iris, name: str) -> Response:
         place = "id/" if request.endpoint == "identifiers.thing" else "doc/"
         path = (things.iri(bare) or "").removeprefix(f"{iris.base}id/")
         return Response(status=308, headers={"Location": f"/{place}{path}"})
+    if tombstone := things.withdrawn(name):
+        raise tombstone
     if prefers_html(request):
         abort(404)
     near = next((iri for iri in _near(things, name)), None)

@@ -13,7 +13,7 @@ from vaven.catalogue.documents import Observed, observed
 from vaven.catalogue.resource import Ask, Resource, Resources, exists, gather
 from vaven.publisher.answer import QueryEngine
 from vaven.publisher.collection import Collection
-from vaven.vocab.errors import UnknownDataset
+from vaven.vocab.errors import UnknownDataset, Withdrawn
 from vaven.vocab.iris import Iris, segment
 from vaven.vocab.periods import period_from_slug
 
@@ -74,7 +74,7 @@ class Things:
             return None
         if self._collection.visible().get(parts[1]) == int(parts[2]):
             return None
-        return self._kept.get("releases", iri, lambda: self._read(parts[1], int(parts[2]), iri))
+        return self._kept.get(self.state(), f"release:{iri}", lambda: self._read(parts[1], int(parts[2]), iri))
 
     def _read(self, slug: str, version: int, iri: str) -> Resource | None:
         store = Store()
@@ -85,6 +85,20 @@ class Things:
             return None
         found = gather(asking(store), self._iris, iri)
         return found if found and any(True for _ in found.graph.quads_for_subject(NamedNode(iri))) else None
+
+    def withdrawn(self, name: str) -> Withdrawn | None:
+        """The tombstone of what a thing belonged to, where that was taken back."""
+        found = _belongs_to(name)
+        try:
+            if found and found[1] is not None:
+                self._collection.release(found[0], found[1])
+            elif found:
+                self._collection.dataset(found[0])
+        except Withdrawn as tombstone:
+            return tombstone
+        except UnknownDataset:
+            return None
+        return None
 
     def page(self, name: str) -> str:
         """The path of a thing's own page; "" where it has none, as municipalities, without figures of their own."""
@@ -153,3 +167,18 @@ def _counted(kind: str, rest: Sequence[str]) -> Mapping[str, str]:
         except ValueError:
             return {}
     return {COUNTED[kind]: rest[0]} if kind in COUNTED else {}
+
+
+def _belongs_to(name: str) -> tuple[str, int | None] | None:
+    """The dataset, and the version where it is told, that a thing's path names."""
+    kind, *rest = segments(name)
+    if not rest:
+        return None
+    if kind in ("observation", "target", "contact"):
+        return rest[0], None
+    if kind == "investment" or (kind == "area" and rest[0] == "own"):
+        return rest[-1].partition(".")[0], None
+    if kind != "dataset":
+        return None
+    is_version = len(rest) > 1 and rest[1].isdecimal() and len(rest[1]) <= VERSION_DIGITS
+    return rest[0], int(rest[1]) if is_version else None

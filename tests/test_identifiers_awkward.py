@@ -19,6 +19,7 @@ from vaven.catalogue.resource import EACH, LINKS, gather
 from vaven.catalogue.things import asking
 from vaven.publisher.publish import publish
 from vaven.publisher.settings import Settings
+from vaven.publisher.withdraw import withdraw
 from vaven.vocab.iris import NAMESPACES, Iris
 
 BASE = "http://localhost/"
@@ -137,6 +138,40 @@ def test_the_state_of_the_graph_is_in_every_tag(app: Flask, tmp_path: Path) -> N
         after = client.get("/doc/dataset/exempel-tre-kommuner.ttl", headers={"If-None-Match": before.headers["ETag"]})
         assert after.status_code == 200
         assert b'dcat:version "2"' in after.data
+    finally:
+        made.extensions["vaven"].close()
+
+
+def test_what_was_withdrawn_is_410_and_its_tombstone_is_told(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", base_iri=BASE)
+    publish(SAMPLE / "exempel.xlsx", settings)
+    publish(corrected(tmp_path / "corrected"), settings)
+    publish(awkward_package(tmp_path), settings)
+    made = create_app(settings)
+    try:
+        client = made.test_client()
+        old = "/id/dataset/exempel-tre-kommuner/1"
+        assert client.get(f"/doc{old[3:]}.ttl").status_code == 200
+        withdraw(settings, "exempel-tre-kommuner", 1, reason="Fel fil")
+        # The version is still spoken of, and what is said is why it is gone; its files are nothing any more.
+        told = client.get(client.get(old, headers=TURTLE).headers["Location"])
+        assert (told.status_code, "Fel fil" in told.get_data(as_text=True)) == (200, True)
+        assert client.get(old, headers=BROWSER, follow_redirects=True).status_code == 410
+        gone = client.get(f"{old}/observations.csv")
+        assert (gone.status_code, gone.mimetype) == (410, "application/problem+json")
+        assert gone.get_json()["reason"] == "Fel fil"
+        assert "Accept" in gone.headers["Vary"]
+        assert gone.headers["Access-Control-Allow-Origin"] == "*"
+        withdraw(settings, "awkward", reason="Tillbakadragen")
+        for iri in (
+            IRIS.observation("awkward", OWN, "trygg-morker", "2023", "T", "T"),
+            IRIS.area("own", f"awkward.{OWN}"),
+            IRIS.investment("awkward.i"),
+        ):
+            for headers in (TURTLE, BROWSER):
+                assert client.get(uri(iri).removeprefix(BASE), headers=headers).status_code == 410, iri
+        assert client.get("/dataset/awkward/1/observations.nt.zst").status_code == 410
+        assert client.get("/id/observation/never-was/x/y/2023/T/T").status_code == 404
     finally:
         made.extensions["vaven"].close()
 
