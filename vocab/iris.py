@@ -154,8 +154,11 @@ class Iris:
         return self.release_part(slug, version, "constraint")
 
     def measure(self, kpi: str, number: str) -> str:
-        """A quantity in a KPI's unit, `number` as xsd:decimal has it: the same for every observation that has it."""
-        return f"{self.kpi(kpi)}#{number}"
+        """A quantity in a KPI's unit, `number` as xsd:decimal has it: the same for every observation that has it.
+
+        Without a #, since the KPI's own document could not hold all of its quantities.
+        """
+        return self._id("quantity", kpi, number)
 
     def series(self, publisher: str, slug: str) -> str:
         """A dataset series; two publishers may choose the same word, so it carries its publisher's key."""
