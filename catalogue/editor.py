@@ -22,7 +22,7 @@ FIRST = "one-kpi-over-time"
 
 def desk(iris: Iris, examples: Examples) -> dict[str, Any]:
     """For the template: `first`, the query of an empty page, and `desk`, what the scripts read (None without them)."""
-    return {"first": examples[FIRST].query(iris.base), "desk": _told(iris) if has_library() else None}
+    return {"first": examples[FIRST].query(iris.base, g.lang), "desk": _told(iris) if has_library() else None}
 
 
 @cache

@@ -453,6 +453,8 @@ def test_the_page_speaks_english(browser: Browser, whole_way: Site) -> None:
     page.locator(".CodeMirror").click()
     page.keyboard.type("SELECT * { ?o ?p dark")
     expect(page.locator(".CodeMirror-hint").first).to_contain_text("Feels safe outdoors in the area after dark")
+    page.get_by_role("link", name="One neighbourhood over time").click()
+    expect(page.locator(".view tbody")).to_contain_text("Feels safe outdoors in the area after dark")
     page.context.close()
     assert said == []
 

@@ -26,9 +26,10 @@ def test_there_are_examples_enough_and_the_benchmark_asks_the_same() -> None:
     assert asked == set(examples())
 
 
+@pytest.mark.parametrize("language", ["sv", "en"])
 @pytest.mark.parametrize("example", examples().values(), ids=lambda example: example.id)
-def test_example_gives_rows(whole_way: Site, example: Example) -> None:
-    found = rows(whole_way, example.query(whole_way.url))
+def test_example_gives_rows(whole_way: Site, example: Example, language: str) -> None:
+    found = rows(whole_way, example.query(whole_way.url, language))
     assert found, example.text
     # A column that no row fills is a pattern that matches nothing.
     empty = [name for name in found[0] if not any(row[name] for row in found)]

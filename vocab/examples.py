@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
-from vaven.vocab.messages import LANGUAGES
+from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES
 
 
 @dataclass(frozen=True)
@@ -22,8 +22,9 @@ class Example:
     keywords: tuple[str, ...]
     text: str
 
-    def query(self, base: str) -> str:
-        return self.text.replace("{base}", base)
+    def query(self, base: str, language: str = DEFAULT_LANGUAGE) -> str:
+        """The query for a base IRI. Labels are asked for in Swedish, or else in the language given."""
+        return self.text.replace("{base}", base).replace(f'= "{DEFAULT_LANGUAGE}"', f'= "{language}"')
 
 
 Examples = Mapping[str, Example]

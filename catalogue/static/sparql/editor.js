@@ -5,7 +5,7 @@ import { languages } from "./code.js";
 import { addPrefix, allTerms, completer, declareWhileTyping, labels } from "./completion.js";
 import { describeIn } from "./describe.js";
 import { drawMap } from "./map.js";
-import { copy, el, library, number, permalink, shorten, t, words } from "./page.js";
+import { copy, el, language, library, number, permalink, shorten, t, words } from "./page.js";
 import { drawProblem } from "./problems.js";
 import { chartOf, mapOf } from "./shape.js";
 import { markSyntax } from "./syntax.js";
@@ -105,7 +105,8 @@ function declareAll() {
 async function listExamples() {
   const place = document.querySelector("[data-examples]");
   const { examples } = await allTerms();
-  const given = examples?.length ? examples.map((each) => ({ title: words(each.titles), query: each.query }))
+  const inLanguage = (query) => query.replaceAll('= "sv"', `= "${language}"`);
+  const given = examples?.length ? examples.map((each) => ({ title: words(each.titles), query: inLanguage(each.query) }))
     : [...place.querySelectorAll("a")].map((link) => ({ title: link.textContent, query: new URL(link.href).searchParams.get("query") }));
   const filter = el("input", { type: "search", id: "example-filter" });
   const draw = () => {
