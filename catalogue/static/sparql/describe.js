@@ -11,7 +11,7 @@ export function describeIn(details, place, { run, insert }) {
     place.replaceChildren(el("p", { className: "meta", role: "status" }, t("describe.loading")));
     await allTerms();
     const classes = await fetchClasses();
-    if (!classes) { place.replaceChildren(el("p", { className: "notice" }, t("describe.failed"))); return; }
+    if (!classes?.length) { place.replaceChildren(el("p", { className: "notice" }, t("describe.failed"))); return; }
     addNames(classes);
     place.replaceChildren(
       el("p", { className: "meta" }, t("describe.help")),

@@ -203,7 +203,7 @@ function facts() {
   const told = [
     kind === "table" && t(isCut ? "result.cut" : "result.rows", { count: rows.length }),
     t("result.seconds", { seconds: number(seconds, seconds < 1 ? 3 : 1) }),
-    bytes > 0 && t("result.size", { size: number(bytes / 1000, bytes < 100_000 ? 1 : 0) }),
+    bytes > 100 && t("result.size", { size: number(bytes / 1000, bytes < 100_000 ? 1 : 0) }),
     isCached && t("result.cached"),
   ];
   return el("p", { className: "result-facts", role: "status" }, ...told.filter(Boolean).map((each) => el("span", {}, each)));

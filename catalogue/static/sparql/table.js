@@ -4,6 +4,7 @@ import { el, number, shorten, t, base } from "./page.js";
 const STEP = 200;
 const SHOWN_CHARS = 300;
 const SHORT = 34;
+const BRIEF = 12;
 const collator = new Intl.Collator(["sv", "en"], { numeric: true });
 
 export function drawTable(place, answer, labels) {
@@ -69,5 +70,5 @@ function cell(term, labels) {
     return el("td", { className: "num", title: term.value }, text);
   }
   const text = term.value.length > SHOWN_CHARS ? `${term.value.slice(0, SHOWN_CHARS)} …` : term.value;
-  return el("td", { lang: term.language || "", title: term.datatype ?? "" }, text);
+  return el("td", { className: text.length < BRIEF ? "short" : "", lang: term.language || "", title: term.datatype ?? "" }, text);
 }
