@@ -96,7 +96,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(ontology.blueprint(settings.iris))
     overviews = Overviews(site, parts.collection, settings.iris)
     app.register_blueprint(wellknown.blueprint(overviews, settings.iris))
-    app.register_blueprint(completions.blueprint(site, parts.collection, settings.iris))
+    app.register_blueprint(completions.blueprint(site, parts.collection, overviews, settings.iris))
     app.register_blueprint(
         sparql.blueprint(
             engine, settings.iris, examples(), lambda: service.describe_service(settings.iris, overviews.now())

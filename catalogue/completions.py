@@ -13,6 +13,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
+from vaven.catalogue.overview import Overviews
 from vaven.catalogue.problem import problem
 from vaven.publisher.answer import QueryEngine
 from vaven.publisher.collection import Collection
@@ -26,10 +27,10 @@ KEPT_SECONDS = 300
 Row = Mapping[str, Mapping[str, str]]
 
 
-def blueprint(engine: QueryEngine, collection: Collection, iris: Iris) -> Blueprint:
+def blueprint(engine: QueryEngine, collection: Collection, overviews: Overviews, iris: Iris) -> Blueprint:
     pages = Blueprint("completions", __name__)
     terms = Kept(engine, lambda: _terms(engine, iris))
-    classes = Kept(engine, lambda: {"classes": list(_classes(engine, iris))})
+    classes = Kept(engine, lambda: {"classes": list(_classes(engine, overviews, iris))})
 
     @pages.get("/sparql/completions.json")
     def completions() -> Response:
@@ -98,14 +99,13 @@ def _terms(engine: QueryEngine, iris: Iris) -> dict[str, Any]:
     return {"prefixes": iris.prefixes, "terms": terms, "examples": examples}
 
 
-def _classes(engine: QueryEngine, iris: Iris) -> Iterator[dict[str, Any]]:
-    """Every class with how many things have it, and the properties of its things, most common first."""
-    for row in _ask(engine, iris, "classes"):
-        if row["class"]["type"] == "uri":
-            name = row["class"]["value"]
-            having = _ask(engine, iris, "properties-of-class", {"class": name})
-            properties = [found["property"]["value"] for found in having]
-            yield {"iri": name, "things": int(row["things"]["value"]), "properties": properties}
+def _classes(engine: QueryEngine, overviews: Overviews, iris: Iris) -> Iterator[dict[str, Any]]:
+    """Every class with how many things have it, as VoID tells, and the properties of its things; the largest first."""
+    classes = overviews.now().whole.classes
+    for name in sorted(classes, key=lambda name: (-classes[name], name)):
+        having = _ask(engine, iris, "properties-of-class", {"class": name})
+        properties = [found["property"]["value"] for found in having]
+        yield {"iri": name, "things": classes[name], "properties": properties}
 
 
 def _ask(engine: QueryEngine, iris: Iris, name: str, given: Mapping[str, str] | None = None) -> list[Row]:
