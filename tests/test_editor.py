@@ -196,6 +196,8 @@ def test_bars_by_area_are_drawn_and_the_columns_can_be_chosen(page: Page, whole_
     page.get_by_label("Värde").select_option("after")
     assert str(page.locator("canvas").get_attribute("aria-label")).startswith("Diagram av after mot name")
     assert inked(page) > 0.05
+    page.get_by_label("Värde").select_option("varje talkolumn")
+    assert "3 serier" in str(page.locator("canvas").get_attribute("aria-label"))
     assert "view=chart" in page.url
     looked_at(page, "editor-bars", width)
 

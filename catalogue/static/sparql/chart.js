@@ -1,6 +1,6 @@
 // An answer as lines over time or bars, drawn by Chart.js; the table of the same answer stands beside it.
 import { el, library, number, t } from "./page.js";
-import { chartData, chartOf } from "./shape.js";
+import { chartData, chartOf, seriesOf } from "./shape.js";
 
 const DASHES = [[], [6, 4], [2, 3]];
 const BAR_HEIGHT = 26;
@@ -25,7 +25,7 @@ export async function drawChart(place, answer) {
     note.textContent = data.isCut ? t("chart.cut", { shown: data.series.length, count: data.of })
       : data.isShort ? t("chart.short", { shown: data.labels.length, count: data.bars }) : "";
   };
-  place.append(controls(chosen, draw), box, note, el("p", {}, el("button", { type: "button", className: "quiet", onclick: () => save(canvas) }, t("chart.save"))));
+  place.append(controls(answer, chosen, draw), box, note, el("p", {}, el("button", { type: "button", className: "quiet", onclick: () => save(canvas) }, t("chart.save"))));
   draw();
   return () => drawn?.destroy();
 }
@@ -42,18 +42,21 @@ function legendHeight(data, width) {
   return 60 + lines * 23;
 }
 
-function controls(chosen, draw) {
-  const told = chosen.series;
+function controls(answer, chosen, draw) {
+  let series = null;
+  // Unless somebody says otherwise there are as many series as the axis needs.
+  const again = () => { chosen.series = series ?? seriesOf(answer, chosen.columns, chosen.x); draw(); };
   const of = (...kinds) => chosen.columns.filter((column) => kinds.includes(column.kind));
   const name = (column) => [String(column.index), column.name];
   const by = (index) => chosen.columns[Number(index)];
+  const all = { name: of("number").map((column) => column.name).join(", "), all: of("number") };
   return el("div", { className: "view-line" },
     select("chart.type", [["line", t("chart.line")], ["bar", t("chart.bar")]], chosen.type, (value) => { chosen.type = value; draw(); }),
-    select("chart.x", of("time", "text", "iri", "place").map(name), String(chosen.x.index), (value) => { chosen.x = by(value); draw(); }),
-    select("chart.y", of("number").map(name), String(chosen.y.index), (value) => { chosen.y = by(value); draw(); }),
+    select("chart.x", of("time", "text", "iri", "place").map(name), String(chosen.x.index), (value) => { chosen.x = by(value); again(); }),
+    select("chart.y", [...of("number").map(name), ...(all.all.length > 1 ? [["all", t("chart.each")]] : [])], String(chosen.y.index),
+      (value) => { chosen.y = value === "all" ? all : by(value); draw(); }),
     select("chart.series", [["", t("chart.all")], ...of("text", "time", "iri", "place").map(name)],
-      told.length === 1 ? String(told[0].index) : "",
-      (value) => { chosen.series = value === "" ? told : [by(value)]; draw(); }));
+      "", (value) => { series = value === "" ? null : [by(value)]; again(); }));
 }
 
 function select(key, options, value, change) {

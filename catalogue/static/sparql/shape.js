@@ -41,7 +41,7 @@ export function chartOf(answer) {
   if (!numbers.length || !(time || others.length)) return null;
   const x = time ?? widest(others);
   const y = numbers.find((column) => LIKELY.test(column.name)) ?? numbers.at(-1);
-  return { type: time ? "line" : "bar", columns, x, y, series: seriesFor(answer, x, others.filter((column) => column !== x)) };
+  return { type: time ? "line" : "bar", columns, x, y, series: seriesOf(answer, columns, x) };
 }
 
 const LIKELY = /value|mean|change|gap|difference|progress|count|total|amount/i;
@@ -50,29 +50,38 @@ const keyOf = (row, columns) => columns.map((column) => row[column.index].value)
 const kinds = (answer, columns) => new Set(answer.rows.map((row) => keyOf(row, columns))).size;
 const isKey = (answer, columns) => kinds(answer, columns) === answer.rows.length;
 
-/** The fewest name columns that, with x, tell the rows apart: each of their combinations is a series. */
-function seriesFor(answer, x, names) {
+/** The fewest columns of names and times that, with x, tell the rows apart: each of their combinations is a series. */
+export function seriesOf(answer, columns, x) {
   const taken = [];
-  for (const column of [...names].sort((a, b) => b.distinct - a.distinct)) {
+  const names = columns.filter((column) => ["text", "time"].includes(column.kind) && column !== x);
+  for (const column of names.sort((a, b) => b.distinct - a.distinct)) {
     if (isKey(answer, [x, ...taken])) break;
     if (column.distinct > 1) taken.push(column);
   }
   return taken.filter((column) => kinds(answer, [x, ...taken]) > kinds(answer, [x, ...taken.filter((other) => other !== column)]));
 }
 
-/** {labels, series: [{name, values}], of, isCut}: values stand in the order of labels, null where there is none. */
+/**
+ * {labels, series: [{name, values}], of, isCut}: values stand in the order of labels, null where there is none. `y` is a
+ * column, or {all: [columns]} for each of them.
+ */
 export function chartData(answer, { columns, x, y, series, type }) {
   // Two areas may have one name; then the identifier in the row tells them apart, and stands in the label.
   const ids = isKey(answer, [x, ...series]) ? [] : columns.filter((column) => ["iri", "place"].includes(column.kind) && column !== x);
   const [xIds, seriesIds] = type === "line" && series.length ? [[], ids] : [ids, []];
   const labels = labelled(answer.rows, [x], xIds);
-  const names = labelled(answer.rows, series, seriesIds, y.name);
+  const ys = y.all ?? [y];
+  const names = new Map();
+  for (const [key, name] of labelled(answer.rows, series, seriesIds)) {
+    for (const each of ys) names.set(`${each.index}\u0002${key}`, [name, (ys.length > 1 || !name) && each.name].filter(Boolean).join(" · "));
+  }
   const order = [...labels.keys()];
   if (x.kind === "time") order.sort();
   const at = new Map(order.map((key, i) => [key, i]));
   const values = new Map([...names.keys()].map((key) => [key, Array(order.length).fill(null)]));
   for (const row of answer.rows) {
-    values.get(keyOf(row, [...series, ...seriesIds]))[at.get(keyOf(row, [x, ...xIds]))] = row[y.index].number ?? null;
+    const key = keyOf(row, [...series, ...seriesIds]), place = at.get(keyOf(row, [x, ...xIds]));
+    for (const each of ys) values.get(`${each.index}\u0002${key}`)[place] = row[each.index].number ?? null;
   }
   const most = type === "bar" ? MOST_BARS : order.length;
   const drawn = [...names].slice(0, MANY).map(([key, name]) => ({ name, values: values.get(key).slice(0, most) }));
@@ -80,11 +89,11 @@ export function chartData(answer, { columns, x, y, series, type }) {
 }
 
 /** A label for each combination of columns, in the order of the rows; what `ids` alone tell apart is named by them too. */
-function labelled(rows, columns, ids, other = "") {
+function labelled(rows, columns, ids) {
   const found = new Map();
   for (const row of rows) {
     const key = keyOf(row, [...columns, ...ids]);
-    if (!found.has(key)) found.set(key, { name: columns.map((column) => named(row[column.index])).join(" · ") || other, id: ids.map((column) => local(row[column.index].value)).join(" ") });
+    if (!found.has(key)) found.set(key, { name: columns.map((column) => named(row[column.index])).join(" · "), id: ids.map((column) => local(row[column.index].value)).join(" ") });
   }
   const seen = new Map();
   for (const { name } of found.values()) seen.set(name, (seen.get(name) ?? 0) + 1);
