@@ -85,6 +85,8 @@ def _add_access(graph: Graph, iris: Iris, node: URIRef) -> None:
     graph.add((node, VOID.uriSpace, Literal(f"{iris.base}id/")))
     graph.add((node, VOID.rootResource, URIRef(iris.catalogue)))
     graph.add((node, FOAF.homepage, URIRef(iris.base)))
+    for ending in ("nt.gz", "nt.zst"):
+        graph.add((node, VOID.dataDump, URIRef(iris.dump(ending))))
     graph.add((node, VOID.exampleResource, URIRef(iris.kpi(next(iter(register.kpis()))))))
     for prefix in VOCABULARIES:
         graph.add((node, VOID.vocabulary, URIRef(NAMESPACES[prefix])))

@@ -71,7 +71,7 @@ def _add_dataset(
     add_texts(graph, node, RDFS.label, release.about.titles)
     graph.add((node, DCTERMS.issued, moment(first_issued_at)))
     graph.add((node, DCAT.landingPage, URIRef(iris.page(release.dataset))))
-    _add_statement(graph, node, making)
+    _add_statement(graph, node, iris.provenance(release.dataset), making)
     return node
 
 
@@ -90,7 +90,7 @@ def _add_version(
         previous = URIRef(iris.dataset(release.dataset, release.version - 1))
         graph.add((node, DCAT.previousVersion, previous))
         graph.add((node, PROV.wasRevisionOf, previous))
-    _add_statement(graph, node, making)
+    _add_statement(graph, node, iris.provenance(release.dataset, release.version), making)
 
 
 def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef, publisher: URIRef) -> None:
@@ -123,10 +123,10 @@ def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef, publis
         graph.add((node, DCAT.contactPoint, add_contact(graph, iris, about)))
 
 
-def _add_statement(graph: Graph, node: URIRef, making: Making) -> None:
+def _add_statement(graph: Graph, node: URIRef, told_at: str, making: Making) -> None:
     """Where the data comes from in words, since the Swedish profile leaves PROV out."""
     # Named, since harvesters keep the name that a graph's reader gives a blank node, another each time.
-    told = URIRef(f"{node}#provenance")
+    told = URIRef(told_at)
     graph.add((node, DCTERMS.provenance, told))
     graph.add((told, RDF.type, DCTERMS.ProvenanceStatement))
     for language, text in statement(making).items():

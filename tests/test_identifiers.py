@@ -135,8 +135,9 @@ def test_every_method_that_mints_has_a_thing_in_the_graph(client: Client, ours: 
     addresses = {"document", "page", "download", "dump"}
     first = {iri.removeprefix(client.base).split("/")[1] for iri in ours if iri.startswith(client.base + "id/")}
     methods = {name for name in vars(Iris) if not name.startswith("_") and callable(getattr(Iris, name))}
-    segments = {"distribution": "dataset", "release_part": "dataset", "observation_stem": "observation"}
-    segments |= {"example": "query", "measure": "quantity", "observation_set": "dataset", "constraint": "dataset"}
+    segments = {"distribution": "dataset", "release_part": "dataset", "provenance": "dataset"}
+    segments |= {"observation_stem": "observation", "example": "query", "measure": "quantity"}
+    segments |= {"observation_set": "dataset", "constraint": "dataset"}
     missing = {name for name in methods - elsewhere - addresses if segments.get(name, name) not in first}
     assert missing == set()
 

@@ -128,7 +128,9 @@ def test_every_address_of_the_description_answers(client: FlaskClient, settings:
     dumps, examples = set(void.objects(None, VOID.dataDump)), set(void.objects(None, VOID.exampleResource))
     assert len(dumps) >= len(SLUGS)
     for address in dumps:
-        assert client.get(str(address).removeprefix(site)).status_code == 200
+        # The dump of everything is made when it is first asked for, and says when to come back.
+        is_whole = str(address).startswith(f"{site}/dump.")
+        assert client.get(str(address).removeprefix(site)).status_code in ((200, 503) if is_whole else (200,))
     for thing in examples | set(void.objects(None, VOID.rootResource)):
         assert client.get(str(thing).removeprefix(site)).status_code == 303
     for space in void.objects(None, VOID.uriSpace):

@@ -160,6 +160,10 @@ class Iris:
         """
         return self._id("quantity", kpi, number)
 
+    def provenance(self, slug: str, version: int | None = None) -> str:
+        """Where a dataset, or one of its versions, comes from, as a statement in words."""
+        return self._id(*(["dataset", slug] if version is None else ["dataset", slug, str(version)]), "provenance")
+
     def series(self, publisher: str, slug: str) -> str:
         """A dataset series; two publishers may choose the same word, so it carries its publisher's key."""
         return self._id("series", f"{publisher}.{slug}")
