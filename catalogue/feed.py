@@ -5,14 +5,14 @@ Sveriges dataportal reads RDF/XML from one address and follows no pages, so the 
 """
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
+from pyoxigraph import BlankNode, Dataset, NamedNode, RdfFormat, Triple, parse, serialize
 from rdflib import DCTERMS, FOAF, RDF, Graph, Literal, Namespace, URIRef
-from rdflib.term import Node
 
 from vaven.catalogue.negotiate import RDF_FORMATS, choose, see_other
 from vaven.catalogue.problem import problem
@@ -34,7 +34,7 @@ HYDRA = Namespace(NAMESPACES["hydra"])
 # What belongs to a catalogue record; the cube, its areas and their history are reached from the dataset itself.
 # Versions are named but not described: a harvester takes every dcat:Dataset in the feed for one to list.
 FOLLOWED = frozenset(
-    URIRef(NAMESPACES[prefix] + name)
+    NAMESPACES[prefix] + name
     for prefix, names in {
         "dcat": ("dataset", "service", "distribution", "contactPoint", "accessService"),
         "dcterms": ("publisher", "creator", "temporal", "spatial", "provenance", "conformsTo"),
@@ -42,7 +42,7 @@ FOLLOWED = frozenset(
     }.items()
     for name in names
 )
-Record = Callable[[str, int], Graph]
+Record = Callable[[str, int], bytes]
 
 
 @dataclass(frozen=True)
@@ -62,7 +62,7 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
     pages = Blueprint("feed", __name__)
 
     @lru_cache(maxsize=KEPT_RECORDS)
-    def record(slug: str, version: int) -> Graph:
+    def record(slug: str, version: int) -> bytes:
         return _record(collection, iris, slug, version)
 
     @lru_cache(maxsize=KEPT_ANSWERS)
@@ -116,10 +116,12 @@ def feed(listed: Sequence[Lineage], iris: Iris, record: Record, wanted: Wanted) 
     """The catalogue, or one page of it, with the DCAT record of every current release."""
     shown = [lineage for lineage in listed if lineage.current is not None]
     part = shown if wanted.page is None else shown[PAGE * (wanted.page - 1) : PAGE * wanted.page]
-    whole = catalogue(iris, part)
-    for lineage in part:
-        whole += record(lineage.slug, lineage.current or 0)
-    found = _reachable(whole, URIRef(iris.catalogue), new_graph(iris))
+    said = catalogue(iris, part).serialize(format="nt", encoding="utf-8")
+    texts = [said, *(record(lineage.slug, lineage.current or 0) for lineage in part)]
+    # Not a Store, which makes an xsd:integer of every kind of integer, and so of dcat:byteSize.
+    whole = Dataset(quad for text in texts for quad in parse(text, RdfFormat.N_TRIPLES))
+    triples = serialize(_reached(whole, NamedNode(iris.catalogue)), format=RdfFormat.N_TRIPLES) or b""
+    found = new_graph(iris).parse(data=triples, format="nt")
     for node, name in list(found.subject_objects(FOAF.name)):
         # A name is the same in every language, but a portal in English looks for its own tag only.
         found.add((node, FOAF.name, Literal(str(name), lang="en")))
@@ -154,22 +156,23 @@ def _write_media_types(graph: Graph) -> None:
         graph.set((node, DCTERMS.format, Literal(f"{kind}+{packed}" if packed else kind)))
 
 
-def _record(collection: Collection, iris: Iris, slug: str, version: int) -> Graph:
-    """What a release's metadata says of it as a catalogue record. Seconds where it has thousands of areas, and
-    never different for the same release, so it is worth keeping."""
+def _record(collection: Collection, iris: Iris, slug: str, version: int) -> bytes:
+    """What a release's metadata says of it as a catalogue record, in N-Triples."""
     with collection.open(slug, version, "metadata.ttl") as file:
-        whole = Graph().parse(file, format="turtle")
-    return _reachable(whole, URIRef(iris.dataset(slug)), new_graph(iris))
+        whole = Dataset(parse(file, RdfFormat.TURTLE))
+    return serialize(_reached(whole, NamedNode(iris.dataset(slug))), format=RdfFormat.N_TRIPLES) or b""
 
 
-def _reachable(whole: Graph, start: Node, into: Graph) -> Graph:
+def _reached(whole: Dataset, start: NamedNode) -> Iterator[Triple]:
     """The statements about a node and about all that its FOLLOWED properties lead to."""
-    waiting, seen = [start], {start}
+    waiting: list[NamedNode | BlankNode] = [start]
+    seen = {start.value}
     while waiting:
-        node = waiting.pop()
-        for predicate, value in whole.predicate_objects(node):
-            into.add((node, predicate, value))
-            if predicate in FOLLOWED and value not in seen:
-                seen.add(value)
+        for quad in whole.quads_for_subject(waiting.pop()):
+            is_followed, value = quad.predicate.value in FOLLOWED, quad.object
+            # A blank node that is not followed, such as an area's outline, would be a node of which nothing is said.
+            if is_followed or not isinstance(value, BlankNode):
+                yield quad.triple
+            if is_followed and isinstance(value, NamedNode | BlankNode) and value.value not in seen:
+                seen.add(value.value)
                 waiting.append(value)
-    return into

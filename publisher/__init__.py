@@ -2,7 +2,7 @@
 
 Order inside the room (a module imports only modules to its left):
 settings, sparql_lexer, encodings, spool, lanes, records, storage, places, release, components, agents, distributions,
-quality, provenance, surroundings, cubelink, statistics, describe, lineage, series, listing, emit, census, constraints,
-cube_columns, emitted, conformance, integrity, tracing, store, query_worker, answer, query_pool, answer_cache, engine,
-collection, derived, ckan, publish, withdraw.
+quality, provenance, surroundings, cubelink, statistics, describe, lineage, series, listing, turtle, emit, census,
+constraints, cube_columns, emitted, conformance, integrity, tracing, store, query_worker, answer, query_pool,
+answer_cache, engine, collection, derived, ckan, publish, withdraw.
 """

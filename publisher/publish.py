@@ -45,6 +45,7 @@ from vaven.publisher.statistics import statistics_kept
 from vaven.publisher.storage import Storage
 from vaven.publisher.store import GraphStore, open_store
 from vaven.publisher.tracing import traced
+from vaven.publisher.turtle import as_turtle
 from vaven.schemas.check import check
 from vaven.schemas.choices import AS_FOUND, Choices
 from vaven.schemas.finding import Report
@@ -196,7 +197,8 @@ def _breaches(settings: Settings, records: Records, record: ReleaseRecord, whole
     """Write `metadata.ttl`, and say what of the release breaks a rule; the records say it in short."""
     found = list(unwritable(whole.metadata))
     if not found:
-        (whole.release.folder / "metadata.ttl").write_text(whole.metadata.serialize(format="turtle"), "utf-8")
+        text = as_turtle(whole.metadata, settings.iris)
+        (whole.release.folder / "metadata.ttl").write_text(text, "utf-8")
         found = integrity(whole.release, settings.iris, whole.emission, whole.metadata)
     counts = Counter(violation.constraint for violation in found)
     records.note_step(record, "integrity", ", ".join(f"{name} {count}" for name, count in counts.items()) or "holds")

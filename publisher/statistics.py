@@ -58,10 +58,17 @@ class Census:
 
 
 def statistics_of(graph: Graph) -> Statistics:
-    """Count a graph in memory. Cost: about two seconds a million triples."""
-    properties = Counter(str(predicate) for predicate in graph.predicates())
-    classes = Counter(str(kind) for kind in graph.objects(None, RDF.type))
-    return Statistics(len(graph), len(set(graph.subjects())), dict(classes), dict(properties))
+    """Count a graph in memory. Cost: about three seconds a million triples."""
+    subjects: set[Node] = set()
+    properties: Counter[Node] = Counter()
+    classes: Counter[Node] = Counter()
+    for subject, predicate, value in graph:
+        subjects.add(subject)
+        properties[predicate] += 1
+        if predicate == RDF.type:
+            classes[value] += 1
+    named = ({str(node): count for node, count in counted.items()} for counted in (classes, properties))
+    return Statistics(len(graph), len(subjects), *named)
 
 
 def statistics_kept(census: Census, metadata: Graph) -> dict[str, Any]:

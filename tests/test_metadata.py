@@ -264,6 +264,7 @@ def test_a_series_is_what_its_publisher_says_and_in_the_order_of_its_years(
     assert (graph.value(later, DCAT.prev), graph.value(earlier, DCAT.next)) == (earlier, later)
     assert set(graph[series : DCTERMS.title]) == {Literal("Mätningen", lang="sv"), Literal("The survey", lang="en")}
     assert graph.value(series, DCTERMS.publisher) == graph.value(later, DCTERMS.publisher)
+    assert client.get(str(series).removeprefix(settings.base_iri.rstrip("/"))).status_code == 303
     # What is no part of a series has none.
     assert graph.value(thing(settings, SLUG), DCAT.inSeries) is None
 

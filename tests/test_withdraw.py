@@ -7,9 +7,10 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pyshacl
 import pytest
 from flask.testing import FlaskClient
-from rdflib import DCTERMS, PROV, RDF, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, PROV, RDF, SH, Graph, Literal, Namespace, URIRef
 
 from tests.conftest import ROOT, SAMPLE, vaven
 from vaven.catalogue.app import create_app
@@ -21,12 +22,14 @@ from vaven.publisher.store import EmbeddedStore
 from vaven.publisher.withdraw import withdraw
 from vaven.vocab.errors import UnknownDataset, WrongUse
 from vaven.vocab.iris import NAMESPACES
+from vaven.vocab.shapes import swedish_profile
 
 SLUG = "provet"
 DCAT, ADMS = Namespace(NAMESPACES["dcat"]), Namespace(NAMESPACES["adms"])
 WITHDRAWN = URIRef("http://publications.europa.eu/resource/authority/dataset-status/WITHDRAWN")
 REASON = "Enkäten var från ett annat område."
 HTML = {"Accept": "text/html"}
+VIOLATION = (SH.resultSeverity, SH.Violation)
 
 
 @pytest.fixture(scope="module")
@@ -150,6 +153,25 @@ def test_a_dataset_withdrawn_as_a_whole_can_begin_again(
     assert value_in_graph(client) == ["9"]
     assert (URIRef(settings.iris.dataset(SLUG)), RDF.type, DCAT.Dataset) in feed(client)
     assert (URIRef(settings.iris.dataset(SLUG)), ADMS.status, None) not in described(client, f"dataset/{SLUG}")
+
+
+def test_older_versions_and_tombstones_keep_the_profiles_too(
+    settings: Settings, client: FlaskClient, shared: Path
+) -> None:
+    """Whoever validates what the endpoint holds finds no fault in what is there of the past."""
+    withdraw(settings, SLUG, 1, reason=REASON)
+    withdraw(settings, "exempel-tre-kommuner", reason=REASON)
+    graphs = (settings.iris.catalogue, settings.iris.dataset(SLUG), settings.iris.ontology.rstrip("#"))
+    where = " UNION ".join(f"{{ GRAPH <{graph}> {{ ?s ?p ?o }} }}" for graph in graphs)
+    query = {"query": f"CONSTRUCT {{ ?s ?p ?o }} {{ {where} }}"}
+    answer = client.get("/sparql", query_string=query, headers={"Accept": "application/n-triples"})
+    data = Graph().parse(data=answer.text, format="nt")
+    semic = Graph().parse(shared / "dcat-ap-3" / "3.0.1" / "html" / "shacl" / "shapes.ttl")
+    for shapes in (swedish_profile(), semic):
+        report = pyshacl.validate(data, shacl_graph=shapes)[1]
+        # Oxigraph keeps every kind of integer as xsd:integer, where DCAT wants xsd:nonNegativeInteger.
+        paths = {report.value(r, SH.resultPath) for r in report.subjects(*VIOLATION)} - {DCAT.byteSize}
+        assert paths == set()
 
 
 def test_withdrawing_again_changes_nothing_not_even_the_reason(settings: Settings) -> None:

@@ -117,7 +117,11 @@ def add_geometry(graph: Graph, node: URIRef, geometry: str) -> None:
 
 
 def _add_within(graph: Graph, iris: Iris, node: URIRef, outer: Area) -> None:
-    graph.add((node, SKOS.broader, add_area(graph, iris, outer)))
+    around = URIRef(iris.area(outer.division, outer.code))
+    # Thousands of areas lie in the same few, which need to be said once.
+    if (around, SKOS.notation, None) not in graph:
+        add_area(graph, iris, outer)
+    graph.add((node, SKOS.broader, around))
 
 
 def _add_scheme(graph: Graph, iris: Iris, name: str) -> None:
@@ -178,6 +182,7 @@ def _add_rules(graph: Graph, iris: Iris) -> None:
 def _add_sexes(graph: Graph) -> None:
     sexes = SDMX_CODE.sex
     graph.add((sexes, RDF.type, SKOS.ConceptScheme))
+    add_texts(graph, sexes, DCTERMS.title, {"sv": "Kön", "en": "Sex"})
     for code in register.codes("sexes").values():
         node = URIRef(code.properties["sdmx_iri"])
         graph.add((node, RDF.type, SKOS.Concept))
