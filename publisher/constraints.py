@@ -4,6 +4,7 @@ Each constraint is a query of its own in `queries/integrity/`, which names what 
 observations two by two, as the Recommendation does; a release's observations are judged by `columns` instead.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -36,6 +37,11 @@ class Violation:
     cells: Mapping[str, str | None] | None = None
     rows: int = 1
     texts: Mapping[str, str] = field(default_factory=dict)
+
+
+def in_short(found: Iterable[Violation]) -> str:
+    """The constraints that were broken, each with the number of its violations."""
+    return ", ".join(f"{name} {count}" for name, count in Counter(v.constraint for v in found).items())
 
 
 @cache

@@ -27,7 +27,8 @@ from vaven.vocab.iris import NAMESPACES, Iris
 SKOS_CONDITIONS = (*(f"skos-{number}" for number in ("s9", "s13", "s14", "s27", "s46")), "concept")
 # What can be wrong, as message codes: rule.integrity-*.
 CODES = tuple(
-    f"integrity-{name}" for name in (*CONSTRAINTS, *SKOS_CONDITIONS, "iri", "syntax", "lines", "sample", "shape")
+    f"integrity-{name}"
+    for name in (*CONSTRAINTS, *SKOS_CONDITIONS, "code", "iri", "syntax", "lines", "sample", "shape")
 )
 # The cube's attributes of an observation that are numbers, and their columns.
 NUMBERS = {
@@ -38,6 +39,22 @@ NUMBERS = {
     "ciUpper": "ci_upper",
 }
 MEMORY = "256MB"
+
+
+def nameless(made: Release, iris: Iris) -> Iterator[Violation]:
+    """The codes of a release that stand for nothing: neither lines nor a description can be made of their rows.
+
+    Cost: one scan of the coded columns.
+    """
+    with duckdb.connect(config={"memory_limit": MEMORY}) as work:
+        columns = _columns(work, made, iris)
+        seen: set[str] = set()
+        for name, column in columns.columns.items():
+            # Of the KPI's column are both the dimension and the unit; it is enough to be told of one.
+            for code, rows in columns.codes(column.name) if column.terms and column.name not in seen else ():
+                if code is not None and column.term(code) is None:
+                    yield Violation("code", property=name, value=code, cells={column.name: code}, rows=rows)
+            seen.add(column.name)
 
 
 def unwritable(graph: Graph) -> Iterator[Violation]:
@@ -68,9 +85,7 @@ def integrity(made: Release, iris: Iris, emitted: Emission, metadata: Graph) -> 
     general = (name for name in CONSTRAINTS if name not in ABOUT_OBSERVATIONS)
     found = [*violations(graph, (*general, *SKOS_CONDITIONS)), *shape_violations(metadata, iris)]
     with duckdb.connect(config={"memory_limit": MEMORY}) as work:
-        relation = f"read_parquet({text(made.table('observations'))})"
-        columns = Columns(work, relation, component_columns(made, iris), KEY)
-        return found + _of_observations(graph, columns, made, iris, emitted)
+        return found + _of_observations(graph, _columns(work, made, iris), made, iris, emitted)
 
 
 def _of_observations(graph: Store, columns: Columns, made: Release, iris: Iris, emitted: Emission) -> list[Violation]:
@@ -93,6 +108,11 @@ def _by_sparql(graph: Store, sampled: Sequence[Sampled]) -> Iterator[Violation]:
     for found in violations(graph, sorted(ABOUT_OBSERVATIONS)):
         row = rows.get(found.focus)
         yield replace(found, cells=key_of(row) if row else None)
+
+
+def _columns(work: duckdb.DuckDBPyConnection, made: Release, iris: Iris) -> Columns:
+    relation = f"read_parquet({text(made.table('observations'))})"
+    return Columns(work, relation, component_columns(made, iris), KEY)
 
 
 def component_columns(made: Release, iris: Iris) -> dict[str, Column]:

@@ -9,7 +9,6 @@ import fcntl
 import hashlib
 import shutil
 import tempfile
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,10 +21,10 @@ from rdflib import Graph
 from vaven.publisher.census import census
 from vaven.publisher.ckan.run import push_release
 from vaven.publisher.collection import visible_versions
-from vaven.publisher.constraints import Violation
+from vaven.publisher.constraints import Violation, in_short
 from vaven.publisher.describe import describe
 from vaven.publisher.emit import Emission, emit
-from vaven.publisher.integrity import integrity, unwritable
+from vaven.publisher.integrity import integrity, nameless, unwritable
 from vaven.publisher.lineage import lineages
 from vaven.publisher.listing import catalogue
 from vaven.publisher.provenance import Making
@@ -138,11 +137,14 @@ def _publish(
             records.note_step(record, "validated", report.verdict.value)
         if record.manifest is None:
             progress("released")
-            whole = _complete(settings, records, record, made, report, note, began_at)
+            found = list(nameless(made, settings.iris))
+            whole = None if found else _complete(settings, records, record, made, report, note, began_at)
             progress("integrity")
-            if found := _breaches(settings, records, record, whole):
+            found += _breaches(settings, whole) if whole else []
+            records.note_step(record, "integrity", in_short(found) or "holds")
+            if found or not whole:
                 original = kept if source.is_dir() else kept / source.name
-                raise Refused(traced(report, found, original, dataset, choices, whole.release, settings.iris))
+                raise Refused(traced(report, found, original, dataset, choices, made, settings.iris))
             record = _store_release(settings, records, record, whole)
         progress("in-graph")
         _load(settings, records, store, record)
@@ -193,16 +195,12 @@ def _complete(
     return _Whole(stamped, emitted, metadata, statistics_kept(counted, metadata))
 
 
-def _breaches(settings: Settings, records: Records, record: ReleaseRecord, whole: _Whole) -> list[Violation]:
-    """Write `metadata.ttl`, and say what of the release breaks a rule; the records say it in short."""
-    found = list(unwritable(whole.metadata))
-    if not found:
-        text = as_turtle(whole.metadata, settings.iris)
-        (whole.release.folder / "metadata.ttl").write_text(text, "utf-8")
-        found = integrity(whole.release, settings.iris, whole.emission, whole.metadata)
-    counts = Counter(violation.constraint for violation in found)
-    records.note_step(record, "integrity", ", ".join(f"{name} {count}" for name, count in counts.items()) or "holds")
-    return found
+def _breaches(settings: Settings, whole: _Whole) -> list[Violation]:
+    """Write `metadata.ttl`, and say what of the release breaks a rule."""
+    if found := list(unwritable(whole.metadata)):
+        return found
+    (whole.release.folder / "metadata.ttl").write_text(as_turtle(whole.metadata, settings.iris), "utf-8")
+    return integrity(whole.release, settings.iris, whole.emission, whole.metadata)
 
 
 def _store_release(settings: Settings, records: Records, record: ReleaseRecord, whole: _Whole) -> ReleaseRecord:

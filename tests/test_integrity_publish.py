@@ -8,15 +8,19 @@ import subprocess
 import sys
 import urllib.request
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
+import openpyxl
 import pytest
 from rdflib import SKOS, Literal, URIRef
 
 from tests.conftest import ROOT, SAMPLE, Serving, environment, free_port, vaven
 from tests.test_publish import COUNT, SLUG, change_a_value, state
 from vaven.catalogue.app import create_app
-from vaven.publisher import integrity
+from vaven.publisher import integrity, release
+from vaven.publisher.collection import Collection
+from vaven.publisher.places import Place, places
 from vaven.publisher.publish import Refused, publish
 from vaven.publisher.records import Records, StepRecord
 from vaven.publisher.settings import Settings
@@ -114,6 +118,28 @@ def test_an_address_that_is_none_is_refused_and_told(settings: Settings, package
     descriptor["vaven"]["contact"]["email"] = "anna@exempel.se"
     (package / "datapackage.json").write_text(json.dumps(descriptor), "utf-8")
     assert publish(package, settings).version == 2
+
+
+def test_rows_that_nothing_can_be_made_of_are_named_by_sheet_and_cell(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if the check knew an area that publishing does not."""
+    known = places
+
+    def fewer(*given: Any) -> dict[str, Place]:
+        return {code: place for code, place in known(*given).items() if code != "0180C6070"}
+
+    monkeypatch.setattr(release, "places", fewer)
+    with pytest.raises(Refused) as refused:
+        publish(SAMPLE / "exempel.xlsx", settings)
+    found = [f for f in refused.value.report.findings if f.code == "integrity-code"]
+    book = openpyxl.load_workbook(SAMPLE / "exempel.xlsx")
+    assert len(found) == 20
+    assert {f.sheet for f in found} == {"Observationer"}
+    assert {book["Observationer"][f"{f.column}{f.row}"].value for f in found} == {"0180C6070"}
+    rows = [row[0].value for row in book["Observationer"].rows]
+    assert refused.value.report.counts["integrity-code"] == rows.count("0180C6070")
+    assert Collection(settings).datasets() == ()
 
 
 def test_a_refused_release_that_is_killed_on_its_way_ends_the_same(

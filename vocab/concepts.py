@@ -180,9 +180,11 @@ def _add_rules(graph: Graph, iris: Iris) -> None:
 
 
 def _add_sexes(graph: Graph) -> None:
-    sexes = SDMX_CODE.sex
+    sexes, named = SDMX_CODE.sex, {"sv": "Kön", "en": "Sex"}
     graph.add((sexes, RDF.type, SKOS.ConceptScheme))
-    add_texts(graph, sexes, DCTERMS.title, {"sv": "Kön", "en": "Sex"})
+    # A title as well, since DCAT-AP asks one of every concept scheme.
+    for predicate in (SKOS.prefLabel, DCTERMS.title):
+        add_texts(graph, sexes, predicate, named)
     for code in register.codes("sexes").values():
         node = URIRef(code.properties["sdmx_iri"])
         graph.add((node, RDF.type, SKOS.Concept))

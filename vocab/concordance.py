@@ -28,8 +28,8 @@ def add_registers(graph: Graph, iris: Iris) -> None:
         node = URIRef(iris.scheme(code.id))
         graph.add((node, RDF.type, SKOS.ConceptScheme))
         graph.add((node, FOAF.homepage, URIRef(code.properties["homepage"])))
-        said = ((SKOS.prefLabel, code.labels), (DCTERMS.title, code.labels), (DCTERMS.description, code.definitions))
-        for predicate, texts in said:
+        said = {SKOS.prefLabel: code.labels, DCTERMS.title: code.labels, DCTERMS.description: code.definitions}
+        for predicate, texts in said.items():
             for language, text in texts.items():
                 graph.add((node, predicate, Literal(text, lang=language)))
 
