@@ -18,4 +18,5 @@ last, which limits were missed; the exit code is 1 where one was.
 AREAS: dict[str, str] = {
     "validate": "benchmarks.validate",
     "integrity": "benchmarks.integrity",
+    "emission": "benchmarks.emission",
 }

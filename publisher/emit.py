@@ -10,7 +10,7 @@ import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -43,6 +43,8 @@ PIECE = 2048
 GZIP_LEVEL, ZSTD_LEVEL = 1, 1
 STOP = ".\n"
 END = f" {STOP}"
+# A full disk, told by the system or by DuckDB, and a DuckDB that may not write beside its memory.
+NO_ROOM = (OSError, duckdb.IOException, duckdb.OutOfMemoryException)
 ESCAPED = r"""replace(replace(replace(replace(text, '\', '\\'), '"', '\"'), chr(10), '\n'), chr(13), '\r')"""
 
 
@@ -65,26 +67,39 @@ def emit(release: Release, iris: Iris, *, unpacked: Path | None = None) -> Emiss
     """Write `observations.nt.gz` and `observations.nt.zst` into the release's folder, the same lines in both.
 
     The lines of an observation stand together, and no line comes twice. `unpacked` is a further file to write them to
-    as they are, for a bulk load at once. Raises PublishingFailed where a row would be lost.
+    as they are, for a bulk load at once. Raises PublishingFailed where a row would be lost, and where there is no room.
     """
     gzip, zstd = release.folder / GZIP, release.folder / ZSTD
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="vaven-emit-") as folder,
+            duckdb.connect(config=_limits(folder)) as work,
+        ):
+            given = _prepare(work, release, iris)
+            with _sinks(gzip, zstd, unpacked) as sinks:
+                rows, lines = _write(_pieces(work, "observations", given), sinks)
+                if rows != release.rows["observations"]:
+                    raise _lost(release.rows["observations"], rows)
+                lines += _write(_pieces(work, "measures", given), sinks)[1]
+    except NO_ROOM as cause:
+        raise PublishingFailed(
+            f"The observations could not be written as RDF: {cause}",
+            remedy=f"Make room on the disk of {release.folder} and {tempfile.gettempdir()}, then publish again.",
+        ) from cause
+    return Emission(gzip, zstd, lines)
+
+
+@contextmanager
+def _sinks(gzip: Path, zstd: Path, unpacked: Path | None) -> Iterator[list[Sink]]:
     with ExitStack() as stack:
-        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="vaven-emit-"))
-        work = stack.enter_context(duckdb.connect(config=_limits(folder)))
+        packing = zstandard.ZstdCompressor(ZSTD_LEVEL, write_checksum=True)
         sinks: list[Sink] = [
             stack.enter_context(igzip.open(gzip, "wb", GZIP_LEVEL)),  # type: ignore[no-untyped-call]
-            stack.enter_context(
-                zstandard.open(zstd, "wb", cctx=zstandard.ZstdCompressor(ZSTD_LEVEL, write_checksum=True))
-            ),
+            stack.enter_context(zstandard.open(zstd, "wb", cctx=packing)),
         ]
         if unpacked:
             sinks.append(stack.enter_context(unpacked.open("wb")))
-        given = _prepare(work, release, iris)
-        rows, lines = _write(_pieces(work, "observations", given), sinks)
-        if rows != release.rows["observations"]:
-            raise _lost(release.rows["observations"], rows)
-        lines += _write(_pieces(work, "measures", given), sinks)[1]
-    return Emission(gzip, zstd, lines)
+        yield sinks
 
 
 def _limits(folder: str) -> dict[str, Any]:
@@ -106,7 +121,9 @@ def _lost(rows: int, written: int) -> PublishingFailed:
 def _pieces(work: duckdb.DuckDBPyConnection, query: str, given: Mapping[str, Any]) -> Iterator[pyarrow.RecordBatch]:
     """The answer of a query of this room, with those of the parameters that it names."""
     sql = (files(__package__) / "queries" / f"{query}.sql").read_text("utf-8")
-    yield from work.sql(sql, params={k: v for k, v in given.items() if f"${k}" in sql}).to_arrow_reader(PIECE)
+    [statement] = work.extract_statements(sql)
+    named = {name: given[name] for name in statement.named_parameters}
+    yield from work.sql(sql, params=named).to_arrow_reader(PIECE)
 
 
 def _write(pieces: Iterator[pyarrow.RecordBatch], sinks: Sequence[Sink]) -> tuple[int, int]:
@@ -140,6 +157,7 @@ def _text_of(column: pyarrow.StringArray) -> pyarrow.Buffer:
 def _prepare(work: duckdb.DuckDBPyConnection, release: Release, iris: Iris) -> dict[str, Any]:
     """The relations and macros that the queries name; returns their parameters."""
     # So that DuckDB goes on while the pieces before are packed; a setting of the session alone.
+    work.execute("SET enable_progress_bar = false")
     work.execute("SET streaming_buffer_size = '16MB'")
     work.execute(f"CREATE MACRO plain(number) AS {plain('number')}")
     work.execute(f"CREATE MACRO escaped(text) AS {ESCAPED}")

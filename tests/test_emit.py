@@ -1,7 +1,10 @@
 """The triples of a release's observations: those of another route over the same rows, whole, and in every form."""
 
 import gzip
+import pickle
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import duckdb
 import pytest
 import zstandard
 from pyoxigraph import RdfFormat, Store, parse
@@ -198,11 +202,40 @@ def test_a_code_without_words_stops_the_release(released: Callable[..., Release]
         emit(lacking, IRIS)
 
 
-def test_a_full_disk_is_an_error_and_not_a_short_file(
-    released: Callable[..., Release], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    with pytest.raises(OSError, match="No space left"):
+def test_a_full_disk_is_an_error_with_a_remedy_and_not_a_short_file(released: Callable[..., Release]) -> None:
+    with pytest.raises(PublishingFailed, match="No space left") as caught:
         emit(released(), IRIS, unpacked=Path("/dev/full"))
+    assert "Make room" in caught.value.remedy
+
+
+def test_memory_does_not_grow_with_the_length(released: Callable[..., Release], tmp_path: Path) -> None:
+    """In processes of their own; every value is another, so that the measures are as many as the observations."""
+    small, large = (peak_megabytes(lengthened(released(), rows, tmp_path)) for rows in (60_000, 600_000))
+    assert large < small + 100
+
+
+def lengthened(made: Release, rows: int, folder: Path) -> Path:
+    """A pickled release with so many observations, all of them reports."""
+    table = made.table("observations")
+    with duckdb.connect() as work:
+        work.execute(f"""COPY (
+            SELECT o.* REPLACE (i / 1000 AS value, 'T' AS sex, 'T' AS age_group)
+            FROM (SELECT * FROM read_parquet('{table}') LIMIT 1) o, range({rows}) r(i)
+        ) TO '{folder}/longer.parquet' (FORMAT parquet)""")
+    (folder / "longer.parquet").replace(table)
+    path = folder / f"{rows}.pickle"
+    path.write_bytes(pickle.dumps(replace(made, rows={**made.rows, "observations": rows})))
+    return path
+
+
+def peak_megabytes(release_file: Path) -> float:
+    program = (
+        "import pickle, resource, sys; from vaven.publisher.emit import emit; from vaven.vocab.iris import Iris; "
+        "emit(pickle.load(open(sys.argv[1], 'rb')), Iris(sys.argv[2])); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
+    )
+    command = [sys.executable, "-c", program, str(release_file), IRIS.base]
+    return float(subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout)
 
 
 def test_odd_codes_give_iris_that_parsers_take() -> None:
