@@ -21,7 +21,7 @@ help:
 	@echo "make format  let ruff put the code in shape"
 	@echo "make bench   run the benchmarks"
 	@echo "make ckan    a real CKAN on http://127.0.0.1:5000 to push to, until Ctrl-C"
-	@echo "make fuzz    mutated files for every reader, 30 CPU minutes (SECONDS=1800)"
+	@echo "make fuzz    mutated files for every reader, then mutated queries, 30 minutes each (SECONDS=1800)"
 	@echo "make clean   remove what was built here"
 
 demo: $(VENV)/installed
@@ -54,6 +54,7 @@ ckan: $(VENV)/installed-test system-packages
 SECONDS ?= 1800
 fuzz: $(VENV)/installed-test
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
+	$(BIN)/python -m tests.fuzz_queries --seconds $(SECONDS)
 
 clean:
 	rm -rf $(VENV) $(VENDOR) node_modules build dist *.egg-info screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis
