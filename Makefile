@@ -86,7 +86,7 @@ $(VENDOR)/installed: package.json package-lock.json
 
 # What tests need of Debian: a browser, a font for it to write with, and what Playwright's driver is linked to.
 DEBIAN_PACKAGES := chromium fonts-dejavu-core libatomic1 redis-server libreoffice-calc-nogui python3-uno \
-	postgresql libmagic1 default-jdk-headless maven
+	postgresql libmagic1 default-jdk-headless maven virtuoso-opensource-7
 # What the recipes of docs/sparql.md are written in; what R recommends is ten times as large as itself.
 LEAN_PACKAGES := curl openssl r-base-core r-cran-httr2 r-cran-jsonlite
 EVERY_PACKAGE := $(DEBIAN_PACKAGES) $(LEAN_PACKAGES)

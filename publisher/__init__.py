@@ -3,6 +3,6 @@
 Order inside the room (a module imports only modules to its left):
 settings, sparql_lexer, encodings, spool, lanes, records, storage, places, release, components, agents, distributions,
 quality, provenance, surroundings, cubelink, statistics, describe, lineage, series, listing, turtle, emit, census,
-constraints, cube_columns, emitted, conformance, integrity, tracing, store, query_worker, answer, query_pool,
-answer_cache, engine, collection, derived, ckan, publish, withdraw.
+constraints, cube_columns, emitted, conformance, integrity, tracing, triple_files, remote_server, remote_store, store,
+query_worker, answer, remote_engine, query_pool, answer_cache, engine, collection, derived, ckan, publish, withdraw.
 """

@@ -3,24 +3,17 @@
 Each answer is spooled to a file before its first byte is sent, so that nobody takes half an answer for a whole one.
 """
 
-import contextlib
 import re
-import tempfile
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import IO, Any, BinaryIO, cast
-
-from SPARQLWrapper import POST, SPARQLWrapper
-from SPARQLWrapper.SPARQLExceptions import QueryBadFormed, SPARQLWrapperException
+from typing import BinaryIO
 
 from vaven.publisher.encodings import IDENTITY
-from vaven.publisher.sparql_lexer import guarded, query_form, undeclared_prefix
-from vaven.vocab.errors import AnswerTooLarge, QuerySyntaxError, QueryTimeout, StoreUnavailable
+from vaven.publisher.sparql_lexer import undeclared_prefix
+from vaven.vocab.errors import QuerySyntaxError
 from vaven.vocab.iris import Iris
 
-BLOCK = 1 << 16
 POSITION = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
 # The client that is ourselves: pages and dereferencing.
 SITE = "site"
@@ -93,68 +86,6 @@ class InTheNameOf(QueryEngine):
 
     def close(self) -> None:
         self.engine.close()
-
-
-class RemoteEngine(QueryEngine):
-    """A SPARQL 1.1 server of somebody else's. It keeps its own limits; ours are the time we wait and the size."""
-
-    def __init__(self, query_url: str, seconds: float, answer_mb: int = 512) -> None:
-        self._query_url, self._seconds, self._answer_mb = query_url, seconds, answer_mb
-
-    def state(self) -> str:
-        return ""
-
-    def ask(self, question: Question) -> Answer:
-        query_form(question.query)
-        request = SPARQLWrapper(self._query_url)
-        request.setQuery(guarded(question.query))
-        # It guesses the kind from the text, and sends what it takes for an update elsewhere.
-        request.queryType = "SELECT"
-        request.setMethod(POST)
-        request.setTimeout(max(1, round(self._seconds)))
-        request.setOnlyConneg(True)
-        request.addCustomHttpHeader("Accept", question.media_type)
-        for graph in question.default_graphs:
-            request.addParameter("default-graph-uri", graph)
-        for graph in question.named_graphs:
-            request.addParameter("named-graph-uri", graph)
-        return self._fetched(request)
-
-    def _fetched(self, request: SPARQLWrapper) -> Answer:
-        deadline = time.monotonic() + self._seconds
-        late = QueryTimeout(f"No answer within {self._seconds:g} seconds.", remedy="Narrow the query.")
-        try:
-            response = request.query().response
-            file = self._read(response, deadline)
-        except QueryBadFormed as cause:
-            raise QuerySyntaxError(f"The graph server can't read the query: {cause}"[:500]) from cause
-        except TimeoutError as cause:
-            raise late from cause
-        except (SPARQLWrapperException, OSError) as cause:
-            if isinstance(getattr(cause, "reason", None), TimeoutError):
-                raise late from cause
-            text = f"The graph server gave no answer: {cause}"[:500]
-            raise StoreUnavailable(text, remedy="Try again later, or narrow the query.") from cause
-        # Virtuoso answers some forms in another type than the one asked for, and then says so.
-        size = file.tell()
-        file.seek(0)
-        return Answer(cast(BinaryIO, file), size, response.headers.get_content_type(), "")
-
-    def _read(self, response: Any, deadline: float) -> IO[bytes]:
-        """The whole body in a file without a name, whose position is its end. Raises AnswerTooLarge, TimeoutError."""
-        with contextlib.ExitStack() as unfinished:
-            file = unfinished.enter_context(tempfile.TemporaryFile())
-            while block := response.read(BLOCK):
-                file.write(block)
-                if file.tell() > self._answer_mb << 20:
-                    raise AnswerTooLarge(f"The answer is larger than {self._answer_mb} MB.", remedy="Ask for less.")
-                if time.monotonic() > deadline:
-                    raise TimeoutError
-            unfinished.pop_all()
-        return file
-
-    def close(self) -> None:
-        """Nothing is held between queries."""
 
 
 def syntax_error(message: str, query: str, iris: Iris) -> QuerySyntaxError:

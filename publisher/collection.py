@@ -25,7 +25,7 @@ from vaven.publisher.storage import Storage
 from vaven.publisher.store import GraphStore, open_store
 from vaven.publisher.surroundings import split
 from vaven.schemas.tables import About
-from vaven.vocab.errors import UnknownDataset, Withdrawn
+from vaven.vocab.errors import StoreUnavailable, UnknownDataset, Withdrawn
 from vaven.vocab.iris import Iris
 
 # What observations can be counted by.
@@ -276,9 +276,13 @@ class Collection:
 
 
 def visible_versions(records: Records, store: GraphStore) -> dict[str, int]:
-    """Dataset to the version that readers see, as the graph has it, or as the records say of a remote store."""
-    if shown := store.contents():
-        return dict(shown)
+    """Dataset to the version that readers see, as the graph has it; as the records say where its server is away."""
+    try:
+        if shown := store.contents():
+            return dict(shown)
+    except StoreUnavailable:
+        # Pages need no graph server: only the endpoint waits for it. Who publishes has asked for its state before.
+        pass
     gone = {(w.dataset, w.version) for w in records.withdrawals()}
     return {r.dataset: r.version for r in records.finished() if r.visible_at and (r.dataset, r.version) not in gone}
 

@@ -3,10 +3,13 @@
 import sys
 import time
 
-from vaven.publisher.answer import SITE, Answer, QueryEngine, Question, RemoteEngine
+from vaven.publisher.answer import SITE, Answer, QueryEngine, Question
 from vaven.publisher.answer_cache import FOLLOWERS
 from vaven.publisher.lanes import Lane
 from vaven.publisher.query_pool import PLACES_A_WORKER, WAITING_SHARE, EmbeddedEngine
+from vaven.publisher.remote_engine import RemoteEngine
+from vaven.publisher.remote_server import RemoteServer, addresses
+from vaven.publisher.remote_store import RemoteStore
 from vaven.publisher.settings import Settings
 
 
@@ -56,5 +59,9 @@ def _remote(settings: Settings) -> QueryEngine:
     """A server elsewhere shares out its own processors; we bound how many of our threads wait for it."""
     places = settings.query_workers * PLACES_A_WORKER
     lane = Lane(at_once=places, places=places, each=settings.queries_at_once, share=sys.float_info.max)
-    remote = RemoteEngine(settings.sparql_query_url, settings.query_seconds, settings.answer_mb)
+    at = addresses(settings)
+    store = RemoteStore(RemoteServer(at), settings.iris.state)
+    remote = RemoteEngine(
+        at.query, settings.query_seconds, settings.answer_mb, login=at.login, published=store.published
+    )
     return InLane(remote, lane, settings.query_seconds * WAITING_SHARE)

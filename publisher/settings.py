@@ -7,7 +7,7 @@ import os
 import secrets
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,8 @@ class Settings:
     sparql_query_url: str = ""
     sparql_update_url: str = ""
     sparql_graph_url: str = ""
+    sparql_user: str = ""
+    sparql_password: str = field(default="", repr=False)
     ckan_url: str = ""
     ckan_token: str = ""
     ckan_organisation: str = ""

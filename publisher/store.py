@@ -6,25 +6,23 @@ hard-link checkpoint that is switched to by replacing one small file. The snapsh
 """
 
 import fcntl
-import gzip
 import json
 import os
 import shutil
 import time
 import traceback
-import urllib.parse
-import urllib.request
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Protocol, cast
+from typing import Protocol, cast
 
 from pyoxigraph import BlankNode, NamedNode, QuerySolution, RdfFormat, Store
-from SPARQLWrapper import JSON, POST, SPARQLWrapper
-from SPARQLWrapper.SPARQLExceptions import SPARQLWrapperException
 
+from vaven.publisher.remote_server import RemoteServer, addresses
+from vaven.publisher.remote_store import RemoteStore
 from vaven.publisher.settings import Settings
+from vaven.publisher.triple_files import DAMAGE, PACKINGS, Graphs, form, unpacked
 from vaven.vocab.errors import StoreUnavailable
 
 FORMATS = {".nt": RdfFormat.N_TRIPLES, ".ttl": RdfFormat.TURTLE}
@@ -32,7 +30,6 @@ WRITER_WAIT_SECONDS = 600.0
 # When a store is built anew instead of emptied in part: so many triples leave, and not so many more stay.
 MANY_TRIPLES = 50_000
 STAYING_FOR_EACH_LEAVING = 4
-Graphs = Mapping[str, Sequence[Path]]
 
 
 @dataclass(frozen=True)
@@ -56,7 +53,7 @@ class GraphStore(Protocol):
     """What publishing needs of a store. `replace` is all or nothing where the engine allows it."""
 
     def replace(self, graphs: Graphs, *, contents: Mapping[str, int]) -> str:
-        """Make each named graph hold exactly its files' triples (.nt, .ttl, also .gz); no files drop the graph.
+        """Make each named graph hold exactly its files' triples (.nt, .ttl, also packed); no files drop the graph.
 
         `contents` is dataset to version after the switch. Returns a name of the new state. Raises StoreUnavailable.
         """
@@ -68,7 +65,7 @@ class GraphStore(Protocol):
 def open_store(settings: Settings, step: Callable[[str], None] = lambda _: None) -> GraphStore:
     """The store that the configuration names. An embedded one tells `step` how far it has come."""
     if settings.sparql_query_url:
-        return RemoteStore(settings.sparql_query_url, settings.sparql_update_url, settings.sparql_graph_url)
+        return RemoteStore(RemoteServer(addresses(settings)), settings.iris.state, step)
     return EmbeddedStore(settings.graph_folder, step)
 
 
@@ -110,7 +107,7 @@ class EmbeddedStore:
                 self._mend()
                 self._step("load")
                 snapshot = self._loaded(graphs, contents)
-            except (SyntaxError, OSError) as cause:
+            except (SyntaxError, *DAMAGE) as cause:
                 # RocksDB gives its lock back when the last reference goes, and the traceback's frames hold some.
                 traceback.clear_frames(cause.__traceback__)
                 text = f"The graph could not be loaded: {cause}"[:500]
@@ -253,12 +250,13 @@ def _copy_graphs(live: Store, folder: Path, graphs: Iterable[NamedNode | BlankNo
 
 
 def _load(live: Store, graph: NamedNode, path: Path) -> None:
-    form = FORMATS[path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix]
-    if path.suffix == ".gz":
-        with gzip.open(path, "rb") as triples:
-            live.bulk_load(cast(IO[bytes], triples), form, to_graph=graph)
-    else:
-        live.bulk_load(path=str(path), format=form, to_graph=graph)
+    """Load a file into a graph. By its path it costs least: then nothing of it passes through Python."""
+    kind = FORMATS[form(path)]
+    if path.suffix not in PACKINGS:
+        live.bulk_load(path=str(path), format=kind, to_graph=graph)
+        return
+    with unpacked(path) as triples:
+        live.bulk_load(triples, kind, to_graph=graph)
 
 
 def _link_or_copy(source: str, target: str) -> None:
@@ -274,46 +272,3 @@ def _write_durably(path: Path, text: str) -> None:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-
-
-@dataclass(frozen=True)
-class RemoteStore:
-    """Any server of SPARQL 1.1 Query, Update and Graph Store HTTP Protocol. Graphs are replaced one after the other."""
-
-    query_url: str
-    update_url: str
-    graph_url: str
-
-    def replace(self, graphs: Graphs, *, contents: Mapping[str, int]) -> str:
-        for graph, paths in graphs.items():
-            if not paths:
-                self._update(f"DROP SILENT GRAPH <{graph}>")
-            for i, path in enumerate(paths):
-                self._send(graph, path, "PUT" if i == 0 else "POST")
-        return str(time.time_ns())
-
-    def contents(self) -> Mapping[str, int]:
-        return {}
-
-    def _update(self, text: str) -> None:
-        client = SPARQLWrapper(self.query_url, updateEndpoint=self.update_url, returnFormat=JSON)
-        client.setMethod(POST)
-        client.setQuery(text)
-        try:
-            client.query()
-        except (SPARQLWrapperException, OSError) as cause:
-            raise StoreUnavailable(f"{self.update_url} took no update: {cause}.", remedy="See its log.") from cause
-
-    def _send(self, graph: str, path: Path, method: str) -> None:
-        """Graph Store HTTP Protocol, sections 5.3 (PUT) and 5.5 (POST): the graph is named by a parameter."""
-        is_packed = path.suffix == ".gz"
-        kind = "text/turtle" if ".ttl" in path.suffixes else "application/n-triples"
-        address = f"{self.graph_url}?{urllib.parse.urlencode({'graph': graph})}"
-        with gzip.open(path, "rb") if is_packed else path.open("rb") as triples:
-            # Sent in chunks: the unpacked length isn't known and the file may not fit in memory.
-            headers = {"Content-Type": kind, "Transfer-Encoding": "chunked"}
-            request = urllib.request.Request(address, data=triples, method=method, headers=headers)
-            try:
-                urllib.request.urlopen(request, timeout=3600).close()
-            except OSError as cause:
-                raise StoreUnavailable(f"{self.graph_url} took no graph: {cause}.", remedy="See its log.") from cause

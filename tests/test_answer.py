@@ -15,8 +15,8 @@ import pytest
 
 from tests.conftest import ROOT, Site
 from tests.test_sparql_lexer import DISARMED, REFUSED, Listener
-from vaven.publisher.answer import RemoteEngine
 from vaven.publisher.query_pool import EmbeddedEngine
+from vaven.publisher.remote_engine import RemoteEngine
 from vaven.publisher.store import EmbeddedStore
 from vaven.vocab.errors import (
     AnswerTooLarge,

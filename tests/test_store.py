@@ -5,12 +5,11 @@ import fcntl
 import gzip
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from pyoxigraph import Store
 
 from tests.conftest import ROOT
 from vaven.publisher.query_pool import EmbeddedEngine
-from vaven.publisher.store import EmbeddedStore, RemoteStore, hold
+from vaven.publisher.store import EmbeddedStore, hold
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import Iris
 
@@ -254,19 +253,3 @@ def test_readers_see_one_state_or_the_next_while_snapshots_change_under_them(
     assert all(len(text.split()) == 2 for _, text in answers)
     assert len({state for state, _ in answers}) > 3
     assert {text for state, text in answers if state == answers[0][0]} == {answers[0][1]}
-
-
-@pytest.fixture
-def closed_port() -> Iterator[str]:
-    """An address where nobody listens."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{probe.getsockname()[1]}/"
-
-
-def test_a_server_that_is_away_is_named(closed_port: str, tmp_path: Path) -> None:
-    remote = RemoteStore(closed_port + "query", closed_port + "update", closed_port + "graph")
-    with pytest.raises(StoreUnavailable, match="graph took no graph"):
-        remote.replace({ONE: [triples(tmp_path / "a.nt.gz", "a")]}, contents={})
-    with pytest.raises(StoreUnavailable, match="update took no update"):
-        remote.replace({ONE: []}, contents={})

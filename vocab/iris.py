@@ -106,6 +106,11 @@ class Iris:
     def service(self) -> str:
         return self._id("sparql")
 
+    @property
+    def state(self) -> str:
+        """The graph in which a store of somebody else's keeps what it has of ours."""
+        return self._id("sparql", "state")
+
     def example(self, slug: str) -> str:
         """An example query that the endpoint holds."""
         return self._id("query", slug)
