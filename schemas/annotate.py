@@ -3,6 +3,7 @@
 A CSV comes back as a workbook with its rows as they stood. The original is never touched.
 """
 
+import zlib
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
@@ -15,6 +16,7 @@ from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
 from openpyxl.comments import Comment
 from openpyxl.styles import Font, PatternFill
 from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.workbook.child import INVALID_TITLE_REGEX
 
 from vaven.schemas.choices import AS_FOUND, Choices
 from vaven.schemas.content import content_of
@@ -27,6 +29,13 @@ from vaven.vocab.messages import messages
 FILLS = {Severity.ERROR: "F8C9BF", Severity.WARNING: "FFE9A8", Severity.NOTE: "D5E6F2"}
 COMMENT_SIZE = (420, 160)
 MAX_COMMENT = 1_500
+MAX_TITLE = 31
+# What openpyxl lets through where a part is not as it expects; calamine, which read the file, is more patient. A
+# SyntaxError is how both XML parsers call a broken part.
+UNREADABLE = (
+    InvalidFileException, BadZipFile, zlib.error, EOFError, OSError, SyntaxError,
+    LookupError, ValueError, TypeError, AttributeError,
+)  # fmt: skip
 # openpyxl holds a workbook whole, in some 6 kB a row of twelve cells.
 MAX_ROWS = 100_000
 MAX_UNPACKED_BYTES = 150_000_000
@@ -75,7 +84,7 @@ def editable_copy(source: Path, choices: Choices = AS_FOUND) -> Workbook:
         # From an open file, since openpyxl judges a path by its ending.
         with source.open("rb") as file:
             return load_workbook(file)
-    except (InvalidFileException, BadZipFile, KeyError, ValueError, OSError) as cause:
+    except UNREADABLE as cause:
         remedy = "Open it in Excel or LibreOffice, save it as .xlsx and try again."
         raise WrongUse(f"{source.name} can't be written back.", remedy=remedy) from cause
 
@@ -93,8 +102,20 @@ def _from_sheets(source: Path) -> Workbook:
     with TemporaryDirectory(prefix="vaven-copy-") as folder:
         for grid in read_workbook(source, Path(folder) / "sheets"):
             if not grid.is_hidden:
-                _fill(book.create_sheet(grid.sheet), grid.rows)
+                _fill(book.create_sheet(_title(grid.sheet or "")), grid.rows)
     return book
+
+
+def _title(sheet: str) -> str:
+    """A sheet's name as Excel allows it; OpenDocument allows more."""
+    return INVALID_TITLE_REGEX.sub("_", sheet)[:MAX_TITLE] or "_"
+
+
+def sheet_of(book: Workbook, finding: Finding) -> Any:
+    """The sheet that a finding is about, in the book that `editable_copy` made."""
+    if not finding.sheet:
+        return book.worksheets[0]
+    return book[finding.sheet if finding.sheet in book.sheetnames else _title(finding.sheet)]
 
 
 def _fill(sheet: Any, rows: Iterable[tuple[int, list[str]]]) -> None:
@@ -103,13 +124,18 @@ def _fill(sheet: Any, rows: Iterable[tuple[int, list[str]]]) -> None:
             if text:
                 # Written as text, so that codes keep their zeros and nothing is run as a formula.
                 cell = sheet.cell(number, column)
-                cell.value, cell.data_type = ILLEGAL_CHARACTERS_RE.sub("�", text), "s"
+                cell.value, cell.data_type = _writable(text), "s"
+
+
+def _writable(text: str) -> str:
+    """Without the control characters that XML has no form for."""
+    cleaned: str = ILLEGAL_CHARACTERS_RE.sub("�", text)
+    return cleaned
 
 
 def _mark(book: Workbook, finding: Finding, language: str) -> None:
-    sheet = book[finding.sheet] if finding.sheet else book.worksheets[0]
-    cell = sheet[f"{finding.column}{finding.row}"]
-    words = f"{finding.message(language)}\n→ {finding.remedy(language)}"
+    cell = sheet_of(book, finding)[finding.cell]
+    words = _writable(f"{finding.message(language)}\n→ {finding.remedy(language)}")
     before = f"{cell.comment.text}\n\n" if cell.comment else ""
     cell.comment = Comment((before + words)[:MAX_COMMENT], "Väven", *reversed(COMMENT_SIZE))
     cell.fill = PatternFill("solid", start_color=FILLS[finding.severity])
@@ -126,9 +152,10 @@ def _add_summary(book: Workbook, report: Report, language: str) -> None:
     sheet.append([words(f"report.column.{name}") for name in ("cell", "severity", "message", "remedy")])
     for finding in chain(report.findings, report.assumptions):
         severity = words(f"report.severity.{finding.severity.value}")
-        sheet.append([finding.address, severity, finding.message(language), finding.remedy(language)])
+        told = (finding.address, severity, finding.message(language), finding.remedy(language))
+        sheet.append([_writable(text) for text in told])
         if finding.row and finding.column:
-            name = finding.sheet or book.worksheets[1].title
+            name = sheet_of(book, finding).title if finding.sheet else book.worksheets[1].title
             sheet.cell(sheet.max_row, 1).hyperlink = f"#'{name}'!{finding.column}{finding.row}"
     _lay_out(sheet)
     book.active = 0

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from vaven.schemas.annotate import editable_copy
+from vaven.schemas.annotate import editable_copy, sheet_of
 from vaven.schemas.choices import AS_FOUND, Choices
 from vaven.schemas.content import content_of
 from vaven.schemas.delimited import MAX_CELL, delimiter_of
@@ -83,8 +83,7 @@ def _mend_file(source: Path, mended: Sequence[Finding], target: Path, choices: C
 def _mend_workbook(source: Path, mended: Sequence[Finding], target: Path) -> None:
     book = editable_copy(source)
     for finding in mended:
-        sheet = book[finding.sheet] if finding.sheet else book.worksheets[0]
-        cell = sheet[f"{finding.column}{finding.row}"]
+        cell = sheet_of(book, finding)[finding.cell]
         # A code is text, also where it consists of digits; that is how it lost its zero.
         cell.value, cell.number_format = _new_text(finding), "@"
         cell.data_type = "s"

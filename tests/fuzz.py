@@ -1,7 +1,8 @@
 """`make fuzz`: every reader on mutated real files, in processes with bounded memory and time.
 
 Whatever comes in, `validate` must give a report that can be written in every form: never an exception, a hang, more
-than the set memory, or "valid" for a file that was cut off or had a cell turned to garbage. What breaks that is kept
+than the set memory, or "valid" for a file that was cut off or had a cell turned to garbage. So it is with choices of
+the user, with a schema of their own, and for `fix` and `annotate`, which write the file back. What breaks that is kept
 in the folder given by --keep; once mended, it goes to tests/fuzz_cases, which `make test` runs.
 """
 
@@ -17,10 +18,14 @@ import sys
 import tempfile
 import time
 import zipfile
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from tests.conftest import ROOT, SHARED
+from vaven.schemas.choices import AS_FOUND, ENCODINGS, Choices
 
+SCHEMA = ROOT / "schemas" / "descriptors" / "observations.json"
 MEMORY = 3_000_000_000
 SECONDS_A_FILE = 40
 FILES_A_WORKER = 40
@@ -52,6 +57,7 @@ def sample(folder: Path) -> list[Path]:
     text = "".join(",".join(row) + "\n" for row in table)
     records = [dict(zip(LABELS, row, strict=True)) for row in ROWS]
     (folder / "sound.csv").write_text(text)
+    (folder / "sound.tsv").write_text(text.replace(",", "\t"))
     (folder / "sound-sv.csv").write_bytes(text.replace(",", ";").encode("utf-16"))
     (folder / "sound.json").write_text(json.dumps(records))
     (folder / "sound.jsonl").write_text("\n".join(map(json.dumps, records)))
@@ -62,6 +68,7 @@ def sample(folder: Path) -> list[Path]:
     for row in table:
         book.active.append(row)
     book.save(folder / "sound.xlsx")
+    (folder / "sound.ods").write_bytes(_open_document(table))
     years = sorted({row[2] for row in ROWS})
     values = " ".join(row[5] for row in ROWS if row[3] == "T")
     listed = ",".join(f'"{year}"' for year in years)
@@ -74,6 +81,25 @@ def sample(folder: Path) -> list[Path]:
         archive.writestr("datapackage.json", json.dumps({"resources": resources}))
         archive.writestr("o.csv", text)
     return sorted(folder.glob("sound*"))
+
+
+def _open_document(table: list[list[str]]) -> bytes:
+    names = "urn:oasis:names:tc:opendocument:xmlns"
+    mimetype = "application/vnd.oasis.opendocument.spreadsheet"
+    cell = '<table:table-cell office:value-type="string"><text:p>{}</text:p></table:table-cell>'
+    rows = "".join(f"<table:table-row>{''.join(map(cell.format, row))}</table:table-row>" for row in table)
+    content = (
+        f'<?xml version="1.0" encoding="UTF-8"?><office:document-content xmlns:office="{names}:office:1.0" '
+        f'xmlns:table="{names}:table:1.0" xmlns:text="{names}:text:1.0"><office:body><office:spreadsheet>'
+        f'<table:table table:name="Observationer">{rows}</table:table></office:spreadsheet></office:body>'
+        "</office:document-content>"
+    )
+    made = io.BytesIO()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("mimetype", mimetype, zipfile.ZIP_STORED)
+        archive.writestr("META-INF/manifest.xml", f'<manifest xmlns="{names}:manifest:1.0"/>')
+        archive.writestr("content.xml", content)
+    return made.getvalue()
 
 
 def real_files() -> list[Path]:
@@ -94,12 +120,14 @@ def real_files() -> list[Path]:
 def mutated(path: Path, dice: random.Random) -> tuple[bytes, bool]:
     content = path.read_bytes()
     is_sound = path.name.startswith("sound")
+    if is_sound and path.suffix in (".xlsx", ".ods", ".zip") and dice.random() < 0.25:
+        return _garbage_inside(content, dice), False
     if zipfile.is_zipfile(path) and dice.random() < 0.6:
         return _inside(content, dice), True
     if path.suffix == ".gz" and dice.random() < 0.6:
         return gzip.compress(_bytes(gzip.decompress(content), dice)), True
     choice = dice.random()
-    if is_sound and choice < 0.25 and path.suffix in (".csv", ".json", ".jsonl", ".px"):
+    if is_sound and choice < 0.25 and path.suffix in (".csv", ".tsv", ".json", ".jsonl", ".px"):
         return _garbage(path, content, dice), False
     if is_sound and choice < 0.4 and path.suffix in WITH_AN_END:
         return content[: dice.randrange(1, len(content) - 1)], False
@@ -114,6 +142,20 @@ def _garbage(path: Path, content: bytes, dice: random.Random) -> bytes:
     if path.suffix == ".px":
         target = dice.choice([row[5] for row in ROWS if row[3] == "T"])
     return text.replace(target, GARBAGE, 1).encode(encoding)
+
+
+def _garbage_inside(content: bytes, dice: random.Random) -> bytes:
+    """One value of the table that an archive holds turned into what no rule accepts."""
+    target = dice.choice([row[dice.choice((0, 1, 5))] for row in ROWS])
+    made = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(content)) as source, zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as changed:
+        for name in source.namelist():
+            data = source.read(name)
+            if name in ("xl/worksheets/sheet1.xml", "content.xml", "o.csv"):
+                data = data.replace(target.encode(), GARBAGE.encode(), 1)
+                assert GARBAGE.encode() in data, "the sample has the value in another place"
+            changed.writestr(name, data)
+    return made.getvalue()
 
 
 def _bytes(content: bytes, dice: random.Random) -> bytes:
@@ -169,7 +211,6 @@ class TooLong(Exception):
 
 def work(seed: int, folder: Path, seeds: list[Path]) -> None:
     """Check FILES_A_WORKER mutated files. The one being checked lies in `folder`, for whoever finds the body."""
-    from vaven.schemas import validate
     from vaven.schemas.finding import Verdict
     from vaven.schemas.forms import FORMS, written_as
 
@@ -187,8 +228,9 @@ def work(seed: int, folder: Path, seeds: list[Path]) -> None:
         path = folder / f"current{ending}"
         path.write_bytes(content)
         signal.alarm(SECONDS_A_FILE)
-        report = validate(path)
+        report, is_plain = _checked(path, folder, dice)
         signal.alarm(0)
+        may_be_valid = may_be_valid or not is_plain
         for form in FORMS:
             written_as(form, report, dice.choice(("sv", "en")))
         if report.verdict in (Verdict.VALID, Verdict.VALID_WITH_WARNINGS):
@@ -197,6 +239,39 @@ def work(seed: int, folder: Path, seeds: list[Path]) -> None:
         else:
             assert report.findings, "no reason given"
         path.unlink()
+
+
+def _checked(path: Path, folder: Path, dice: random.Random) -> tuple[Any, bool]:
+    """The report, and whether it was made as it is by default; now and then the file is written back as well."""
+    from vaven.schemas import validate
+    from vaven.schemas.annotate import annotate
+    from vaven.schemas.fix import fix
+    from vaven.vocab.errors import VavenError
+
+    if dice.random() < 0.05 and path.suffix in (".csv", ".tsv", ".json"):
+        schema = folder / "schema.json"
+        schema.write_bytes(_bytes(SCHEMA.read_bytes(), dice) if dice.random() < 0.5 else SCHEMA.read_bytes())
+        return validate(path, schema=schema, seconds=SECONDS_A_FILE / 2), False
+    choices = _chosen(dice) if dice.random() < 0.15 else AS_FOUND
+    report = validate(path, choices=choices)
+    if dice.random() < 0.15:
+        for write_back in (fix, annotate):
+            target = folder / f"back-{write_back.__name__}.xlsx"
+            # What can't be written back is told; anything else is a fault.
+            with suppress(VavenError):
+                write_back(path, report, target, choices=choices)
+            target.unlink(missing_ok=True)
+    return report, choices == AS_FOUND
+
+
+def _chosen(dice: random.Random) -> Choices:
+    some = [
+        {"encoding": dice.choice(ENCODINGS)}, {"delimiter": dice.choice(";,|\t")}, {"decimal": dice.choice(",.")},
+        {"sheet": dice.choice(("Observationer", "Blad1"))}, {"header_row": dice.randint(1, 9)}, {"shares": True},
+        {"last_row": dice.randint(1, 60)}, {"fill_down": True}, {"wide": dice.choice((True, False))},
+        {"constants": {"kpi": "arbetsloshet"}}, {"columns": {"value": "value", "note": ""}},
+    ]  # fmt: skip
+    return Choices(**{name: given for one in dice.sample(some, dice.randint(1, 3)) for name, given in one.items()})
 
 
 def run(seconds: float, first: int, keep: Path) -> int:
