@@ -173,8 +173,8 @@ def _wide(
     return {i: meant for i, meant in says.items() if meant.keys() == kind}
 
 
-def _filled(cells: Iterable[str]) -> int:
-    return sum(1 for cell in cells if cell)
+def _filled(cells: Sequence[str]) -> int:
+    return len(cells) - cells.count("")
 
 
 def _is_numeric(cells: Iterable[str]) -> bool:
@@ -245,11 +245,12 @@ class Sections:
 
     def rows(self, rows: Iterable[GridRow]) -> Iterator[GridRow]:
         labels = list(self.header.labels)
+        least = min(2, _filled(labels))
         waiting: list[GridRow] = []
         is_ours = True
         for row in rows:
             filled = _filled(row[1])
-            if filled < min(2, _filled(labels)):
+            if filled < least:
                 # A sheet may end in a million formatted empty rows: only their numbers are kept.
                 waiting.append(row if filled else (row[0], []))
                 continue

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from pathlib import Path
 
 import duckdb
@@ -158,12 +159,14 @@ class _Loader:
         import pyarrow as pa
 
         columns = {"_row": pa.array([number for number, _ in self._batch], pa.int64())}
+        texts = list(zip_longest(*(cells for _, cells in self._batch), fillvalue=""))
+        none = [""] * len(self._batch)
         for i, name in self.positions:
-            texts = [(cells[i] if i < len(cells) else None) or None for _, cells in self._batch]
-            columns[name] = pa.array(texts, pa.string())
+            columns[name] = pa.array(texts[i] if i < len(texts) else none, pa.string())
         batch = pa.table(columns)
+        cells = ", ".join(f"nullif({quoted(name)}, '')" for _, name in self.positions)
         self.work.register("batch", batch)
-        self.work.execute(f"INSERT INTO {self.raw} SELECT * FROM batch")
+        self.work.execute(f"INSERT INTO {self.raw} SELECT _row, {cells} FROM batch")
         self.work.unregister("batch")
         self._batch = []
 
@@ -175,7 +178,8 @@ class _Loader:
         for i in range(width, len(cells)):
             if cells[i]:
                 self.problem("extra-cell", Severity.ERROR, number, column_letter(i), cells[i])
-        self.filled |= {i for i in self._unlabelled if i < len(cells) and cells[i]}
+        if self._unlabelled:
+            self.filled |= {i for i in self._unlabelled if i < len(cells) and cells[i]}
 
     def problem(
         self, code: str, severity: Severity, row: int, column: str | None = None, text: str | None = None

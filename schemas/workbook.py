@@ -2,7 +2,8 @@
 
 calamine lays out a sheet's whole used range at once: a file of 6 kB with one cell at XFD1048576 asks for 550 GB
 and ends the process. So a workbook is opened in a process of its own with bounded memory and time, which
-writes the sheets' rows to a folder as JSON; a file that blows up costs that process alone.
+writes the sheets' rows to a folder as JSON; a file that blows up costs that process alone. Large sheets of an XLSX
+are walked as a stream (sheetxml).
 
 Cells become the text that a person sees in a column of codes and figures: 2024.0 is "2024", a date is ISO.
 """
@@ -12,15 +13,21 @@ import resource
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import replace
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, time
 from decimal import Decimal
 from itertools import islice
 from pathlib import Path
+from pyexpat import ExpatError
+from types import NoneType
+from typing import Any
 
 from vaven.schemas.choices import Progress, quietly
 from vaven.schemas.grid import MAX_CELLS, MAX_COLUMNS, Grid, GridRow
+from vaven.schemas.sheetxml import Book, TooManyCells, Walk, large_parts, open_book
 from vaven.vocab.errors import NotReadable
 
 # Ours: 50 million cells are 1.6 GB in calamine, and 100,000 rows of 12 columns take a second.
@@ -28,6 +35,8 @@ MAX_BYTES = 3_000_000_000
 MAX_SECONDS = 300
 # Cells merged downwards that are followed: so many make no table that people look at.
 MAX_MERGED = 200_000
+# What a broken part makes of the stream.
+BROKEN = (ExpatError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError)
 ROWS_A_LINE = 500
 ROWS_A_BATCH = 10_000
 REFUSED = 3
@@ -88,30 +97,64 @@ def unfold(path: Path, folder: Path) -> list[dict[str, object]]:
         if file.read(4) == b"PAR1":
             _write(_records(path), folder / "0.jsonl")
             return [_sheet("", "0.jsonl")]
-    from python_calamine import CalamineError, CalamineWorkbook, PasswordError, SheetTypeEnum, SheetVisibleEnum
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
-    written = []
     try:
-        workbook = CalamineWorkbook.from_path(_by_its_kind(path, folder))
-        for i, described in enumerate(s for s in workbook.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet):
-            name = described.name
-            if described.visible != SheetVisibleEnum.Visible:
-                written.append(_sheet(name, "", is_hidden=True))
-                continue
-            sheet = workbook.get_sheet_by_name(name)
-            if sheet.total_height * sheet.total_width > MAX_CELLS or sheet.total_width > MAX_COLUMNS:
-                limits = {"cells": MAX_CELLS, "columns": MAX_COLUMNS}
-                raise NotReadable("not-readable-cells", file=path.name, sheet=name, **limits)
-            _write(_rows(sheet.iter_rows(), sheet.start), folder / f"{i}.jsonl")
-            written.append(_sheet(name, f"{i}.jsonl", merged=list(_below(sheet.merged_cell_ranges or ()))))
+        return list(_sheets(path, CalamineWorkbook.from_path(_by_its_kind(path, folder)), folder))
     except PasswordError as cause:
         raise NotReadable("not-readable-password", file=path.name) from cause
     except CalamineError as cause:
         if "limit exceeded" in str(cause):
-            limits = {"cells": MAX_CELLS, "columns": MAX_COLUMNS}
-            raise NotReadable("not-readable-cells", file=path.name, sheet="", **limits) from cause
+            raise _too_many_cells(path, "") from cause
         raise NotReadable("not-readable-damaged", file=path.name) from cause
-    return written
+    except BROKEN as cause:
+        raise NotReadable("not-readable-damaged", file=path.name) from cause
+
+
+def _sheets(path: Path, workbook: Any, folder: Path) -> Iterator[dict[str, object]]:
+    """The sheets of a workbook of calamine's, written one by one; large ones of an XLSX as a stream."""
+    from python_calamine import SheetTypeEnum, SheetVisibleEnum
+
+    with ExitStack() as stack:
+        archive = stack.enter_context(zipfile.ZipFile(path)) if zipfile.is_zipfile(path) else None
+        large = large_parts(archive) if archive else {}
+        book = open_book(archive, large) if archive and large else None
+        for i, sheet in enumerate(s for s in workbook.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet):
+            target = folder / f"{i}.jsonl"
+            if sheet.visible != SheetVisibleEnum.Visible:
+                yield _sheet(sheet.name, "", is_hidden=True)
+            elif book and sheet.name in large:
+                yield _sheet(sheet.name, target.name, merged=_walk(path, book, sheet.name, target))
+            else:
+                yield _sheet(sheet.name, target.name, merged=_lay_out(path, workbook, sheet.name, target))
+
+
+def _walk(path: Path, book: Book, name: str, target: Path) -> list[object]:
+    """Write a sheet's rows as they are walked; the places that merged cells go on to."""
+    walk = Walk(book, book.parts[name])
+    try:
+        _write(((number, [cell_text(cell) for cell in cells]) for number, cells in walk.rows()), target)
+    except TooManyCells as cause:
+        raise _too_many_cells(path, name) from cause
+    return list(_below(walk.merged))
+
+
+def _lay_out(path: Path, workbook: Any, name: str, target: Path) -> list[object]:
+    """The same of a sheet that calamine holds whole."""
+    sheet = workbook.get_sheet_by_name(name)
+    if sheet.total_height * sheet.total_width > MAX_CELLS or sheet.total_width > MAX_COLUMNS:
+        raise _too_many_cells(path, name)
+    try:
+        _write(_rows(sheet.iter_rows(), sheet.start), target)
+    except OverflowError:
+        # A number that is shown as a time but lies beyond all calendars is more than calamine can say.
+        with zipfile.ZipFile(path) as archive:
+            return _walk(path, open_book(archive, large_parts(archive, -1)), name, target)
+    return list(_below(sheet.merged_cell_ranges or ()))
+
+
+def _too_many_cells(path: Path, sheet: str) -> NotReadable:
+    return NotReadable("not-readable-cells", file=path.name, sheet=sheet, cells=MAX_CELLS, columns=MAX_COLUMNS)
 
 
 def _sheet(name: str, rows: str, *, merged: Sequence[object] = (), is_hidden: bool = False) -> dict[str, object]:
@@ -156,8 +199,7 @@ def _records(path: Path) -> Iterator[GridRow]:
         file = parquet.ParquetFile(path)
         names = file.schema_arrow.names
         if len(names) > MAX_COLUMNS or file.metadata.num_rows * len(names) > MAX_CELLS:
-            limits = {"cells": MAX_CELLS, "columns": MAX_COLUMNS}
-            raise NotReadable("not-readable-cells", file=path.name, sheet="", **limits)
+            raise _too_many_cells(path, "")
         for name, kind in zip(names, file.schema_arrow.types, strict=True):
             if pa.types.is_nested(kind):
                 raise NotReadable("not-readable-nested", file=path.name, column=name)
@@ -182,32 +224,36 @@ def _rows(cells: Iterator[Sequence[object]], start: tuple[int, int] | None) -> I
 
 def cell_text(cell: object) -> str:
     """A cell as stripped text. Floats are rounded to the 15 significant digits that a spreadsheet shows."""
-    match cell:
-        case str():
-            return cell.strip()
-        case None:
-            return ""
-        case bool():
-            return "true" if cell else "false"
-        case Decimal():
-            return f"{cell:f}"
-        case bytes():
-            return cell.decode("utf-8", "replace")
-        case float():
-            return str(int(cell)) if cell.is_integer() and abs(cell) < 1e15 else _plain(cell)
-        case datetime():
-            return (cell.date() if cell.time() == time() else cell).isoformat()
-        case date() | time():
-            return cell.isoformat()
-        case timedelta():
-            return str(cell)
-    return str(cell)
+    if type(cell) is str:
+        return cell.strip()
+    return _TEXTS.get(type(cell), str)(cell)
+
+
+def _number_text(number: float) -> str:
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else _plain(number)
+
+
+def _moment_text(moment: datetime) -> str:
+    return (moment.date() if moment.time() == time() else moment).isoformat()
 
 
 def _plain(number: float) -> str:
     """Decimal notation without exponent, as a spreadsheet shows it."""
     text = f"{number:.15g}"
     return f"{number:.20f}".rstrip("0") if "e-" in text else text
+
+
+# By type, and not by a match in turn: a large workbook has ten million cells.
+_TEXTS: Mapping[type, Callable[[Any], str]] = {
+    float: _number_text,
+    NoneType: lambda _: "",
+    bool: lambda cell: "true" if cell else "false",
+    Decimal: lambda cell: f"{cell:f}",
+    bytes: lambda cell: cell.decode("utf-8", "replace"),
+    datetime: _moment_text,
+    date: date.isoformat,
+    time: time.isoformat,
+}
 
 
 def main(path: Path, folder: Path) -> int:

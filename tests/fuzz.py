@@ -12,6 +12,7 @@ import io
 import json
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import zipfile
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 from tests.conftest import ROOT, SHARED
 from vaven.schemas.choices import AS_FOUND, ENCODINGS, Choices
@@ -252,6 +254,8 @@ def _checked(path: Path, folder: Path, dice: random.Random) -> tuple[Any, bool]:
         schema = folder / "schema.json"
         schema.write_bytes(_bytes(SCHEMA.read_bytes(), dice) if dice.random() < 0.5 else SCHEMA.read_bytes())
         return validate(path, schema=schema, seconds=SECONDS_A_FILE / 2), False
+    if path.suffix == ".xlsx" and dice.random() < 0.3:
+        _streamed(path, folder / "streamed")
     choices = _chosen(dice) if dice.random() < 0.15 else AS_FOUND
     report = validate(path, choices=choices)
     if dice.random() < 0.15:
@@ -262,6 +266,18 @@ def _checked(path: Path, folder: Path, dice: random.Random) -> tuple[Any, bool]:
                 write_back(path, report, target, choices=choices)
             target.unlink(missing_ok=True)
     return report, choices == AS_FOUND
+
+
+def _streamed(path: Path, folder: Path) -> None:
+    """Unfold a workbook as if each of its sheets were large."""
+    from vaven.schemas import sheetxml, workbook
+    from vaven.vocab.errors import NotReadable
+
+    folder.mkdir()
+    with patch.object(workbook, "large_parts", lambda archive, _=0: sheetxml.large_parts(archive, -1)):
+        with suppress(NotReadable):
+            workbook.unfold(path, folder)
+    shutil.rmtree(folder)
 
 
 def _chosen(dice: random.Random) -> Choices:
