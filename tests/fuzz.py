@@ -274,9 +274,9 @@ def _streamed(path: Path, folder: Path) -> None:
     from vaven.vocab.errors import NotReadable
 
     folder.mkdir()
-    with patch.object(workbook, "large_parts", lambda archive, _=0: sheetxml.large_parts(archive, -1)):
-        with suppress(NotReadable):
-            workbook.unfold(path, folder)
+    streamed = patch.object(workbook, "large_parts", lambda archive, _=0: sheetxml.large_parts(archive, -1))
+    with streamed, suppress(NotReadable):
+        workbook.unfold(path, folder)
     shutil.rmtree(folder)
 
 
