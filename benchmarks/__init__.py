@@ -19,4 +19,5 @@ AREAS: dict[str, str] = {
     "validate": "benchmarks.validate",
     "integrity": "benchmarks.integrity",
     "emission": "benchmarks.emission",
+    "ckan": "benchmarks.ckan",
 }

@@ -40,6 +40,10 @@ class Ckan:
     folder: Path
     environment: Mapping[str, str]
 
+    def requests(self) -> int:
+        """How many requests were answered so far."""
+        return (self.folder / "ckan.log").read_bytes().count(b" render time ")
+
     def run(self, *arguments: str) -> str:
         """The `ckan` command on this instance; returns what it printed. Raises RuntimeError."""
         return _ckan(self.environment, *arguments)
