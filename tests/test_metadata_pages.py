@@ -101,12 +101,17 @@ def test_a_page_is_a_dataset_as_google_asks_for_it(client: FlaskClient, path: st
     assert not [key for key, value in properties(found) if value in ("", None, [], {})]
 
 
+PACKINGS = {"gz": "application/gzip", "zst": "application/zstd"}
+
+
 @pytest.mark.parametrize("path", PAGES)
 def test_every_download_that_a_page_names_is_there(client: FlaskClient, settings: Settings, path: str) -> None:
     for download in structured(client, path)["distribution"]:
         answer = client.get(download["contentUrl"].removeprefix(settings.base_iri.rstrip("/")))
         assert answer.status_code == 200
-        assert answer.mimetype == download["encodingFormat"] or download["contentUrl"].endswith(".gz")
+        # Of a packed file, the format is that of what is in it.
+        packing = download["contentUrl"].rpartition(".")[2]
+        assert answer.mimetype == PACKINGS.get(packing, download["encodingFormat"])
         if "sha256" in download:
             assert hashlib.sha256(answer.data).hexdigest() == download["sha256"]
             assert download["contentSize"] == f"{len(answer.data)} B"
