@@ -56,6 +56,7 @@ def create_app(settings: Settings) -> Flask:
     from vaven.catalogue.action import api as action_api
     from vaven.catalogue.intake import Intake
     from vaven.catalogue.overview import Overviews
+    from vaven.catalogue.reasons import Explainer
     from vaven.catalogue.shortcut import Shortcut
     from vaven.catalogue.things import Things
     from vaven.catalogue.throttle import Throttle
@@ -99,7 +100,11 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(completions.blueprint(site, parts.collection, overviews, settings.iris))
     app.register_blueprint(
         sparql.blueprint(
-            engine, settings.iris, examples(), lambda: service.describe_service(settings.iris, overviews.now())
+            engine,
+            settings.iris,
+            examples(),
+            lambda: service.describe_service(settings.iris, overviews.now()),
+            Explainer(site, overviews, settings.iris, settings.query_seconds),
         )
     )
     app.register_blueprint(documentation.blueprint(settings.iris))

@@ -29,7 +29,7 @@ Row = Mapping[str, Mapping[str, str]]
 
 def blueprint(engine: QueryEngine, collection: Collection, overviews: Overviews, iris: Iris) -> Blueprint:
     pages = Blueprint("completions", __name__)
-    terms = Kept(engine, lambda: _terms(engine, iris))
+    terms = Kept(engine, lambda: all_terms(engine, iris))
     classes = Kept(engine, lambda: {"classes": list(_classes(engine, overviews, iris))})
 
     @pages.get("/sparql/completions.json")
@@ -87,7 +87,8 @@ def _later(why: str) -> Response:
     return answer
 
 
-def _terms(engine: QueryEngine, iris: Iris) -> dict[str, Any]:
+def all_terms(engine: QueryEngine, iris: Iris) -> dict[str, Any]:
+    """Prefixes, terms and examples; terms are {iri, kind, labels} and, where there are, notes. Raises QueryBusy."""
     terms = []
     for iri, rows in _by(_ask(engine, iris, "terms"), "iri"):
         found = {"iri": iri, "kind": rows[0]["kind"]["value"], "labels": _texts(rows, "label")}

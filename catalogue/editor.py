@@ -16,7 +16,13 @@ from vaven.vocab.messages import messages
 
 LIBRARY = "static/vendor/yasqe.min.js"
 # Which words the scripts may say, by the beginnings of their keys; errors are told in the page's own words.
-SPOKEN = {"editor.": "editor.", "sparql.error.": "editor.error.", "sparql.remedy.": "editor.remedy."}
+SPOKEN = {
+    "editor.": "editor.",
+    "why.ask": "editor.empty.why",
+    "why.title": "editor.why.title",
+    "sparql.error.": "editor.error.",
+    "sparql.remedy.": "editor.remedy.",
+}
 FIRST = "one-kpi-over-time"
 
 

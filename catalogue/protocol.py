@@ -38,6 +38,9 @@ GRAPH_NAMES = RDF_FORMATS | {
 QUERY_TYPE = "application/sparql-query"
 UPDATE_TYPE = "application/sparql-update"
 FORM_TYPE = "application/x-www-form-urlencoded"
+# What can be asked for about a query, in place of its answer, and the forms in which that comes.
+EMPTY = "empty"
+EXPLAINED = {"json": "application/json", "text": "text/plain"}
 MAX_QUERY_CHARS = 200_000
 MAX_QUERY_BYTES = 4 * MAX_QUERY_CHARS
 
@@ -95,12 +98,14 @@ def _checked(queries: list[str], values: Any) -> Asked:
         raise WrongRequest(400, "Empty query", "The query has no text.")
     if len(queries[0]) > MAX_QUERY_CHARS:
         raise WrongRequest(413, "Query too long", f"A query may have {MAX_QUERY_CHARS} characters.")
+    if (explain := values.get("explain", "")) not in ("", EMPTY):
+        raise WrongRequest(400, "Unknown explanation", f"explain may be {EMPTY}: why the answer has nothing in it.")
     return Asked(
         queries[0],
         tuple(values.getlist("default-graph-uri")),
         tuple(values.getlist("named-graph-uri")),
         values.get("format", ""),
-        values.get("explain", ""),
+        explain,
     )
 
 
@@ -118,6 +123,18 @@ def media_type(asked: Asked, accept: str | None) -> str:
     if chosen is None:
         raise WrongRequest(406, "Not acceptable", f"This kind of query is answered as {', '.join(offered.values())}.")
     return ALIASES.get(chosen, chosen)
+
+
+def explanation_type(asked: Asked, accept: str | None) -> str:
+    """The form of an explanation: by `format`, else by Accept. Raises WrongRequest with 406."""
+    offered = ", ".join(EXPLAINED.values())
+    if asked.format:
+        # Who names the form of an answer, as SPARQLWrapper does, means the explanation's nearest to it.
+        return EXPLAINED["text"] if asked.format in ("text", "txt", EXPLAINED["text"]) else EXPLAINED["json"]
+    chosen = choose(accept, (EXPLAINED["json"], EXPLAINED["text"], RESULT_TYPES["json"]))
+    if chosen is None:
+        raise WrongRequest(406, "Not acceptable", f"An explanation comes as {offered} or text/html.")
+    return EXPLAINED["text"] if chosen == EXPLAINED["text"] else EXPLAINED["json"]
 
 
 def encoding(accept: str | None) -> str:

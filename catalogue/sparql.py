@@ -5,8 +5,10 @@ The answer is spooled whole before its first byte is sent, so a client never tak
 
 import hashlib
 import io
+import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice
 from typing import IO, Any
 from urllib.parse import urlencode
@@ -15,11 +17,12 @@ from flask import Blueprint, Response, g, render_template, request, url_for
 from rdflib import Graph
 from werkzeug.wsgi import wrap_file
 
-from vaven.catalogue import protocol
+from vaven.catalogue import protocol, reasons
 from vaven.catalogue.editor import desk
 from vaven.catalogue.negotiate import RDF_FORMATS, choose
 from vaven.catalogue.problem import problem, problem_of, query_problem
 from vaven.catalogue.protocol import RESULT_TYPES, Asked, WrongRequest
+from vaven.catalogue.reasons import Explainer
 from vaven.catalogue.shortcut import remember
 from vaven.catalogue.throttle import client_of
 from vaven.publisher.answer import Answer, QueryEngine, Question
@@ -32,43 +35,61 @@ from vaven.vocab.iris import Iris
 SHOWN_ROWS = 1_000
 SHOWN_CHARS = 1_000
 BLOCK = 1 << 16
+NO = re.compile(r'"boolean"\s*:\s*false')
 TSV_ESCAPE = re.compile(r"\\(.)")
 TSV_ESCAPES = {"t": "\t", "n": "\n", "r": "\r"}
 EXPOSED = "ETag, Content-Type, Content-Encoding, Retry-After"
 
 
-def blueprint(engine: QueryEngine, iris: Iris, examples: Examples, service: Callable[[], Graph]) -> Blueprint:
-    """The endpoint at /sparql. `examples` are queries by name; `service` gives its description."""
+@dataclass(frozen=True)
+class Endpoint:
+    """What an answer is made with. `examples` are queries by name; `service` gives the endpoint's description."""
+
+    engine: QueryEngine
+    iris: Iris
+    examples: Examples
+    service: Callable[[], Graph]
+    explainer: Explainer
+
+
+def blueprint(
+    engine: QueryEngine, iris: Iris, examples: Examples, service: Callable[[], Graph], explainer: Explainer
+) -> Blueprint:
+    """The endpoint at /sparql."""
+    of = Endpoint(engine, iris, examples, service, explainer)
     pages = Blueprint("sparql", __name__)
 
     @pages.route("/sparql", methods=["GET", "POST", "OPTIONS"])
     def endpoint() -> Response:
-        answer = _respond(engine, iris, examples, service)
+        answer = _respond(of)
         answer.headers["Access-Control-Allow-Origin"] = "*"
         answer.headers["Access-Control-Allow-Headers"] = "Accept, Content-Type"
         answer.headers["Access-Control-Expose-Headers"] = EXPOSED
         answer.vary.update(("Accept", "Accept-Encoding"))
-        g.is_same_in_every_language = not protocol.is_page(request)
+        # Pages and explanations are written for a reader.
+        g.is_same_in_every_language = not (protocol.is_page(request) or request.values.get("explain"))
         return answer
 
     return pages
 
 
-def _respond(engine: QueryEngine, iris: Iris, examples: Examples, service: Callable[[], Graph]) -> Response:
+def _respond(of: Endpoint) -> Response:
     if request.method == "OPTIONS":
         return Response(status=204, headers={"Allow": "GET, HEAD, POST, OPTIONS", "Access-Control-Max-Age": "86400"})
     is_page = protocol.is_page(request)
     try:
         asked = protocol.read(request)
         if asked is None:
-            return _editor(iris, examples) if is_page else _service_description(service)
+            return _editor(of) if is_page else _service_description(of.service)
+        if asked.explain:
+            return _explanation(of, asked, is_page=is_page)
         if is_page:
-            return _result_page(engine, iris, examples, asked)
-        return _answer(engine, asked)
+            return _result_page(of, asked)
+        return _answer(of.engine, asked)
     except QueryError as error:
         if is_page:
-            return _editor(iris, examples, query=protocol.query_text(request), error=error)
-        return query_problem(error, iris.base)
+            return _editor(of, query=protocol.query_text(request), error=error)
+        return query_problem(error, of.iris.base)
     except VavenError as error:
         if is_page:
             raise  # the site's own page for it
@@ -90,6 +111,20 @@ def _answer(engine: QueryEngine, asked: Asked) -> Response:
     if tag:
         remember(request.environ, question, found.state, tag)
     return _tagged(_whole(found), tag)
+
+
+def _explanation(of: Endpoint, asked: Asked, *, is_page: bool) -> Response:
+    """Why the answer to a query is empty, in place of the answer."""
+    form = protocol.EXPLAINED["json"]
+    if not is_page:
+        form = protocol.explanation_type(asked, request.headers.get("Accept"))
+    found = reasons.told(of.explainer.explain(of.engine, _question(asked, RESULT_TYPES["json"], IDENTITY)))
+    if is_page:
+        return _editor(of, query=asked.query, why=found, lines=reasons.marked(asked.query, found))
+    text = reasons.plain(found) if form == protocol.EXPLAINED["text"] else json.dumps(found, ensure_ascii=False) + "\n"
+    answer = Response(text, content_type=_with_charset(form))
+    answer.headers.update({"Content-Language": g.lang, "Cache-Control": "no-cache"})
+    return answer
 
 
 def _question(asked: Asked, media_type: str, encoding: str | None = None) -> Question:
@@ -133,9 +168,10 @@ def _tag(state: str, question: Question, encoding: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _editor(iris: Iris, examples: Examples, **shown: Any) -> Response:
+def _editor(of: Endpoint, **shown: Any) -> Response:
     error = shown.get("error")
-    known = {"prefixes": iris.prefixes, "examples": examples, "permalink": _permalink, **desk(iris, examples)}
+    known = {"prefixes": of.iris.prefixes, "examples": of.examples, "permalink": _permalink}
+    known |= desk(of.iris, of.examples)
     page = render_template("sparql/editor.html", **known, **shown)
     return Response(page, status=error.status if error else 200, mimetype="text/html")
 
@@ -145,22 +181,23 @@ def _permalink(query: str, form: str = "") -> str:
     return f"{url_for('sparql.endpoint')}?{urlencode(given)}"
 
 
-def _result_page(engine: QueryEngine, iris: Iris, examples: Examples, asked: Asked) -> Response:
+def _result_page(of: Endpoint, asked: Asked) -> Response:
     """The answer as a table under the editor; a graph is shown as Turtle."""
     is_graph = asked.is_graph
     media_type = RDF_FORMATS["ttl"] if is_graph else RESULT_TYPES["tsv"]
     is_ask = query_form(asked.query) == "ASK"
-    found = engine.ask(_question(asked, RESULT_TYPES["json"] if is_ask else media_type, IDENTITY))
+    found = of.engine.ask(_question(asked, RESULT_TYPES["json"] if is_ask else media_type, IDENTITY))
     try:
         text = io.TextIOWrapper(found.file, encoding="utf-8", newline="\n")
         if is_graph or is_ask:
             shown: dict[str, Any] = {"text": text.read(200_000)}
+            shown["is_empty"] = NO.search(shown["text"]) if is_ask else not shown["text"].strip()
         else:
             shown = _table(text)
     finally:
         found.close()
     forms = [form for form in (RDF_FORMATS if is_graph else RESULT_TYPES) if not (is_ask and form in ("csv", "tsv"))]
-    return _editor(iris, examples, query=asked.query, result=shown, forms=forms)
+    return _editor(of, query=asked.query, result=shown, forms=forms)
 
 
 def _table(answer: IO[str]) -> dict[str, Any]:
@@ -168,7 +205,8 @@ def _table(answer: IO[str]) -> dict[str, Any]:
     rows = (line.rstrip("\n").split("\t") for line in answer)
     header = [name.removeprefix("?") for name in next(rows, [])]
     listed = [[_shown(term) for term in row] for row in islice(rows, SHOWN_ROWS + 1)]
-    return {"header": header, "rows": listed[:SHOWN_ROWS], "is_cut": len(listed) > SHOWN_ROWS}
+    rows_shown = listed[:SHOWN_ROWS]
+    return {"header": header, "rows": rows_shown, "is_cut": len(listed) > SHOWN_ROWS, "is_empty": not listed}
 
 
 def _shown(term: str) -> str:

@@ -40,7 +40,8 @@ class Answer:
 class Question:
     """A query with all that its answer depends on. `media_type` and `encoding` are the form that is wanted.
 
-    `client` is who asks, for fairness alone: equal questions of different clients are equal.
+    `client` is who asks, for fairness alone: equal questions of different clients are equal. `seconds` may be fewer
+    than the engine's deadline; 0 is just that.
     """
 
     query: str
@@ -49,6 +50,11 @@ class Question:
     named_graphs: tuple[str, ...] = ()
     encoding: str = IDENTITY
     client: str = field(default="", compare=False)
+    seconds: float = field(default=0.0, compare=False)
+
+    def within(self, seconds: float) -> float:
+        """The seconds that it has of an engine whose deadline these are."""
+        return min(self.seconds or seconds, seconds)
 
 
 class QueryEngine(ABC):

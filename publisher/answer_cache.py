@@ -26,6 +26,8 @@ LARGEST_SHARE = 0.25
 FILES = 200
 # So many may wait for the answer to a question that somebody else has asked; each holds a thread of the server.
 FOLLOWERS = 16
+# State, question, and whether it has fewer seconds than others: nobody else's question shall end with such a one.
+Flight = tuple[str, Question, bool]
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,7 @@ class CachedEngine(QueryEngine):
         self._lock = threading.Lock()
         self._kept: OrderedDict[Question, Kept] = OrderedDict()
         self._used, self._state = 0, ""
-        self._flights: dict[tuple[str, Question], Future[Kept]] = {}
+        self._flights: dict[Flight, Future[Kept]] = {}
         self._followers = 0
 
     def state(self) -> str:
@@ -82,42 +84,45 @@ class CachedEngine(QueryEngine):
             with self._lock:
                 if found := self._find(state, asked):
                     return found
-                flight = self._flights.get((state, asked))
+                key = state, asked, asked.seconds > 0
+                flight = self._flights.get(key)
                 if flight is None:
-                    own = self._flights[state, asked] = Future()
+                    own = self._flights[key] = Future()
             if flight is None:
-                return self._fly(own, state, asked, question)
-            if found := self._followed(flight):
+                return self._fly(own, key, question)
+            if found := self._followed(flight, question):
                 return found
 
-    def _fly(self, flight: "Future[Kept]", state: str, asked: Question, question: Question) -> Kept:
+    def _fly(self, flight: "Future[Kept]", key: Flight, question: Question) -> Kept:
         """Find the answer for all who wait for it. Exceptions are theirs too."""
+        state, asked, _ = key
         try:
             found = self._repacked(state, asked) or self._asked(asked, question)
         except BaseException as error:
-            self._land(flight, state, asked)
+            self._land(flight, key)
             flight.set_exception(error)
             # Told to those who wait; where nobody does, it is no unhandled one.
             flight.exception()
             raise
         with self._lock:
             self._keep(asked, found)
-        self._land(flight, state, asked)
+        self._land(flight, key)
         flight.set_result(found)
         return found
 
-    def _land(self, flight: "Future[Kept]", state: str, asked: Question) -> None:
+    def _land(self, flight: "Future[Kept]", key: Flight) -> None:
         with self._lock:
-            if self._flights.get((state, asked)) is flight:
-                del self._flights[state, asked]
+            if self._flights.get(key) is flight:
+                del self._flights[key]
 
-    def _followed(self, flight: "Future[Kept]") -> Kept | None:
+    def _followed(self, flight: "Future[Kept]", question: Question) -> Kept | None:
         """The answer that another client's asking finds; None where that client was refused, and we may not be."""
+        seconds = question.within(self._patience)
         with self._following():
             try:
-                return flight.result(self._patience)
+                return flight.result(seconds)
             except FutureTimeout as cause:
-                text = f"The answer was not there within {self._patience:g} seconds."
+                text = f"The answer was not there within {seconds:g} seconds."
                 raise QueryTimeout(text, remedy="Narrow the query.") from cause
             except QueryBusy:
                 return None

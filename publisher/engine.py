@@ -44,7 +44,7 @@ class InLane(QueryEngine):
     def ask(self, question: Question) -> Answer:
         if question.client == SITE:
             return self._engine.ask(question)
-        with self._lane.turn(question.client, time.monotonic() + self._waiting_seconds):
+        with self._lane.turn(question.client, time.monotonic() + question.within(self._waiting_seconds)):
             return self._engine.ask(question)
 
     def state(self) -> str:

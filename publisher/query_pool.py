@@ -152,11 +152,11 @@ class EmbeddedEngine(QueryEngine):
 
     def ask(self, question: Question) -> Answer:
         query_form(question.query)
-        arrived = time.monotonic()
+        arrived, seconds = time.monotonic(), question.within(self._seconds)
         crew = self._site if question.client == SITE else self._public
         with (
-            crew.lane.turn(question.client, arrived + self._seconds * WAITING_SHARE) as turn,
-            self._worker(crew, arrived + self._seconds) as worker,
+            crew.lane.turn(question.client, arrived + seconds * WAITING_SHARE) as turn,
+            self._worker(crew, arrived + seconds) as worker,
         ):
             return self._spooled(crew, turn, worker, question)
 
@@ -257,7 +257,7 @@ class EmbeddedEngine(QueryEngine):
         }
         try:
             worker.ask(job)
-            said = self._watched(crew, turn, worker)
+            said = self._watched(crew, turn, worker, question.within(self._seconds))
         except (EOFError, BrokenPipeError) as cause:
             if self._is_closed:
                 raise QueryBusy("The server is closing.") from cause
@@ -269,16 +269,16 @@ class EmbeddedEngine(QueryEngine):
             raise self._error(said, question)
         return said
 
-    def _watched(self, crew: Crew, turn: Turn, worker: Worker) -> dict[str, Any]:
+    def _watched(self, crew: Crew, turn: Turn, worker: Worker, seconds: float) -> dict[str, Any]:
         """What the worker says in the end. Raises QueryTimeout, and QueryBusy where it must make room for others."""
-        deadline = turn.arrived + self._seconds
+        deadline = turn.arrived + seconds
         while True:
             self._make_room(crew, turn, worker)
             if said := worker.wait(min(deadline, time.monotonic() + TICK_SECONDS)):
                 return said
             if time.monotonic() >= deadline:
                 raise QueryTimeout(
-                    f"The query was not done within {self._seconds:g} seconds.",
+                    f"The query was not done within {seconds:g} seconds.",
                     remedy="Narrow it, or take the dataset's download and ask that.",
                 )
 

@@ -56,7 +56,7 @@ class RemoteEngine(QueryEngine):
         request = self._request(question)
         is_rewritten = form == "ASK" or (form == "SELECT" and question.media_type == TSV)
         request.addCustomHttpHeader("Accept", JSON_RESULTS if is_rewritten else question.media_type)
-        answer = self._fetched(request)
+        answer = self._fetched(request, question.within(self._seconds))
         return _rewritten(answer, form, question.media_type) if is_rewritten else answer
 
     def _request(self, question: Question) -> SPARQLWrapper:
@@ -65,7 +65,7 @@ class RemoteEngine(QueryEngine):
         # It guesses the kind from the text, and sends what it takes for an update elsewhere.
         request.queryType = "SELECT"
         request.setMethod(POST)
-        request.setTimeout(max(1, round(self._seconds)))
+        request.setTimeout(max(1, round(question.within(self._seconds))))
         request.setOnlyConneg(True)
         if self._login.user:
             request.setCredentials(self._login.user, self._login.password)
@@ -78,9 +78,9 @@ class RemoteEngine(QueryEngine):
             request.addParameter("named-graph-uri", graph)
         return request
 
-    def _fetched(self, request: SPARQLWrapper) -> Answer:
-        deadline = time.monotonic() + self._seconds
-        late = QueryTimeout(f"No answer within {self._seconds:g} seconds.", remedy="Narrow the query.")
+    def _fetched(self, request: SPARQLWrapper, seconds: float) -> Answer:
+        deadline = time.monotonic() + seconds
+        late = QueryTimeout(f"No answer within {seconds:g} seconds.", remedy="Narrow the query.")
         try:
             response = request.query().response
             file = self._read(response, deadline)

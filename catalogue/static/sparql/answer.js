@@ -1,5 +1,5 @@
 // Asks the endpoint and reads its answer: TSV row by row (terms in Turtle's syntax), so that a large one can be cut.
-import { endpoint } from "./page.js";
+import { endpoint, language } from "./page.js";
 
 const MAX_ROWS = 20_000;
 const MAX_CHARS = 20_000_000;
@@ -40,7 +40,7 @@ export async function ask(query, signal) {
 
 /** Why a query found nothing, in the endpoint's words. Raises Problem. */
 export async function explain(query, signal) {
-  const { response } = await send(query, { Accept: "application/json" }, signal, { explain: "empty" });
+  const { response } = await send(query, { Accept: "application/json" }, signal, { explain: "empty", lang: language });
   if (!response.ok) throw await problemOf(response);
   return response.json();
 }

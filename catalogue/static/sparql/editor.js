@@ -11,6 +11,7 @@ import { chartOf, mapOf } from "./shape.js";
 import { markSyntax } from "./syntax.js";
 import { drawTable } from "./table.js";
 import { Tabs } from "./tabs.js";
+import { drawReasons } from "./why.js";
 
 const form = document.querySelector("form[data-sparql]");
 const text = form.querySelector("textarea");
@@ -148,7 +149,8 @@ function start() {
   const query = given.get("query");
   if (query !== null) tabs.open({ query, view: given.get("view") ?? undefined });
   else { tabs.draw(); setQuery(tabs.current.query); }
-  if (query?.trim()) run();
+  const isExplained = given.get("explain") === "empty";
+  if (query?.trim()) run().then(() => { if (isExplained && result.querySelector(".notice")) empty.tell?.(); });
   addEventListener("popstate", () => {
     const before = new URLSearchParams(location.search).get("query");
     if (before) { tabs.open({ query: before }); run({ isBack: true }); }
@@ -191,10 +193,11 @@ async function run({ isBack = false } = {}) {
 
 function drawAnswer() {
   const isEmpty = answer.kind === "table" && !answer.rows.length;
+  const hasNothing = isEmpty || (answer.kind === "boolean" ? !answer.value : answer.kind === "graph" && !answer.text.trim());
   const chosen = views[tabs.current.view]?.fits(answer) ? tabs.current.view : "table";
   const place = el("div", { className: "view" });
   const heading = el("h2", { id: "result-h" }, t("result.title"));
-  clear(heading, facts(), isEmpty ? empty() : buttons(chosen, place), place, downloads());
+  clear(heading, facts(), isEmpty ? "" : buttons(chosen, place), isEmpty ? "" : place, hasNothing ? empty(isEmpty) : "", downloads());
   if (!isEmpty) drawView(place, chosen);
 }
 
@@ -239,19 +242,27 @@ function downloads() {
   return el("p", { className: "data-links" }, t("result.as"), " ", ...forms.map(link));
 }
 
-function empty() {
+/** What stands where there are no rows: a button that tells why. */
+function empty(isTold) {
   const place = el("div", { role: "status" });
-  const why = el("button", { type: "button", className: "quiet", onclick: async () => {
-    why.disabled = true;
-    try { place.replaceChildren(reasons(await explain(asked))); }
-    catch (error) { place.replaceChildren(error instanceof Problem ? drawProblem(error, yasqe, run) : t("error.query")); }
-    why.disabled = false;
-  } }, t("empty.why"));
-  return el("div", { className: "notice" }, el("p", {}, t("empty.title")), formOf(asked) === "SELECT" ? el("p", {}, why) : "", place);
+  const why = el("button", { type: "button", className: "quiet", onclick: () => tellWhy(place, why) }, t("empty.why"));
+  empty.tell = () => tellWhy(place, why);
+  return el("div", { className: "notice" }, isTold ? el("p", {}, t("empty.title")) : "", el("p", { className: "actions" }, why), place);
 }
 
-function reasons(told) {
-  return el("pre", {}, JSON.stringify(told, null, 2));
+async function tellWhy(place, button) {
+  const query = asked;
+  button.disabled = true;
+  place.replaceChildren(t("why.busy"));
+  try {
+    const told = await explain(query);
+    // Places are those of the query that was asked.
+    if (yasqe.getValue() === query) place.replaceChildren(drawReasons(told, yasqe, run));
+    else place.replaceChildren(told.message);
+  } catch (error) {
+    place.replaceChildren(error instanceof Problem ? drawProblem(error, yasqe, run) : t("error.query"));
+  }
+  button.disabled = false;
 }
 
 async function copyLink() {
