@@ -31,6 +31,7 @@ from vaven.publisher.sparql_lexer import query_form
 from vaven.vocab.errors import QueryError, VavenError
 from vaven.vocab.examples import Examples
 from vaven.vocab.iris import Iris
+from vaven.vocab.messages import LANGUAGES
 
 SHOWN_ROWS = 1_000
 SHOWN_CHARS = 1_000
@@ -118,6 +119,9 @@ def _explanation(of: Endpoint, asked: Asked, *, is_page: bool) -> Response:
     form = protocol.EXPLAINED["json"]
     if not is_page:
         form = protocol.explanation_type(asked, request.headers.get("Accept"))
+    if (language := request.form.get("lang")) in LANGUAGES:
+        # A long query comes by POST, with all that is said beside it.
+        g.lang = language
     found = reasons.told(of.explainer.explain(of.engine, _question(asked, RESULT_TYPES["json"], IDENTITY)))
     if is_page:
         return _editor(of, query=asked.query, why=found, lines=reasons.marked(asked.query, found))

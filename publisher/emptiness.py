@@ -111,7 +111,7 @@ class _Search:
         found: Sequence[Finding]
         if taken.where is None:
             found = list(self._resources(taken))
-            return ("empty" if len(found) == len(taken.described) else "not-empty"), found
+            return ("empty", found) if len(found) == len(taken.described) else ("not-empty", ())
         place, where = Place(), taken.where
         # A join may be too hard as a whole, and its patterns be told apart all the same.
         has_rows = self._prober.tells(where.text, place, FIRST_SHARE)

@@ -211,10 +211,19 @@ class Adviser:
         """A literal that is the same but for language, datatype or letters, and that the data have."""
         candidates = list(_like_literal(term.text))
         found = self._first(candidates, test, place)
-        if found is None:
-            yield from self._alike(term, "?x0", test, place)
-            return
-        yield _otherwise(term, self._names.shortened(candidates[found]))
+        if found is not None:
+            yield _otherwise(term, self._names.shortened(candidates[found]))
+        elif alike := list(self._alike(term, "?x0", test, place)):
+            yield from alike
+        else:
+            yield from self._within(term, test, place)
+
+    def _within(self, term: Term, test: str, place: Place) -> Iterator[Remedy]:
+        """Longer literals that have the text in them."""
+        text, _ = _parted(term.text)
+        holding = f"{test} FILTER (isLiteral(?x0) && CONTAINS(LCASE(STR(?x0)), LCASE({text})))"
+        if shown := self._samples("x0", holding, place):
+            yield Remedy("within", {"term": text, "values": shown})
 
     def _alike(self, term: Term, variable: str, pattern: str, place: Place) -> Iterator[Remedy]:
         """A literal among a variable's values that differs in language, datatype or capitals alone."""

@@ -301,6 +301,36 @@ def test_yes_and_no_graphs_and_empty_answers_have_their_own_views(desk: Page, wh
     expect(desk.locator("[data-result]")).to_contain_text("Frågan fick inga träffar.")
 
 
+def test_why_an_answer_is_empty_is_told_beside_the_query_and_mended_by_a_button(
+    page: Page, whole_way: Site, width: str
+) -> None:
+    query = (
+        "PREFIX skos: <http://www.w3.org/2004/02/skos/core#>\nSELECT ?kpi ?theme WHERE {\n"
+        '  ?kpi skos:broader ?theme .\n  ?theme skos:prefLabel "Trygghet" .\n}'
+    )
+    ask(page, whole_way, query)
+    page.get_by_role("button", name="Varför tomt?").click()
+    expect(page.locator(".why")).to_contain_text('Rad 4: ingen trippel passar ?theme skos:prefLabel "Trygghet"')
+    assert "".join(page.locator(".why-mark").all_inner_texts()) == '?theme skos:prefLabel "Trygghet"'
+    expect(page.locator(".why-line")).to_have_count(1)
+    looked_at(page, "editor-why", width)
+    page.get_by_role("button", name='Byt till "Trygghet"@sv och kör igen').click()
+    page.wait_for_selector(".view tbody tr")
+    assert '"Trygghet"@sv' in written(page)
+    expect(page.locator(".why-mark")).to_have_count(0)
+
+
+def test_a_link_to_an_explanation_shows_it_with_and_without_javascript(browser: Browser, whole_way: Site) -> None:
+    address = whole_way.url + "sparql?" + urlencode({"query": "SELECT *\n{ ?s <a:b> ?o }", "explain": "empty"})
+    for has_scripts in (True, False):
+        context = browser.new_context(locale="en-GB", java_script_enabled=has_scripts)
+        shown = context.new_page()
+        shown.goto(address)
+        expect(shown.locator(".why")).to_contain_text("Line 2: no triple matches ?s <a:b> ?o")
+        expect(shown.locator(".why-mark").first).to_contain_text("?s")
+        context.close()
+
+
 def test_a_large_answer_is_cut_and_says_so(desk: Page, whole_way: Site) -> None:
     cube = "http://purl.org/linked-data/cube#"
     query = f"SELECT ?a ?b {{ ?a a <{cube}Observation> . ?b a <{whole_way.url}ns#Kpi> }}"

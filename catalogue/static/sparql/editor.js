@@ -259,6 +259,7 @@ async function tellWhy(place, button) {
     // Places are those of the query that was asked.
     if (yasqe.getValue() === query) place.replaceChildren(drawReasons(told, yasqe, run));
     else place.replaceChildren(told.message);
+    button.hidden = true;
   } catch (error) {
     place.replaceChildren(error instanceof Problem ? drawProblem(error, yasqe, run) : t("error.query"));
   }

@@ -8,7 +8,7 @@ export function drawReasons(told, yasqe, again) {
   markPlaces(yasqe, told.findings.filter((finding) => finding.places.length).map((finding) => finding.places[0]));
   return el("div", { className: "why" },
     el("h3", {}, t("why.title")),
-    el("p", {}, told.message),
+    told.message === t("empty.title") ? "" : el("p", {}, told.message),
     ...told.findings.map((finding) => drawFinding(finding, yasqe, again)));
 }
 
