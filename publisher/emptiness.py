@@ -8,11 +8,11 @@ filters at the end (SPARQL 1.1, section 18.2.2), and a group within is evaluated
 import re
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from vaven.publisher.answer import QueryEngine, Question
-from vaven.publisher.probing import Late, Names, Place, Prober
+from vaven.publisher.probing import LEAST_SECONDS, Late, Names, Place, Prober
 from vaven.publisher.remedies import Adviser, Known, Remedy
 from vaven.publisher.sparql_pieces import Group, NotUnderstood, Part, Piece, Shape, Term, Triple
 from vaven.publisher.sparql_shape import shape
@@ -81,7 +81,8 @@ def explain(
         return _Search(engine, question, taken, seconds, iris, known).run(began)
     except NotUnderstood:
         # Where the engine can't read it either, that is the better answer.
-        engine.ask(question).close()
+        left = seconds - (time.monotonic() - began)
+        engine.ask(replace(question, seconds=max(left, LEAST_SECONDS))).close()
         return Emptiness("not-understood", seconds=time.monotonic() - began)
 
 
@@ -102,7 +103,10 @@ class _Search:
         self._taken = taken
 
     def run(self, began: float) -> Emptiness:
-        answer, found = self._whole(self._taken)
+        try:
+            answer, found = self._whole(self._taken)
+        except Late:
+            answer, found = "unfinished", ()
         took = time.monotonic() - began
         return Emptiness(answer, tuple(found), self._prober.asked, took, not self._prober.is_unsure)
 
@@ -121,8 +125,14 @@ class _Search:
         found = self._until_late(self._group(where, place, None))
         if not found:
             return ("unfinished" if has_rows is None or self._prober.is_unsure else "not-understood"), ()
-        is_aggregate = bool(self._prober.tells(_select(taken), place))
-        return ("aggregate" if is_aggregate else "empty"), found
+        return ("aggregate" if self._is_aggregate(taken, place) else "empty"), found
+
+    def _is_aggregate(self, taken: Shape, place: Place) -> bool:
+        """Whether there is a row although the group has none."""
+        try:
+            return bool(self._prober.tells(_select(taken), place))
+        except Late:
+            return False
 
     def _until_late(self, found: Iterator[Finding]) -> Sequence[Finding]:
         """What is found before the time is used up."""

@@ -154,9 +154,10 @@ class EmbeddedEngine(QueryEngine):
         query_form(question.query)
         arrived, seconds = time.monotonic(), question.within(self._seconds)
         crew = self._site if question.client == SITE else self._public
+        # A worker starts for those who come later too, so it has the engine's time for that, whatever the question's.
         with (
-            crew.lane.turn(question.client, arrived + seconds * WAITING_SHARE) as turn,
-            self._worker(crew, arrived + seconds) as worker,
+            crew.lane.turn(question.client, arrived + min(seconds, self._seconds * WAITING_SHARE)) as turn,
+            self._worker(crew, arrived + self._seconds) as worker,
         ):
             return self._spooled(crew, turn, worker, question)
 
@@ -246,6 +247,9 @@ class EmbeddedEngine(QueryEngine):
 
     def _run(self, crew: Crew, turn: Turn, worker: Worker, question: Question, file: str) -> dict[str, Any]:
         """Give the question to the worker and wait. Raises the QueryError that its end stands for."""
+        seconds = question.within(self._seconds)
+        if time.monotonic() >= turn.arrived + seconds:
+            raise _late(seconds)
         job = {
             "query": guarded(question.query),
             "base": self._iris.base,
@@ -257,7 +261,7 @@ class EmbeddedEngine(QueryEngine):
         }
         try:
             worker.ask(job)
-            said = self._watched(crew, turn, worker, question.within(self._seconds))
+            said = self._watched(crew, turn, worker, seconds)
         except (EOFError, BrokenPipeError) as cause:
             if self._is_closed:
                 raise QueryBusy("The server is closing.") from cause
@@ -277,10 +281,7 @@ class EmbeddedEngine(QueryEngine):
             if said := worker.wait(min(deadline, time.monotonic() + TICK_SECONDS)):
                 return said
             if time.monotonic() >= deadline:
-                raise QueryTimeout(
-                    f"The query was not done within {seconds:g} seconds.",
-                    remedy="Narrow it, or take the dataset's download and ask that.",
-                )
+                raise _late(seconds)
 
     def _make_room(self, crew: Crew, turn: Turn, worker: Worker) -> None:
         """Where more are at work than should be at a time, the long ones step back, and may have to end."""
@@ -313,3 +314,8 @@ class EmbeddedEngine(QueryEngine):
         if said["state"] == "no-room":
             return StoreUnavailable("There is no room on disk for the answer.", remedy="Try again later.")
         return QueryError(f"The query could not be answered: {said.get('message', '')}", remedy="Change the query.")
+
+
+def _late(seconds: float) -> QueryTimeout:
+    remedy = "Narrow it, or take the dataset's download and ask that."
+    return QueryTimeout(f"The query was not done within {seconds:g} seconds.", remedy=remedy)

@@ -272,6 +272,8 @@ def _check_whole(status: int, kind: str, body: bytes, length: str | None) -> Non
         assert json.loads(body)["title"]
     elif kind == "application/json":
         json.loads(body)
+    elif kind == "text/plain":
+        assert body.decode().endswith("\n"), "an explanation without its end"
     elif found := QueryResultsFormat.from_media_type(kind):
         if kind == "text/csv":
             _check_table(body.decode())

@@ -270,6 +270,13 @@ def test_what_is_too_hard_ends_in_time_and_says_so(engine: CachedEngine) -> None
     assert time.monotonic() - began < 15
 
 
+@pytest.mark.parametrize(
+    "query", ["SELECT * { ?k v:none ?x }", "DESCRIBE v:nothing", "CONSTRUCT { ?o v:x ?zz } { ?o v:kpi ?k }"]
+)
+def test_without_time_it_is_unfinished_and_no_error(engine: CachedEngine, query: str) -> None:
+    assert told(engine, query, 0.001) == Emptiness("unfinished", (), 0, pytest.approx(0, abs=5))  # type: ignore[arg-type]
+
+
 def test_an_easy_reason_is_found_in_a_hard_query(engine: CachedEngine) -> None:
     emptiness = told(engine, f"SELECT * {{ {HARD} FILTER (?a0 = ?c11 && ?a1 = ?b11) ?k v:none ?x }}", 6.0)
     assert emptiness.answer == "empty"
