@@ -85,7 +85,8 @@ class Prober:
     def builds(self, taken: Shape) -> bool:
         """Whether a query that builds a graph has a triple in it. Raises as `matches`."""
         whole = replace(self._question, media_type=TRIPLES)
-        few = f"{taken.prologue}{taken.form} {taken.head} {taken.dataset} {taken.where.text if taken.where else ''}"
+        where = taken.where.text if taken.where else "{}"
+        few = f"{taken.prologue}{taken.form} {taken.head} {taken.dataset} WHERE {where}"
         # A limit of the query's own may be behind its order, so it stands as it is then.
         tries = (whole,) if taken.tail else (replace(whole, query=f"{few} LIMIT {FEW}"), whole)
         for question in tries:

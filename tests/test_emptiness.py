@@ -2,23 +2,27 @@
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterator
 from functools import reduce
 from pathlib import Path
 
 import pytest
 
+from tests.test_sparql_shape import queries
 from vaven.publisher.answer import Question
 from vaven.publisher.answer_cache import CachedEngine
 from vaven.publisher.emptiness import Emptiness, Finding, explain
 from vaven.publisher.query_pool import EmbeddedEngine
 from vaven.publisher.remedies import Known, Remedy
+from vaven.publisher.sparql_lexer import query_form
 from vaven.publisher.store import EmbeddedStore
 from vaven.vocab.errors import QueryRefused, QuerySyntaxError, QueryTooMany
 from vaven.vocab.iris import Iris
 
 IRIS = Iris("http://site.example/")
 JSON = "application/sparql-results+json"
+TRIPLES_TYPE = "application/n-triples"
 SHORT = {
     "<S": "<http://site.example/",
     "<V": "<http://voc.example/ns#",
@@ -315,3 +319,34 @@ def test_another_clients_equal_question_does_not_end_with_a_shorter_one(engine: 
     answer = engine.ask(short)
     assert len(json.load(answer.file)["results"]["bindings"]) == 2
     answer.close()
+
+
+def test_of_the_w3c_queries_every_empty_one_has_its_reason_and_no_other(engine: CachedEngine, shared: Path) -> None:
+    """Against our data most of them find nothing; what is said must be what their answers say."""
+    told_of: Counter[str] = Counter()
+    odd = []
+    for query in queries(shared):
+        question = Question(query, TRIPLES_TYPE if is_graph(query) else JSON)
+        emptiness = explain(engine, question, 20.0, IRIS, lambda: KNOWN)
+        told_of[emptiness.answer] += 1
+        has_none = is_empty(engine, question)
+        is_right = emptiness.answer in (("empty",) if has_none else ("not-empty", "aggregate"))
+        if not is_right or bool(emptiness.findings) == (emptiness.answer == "not-empty"):
+            odd.append((query, emptiness))
+    assert odd == []
+    assert told_of["empty"] > 150
+    assert told_of["not-empty"] > 50
+
+
+def is_graph(query: str) -> bool:
+    return query_form(query) in ("CONSTRUCT", "DESCRIBE")
+
+
+def is_empty(engine: CachedEngine, question: Question) -> bool:
+    answer = engine.ask(question)
+    text = answer.file.read()
+    answer.close()
+    if is_graph(question.query):
+        return not text
+    found = json.loads(text)
+    return not (found["boolean"] if "boolean" in found else found["results"]["bindings"])
