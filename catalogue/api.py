@@ -1,4 +1,7 @@
-"""The HTTP API for programs: validations as resources, described by openapi.json (OpenAPI 3.1) beside this module."""
+"""The HTTP API for programs: validations as resources, and where releases are published.
+
+It is described by openapi.json (OpenAPI 3.1) beside this module.
+"""
 
 from importlib.resources import files
 
@@ -6,17 +9,19 @@ from flask import Blueprint, Response, g, json, request
 
 from vaven.catalogue.intake import Intake, choices_of, uploaded_file
 from vaven.catalogue.problem import problem, problem_of
+from vaven.catalogue.publications import as_json, asked
 from vaven.catalogue.validation import handed_back
 from vaven.catalogue.validations import Validation
+from vaven.publisher.publications import Publications
 from vaven.schemas.forms import FORMS, media_type, written_as
-from vaven.vocab.errors import WrongUse
+from vaven.vocab.errors import UnknownDataset, WrongUse
 from vaven.vocab.messages import LANGUAGES
 
 ROOT = "/api/v1"
 RETRY_SECONDS = 1
 
 
-def blueprint(intake: Intake) -> Blueprint:
+def blueprint(intake: Intake, publications: Publications) -> Blueprint:
     api = Blueprint("api", __name__, url_prefix=ROOT)
     kept = intake.validations
 
@@ -41,6 +46,17 @@ def blueprint(intake: Intake) -> Blueprint:
     @api.get("/report.schema.json")
     def report_schema() -> Response:
         return _document(files("vaven.schemas") / "report.schema.json")
+
+    @api.get("/publications.schema.json")
+    def publications_schema() -> Response:
+        return _document(files("vaven.publisher") / "publications.schema.json")
+
+    @api.get("/publications")
+    def published() -> Response:
+        try:
+            return as_json(asked(publications))
+        except UnknownDataset as unknown:
+            return problem_of(404, unknown)
 
     @api.post("/validations")
     def take() -> Response:

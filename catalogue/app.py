@@ -48,6 +48,7 @@ def create_app(settings: Settings) -> Flask:
         identifiers,
         ontology,
         pages,
+        publications,
         service,
         sparql,
         validation,
@@ -63,6 +64,7 @@ def create_app(settings: Settings) -> Flask:
     from vaven.publisher.answer import SITE, InTheNameOf
     from vaven.publisher.derived import Derived
     from vaven.publisher.engine import open_engine
+    from vaven.publisher.publications import Publications
 
     # Flask can't find the folder of a package inside a namespace, so it is told.
     app = Flask(__name__, root_path=str(Path(__file__).parent), instance_path=str(settings.home.absolute()))
@@ -85,7 +87,9 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(pages.blueprint(parts.collection))
     intake = Intake(settings)
     app.register_blueprint(validation.blueprint(intake))
-    app.register_blueprint(api.blueprint(intake))
+    whereabouts = Publications(settings, parts.collection.records, parts.collection.store)
+    app.register_blueprint(api.blueprint(intake, whereabouts))
+    app.register_blueprint(publications.blueprint(whereabouts))
     site = InTheNameOf(SITE, engine)
     derived = Derived(settings.made_folder, settings.made_mb)
     app.register_blueprint(downloads.blueprint(parts.collection, site, derived, settings.iris))

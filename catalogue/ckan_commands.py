@@ -1,14 +1,20 @@
-"""`vaven ckan check | push | withdraw | schema`: what the publisher does with a CKAN, as commands. Printing only."""
+"""`vaven ckan check | push | status | withdraw | schema`: a CKAN's commands. Printing only."""
 
 import argparse
 import json
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from vaven.publisher.records import Records
 from vaven.publisher.settings import Settings, load_settings
+from vaven.vocab.errors import UnknownDataset
 from vaven.vocab.messages import Messages, messages
+
+if TYPE_CHECKING:
+    from vaven.publisher.publications import Status
 
 SHOWN = 60
 
@@ -29,6 +35,11 @@ def add_commands(parser: argparse.ArgumentParser, language: argparse.ArgumentPar
         made.add_argument("datasets", nargs="*", metavar="DATASET", help="short names; default is all datasets")
     made.add_argument("--dry-run", action="store_true", help="show field by field what would be changed, and stop")
     made.add_argument("--workers", type=int, default=2, metavar="N", help="how many datasets at a time; default 2")
+    state = add(
+        "status", _status, "Tell where releases stand on CKAN, by our records; asks no CKAN. Exit 1 for faults."
+    )
+    state.add_argument("datasets", nargs="*", metavar="DATASET", help="short names; default is all datasets")
+    state.add_argument("--format", choices=("text", "json"), default="text", help="json is that of /publications.json")
     away = add("withdraw", _withdraw, "Take a dataset from CKAN's readers; publishing it again brings it back.")
     away.add_argument("dataset", metavar="DATASET", help="short name of the dataset")
     schema = add(
@@ -86,6 +97,44 @@ def _compare(given: argparse.Namespace, t: Messages, settings: Settings) -> int:
 def _shown(t: Messages, value: object) -> str:
     text = t("ckan.difference.nothing") if value in (None, "", []) else str(value)
     return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _status(given: argparse.Namespace) -> int:
+    from vaven.publisher.publications import Publications, as_dict
+    from vaven.publisher.store import open_store
+
+    settings = load_settings()
+    with _records(settings) as records:
+        status = Publications(settings, records, open_store(settings)).now()
+    if unknown := set(given.datasets) - {dataset.slug for dataset in status.datasets}:
+        raise UnknownDataset(f"There is no dataset {min(unknown)!r}.", remedy="See the list of datasets.")
+    if given.datasets:
+        status = replace(status, datasets=tuple(d for d in status.datasets if d.slug in given.datasets))
+    if given.format == "json":
+        sys.stdout.write(json.dumps(as_dict(status, given.lang), ensure_ascii=False, indent=2) + "\n")
+    else:
+        _tell_status(status, given.lang)
+    return int(any(place.target.kind == "ckan" for _, _, place in status.attention))
+
+
+def _tell_status(status: "Status", language: str) -> None:
+    """A line for each version that a CKAN has or should have, under it what is wrong and what to do."""
+    from vaven.publisher.publications import sentences
+
+    t, targets = messages(language), [target for target in status.targets if target.kind == "ckan"]
+    if not targets:
+        print(t("publications.no_ckan"))
+    for target in targets:
+        print(target.address if target.is_configured else t("publications.former", target=target.address))
+        places = [(d, v, p) for d in status.datasets for v in d.versions for p in v.places if p.target == target]
+        for dataset, version, place in places:
+            if place.state in ("not-sent", "replaced"):
+                continue
+            state, since = t(f"publications.state.{place.state}"), f" ({place.since} UTC)" if place.since else ""
+            print("  " + t("ckan.outcome", name=dataset.slug, version=version.number, result=state + since))
+            if place.problem:
+                told = (*sentences(dataset, version, place, language), place.problem.detail)
+                print("\n".join(f"    {text}" for text in told if text))
 
 
 def _withdraw(given: argparse.Namespace) -> int:

@@ -5,5 +5,5 @@ settings, sparql_lexer, sparql_pieces, sparql_shape, encodings, spool, lanes, re
 components, agents, distributions, quality, provenance, surroundings, cubelink, statistics, describe, lineage, series,
 listing, turtle, emit, census, constraints, cube_columns, emitted, conformance, integrity, tracing, triple_files,
 remote_server, remote_store, store, query_worker, answer, probing, remedies, emptiness, remote_engine, query_pool,
-answer_cache, engine, collection, derived, ckan, publish, withdraw.
+answer_cache, engine, collection, derived, ckan, publish, withdraw, publications.
 """

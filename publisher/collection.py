@@ -162,6 +162,14 @@ class Collection:
     def close(self) -> None:
         self._records.close()
 
+    @property
+    def records(self) -> Records:
+        return self._records
+
+    @property
+    def store(self) -> GraphStore:
+        return self._store
+
     def datasets(self) -> tuple[Dataset, ...]:
         return tuple(sorted(self._now().datasets.values(), key=lambda d: _title(d.current.about).casefold()))
 

@@ -48,6 +48,23 @@ WITHDRAWALS = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("withdrawn_at", sa.DateTime, nullable=False),
 )
+PUSHES = sa.Table(
+    "pushes",
+    METADATA,
+    sa.Column("dataset", sa.String(80), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("target", sa.String(300), primary_key=True),
+    sa.Column("action", sa.String(20), nullable=False),
+    sa.Column("begun_at", sa.DateTime, nullable=False),
+    sa.Column("ended_at", sa.DateTime),
+    sa.Column("result", sa.String(20)),
+    sa.Column("is_held", sa.Boolean, nullable=False),
+    sa.Column("held_at", sa.DateTime),
+    sa.Column("problem", sa.String(40), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+INTERRUPTED, FAILED = "interrupted", "failed"
+Key = tuple[str, int]
 
 
 @dataclass(frozen=True)
@@ -81,6 +98,39 @@ class Withdrawal:
     version: int
     reason: str
     withdrawn_at: datetime
+
+
+@dataclass(frozen=True)
+class Push:
+    """How a version stands at a target (the address of a CKAN): the last attempt, and whether it is held there.
+
+    `action` is push or withdraw. `result` is None until the attempt has ended; then what became of it (created,
+    changed, unchanged, withdrawn), "failed" with `problem` and `reason`, or "interrupted". An attempt that fails
+    leaves `is_held` and `held_at` as they were: they say what the target had when it was last whole.
+    """
+
+    dataset: str
+    version: int
+    target: str
+    action: str
+    begun_at: datetime
+    ended_at: datetime | None = None
+    result: str | None = None
+    is_held: bool = False
+    held_at: datetime | None = None
+    problem: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class PushEnd:
+    """What became of an attempt, in the words of Push."""
+
+    dataset: str
+    version: int
+    result: str
+    problem: str = ""
+    reason: str = ""
 
 
 def now() -> datetime:
@@ -181,9 +231,27 @@ class Records:
             return _withdrawals(connection)
 
     def note_step(self, record: ReleaseRecord, step: str, result: str = "") -> None:
-        with self._engine.begin() as connection:
-            values = {"dataset": record.dataset, "version": record.version, "step": step}
-            connection.execute(sa.insert(STEPS).values(**values, done_at=now(), result=result[:400]))
+        self.note_steps(step, [((record.dataset, record.version), result)])
+
+    def note_steps(self, step: str, results: Sequence[tuple[Key, str]]) -> None:
+        """The same step of many releases, with what came of each."""
+        rows = [
+            {"dataset": dataset, "version": version, "step": step, "done_at": now(), "result": result[:400]}
+            for (dataset, version), result in results
+        ]
+        if rows:
+            with self._engine.begin() as connection:
+                connection.execute(sa.insert(STEPS), rows)
+
+    def times(self, step: str, dataset: str | None = None) -> Mapping[Key, datetime]:
+        """When a step was last done, by dataset and version; of one dataset or of all."""
+        last = sa.func.max(STEPS.c.done_at)
+        query = sa.select(STEPS.c.dataset, STEPS.c.version, last.label("at")).where(STEPS.c.step == step)
+        if dataset is not None:
+            query = query.where(STEPS.c.dataset == dataset)
+        with self._engine.connect() as connection:
+            found = connection.execute(query.group_by(STEPS.c.dataset, STEPS.c.version))
+            return {(row.dataset, row.version): row.at for row in found}
 
     def steps(self, dataset: str, version: int) -> Sequence[StepRecord]:
         """The steps of a release in the order they were done; a step done again stands again."""
@@ -192,6 +260,40 @@ class Records:
                 sa.select(STEPS).where(STEPS.c.dataset == dataset, STEPS.c.version == version).order_by(STEPS.c.id)
             )
             return [StepRecord(r.dataset, r.version, r.step, r.done_at, r.result) for r in found]
+
+    def begin_pushes(self, target: str, action: str, keys: Sequence[Key]) -> None:
+        """Note that an attempt is made, before anything is sent. What is held at the target stays noted."""
+        fresh = {"action": action, "begun_at": now(), "ended_at": None, "result": None, "problem": "", "reason": ""}
+        with self._engine.begin() as connection:
+            known = {(p.dataset, p.version) for p in _pushes(connection, PUSHES.c.target == target)}
+            if old := [_bound(key, target) for key in keys if key in known]:
+                connection.execute(sa.update(PUSHES).where(*_PLACE).values(**fresh), old)
+            new = [{"dataset": d, "version": v, "target": target} for d, v in keys if (d, v) not in known]
+            if new:
+                connection.execute(sa.insert(PUSHES), [{**place, **fresh, "is_held": False} for place in new])
+
+    def end_pushes(self, target: str, ends: Sequence[PushEnd]) -> None:
+        """Note what became of attempts. A success says what the target holds: that version of the dataset, or none."""
+        if not ends:
+            return
+        with self._engine.begin() as connection:
+            begun = {(p.dataset, p.version): p for p in _pushes(connection, PUSHES.c.target == target)}
+            done = [_bound((end.dataset, end.version), target) for end in ends if end.result != FAILED]
+            if done:
+                connection.execute(sa.update(PUSHES).where(*_PLACE[::2], PUSHES.c.is_held).values(is_held=False), done)
+            rows = [_bound((e.dataset, e.version), target) | _ended(begun[e.dataset, e.version], e) for e in ends]
+            told: dict[str, Any] = {name: sa.bindparam(name) for name in _ENDED}
+            connection.execute(sa.update(PUSHES).where(*_PLACE).values(**told), rows)
+
+    def interrupt_pushes(self) -> None:
+        """Note that attempts without an end were cut off; only for one who knows that nobody is at it."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.update(PUSHES).where(PUSHES.c.result.is_(None)).values(result=INTERRUPTED))
+
+    def pushes(self, dataset: str | None = None) -> Sequence[Push]:
+        """How all versions stand at all targets, or those of one dataset; by dataset, version and target."""
+        with self._engine.connect() as connection:
+            return _pushes(connection, *([] if dataset is None else [PUSHES.c.dataset == dataset]))
 
     @staticmethod
     def _select(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[ReleaseRecord]:
@@ -202,6 +304,28 @@ class Records:
 def _withdrawals(connection: sa.Connection) -> list[Withdrawal]:
     query = sa.select(WITHDRAWALS).order_by(WITHDRAWALS.c.dataset, WITHDRAWALS.c.version)
     return [Withdrawal(**row._mapping) for row in connection.execute(query)]
+
+
+def _pushes(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[Push]:
+    query = sa.select(PUSHES).where(*where).order_by(PUSHES.c.dataset, PUSHES.c.version, PUSHES.c.target)
+    return [Push(**row._mapping) for row in connection.execute(query)]
+
+
+# A row of `pushes` by its key, for many rows at a time, and what the end of an attempt changes in it.
+_PLACE = tuple(PUSHES.c[name] == sa.bindparam(f"of_{name}") for name in ("dataset", "version", "target"))
+_ENDED = ("ended_at", "result", "is_held", "held_at", "problem", "reason")
+
+
+def _bound(key: Key, target: str) -> dict[str, Any]:
+    return {"of_dataset": key[0], "of_version": key[1], "of_target": target}
+
+
+def _ended(begun: Push, end: PushEnd) -> dict[str, Any]:
+    told: dict[str, Any] = {"ended_at": now(), "problem": end.problem, "reason": end.reason}
+    if end.result == FAILED:
+        return {**told, "result": FAILED, "is_held": begun.is_held, "held_at": begun.held_at}
+    is_held = begun.action == "push"
+    return {**told, "result": end.result, "is_held": is_held, "held_at": now() if is_held else begun.held_at}
 
 
 def _key(record: ReleaseRecord) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

@@ -60,6 +60,9 @@ class RemoteStore:
     def contents(self) -> Mapping[str, int]:
         return self.state().contents
 
+    def name(self) -> str:
+        return self.state().id
+
     def state(self) -> State:
         """As the server said within the last second, or says now. One that is away is not asked again for a while."""
         with self._lock:

@@ -61,6 +61,9 @@ class GraphStore(Protocol):
     def contents(self) -> Mapping[str, int]:
         """Dataset to version as readers see it now; empty where the engine can't say."""
 
+    def name(self) -> str:
+        """The name of the state that readers see now, "" before the first. Raises StoreUnavailable."""
+
 
 def open_store(settings: Settings, step: Callable[[str], None] = lambda _: None) -> GraphStore:
     """The store that the configuration names. An embedded one tells `step` how far it has come."""
@@ -88,6 +91,10 @@ class EmbeddedStore:
         except FileNotFoundError:
             return None
         return Snapshot(name, self.folder / "snapshots" / name)
+
+    def name(self) -> str:
+        snapshot = self.current()
+        return snapshot.id if snapshot else ""
 
     def contents(self) -> Mapping[str, int]:
         """Of the current snapshot. A snapshot may vanish between two reads when another one took its place."""

@@ -48,11 +48,14 @@ def withdraw(
         known = {w.version for w in records.withdrawals() if w.dataset == dataset}
         fresh = [r for r in wanted if r.version not in known]
         left = max((r.version for r in shown if r not in wanted and r.version not in known), default=None)
-        contents = {slug: n for slug, n in visible_versions(records, store).items() if slug != dataset}
+        before = visible_versions(records, store)
+        contents = {slug: n for slug, n in before.items() if slug != dataset}
         contents |= {} if left is None else {dataset: left}
-        if fresh or visible_versions(records, store) != contents:
+        if fresh or before != contents:
             tombstones = [Withdrawal(dataset, r.version, reason.strip(), now()) for r in fresh]
             load_graphs(settings, records, store, contents, dataset, [*records.withdrawals(), *tombstones])
+            if left is not None and left != before.get(dataset):
+                records.note_steps("in-graph", [((dataset, left), "")])
             progress("recorded")
             for tombstone in tombstones:
                 records.withdraw(tombstone)

@@ -8,7 +8,10 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from benchmarks.observations import write_observations
-from tests.conftest import ROOT, SAMPLE, Site
+from tests.conftest import ROOT, SAMPLE, Serving, Site, environment, free_port
+from vaven.publisher.publish import publish
+from vaven.publisher.records import PushEnd, Records
+from vaven.publisher.settings import Settings
 
 FLAGS = [
     "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
@@ -37,6 +40,7 @@ PAGES = {
     "resource-with-lists": "doc/dataset/exempel-tre-kommuner",
     "ontology": "ns",
     "developers": "docs/sparql",
+    "publications": "publications",
     "missing": "area/deso2018/0000X0000",
 }
 CHART_TEXTS = """[...document.querySelectorAll('.chart svg text')].filter(t => t.getClientRects().length).map(t => [
@@ -50,6 +54,24 @@ def browser(chromium: str) -> Iterator[Browser]:
         running = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield running
         running.close()
+
+
+@pytest.fixture(scope="module")
+def troubled(tmp_path_factory: pytest.TempPathFactory, whole_way: Site) -> Iterator[Site]:
+    """A site whose CKAN has not got the second version of a dataset."""
+    home, port = tmp_path_factory.mktemp("troubled"), free_port()
+    url = "http://127.0.0.1:9"
+    given = Settings(home=home, base_iri=f"http://127.0.0.1:{port}/")
+    for value in (1, 2):
+        path = home / "trygghet.csv"
+        path.write_text(f"neighbourhood,kpi,period,value\n0180C6070,trygg-morker,2024,{value}\n")
+        publish(path, given)
+    with Records(given.database) as records:
+        for version, end in ((1, ("created", "", "")), (2, ("failed", "ckan-too-large", "413 for resource_create"))):
+            records.begin_pushes(url, "push", [("trygghet", version)])
+            records.end_pushes(url, [PushEnd("trygghet", version, *end)])
+    with Serving(home, port, environment(home, port, VAVEN_CKAN_URL=url)) as site:
+        yield site
 
 
 @pytest.fixture(params=WIDTHS)
@@ -91,6 +113,17 @@ def looked_at(page: Page, name: str, width: str) -> None:
 def test_page_fits_is_quiet_and_accessible(page: Page, whole_way: Site, name: str, width: str) -> None:
     page.goto(whole_way.url + PAGES[name])
     looked_at(page, name, width)
+
+
+def test_what_failed_on_ckan_is_readable(browser: Browser, troubled: Site, width: str) -> None:
+    page = browser.new_page(viewport={"width": WIDTHS[width], "height": 900}, locale="sv-SE")
+    page.goto(troubled.url + "publications")
+    assert page.locator(".finding").count() == 1
+    assert "tar inte emot så stora filer" in page.locator(".finding").inner_text()
+    page.get_by_text("Felet som det rapporterades").click()
+    assert "413" in page.locator(".finding code").inner_text()
+    looked_at(page, "publications-failed", width)
+    page.close()
 
 
 def test_a_partner_drops_a_file_and_reads_what_to_mend(page: Page, whole_way: Site, width: str, tmp_path: Path) -> None:

@@ -1,17 +1,29 @@
-"""Push what is published to the configured CKAN, and keep in the records what came of it."""
+"""Push what is published to the configured CKAN, and keep in the records what came of it.
 
+One process of a data folder pushes at a time, and a second one waits for it. That an attempt is made is noted before
+anything is sent, so that one which is killed is known as interrupted; only what was whole there counts as held.
+"""
+
+import fcntl
+import re
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import urlsplit
 
 from vaven.publisher.ckan.dataset import CkanDataset, dataset_of
 from vaven.publisher.ckan.push import Outcome, Plan, push, withdraw
 from vaven.publisher.ckan.site import Site
-from vaven.publisher.records import Records, ReleaseRecord
+from vaven.publisher.records import FAILED, INTERRUPTED, PushEnd, Records, ReleaseRecord
 from vaven.publisher.settings import Settings
 from vaven.publisher.storage import Storage
 from vaven.vocab.errors import BadSettings, CkanError, UnknownDataset
 
 STEP = "in-ckan"
+NOTED_EVERY_SECONDS = 1.0
+CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 
 
 @contextmanager
@@ -27,6 +39,32 @@ def open_site(settings: Settings) -> Iterator[Site]:
 
 def plan_of(settings: Settings) -> Plan:
     return Plan(uploads=settings.ckan_files == "upload", rows=settings.ckan_rows)
+
+
+def target_of(settings: Settings) -> str:
+    """The configured CKAN's address as everybody may read it, without a login that it may have; "" where there is none.
+
+    It names the target in the records.
+    """
+    parts = urlsplit(settings.ckan_url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/") if settings.ckan_url else ""
+
+
+def is_pushing(settings: Settings) -> bool:
+    """Whether a process of this data folder is at work on CKAN now."""
+    try:
+        with _lock(settings).open("rb") as lock:
+            fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def code_of(error: CkanError) -> str:
+    """The short name of a failure, from its class: ckan-not-allowed. Its sentences stand in vocab/messages."""
+    return CAPITALS.sub("-", type(error).__name__).lower()
 
 
 def current_datasets(
@@ -53,35 +91,92 @@ def push_datasets(
     workers: int = 2,
     told: Callable[[Outcome], None] = lambda _: None,
 ) -> list[Outcome]:
-    """Push all datasets, or those named. Each outcome is noted as a step of its release; failures do not raise.
+    """Push all datasets, or those named. What came of each is noted in the records; failures do not raise.
 
     A push of all takes those from CKAN that were withdrawn here since. Raises CkanError where the instance as a whole
     can't be used; that is noted for every release then.
     """
-    pairs = current_datasets(settings, records, names)
-    storage = Storage(settings.storage, settings.home / "cache")
-    try:
-        with open_site(settings) as site:
-            outcomes = push(site, [d for _, d in pairs], storage, plan_of(settings), workers=workers, told=told)
-    except CkanError as error:
-        for record, _ in pairs:
-            records.note_step(record, STEP, f"failed: {error}")
-        raise
-    for (record, _), outcome in zip(pairs, outcomes, strict=True):
-        records.note_step(record, STEP, f"{outcome.result}: {outcome.error}" if outcome.error else outcome.result)
-    return outcomes if names else [*outcomes, *_withdraw_gone(settings, records, {r.dataset for r, _ in pairs}, told)]
+    with open_site(settings) as site, _alone(settings, records):
+        # Asked for when it is our turn, since the push before may have waited for a newer release.
+        datasets = [dataset for _, dataset in current_datasets(settings, records, names)]
+        with _Noted(settings, records, "push", [(d.name, d.version) for d in datasets]) as noted:
+
+            def heard(outcome: Outcome) -> None:
+                noted.end(outcome)
+                told(outcome)
+
+            storage = Storage(settings.storage, settings.home / "cache")
+            outcomes = push(site, datasets, storage, plan_of(settings), workers=workers, told=heard)
+        if not names:
+            outcomes += _withdraw_gone(site, settings, records, {d.name for d in datasets}, told)
+    return outcomes
+
+
+class _Noted:
+    """Attempts in the records: noted as begun on entering, and each by its end.
+
+    Ends are noted together every second, since each transaction waits for the disk; a CkanError that leaves the block
+    is what became of all that have no end.
+    """
+
+    def __init__(self, settings: Settings, records: Records, action: str, keys: Sequence[tuple[str, int]]) -> None:
+        self._address, self._target, self._records, self._action = (
+            settings.ckan_url,
+            target_of(settings),
+            records,
+            action,
+        )
+        self._open, self._ended = set(keys), list[Outcome]()
+        self._lock, self._noted_at = threading.Lock(), time.monotonic()
+
+    def __enter__(self) -> "_Noted":
+        self._records.begin_pushes(self._target, self._action, sorted(self._open))
+        return self
+
+    def end(self, outcome: Outcome) -> None:
+        """Called from several threads."""
+        with self._lock:
+            self._open.discard((outcome.name, outcome.version))
+            self._ended.append(outcome)
+            if time.monotonic() - self._noted_at > NOTED_EVERY_SECONDS:
+                self._note()
+
+    def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
+        if isinstance(error, CkanError):
+            self._ended += [Outcome(name, version, FAILED, error) for name, version in sorted(self._open)]
+        self._note()
+
+    def _note(self) -> None:
+        outcomes, self._ended, self._noted_at = self._ended, [], time.monotonic()
+        self._records.end_pushes(self._target, [self._end(outcome) for outcome in outcomes])
+        words = [f"{o.result}: {self._shown(str(o.error))}" if o.error else o.result for o in outcomes]
+        keys = [(outcome.name, outcome.version) for outcome in outcomes]
+        self._records.note_steps(STEP, list(zip(keys, words, strict=True)))
+
+    def _end(self, outcome: Outcome) -> PushEnd:
+        error = outcome.error
+        if error is None:
+            return PushEnd(outcome.name, outcome.version, outcome.result)
+        return PushEnd(outcome.name, outcome.version, FAILED, code_of(error), self._shown(error.message))
+
+    def _shown(self, text: str) -> str:
+        return text.replace(self._address.rstrip("/"), self._target)
 
 
 def _withdraw_gone(
-    settings: Settings, records: Records, current: set[str], told: Callable[[Outcome], None]
+    site: Site, settings: Settings, records: Records, current: set[str], told: Callable[[Outcome], None]
 ) -> list[Outcome]:
-    """Take the datasets from CKAN whose versions were all withdrawn, once."""
+    """Take the datasets from CKAN whose versions were all withdrawn, once; only what we have sent there ourselves."""
     outcomes = []
-    for record in {r.dataset: r for r in records.finished() if r.visible_at and r.dataset not in current}.values():
-        steps = [step for step in records.steps(record.dataset, record.version) if step.step == STEP]
-        if steps and steps[-1].result != "withdrawn":
-            outcomes.append(withdraw_dataset(settings, records, record))
-            told(outcomes[-1])
+    sent = {p.dataset: p for p in records.pushes() if p.target == target_of(settings) and p.dataset not in current}
+    for last in sent.values():
+        if last.action != "withdraw" or last.result in (None, FAILED, INTERRUPTED):
+            try:
+                outcome = _withdraw(site, settings, records, last.dataset, last.version)
+            except CkanError as error:
+                outcome = Outcome(last.dataset, last.version, FAILED, error)
+            outcomes.append(outcome)
+            told(outcome)
     return outcomes
 
 
@@ -94,7 +189,26 @@ def push_release(settings: Settings, records: Records, record: ReleaseRecord) ->
 
 
 def withdraw_dataset(settings: Settings, records: Records, record: ReleaseRecord) -> Outcome:
-    with open_site(settings) as site:
-        outcome = withdraw(site, record.dataset, record.version)
-    records.note_step(record, STEP, outcome.result)
+    with open_site(settings) as site, _alone(settings, records):
+        return _withdraw(site, settings, records, record.dataset, record.version)
+
+
+def _withdraw(site: Site, settings: Settings, records: Records, name: str, version: int) -> Outcome:
+    with _Noted(settings, records, "withdraw", [(name, version)]) as noted:
+        outcome = withdraw(site, name, version)
+        noted.end(outcome)
     return outcome
+
+
+def _lock(settings: Settings) -> Path:
+    return settings.home / "ckan.lock"
+
+
+@contextmanager
+def _alone(settings: Settings, records: Records) -> Iterator[None]:
+    """Wait for one's turn. What is noted as begun then has been cut off, since nobody else is at work."""
+    settings.home.mkdir(parents=True, exist_ok=True)
+    with _lock(settings).open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        records.interrupt_pushes()
+        yield

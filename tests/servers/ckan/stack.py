@@ -142,6 +142,18 @@ def running() -> Iterator[Stack]:
         yield Stack(folder, ports, secret, token)
 
 
+@contextmanager
+def postgres(folder: Path) -> Iterator[int]:
+    """A PostgreSQL alone, whose superuser is `ckan`; its port."""
+    # The database runs as a user of its own, who has to reach its folder below.
+    folder.chmod(0o755)
+    port = _free_port()
+    with _stopped_later(_start_postgres(folder, port)):
+        _wait_for_port(port)
+        _wait(lambda: _sql(port, "postgres", "SELECT 1"), (folder / "postgres.log").read_text)
+        yield port
+
+
 def _configure(
     folder: Path,
     ports: Mapping[str, int],
@@ -297,7 +309,7 @@ def _wait(attempt: Callable[[], None], why: Callable[[], str]) -> None:
     while True:
         try:
             return attempt()
-        except OSError as cause:
+        except (OSError, subprocess.CalledProcessError) as cause:
             if time.monotonic() > deadline:
                 raise RuntimeError(why()) from cause
             time.sleep(0.1)
