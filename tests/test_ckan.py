@@ -163,8 +163,11 @@ def test_ckanext_dcat_gives_back_what_was_published(home: Settings, ckan: Ckan) 
     given = {
         str(file).rsplit("/", 1)[-1]: str(graph.value(graph.value(file, checksum), value))
         for file in graph.objects(node, URIRef(NAMESPACES["dcat"] + "distribution"))
+        if graph.value(file, checksum)
     }
     assert given == {name: sums[name] for name in given}
+    addresses = {str(a) for a in graph.objects(None, URIRef(NAMESPACES["dcat"] + "downloadURL"))}
+    assert f"http://127.0.0.1:8000/dataset/{SLUG}/1/observations.ttl" in addresses
     assert {"observations.csv", "observations.parquet", "observations.xlsx", "metadata.ttl"} <= set(given)
 
 
@@ -223,15 +226,15 @@ def test_only_the_changed_file_is_sent_again(plain_ckan: Ckan, dataset: CkanData
     plan = Plan(uploads=True)
     with emptied(plain_ckan) as site, remote(plain_ckan) as there:
         push(site, [dataset], storage, plan)
-        before = {r["uri"]: r for r in there.action.package_show(id=SLUG)["resources"]}
+        before = {r["name"]: r for r in there.action.package_show(id=SLUG)["resources"]}
         resources = [{**r, "hash": "0" * 64} if r["file"] == "targets.csv" else r for r in dataset.resources]
         sent = len(site.sent)
         push(site, [replace(dataset, resources=tuple(resources))], storage, plan)
         assert site.sent[sent:].count("resource_patch") == 1
-        after = {r["uri"]: r for r in there.action.package_show(id=SLUG)["resources"]}
-        assert {uri: r["id"] for uri, r in before.items()} == {uri: r["id"] for uri, r in after.items()}
-        changed = {uri.rsplit("/", 1)[-1] for uri, r in after.items() if r["hash"] != before[uri]["hash"]}
-        assert changed == {"targets.csv"}
+        after = {r["name"]: r for r in there.action.package_show(id=SLUG)["resources"]}
+        assert {name: r["id"] for name, r in before.items()} == {name: r["id"] for name, r in after.items()}
+        changed = [r["uri"].rsplit("/", 1)[-1] for name, r in after.items() if r["hash"] != before[name]["hash"]]
+        assert changed == ["targets.csv"]
 
 
 def test_what_others_added_on_ckan_stays_and_what_they_changed_is_put_right(

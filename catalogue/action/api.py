@@ -44,7 +44,7 @@ def blueprint(settings: Settings, collection: Collection) -> Blueprint:
 
 
 class _Shelves:
-    """The shelf of what is visible now; a new one is built when something was published."""
+    """The shelf of what is visible now; a new one is built when something was published or withdrawn."""
 
     def __init__(self, settings: Settings, collection: Collection) -> None:
         self._settings, self._collection = settings, collection
@@ -52,9 +52,9 @@ class _Shelves:
         self._shelf: Shelf | None = None
 
     def now(self) -> Shelf:
-        visible = dict(self._collection.visible())
+        state = self._collection.state()
         with self._lock:
-            if self._shelf is None or self._shelf.state != visible:
+            if self._shelf is None or self._shelf.state != state:
                 self._shelf = Shelf(self._settings, self._collection)
             return self._shelf
 

@@ -41,7 +41,7 @@ class Shelf:
 
     def __init__(self, settings: Settings, collection: Collection) -> None:
         self._settings = settings
-        self.state = dict(collection.visible())
+        self.state = collection.state()
         found = [(record, dataset_of(settings, record, versions)) for record, versions in collection.current()]
         self.packages: dict[str, Package] = {d.name: self._package(record, d) for record, d in found}
         self._versions = {d.name: d.version for _, d in found}
@@ -131,6 +131,7 @@ class Shelf:
             "created": moment,
             "datastore_active": has_rows,
             "description": None,
+            "hash": "",
             "id": self._id("resource", dataset.name, str(resource["file"])),
             "last_modified": None,
             "metadata_modified": moment,
@@ -138,6 +139,7 @@ class Shelf:
             "package_id": package_id,
             "position": position,
             "resource_type": None,
+            "size": None,
             "state": "active",
             "url_type": "",
             **shaped_resource(resource, PLAIN),

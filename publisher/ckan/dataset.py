@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vaven.publisher.agents import publisher_key
 from vaven.publisher.ckan.fields import Field, fields
 from vaven.publisher.ckan.site import Abilities
 from vaven.publisher.describe import PUBLIC
@@ -23,6 +24,9 @@ from vaven.vocab.messages import LANGUAGES
 LICENCES = {"cc0": "cc-zero", "cc-by": "cc-by", "pdm": "other-pd"}
 LISTED = (".csv", ".parquet", ".xlsx", ".ttl", ".gz", ".zst")
 FORMATS = {"csv": "CSV", "parquet": "Parquet", "xlsx": "XLSX", "ttl": "TTL", "nt": "N-Triples"}
+# The observations in Turtle are made when they are asked for (catalogue/downloads.py), of a file that is kept: a form
+# without size and hash, which CKAN links to in any case.
+MADE, MADE_OF = {"name": "observations.ttl", "media_type": "text/turtle"}, "observations.nt.gz"
 STABLE = "http://publications.europa.eu/resource/authority/planned-availability/STABLE"
 # CKAN takes words, blanks, hyphens and dots in a tag, 2 to 100 of them (ckan.logic.validators.tag_name_validator).
 NOT_IN_TAGS = re.compile(r"[^\w \-.]+")
@@ -53,7 +57,7 @@ def dataset_of(settings: Settings, record: ReleaseRecord, versions: Sequence[int
     manifest = record.manifest or {}
     about = about_from(manifest)
     values = _words(about) | _agents(settings.iris, about) | _extent(settings.iris, manifest)
-    values |= {
+    values |= _series(settings.iris, about) | {
         "name": record.dataset,
         "license_id": LICENCES[about.licence],
         "url": f"{settings.base_iri}dataset/{record.dataset}",
@@ -63,6 +67,7 @@ def dataset_of(settings: Settings, record: ReleaseRecord, versions: Sequence[int
         "issued": f"{record.reserved_at:%Y-%m-%dT%H:%M:%SZ}",
         "modified": f"{record.reserved_at:%Y-%m-%dT%H:%M:%SZ}",
         "version_notes": about.version_note,
+        "previous_version": _previous(settings.iris, record, versions),
         "has_version": [settings.iris.dataset(record.dataset, version) for version in sorted(versions)],
         "language": list(LANGUAGE_IRIS.values()),
         "conforms_to": [settings.iris.structure],
@@ -70,7 +75,9 @@ def dataset_of(settings: Settings, record: ReleaseRecord, versions: Sequence[int
     }
     themes = tuple(t for t in register.themes() if any(register.kpis()[k].theme == t for k in manifest["kpis"]))
     values["theme"] = sorted({register.themes()[theme].data_theme for theme in themes})
-    files = sorted((f for f in manifest["files"] if f["name"].endswith(LISTED)), key=_rank)
+    kept = [f for f in manifest["files"] if f["name"].endswith(LISTED)]
+    made = [MADE] if any(f["name"] == MADE_OF for f in kept) else []
+    files = sorted([*kept, *made], key=_rank)
     return CkanDataset(
         name=record.dataset,
         version=record.version,
@@ -109,6 +116,24 @@ def _words(about: About) -> dict[str, Any]:
         "title_translated": titles,
         "notes_translated": notes,
         "tags_translated": keywords,
+    }
+
+
+def _previous(iris: Iris, record: ReleaseRecord, versions: Sequence[int]) -> str | None:
+    """The version before, of those that readers can see."""
+    before = max((version for version in versions if version < record.version), default=None)
+    return None if before is None else iris.dataset(record.dataset, before)
+
+
+def _series(iris: Iris, about: About) -> dict[str, Any]:
+    """The dataset series. ckanext-dcat's own field `in_series` takes ids of datasets on CKAN, so ours is another."""
+    if not about.series:
+        return {}
+    titles = {language: text for language, text in about.series_titles.items() if text}
+    return {
+        "series_uri": iris.series(publisher_key(about), about.series),
+        "series_title": titles.get("sv") or titles.get("en"),
+        "series_title_en": titles.get("en"),
     }
 
 
@@ -160,15 +185,22 @@ def _resource(settings: Settings, record: ReleaseRecord, about: About, file: Map
         "name_translated": names,
         "format": FORMATS[ending],
         "mimetype": file["media_type"],
-        "size": file["size"],
-        "hash": file["sha256"],
-        "uri": settings.iris.distribution(record.dataset, record.version, file["name"]),
-        "hash_algorithm": f"{NAMESPACES['spdx']}checksumAlgorithm_sha256",
         "license": register.codes("licences")[about.licence].properties["iri"],
         "access_url": address,
         "download_url": f"{address}/{file['name']}",
         "issued": f"{record.reserved_at:%Y-%m-%dT%H:%M:%SZ}",
         "availability": STABLE,
+        **(_kept(settings.iris, record, file) if "sha256" in file else {}),
+    }
+
+
+def _kept(iris: Iris, record: ReleaseRecord, file: Mapping[str, Any]) -> dict[str, Any]:
+    """What is known of a file that the release keeps."""
+    return {
+        "size": file["size"],
+        "hash": file["sha256"],
+        "uri": iris.distribution(record.dataset, record.version, file["name"]),
+        "hash_algorithm": f"{NAMESPACES['spdx']}checksumAlgorithm_sha256",
     }
 
 

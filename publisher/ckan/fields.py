@@ -75,6 +75,6 @@ def _described(field: Field) -> dict[str, Any]:
         found |= CORE.get((field.place, field.name), {})
     else:
         found |= PRESETS[field.kind]
-        if field.name.endswith(("uri", "_url", "license")):
+        if field.name.endswith(("uri", "_url", "license", "previous_version")):
             found["display_snippet"] = "link.html"
     return found | ({"help_text": dict(field.helps)} if field.helps else {})

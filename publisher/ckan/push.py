@@ -5,6 +5,7 @@ request is taken up by the next one, and a push of what is there already writes 
 """
 
 import contextlib
+import re
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ from vaven.vocab.register import themes
 # The table that goes into the DataStore, by its file.
 ROWS_FILE, ROWS_TABLE = "observations.csv", "observations"
 SEARCH_PAGE = 1_000
+# The page of a version, which is the access address of its files.
+OURS = re.compile(r"/dataset/[^/]+/[0-9]+$")
 
 
 @dataclass(frozen=True)
@@ -108,7 +111,7 @@ def compare(site: Site, dataset: CkanDataset, plan: Plan) -> list[Difference]:
     for resource in dataset.resources:
         theirs = by_file.get(resource["file"], {})
         wanted = shaped_resource(resource, site.abilities)
-        found += resource_differences(resource["file"], theirs, wanted, is_uploaded=plan.uploads)
+        found += resource_differences(resource["file"], theirs, wanted, is_uploaded=_is_sent(resource, plan))
         if _lacks_rows(site, resource, theirs, plan):
             found.append(Difference(f"resources/{resource['file']}/rows", theirs.get("rows_sha256"), resource["hash"]))
     return found
@@ -206,7 +209,7 @@ def _put_file(
 ) -> tuple[dict[str, Any], bool]:
     """A resource as the final patch lists it, and whether it differs from CKAN's. An upload is done at once."""
     wanted = shaped_resource(resource, site.abilities)
-    if not plan.uploads:
+    if not _is_sent(resource, plan):
         is_other = theirs is None or bool(resource_differences(resource["file"], theirs, wanted, is_uploaded=False))
         # An upload of an earlier run becomes a link; CKAN keeps the address of what it takes for an upload.
         return {**(theirs or {}), **wanted, "url_type": ""}, is_other
@@ -222,6 +225,11 @@ def _put_file(
             is_sent = True
     is_other = is_sent or bool(resource_differences(resource["file"], theirs, wanted, is_uploaded=True))
     return {**theirs, **kept}, is_other
+
+
+def _is_sent(resource: Values, plan: Plan) -> bool:
+    """Whether the file itself goes to CKAN: one that is made when it is asked for is linked to."""
+    return plan.uploads and "hash" in resource
 
 
 def _lacks_rows(site: Site, resource: Values, theirs: Mapping[str, Any], plan: Plan) -> bool:
@@ -262,9 +270,13 @@ def _by_file(there: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _file_of(resource: Mapping[str, Any]) -> str | None:
-    """The file of a release that a resource of CKAN's is; None for one that is not ours."""
-    uri = resource.get("uri") or ""
-    return uri.rsplit("/", 1)[-1] if "/id/dataset/" in uri else None
+    """The file of a release that a resource of CKAN's is, by its IRI, or by its addresses where it has none; None for
+    one that is not ours."""
+    uri, address = resource.get("uri") or "", resource.get("download_url") or ""
+    if "/id/dataset/" in uri:
+        return uri.rsplit("/", 1)[-1]
+    folder, _, file = address.rpartition("/")
+    return file if folder == resource.get("access_url") and OURS.search(folder) else None
 
 
 def _ensure_organisation(site: Site, organisation: Organisation) -> None:
