@@ -26,7 +26,7 @@ TAGS = re.compile(r"<[^>]+>")
 def blueprint(iris: Iris) -> Blueprint:
     pages = Blueprint("documentation", __name__)
 
-    @pages.get("/docs/<any(sparql):name>")
+    @pages.get("/docs/<any(sparql, ckan):name>")
     def document(name: str) -> str:
         title, text = _page(name, iris.base)
         return render_template("document.html", title=title, text=Markup(text))

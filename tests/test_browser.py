@@ -40,6 +40,7 @@ PAGES = {
     "resource-with-lists": "doc/dataset/exempel-tre-kommuner",
     "ontology": "ns",
     "developers": "docs/sparql",
+    "about-ckan": "docs/ckan",
     "publications": "publications",
     "missing": "area/deso2018/0000X0000",
 }

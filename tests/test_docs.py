@@ -1,6 +1,7 @@
 """The documentation does what it says: recipes print what is printed, links lead somewhere, pages show it all."""
 
 import re
+import shlex
 import urllib.parse
 import urllib.request
 from collections import Counter
@@ -10,6 +11,10 @@ import pytest
 
 from tests.conftest import ROOT, Site
 from tests.recipes import DOCUMENT, PRINTED_BASE, Recipe, recipes, trimmed
+from vaven.catalogue.cli import build_parser
+from vaven.publisher.ckan.run import code_of
+from vaven.publisher.publications import STATES
+from vaven.vocab.errors import CkanError
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 HEADING = re.compile(r"^#+ (.*)$", re.MULTILINE)
@@ -68,6 +73,34 @@ def test_the_sites_own_page_shows_the_document_with_its_own_address(whole_way: S
     article = page[page.index("<article") : page.index("</article>")]
     for address in re.findall(r'(?:href|src)="([^"#]+)"', article):
         assert get(urllib.parse.urljoin(whole_way.url + "docs/sparql", address))[0] == 200, address
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
+def test_commands_of_the_documentation_are_ours(path: Path) -> None:
+    """Their names and options, that is; what they do is tested where it is done."""
+    for block in CODE.findall(path.read_text("utf-8")):
+        for line in block.splitlines():
+            if line.startswith("vaven "):
+                given = build_parser().parse_args(shlex.split(line, comments=True)[1:])
+                assert callable(given.command), line
+
+
+def test_the_page_about_ckan_names_addresses_that_answer(whole_way: Site) -> None:
+    status, kind, page = get(whole_way.url + "docs/ckan")
+    assert (status, kind) == (200, "text/html")
+    assert PRINTED_BASE not in page
+    article = page[page.index("<article") : page.index("</article>")]
+    named = re.findall(r"<code>/((?:publications|api/v1|catalog)[^<\s…]*)</code>", article)
+    assert {"publications.json", "api/v1/publications", "catalog.ttl?page=1"} <= set(named)
+    for address in (*re.findall(r'href="([^"#]+)"', article), *(f"/{name}" for name in named)):
+        assert get(urllib.parse.urljoin(whole_way.url, address))[0] == 200, address
+
+
+def test_the_page_about_ckan_names_every_state_and_failure() -> None:
+    text = (ROOT / "docs" / "ckan.md").read_text("utf-8")
+    told = set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE))
+    kinds = {code_of(kind("")) for kind in CkanError.__subclasses__()}
+    assert told == {*STATES, *kinds}
 
 
 def test_the_picture_of_the_model_is_a_picture(whole_way: Site) -> None:
