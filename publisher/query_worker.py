@@ -23,6 +23,7 @@ from typing import IO, Any, cast
 from pyoxigraph import NamedNode, QueryBoolean, QueryResultsFormat, QueryTriples, RdfFormat, Store
 
 from vaven.publisher.encodings import IDENTITY, SMALLEST, packing
+from vaven.publisher.rewriting import sorted_last
 from vaven.publisher.sparql_lexer import names_dataset
 from vaven.publisher.store import Snapshot, hold
 
@@ -153,7 +154,7 @@ def _answer(store: Store, job: dict[str, Any], largest: int) -> dict[str, Any]:
             # The parent has it open as well. Without a name nothing is left of it when both of us are killed.
             os.unlink(job["file"])
             target = _Target(file, job["encoding"], largest)
-            _serialize(store.query(job["query"], base_iri=job["base"], **_dataset(job)), job["media_type"], target)
+            _serialize(_found(store, job), job["media_type"], target)
             target.finish()
             return {"state": "done", "encoding": target.encoding}
     except SyntaxError as problem:
@@ -166,6 +167,15 @@ def _answer(store: Store, job: dict[str, Any], largest: int) -> dict[str, Any]:
         return {"state": "failed", "message": str(problem)}
     except (ValueError, KeyError, RuntimeError) as problem:
         return {"state": "failed", "message": str(problem)}
+
+
+def _found(store: Store, job: dict[str, Any]) -> Any:
+    """The engine's result. What can't be read is reported by the place in the client's own text."""
+    given = {"base_iri": job["base"], **_dataset(job)}
+    try:
+        return store.query(sorted_last(job["query"]), **given)
+    except SyntaxError:
+        return store.query(job["query"], **given)
 
 
 def _serialize(result: Any, media_type: str, target: _Target) -> None:
