@@ -20,4 +20,6 @@ AREAS: dict[str, str] = {
     "integrity": "benchmarks.integrity",
     "emission": "benchmarks.emission",
     "ckan": "benchmarks.ckan",
+    "publishing": "benchmarks.publishing",
+    "endpoint": "benchmarks.endpoint",
 }

@@ -2,6 +2,7 @@
 
 import argparse
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import duckdb
@@ -40,11 +41,18 @@ WRONG_CELLS = 11
 NUMBERS = ("value", "sample_size")
 
 
-def write_observations(path: Path, rows: int, *, faulty_share: float = 0.0) -> Path:
-    """A CSV of 12 columns. `faulty_share` of the values are out of range or no numbers."""
+def write_observations(
+    path: Path, rows: int, *, faulty_share: float = 0.0, codes: Sequence[str] = (), first_kpi: str = ""
+) -> Path:
+    """A CSV of 12 columns. `faulty_share` of the values are out of range or no numbers.
+
+    Each area has 360 rows a KPI, and every area has the first KPI before any has the second. `codes` are the areas,
+    all DeSO where none are given.
+    """
     every = round(1 / faulty_share) if faulty_share else 0
-    codes = list(areas().deso2018)
+    codes = codes or list(areas().deso2018)
     slugs = [k.id for k in kpis().values() if k.unit("en") == "%" and k.maximum == 100]
+    slugs.sort(key=lambda slug: slug != first_kpi)
     with duckdb.connect() as work:
         for name, listed in (("codes", codes), ("slugs", slugs)):
             column = "code" if name == "codes" else "slug"

@@ -38,13 +38,14 @@ TransactionFile = temporary.trx
 [Parameters]
 ServerPort = 127.0.0.1:{sql}
 DisableUnixSocket = 1
-NumberOfBuffers = 20000
-MaxDirtyBuffers = 15000
+NumberOfBuffers = {pages}
+MaxDirtyBuffers = {dirty}
+DirsAllowed = {readable}
 [HTTPServer]
 ServerPort = 127.0.0.1:{http}
 ServerRoot = .
 [SPARQL]
-ResultSetMaxRows = 5000
+ResultSetMaxRows = {rows}
 """
 FUSEKI = """
 PREFIX fuseki: <http://jena.apache.org/fuseki#>
@@ -64,7 +65,7 @@ class GraphServer:
     """A server of a `kind`, which may be killed and started again over its own data.
 
     `query`, `update` and `graph` are its addresses, `frozen` one that takes no graph. A user and a password are
-    needed to write where `user` is not empty.
+    needed to write where `user` is not empty. `sql` is the address of its own protocol, where it has one.
     """
 
     kind: str
@@ -76,6 +77,7 @@ class GraphServer:
     frozen: str
     user: str = ""
     password: str = ""
+    sql: str = ""
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
@@ -109,10 +111,14 @@ class GraphServer:
         self.process = None
 
 
-def virtuoso(folder: Path) -> GraphServer:
-    """Needs a login by Digest to write. Its first start makes a database, which takes some seconds."""
+def virtuoso(folder: Path, *, pages: int = 20_000, rows: int = 5_000, readable: Path | None = None) -> GraphServer:
+    """Needs a login by Digest to write. Its first start makes a database, which takes some seconds.
+
+    `pages` of 8 KB are held in memory, `rows` is the most that it answers with; it loads files from `readable`.
+    """
     http, sql = free_ports(2)
-    (folder / "virtuoso.ini").write_text(VIRTUOSO.format(http=http, sql=sql))
+    settings = {"pages": pages, "dirty": pages * 3 // 4, "rows": rows, "readable": readable or folder}
+    (folder / "virtuoso.ini").write_text(VIRTUOSO.format(http=http, sql=sql, **settings))
     at = f"http://127.0.0.1:{http}"
     server = GraphServer(
         kind="virtuoso",
@@ -124,11 +130,12 @@ def virtuoso(folder: Path) -> GraphServer:
         frozen=f"{at}/sparql-graph-crud",
         user=USER,
         password=PASSWORD,
+        sql=f"127.0.0.1:{sql}",
     )
     server.start()
     # A killed server would have forgotten a password that no checkpoint has written down.
     change = f'set password "dba" "{PASSWORD}"; checkpoint;'
-    login = ["isql-vt", f"127.0.0.1:{sql}", "dba", "dba"]
+    login = ["isql-vt", server.sql, "dba", "dba"]
     subprocess.run([*login, f"exec={change}"], check=True, stdout=subprocess.DEVNULL, timeout=60)
     return server
 

@@ -1,0 +1,219 @@
+"""The endpoint over HTTP: twelve cube queries, repeated queries, and ordinary ones beside eight without an end.
+
+The queries are the first twelve of queries/, each asked in turn of the site, of pyoxigraph in a process and of
+Virtuoso, which have the same triples; a setting keeps the site from giving kept answers then. Everything runs on the
+same processors, the clients too.
+"""
+
+import argparse
+import re
+import shutil
+import statistics
+import subprocess
+import tempfile
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import duckdb
+
+from benchmarks.answering import CSV, Way, by_site, by_virtuoso, in_process
+from benchmarks.measure import Measured
+from benchmarks.site import AREA, BASE, KPI, SLUG, Server, Site, asking, submission
+from vaven.vocab.examples import examples
+
+MILLION = 1_000_000
+QUERIES = 12
+# The limits of the issue.
+TIMES_IN_PROCESS, MORE_SECONDS = 1.2, 0.020
+REQUESTS_A_SECOND, PAGE_MILLISECONDS = 1_000, 200
+ENDLESS_CLIENTS = 8
+# One that takes time and one that takes memory as well.
+ENDLESS = (
+    "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l FILTER (?a != <urn:NAME>) }",
+    "SELECT * { ?a ?b ?c . ?d ?e ?f FILTER (?a != <urn:NAME>) } ORDER BY ?f ?c ?a",
+)
+ORDINARY = "one-area-over-time"
+PAGES = ("", "kpis", f"kpi/{KPI}", f"area/deso2018/{AREA}", "datasets", f"dataset/{SLUG}", "areas", "sparql")
+LOAD_SECONDS = 10
+WATCH_SECONDS = 0.1
+REMEDY = "apt-get install wrk virtuoso-opensource-7 (`make system-packages`)"
+
+
+def run(arguments: Sequence[str]) -> Iterator[Measured]:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks endpoint", description=__doc__)
+    parser.add_argument("--rows", type=int, default=MILLION, help="observations that are published")
+    parser.add_argument("--home", type=Path, help="a site that `publishing --home` has left, instead")
+    parser.add_argument("--rounds", type=int, default=7, help="how often each query is asked of each")
+    parser.add_argument("--deadline", type=int, default=10, help="seconds a query may take beside endless ones")
+    parser.add_argument("--only", choices=("typical", "repeated", "endless"), help="one of the parts")
+    given = parser.parse_args(arguments)
+    if missing := [program for program in ("wrk", "virtuoso-t") if not shutil.which(program)]:
+        raise SystemExit(f"{' and '.join(missing)} must be there: {REMEDY}.")
+    with tempfile.TemporaryDirectory(prefix="vaven-bench-") as temporary:
+        folder = Path(temporary)
+        site = Site(given.home or folder / "home")
+        if not given.home:
+            site.publish(submission(folder / "submission.csv", given.rows))
+        if given.only in (None, "typical"):
+            yield from _typical(site, folder / "virtuoso", given.rounds)
+        if given.only in (None, "repeated"):
+            yield _repeated(site)
+        if given.only in (None, "endless"):
+            yield from _beside_endless(site, given.deadline)
+
+
+def _typical(site: Site, folder: Path, rounds: int) -> Iterator[Measured]:
+    """Each query of each way in turn, so that whatever else the machine does meets all of them."""
+    queries = {name: example.query(BASE) for name, example in [*examples().items()][:QUERIES]}
+    seen: dict[tuple[str, str], list[float]] = {}
+    rows: dict[tuple[str, str], int] = {}
+    with ExitStack() as stack:
+        ways: dict[str, Way] = {"Virtuoso": stack.enter_context(by_virtuoso(site, folder))}
+        ways["in process"] = stack.enter_context(in_process(site))
+        # Each is another query to a cache that has no room.
+        ways["ours"] = by_site(stack.enter_context(site.serving(query_cache_mb="0")))
+        for name, query in queries.items():
+            for round_ in range(rounds + 1):
+                for way, ask in ways.items():
+                    seconds, rows[name, way] = ask(query)
+                    # The first warms files and caches.
+                    if round_:
+                        seen.setdefault((name, way), []).append(seconds)
+            yield from _compared(name, {way: seen[name, way] for way in ways}, {way: rows[name, way] for way in ways})
+
+
+def _compared(name: str, seen: Mapping[str, Sequence[float]], rows: Mapping[str, int]) -> Iterator[Measured]:
+    """Median and 95th percentile, of what is allowed."""
+    if rows["ours"] != rows["in process"]:
+        raise SystemExit(f"{name} has {rows['ours']} rows over HTTP and {rows['in process']} in the process.")
+    for what, of in (("median", statistics.median), ("p95", _p95)):
+        ours, bare, virtuoso = (of(seen[way]) for way in ("ours", "in process", "Virtuoso"))
+        allowed = TIMES_IN_PROCESS * bare + MORE_SECONDS
+        note = f"{_ms(ours)} against {_ms(bare)} in process, Virtuoso {_ms(virtuoso)}"
+        if rows["Virtuoso"] != rows["ours"]:
+            note += f" ({rows['Virtuoso']} rows instead of {rows['ours']})"
+        yield Measured(f"{name}, {what}, of 1.2 in process + 20 ms", ours / allowed, limit=1, note=note)
+
+
+def _repeated(site: Site) -> Measured:
+    """wrk on the same two processors as the server."""
+    query = examples()[ORDINARY].query(BASE)
+    with site.serving() as server:
+        _, body = server.ask(query, CSV)
+        command = ["wrk", "-t1", "-c16", f"-d{LOAD_SECONDS}s", "-H", f"Accept: {CSV}", server.url + asking(query)]
+        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
+    if rate is None or "Non-2xx" in said or "Socket errors" in said:
+        raise SystemExit(f"wrk says:\n{said}")
+    note = f"{len(body):,} bytes each, wrk with 16 connections"
+    return Measured("a repeated query", float(rate[1]), "/s", REQUESTS_A_SECOND, at_least=True, note=note)
+
+
+@dataclass
+class _Siege:
+    """Clients that ask without an end until `stop`; what they were answered, and the most that a worker took (KB)."""
+
+    server: Server
+    stop: threading.Event = field(default_factory=threading.Event)
+    statuses: Counter[int] = field(default_factory=Counter)
+    space: int = 0
+    resident: int = 0
+
+    def ask(self, client: int) -> None:
+        number = 0
+        while not self.stop.is_set():
+            number += 1
+            query = ENDLESS[(client + number) % len(ENDLESS)].replace("NAME", f"{client}-{number}")
+            status, _ = self.server.ask(query, X_Forwarded_For=f"192.0.2.{client}")
+            self.statuses[status] += 1
+
+    def watch(self) -> None:
+        while not self.stop.is_set():
+            for pid in self.server.workers():
+                self.space = max(self.space, _kilobytes(pid, "VmPeak"))
+                self.resident = max(self.resident, _kilobytes(pid, "VmHWM"))
+            time.sleep(WATCH_SECONDS)
+
+
+def _beside_endless(site: Site, deadline: int) -> Iterator[Measured]:
+    with site.serving(query_seconds=str(deadline), trusted_proxy="127.0.0.1") as server:
+        places = _areas(site)[: 2 * QUERIES]
+        quiet_places, other_places = places[::2], places[1::2]
+        quiet = statistics.median(_ordinary(server, quiet_places))
+        quiet_pages = _pages(server)
+        with _besieged(server) as siege:
+            time.sleep(2)
+            seconds = _ordinary(server, other_places)
+            pages = [found for _ in range(5) for found in _pages(server)]
+    allowed = deadline + 2 * quiet
+    note = f"slowest {max(seconds):.2f} s, median {_ms(statistics.median(seconds))}, quiet {_ms(quiet)}"
+    yield Measured("an ordinary query, of deadline + 2 quiet", max(seconds) / allowed, limit=1, note=note)
+    note = f"median {statistics.median(ms for ms, _ in pages):.0f} ms, the slowest {max(pages)[1] or '/'}"
+    note += f"; quiet {statistics.median(ms for ms, _ in quiet_pages):.0f} and {max(quiet_pages)[0]:.0f} ms"
+    yield Measured("a page, the slowest", max(pages)[0], "ms", PAGE_MILLISECONDS, note=note)
+    note = f"{siege.resident >> 10} MB resident; endless: {dict(sorted(siege.statuses.items()))}"
+    yield Measured("a worker's memory, the largest", siege.space / 1024, "MB", 2048, note=note)
+    told = sum(n for status, n in siege.statuses.items() if status in (429, 503, 504, 507))
+    yield Measured("endless queries that were told why they ended", told / siege.statuses.total(), "", 1, at_least=True)
+
+
+@contextmanager
+def _besieged(server: Server) -> Iterator[_Siege]:
+    siege = _Siege(server)
+    threads = [threading.Thread(target=siege.ask, args=(client,)) for client in range(ENDLESS_CLIENTS)]
+    threads.append(threading.Thread(target=siege.watch))
+    for thread in threads:
+        thread.start()
+    try:
+        yield siege
+    finally:
+        siege.stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def _ordinary(server: Server, places: Sequence[str]) -> list[float]:
+    """The same question of other areas, so that no answer is kept."""
+    ask, query = by_site(server), examples()[ORDINARY].query(BASE)
+    return [ask(query.replace(AREA, place))[0] for place in places]
+
+
+def _pages(server: Server) -> list[tuple[float, str]]:
+    """Milliseconds and address of each page."""
+    found = []
+    for address in PAGES:
+        started = time.perf_counter()
+        status, _ = server.get(address, Accept="text/html")
+        found.append(((time.perf_counter() - started) * 1000, address))
+        if status != 200:
+            raise SystemExit(f"/{address} answered {status}.")
+    return found
+
+
+def _areas(site: Site) -> list[str]:
+    with duckdb.connect() as reading:
+        query = "SELECT DISTINCT neighbourhood FROM read_parquet(?) ORDER BY 1"
+        return [code for (code,) in reading.execute(query, [str(site.file("observations.parquet"))]).fetchall()]
+
+
+def _p95(seconds: Sequence[float]) -> float:
+    return statistics.quantiles(seconds, n=20, method="inclusive")[-1]
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f} ms"
+
+
+def _kilobytes(pid: int, name: str) -> int:
+    """A line of proc(5), status; 0 where the process has ended."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    found = re.search(rf"{name}:\s+(\d+) kB", status)
+    return int(found[1]) if found else 0

@@ -1,0 +1,79 @@
+"""From a clean submission to the endpoint that answers with it, beside a bare pyoxigraph bulk load of the same triples.
+
+Ours is everything: the submission is read, checked, released, described, emitted, tried for integrity, stored, loaded
+and checkpointed by `vaven publish`, while `vaven serve` runs beside it, which is asked for the last observation then.
+The peer has nothing but its N-Triples, plain on the disk, and loads them into a graph of the same name. What it takes
+without a graph's name is told too: Oxigraph then writes three indexes instead of six, and nobody can replace a dataset.
+"""
+
+import argparse
+import csv
+import gzip
+import shutil
+import sys
+import tempfile
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.measure import Cost, Measured, measure
+from benchmarks.site import SLUG, Site, submission, wait_for
+from vaven.publisher.emitted import KEY
+
+MILLION = 1_000_000
+# The limit of the issue.
+TIMES_BARE = 1.3
+BARE = """
+import sys
+from pyoxigraph import NamedNode, RdfFormat, Store
+folder, triples, *graph = sys.argv[1:]
+store = Store(folder)
+store.bulk_load(path=triples, format=RdfFormat.N_TRIPLES, to_graph=NamedNode(graph[0]) if graph else None)
+store.flush()
+"""
+BLOCK = 1 << 20
+
+
+def run(arguments: Sequence[str]) -> Iterator[Measured]:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks publishing", description=__doc__)
+    parser.add_argument("--rows", type=int, default=MILLION, help="observations of the submission")
+    parser.add_argument("--home", type=Path, help="a folder to leave the site in, for `endpoint --home`")
+    given = parser.parse_args(arguments)
+    which = f"{given.rows:,} rows:"
+    with tempfile.TemporaryDirectory(prefix="vaven-bench-") as temporary:
+        folder = Path(temporary)
+        site = Site(given.home or folder / "home")
+        cost, seconds = _published(site, submission(folder / "submission.csv", given.rows))
+        triples = _plain(site.file("observations.nt.gz"), folder / "observations.nt")
+        named = _bare(folder, triples, site.iris.dataset(SLUG))
+        nameless = _bare(folder, triples)
+    note = f"{seconds:.1f} s, {cost.megabytes:.0f} MB against {named}"
+    yield Measured(f"{which} publishing, of the bare bulk load", seconds / named.seconds, limit=TIMES_BARE, note=note)
+    yield Measured(f"{which} … of a bare load without a graph's name", seconds / nameless.seconds, note=str(nameless))
+
+
+def _published(site: Site, table: Path) -> tuple[Cost, float]:
+    """What the command cost, and the seconds from its start until the endpoint had the last observation."""
+    with table.open(newline="") as lines:
+        last = deque(csv.DictReader(lines), maxlen=1)[0]
+    iri = site.iris.observation(SLUG, *(last[name] for name in KEY))
+    with site.serving() as server:
+        started = time.perf_counter()
+        cost = site.publish(table)
+        wait_for(server, f"ASK {{ GRAPH <{site.iris.dataset(SLUG)}> {{ <{iri}> ?p ?o }} }}")
+        return cost, time.perf_counter() - started
+
+
+def _plain(packed: Path, target: Path) -> Path:
+    with gzip.open(packed, "rb") as source, target.open("wb") as plain:
+        shutil.copyfileobj(source, plain, BLOCK)
+    return target
+
+
+def _bare(folder: Path, triples: Path, *graph: str) -> Cost:
+    cost = measure([sys.executable, "-c", BARE, str(folder / "bare"), str(triples), *graph])
+    if cost.exit_code:
+        raise SystemExit(f"The bare bulk load ended with exit code {cost.exit_code}.")
+    shutil.rmtree(folder / "bare")
+    return cost

@@ -1,0 +1,145 @@
+"""A site as users run it, published to and served by the installed command, for the benchmarks that ask it things."""
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.measure import Cost, measure
+from benchmarks.observations import write_observations
+from vaven.publisher.settings import Settings
+from vaven.publisher.store import EmbeddedStore, Snapshot
+from vaven.vocab.areas import areas
+from vaven.vocab.iris import Iris
+
+VAVEN = Path(sys.executable).with_name("vaven")
+SLUG = "bench"
+BASE = "http://vaven.example/"
+START_SECONDS = 120.0
+# The example queries ask about this area and this KPI.
+AREA, KPI = "0180C6070", "trygg-morker"
+ROWS_AN_AREA = 360
+KPIS = 5
+
+
+@dataclass(frozen=True)
+class Server:
+    """A serving process: its address with closing slash, and its id."""
+
+    url: str
+    pid: int
+
+    def get(self, address: str, **headers: str) -> tuple[int, bytes]:
+        """Status and body, whatever the status; `headers` in Python's spelling."""
+        told = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.url + address, headers=told)
+        try:
+            with urllib.request.urlopen(request, timeout=600) as answer:
+                return answer.status, answer.read()
+        except urllib.error.HTTPError as refused:
+            with refused:
+                return refused.code, refused.read()
+
+    def ask(self, query: str, accept: str = "application/sparql-results+json", **headers: str) -> tuple[int, bytes]:
+        return self.get(asking(query), Accept=accept, Accept_Encoding="identity", **headers)
+
+    def workers(self) -> list[int]:
+        """The ids of its query workers, as they are now."""
+        found = subprocess.run(
+            ["ps", "--ppid", str(self.pid), "-o", "pid=,args="], capture_output=True, text=True, check=False
+        )
+        return [int(line.split()[0]) for line in found.stdout.splitlines() if "vaven.publisher.query_worker" in line]
+
+
+@dataclass(frozen=True)
+class Site:
+    """A data folder, in which everything is about one base IRI wherever it is served."""
+
+    home: Path
+
+    @property
+    def iris(self) -> Iris:
+        return Iris(BASE)
+
+    @property
+    def snapshot(self) -> Snapshot:
+        found = EmbeddedStore(Settings(home=self.home).graph_folder).current()
+        if found is None:
+            raise SystemExit(f"Nothing is published in {self.home}.")
+        return found
+
+    def file(self, name: str) -> Path:
+        return self.home / "releases" / SLUG / "1" / name
+
+    def publish(self, table: Path) -> Cost:
+        cost = measure([str(VAVEN), "publish", str(table), "--dataset", SLUG], environment=self._environment())
+        if cost.exit_code:
+            raise SystemExit(f"vaven publish ended with exit code {cost.exit_code}.")
+        return cost
+
+    @contextmanager
+    def serving(self, **settings: str) -> Iterator[Server]:
+        """`vaven serve`, stopped by its id at the end. `settings` are VAVEN_… without the prefix, in lower case."""
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            port = probe.getsockname()[1]
+        self.home.mkdir(parents=True, exist_ok=True)
+        told = {f"VAVEN_{name.upper()}": value for name, value in settings.items()}
+        with (self.home / "serve.log").open("w") as log:
+            process = subprocess.Popen(
+                [str(VAVEN), "serve", "--port", str(port)],
+                env={**os.environ, **self._environment(), **told},
+                stdout=log,
+                stderr=log,
+            )
+            try:
+                server = Server(f"http://127.0.0.1:{port}/", process.pid)
+                _wait(server, process, self.home / "serve.log")
+                yield server
+            finally:
+                process.terminate()
+                process.wait(60)
+
+    def _environment(self) -> dict[str, str]:
+        return {"VAVEN_HOME": str(self.home), "VAVEN_BASE_IRI": BASE}
+
+
+def submission(path: Path, rows: int) -> Path:
+    """A CSV of so many clean observations: areas from all of Sweden, each with some KPIs, that the examples ask for."""
+    count = max(rows // (ROWS_AN_AREA * KPIS), 1)
+    every = list(areas().deso2018)
+    chosen = [AREA, *(code for code in every[:: len(every) // count] if code != AREA)]
+    return write_observations(path, rows, codes=chosen[: count + 1], first_kpi=KPI)
+
+
+def asking(query: str) -> str:
+    return f"sparql?{urllib.parse.urlencode({'query': query})}"
+
+
+def wait_for(server: Server, query: str) -> None:
+    """Until an ASK is answered with true."""
+    deadline = time.monotonic() + START_SECONDS
+    while re.search(rb'"boolean"\s*:\s*true', server.ask(query)[1]) is None:
+        if time.monotonic() > deadline:
+            raise SystemExit(f"The endpoint never had what was published: {query}")
+        time.sleep(0.05)
+
+
+def _wait(server: Server, process: "subprocess.Popen[bytes]", log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while process.poll() is None and time.monotonic() < deadline:
+        try:
+            if server.get("healthz")[0] == 200:
+                return
+        except OSError:
+            time.sleep(0.1)
+    raise SystemExit(f"vaven serve did not start:\n{log.read_text()}")
