@@ -24,6 +24,17 @@ SHARED = ROOT.parent / "shared" / "data"
 VAVEN = Path(sys.executable).with_name("vaven")
 SAMPLE = ROOT / "catalogue" / "sample"
 START_SECONDS = 60
+# `make test` runs several processes. A file's tests stay together, and with them those that share a CKAN.
+WITH_CKAN = ("test_ckan", "test_action_api", "test_harvest")
+# What takes longest begins first, so that no process is alone with it at the end.
+FIRST = (*WITH_CKAN, "test_bad_queries", "test_publish", "test_hostile", "test_columnar", "test_integrity_publish")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        item.add_marker(pytest.mark.xdist_group("ckan" if item.path.stem in WITH_CKAN else item.path.stem))
+    items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
 
 
 @dataclass(frozen=True)

@@ -280,6 +280,7 @@ def push_in_a_process(url: str, token: str, dataset: CkanDataset, storage: Stora
     return pid
 
 
+@pytest.mark.timeout(1200)
 def test_a_push_killed_anywhere_ends_the_same_after_the_next(
     plain_ckan: Ckan, dataset: CkanDataset, storage: Storage
 ) -> None:
