@@ -40,6 +40,8 @@ ROOM_SHARE = 0.25
 PLACES_A_WORKER = 6
 # One query for pages runs while another worker starts.
 SITE_WORKERS = 2
+# glibc reserves 64 MB of addresses for each thread's arena, hundreds in all, which the limit on addresses would count.
+ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
 START_SECONDS = 30.0
 TICK_SECONDS = 0.25
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
@@ -219,7 +221,7 @@ class EmbeddedEngine(QueryEngine):
             if self._is_closed:
                 raise QueryBusy("The server is closing.")
             process = self._starter.submit(
-                subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+                subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_ARENA
             ).result()
         worker = Worker(snapshot, process)
         try:
