@@ -156,6 +156,7 @@ def _publish(
             result = push_release(settings, records, record)
         else:
             records.note_step(record, "in-ckan", result)
+        store.settle()
         progress("done")
         return Published(record.dataset, record.version, is_new, report, result)
 

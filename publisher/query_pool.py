@@ -21,7 +21,7 @@ from typing import Any, BinaryIO, cast
 from vaven.publisher.answer import SITE, Answer, QueryEngine, Question, syntax_error
 from vaven.publisher.lanes import Lane, Turn
 from vaven.publisher.sparql_lexer import guarded, query_form
-from vaven.publisher.store import EmbeddedStore, Snapshot
+from vaven.publisher.store import EmbeddedStore, Snapshot, hold
 from vaven.vocab.errors import (
     AnswerTooLarge,
     QueryBusy,
@@ -214,24 +214,33 @@ class EmbeddedEngine(QueryEngine):
         return None
 
     def _start(self, snapshot: Snapshot, deadline: float) -> Worker | None:
-        """A new worker, or None when the snapshot was deleted before it could be opened."""
+        """A new worker, or None when the snapshot was deleted already. It stays while the worker comes up."""
+        held = hold(snapshot)
+        if held is None:
+            return None
+        try:
+            worker = Worker(snapshot, self._process(snapshot))
+            try:
+                said = worker.wait(deadline)
+            except EOFError:
+                said = None
+        finally:
+            os.close(held)
+        if said and said["state"] == "ready":
+            return worker
+        worker.kill()
+        return None
+
+    def _process(self, snapshot: Snapshot) -> "subprocess.Popen[bytes]":
         limits = [str(self._memory_mb), str(self._answer_mb)]
         command = [sys.executable, "-m", "vaven.publisher.query_worker", str(snapshot.folder), *limits]
         with self._lock:
             if self._is_closed:
                 raise QueryBusy("The server is closing.")
-            process = self._starter.submit(
+            start = self._starter.submit(
                 subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_ARENA
-            ).result()
-        worker = Worker(snapshot, process)
-        try:
-            said = worker.wait(deadline)
-        except EOFError:
-            said = None
-        if said and said["state"] == "ready":
-            return worker
-        worker.kill()
-        return None
+            )
+            return start.result()
 
     def _spooled(self, crew: Crew, turn: Turn, worker: Worker, question: Question) -> Answer:
         """Run a question into a file that loses its name at once, so that nothing is left of it however we end."""

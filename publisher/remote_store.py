@@ -63,6 +63,9 @@ class RemoteStore:
     def name(self) -> str:
         return self.state().id
 
+    def settle(self) -> None:
+        """A server keeps its own house in order."""
+
     def state(self) -> State:
         """As the server said within the last second, or says now. One that is away is not asked again for a while."""
         with self._lock:

@@ -30,6 +30,9 @@ WRITER_WAIT_SECONDS = 600.0
 # When a store is built anew instead of emptied in part: so many triples leave, and not so many more stay.
 MANY_TRIPLES = 50_000
 STAYING_FOR_EACH_LEAVING = 4
+# When layers are merged: so many bytes are loose, and not so many more are merged already.
+LOOSE_BYTES = 16 << 20
+MERGED_FOR_EACH_LOOSE = 4
 
 
 @dataclass(frozen=True)
@@ -64,6 +67,9 @@ class GraphStore(Protocol):
     def name(self) -> str:
         """The name of the state that readers see now, "" before the first. Raises StoreUnavailable."""
 
+    def settle(self) -> None:
+        """Make what is visible quicker to ask, where that is worth its time. Raises StoreUnavailable."""
+
 
 def open_store(settings: Settings, step: Callable[[str], None] = lambda _: None) -> GraphStore:
     """The store that the configuration names. An embedded one tells `step` how far it has come."""
@@ -75,15 +81,21 @@ def open_store(settings: Settings, step: Callable[[str], None] = lambda _: None)
 class EmbeddedStore:
     """Oxigraph in a folder: `live` (the writer's), `snapshots/{id}`, `current` (the id), `dirty` (a load was begun).
 
-    `step` is told the name of each step before it begins; a process may be killed at any of them.
+    `settled` is younger than the layers of `live` that are merged. `step` is told the name of each step before it
+    begins; a process may be killed at any of them.
     """
 
     def __init__(
-        self, folder: Path, step: Callable[[str], None] = lambda _: None, wait_seconds: float = WRITER_WAIT_SECONDS
+        self,
+        folder: Path,
+        step: Callable[[str], None] = lambda _: None,
+        wait_seconds: float = WRITER_WAIT_SECONDS,
+        loose_bytes: int = LOOSE_BYTES,
     ) -> None:
         self.folder = folder
         self._step = step
         self._wait_seconds = wait_seconds
+        self._loose_bytes = loose_bytes
 
     def current(self) -> Snapshot | None:
         try:
@@ -125,6 +137,41 @@ class EmbeddedStore:
             (self.folder / "dirty").unlink()
             self._clean(snapshot)
         return snapshot.id
+
+    def settle(self) -> None:
+        """Merge the layers that loads have left, and switch to a snapshot of that.
+
+        A bulk load writes a layer for each million triples, and a query looks in all: merged they are asked 4 to 13
+        times faster (a million observations). Cost: 3 microseconds a triple of all that is here, which is why it is
+        not done for every small load. It comes after the switch, so that nobody waits for it to see a release; killed
+        at any point, it leaves what was visible, and is done again.
+        """
+        with self._alone():
+            current = self.current()
+            if current is None or (self.folder / "dirty").exists() or not self._is_loose():
+                return
+            self._step("settle")
+            try:
+                live = Store(str(self.folder / "live"))
+                live.optimize()
+                live.flush()
+                snapshot = self._checkpoint(live, current.contents)
+            except DAMAGE as cause:
+                text = f"The graph is visible, but its layers could not be merged: {cause}"[:500]
+                raise StoreUnavailable(text, remedy="Make room on its disk and publish again.") from cause
+            self._step("settle-switch")
+            self._switch(snapshot)
+            (self.folder / "settled").touch()
+            self._clean(snapshot)
+
+    def _is_loose(self) -> bool:
+        """Whether much has been written since the layers were merged, of what there is."""
+        mark = self.folder / "settled"
+        since = mark.stat().st_mtime_ns if mark.exists() else 0
+        layers = [path.stat() for path in (self.folder / "live").glob("*.sst")]
+        loose = sum(layer.st_size for layer in layers if layer.st_mtime_ns > since)
+        merged = sum(layer.st_size for layer in layers) - loose
+        return loose >= self._loose_bytes and merged <= MERGED_FOR_EACH_LOOSE * loose
 
     def _loaded(self, graphs: Graphs, contents: Mapping[str, int]) -> Snapshot:
         """Load into the live store and checkpoint it; nobody sees it yet."""

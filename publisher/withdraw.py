@@ -61,6 +61,7 @@ def withdraw(
                 records.withdraw(tombstone)
             progress("in-ckan")
             _tell_ckan(settings, records, fresh, left)
+            store.settle()
         return Taken(dataset, tuple(r.version for r in fresh), left)
 
 

@@ -1,4 +1,4 @@
-"""Load one file into one graph and end this process by SIGKILL at a named step: FOLDER GRAPH FILE CONTENT STEP."""
+"""Load a file into a graph, merge layers, and end by SIGKILL at a named step: FOLDER GRAPH FILE CONTENT STEP."""
 
 import os
 import signal
@@ -13,7 +13,9 @@ def main(folder: str, graph: str, file: str, content: str, fatal: str) -> None:
         if step == fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    EmbeddedStore(Path(folder), at).replace({graph: [Path(file)]}, contents={content: 1})
+    store = EmbeddedStore(Path(folder), at, loose_bytes=0)
+    store.replace({graph: [Path(file)]}, contents={content: 1})
+    store.settle()
 
 
 main(*sys.argv[1:])

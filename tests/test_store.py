@@ -17,7 +17,7 @@ from pyoxigraph import Store
 
 from tests.conftest import ROOT
 from vaven.publisher.query_pool import EmbeddedEngine
-from vaven.publisher.store import EmbeddedStore, hold
+from vaven.publisher.store import EmbeddedStore, Snapshot, hold
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import Iris
 
@@ -57,6 +57,10 @@ def replace(store: EmbeddedStore, graphs: Mapping[str, Sequence[Path]], version:
 
 def snapshots(store: EmbeddedStore) -> list[str]:
     return sorted(path.name for path in (store.folder / "snapshots").iterdir())
+
+
+def layers(snapshot: Snapshot) -> int:
+    return len(list(snapshot.data.glob("*.sst")))
 
 
 def killed_load(store: EmbeddedStore, graph: str, file: Path, step: str) -> None:
@@ -212,6 +216,57 @@ def test_a_snapshot_goes_when_its_last_reader_does(store: EmbeddedStore, tmp_pat
     third = replace(store, {ONE: [triples(tmp_path / "a.nt", 3)]})
     assert snapshots(store) == [third]
     assert hold(snapshot) is None
+
+
+def test_layers_are_merged_without_a_change_to_what_is_held(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "graph", wait_seconds=0.5, loose_bytes=0)
+    for value in range(8):
+        replace(store, {f"{ONE}/{value}": [triples(tmp_path / "a.nt", *range(value, 800, 8))]}, version=value)
+    before, loaded = held(store), store.current()
+    assert loaded is not None
+    many = layers(loaded)
+    store.settle()
+    merged = store.current()
+    assert merged is not None
+    assert merged != loaded
+    assert held(store) == before
+    assert store.contents() == {"a-dataset": 7}
+    assert snapshots(store) == [merged.id]
+    assert layers(merged) < many
+    # There is nothing to do any more, until something is loaded.
+    store.settle()
+    assert store.current() == merged
+    replace(store, {ONE: [triples(tmp_path / "b.nt", "b")]})
+    assert held(store) == before | {ONE: ["b"]}
+
+
+def test_a_small_load_into_a_large_store_merges_nothing(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "graph", wait_seconds=0.5, loose_bytes=1)
+    replace(store, {ONE: [triples(tmp_path / "a.nt", *range(20_000))]})
+    store.settle()
+    last = replace(store, {TWO: [triples(tmp_path / "b.nt", "b")]})
+    store.settle()
+    assert snapshots(store) == [last]
+
+
+def test_a_store_without_a_release_has_nothing_to_merge(store: EmbeddedStore) -> None:
+    store.settle()
+    assert store.current() is None
+
+
+@pytest.mark.parametrize("step", ["settle", "settle-switch"])
+def test_a_kill_while_layers_are_merged_leaves_what_was_visible(
+    store: EmbeddedStore, tmp_path: Path, step: str
+) -> None:
+    replace(store, {TWO: [triples(tmp_path / "old.nt", "old")]})
+    killed_load(store, ONE, triples(tmp_path / "new.nt", "new"), step)
+    assert held(store) == {ONE: ["new"], TWO: ["old"]}
+    assert store.contents() == {"killed": 1}
+    EmbeddedStore(store.folder, loose_bytes=0).settle()
+    assert held(store) == {ONE: ["new"], TWO: ["old"]}
+    last = replace(store, {TWO: []})
+    assert held(store) == {ONE: ["new"]}
+    assert snapshots(store) == [last]
 
 
 def test_what_a_killed_sweep_left_is_swept_up(store: EmbeddedStore, tmp_path: Path) -> None:
