@@ -25,7 +25,7 @@ VAVEN = Path(sys.executable).with_name("vaven")
 SAMPLE = ROOT / "catalogue" / "sample"
 START_SECONDS = 60
 # `make test` runs several processes. A file's tests stay together, and with them those that share a CKAN.
-WITH_CKAN = ("test_ckan", "test_action_api", "test_harvest")
+WITH_CKAN = ("test_ckan", "test_ckan_status", "test_action_api", "test_harvest")
 # What takes longest begins first, so that no process is alone with it at the end.
 FIRST = (*WITH_CKAN, "test_bad_queries", "test_publish", "test_hostile", "test_columnar", "test_integrity_publish")
 
