@@ -237,6 +237,33 @@ def test_only_the_changed_file_is_sent_again(plain_ckan: Ckan, dataset: CkanData
         assert changed == ["targets.csv"]
 
 
+def test_a_dataset_that_is_purged_during_a_push_is_made_anew(
+    plain_ckan: Ckan, dataset: CkanDataset, storage: Storage
+) -> None:
+    left = 1
+
+    class Purging(Storage):
+        """Files behind whose sending somebody purges the dataset, so often as is `left`."""
+
+        def open(self, dataset: str, version: int, name: str) -> Any:
+            nonlocal left
+            if left:
+                left -= 1
+                purge(plain_ckan)
+            return super().open(dataset, version, name)
+
+    purging = Purging(storage.url, storage.cache)
+    with emptied(plain_ckan) as site, remote(plain_ckan) as there:
+        (outcome,) = push(site, [dataset], purging, Plan(uploads=True))
+        assert outcome.result == "created"
+        assert len(there.action.package_show(id=SLUG)["resources"]) == len(dataset.resources)
+        purge(plain_ckan)
+        left = 1_000
+        (outcome,) = push(site, [dataset], purging, Plan(uploads=True))
+        assert outcome.result == "failed"
+        assert "taken away" in str(outcome.error)
+
+
 def test_what_others_added_on_ckan_stays_and_what_they_changed_is_put_right(
     plain_ckan: Ckan, dataset: CkanDataset, storage: Storage
 ) -> None:

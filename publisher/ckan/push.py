@@ -73,7 +73,14 @@ def push(
         own = site.again()
         try:
             known = [there[dataset.name]] if dataset.name in there else []
-            outcome = own.insist(lambda: _put(own, groups, dataset, storage, plan, known.pop() if known else None))
+            try:
+                outcome = own.insist(lambda: _put(own, groups, dataset, storage, plan, known.pop() if known else None))
+            except NotFound:
+                # Somebody took it from CKAN after we had looked; from the start it is made anew.
+                outcome = own.insist(lambda: _put(own, groups, dataset, storage, plan, None))
+        except NotFound as cause:
+            text = f"What CKAN had of {dataset.name} was taken away there during the push: {cause}"
+            outcome = Outcome(dataset.name, dataset.version, "failed", CkanRefused(text, remedy="Push again."))
         except CkanError as error:
             outcome = Outcome(dataset.name, dataset.version, "failed", error)
         finally:
