@@ -25,15 +25,16 @@ VAVEN = Path(sys.executable).with_name("vaven")
 SAMPLE = ROOT / "catalogue" / "sample"
 START_SECONDS = 60
 # `make test` runs several processes. A file's tests stay together, and with them those that share a CKAN.
-WITH_CKAN = ("test_ckan", "test_ckan_status", "test_action_api", "test_harvest")
+WITH_CKAN = ("test_ckan", "test_ckan_status", "test_action_api", "test_harvest", "test_ckan_versions")
 # What takes longest begins first, so that no process is alone with it at the end.
 FIRST = (*WITH_CKAN, "test_bad_queries", "test_publish", "test_hostile", "test_columnar", "test_integrity_publish")
 
 
-@pytest.hookimpl(tryfirst=True)
+def pytest_itemcollected(item: pytest.Item) -> None:
+    item.add_marker(pytest.mark.xdist_group("ckan" if item.path.stem in WITH_CKAN else item.path.stem))
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("ckan" if item.path.stem in WITH_CKAN else item.path.stem))
     items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
 
 

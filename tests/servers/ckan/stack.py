@@ -1,7 +1,8 @@
 """A real CKAN on loopback: PostgreSQL, Redis, Solr, and CKAN with its plugins, started, made ready and stopped again.
 
-What it needs of Debian is installed by `make system-packages`, CKAN's own Python packages (requirements.txt, pinned)
-and Solr (pom.xml) are fetched once into build/ckan. CKAN has an environment of its own, since its pins are not ours.
+What it needs of Debian is installed by `make system-packages`, CKAN's own Python packages (requirements-*.txt,
+pinned) and Solr (pom.xml) are fetched once into build/ckan. Each CKAN has an environment of its own, since its pins are
+not ours.
 """
 
 import os
@@ -29,6 +30,8 @@ STOP_SECONDS = 20.0
 # Their order counts: the first plugin that knows a dataset type wins.
 PLUGINS = "datastore structured_data dcat dcat_rdf_harvester harvest ckan_harvester"
 SCHEMING = "scheming_datasets scheming_nerf_index"
+# The newest has all plugins; the older ones, which portals still run, the datastore alone.
+NEWEST, OLDER = "2.12", ("2.10", "2.11")
 
 
 @dataclass(frozen=True)
@@ -51,16 +54,28 @@ class Ckan:
     @contextmanager
     def working(self, *arguments: str) -> Iterator[None]:
         """A `ckan` command that goes on beside the instance, such as a consumer of a queue."""
-        command = [BUILT / "venv" / "bin" / "ckan", "-c", self.environment["CKAN_INI"], *arguments]
+        command = [_program(self.environment, "ckan"), "-c", self.environment["CKAN_INI"], *arguments]
         with _stopped_later(_start(self.folder, arguments[-1], command, env=self.environment)):
             yield
 
 
-def install() -> None:
+def install(version: str = NEWEST) -> None:
     """CKAN's environment and Solr's libraries, where they are not there yet. The first time takes about a minute."""
     BUILT.mkdir(parents=True, exist_ok=True)
-    _once("environment", HERE / "requirements.txt", _install_ckan)
+    requirements = HERE / f"requirements-{version}.txt"
+    _once(f"environment-{version}", requirements, lambda: _install_ckan(requirements, _venv(version)))
     _once("solr", HERE / "pom.xml", _install_solr)
+
+
+def _venv(version: str) -> Path:
+    return BUILT / f"venv-{version}"
+
+
+def _program(environment: Mapping[str, str], name: str) -> str:
+    """A program of the CKAN that an environment is of."""
+    found = shutil.which(name, path=environment["PATH"])
+    assert found
+    return found
 
 
 def _once(name: str, source: Path, make: Callable[[], None]) -> None:
@@ -71,12 +86,11 @@ def _once(name: str, source: Path, make: Callable[[], None]) -> None:
         mark.write_text(source.read_text("utf-8"), "utf-8")
 
 
-def _install_ckan() -> None:
-    place = BUILT / "venv"
+def _install_ckan(requirements: Path, place: Path) -> None:
     shutil.rmtree(place, ignore_errors=True)
     subprocess.run([sys.executable, "-m", "venv", str(place)], check=True)
     # Without resolving: CKAN asks for psycopg2, which has no wheel; psycopg2-binary is the same code built.
-    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "-r", str(HERE / "requirements.txt")]
+    options = ["--quiet", "--disable-pip-version-check", "--no-deps", "-r", str(requirements)]
     subprocess.run([str(place / "bin" / "python"), "-m", "pip", "install", *options], check=True)
 
 
@@ -95,6 +109,7 @@ class Stack:
     ports: Mapping[str, int]
     secret: str
     token: str
+    venv: Path
 
     @contextmanager
     def serving(
@@ -113,7 +128,7 @@ class Stack:
             # Whoever has the port already would answer in our stead.
             probe.bind(("127.0.0.1", port))
         folder = self.folder / f"ckan-{port}"
-        environment = _configure(folder, {**self.ports, "ckan": port}, self.secret, plugins, more, database)
+        environment = _configure(self.venv, folder, {**self.ports, "ckan": port}, self.secret, plugins, more, database)
         if not database:
             for name in ("ckan", "datastore"):
                 _sql(self.ports["postgres"], "postgres", f"CREATE DATABASE {name}_{port} OWNER ckan TEMPLATE {name}_0")
@@ -124,22 +139,24 @@ class Stack:
 
 
 @contextmanager
-def running() -> Iterator[Stack]:
+def running(version: str = NEWEST) -> Iterator[Stack]:
     """The servers that a CKAN needs; everything that was started is stopped at the end, whatever happened."""
-    install()
+    install(version)
+    venv = _venv(version)
     with ExitStack() as everything:
         folder = Path(everything.enter_context(tempfile.TemporaryDirectory(prefix="vaven-ckan-")))
         # The database runs as a user of its own, who has to reach its folder below.
         folder.chmod(0o755)
         ports = {name: _free_port() for name in ("postgres", "redis", "solr")}
-        for start in (_start_postgres, _start_redis, _start_solr):
+        for start in (_start_postgres, _start_redis):
             everything.enter_context(_stopped_later(start(folder, ports[start.__name__.removeprefix("_start_")])))
+        everything.enter_context(_stopped_later(_start_solr(folder, ports["solr"], venv)))
         _wait_for_port(ports["postgres"])
         _wait_for_port(ports["redis"])
         secret = secrets.token_hex(16)
-        token = _fill_databases(folder, ports, secret)
+        token = _fill_databases(folder, ports, secret, venv)
         _wait_for(f"http://127.0.0.1:{ports['solr']}/solr/ckan/admin/ping", folder / "solr.log")
-        yield Stack(folder, ports, secret, token)
+        yield Stack(folder, ports, secret, token, venv)
 
 
 @contextmanager
@@ -155,6 +172,7 @@ def postgres(folder: Path) -> Iterator[int]:
 
 
 def _configure(
+    venv: Path,
     folder: Path,
     ports: Mapping[str, int],
     secret: str,
@@ -172,22 +190,23 @@ def _configure(
     for name, value in {**names, "more": "\n".join(more)}.items():
         text = text.replace(f"{{{name}}}", str(value))
     (folder / "ckan.ini").write_text(text, "utf-8")
-    path = f"{BUILT / 'venv' / 'bin'}:{os.environ['PATH']}"
+    path = f"{venv / 'bin'}:{os.environ['PATH']}"
     return {**os.environ, "CKAN_INI": str(folder / "ckan.ini"), "PATH": path, "PYTHONWARNINGS": "ignore"}
 
 
 def _ckan(environment: Mapping[str, str], *arguments: str) -> str:
-    command = [str(BUILT / "venv" / "bin" / "ckan"), "-c", environment["CKAN_INI"], *arguments]
+    command = [_program(environment, "ckan"), "-c", environment["CKAN_INI"], *arguments]
     done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"ckan {' '.join(arguments)}: {done.stdout[-1000:]}{done.stderr[-3000:]}")
     return done.stdout
 
 
-def _fill_databases(folder: Path, ports: Mapping[str, int], secret: str) -> str:
+def _fill_databases(folder: Path, ports: Mapping[str, int], secret: str, venv: Path) -> str:
     """The databases of an instance that is never served; the others are copies of them, with its sysadmin, whose
     token is returned."""
-    environment = _configure(folder / "ckan-0", {**ports, "ckan": 0}, secret, PLUGINS)
+    plugins = PLUGINS if venv == _venv(NEWEST) else "datastore"
+    environment = _configure(venv, folder / "ckan-0", {**ports, "ckan": 0}, secret, plugins)
     _sql(ports["postgres"], "postgres", "CREATE ROLE reader LOGIN")
     for name in ("ckan_0", "datastore_0"):
         _sql(ports["postgres"], "postgres", f"CREATE DATABASE {name} OWNER ckan ENCODING 'utf-8' TEMPLATE template0")
@@ -232,14 +251,14 @@ def _start_redis(folder: Path, port: int) -> "subprocess.Popen[bytes]":
     )
 
 
-def _start_solr(folder: Path, port: int) -> "subprocess.Popen[bytes]":
+def _start_solr(folder: Path, port: int, venv: Path) -> "subprocess.Popen[bytes]":
     home = folder / "solr"
     configuration = home / "ckan" / "conf"
     configuration.mkdir(parents=True)
     (home / "solr.xml").write_text("<solr/>\n")
     (home / "ckan" / "core.properties").write_text("name=ckan\n")
     shutil.copy(HERE / "solrconfig.xml", configuration)
-    (schema,) = (BUILT / "venv" / "lib").glob("python3.*/site-packages/ckan/config/solr/schema.xml")
+    (schema,) = (venv / "lib").glob("python3.*/site-packages/ckan/config/solr/schema.xml")
     shutil.copy(schema, configuration)
     for name in ("synonyms.txt", "protwords.txt"):
         (configuration / name).touch()
@@ -262,7 +281,7 @@ def _start_ckan(folder: Path, port: int, environment: Mapping[str, str], workers
         "--graceful-timeout",
         "3",
     ]
-    command = [BUILT / "venv" / "bin" / "gunicorn", *options, "--chdir", str(HERE), "wsgi:application"]
+    command = [_program(environment, "gunicorn"), *options, "--chdir", str(HERE), "wsgi:application"]
     return _start(folder, "ckan", command, env=environment)
 
 
