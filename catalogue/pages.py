@@ -182,12 +182,13 @@ def _kpi_page(collection: Collection, kpi: Kpi) -> str:
     wanted = request.args.getlist("area")
     asked = [s for s, _ in ranked if f"{s.area.division}/{s.area.code}" in wanted or s.area.code in wanted]
     chosen = (asked or [s for s, _ in ranked[:CHARTED_AREAS]])[:COLOURS]
-    titles = {s.dataset: i18n.words(collection.dataset(s.dataset).current.about.titles) for s in totals}
+    entries = _entries(collection, (s.dataset for s in totals))
+    titles = {slug: i18n.words(entry.about.titles) for slug, entry in entries.items()}
     is_drawn = any(sum(p.value is not None for p in s.points) > 1 for s in chosen)
     label = figures.area_labels(chosen, titles)
     return render_template(
         "kpi.html",
-        structured=structured.kpi(collection.settings.iris, kpi, totals, _entries(collection, titles), g.lang),
+        structured=structured.kpi(collection.settings.iris, kpi, totals, entries, g.lang),
         kpi=kpi,
         theme=register.themes()[kpi.theme],
         charts=figures.charts(chosen, kpi, decimals, label, WIDE) if is_drawn else None,
@@ -204,7 +205,8 @@ def _kpi_page(collection: Collection, kpi: Kpi) -> str:
 
 
 def _entries(collection: Collection, slugs: Iterable[str]) -> dict[str, ReleaseEntry]:
-    return {slug: collection.dataset(slug).current for slug in slugs}
+    """The current releases by dataset, each looked up once however often it is named."""
+    return {slug: collection.dataset(slug).current for slug in dict.fromkeys(slugs)}
 
 
 def _area_page(collection: Collection, division: str, code: str) -> str:

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -114,6 +115,10 @@ class Series:
     points: tuple[Point, ...]
     baseline: tuple[str, float] | None = None
     target: tuple[str, float] | None = None
+
+    @cached_property
+    def by_period(self) -> Mapping[str, Point]:
+        return {point.period: point for point in self.points}
 
 
 @dataclass(frozen=True)
@@ -416,29 +421,34 @@ def _series(view: _View, iris: Iris, row: Sequence[Any]) -> Series:
     """One row of series.sql, whose `points` is a list of structs in the order of periods."""
     dataset, code, kpi, sex, age, points, baseline, target = row
     place = view.places[dataset][code]
+    names = iris.observations_over([point["period"] for point in points], dataset, code, kpi, sex, age)
     return Series(
         kpi=kpi,
         area=view.areas[place.division, place.key],
         dataset=dataset,
         sex=sex,
         age_group=age,
-        points=tuple(_point(iris, (dataset, code, kpi, sex, age), point) for point in points),
+        points=tuple(map(_point, names, points)),
         baseline=(baseline["period"], float(baseline["value"])) if baseline else None,
         target=(target["period"], float(target["value"])) if target else None,
     )
 
 
-def _point(iris: Iris, key: tuple[str, str, str, str, str], point: Mapping[str, Any]) -> Point:
-    dataset, code, kpi, sex, age = key
-    numbers = {name: None if point[name] is None else float(point[name]) for name in ("value", "ci_lower", "ci_upper")}
+def _point(iri: str, point: Mapping[str, Any]) -> Point:
     return Point(
         period=point["period"],
+        value=_number(point["value"]),
         status=point["status"] or "",
+        ci_lower=_number(point["ci_lower"]),
+        ci_upper=_number(point["ci_upper"]),
         method=point["method"] or "",
         note=point["note"] or "",
-        iri=iris.observation(dataset, code, kpi, point["period"], sex, age),
-        **numbers,
+        iri=iri,
     )
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def _title(about: About) -> str:

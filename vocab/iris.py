@@ -4,6 +4,7 @@ The base IRI is configuration; nothing else in the project puts an IRI of ours t
 """
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote
@@ -241,8 +242,15 @@ class Iris:
         return self._id("sector", code)
 
     def observation(self, dataset: str, area: str, kpi: str, period: str, sex: str, age: str) -> str:
-        parts = (area, kpi, parse_period(period).slug, sex, age)
-        return self.observation_stem(dataset) + "/".join(segment(part) for part in parts)
+        return self.observations_over([period], dataset, area, kpi, sex, age)[0]
+
+    def observations_over(
+        self, periods: Iterable[str], dataset: str, area: str, kpi: str, sex: str, age: str
+    ) -> list[str]:
+        """Those of one series: what no period changes is put together once."""
+        head = f"{self.observation_stem(dataset)}{segment(area)}/{segment(kpi)}/"
+        tail = f"/{segment(sex)}/{segment(age)}"
+        return [f"{head}{segment(parse_period(period).slug)}{tail}" for period in periods]
 
     @property
     def observations(self) -> str:
