@@ -30,7 +30,7 @@ demo: $(VENV)/installed
 	$(BIN)/vaven demo --port $(PORT)
 
 test: $(VENV)/installed-test $(VENDOR)/installed system-packages lint
-	$(BIN)/python -m pytest -n $$(nproc) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $$(nproc) --dist loadscope --no-loadscope-reorder
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .

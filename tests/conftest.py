@@ -16,6 +16,7 @@ from typing import Any
 
 import openpyxl
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.servers.ckan.stack import PLUGINS, SCHEMING, Ckan, Stack, running
 
@@ -24,14 +25,25 @@ SHARED = ROOT.parent / "shared" / "data"
 VAVEN = Path(sys.executable).with_name("vaven")
 SAMPLE = ROOT / "catalogue" / "sample"
 START_SECONDS = 60
-# `make test` runs several processes. A file's tests stay together, and with them those that share a CKAN.
-WITH_CKAN = ("test_ckan", "test_ckan_status", "test_action_api", "test_harvest", "test_ckan_versions")
+# Files whose tests share a CKAN.
+WITH_CKAN = ("test_ckan", "test_ckan_status", "test_action_api", "test_harvest")
 # What takes longest begins first, so that no process is alone with it at the end.
-FIRST = (*WITH_CKAN, "test_bad_queries", "test_publish", "test_hostile", "test_columnar", "test_integrity_publish")
+FIRST = (
+    *WITH_CKAN, "test_ckan_versions", "test_publish", "test_hostile", "test_columnar", "test_integrity_publish",
+    "test_bad_queries", "test_graph_stores",
+)  # fmt: skip
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
-    item.add_marker(pytest.mark.xdist_group("ckan" if item.path.stem in WITH_CKAN else item.path.stem))
+class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """A file's tests go to one process, and those of all files that share a CKAN to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::", 1)[0]
+        return "ckan" if Path(path).stem in WITH_CKAN else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile:
+    return _ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
