@@ -43,7 +43,7 @@ format: $(VENV)/installed-test
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/installed-test
+bench: $(VENV)/installed-test system-packages
 	@# Where Python may not write its bytecode, every run would else compile ours anew; pip has compiled the peers'.
 	@$(BIN)/python -m compileall -q $(ROOMS)
 	$(BIN)/python -m benchmarks
@@ -86,7 +86,7 @@ $(VENDOR)/installed: package.json package-lock.json
 
 # What tests need of Debian: a browser, a font for it to write with, and what Playwright's driver is linked to.
 DEBIAN_PACKAGES := chromium fonts-dejavu-core libatomic1 redis-server libreoffice-calc-nogui python3-uno \
-	postgresql libmagic1 default-jdk-headless maven virtuoso-opensource-7
+	postgresql libmagic1 default-jdk-headless maven virtuoso-opensource-7 wrk
 # What the recipes of docs/sparql.md are written in; what R recommends is ten times as large as itself.
 LEAN_PACKAGES := curl openssl r-base-core r-cran-httr2 r-cran-jsonlite
 EVERY_PACKAGE := $(DEBIAN_PACKAGES) $(LEAN_PACKAGES)
