@@ -42,17 +42,17 @@ NUMBERS = ("value", "sample_size")
 
 
 def write_observations(
-    path: Path, rows: int, *, faulty_share: float = 0.0, codes: Sequence[str] = (), first_kpi: str = ""
+    path: Path, rows: int, *, faulty_share: float = 0.0, codes: Sequence[str] = (), first_kpis: Sequence[str] = ()
 ) -> Path:
     """A CSV of 12 columns. `faulty_share` of the values are out of range or no numbers.
 
-    Each area has 360 rows a KPI, and every area has the first KPI before any has the second. `codes` are the areas,
-    all DeSO where none are given.
+    Each area has 360 rows a KPI, and every area has the first KPI before any has the second: `first_kpis` come before
+    the others. `codes` are the areas, all DeSO where none are given.
     """
     every = round(1 / faulty_share) if faulty_share else 0
     codes = codes or list(areas().deso2018)
     slugs = [k.id for k in kpis().values() if k.unit("en") == "%" and k.maximum == 100]
-    slugs.sort(key=lambda slug: slug != first_kpi)
+    slugs = [*first_kpis, *(slug for slug in slugs if slug not in first_kpis)]
     with duckdb.connect() as work:
         for name, listed in (("codes", codes), ("slugs", slugs)):
             column = "code" if name == "codes" else "slug"

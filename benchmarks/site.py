@@ -27,8 +27,8 @@ SLUG = "bench"
 BASE = "http://vaven.example/"
 START_SECONDS = 120.0
 POLL_SECONDS = 0.2
-# The example queries ask about this area and this KPI.
-AREA, KPI = "0180C6070", "trygg-morker"
+# The example queries ask about this area and these KPIs.
+AREA, ASKED_KPIS = "0180C6070", ("trygg-morker", "sysselsatta", "uvas-16-24")
 ROWS_AN_AREA = 360
 KPIS = 5
 
@@ -120,7 +120,7 @@ def submission(path: Path, rows: int) -> Path:
     count = max(rows // (ROWS_AN_AREA * KPIS), 1)
     every = list(areas().deso2018)
     chosen = [AREA, *(code for code in every[:: len(every) // count] if code != AREA)]
-    return write_observations(path, rows, codes=chosen[: count + 1], first_kpi=KPI)
+    return write_observations(path, rows, codes=chosen[: count + 1], first_kpis=ASKED_KPIS)
 
 
 def asking(query: str) -> str:
