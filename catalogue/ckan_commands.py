@@ -8,13 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from vaven.publisher.records import Records
 from vaven.publisher.settings import Settings, load_settings
 from vaven.vocab.errors import UnknownDataset
 from vaven.vocab.messages import Messages, messages
 
 if TYPE_CHECKING:
     from vaven.publisher.publications import Status
+    from vaven.publisher.records import Records
 
 SHOWN = 60
 
@@ -160,5 +160,7 @@ def _schema(given: argparse.Namespace) -> int:
     return 0
 
 
-def _records(settings: Settings) -> Records:
+def _records(settings: Settings) -> "Records":
+    from vaven.publisher.records import Records
+
     return Records(settings.database)

@@ -90,6 +90,14 @@ def test_validating_does_not_load_flask() -> None:
     assert done.stdout.strip() == "False", done.stderr
 
 
+def test_reading_a_command_line_loads_no_engine() -> None:
+    """A small file is checked in the time that Python takes to start, so its commands load what they need, later."""
+    script = "import sys; from vaven.catalogue.cli import build_parser; build_parser(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    engines = {"alembic", "sqlalchemy", "flask", "rdflib", "pyoxigraph", "ckanapi", "requests", "duckdb"}
+    assert engines & set(done.stdout.split()) == set()
+
+
 @pytest.mark.parametrize("package", PACKAGES)
 def test_every_sentence_is_there_in_both_languages_with_the_same_fields(package: str) -> None:
     swedish, english = messages("sv", package).texts, messages("en", package).texts
