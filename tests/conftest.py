@@ -19,6 +19,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from tests.servers.ckan.stack import PLUGINS, SCHEMING, Ckan, Stack, running
+from tests.servers.listener import Listener
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
@@ -128,6 +129,30 @@ def whole_way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     assert done.returncode == 0, done.stdout + done.stderr
     with Serving(home, port, settings) as site:
         yield site
+
+
+@pytest.fixture
+def listener() -> Iterator[Listener]:
+    found = Listener()
+    yield found
+    found.close()
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    """A copy of the sample package to change."""
+    return Path(shutil.copytree(SAMPLE / "package", tmp_path / "package"))
+
+
+@pytest.fixture(scope="module")
+def published_triples(whole_way: Site) -> bytes:
+    """Every triple that the endpoint gives, as N-Triples."""
+    headers = {"Accept": "application/n-triples", "Content-Type": "application/sparql-query"}
+    query = b"CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }"
+    request = urllib.request.Request(whole_way.url + "sparql", data=query, headers=headers)
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        triples: bytes = answer.read()
+    return triples
 
 
 @pytest.fixture(scope="session")

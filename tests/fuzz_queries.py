@@ -10,7 +10,6 @@ import csv
 import io
 import json
 import random
-import socket
 import sys
 import tempfile
 import threading
@@ -26,6 +25,7 @@ from pathlib import Path
 from pyoxigraph import QueryResultsFormat, QuerySolutions, RdfFormat, parse, parse_query_results
 
 from tests.conftest import ROOT, SHARED, Serving, Site, environment, free_port
+from tests.servers.listener import Listener
 from vaven.publisher.sparql_lexer import tokens
 from vaven.publisher.store import EmbeddedStore
 from vaven.vocab.examples import examples
@@ -170,28 +170,6 @@ def _character(text: str, _: Sequence[str], dice: random.Random) -> str:
 def _nest(text: str, _: Sequence[str], dice: random.Random) -> str:
     depth = dice.choice((1, 3, 30, 3000))
     return text.replace("{", "{" * depth, 1).replace("}", "}" * depth, 1)
-
-
-class Listener:
-    """A socket on loopback that counts connections."""
-
-    def __init__(self) -> None:
-        self.connections = 0
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            self.connections += 1
-            connection.close()
-
-    def close(self) -> None:
-        self._socket.close()
 
 
 @dataclass

@@ -14,7 +14,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, Site
-from tests.test_sparql_lexer import DISARMED, REFUSED, Listener
+from tests.servers.listener import Listener
+from tests.test_sparql_lexer import DISARMED, REFUSED
 from vaven.publisher.query_pool import EmbeddedEngine
 from vaven.publisher.remote_engine import RemoteEngine
 from vaven.publisher.store import EmbeddedStore
@@ -238,8 +239,9 @@ def test_no_worker_and_no_file_is_left_when_the_server_is_killed(folder: Path, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_worker_has_no_network_even_for_what_the_lexer_let_pass(folder: Path, tmp_path: Path) -> None:
-    listener = Listener()
+def test_a_worker_has_no_network_even_for_what_the_lexer_let_pass(
+    folder: Path, tmp_path: Path, listener: Listener
+) -> None:
     snapshot = EmbeddedStore(folder).current()
     assert snapshot is not None
     command = [sys.executable, "-m", "vaven.publisher.query_worker", str(snapshot.folder), "2048", "1"]
@@ -255,7 +257,6 @@ def test_a_worker_has_no_network_even_for_what_the_lexer_let_pass(folder: Path, 
             # With SILENT, a service that can't be reached has no solutions; the others say what was forbidden.
             assert json.loads(worker.stdout.readline())["state"] in ("failed", "done")
         worker.stdin.close()
-    listener.close()
     assert listener.connections == 0
 
 

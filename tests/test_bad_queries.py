@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import Site
-from tests.fuzz_queries import CALLS, Listener, attack, seeds, serving
+from tests.fuzz_queries import CALLS, attack, seeds, serving
+from tests.servers.listener import Listener
 
 QUERIES = 2_000
 
@@ -15,13 +16,6 @@ QUERIES = 2_000
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     with serving(tmp_path_factory.mktemp("bad")) as found:
         yield found
-
-
-@pytest.fixture
-def listener() -> Iterator[Listener]:
-    found = Listener()
-    yield found
-    found.close()
 
 
 @pytest.mark.timeout(1200)

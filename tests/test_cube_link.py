@@ -1,6 +1,5 @@
 """What is published is a cube of cube.link: by its own shapes, by the constraint that it carries, and for its tools."""
 
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,7 +10,6 @@ from rdflib.collection import Collection
 from rdflib.namespace import SH
 from rdflib.term import Node
 
-from tests.conftest import Site
 from vaven.vocab.iris import NAMESPACES
 
 CUBE, META, RELATION, SDO, CIDS, I72, TOVE = (
@@ -63,13 +61,8 @@ ONE = """WHERE {
 
 
 @pytest.fixture(scope="module")
-def published(whole_way: Site) -> Graph:
-    """Everything that the endpoint gives."""
-    headers = {"Accept": "application/n-triples", "Content-Type": "application/sparql-query"}
-    query = b"CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }"
-    request = urllib.request.Request(whole_way.url + "sparql", data=query, headers=headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        return Graph().parse(data=answer.read(), format="nt")
+def published(published_triples: bytes) -> Graph:
+    return Graph().parse(data=published_triples, format="nt")
 
 
 @pytest.fixture(scope="module")

@@ -2,18 +2,17 @@
 
 import html
 import json
-import socket
 import threading
 import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Iterator
 from email.message import Message
 
 import pytest
 
 from tests.conftest import Site
+from tests.servers.listener import Listener
 from vaven.publisher.sparql_lexer import query_form, tokens
 from vaven.vocab.errors import QueryRefused
 
@@ -42,28 +41,6 @@ def ask(
         return error.code, error.headers, error.read()
 
 
-@pytest.fixture
-def listener() -> Iterator[tuple[int, list[object]]]:
-    """A socket on loopback that notes every connection."""
-    touched: list[object] = []
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        server.settimeout(0.2)
-        stop = threading.Event()
-
-        def accept() -> None:
-            while not stop.is_set():
-                try:
-                    touched.append(server.accept())
-                except TimeoutError:
-                    continue
-
-        thread = threading.Thread(target=accept)
-        thread.start()
-        yield server.getsockname()[1], touched
-        stop.set()
-        thread.join()
-
-
 DISGUISES = [
     "SELECT * { SERVICE <http://127.0.0.1:PORT/> { ?s ?p ?o } }",
     "SELECT * { service silent <http://127.0.0.1:PORT/> { ?s ?p ?o } }",
@@ -83,25 +60,23 @@ DISGUISES = [
 
 
 @pytest.mark.parametrize("query", DISGUISES)
-def test_what_would_call_out_or_change_data_is_refused(
-    whole_way: Site, listener: tuple[int, list[object]], query: str
-) -> None:
-    port, touched = listener
-    status, headers, body = ask(whole_way, query.replace("PORT", str(port)))
+def test_what_would_call_out_or_change_data_is_refused(whole_way: Site, listener: Listener, query: str) -> None:
+    status, headers, body = ask(whole_way, query.replace("PORT", str(listener.port)))
     assert status == 403, body
     assert headers["Content-Type"] == "application/problem+json"
     assert json.loads(body)["remedy"]
     time.sleep(0.3)
-    assert touched == []
+    assert listener.connections == 0
 
 
-def test_from_a_foreign_address_fetches_nothing(whole_way: Site, listener: tuple[int, list[object]]) -> None:
-    port, touched = listener
-    status, _, body = ask(whole_way, f"SELECT * FROM <http://127.0.0.1:{port}/> {{ ?s ?p ?o }}")
+def test_from_a_foreign_address_fetches_nothing(whole_way: Site, listener: Listener) -> None:
+    status, _, body = ask(whole_way, f"SELECT * FROM <http://127.0.0.1:{listener.port}/> {{ ?s ?p ?o }}")
     assert (status, json.loads(body)["results"]["bindings"]) == (200, [])
-    status, _, body = ask(whole_way, "SELECT * { ?s ?p ?o }", **{"default-graph-uri": f"http://127.0.0.1:{port}/"})
+    status, _, body = ask(
+        whole_way, "SELECT * { ?s ?p ?o }", **{"default-graph-uri": f"http://127.0.0.1:{listener.port}/"}
+    )
     assert (status, json.loads(body)["results"]["bindings"]) == (200, [])
-    assert touched == []
+    assert listener.connections == 0
 
 
 @pytest.mark.parametrize(

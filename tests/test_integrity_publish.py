@@ -33,11 +33,6 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def package(tmp_path: Path) -> Path:
-    return Path(shutil.copytree(SAMPLE / "package", tmp_path / "package"))
-
-
-@pytest.fixture
 def spoilt_house(tmp_path: Path) -> Path:
     """The project with a data structure definition in which somebody deleted a range, to be put on Python's path."""
     house = tmp_path / "house"

@@ -33,12 +33,6 @@ def settings(tmp_path: Path) -> Settings:
     return Settings(home=tmp_path / "home")
 
 
-@pytest.fixture
-def package(tmp_path: Path) -> Path:
-    """A copy of the sample package to change."""
-    return Path(shutil.copytree(SAMPLE / "package", tmp_path / "package"))
-
-
 def change_a_value(package: Path, value: str = "12.3") -> None:
     path = package / "observations.csv"
     rows = list(csv.reader(path.read_text("utf-8").splitlines()))

@@ -1,14 +1,13 @@
 """What the lexer promises: SERVICE is found however it is dressed, and nothing else is taken for it."""
 
 import random
-import socket
-import threading
 import time
 from collections.abc import Iterator
 
 import pytest
 from pyoxigraph import Literal, NamedNode, Quad, Store
 
+from tests.servers.listener import Listener
 from vaven.publisher.sparql_lexer import guarded, names_dataset, query_form, tokens, undeclared_prefix
 from vaven.vocab.errors import QueryRefused
 
@@ -69,26 +68,14 @@ UPDATES = [
 ]
 
 
-class Listener:
-    """A socket on loopback that counts connections, and the engine that we must keep from it."""
+class CalledListener(Listener):
+    """With the engine that we must keep from it."""
 
     def __init__(self) -> None:
-        self.connections = 0
-        self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)
-        self.address = f"http://127.0.0.1:{self._socket.getsockname()[1]}/"
+        super().__init__()
         self.store = Store()
         for value in (Literal(1), Literal(True), Literal("SERVICE"), NamedNode("http://x/SERVICE")):
             self.store.add(Quad(NamedNode("a:a"), NamedNode("a:b"), value, NamedNode("a:g")))
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                connection, _ = self._socket.accept()
-            except OSError:
-                return
-            self.connections += 1
-            connection.close()
 
     def is_called_by(self, query: str) -> bool:
         """Whether the engine tries to call out: it connects, or complains of the service's name."""
@@ -103,45 +90,42 @@ class Listener:
             time.sleep(0.01)
         return self.connections > before
 
-    def close(self) -> None:
-        self._socket.close()
-
 
 @pytest.fixture(scope="module")
-def listener() -> Iterator[Listener]:
-    found = Listener()
+def listener() -> Iterator[CalledListener]:
+    found = CalledListener()
     yield found
     found.close()
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_service_is_refused_in_every_dress_that_the_engine_knows(listener: Listener, text: str) -> None:
+def test_service_is_refused_in_every_dress_that_the_engine_knows(listener: CalledListener, text: str) -> None:
     query = text.replace("LISTENER", listener.address)
     with pytest.raises(QueryRefused, match="SERVICE"):
         query_form(query)
 
 
-def test_the_dresses_are_real_ones(listener: Listener) -> None:
+def test_the_dresses_are_real_ones(listener: CalledListener) -> None:
     harmless = [t for t in REFUSED + DISARMED if not listener.is_called_by(t.replace("LISTENER", listener.address))]
     assert harmless == []
 
 
 @pytest.mark.parametrize("text", DISARMED)
-def test_what_two_readers_read_differently_calls_nobody(listener: Listener, text: str) -> None:
+def test_what_two_readers_read_differently_calls_nobody(listener: CalledListener, text: str) -> None:
     query = text.replace("LISTENER", listener.address)
     query_form(query)
     assert not listener.is_called_by(guarded(query))
 
 
 @pytest.mark.parametrize("query", INNOCENT)
-def test_the_word_elsewhere_is_no_crime_and_keeps_its_meaning(listener: Listener, query: str) -> None:
+def test_the_word_elsewhere_is_no_crime_and_keeps_its_meaning(listener: CalledListener, query: str) -> None:
     assert query_form(query) == "SELECT"
     expected = sorted(map(str, listener.store.query(query, use_default_graph_as_union=True)))  # type: ignore[arg-type]
     found = sorted(map(str, listener.store.query(guarded(query), use_default_graph_as_union=True)))  # type: ignore[arg-type]
     assert found == expected
 
 
-def test_a_guarded_string_still_finds_its_triples(listener: Listener) -> None:
+def test_a_guarded_string_still_finds_its_triples(listener: CalledListener) -> None:
     for query in ("SELECT * { ?s ?p 'SERVICE' }", "SELECT * { ?s ?p <http://x/SERVICE> }"):
         assert guarded(query) != query
         assert len(list(listener.store.query(guarded(query), use_default_graph_as_union=True))) == 1  # type: ignore[arg-type]
@@ -171,7 +155,7 @@ def hostile_query(draw: random.Random, address: str) -> str:
     return f"{prologue}SELECT * {{ {first}{before}{word}{gap}{target} {{ ?s ?p ?o }} {after}"
 
 
-def test_no_random_query_that_we_let_pass_calls_out(listener: Listener) -> None:
+def test_no_random_query_that_we_let_pass_calls_out(listener: CalledListener) -> None:
     draw = random.Random(20261123)
     called = 0
     for _ in range(FUZZED_QUERIES):
