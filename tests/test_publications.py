@@ -244,8 +244,9 @@ def test_a_login_in_the_address_is_told_to_nobody(settings: Settings, tmp_path: 
     with Records(secret.database) as records:
         record = records.release(SLUG, 3)
         assert record is not None
-        with pytest.raises(CkanUnreachable):
+        with pytest.raises(CkanUnreachable) as raised:
             push_release(secret, records, record)
+        assert "hush" not in str(raised.value)
         (push,) = records.pushes(SLUG)
         assert (push.target, push.problem) == (f"http://127.0.0.1:{port}", "ckan-unreachable")
         assert "hush" not in repr(records.steps(SLUG, 3)) + repr(push)

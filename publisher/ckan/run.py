@@ -11,12 +11,12 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from vaven.publisher.ckan.dataset import CkanDataset, dataset_of
 from vaven.publisher.ckan.push import Outcome, Plan, push, withdraw
 from vaven.publisher.ckan.site import Site
 from vaven.publisher.records import FAILED, INTERRUPTED, PushEnd, Records, ReleaseRecord
+from vaven.publisher.remote_server import without_login
 from vaven.publisher.settings import Settings
 from vaven.publisher.storage import Storage
 from vaven.vocab.errors import BadSettings, CkanError, UnknownDataset
@@ -46,8 +46,7 @@ def target_of(settings: Settings) -> str:
 
     It names the target in the records.
     """
-    parts = urlsplit(settings.ckan_url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/") if settings.ckan_url else ""
+    return without_login(settings.ckan_url)[1].rstrip("/")
 
 
 def is_pushing(settings: Settings) -> bool:

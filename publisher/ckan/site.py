@@ -19,6 +19,7 @@ from ckanapi.errors import (
     ValidationError,
 )
 
+from vaven.publisher.remote_server import without_login
 from vaven.vocab.errors import (
     CkanAnswerLost,
     CkanIncompatible,
@@ -92,17 +93,22 @@ class Site:
     """One instance. `wait` sleeps between tries. Not for several threads at a time: each has one of its own."""
 
     def __init__(self, url: str, token: str, *, wait: Callable[[float], None] = time.sleep) -> None:
-        self.url = url.rstrip("/")
+        # An address that is told (errors, records) has no login in it; the session sends it.
+        login, bare = without_login(url)
+        self.url = bare.rstrip("/")
+        self._given = url
         self._wait = wait
         self._token = token
-        self._remote = _Remote(self.url, apikey=token, user_agent="vaven", session=requests.Session())
+        session = requests.Session()
+        session.auth = (login.user, login.password) if login.user else None
+        self._remote = _Remote(self.url, apikey=token, user_agent="vaven", session=session)
         # Names of the actions asked for so far, by this site and those made of it.
         self.sent: list[str] = []
         self._remote.sent = self.sent
 
     def again(self) -> "Site":
         """Another one of the same instance, for another thread, that knows already what it can do."""
-        other = Site(self.url, self._token, wait=self._wait)
+        other = Site(self._given, self._token, wait=self._wait)
         other.__dict__["abilities"] = self.abilities
         other.sent = other._remote.sent = self.sent
         return other
