@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from vaven.publisher.collection import Point, Series
+from vaven.publisher.entries import Point, Series
 from vaven.vocab.periods import parse_period
 
 # A card of the area page on a desk, a phone, and the whole width of a page; text keeps its size in all of them.

@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from flask import Blueprint, Response, json, request
 
 from vaven.catalogue.structured import Json, organisation
-from vaven.publisher.collection import Collection, Dataset, ReleaseEntry
+from vaven.publisher.collection import Collection
 from vaven.publisher.distributions import file_type
+from vaven.publisher.entries import Dataset, ReleaseEntry
 from vaven.schemas.standard import Field, TableSchema, standard
 from vaven.vocab import register
 from vaven.vocab.iris import NAMESPACES, Iris

@@ -8,7 +8,7 @@ from flask import g
 
 from vaven.catalogue import i18n
 from vaven.catalogue.chart import COLOURS, NARROW, WIDTH, Chart, Wording, draw
-from vaven.publisher.collection import Point, Series
+from vaven.publisher.entries import Point, Series
 from vaven.vocab import register
 from vaven.vocab.register import Kpi
 

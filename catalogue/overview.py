@@ -14,7 +14,8 @@ from typing import cast
 from pyoxigraph import NamedNode, QuerySolutions, RdfFormat, Store
 
 from vaven.publisher.answer import QueryEngine
-from vaven.publisher.collection import Collection, Dataset
+from vaven.publisher.collection import Collection
+from vaven.publisher.entries import Dataset
 from vaven.publisher.statistics import Statistics
 from vaven.vocab.iris import Iris
 

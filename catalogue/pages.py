@@ -12,7 +12,8 @@ from flask import Blueprint, Response, abort, g, render_template, request, send_
 from vaven.catalogue import figures, i18n, structured
 from vaven.catalogue.chart import COLOURS, WIDE
 from vaven.catalogue.tables import table_response
-from vaven.publisher.collection import AreaEntry, Collection, Dataset, ReleaseEntry
+from vaven.publisher.collection import Collection
+from vaven.publisher.entries import AreaEntry, Dataset, ReleaseEntry
 from vaven.publisher.integrity import CODES as INTEGRITY
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
 from vaven.schemas.standard import standard

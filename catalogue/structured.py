@@ -8,8 +8,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vaven.publisher.agents import publisher_key
-from vaven.publisher.collection import AreaEntry, Dataset, ReleasedFile, ReleaseEntry, Series
 from vaven.publisher.distributions import file_type
+from vaven.publisher.entries import AreaEntry, Dataset, ReleasedFile, ReleaseEntry, Series
 from vaven.schemas.tables import About
 from vaven.vocab import register
 from vaven.vocab.areas import areas

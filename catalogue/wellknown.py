@@ -9,7 +9,7 @@ from rdflib import DCTERMS, FOAF, RDF, VOID, Graph, Literal, Namespace, URIRef
 from vaven.catalogue.negotiate import RDF_FORMATS, choose
 from vaven.catalogue.overview import Overview, Overviews
 from vaven.catalogue.problem import problem
-from vaven.publisher.collection import Dataset
+from vaven.publisher.entries import Dataset
 from vaven.publisher.statistics import FEATURES, FORMATS, VOCABULARIES, add_counts
 from vaven.vocab import register
 from vaven.vocab.concepts import add_texts, new_graph

@@ -7,21 +7,20 @@ Datasets and versions come from the records; figures come from the Parquet of th
 import hashlib
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
-from functools import cached_property
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import duckdb
 
+from vaven.publisher.entries import AreaEntry, Dataset, Investment, Point, Preview, ReleasedFile, ReleaseEntry, Series
 from vaven.publisher.lineage import Lineage, about_from, lineages
 from vaven.publisher.places import Place
 from vaven.publisher.records import Records, ReleaseRecord, Withdrawal
 from vaven.publisher.release import read_rows
 from vaven.publisher.settings import Settings
-from vaven.publisher.statistics import Counted, counted_from
+from vaven.publisher.statistics import counted_from
 from vaven.publisher.storage import Storage
 from vaven.publisher.store import GraphStore, open_store
 from vaven.publisher.surroundings import split
@@ -31,123 +30,6 @@ from vaven.vocab.iris import Iris
 
 # What observations can be counted by.
 COUNTED = ("dataset", "kpi", "period", "age", "status", "method", "division", "key")
-
-
-@dataclass(frozen=True)
-class ReleasedFile:
-    """A file of a release: `name` inside its folder, `size` in bytes, `sha256` in hex."""
-
-    name: str
-    media_type: str
-    size: int
-    sha256: str
-
-
-@dataclass(frozen=True)
-class ReleaseEntry:
-    """One version of a dataset. `rows` counts by resource; `period` spans first to last day of the observations."""
-
-    dataset: str
-    version: int
-    released_at: datetime
-    note: str
-    about: About
-    files: tuple[ReleasedFile, ...]
-    rows: Mapping[str, int]
-    kpis: tuple[str, ...]
-    kommuner: tuple[str, ...]
-    period: tuple[date, date] | None
-    counted: Counted = field(default_factory=Counted)
-
-    def file(self, name: str) -> ReleasedFile | None:
-        return next((f for f in self.files if f.name == name), None)
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A dataset with all its visible versions, newest first, and the tombstones of those withdrawn."""
-
-    slug: str
-    versions: tuple[ReleaseEntry, ...]
-    withdrawn: tuple[Withdrawal, ...] = ()
-
-    @property
-    def current(self) -> ReleaseEntry:
-        return self.versions[0]
-
-
-@dataclass(frozen=True)
-class AreaEntry:
-    """An area that some current release has observations of. `division` as in Iris.area; kommun is its code."""
-
-    division: str
-    code: str
-    name: str
-    kommun: str
-    kommun_name: str
-    kpis: tuple[str, ...]
-    datasets: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Point:
-    """One observation of a series. `value` is None where the status says that it is missing."""
-
-    period: str
-    value: float | None
-    status: str
-    ci_lower: float | None
-    ci_upper: float | None
-    method: str
-    note: str
-    iri: str
-
-
-@dataclass(frozen=True)
-class Series:
-    """A KPI in an area over time, points by period. `target` is (period, value), `baseline` likewise, where set."""
-
-    kpi: str
-    area: AreaEntry
-    dataset: str
-    sex: str
-    age_group: str
-    points: tuple[Point, ...]
-    baseline: tuple[str, float] | None = None
-    target: tuple[str, float] | None = None
-
-    @cached_property
-    def by_period(self) -> Mapping[str, Point]:
-        return {point.period: point for point in self.points}
-
-
-@dataclass(frozen=True)
-class Investment:
-    """An investment of a current release; lists are codes and ids as in the standard, `actors` are names."""
-
-    id: str
-    dataset: str
-    name: str
-    description: str
-    start: date
-    end: date | None
-    amount: float | None
-    kind: str
-    target_group: str
-    actors: tuple[str, ...]
-    areas: tuple[AreaEntry, ...]
-    kpis: tuple[str, ...]
-    comparison_areas: tuple[str, ...]
-    note: str
-
-
-@dataclass(frozen=True)
-class Preview:
-    """The first rows of a resource as text, with the number of rows in all."""
-
-    columns: tuple[str, ...]
-    rows: Sequence[tuple[str, ...]]
-    total: int
 
 
 class Collection:
