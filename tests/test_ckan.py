@@ -11,13 +11,14 @@ import time
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ckanapi import RemoteCKAN
+from ckanapi.errors import NotFound
 from playwright.sync_api import sync_playwright
 from rdflib import DCTERMS, Graph, Literal, URIRef
 
@@ -483,15 +484,27 @@ def test_a_dry_run_tells_field_by_field_and_changes_nothing(plain_ckan: Ckan, ho
 
 
 def test_many_datasets_are_found_with_one_search(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
-    """An unchanged push of many costs a handful of requests in all."""
+    """A new one among many costs one request, and an unchanged push a handful in all; what the search does not show
+    (deleted, with another organisation) is taken up all the same."""
     many = [replace(dataset, name=f"many-{i}", values={**dataset.values, "name": f"many-{i}"}) for i in range(12)]
     site = Site(plain_ckan.url, plain_ckan.token)
     try:
         assert {o.result for o in push(site, many, storage, Plan(rows=False))} == {"created"}
+        assert (site.sent.count("package_create"), site.sent.count("package_show")) == (len(many), 0)
         sent = len(site.sent)
         assert {o.result for o in push(site, many, storage, Plan(rows=False))} == {"unchanged"}
         assert len(site.sent) - sent <= 4
+        other = site.write("organization_create", name="another-one")
+        site.write("package_patch", id="many-0", owner_org=other["id"])
+        site.write("package_delete", id="many-1")
+        site.write("package_patch", id="many-2", state="draft")
+        site.write("package_patch", id="many-3", private=True)
+        taken = {o.name: o.result for o in push(site, many, storage, Plan(rows=False))}
+        assert [taken[f"many-{i}"] for i in range(5)] == ["changed", "created", "changed", "changed", "unchanged"]
+        assert {o.result for o in push(site, many, storage, Plan(rows=False))} == {"unchanged"}
     finally:
         for one in many:
             purge(plain_ckan, one.name)
+        with suppress(NotFound):
+            site.write("organization_purge", id="another-one")
         site.close()

@@ -212,12 +212,13 @@ def _table_name(stem: str, language: str) -> str:
 
 def shaped(dataset: CkanDataset, abilities: Abilities, groups: frozenset[str]) -> dict[str, Any]:
     """The dataset as package_create takes it on this instance, but for its resources, in those of its groups that
-    are there. What the instance's schema
-    knows stands in a field of its own; the rest goes into extras, lists as JSON. A value by language is for schemas
-    only: single languages have fields of their own."""
+    are there; what is published is open to all. What the instance's schema knows stands in a field of its own; the
+    rest goes into extras, lists as JSON. A value by language is for schemas only: single languages have fields of
+    their own."""
     known = abilities.schema["dataset"] if abilities.schema else frozenset()
     found: dict[str, Any] = {
         "owner_org": dataset.organisation.name,
+        "private": False,
         "groups": [{"name": name} for name in dataset.themes if name in groups],
     }
     extras = {}
@@ -268,6 +269,8 @@ def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Dif
     """What of the dataset's own fields is not on CKAN as it shall be. CKAN's and other people's keys don't count,
     but a field of ours that we no longer fill does."""
     found = []
+    if there.get("private"):
+        found.append(Difference("private", True, False))
     for field in ("owner_org", *(f.name for f in fields("dataset") if f.name != "tag_string"), "tags", "groups"):
         ours, theirs = _plain(wanted, field), _plain(there, field)
         if field == "owner_org":

@@ -67,17 +67,23 @@ def push(
 ) -> list[Outcome]:
     """Push datasets, `workers` at a time; one that fails does not stop the others. `told` hears of each when done."""
     groups = site.insist(lambda: _prepare(site, datasets))
-    there = site.insist(lambda: _search(site, datasets)) if len(datasets) > 1 else {}
+    seen = site.insist(lambda: _search(site, datasets)) if len(datasets) > 1 else None
 
     def one(dataset: CkanDataset) -> Outcome:
         own = site.again()
+        # What the search saw holds for the first try alone.
+        glance = [] if seen is None else [seen.get(dataset.name)]
+
+        def step() -> Outcome:
+            there = glance.pop() if glance else own.find("package_show", id=dataset.name)
+            return _put(own, groups, dataset, storage, plan, there)
+
         try:
-            known = [there[dataset.name]] if dataset.name in there else []
             try:
-                outcome = own.insist(lambda: _put(own, groups, dataset, storage, plan, known.pop() if known else None))
+                outcome = own.insist(step)
             except NotFound:
                 # Somebody took it from CKAN after we had looked; from the start it is made anew.
-                outcome = own.insist(lambda: _put(own, groups, dataset, storage, plan, None))
+                outcome = own.insist(step)
         except NotFound as cause:
             text = f"What CKAN had of {dataset.name} was taken away there during the push: {cause}"
             outcome = Outcome(dataset.name, dataset.version, "failed", CkanRefused(text, remedy="Push again."))
@@ -141,12 +147,18 @@ def _groups(site: Site) -> frozenset[str]:
 
 
 def _search(site: Site, datasets: Sequence[CkanDataset]) -> dict[str, Any]:
-    """The datasets that CKAN shows already, a thousand a request. What its search does not know is looked up singly."""
+    """The datasets that CKAN has already, a thousand a request; not those that are deleted, which nobody can find."""
     found: dict[str, Any] = {}
     owners = " OR ".join(sorted({f'"{dataset.organisation.name}"' for dataset in datasets}))
     while True:
         page = site.read(
-            "package_search", fq=f"organization:({owners})", rows=SEARCH_PAGE, start=len(found), sort="name asc"
+            "package_search",
+            fq=f"organization:({owners})",
+            rows=SEARCH_PAGE,
+            start=len(found),
+            sort="name asc",
+            include_drafts=True,
+            include_private=True,
         )
         found |= {package["name"]: package for package in page["results"]}
         if not page["results"] or len(found) >= page["count"]:
@@ -161,11 +173,9 @@ def _put(
     plan: Plan,
     there: Mapping[str, Any] | None,
 ) -> Outcome:
-    there = there or site.find("package_show", id=dataset.name)
     wanted = shaped(dataset, site.abilities, groups)
-    is_new = there is None or there["state"] == "deleted"
-    if there is None:
-        there = _create(site, dataset, wanted, plan)
+    there, is_made = (there, False) if there else _create(site, dataset, wanted, plan)
+    is_new = is_made or there["state"] == "deleted"
     before = _by_file(there)
     resources = [_put_file(site, there, before.get(r["file"]), r, dataset, storage, plan) for r in dataset.resources]
     changed = [r for r, was in resources if was]
@@ -185,24 +195,27 @@ def _put(
     return Outcome(dataset.name, dataset.version, result)
 
 
-def _create(site: Site, dataset: CkanDataset, wanted: Values, plan: Plan) -> Mapping[str, Any]:
-    """The dataset, as a draft while its files or rows are not there yet: readers see it whole or not at all."""
+def _create(site: Site, dataset: CkanDataset, wanted: Values, plan: Plan) -> tuple[Mapping[str, Any], bool]:
+    """The dataset, as a draft while its files or rows are not there yet: readers see it whole or not at all.
+
+    Where its name is taken, what has it, and False: one that is deleted, or was given to another organisation.
+    """
     links = [] if plan.uploads else [shaped_resource(r, site.abilities) for r in dataset.resources]
     is_whole = not plan.uploads and not (plan.rows and site.abilities.has_datastore)
     try:
-        found: Mapping[str, Any] = site.write(
-            "package_create", **wanted, resources=links, state="active" if is_whole else "draft"
-        )
+        state = "active" if is_whole else "draft"
+        return site.write("package_create", **wanted, resources=links, state=state), True
     except CkanRefused as cause:
-        # The name of a deleted dataset is taken, though only a sysadmin can see it.
         if "name" not in str(cause):
             raise
+        if found := site.find("package_show", id=dataset.name):
+            return found, False
+        # Only a sysadmin sees a deleted dataset, though others may revive it.
         with contextlib.suppress(NotFound, CkanNotAllowed):
             site.write("package_patch", id=dataset.name, state="draft")
-        found = site.find("package_show", id=dataset.name)
-        if not found:
+        if not (found := site.find("package_show", id=dataset.name)):
             raise
-    return found
+        return found, True
 
 
 def _put_file(
