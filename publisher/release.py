@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
-from openpyxl import Workbook
 
 from vaven.publisher.places import Place, places
 from vaven.schemas.compile import text_select, typed_select
@@ -110,6 +109,9 @@ def write_workbook(made: Release) -> None:
     """The tables as one workbook with Swedish sheet and column names, as people here use them."""
     if max(made.rows.values()) > WORKBOOK_ROWS:
         return
+    # Not needed by those who read releases, and slow to load.
+    from openpyxl import Workbook
+
     workbook = Workbook(write_only=True)
     for resource in made.rows:
         schema = standard()[resource]
