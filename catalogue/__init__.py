@@ -2,7 +2,7 @@
 
 Order inside the room (a module imports only modules to its left):
 i18n, negotiate, problem, chart, figures, tables, sending, structured, croissant, overview, service, wellknown,
-throttle, shortcut, protocol, completions, reasons, editor, sparql, resource, documents, downloads, statements, things,
-identifiers, ontology, documentation, feed, action, validations, jobs, intake, validation, publications,
-api, pages, app, watch, ckan_commands, cli.
+throttle, shortcut, protocol, kept_pages, completions, reasons, editor, sparql, resource, documents, downloads,
+statements, things, identifiers, ontology, documentation, feed, action, validations, jobs, intake, validation,
+publications, api, pages, app, watch, ckan_commands, cli.
 """

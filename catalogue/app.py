@@ -7,6 +7,7 @@ from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
 from vaven.catalogue import i18n
+from vaven.catalogue.kept_pages import KeptPages
 from vaven.catalogue.negotiate import prefers_html
 from vaven.catalogue.problem import problem
 from vaven.publisher.answer_cache import CachedEngine
@@ -26,10 +27,11 @@ SECURITY_POLICY = (
 
 @dataclass(frozen=True)
 class Parts:
-    """What lives as long as the application: the reading side and the query workers."""
+    """What lives as long as the application: the reading side, the query workers, and pages that are kept."""
 
     collection: Collection
     engine: CachedEngine
+    pages: KeptPages
 
     def close(self) -> None:
         self.engine.close()
@@ -79,12 +81,12 @@ def create_app(settings: Settings) -> Flask:
         patience=settings.query_seconds,
         admit=lambda client: throttle.admit_query(client, settings.queries_a_minute),
     )
-    parts = Parts(Collection(settings), engine)
+    parts = Parts(Collection(settings), engine, KeptPages(settings.page_cache_mb << 20))
     app.extensions["vaven"] = parts
     i18n.register(app)
     names = {"iris": settings.iris, "base": settings.base_iri, "theme_names": themes(), "codes": codes}
     app.context_processor(lambda: names)
-    app.register_blueprint(pages.blueprint(parts.collection))
+    app.register_blueprint(pages.blueprint(parts.collection, parts.pages))
     intake = Intake(settings)
     app.register_blueprint(validation.blueprint(intake))
     whereabouts = Publications(settings, parts.collection.records, parts.collection.store)

@@ -11,6 +11,7 @@ from flask import Blueprint, Response, abort, g, render_template, request, send_
 
 from vaven.catalogue import figures, i18n, structured
 from vaven.catalogue.chart import COLOURS, WIDE
+from vaven.catalogue.kept_pages import KeptPages
 from vaven.catalogue.tables import table_response
 from vaven.publisher.collection import Collection
 from vaven.publisher.entries import AreaEntry, Dataset, ReleaseEntry
@@ -36,8 +37,9 @@ def _examples() -> Mapping[str, Any]:
     return found
 
 
-def blueprint(collection: Collection) -> Blueprint:
+def blueprint(collection: Collection, kept: KeptPages) -> Blueprint:
     pages = Blueprint("pages", __name__)
+    kept.cover(pages, collection.state)
 
     @pages.get("/")
     def start() -> str:

@@ -4,6 +4,7 @@ import json
 
 from flask import Blueprint, Response, abort, g, render_template, request
 
+from vaven.catalogue.kept_pages import tells_the_moment
 from vaven.publisher.publications import Place, Publications, Status, as_dict, sentences
 from vaven.vocab.errors import UnknownDataset
 from vaven.vocab.messages import messages
@@ -65,6 +66,7 @@ def _page(status: Status) -> str:
 
 def _places(publications: Publications, slug: str) -> tuple[Place, ...]:
     """Where the current version of a dataset stands, for its own page."""
+    tells_the_moment()
     found = publications.now(slug).datasets
     return found[0].places if found else ()
 

@@ -43,6 +43,7 @@ class Settings:
     queries_at_once: int = 10
     queries_a_minute: int = 1200
     query_cache_mb: int = 256
+    page_cache_mb: int = 64
     answer_mb: int = 512
     made_mb: int = 10_240
     upload_mb: int = 100
