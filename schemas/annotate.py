@@ -3,10 +3,12 @@
 A CSV comes back as a workbook with its rows as they stood. The original is never touched.
 """
 
+import warnings
 import zlib
 from collections.abc import Iterable, Mapping
 from itertools import chain
 from pathlib import Path
+from pyexpat import ExpatError
 from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import BadZipFile, ZipFile, is_zipfile
@@ -22,9 +24,13 @@ from vaven.schemas.choices import AS_FOUND, Choices
 from vaven.schemas.content import content_of
 from vaven.schemas.delimited import read_delimited
 from vaven.schemas.finding import Finding, Report, Severity
+from vaven.schemas.sheetxml import large_parts
 from vaven.schemas.workbook import read_workbook
 from vaven.vocab.errors import WrongUse
 from vaven.vocab.messages import messages
+
+# It warns of what it leaves out of a copy, on the error stream of whoever checks a file; what matters is refused below.
+warnings.filterwarnings("ignore", module="openpyxl")
 
 FILLS = {Severity.ERROR: "F8C9BF", Severity.WARNING: "FFE9A8", Severity.NOTE: "D5E6F2"}
 COMMENT_SIZE = (420, 160)
@@ -34,7 +40,7 @@ MAX_TITLE = 31
 # SyntaxError is how both XML parsers call a broken part.
 UNREADABLE = (
     InvalidFileException, BadZipFile, zlib.error, EOFError, OSError, SyntaxError,
-    LookupError, ValueError, TypeError, AttributeError,
+    LookupError, ValueError, TypeError, AttributeError, ExpatError,
 )  # fmt: skip
 # openpyxl holds a workbook whole, in some 6 kB a row of twelve cells.
 MAX_ROWS = 100_000
@@ -82,8 +88,12 @@ def editable_copy(source: Path, choices: Choices = AS_FOUND) -> Workbook:
             raise WrongUse(f"{source.name} is too large to be written back.", remedy="Save it as CSV and try again.")
     try:
         # From an open file, since openpyxl judges a path by its ending.
-        with source.open("rb") as file:
-            return load_workbook(file)
+        with source.open("rb") as file, ZipFile(file) as archive:
+            book = load_workbook(file)
+            # openpyxl leaves out, with a warning alone, what it does not understand of the workbook.
+            if lost := large_parts(archive, -1).keys() - set(book.sheetnames):
+                raise KeyError(min(lost))
+            return book
     except UNREADABLE as cause:
         remedy = "Open it in Excel or LibreOffice, save it as .xlsx and try again."
         raise WrongUse(f"{source.name} can't be written back.", remedy=remedy) from cause
