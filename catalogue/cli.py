@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from vaven.schemas.choices import Choices, pairs
 from vaven.schemas.finding import Report, Verdict
+from vaven.vocab.areas import DIVISIONS
 from vaven.vocab.errors import NotReadable, VavenError, WrongUse
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES
 
@@ -129,6 +130,8 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--wide", action=argparse.BooleanOptionalAction, help="whether columns are years, KPIs or sexes")
     helped = "an empty area, KPI or period is that of the row above"
     group.add_argument("--fill-down", action="store_true", default=None, help=helped)
+    helped = "division that codes of DeSO and RegSO without a vintage are of"
+    group.add_argument("--vintage", choices=tuple(DIVISIONS), help=helped)
     helped = "values of KPIs in per cent are given as shares from 0 to 1"
     group.add_argument("--shares", action="store_true", default=None, help=helped)
 
@@ -147,6 +150,7 @@ def _choices(given: argparse.Namespace) -> Choices:
         last_row=given.last_row,
         fill_down=given.fill_down,
         shares=given.shares,
+        vintage=given.vintage,
     )
 
 

@@ -89,6 +89,7 @@ def choices_of(form: MultiDict[str, str]) -> Choices:
         wide=_yes_or_no(form.get("wide", "")),
         fill_down=_yes_or_no(form.get("fill_down", "")),
         shares=_yes_or_no(form.get("shares", "")),
+        vintage=form.get("vintage") or None,
     )
 
 

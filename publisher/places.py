@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from vaven.vocab.areas import areas
+from vaven.vocab.areas import Area, areas
 from vaven.vocab.iris import Iris
 
 
@@ -27,20 +27,24 @@ class Place:
         return iris.area(self.division, self.key)
 
 
-def places(dataset: str, neighbourhoods: Iterable[Mapping[str, str | None]], codes: Iterable[str]) -> dict[str, Place]:
-    """Every area by code: those declared, then those that observations name without a declaration."""
-    found = {str(row["code"]): _declared(dataset, row) for row in neighbourhoods}
+def places(
+    dataset: str, neighbourhoods: Iterable[Mapping[str, str | None]], codes: Iterable[str], division: str
+) -> dict[str, Place]:
+    """Every area by code: those declared, then those that observations name without a declaration. `division` is that
+    of areas without a vintage, as schemas.tables.About.area_vintage."""
+    found = {str(row["code"]): _declared(dataset, row, division) for row in neighbourhoods}
     for code in codes:
-        if code not in found and (place := _official(code, None, "")):
+        if code not in found and (place := _official(areas().find_of(code, division), "")):
             found[code] = place
     return found
 
 
-def _declared(dataset: str, row: Mapping[str, str | None]) -> Place:
+def _declared(dataset: str, row: Mapping[str, str | None], division: str) -> Place:
     code, kommun = str(row["code"]), row["municipality"] or ""
     if row["level"] != "own":
         vintage = row["vintage"] if row["level"] in ("deso", "regso") else None
-        if place := _official(code, vintage, row["name"] or ""):
+        area = areas().find(code, vintage) if vintage else areas().find_of(code, division)
+        if place := _official(area, row["name"] or ""):
             return place
     return Place(
         code=code,
@@ -55,10 +59,10 @@ def _declared(dataset: str, row: Mapping[str, str | None]) -> Place:
     )
 
 
-def _official(code: str, vintage: str | None, name: str) -> Place | None:
-    area = areas().find(code, vintage)
+def _official(area: Area | None, name: str) -> Place | None:
     if area is None:
         return None
+    code = area.code
     return Place(code, area.division, code, name or area.name or code, area.kommun, _kommun_name(area.kommun))
 
 

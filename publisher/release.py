@@ -170,7 +170,9 @@ def _described(reading: duckdb.DuckDBPyConnection, about: About, folder: Path, r
         about=about,
         folder=folder,
         rows=rows,
-        places=places(about.slug, read_rows(folder / "neighbourhoods.parquet"), distinct("neighbourhood")),
+        places=places(
+            about.slug, read_rows(folder / "neighbourhoods.parquet"), distinct("neighbourhood"), about.area_vintage
+        ),
         kpis=tuple(slug for slug in register.kpis() if slug in used),
         periods=distinct("period"),
         ages=distinct("age_group"),
@@ -179,7 +181,10 @@ def _described(reading: duckdb.DuckDBPyConnection, about: About, folder: Path, r
 
 
 def _content_hash(about: About, folder: Path, rows: Mapping[str, int]) -> str:
-    content = hashlib.sha256(json.dumps(asdict(about), sort_keys=True, ensure_ascii=False).encode())
+    said = asdict(about)
+    # What came to be said later does not make older releases other ones where it is not said.
+    said |= {} if said.pop("area_vintage") == "" else {"area_vintage": about.area_vintage}
+    content = hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode())
     for resource in rows:
         content.update(f"\0{resource}\0{_sha256(folder / f'{resource}.csv')}".encode())
     return content.hexdigest()
@@ -224,6 +229,7 @@ def _descriptor(made: Release, files: Mapping[str, Mapping[str, Any]]) -> dict[s
             },
             "contact": {"name": about.contact_name, **({"email": about.contact_email} if about.contact_email else {})},
             "version_note": about.version_note,
+            **({"area_vintage": about.area_vintage} if about.area_vintage else {}),
             **({"series": {"name": about.series, "title": dict(about.series_titles)}} if about.series else {}),
             "content_sha256": made.sha256,
         },

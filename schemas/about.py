@@ -74,6 +74,7 @@ def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | N
         "keywords_sv": ";".join(words.get("sv", ())),
         "keywords_en": ";".join(words.get("en", ())),
         "version_note": ours.get("version_note", ""),
+        "area_vintage": ours.get("area_vintage", ""),
         "series": ours.get("series", {}).get("name", ""),
         "series_sv": ours.get("series", {}).get("title", {}).get("sv", ""),
         "series_en": ours.get("series", {}).get("title", {}).get("en", ""),
@@ -113,6 +114,7 @@ def _about(given: Mapping[str, str], path: Path, slug: str | None) -> About:
         keywords=keywords,
         version_note=given.get("version_note", ""),
         series=slug_of(series_name) if series_name else "",
+        area_vintage=given.get("area_vintage", ""),
         series_titles=series or ({"sv": series_name} if series_name else {}),
     )
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from vaven.schemas.standard import standard
+from vaven.vocab.areas import DIVISIONS
 from vaven.vocab.errors import WrongUse
 
 # The encodings that tables come in: Unicode, and what Windows, Mac and DOS wrote in the Nordic countries.
@@ -35,7 +36,8 @@ class Choices:
     for "leave it out"; `constants` gives a field one text for every row, such as {"kpi": "trygg-morker"}.
     `wide` says whether columns are years, KPIs or sexes (True) or the sheet has one value a row (False). Rows below
     `last_row` are left out, and all above it are data. `fill_down`: an empty area, KPI or period is that of the row
-    above. `shares`: values of KPIs in per cent are given from 0 to 1.
+    above. `shares`: values of KPIs in per cent are given from 0 to 1. `vintage` is the division ("2018", "2025") of
+    codes of DeSO and RegSO that no sheet of neighbourhoods gives a vintage.
     """
 
     encoding: str | None = None
@@ -49,6 +51,7 @@ class Choices:
     last_row: int | None = None
     fill_down: bool | None = None
     shares: bool | None = None
+    vintage: str | None = None
 
     @property
     def made(self) -> dict[str, object]:
@@ -65,6 +68,8 @@ class Choices:
             raise WrongUse(f"{self.decimal!r} is no decimal sign.", remedy="Choose a comma or a point.")
         if (row := min(n for n in (self.header_row, self.last_row, 1) if n is not None)) < 1:
             raise WrongUse(f"There is no row {row}.", remedy="Rows are counted from 1.")
+        if self.vintage is not None and self.vintage not in DIVISIONS:
+            raise WrongUse(f"There is no division of {self.vintage!r}.", remedy=f"Choose of {', '.join(DIVISIONS)}.")
         names = {name for schema in standard().schemas.values() for name in schema.names}
         for name in {*self.columns.values(), *self.constants} - names - {""}:
             raise WrongUse(f"The standard has no column {name!r}.", remedy=f"Choose of {', '.join(sorted(names))}.")

@@ -27,6 +27,7 @@ from vaven.schemas.sources import grids_of
 from vaven.schemas.standard import standard
 from vaven.schemas.tables import About, Table, Tables
 from vaven.schemas.tidy import tidy
+from vaven.schemas.vintage import division_of, note_vintage
 from vaven.vocab.errors import NotReadable
 
 # A million observations fit; ten million spill, and the whole process stays below a gigabyte.
@@ -54,6 +55,8 @@ class _Reading:
     problems: list[Finding] = field(default_factory=list)
     unlisted: Counter[str] = field(default_factory=Counter)
     notes: list[Finding] = field(default_factory=list)
+    # What SCB's suffixes of area codes say.
+    vintages: set[str] = field(default_factory=set)
 
 
 def read(
@@ -83,6 +86,7 @@ def read(
         about = _read_into(reading, source, content.kind, slug, folder)
         if not reading.tables and not reading.problems:
             raise NotReadable("not-readable-no-rows", file=source.name)
+        about = replace(about, area_vintage=_vintage(reading, about))
         return Tables(
             source=source,
             sha256=_sha256(source),
@@ -100,6 +104,22 @@ def read(
         work.close()
         shutil.rmtree(folder, ignore_errors=True)
         raise
+
+
+def _vintage(reading: _Reading, about: About) -> str:
+    """The division of areas that state none: the user's word, or what the descriptor and SCB's suffixes say. What it
+    is is noted."""
+    reading.vintages |= {about.area_vintage} - {""}
+    division = reading.choices.vintage or division_of(reading.vintages)
+    table = reading.tables.get("observations")
+    if division is None:
+        resource, sheet = (table.resource, table.sheet) if table else (None, None)
+        params = {"vintages": ", ".join(sorted(reading.vintages))}
+        reading.problems.append(Finding("area-vintages-mixed", Severity.ERROR, resource, sheet, params=params))
+        return ""
+    if table and table.column("neighbourhood") and "neighbourhoods" not in reading.tables:
+        reading.notes += note_vintage(reading.distinct, table, division)
+    return division
 
 
 def _read_into(reading: _Reading, source: Path, kind: str, slug: str | None, folder: Path) -> About:
@@ -285,6 +305,7 @@ def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: It
         names_are_codes=not reading.has_own_areas,
     )
     reading.notes += [*_note_labels(header, place, resource), *_note_constants(header, place, resource), *done.notes]
+    reading.vintages |= done.vintages
     reading.tables[resource] = Table(
         resource,
         grid.file,

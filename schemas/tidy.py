@@ -19,6 +19,7 @@ from vaven.schemas.labels import age_of, codes_by_word, fold, period_of
 from vaven.schemas.quoting import quoted
 from vaven.schemas.standard import Field, TableSchema
 from vaven.schemas.tables import Column
+from vaven.schemas.vintage import noting_vintage
 from vaven.vocab.areas import areas, level_of, without_suffix
 from vaven.vocab.register import kpis
 
@@ -49,11 +50,13 @@ LISTED_LEVELS = {"omrade": "own", "eget": "own", "eget omrade": "own", "municipa
 
 @dataclass(frozen=True)
 class Tidied:
-    """`columns` in the order of the standard. `is_view`: nothing was rewritten, and raw is looked at through a view."""
+    """`columns` in the order of the standard. `is_view`: nothing was rewritten, and raw is looked at through a view.
+    `vintages` are those that SCB's suffixes of area codes name."""
 
     columns: tuple[Column, ...]
     notes: list[Finding]
     is_view: bool
+    vintages: frozenset[str] = frozenset()
 
 
 def tidy(
@@ -79,6 +82,7 @@ def tidy(
     notes: list[Finding] = []
     names = [c.name for c in columns]
     given: dict[str, str] = {}
+    vintages: set[str] = set()
     if "value" in names and "status" in schema.names:
         notes += _read_marks(distinct, work, raw, "status" in names, given, place)
     for column in columns:
@@ -88,6 +92,8 @@ def tidy(
             notes += _write_numbers(distinct, work, raw, field, given, at, decimal_comma, is_decided)
         else:
             recode = _recoder(distinct, raw, field, names_are_codes=names_are_codes)
+            if recode and column.name in AREA_FIELDS:
+                recode = noting_vintage(recode, vintages)
             notes += _recode(distinct, work, raw, field, given, at, recode) if recode else []
     if shares and "kpi" in names:
         notes += _multiply_shares(names, given, place)
@@ -103,7 +109,8 @@ def tidy(
     for name in set(order) - set(given):
         distinct.alias(relation, name, raw)
     letters = {c.name: c for c in columns}
-    return Tidied(tuple(letters.get(name, Column(name, None, None)) for name in order), notes, is_view)
+    found = tuple(letters.get(name, Column(name, None, None)) for name in order)
+    return Tidied(found, notes, is_view, frozenset(vintages))
 
 
 def _read_marks(

@@ -284,6 +284,7 @@ def _chosen(dice: random.Random) -> Choices:
     some = [
         {"encoding": dice.choice(ENCODINGS)}, {"delimiter": dice.choice(";,|\t")}, {"decimal": dice.choice(",.")},
         {"sheet": dice.choice(("Observationer", "Blad1"))}, {"header_row": dice.randint(1, 9)}, {"shares": True},
+        {"vintage": dice.choice(("2018", "2025"))},
         {"last_row": dice.randint(1, 60)}, {"fill_down": True}, {"wide": dice.choice((True, False))},
         {"constants": {"kpi": "arbetsloshet"}}, {"columns": {"value": "value", "note": ""}},
     ]  # fmt: skip

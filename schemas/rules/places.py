@@ -10,6 +10,7 @@ from vaven.schemas.quoting import quoted
 from vaven.schemas.rules.registry import Checking, Hit, wide_rule
 from vaven.vocab.areas import PATTERNS, VINTAGES, areas, level_of
 
+NEWEST = "2025"
 OFFICIAL = ("deso", "regso", "kommun")
 # SQL of what may be a code, with or without its leading zero; anything else is certainly none.
 LIKE_A_CODE = "regexp_full_match(cell, '[0-9]{1,4}([ABC][0-9]{4}|R[0-9]{3})?')"
@@ -52,7 +53,7 @@ def _unknown(on: Checking, *, with_zero: bool) -> Iterator[_Cell]:
         query = f"""SELECT _row, neighbourhood FROM {on.table.relation}
             WHERE neighbourhood IN (SELECT code FROM unknown_areas WHERE with_zero = {with_zero}) ORDER BY _row"""
         for row, code in on.rows(query):
-            yield _Cell(row, "neighbourhood", code)
+            yield _Cell(row, "neighbourhood", code, vintage=NEWEST if on.tables.about.area_vintage == NEWEST else "")
 
 
 def _collect_unknown(on: Checking) -> bool:
@@ -62,7 +63,7 @@ def _collect_unknown(on: Checking) -> bool:
         FROM {on.distinct("neighbourhood")} WHERE NOT {LIKE_A_CODE}"""
     )
     for codes in on.tables.distinct.batches(on.table.relation, "neighbourhood", LIKE_A_CODE):
-        unknown = [code for code in codes if not areas().find(code)]
+        unknown = [code for code in codes if not areas().find_of(code, on.tables.about.area_vintage)]
         if unknown:
             marked = [unknown, [_with_zero(code) is not None for code in unknown]]
             on.work.execute("INSERT INTO unknown_areas SELECT unnest($1::VARCHAR[]), unnest($2::BOOLEAN[])", marked)

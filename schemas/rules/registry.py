@@ -142,6 +142,7 @@ READING_RULES = {
     "not-the-standard": (Severity.ERROR, ""),
     "other-table": (Severity.ERROR, ""),
     "observations-missing": (Severity.ERROR, ""),
+    "area-vintages-mixed": (Severity.ERROR, ""),
 }
 
 

@@ -18,6 +18,8 @@ PATTERNS = {
     "deso": re.compile(r"\d{4}[ABC]\d{4}"),
     "regso": re.compile(r"\d{4}R\d{3}"),
 }
+# The divisions of Sweden into small areas, by the year that people call them by, with the vintages of their codes.
+DIVISIONS = {"2018": ("2018", "2020"), "2025": ("2025",)}
 VINTAGES = {"deso": ("2018", "2025"), "regso": ("2020", "2025"), "kommun": ("",), "lan": ("",)}
 # One look tells the level: texts that are no codes at all come by the million.
 LEVEL = re.compile("|".join(f"(?P<{level}>{pattern.pattern})" for level, pattern in PATTERNS.items()))
@@ -121,6 +123,12 @@ class Areas:
             if area := self.listed(level, candidate).get(code):
                 return area
         return self._unlisted(code, level, vintage)
+
+    def find_of(self, code: str, division: str) -> Area | None:
+        """The area of `code` in one of DIVISIONS; "" is the oldest that lists it. A municipality is in all of them."""
+        vintages = VINTAGES.get(level_of(code) or "", ())
+        wanted = next((v for v in vintages if v in DIVISIONS.get(division, ())), None)
+        return self.find(code, wanted)
 
     def _unlisted(self, code: str, level: str, vintage: str | None) -> Area | None:
         """An area that has the right form and municipality where we hold no list that could deny it."""
