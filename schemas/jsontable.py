@@ -67,7 +67,9 @@ def read_json_lines(path: Path, encoding: str) -> Iterator[Grid]:
 def _loaded(path: Path, line: str, number: int) -> Any:
     try:
         return json.loads(line, parse_float=Decimal)
-    except (ValueError, RecursionError) as cause:
+    except RecursionError as cause:
+        raise too_deep(path) from cause
+    except ValueError as cause:
         raise NotReadable("not-readable-json", file=path.name, reason=f"{cause} ({number})"[:300]) from cause
 
 
@@ -99,9 +101,18 @@ def _events(path: Path, encoding: str) -> Iterator[tuple[int, str, Any]]:
                 if kind in ("start_map", "start_array"):
                     depth += 1
                     if depth > MAX_DEPTH:
-                        raise NotReadable("not-readable-json", file=path.name, reason=f"{MAX_DEPTH} < depth")
+                        raise too_deep(path)
     except (ijson.JSONError, UnicodeError, ValueError, OverflowError) as cause:
         raise NotReadable("not-readable-json", file=path.name, reason=str(cause)[:300]) from cause
+
+
+def _no_table(path: Path, what_sv: str, what_en: str) -> NotReadable:
+    return NotReadable("not-readable-json-table", file=path.name, what_sv=what_sv, what_en=what_en)
+
+
+def too_deep(path: Path) -> NotReadable:
+    """For JSON with more in each other than a table or a descriptor has."""
+    return _no_table(path, "för många nivåer ligger i varandra", "too many levels are nested")
 
 
 class _Recoded:
@@ -160,7 +171,9 @@ def _rows(path: Path, items: Callable[[], Iterator[Any]]) -> Iterator[GridRow]:
     for item in items():
         first = item if first is None else first
         if isinstance(item, dict) != isinstance(first, dict) or not isinstance(item, dict | list):
-            raise NotReadable("not-readable-json", file=path.name, reason="no table: items of several kinds")
+            raise _no_table(
+                path, "listan blandar objekt, listor och enkla värden", "its list mixes objects, lists and plain values"
+            )
         if isinstance(item, dict):
             labels.update(dict.fromkeys(item))
         if len(labels) > MAX_COLUMNS or (isinstance(item, list) and len(item) > MAX_COLUMNS):
@@ -210,13 +223,17 @@ def _json_stat(path: Path, encoding: str) -> Iterator[GridRow]:
         if value is not None or number in marks:
             yield number + 1, [*texts, _text(value) or marks.get(number, "")]
     if pending:
-        raise NotReadable("not-readable-json", file=path.name, reason="more values than size allows")
+        raise _no_table(
+            path,
+            "det finns fler värden än dimensionerna ger plats för",
+            "there are more values than its dimensions have room for",
+        )
 
 
 def _names(path: Path, about: Mapping[str, Any]) -> Sequence[str]:
     names = about.get("id")
     if not isinstance(names, list) or not isinstance(about.get("dimension"), dict):
-        raise NotReadable("not-readable-json", file=path.name, reason="JSON-stat without id and dimension")
+        raise _no_table(path, "JSON-stat ska ha id och dimension", "JSON-stat must have id and dimension")
     return [str(name) for name in names]
 
 
@@ -225,7 +242,7 @@ def _categories(path: Path, about: Mapping[str, Any], name: str) -> tuple[str, S
     dimension = about["dimension"].get(name)
     category = dimension.get("category") if isinstance(dimension, dict) else None
     if not isinstance(category, dict):
-        raise NotReadable("not-readable-json", file=path.name, reason=f"dimension {name}")
+        raise _no_table(path, f"dimensionen {name} har inga kategorier", f"the dimension {name} has no categories")
     index, labels = category.get("index"), category.get("label", {})
     if isinstance(index, dict):
         codes = sorted(index, key=lambda code: index[code])
@@ -253,7 +270,11 @@ def _without_values(path: Path, encoding: str) -> dict[str, Any]:
             builder.event(kind, value)
             count += 1
         if count > MAX_VALUES:
-            raise NotReadable("not-readable-json", file=path.name, reason=f"{MAX_VALUES} < values")
+            raise _no_table(
+                path,
+                f"beskrivningen har fler än {MAX_VALUES} delar",
+                f"its description has more than {MAX_VALUES} parts",
+            )
     return dict(builder.value)
 
 
@@ -266,11 +287,17 @@ def _values(path: Path, encoding: str, key: str) -> Iterator[tuple[int, Any]]:
         elif current == key and depth == 2:
             if kind == "map_key":
                 if not value.isdecimal() or len(value) > POSITION_DIGITS or int(value) <= position:
-                    raise NotReadable("not-readable-json", file=path.name, reason=f"position {value}"[:80])
+                    raise _no_table(
+                        path,
+                        f"platsen {value[:40]} i value är inget nummer i stigande ordning",
+                        f"the position {value[:40]} in value is no number in growing order",
+                    )
                 position = int(value) - 1
                 continue
             if kind not in ("null", "number", "string", "boolean"):
-                raise NotReadable("not-readable-json", file=path.name, reason="a value is no number")
+                raise _no_table(
+                    path, "i value står annat än enkla värden", "there is something else than plain values in value"
+                )
             position += 1
             yield position, value
 

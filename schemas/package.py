@@ -16,6 +16,7 @@ from jsonschema import Draft7Validator
 from vaven.schemas.choices import Choices
 from vaven.schemas.content import check_archive, content_of
 from vaven.schemas.grid import Grid, GridRow
+from vaven.schemas.jsontable import too_deep
 from vaven.schemas.labels import fold
 from vaven.schemas.sources import grids_of
 from vaven.schemas.standard import profile
@@ -86,7 +87,9 @@ def read_json(file: Path) -> Any:
         raise NotReadable("not-readable-too-large", file=file.name, megabytes=file.stat().st_size // 1_000_000)
     try:
         return json.loads(file.read_text("utf-8-sig"))
-    except (ValueError, RecursionError) as cause:
+    except RecursionError as cause:
+        raise too_deep(file) from cause
+    except ValueError as cause:
         raise NotReadable("not-readable-json", file=file.name, reason=str(cause)) from cause
 
 

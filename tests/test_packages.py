@@ -87,7 +87,7 @@ def test_a_symbolic_link_out_of_a_package_is_refused(package: Callable[..., Path
     ("descriptor", "code"),
     [
         ("{", "not-readable-json"),
-        ("[" * 100_000, "not-readable-json"),
+        ("[" * 100_000, "not-readable-json-table"),
         ("null", "not-readable-descriptor"),
         ({"resources": []}, "not-readable-descriptor"),
         ({"resources": [{"name": "targets", "path": "o.csv"}]}, "not-readable-descriptor"),
