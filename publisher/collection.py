@@ -9,6 +9,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib.resources import files
+from itertools import groupby
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -28,6 +29,8 @@ from vaven.schemas.tables import About
 from vaven.vocab.errors import StoreUnavailable, UnknownDataset, Withdrawn
 from vaven.vocab.iris import Iris
 
+# How many columns of series.sql say what a series is; the others are of a point.
+PER_SERIES = 9
 # What observations can be counted by.
 COUNTED = ("dataset", "kpi", "period", "age", "status", "method", "division", "key")
 
@@ -124,7 +127,8 @@ class Collection:
         given = {"kpi": kpi, "division": division, "key": code, "totals": totals_only}
         with view.database.cursor() as work:
             found = work.execute(query, given).fetchall()
-        return tuple(_series(view, self.settings.iris, group) for group in found)
+        grouped = groupby(found, key=lambda row: row[:PER_SERIES])
+        return tuple(_series(view, self.settings.iris, [*rows]) for _, rows in grouped)
 
     def count(self, **wanted: str) -> int:
         """How many observations are about something: any of COUNTED, an area by its division and key."""
@@ -299,38 +303,21 @@ def _place(kept: Mapping[str, Any]) -> Place:
     return Place(**{**kept, "parts": tuple(kept["parts"])})
 
 
-def _series(view: _View, iris: Iris, row: Sequence[Any]) -> Series:
-    """One row of series.sql, whose `points` is a list of structs in the order of periods."""
-    dataset, code, kpi, sex, age, points, baseline, target = row
+def _series(view: _View, iris: Iris, rows: Sequence[Sequence[Any]]) -> Series:
+    """A series of its rows of series.sql."""
+    dataset, code, kpi, sex, age, baseline_period, baseline, target_period, target = rows[0][:PER_SERIES]
     place = view.places[dataset][code]
-    names = iris.observations_over([point["period"] for point in points], dataset, code, kpi, sex, age)
+    names = iris.observations_over([row[PER_SERIES] for row in rows], dataset, code, kpi, sex, age)
     return Series(
         kpi=kpi,
         area=view.areas[place.division, place.key],
         dataset=dataset,
         sex=sex,
         age_group=age,
-        points=tuple(map(_point, names, points)),
-        baseline=(baseline["period"], float(baseline["value"])) if baseline else None,
-        target=(target["period"], float(target["value"])) if target else None,
+        points=tuple(Point(*row[PER_SERIES:], iri) for row, iri in zip(rows, names, strict=True)),
+        baseline=(baseline_period, baseline) if baseline_period is not None else None,
+        target=(target_period, target) if target_period is not None else None,
     )
-
-
-def _point(iri: str, point: Mapping[str, Any]) -> Point:
-    return Point(
-        period=point["period"],
-        value=_number(point["value"]),
-        status=point["status"] or "",
-        ci_lower=_number(point["ci_lower"]),
-        ci_upper=_number(point["ci_upper"]),
-        method=point["method"] or "",
-        note=point["note"] or "",
-        iri=iri,
-    )
-
-
-def _number(value: Any) -> float | None:
-    return None if value is None else float(value)
 
 
 def _title(about: About) -> str:

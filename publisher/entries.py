@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
+from typing import NamedTuple
 
 from vaven.publisher.records import Withdrawal
 from vaven.publisher.statistics import Counted
@@ -66,8 +67,7 @@ class AreaEntry:
     datasets: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class Point:
+class Point(NamedTuple):
     """One observation of a series. `value` is None where the status says that it is missing."""
 
     period: str
