@@ -69,6 +69,8 @@ def _loaded(path: Path, line: str, number: int) -> Any:
         return json.loads(line, parse_float=Decimal)
     except RecursionError as cause:
         raise too_deep(path) from cause
+    except ArithmeticError as cause:
+        raise _too_great(path) from cause
     except ValueError as cause:
         raise NotReadable("not-readable-json", file=path.name, reason=f"{cause} ({number})"[:300]) from cause
 
@@ -102,12 +104,23 @@ def _events(path: Path, encoding: str) -> Iterator[tuple[int, str, Any]]:
                     depth += 1
                     if depth > MAX_DEPTH:
                         raise too_deep(path)
-    except (ijson.JSONError, UnicodeError, ValueError, OverflowError) as cause:
+    except ArithmeticError as cause:
+        raise _too_great(path) from cause
+    except (ijson.JSONError, UnicodeError, ValueError) as cause:
         raise NotReadable("not-readable-json", file=path.name, reason=str(cause)[:300]) from cause
 
 
 def _no_table(path: Path, what_sv: str, what_en: str) -> NotReadable:
     return NotReadable("not-readable-json-table", file=path.name, what_sv=what_sv, what_en=what_en)
+
+
+def _too_great(path: Path) -> NotReadable:
+    """For a number whose exponent is beyond what decimal numbers take, as twenty digits are."""
+    return _no_table(
+        path,
+        "ett av talen är större än något program räknar med",
+        "one of its numbers is greater than any program reckons with",
+    )
 
 
 def too_deep(path: Path) -> NotReadable:
