@@ -314,7 +314,7 @@ def _series(view: _View, iris: Iris, rows: Sequence[Sequence[Any]]) -> Series:
         dataset=dataset,
         sex=sex,
         age_group=age,
-        points=tuple(Point(*row[PER_SERIES:], iri) for row, iri in zip(rows, names, strict=True)),
+        points=tuple(Point._make((*row[PER_SERIES:], iri)) for row, iri in zip(rows, names, strict=True)),
         baseline=(baseline_period, baseline) if baseline_period is not None else None,
         target=(target_period, target) if target_period is not None else None,
     )

@@ -96,7 +96,7 @@ def check_archive(path: Path) -> zipfile.ZipFile:
     """
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError) as cause:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as cause:
         raise NotReadable("not-readable-damaged", file=path.name) from cause
     entries = archive.infolist()
     unpacked, packed = sum(e.file_size for e in entries), max(sum(e.compress_size for e in entries), 1)
