@@ -2,9 +2,9 @@
 
 Order inside the room (a module imports only modules to its left):
 thresholds, quoting, distinct, standard, choices, labels, finding, grid, tables, compile, jsontable, pcaxis, encodings,
-markup, content, delimited, sheetxml, workbook, sources, layout, foreign, vintage, tidy, about, package, tabular,
-described, columnar, wide, load, read, rules, wording, check, report, html, sarif, frictionless_form, forms, annotate,
-fix, template.
+markup, content, delimited, sheetxml, workbook, sources, layout, foreign, vintage, tidy, about, package, resource_rows,
+tabular, described, columnar, wide, load, read, rules, wording, check, report, html, sarif, frictionless_form, forms,
+annotate, fix, template.
 
 `from vaven.schemas import validate` is the Python API; it is loaded on first use.
 """

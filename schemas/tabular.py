@@ -8,32 +8,25 @@ are given to Frictionless's own Row, so that errors are its own, word for word. 
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from itertools import islice
 from math import isnan
-from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
-from frictionless import Checklist, Dialect, FrictionlessException, Resource, errors
-from frictionless.formats import CsvControl
+from frictionless import Checklist, FrictionlessException, Resource, errors
 from frictionless.resources import TableResource
-from frictionless.table.row import Row, create_cell_handlers
+from frictionless.table.row import Row
 
-from vaven.schemas.quoting import quoted, text
+from vaven.schemas.quoting import text
+from vaven.schemas.resource_rows import Column, Loaded, NotColumnar, load_rows, number_of
 
 COLUMNS, FRICTIONLESS = "duckdb", "frictionless"
-BATCH_ROWS = 20_000
-BLOCK = 1 << 22
-# Errors of one resource that are listed (Frictionless's own limit), rows of another width that are kept whole.
+# Errors of one resource that are listed (Frictionless's own limit).
 LISTED = 1_000
-MAX_ODD_ROWS = 100_000
-# What the csv module may take as one cell; Frictionless raises it, DuckDB has a limit of its own.
-MAX_LINE = 1_000_000
 
 # Texts that are certainly right, by type and format; whatever else is judged by Frictionless.
 CERTAIN: Mapping[tuple[str, str], str] = {
@@ -64,40 +57,6 @@ class Outcome:
     @property
     def is_valid(self) -> bool:
         return not self.counts
-
-
-class NotColumnar(Exception):
-    """The resource has no form by columns; Frictionless takes it whole. Never leaves this module."""
-
-
-@dataclass
-class _Column:
-    """A field of the data: its position in the relation, and what its texts mean to Frictionless."""
-
-    number: int
-    field: Any
-    reader: Callable[[Any], tuple[Any, Any]]
-    faults: dict[str | None, tuple[int, int]] = field(default_factory=dict)
-    blanks: set[str | None] = field(default_factory=set)
-
-    @property
-    def sql(self) -> str:
-        return f"c{self.number}"
-
-
-@dataclass
-class _Loaded:
-    """Rows of a resource in the relation `name` (`_row`, c0 …); `odd` are the rows of another width, whole.
-
-    `missing` are the texts that the schema takes for no value.
-    """
-
-    name: str
-    columns: list[_Column]
-    count: int
-    odd: dict[int, list[Any]]
-    handlers: Any
-    missing: tuple[str, ...]
 
 
 def judge(resource: TableResource, work: duckdb.DuckDBPyConnection, *, listed: int = LISTED) -> Outcome:
@@ -131,7 +90,7 @@ class _Judging:
             if not (resource.labels or resource.fragment):
                 raise NotColumnar
             header = list(resource.header.errors)
-            loaded = _load(resource, self.work, "tabular")
+            loaded = load_rows(resource, self.work, "tabular")
             labels = tuple(map(str, resource.labels))
             self._judge_cells(loaded)
             keyed = self._keyed(resource, loaded)
@@ -142,19 +101,19 @@ class _Judging:
 
     # Cells
 
-    def _judge_cells(self, loaded: _Loaded) -> None:
+    def _judge_cells(self, loaded: Loaded) -> None:
         for column in loaded.columns:
             _judge_texts(self.work, loaded, column)
         blank = _blank(loaded)
         for column in loaded.columns:
             if column.faults:
                 self._count_cells(loaded, column, blank)
-        self.counts["blank-row"] += _one(self.work, f"SELECT count(*) FROM {loaded.name} WHERE {blank}")
+        self.counts["blank-row"] += number_of(self.work, f"SELECT count(*) FROM {loaded.name} WHERE {blank}")
         for number, cells in loaded.odd.items():
             row = Row(cells, handlers=loaded.handlers, row_number=number)
             self.counts.update(e.type for e in row.errors if e.type in ("extra-cell", "missing-cell"))
 
-    def _count_cells(self, loaded: _Loaded, column: _Column, blank: str) -> None:
+    def _count_cells(self, loaded: Loaded, column: Column, blank: str) -> None:
         faults = f"faults_{column.number}"
         pairs = [(cell, *counts) for cell, counts in column.faults.items()]
         _make(self.work, faults, {"cell": pa.string(), "types": pa.int64(), "others": pa.int64()}, pairs)
@@ -168,7 +127,7 @@ class _Judging:
 
     # Keys
 
-    def _keyed(self, resource: TableResource, loaded: _Loaded) -> list[tuple[int, Callable[[Any], Any]]]:
+    def _keyed(self, resource: TableResource, loaded: Loaded) -> list[tuple[int, Callable[[Any], Any]]]:
         """Rows with a repeated or missing key, each with the error that Frictionless would make of it."""
         by_name = {column.field.name: column for column in loaded.columns}
         found: list[tuple[int, Callable[[Any], Any]]] = []
@@ -183,7 +142,7 @@ class _Judging:
                 found += self._foreign(resource, loaded, key, [by_name[name] for name in key["fields"]])
         return found
 
-    def _identified(self, loaded: _Loaded, column: _Column) -> str:
+    def _identified(self, loaded: Loaded, column: Column) -> str:
         """A relation `cell`, `id` of the column's texts, where texts that mean the same to Frictionless share an id."""
         name = f"ids_{loaded.name}_{column.number}"
         texts = self.work.execute(f"SELECT DISTINCT {column.sql} FROM {loaded.name}").fetchall()
@@ -200,7 +159,7 @@ class _Judging:
             raise NotColumnar
         return self.ids.setdefault(value, len(self.ids))
 
-    def _with_ids(self, loaded: _Loaded, columns: Sequence[_Column]) -> tuple[str, list[str]]:
+    def _with_ids(self, loaded: Loaded, columns: Sequence[Column]) -> tuple[str, list[str]]:
         """SQL of the rows with the ids of the key's values, and the names of these ids."""
         ids = [f"k{i}" for i in range(len(columns))]
         joins = "".join(
@@ -220,14 +179,14 @@ class _Judging:
         )
         return self.work.execute(query).fetchall()
 
-    def _unique(self, loaded: _Loaded, column: _Column) -> Iterator[tuple[int, Callable[[Any], Any]]]:
+    def _unique(self, loaded: Loaded, column: Column) -> Iterator[tuple[int, Callable[[Any], Any]]]:
         repeated = self._repeated(*self._with_ids(loaded, [column]))
         self.counts["unique-error"] += len(repeated)
         for number, before in repeated[: self.listed]:
             note = f"the same as in the row at position {before}"
             yield number, partial(errors.UniqueError.from_row, note=note, field_name=column.field.name)
 
-    def _primary(self, loaded: _Loaded, columns: Sequence[_Column]) -> Iterator[tuple[int, Callable[[Any], Any]]]:
+    def _primary(self, loaded: Loaded, columns: Sequence[Column]) -> Iterator[tuple[int, Callable[[Any], Any]]]:
         rows, ids = self._with_ids(loaded, columns)
         none = " AND ".join(f"{name} IS NULL" for name in ids)
         empty = self.work.execute(f"SELECT _row FROM ({rows}) WHERE {none} ORDER BY _row").fetchall()
@@ -239,7 +198,7 @@ class _Judging:
             yield number, partial(errors.PrimaryKeyError.from_row, note=note)
 
     def _foreign(
-        self, resource: TableResource, loaded: _Loaded, key: Mapping[str, Any], columns: Sequence[_Column]
+        self, resource: TableResource, loaded: Loaded, key: Mapping[str, Any], columns: Sequence[Column]
     ) -> Iterator[tuple[int, Callable[[Any], Any]]]:
         rows, ids = self._with_ids(loaded, columns)
         known = self._lookup(resource, loaded, key)
@@ -252,7 +211,7 @@ class _Judging:
         for (number,) in missing[: self.listed]:
             yield number, partial(_foreign_error, names=key["fields"], reference=reference)
 
-    def _lookup(self, resource: TableResource, loaded: _Loaded, key: Mapping[str, Any]) -> str:
+    def _lookup(self, resource: TableResource, loaded: Loaded, key: Mapping[str, Any]) -> str:
         """A relation of the ids of the referenced keys; the rows where all of them are empty don't count."""
         name = f"known_{len(self.work.execute('SHOW TABLES').fetchall())}"
         source, wanted = key["reference"]["resource"], list(key["reference"]["fields"])
@@ -264,7 +223,7 @@ class _Judging:
             other_resource = _without_keys(self.given.package.get_resource(source))
             _refuse_uncommon(other_resource)
             with other_resource:
-                other = _load(other_resource, self.work, f"{name}_rows")
+                other = load_rows(other_resource, self.work, f"{name}_rows")
         by_name = {column.field.name: column for column in other.columns}
         if not set(wanted) <= by_name.keys():
             raise NotColumnar
@@ -275,7 +234,7 @@ class _Judging:
 
     # Rows
 
-    def _errors_of_rows(self, loaded: _Loaded, keyed: list[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
+    def _errors_of_rows(self, loaded: Loaded, keyed: list[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
         """The errors of the first rows with faults, in the order of the rows, made by Frictionless's own Row."""
         by_row: dict[int, list[Callable[[Any], Any]]] = {}
         for number, make in keyed:
@@ -288,7 +247,7 @@ class _Judging:
             found += [*row.errors, *(make(row) for make in by_row.get(number, ()))]
         return found
 
-    def _suspects(self, loaded: _Loaded) -> list[int]:
+    def _suspects(self, loaded: Loaded) -> list[int]:
         """The first rows with a faulty cell, or with nothing but blank cells."""
         faulty = [
             f"EXISTS (FROM faults_{c.number} WHERE cell IS NOT DISTINCT FROM {c.sql})"
@@ -299,7 +258,7 @@ class _Judging:
         query = f"SELECT _row FROM {loaded.name} WHERE {where} ORDER BY _row LIMIT {self.listed}"
         return [number for (number,) in self.work.execute(query).fetchall()]
 
-    def _cells(self, loaded: _Loaded, numbers: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
+    def _cells(self, loaded: Loaded, numbers: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
         if not numbers:
             return
         _make(self.work, "wanted", {"_row": pa.int64()}, [(number,) for number in numbers])
@@ -342,116 +301,10 @@ def _refuse_uncommon(resource: TableResource) -> None:
         raise NotColumnar
 
 
-# --- rows into the workspace
-
-
-def _load(resource: TableResource, work: duckdb.DuckDBPyConnection, name: str) -> _Loaded:
-    """The rows of an open resource as text: by DuckDB where its rows are provably the same, else by Frictionless."""
-    handlers = create_cell_handlers(resource.header.get_expected_fields())
-    columns = [_Column(i, handler.field, handler.reader) for i, handler in enumerate(handlers.values())]
-    if not columns:
-        raise NotColumnar
-    work.execute(f"DROP TABLE IF EXISTS {name}")
-    count = _load_plain(resource, work, name, len(columns))
-    odd: dict[int, list[Any]] = {}
-    if count is None:
-        count = _load_rows(resource, work, name, len(columns), odd)
-    return _Loaded(name, columns, count, odd, handlers, tuple(map(str, resource.schema.missing_values)))
-
-
-def _load_plain(resource: TableResource, work: duckdb.DuckDBPyConnection, name: str, width: int) -> int | None:
-    """By DuckDB's reader; None where quotes, line ends, ragged or blank lines could make its rows others."""
-    path = Path(resource.normpath) if resource.normpath and not resource.extrapaths else None
-    control = CsvControl.from_dialect(resource.dialect)
-    is_plain = resource.format in ("csv", "tsv") and not resource.compression and _is_plain(resource.dialect)
-    # In a table of one column a blank line is a row to DuckDB, and a line without cells to Frictionless.
-    if (
-        not path
-        or not is_plain
-        or width == 1
-        or len(resource.labels) != width
-        or control.skip_initial_space
-        or control.escape_char
-    ):
-        return None
-    if resource.encoding not in ("utf-8", "ascii") or control.null_sequence is not None or control.quote_char != '"':
-        return None
-    if not control.double_quote or len(control.delimiter) != 1 or not control.delimiter.isascii():
-        return None
-    lines = _lines(path, control.delimiter.encode(), width)
-    if lines is None:
-        return None
-    names = {f"c{i}": "VARCHAR" for i in range(width)}
-    cells = ", ".join(f"coalesce(c{i}, '') AS c{i}" for i in range(width))
-    options = (
-        # A text may be called .gz, and DuckDB would go by that.
-        f"columns = {names}, auto_detect = false, compression = 'none', header = false, "
-        f"skip = 1, delim = {text(control.delimiter)}, "
-        f"quote = '', escape = '', null_padding = false, max_line_size = {MAX_LINE}"
-    )
-    with suppress(duckdb.InvalidInputException):
-        source = f"SELECT {cells} FROM read_csv({text(path)}, {options})"
-        work.execute(f"CREATE TABLE {quoted(name)} AS SELECT row_number() OVER () + 1 AS _row, * FROM ({source})")
-        if (count := _one(work, f"SELECT count(*) FROM {name}")) == lines - 1:
-            return count
-    work.execute(f"DROP TABLE IF EXISTS {name}")
-    return None
-
-
-def _is_plain(dialect: Dialect) -> bool:
-    usual = Dialect()
-    names = ("header", "header_rows", "comment_char", "comment_rows", "skip_blank_rows")
-    return all(getattr(dialect, name) == getattr(usual, name) for name in names)
-
-
-def _lines(path: Path, delimiter: bytes, width: int) -> int | None:
-    """Lines of a text in which a line is a row of so many cells; None where quotes, NULs, odd line ends or a mark
-    make it another. DuckDB passes over one delimiter too many at the end of a line, so they are counted.
-    """
-    count, last, returns, pairs, delimiters = 0, b"\n", 0, 0, 0
-    with path.open("rb") as file:
-        while block := file.read(BLOCK):
-            if b'"' in block or b"\0" in block or (last == b"\n" and not count and block.startswith(b"\xef\xbb\xbf")):
-                return None
-            returns += block.count(b"\r")
-            pairs += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
-            count += block.count(b"\n")
-            delimiters += block.count(delimiter)
-            last = block[-1:]
-    lines = count + (last != b"\n")
-    is_even = returns == pairs and pairs in (0, count) and delimiters == lines * (width - 1)
-    return lines if is_even else None
-
-
-def _load_rows(
-    resource: TableResource, work: duckdb.DuckDBPyConnection, name: str, width: int, odd: dict[int, list[Any]]
-) -> int:
-    """Row by row as Frictionless's own parser gives them, in batches."""
-    names = [f"c{i}" for i in range(width)]
-    work.execute(f"CREATE TABLE {name} (_row BIGINT, {', '.join(f'{n} VARCHAR' for n in names)})")
-    rows = resource.dialect.read_enumerated_content_stream(resource.cell_stream)
-    count = 0
-    while batch := list(islice(rows, BATCH_ROWS)):
-        count += len(batch)
-        for number, cells in batch:
-            if len(cells) != width:
-                odd[number] = list(cells)
-        if len(odd) > MAX_ODD_ROWS:
-            raise NotColumnar
-        columns = zip(*((*cells, *[None] * (width - len(cells)))[:width] for _, cells in batch), strict=True)
-        try:
-            texts = {n: pa.array(cells, pa.string()) for n, cells in zip(names, columns, strict=True)}
-        except (pa.ArrowException, UnicodeError) as cause:
-            # A cell that is no text: numbers and dates of a workbook or of JSON.
-            raise NotColumnar from cause
-        _insert(work, name, pa.table({"_row": pa.array([n for n, _ in batch], pa.int64()), **texts}))
-    return count
-
-
 # --- texts
 
 
-def _judge_texts(work: duckdb.DuckDBPyConnection, loaded: _Loaded, column: _Column) -> None:
+def _judge_texts(work: duckdb.DuckDBPyConnection, loaded: Loaded, column: Column) -> None:
     """Find the column's texts that are wrong, and those that are blank."""
     column.blanks = {cell for cell in (*loaded.missing, *column.field.missing_values, None) if _is_blank(column, cell)}
     texts = f"SELECT DISTINCT {column.sql} FROM {loaded.name}"
@@ -464,12 +317,12 @@ def _judge_texts(work: duckdb.DuckDBPyConnection, loaded: _Loaded, column: _Colu
             column.faults[cell] = (int("type" in notes), len(notes) - int("type" in notes))
 
 
-def _is_blank(column: _Column, cell: str | None) -> bool:
+def _is_blank(column: Column, cell: str | None) -> bool:
     value, notes = column.reader(cell)
     return value is None and "type" not in (notes or {})
 
 
-def _certain(column: _Column) -> str | None:
+def _certain(column: Column) -> str | None:
     """SQL that is true only of texts that are right; None where there is no such shortcut."""
     field = column.field
     pattern = CERTAIN.get((field.type, field.format))
@@ -485,7 +338,7 @@ def _certain(column: _Column) -> str | None:
     return f"{pattern.format(c=column.sql)} AND {needs}"
 
 
-def _blank(loaded: _Loaded) -> str:
+def _blank(loaded: Loaded) -> str:
     """SQL that is true of a row whose every cell is blank."""
     parts = []
     for column in loaded.columns:
@@ -502,14 +355,3 @@ def _make(
     work.register("batch", pa.table(made))
     work.execute(f"CREATE TABLE {name} AS SELECT * FROM batch")
     work.unregister("batch")
-
-
-def _insert(work: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
-    work.register("batch", rows)
-    work.execute(f"INSERT INTO {name} SELECT * FROM batch")
-    work.unregister("batch")
-
-
-def _one(work: duckdb.DuckDBPyConnection, query: str) -> int:
-    (found,) = work.execute(query).fetchone() or (0,)
-    return int(found)
