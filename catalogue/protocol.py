@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import unquote_to_bytes
 
 from flask import Request, Response
 
@@ -73,6 +74,7 @@ def read(request: Request) -> Asked | None:
     """The operation of a request, None for a GET without a query. Raises WrongRequest and QueryRefused."""
     if "update" in request.args or (is_form(request) and "update" in request.form):
         raise QueryRefused("Updates are refused: this endpoint only reads.", remedy="Data is changed by publishing.")
+    _refuse_other_letters(request.query_string)
     if request.method != "POST":
         values = request.args
         if not {"query", "default-graph-uri", "named-graph-uri"} & set(values):
@@ -80,7 +82,7 @@ def read(request: Request) -> Asked | None:
     elif request.mimetype == QUERY_TYPE:
         return _checked([_body(request), *request.args.getlist("query")], request.args)
     elif request.mimetype == FORM_TYPE:
-        values = request.form
+        return _checked([*request.form.getlist("query"), *request.args.getlist("query")], request.form)
     elif request.mimetype == UPDATE_TYPE:
         raise QueryRefused("Updates are refused: this endpoint only reads.", remedy="Data is changed by publishing.")
     else:
@@ -89,7 +91,18 @@ def read(request: Request) -> Asked | None:
     return _checked(values.getlist("query"), values)
 
 
+def _refuse_other_letters(query_string: bytes) -> None:
+    """Raises WrongRequest for an address in another encoding, which would be read with its letters replaced."""
+    try:
+        unquote_to_bytes(query_string).decode("utf-8")
+    except UnicodeDecodeError as cause:
+        detail = f"The address is not UTF-8 where it is unescaped: {cause.reason} at byte {cause.start} of its query."
+        raise WrongRequest(400, "Not UTF-8", detail) from cause
+
+
 def _checked(queries: list[str], values: Any) -> Asked:
+    # Editors on Windows put a mark before a text.
+    queries = [query.removeprefix("\ufeff") for query in queries]
     if not queries:
         raise WrongRequest(400, "No query", "The parameter query is missing.")
     if len(queries) > 1:

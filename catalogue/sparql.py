@@ -64,7 +64,7 @@ def blueprint(
     def endpoint() -> Response:
         answer = _respond(of)
         answer.headers["Access-Control-Allow-Origin"] = "*"
-        answer.headers["Access-Control-Allow-Headers"] = "Accept, Content-Type"
+        answer.headers["Access-Control-Allow-Headers"] = "Accept, Accept-Language, Content-Type, If-None-Match"
         answer.headers["Access-Control-Expose-Headers"] = EXPOSED
         answer.vary.update(("Accept", "Accept-Encoding"))
         # Pages and explanations are written for a reader.
@@ -105,7 +105,8 @@ def _answer(engine: QueryEngine, asked: Asked) -> Response:
     # The packed form and the plain one of an answer too short to pack are both what the client would get.
     for encoding in {question.encoding, IDENTITY}:
         tag = _tag(state, question, encoding)
-        if tag and request.if_none_match.contains_weak(tag):
+        # A condition is of a GET alone (RFC 9110, section 13.1.2).
+        if tag and request.method != "POST" and request.if_none_match.contains_weak(tag):
             return _tagged(Response(status=304), tag)
     found = engine.ask(question)
     tag = _tag(found.state, question, found.encoding)

@@ -21,8 +21,9 @@ SMALLEST = 1024
 def packing(encoding: str, target: IO[bytes]) -> IO[bytes]:
     """A file to write to, whose content stands packed in `target` once it is closed; `target` stays open."""
     if encoding == "gzip":
-        # Without a time in it, the same answer is the same bytes.
-        return cast(IO[bytes], gzip.GzipFile(fileobj=target, mode="wb", compresslevel=GZIP_LEVEL, mtime=0))
+        # Without a time and the file's name in it, the same answer is the same bytes.
+        packed = gzip.GzipFile(filename="", fileobj=target, mode="wb", compresslevel=GZIP_LEVEL, mtime=0)
+        return cast(IO[bytes], packed)
     return cast(IO[bytes], zstandard.ZstdCompressor(level=ZSTD_LEVEL).stream_writer(target, closefd=False))
 
 

@@ -8,6 +8,7 @@ import http.client
 import io
 import json
 import socket
+import tempfile
 import urllib.parse
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ import requests
 from SPARQLWrapper import CSV, JSON, JSONLD, N3, POST, RDFXML, TSV, TURTLE, XML, SPARQLWrapper
 
 from tests.conftest import Site
+from vaven.publisher.encodings import packing
 
 KPIS = (
     "PREFIX skos: <http://www.w3.org/2004/02/skos/core#> SELECT ?s ?l { ?s skos:prefLabel ?l } ORDER BY ?l ?s LIMIT 20"
@@ -251,6 +253,37 @@ def test_head_and_options_and_any_origin(whole_way: Site) -> None:
     assert "Content-Type" in preflight.headers["Access-Control-Allow-Headers"]
     assert get(whole_way, "SELECT").headers["Access-Control-Allow-Origin"] == "*"
     assert requests.delete(address, timeout=20).status_code == 405
+
+
+def test_a_script_elsewhere_may_send_a_condition_and_a_post_has_none(whole_way: Site) -> None:
+    address = whole_way.url + "sparql"
+    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "if-none-match"}
+    preflight = requests.options(address, headers={"Origin": "http://elsewhere.example", **asked}, timeout=20)
+    assert "If-None-Match" in preflight.headers["Access-Control-Allow-Headers"].split(", ")
+    tag = get(whole_way, "ASK {}").headers["ETag"]
+    known = {"Accept": RESULTS_JSON, "If-None-Match": tag}
+    assert requests.get(address, params={"query": "ASK {}"}, headers=known, timeout=20).status_code == 304
+    assert requests.post(address, data={"query": "ASK {}"}, headers=known, timeout=20).status_code == 200
+
+
+def test_the_same_answer_packed_twice_is_the_same_bytes() -> None:
+    packed = set()
+    for _ in range(2):
+        with tempfile.NamedTemporaryFile() as target:
+            with packing("gzip", target) as file:
+                file.write(b"Rinkeby" * 1000)
+            target.seek(0)
+            packed.add(target.read())
+    assert len(packed) == 1
+
+
+def test_a_query_is_one_and_in_utf_8_wherever_it_stands(whole_way: Site) -> None:
+    address, form = whole_way.url + "sparql", {"Accept": RESULTS_JSON}
+    both = requests.post(f"{address}?query=ASK%20%7B%7D", data={"query": "ASK {}"}, headers=form, timeout=20)
+    assert (both.status_code, both.json()["title"]) == (400, "More than one query")
+    latin = requests.get(f"{address}?query=ASK%20%7B%20%3Fs%20%3Fp%20%22%E5%22%20%7D", headers=form, timeout=20)
+    assert (latin.status_code, latin.json()["title"]) == (400, "Not UTF-8")
+    assert post(whole_way, b"\xef\xbb\xbfASK {}", "application/sparql-query").status == 200
 
 
 def test_an_entity_tag_belongs_to_query_form_and_dataset(whole_way: Site) -> None:
