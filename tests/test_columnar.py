@@ -38,10 +38,11 @@ def exact(path: Path) -> reading.Tables:
     work = duckdb.connect()
     state = reading._Reading(work, Distinct(work), path.parent)
     reading._read_grid(state, with_rows_only, "observations")
+    about = reading.about_of_file(path, None)
     return reading.Tables(
         source=path,
         sha256="",
-        about=reading.about_of_file(path, None),
+        about=replace(about, area_vintage=reading._vintage(state, about)),
         tables=state.tables,
         workspace=work,
         distinct=state.distinct,
