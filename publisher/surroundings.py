@@ -24,7 +24,7 @@ def add_surroundings(graph: Graph, iris: Iris, release: Release) -> None:
     for age in release.ages:
         add_age(graph, iris, age)
     for place in release.places.values():
-        _add_place(graph, iris, place)
+        _add_place(graph, iris, place, release.about.area_vintage)
     actors = {row["id"]: add_actor(graph, iris, release, row) for row in read_rows(release.table("actors"))}
     for row in read_rows(release.table("investments")):
         _add_investment(graph, iris, release, row, actors)
@@ -46,7 +46,7 @@ def _add_period(graph: Graph, iris: Iris, text: str) -> URIRef:
     return node
 
 
-def _add_place(graph: Graph, iris: Iris, place: Place) -> None:
+def _add_place(graph: Graph, iris: Iris, place: Place, division: str) -> None:
     node = URIRef(place.iri(iris))
     area = (
         None
@@ -65,7 +65,7 @@ def _add_place(graph: Graph, iris: Iris, place: Place) -> None:
             graph.add((node, SKOS.broader, add_area(graph, iris, areas().kommuner[place.kommun])))
     graph.add((node, RDFS.label, Literal(place.name, lang="sv")))
     for part in place.parts:
-        if inside := areas().find(part):
+        if inside := areas().find_of(part, division):
             graph.add((node, DCTERMS.hasPart, add_area(graph, iris, inside)))
     if place.geometry:
         shape = BNode()

@@ -15,7 +15,7 @@ import olefile
 
 from vaven.schemas.encodings import encoding_of
 from vaven.schemas.jsontable import is_descriptor, is_lines
-from vaven.schemas.markup import refuse_declarations
+from vaven.schemas.markup import ZIP_DAMAGE, refuse_declarations
 from vaven.schemas.pcaxis import codepage, is_pcaxis
 from vaven.vocab.errors import NotReadable
 
@@ -96,7 +96,7 @@ def check_archive(path: Path) -> zipfile.ZipFile:
     """
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as cause:
+    except (*ZIP_DAMAGE, ValueError) as cause:
         raise NotReadable("not-readable-damaged", file=path.name) from cause
     entries = archive.infolist()
     unpacked, packed = sum(e.file_size for e in entries), max(sum(e.compress_size for e in entries), 1)
@@ -169,11 +169,11 @@ def _unpack_entry(path: Path, archive: zipfile.ZipFile, name: str, folder: Path)
     try:
         with archive.open(name) as source:
             _copy_bounded(path, source, target, archive.getinfo(name).compress_size)
+    except ZIP_DAMAGE as cause:
+        raise NotReadable("not-readable-damaged", file=path.name) from cause
     except RuntimeError as cause:
         # So zipfile says that an entry is encrypted.
         raise NotReadable("not-readable-password", file=path.name) from cause
-    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, NotImplementedError) as cause:
-        raise NotReadable("not-readable-damaged", file=path.name) from cause
     return target
 
 

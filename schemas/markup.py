@@ -12,6 +12,9 @@ from pyexpat import ExpatError, ParserCreate
 
 from vaven.vocab.errors import NotReadable
 
+# How zipfile says that an archive is broken; NotImplementedError is for versions and packings that it does not know.
+ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError)
+
 BLOCK = 1 << 14
 ENDINGS = (".xml", ".rels", ".vml", ".rdf")
 # Its document type in OpenOffice.org 2 and 3 has no declarations of its own.
@@ -65,5 +68,5 @@ def _blocks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]
         with archive.open(entry) as part:
             while block := part.read(BLOCK):
                 yield block
-    except (zipfile.BadZipFile, zlib.error, OSError, EOFError, RuntimeError, NotImplementedError, ValueError):
+    except (*ZIP_DAMAGE, RuntimeError, ValueError):
         return

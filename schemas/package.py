@@ -4,7 +4,6 @@ import json
 import re
 import shutil
 import zipfile
-import zlib
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
@@ -18,6 +17,7 @@ from vaven.schemas.content import check_archive, content_of
 from vaven.schemas.grid import Grid, GridRow
 from vaven.schemas.jsontable import too_deep
 from vaven.schemas.labels import fold
+from vaven.schemas.markup import ZIP_DAMAGE
 from vaven.schemas.sources import grids_of
 from vaven.schemas.standard import profile
 from vaven.vocab.errors import NotReadable, WrongUse
@@ -53,7 +53,7 @@ def unpack(path: Path, folder: Path) -> Path:
             raise NotReadable("not-readable-password", file=path.name)
         try:
             _unpack_entries(archive, folder)
-        except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, OSError) as cause:
+        except ZIP_DAMAGE as cause:
             # OSError: names that no file can have, or one name for a file and a folder.
             raise NotReadable("not-readable-damaged", file=path.name) from cause
     return min(folder.rglob("datapackage.json"), key=lambda p: len(p.parts))

@@ -19,6 +19,7 @@ from flask.testing import FlaskClient
 from tests.conftest import VAVEN
 from vaven.catalogue.app import create_app
 from vaven.publisher.settings import Settings
+from vaven.schemas import validate
 
 LABELS = ("neighbourhood", "kpi", "period", "sex", "age_group", "value")
 ROW = ("0180C1010", "arbetsloshet", "2020", "T", "T", "5.1")
@@ -409,3 +410,14 @@ def test_an_upload_that_harms_is_answered_like_any_other(client: FlaskClient, tm
     assert (told["verdict"], list(told["counts"])) == ("not-checked", ["not-readable-declarations"])
     for link in ("corrected", "annotated"):
         assert client.get(told["links"][link]).status_code == 404
+
+
+def test_a_packing_that_we_do_not_know_is_damage_and_not_a_password(tmp_path: Path) -> None:
+    path = tmp_path / "table.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("table.csv", "neighbourhood,kpi,period,value\n0180C1010,tillit,2024,55\n")
+    content = bytearray(path.read_bytes())
+    for mark, at in ((b"PK\x03\x04", 8), (b"PK\x01\x02", 10)):
+        content[content.index(mark) + at] = 97
+    path.write_bytes(content)
+    assert set(validate(path).counts) == {"not-readable-damaged"}

@@ -81,6 +81,20 @@ def test_the_same_codes_of_another_division_are_another_release(tmp_path: Path) 
     assert versions == [1, 2, 2]
 
 
+def test_the_parts_of_an_own_area_are_of_the_division_that_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (folder / "observations.csv").write_text("neighbourhood,kpi,period,value\neget,trygg-morker,2024,55.5\n")
+    rows = f"code,level,name,municipality,deso_codes\neget,own,Eget,{NEW[:4]},{NEW}\n"
+    (folder / "neighbourhoods.csv").write_text(rows)
+    resources = [{"name": name, "path": f"{name}.csv"} for name in ("observations", "neighbourhoods")]
+    for division, verdict in (("2025", Verdict.VALID), ("2018", Verdict.INVALID)):
+        described = {"name": "eget", "vaven": {"area_vintage": division}, "resources": resources}
+        (folder / "datapackage.json").write_text(json.dumps(described))
+        assert validate(folder).verdict == verdict
+    assert validate(folder).counts == {"list-member-unknown": 1}
+
+
 def test_no_other_division_can_be_chosen() -> None:
     with pytest.raises(WrongUse, match="2020"):
         Choices(vintage="2020")
