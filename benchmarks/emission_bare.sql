@@ -26,7 +26,7 @@ SELECT concat(
 ', s, '<http://ontology.eil.utoronto.ca/tove/organization#hasName> "', kpi, ', ', neighbourhood, ', ', period, '" .
 ', s, '<http://www.w3.org/ns/prov#startedAtTime> "', period, '-01-01T00:00:00"^^<http://www.w3.org/2001/XMLSchema#dateTime> .
 ', s, '<http://www.w3.org/ns/prov#endedAtTime> "', period, '-12-31T23:59:59"^^<http://www.w3.org/2001/XMLSchema#dateTime> .
-', s, '<http://ontology.eil.utoronto.ca/ISO21972/iso21972#value> <https://vaven.example.org/id/quantity/', kpi, '/', number, '> .') END
+', s, '<http://ontology.eil.utoronto.ca/ISO21972/iso21972#value> <https://vaven.example.org/id/quantity/bench/', kpi, '/', number, '> .') END
 ) AS text
 FROM (
     SELECT *, rtrim(rtrim(format('{:.10f}', value), '0'), '.') AS number, concat(
@@ -41,7 +41,7 @@ SELECT concat(
 ', m, '<http://ontology.eil.utoronto.ca/ISO21972/iso21972#hasNumericalValue> "', number, '" .'
 )
 FROM (
-    SELECT *, concat('<https://vaven.example.org/id/quantity/', kpi, '/', number, '> ') AS m
+    SELECT *, concat('<https://vaven.example.org/id/quantity/bench/', kpi, '/', number, '> ') AS m
     FROM (
         SELECT DISTINCT kpi, rtrim(rtrim(format('{:.10f}', value), '0'), '.') AS number
         FROM observations WHERE sex = 'T' AND age_group = 'T'

@@ -148,7 +148,7 @@ def _triples(
         moment = NS["xsd"] + "dateTime"
         yield node, known(NS["prov"] + "startedAtTime"), literal(f"{span.start}T00:00:00", moment)
         yield node, known(NS["prov"] + "endedAtTime"), literal(f"{span.end}T23:59:59", moment)
-        measure = known(iris.measure(kpi, number))
+        measure = known(iris.measure("bench", kpi, number))
         yield node, known(NS["i72"] + "value"), measure
         if measure not in seen:
             seen.add(measure)

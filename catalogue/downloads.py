@@ -10,6 +10,7 @@ from datetime import datetime
 from pathlib import Path
 
 from flask import Blueprint, Response, abort, g
+from pyoxigraph import RdfFormat, serialize
 
 from vaven.catalogue.documents import LEFT_OUT_PREFIXES
 from vaven.catalogue.problem import problem
@@ -17,6 +18,7 @@ from vaven.catalogue.sending import UNTIL_CHANGED, Sent, send
 from vaven.publisher.answer import QueryEngine
 from vaven.publisher.collection import Collection
 from vaven.publisher.derived import Derived, Made, Prepare, Recipe, Source
+from vaven.publisher.reference import read_triples, split
 from vaven.vocab.iris import Iris
 
 # Forms of the observations that a release does not keep, or did not when it was made.
@@ -99,19 +101,20 @@ def _moment(engine: QueryEngine, collection: Collection) -> tuple[str, Mapping[s
 def _everything(
     collection: Collection, engine: QueryEngine, iris: Iris, contents: Mapping[str, int], name: str
 ) -> Prepare:
-    """The graphs of vocabulary and catalogue as the endpoint has them, and each dataset's from its release."""
+    """The graphs that no dataset has for its own as the endpoint has them, and each dataset's from its release."""
 
     def prepare(inputs: Path) -> Recipe:
         sources = []
-        for number, graph in enumerate((iris.ontology.rstrip("#"), iris.catalogue)):
+        for number, graph in enumerate(iris.shared_graphs):
             path = inputs / f"{number}.nt"
             path.write_bytes(_graph(engine, graph))
             sources.append(Source(str(path), graph))
         for slug, version in sorted(contents.items()):
-            entry = collection.release(slug, version)
-            observations = next(file for file in KEPT if entry.file(file))
-            paths = [collection.local(slug, version, file) for file in ("metadata.ttl", observations)]
-            sources += [Source(str(path), iris.dataset(slug)) for path in paths]
+            entry, described = collection.release(slug, version), inputs / f"{slug}.nt"
+            own, _ = split(read_triples(collection.local(slug, version, "metadata.ttl")), iris)
+            serialize(own, str(described), format=RdfFormat.N_TRIPLES)
+            observations = collection.local(slug, version, next(file for file in KEPT if entry.file(file)))
+            sources += [Source(str(path), iris.dataset(slug)) for path in (described, observations)]
         return Recipe(name, sources, replaces=True)
 
     return prepare

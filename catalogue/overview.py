@@ -1,21 +1,22 @@
 """What all our graphs hold together, counted once for each state of what is published.
 
-The named graphs overlap: a municipality is described in each dataset that has areas in it. So the whole is counted of
-the small graphs put together, and of the observations, which no two datasets have in common.
+The named graphs have no triple in common, but they have subjects: the catalogue and a dataset's own graph both speak of
+the dataset. So the whole is counted of the small graphs put together, and of the observations.
 """
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
 from operator import add
 from typing import cast
 
-from pyoxigraph import NamedNode, QuerySolutions, RdfFormat, Store
+from pyoxigraph import NamedNode, QuerySolutions, RdfFormat, Store, serialize
 
 from vaven.publisher.answer import QueryEngine
 from vaven.publisher.collection import Collection
 from vaven.publisher.entries import Dataset
+from vaven.publisher.reference import read_triples, split
 from vaven.publisher.statistics import Statistics
 from vaven.vocab.iris import Iris
 
@@ -52,33 +53,16 @@ class Overviews:
         if not self._collection.lineages():
             # Nothing was ever published, so there is no graph to ask yet.
             return Overview({}, Statistics(), ())
-        store = Store()
-        graphs = {iris.dataset(d.slug): d.current.counted.whole for d in datasets}
-        for graph in (iris.ontology.rstrip("#"), iris.catalogue):
-            graphs[graph] = self._loaded(store, graph)
+        small, graphs = Store(), {}
         for d in datasets:
-            with self._collection.open(d.slug, d.current.version, "metadata.ttl") as file:
-                store.bulk_load(file, RdfFormat.TURTLE)
-        own = reduce(add, (d.current.counted.own for d in datasets), Statistics())
-        return Overview(graphs, statistics_in(store) + own + self._shared(datasets), datasets)
-
-    def _loaded(self, store: Store, graph: str) -> Statistics:
-        """Put a small graph of the endpoint's into the store; returns its own counts."""
-        query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
-        alone = Store()
-        triples = self._ask(query, "application/n-triples")
-        for into in (store, alone):
-            into.bulk_load(triples, RdfFormat.N_TRIPLES)
-        return statistics_in(alone)
-
-    def _shared(self, datasets: Iterable[Dataset]) -> Statistics:
-        """The nodes that observations of several datasets may share: as many as the endpoint has."""
-        parts = [d.current.counted.shared for d in datasets if d.current.counted.shared.triples]
-        if len(parts) < 2:
-            return reduce(add, parts, Statistics())
-        (kind,) = parts[0].classes
-        answer = self._ask(f"SELECT (COUNT(DISTINCT ?node) AS ?n) WHERE {{ ?node a <{kind}> }}", "text/csv")
-        return parts[0].scaled(int(answer.decode().split()[1]))
+            own, _ = split(read_triples(self._collection.local(d.slug, d.current.version, "metadata.ttl")), iris)
+            said = serialize(own, format=RdfFormat.N_TRIPLES) or b""
+            graphs[iris.dataset(d.slug)] = _loaded(small, said) + d.current.counted
+        for graph in iris.shared_graphs:
+            query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
+            graphs[graph] = _loaded(small, self._ask(query, "application/n-triples"))
+        whole = reduce(add, (d.current.counted for d in datasets), statistics_in(small))
+        return Overview(graphs, whole, datasets)
 
     def _ask(self, query: str, media_type: str) -> bytes:
         answer = self._engine.answer(query, media_type=media_type)
@@ -86,6 +70,14 @@ class Overviews:
             return answer.file.read()
         finally:
             answer.close()
+
+
+def _loaded(small: Store, triples: bytes) -> Statistics:
+    """Put a small graph into the store of all of them; returns its own counts."""
+    alone = Store()
+    for into in (small, alone):
+        into.bulk_load(triples, RdfFormat.N_TRIPLES)
+    return statistics_in(alone)
 
 
 def statistics_in(store: Store) -> Statistics:

@@ -88,7 +88,7 @@ class Things:
 
     def withdrawn(self, name: str) -> Withdrawn | None:
         """The tombstone of what a thing belonged to, where that was taken back."""
-        found = _belongs_to(name)
+        found = _belongs_to(self._iris, name)
         try:
             if found and found[1] is not None:
                 self._collection.release(found[0], found[1])
@@ -169,16 +169,11 @@ def _counted(kind: str, rest: Sequence[str]) -> Mapping[str, str]:
     return {COUNTED[kind]: rest[0]} if kind in COUNTED else {}
 
 
-def _belongs_to(name: str) -> tuple[str, int | None] | None:
+def _belongs_to(iris: Iris, name: str) -> tuple[str, int | None] | None:
     """The dataset, and the version where it is told, that a thing's path names."""
-    kind, *rest = segments(name)
-    if not rest:
+    owner = iris.owner(f"{iris.base}id/{name}")
+    if not owner:
         return None
-    if kind in ("observation", "target", "contact"):
-        return rest[0], None
-    if kind == "investment" or (kind == "area" and rest[0] == "own"):
-        return rest[-1].partition(".")[0], None
-    if kind != "dataset":
-        return None
-    is_version = len(rest) > 1 and rest[1].isdecimal() and len(rest[1]) <= VERSION_DIGITS
-    return rest[0], int(rest[1]) if is_version else None
+    rest = name.split("/")[2:] if name.startswith("dataset/") else []
+    is_version = bool(rest) and rest[0].isdecimal() and len(rest[0]) <= VERSION_DIGITS
+    return owner, int(rest[0]) if is_version else None

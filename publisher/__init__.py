@@ -4,6 +4,6 @@ Order inside the room (a module imports only modules to its left):
 settings, sparql_lexer, sparql_pieces, sparql_shape, rewriting, encodings, spool, lanes, records, storage, places,
 release, components, agents, distributions, quality, provenance, surroundings, cubelink, statistics, entries, describe,
 lineage, series, listing, turtle, emit, census, constraints, cube_columns, emitted, conformance, integrity, tracing,
-triple_files, remote_server, remote_store, store, query_worker, answer, probing, remedies, emptiness, remote_engine,
-query_pool, answer_cache, engine, collection, derived, ckan, publish, withdraw, publications.
+triple_files, reference, remote_server, remote_store, store, query_worker, answer, probing, remedies, emptiness,
+remote_engine, query_pool, answer_cache, engine, collection, derived, ckan, publish, withdraw, publications.
 """

@@ -137,11 +137,12 @@ def _add_keys(drawing: Drawing) -> None:
     sexes = register.codes("sexes")
     used = [Term(URIRef(sexes[s].properties["sdmx_iri"]), sexes[s].labels) for s in drawing.spread.codes["sex"]]
     _add_key(drawing, DIMENSION.sex, used)
-    ages = (URIRef(iris.age(age)) for age in sorted(release.ages, key=_first_year))
+    # Not their place among the release's, since another dataset has others.
+    ages = sorted(release.ages, key=_first_year)
     _add_key(
         drawing,
         DIMENSION.age,
-        [Term(iri, _known(graph, iri), Literal(i)) for i, iri in enumerate(ages)],
+        [Term(URIRef(iris.age(age)), _known(graph, URIRef(iris.age(age))), Literal(_first_year(age))) for age in ages],
         QUDT.OrdinalScale,
     )
 

@@ -186,7 +186,7 @@ def _dictionaries(release: Release, iris: Iris) -> Iterator[tuple[str, tuple[str
     yield (
         "kpis",
         ("code", "segment", "name", "measure", "tail", "unit", "indicator"),
-        [_kpi(k, iris) for k in release.kpis],
+        [_kpi(k, iris, release.dataset) for k in release.kpis],
     )
     yield "periods", ("code", "segment", "tail", "began", "ended"), [_period(text, iris) for text in release.periods]
     yield (
@@ -202,13 +202,13 @@ def _dictionaries(release: Release, iris: Iris) -> Iterator[tuple[str, tuple[str
     yield "methods", ("code", "tail"), [(c, _tail(iris.ontology + "method", iris.method(c))) for c in methods]
 
 
-def _kpi(slug: str, iris: Iris) -> tuple[str, ...]:
+def _kpi(slug: str, iris: Iris, dataset: str) -> tuple[str, ...]:
     kpi, iri = register.kpis()[slug], iris.kpi(slug)
     return (
         slug,
         segment(slug),
         kpi.text("en"),
-        iris.measure(slug, ""),
+        iris.measure(dataset, slug, ""),
         _tail(iris.ontology + "kpi", iri),
         _tail(NAMESPACES["sdmx-attribute"] + "unitMeasure", kpi.unit_iri),
         _tail(NAMESPACES["cids"] + "forIndicator", iri),

@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import NamedTuple
 
 from vaven.publisher.records import Withdrawal
-from vaven.publisher.statistics import Counted
+from vaven.publisher.statistics import Statistics
 from vaven.schemas.tables import About
 
 
@@ -35,7 +35,7 @@ class ReleaseEntry:
     kpis: tuple[str, ...]
     kommuner: tuple[str, ...]
     period: tuple[date, date] | None
-    counted: Counted = field(default_factory=Counted)
+    counted: Statistics = field(default_factory=Statistics)
 
     def file(self, name: str) -> ReleasedFile | None:
         return next((f for f in self.files if f.name == name), None)

@@ -65,16 +65,16 @@ def lineages(
 
 
 def add_lineage(graph: Graph, iris: Iris, lineage: Lineage) -> None:
-    """The dataset with all its versions. The current one is described in full by its own release."""
+    """The dataset with its earlier versions. Of the current one its own release says all, that it is current too."""
     dataset = URIRef(iris.dataset(lineage.slug))
     for record in lineage.versions:
         version = URIRef(iris.dataset(lineage.slug, record.version))
+        if record.version == lineage.current:
+            continue
         graph.add((dataset, DCAT.hasVersion, version))
         if tombstone := lineage.withdrawn.get(record.version):
             _add_old(graph, iris, record, version)
             _add_tombstone(graph, version, tombstone)
-        elif record.version == lineage.current:
-            graph.add((dataset, DCAT.hasCurrentVersion, version))
         else:
             _add_old(graph, iris, record, version)
             add_texts(graph, version, DCTERMS.description, _description(about_of(record)))

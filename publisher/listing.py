@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from rdflib import DCTERMS, FOAF, RDF, Graph, Literal, URIRef
+from rdflib import DCTERMS, FOAF, RDF, VOID, Graph, Literal, URIRef
 
 from vaven.publisher.agents import add_mission
 from vaven.publisher.describe import PUBLIC
@@ -37,6 +37,7 @@ def catalogue(iris: Iris, listed: Sequence[Lineage]) -> Graph:
     for series in add_all_series(graph, iris, shown):
         graph.add((node, DCAT.dataset, series))
     graph.add((node, DCAT.service, _add_service(graph, iris, shown)))
+    _add_reference(graph, iris)
     return graph
 
 
@@ -57,6 +58,18 @@ def _add_catalogue(graph: Graph, iris: Iris, shown: Sequence[Lineage]) -> URIRef
         graph.add((node, DCTERMS.issued, moment(min(s.versions[0].reserved_at for s in shown))))
         graph.add((node, DCTERMS.modified, moment(max(s.newest.reserved_at for s in shown))))
     return node
+
+
+def _add_reference(graph: Graph, iris: Iris) -> None:
+    """What the graph is that no dataset has for its own."""
+    node = URIRef(iris.reference)
+    graph.add((node, RDF.type, VOID.Dataset))
+    for language in LANGUAGES:
+        words = messages(language)
+        graph.add((node, DCTERMS.title, Literal(words("catalogue.reference"), lang=language)))
+        graph.add((node, DCTERMS.description, Literal(words("catalogue.reference_description"), lang=language)))
+    graph.add((node, DCTERMS.publisher, add_mission(graph, iris)))
+    graph.add((node, DCTERMS.license, URIRef(register.codes("licences")["cc0"].properties["rdf_iri"])))
 
 
 def _add_service(graph: Graph, iris: Iris, shown: Sequence[Lineage]) -> URIRef:

@@ -11,11 +11,13 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+from pyoxigraph import RdfFormat, serialize
 from rdflib import Graph
 
 from vaven.publisher.census import census
@@ -30,6 +32,7 @@ from vaven.publisher.listing import catalogue
 from vaven.publisher.provenance import Making
 from vaven.publisher.quality import measure
 from vaven.publisher.records import Records, ReleaseRecord, Withdrawal, now
+from vaven.publisher.reference import gathered, read_triples, split
 from vaven.publisher.release import (
     Release,
     file_entry,
@@ -40,7 +43,6 @@ from vaven.publisher.release import (
     write_workbook,
 )
 from vaven.publisher.settings import Settings
-from vaven.publisher.statistics import statistics_kept
 from vaven.publisher.storage import Storage
 from vaven.publisher.store import GraphStore, open_store
 from vaven.publisher.tracing import traced
@@ -53,6 +55,9 @@ from vaven.vocab.concepts import vocabulary
 from vaven.vocab.errors import NotPublishable
 
 Progress = Callable[[str], None]
+# The files of Iris.shared_graphs.
+SHARED = ("vocabulary", "catalogue", "reference")
+METADATA = "metadata.ttl"
 
 
 @dataclass(frozen=True)
@@ -193,14 +198,14 @@ def _complete(
     metadata = describe(
         stamped, settings.iris, files, making, measure(stamped), counted, first_issued_at=first.reserved_at
     )
-    return _Whole(stamped, emitted, metadata, statistics_kept(counted, metadata))
+    return _Whole(stamped, emitted, metadata, asdict(counted))
 
 
 def _breaches(settings: Settings, whole: _Whole) -> list[Violation]:
     """Write `metadata.ttl`, and say what of the release breaks a rule."""
     if found := list(unwritable(whole.metadata)):
         return found
-    (whole.release.folder / "metadata.ttl").write_text(as_turtle(whole.metadata, settings.iris), "utf-8")
+    (whole.release.folder / METADATA).write_text(as_turtle(whole.metadata, settings.iris), "utf-8")
     return integrity(whole.release, settings.iris, whole.emission, whole.metadata)
 
 
@@ -215,7 +220,7 @@ def _store_release(settings: Settings, records: Records, record: ReleaseRecord, 
 
 
 def _load(settings: Settings, records: Records, store: GraphStore, record: ReleaseRecord) -> None:
-    """Put the release, the vocabulary and the catalogue's own record into the graph, and switch."""
+    """Put the release, the vocabulary, the catalogue's own record and the reference data into the graph, and switch."""
     contents = visible_versions(records, store) | {record.dataset: record.version}
     if store.contents().get(record.dataset) == record.version:
         return
@@ -231,21 +236,37 @@ def load_graphs(
     changed: str,
     withdrawals: Sequence[Withdrawal],
 ) -> None:
-    """Make the graph hold what `contents` says of the dataset `changed`, with vocabulary and catalogue, and switch."""
-    iris, kept = settings.iris, storage(settings)
+    """Make the graph hold what `contents` says of the dataset `changed`, with what is not its own, and switch."""
+    iris, kept, version = settings.iris, storage(settings), contents.get(changed)
     with tempfile.TemporaryDirectory(prefix="vaven-graph-") as folder:
-        words, listing = Path(folder) / "vocabulary.ttl", Path(folder) / "catalogue.ttl"
-        vocabulary(iris).serialize(words, format="turtle", encoding="utf-8")
-        listed = lineages(records.finished(), withdrawals, contents)
-        catalogue(iris, listed).serialize(listing, format="turtle", encoding="utf-8")
-        version = contents.get(changed)
-        names = () if version is None else ("metadata.ttl", "observations.nt.gz")
-        graphs: Mapping[str, Sequence[Path]] = {
-            iris.ontology.rstrip("#"): [words],
-            iris.catalogue: [listing],
-            iris.dataset(changed): [kept.local(changed, version or 0, name) for name in names],
+        files = {name: Path(folder) / f"{name}.nt" for name in (*SHARED, "own")}
+        finished, own = records.finished(), list[Path]()
+        _write(vocabulary(iris), files["vocabulary"])
+        _write(catalogue(iris, lineages(finished, withdrawals, contents)), files["catalogue"])
+        listed, common = split(read_triples(files["catalogue"]), iris)
+        serialize(listed, str(files["catalogue"]), format=RdfFormat.N_TRIPLES)
+        current = sorted((r for r in finished if contents.get(r.dataset) == r.version), key=lambda r: r.reserved_at)
+        described = [(_hash_of(r, METADATA), partial(kept.local, r.dataset, r.version, METADATA)) for r in current]
+        known = set(read_triples(files["vocabulary"]))
+        reference = gathered(settings.home / "cache" / "reference.sqlite", iris, common, described)
+        serialize((t for t in reference if t not in known), str(files["reference"]), format=RdfFormat.N_TRIPLES)
+        if version is not None:
+            said, _ = split(read_triples(kept.local(changed, version, METADATA)), iris)
+            serialize(said, str(files["own"]), format=RdfFormat.N_TRIPLES)
+            own = [files["own"], kept.local(changed, version, "observations.nt.gz")]
+        graphs: dict[str, Sequence[Path]] = {
+            graph: [files[name]] for graph, name in zip(iris.shared_graphs, SHARED, strict=True)
         }
-        store.replace(graphs, contents=contents)
+        store.replace(graphs | {iris.dataset(changed): own}, contents=contents)
+
+
+def _write(graph: Graph, path: Path) -> None:
+    graph.serialize(path, format="nt", encoding="utf-8")
+
+
+def _hash_of(record: ReleaseRecord, name: str) -> str:
+    """The SHA-256 of a file of a release."""
+    return next(str(file["sha256"]) for file in (record.manifest or {})["files"] if file["name"] == name)
 
 
 def storage(settings: Settings) -> Storage:

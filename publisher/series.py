@@ -10,7 +10,7 @@ from itertools import pairwise
 
 from rdflib import DCTERMS, RDF, Graph, Literal, URIRef
 
-from vaven.publisher.agents import add_contact, add_publisher, publisher_key
+from vaven.publisher.agents import add_publisher, publisher_key
 from vaven.publisher.describe import add_span
 from vaven.publisher.distributions import DCAT
 from vaven.publisher.lineage import Lineage, about_of
@@ -69,7 +69,8 @@ def _add_words(graph: Graph, iris: Iris, node: URIRef, members: Members) -> None
         graph.add((node, DCTERMS.description, Literal(words, lang=language)))
     graph.add((node, DCTERMS.publisher, add_publisher(graph, iris, about)))
     if about.contact_email:
-        graph.add((node, DCAT.contactPoint, add_contact(graph, iris, about)))
+        # Described by the newest member's own release.
+        graph.add((node, DCAT.contactPoint, URIRef(iris.contact(about.slug))))
     for member in members:
         for language, keywords in about_of(member.newest).keywords.items():
             for word in keywords:

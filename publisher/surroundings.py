@@ -3,18 +3,17 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rdflib import DCTERMS, RDF, RDFS, SKOS, XSD, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, RDF, RDFS, SKOS, XSD, Graph, Literal, Namespace, URIRef
 
 from vaven.publisher.agents import add_actor
 from vaven.publisher.distributions import DCAT
 from vaven.publisher.places import Place
 from vaven.publisher.release import Release, read_rows
 from vaven.vocab.areas import areas
-from vaven.vocab.concepts import CIDS, add_age, add_area
-from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.concepts import CIDS, add_age, add_area, add_geometry
+from vaven.vocab.iris import Iris
 from vaven.vocab.periods import parse_period
 
-GEO = Namespace(NAMESPACES["geo"])
 Row = Mapping[str, Any]
 
 
@@ -68,9 +67,7 @@ def _add_place(graph: Graph, iris: Iris, place: Place, division: str) -> None:
         if inside := areas().find_of(part, division):
             graph.add((node, DCTERMS.hasPart, add_area(graph, iris, inside)))
     if place.geometry:
-        shape = BNode()
-        graph.add((node, GEO.hasGeometry, shape))
-        graph.add((shape, GEO.asGeoJSON, Literal(place.geometry, datatype=GEO.geoJSONLiteral)))
+        add_geometry(graph, iris, node, place.geometry)
 
 
 def _add_investment(

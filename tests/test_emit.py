@@ -121,7 +121,7 @@ def _observation(made: Release, row: dict[str, Any], has_interval: bool) -> Iter
     if (row["sex"], row["age_group"]) == ("T", "T") and row["value"] is not None:
         name = f"{kpi.text('en')}, {place.name}, {row['period']}"
         text = format(Decimal(f"{row['value']:.10f}").normalize(), "f")
-        measure = URIRef(IRIS.measure(kpi.id, text))
+        measure = URIRef(IRIS.measure(made.dataset, kpi.id, text))
         yield node, RDF.type, CIDS.IndicatorReport
         yield node, CIDS.forIndicator, URIRef(IRIS.kpi(kpi.id))
         yield node, CIDS.forOrganization, PUBLISHER

@@ -161,7 +161,7 @@ def test_older_versions_and_tombstones_keep_the_profiles_too(
     """Whoever validates what the endpoint holds finds no fault in what is there of the past."""
     withdraw(settings, SLUG, 1, reason=REASON)
     withdraw(settings, "exempel-tre-kommuner", reason=REASON)
-    graphs = (settings.iris.catalogue, settings.iris.dataset(SLUG), settings.iris.ontology.rstrip("#"))
+    graphs = (*settings.iris.shared_graphs, settings.iris.dataset(SLUG))
     where = " UNION ".join(f"{{ GRAPH <{graph}> {{ ?s ?p ?o }} }}" for graph in graphs)
     query = {"query": f"CONSTRUCT {{ ?s ?p ?o }} {{ {where} }}"}
     answer = client.get("/sparql", query_string=query, headers={"Accept": "application/n-triples"})

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from importlib.resources import files
 
-from rdflib import DCTERMS, FOAF, RDF, RDFS, SKOS, XSD, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, FOAF, RDF, RDFS, SKOS, XSD, Graph, Literal, Namespace, URIRef
 
 from vaven.vocab import register
 from vaven.vocab.areas import Area, areas
@@ -101,16 +101,15 @@ def add_area(graph: Graph, iris: Iris, area: Area) -> URIRef:
     graph.add((node, DCTERMS.identifier, Literal(area.code)))
     if area.level == "kommun":
         _add_within(graph, iris, node, areas().lan[area.code[:2]])
-        if not graph.value(node, GEO.hasGeometry):
-            add_geometry(graph, node, areas().outlines[area.code])
+        add_geometry(graph, iris, node, areas().outlines[area.code])
     elif area.level != "lan":
         _add_within(graph, iris, node, areas().kommuner[area.kommun])
     return node
 
 
-def add_geometry(graph: Graph, node: URIRef, geometry: str) -> None:
+def add_geometry(graph: Graph, iris: Iris, node: URIRef, geometry: str) -> None:
     """A geometry as GeoJSON text (GeoSPARQL 1.1, section 8.5.3)."""
-    shape = BNode()
+    shape = URIRef(iris.geometry(str(node)))
     graph.add((node, GEO.hasGeometry, shape))
     graph.add((shape, RDF.type, GEO.Geometry))
     graph.add((shape, GEO.asGeoJSON, Literal(geometry, datatype=GEO.geoJSONLiteral)))

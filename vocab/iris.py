@@ -69,6 +69,13 @@ UCSCHAR = re.compile(
 )
 
 
+# The kinds of things, by the first part of their path, that are a dataset's or the catalogue's own.
+OF_A_DATASET = ("dataset", "observation", "quantity", "target", "contact", "investment")
+OF_THE_CATALOGUE = ("catalogue", "reference", "sparql", "series")
+# What a dataset's slug ends at in the paths of what is its own: it has none of these itself.
+OWNER = re.compile(r"[/.#]")
+
+
 @lru_cache(maxsize=1 << 16)
 def segment(text: str) -> str:
     """One path segment of an IRI: RFC 3987 letters stay, everything that RFC 3986 reserves is escaped."""
@@ -104,6 +111,16 @@ class Iris:
         return self._id("catalogue")
 
     @property
+    def reference(self) -> str:
+        """The reference data: the graph of what datasets have in common, such as areas and organisations."""
+        return self._id("reference")
+
+    @property
+    def shared_graphs(self) -> tuple[str, str, str]:
+        """The named graphs beside those of datasets: vocabulary, catalogue and reference data."""
+        return self.ontology.rstrip("#"), self.catalogue, self.reference
+
+    @property
     def service(self) -> str:
         return self._id("sparql")
 
@@ -129,6 +146,10 @@ class Iris:
     def area(self, vintage: str, code: str) -> str:
         """`vintage` is deso2018, deso2025, regso2020, regso2025, kommun, lan, or own (code then has the dataset)."""
         return self._id("area", vintage, code)
+
+    def geometry(self, area: str) -> str:
+        """The outline of the area with that IRI; its document is the area's."""
+        return f"{area}#geometry"
 
     def organisation(self, number: str) -> str:
         """By organisation number, its hyphen left out; an organisation without one goes by a slug."""
@@ -159,12 +180,13 @@ class Iris:
         """The cube.link constraint of a version, a SHACL shape of its observations."""
         return self.release_part(slug, version, "constraint")
 
-    def measure(self, kpi: str, number: str) -> str:
-        """A quantity in a KPI's unit, `number` as xsd:decimal has it: the same for every observation that has it.
+    def measure(self, dataset: str, kpi: str, number: str) -> str:
+        """A quantity in a KPI's unit, `number` as xsd:decimal has it: the same for every observation of the dataset
+        that has it.
 
         Without a #, since the KPI's own document could not hold all of its quantities.
         """
-        return self._id("quantity", kpi, number)
+        return self._id("quantity", dataset, kpi, number)
 
     def provenance(self, slug: str, version: int | None = None) -> str:
         """Where a dataset, or one of its versions, comes from, as a statement in words."""
@@ -264,6 +286,15 @@ class Iris:
     def period(self, text: str) -> str:
         period = parse_period(text)
         return REFERENCE_PERIODS[period.kind] + text if period.kind != "interval" else self._id("period", period.slug)
+
+    def owner(self, iri: str) -> str | None:
+        """Whose a thing is: the dataset's by that slug, or "" for the catalogue's; None for what is nobody's own."""
+        kind, _, rest = iri.removeprefix(f"{self.base}id/").partition("/")
+        if kind == "area" and rest.startswith("own/"):
+            return OWNER.split(rest.removeprefix("own/"), maxsplit=1)[0]
+        if kind in OF_A_DATASET:
+            return OWNER.split(rest, maxsplit=1)[0]
+        return "" if kind in OF_THE_CATALOGUE else None
 
     def document(self, iri: str, ending: str = "") -> str:
         """The document about a thing of ours; with an ending, in one form (Cool URIs, section 4.2)."""
