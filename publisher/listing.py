@@ -10,7 +10,7 @@ from vaven.publisher.distributions import DCAT, SPARQL_RESULTS
 from vaven.publisher.lineage import Lineage, add_lineage
 from vaven.publisher.series import add_all_series
 from vaven.vocab import register
-from vaven.vocab.concepts import moment, new_graph
+from vaven.vocab.concepts import add_texts, moment, new_graph
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
 
@@ -44,10 +44,8 @@ def catalogue(iris: Iris, listed: Sequence[Lineage]) -> Graph:
 def _add_catalogue(graph: Graph, iris: Iris, shown: Sequence[Lineage]) -> URIRef:
     node = URIRef(iris.catalogue)
     graph.add((node, RDF.type, DCAT.Catalog))
+    _add_words(graph, node, "title", "description")
     for language in LANGUAGES:
-        words = messages(language)
-        graph.add((node, DCTERMS.title, Literal(words("catalogue.title"), lang=language)))
-        graph.add((node, DCTERMS.description, Literal(words("catalogue.description"), lang=language)))
         graph.add((node, DCTERMS.language, URIRef(LANGUAGE_IRIS[language])))
     graph.add((node, DCTERMS.publisher, add_mission(graph, iris)))
     graph.add((node, DCTERMS.license, URIRef(register.codes("licences")["cc0"].properties["rdf_iri"])))
@@ -64,10 +62,7 @@ def _add_reference(graph: Graph, iris: Iris) -> None:
     """What the graph is that no dataset has for its own."""
     node = URIRef(iris.reference)
     graph.add((node, RDF.type, VOID.Dataset))
-    for language in LANGUAGES:
-        words = messages(language)
-        graph.add((node, DCTERMS.title, Literal(words("catalogue.reference"), lang=language)))
-        graph.add((node, DCTERMS.description, Literal(words("catalogue.reference_description"), lang=language)))
+    _add_words(graph, node, "reference", "reference_description")
     graph.add((node, DCTERMS.publisher, add_mission(graph, iris)))
     graph.add((node, DCTERMS.license, URIRef(register.codes("licences")["cc0"].properties["rdf_iri"])))
 
@@ -76,11 +71,9 @@ def _add_service(graph: Graph, iris: Iris, shown: Sequence[Lineage]) -> URIRef:
     """The SPARQL endpoint; what it can do is told by its own description (catalogue/service.py)."""
     node = URIRef(iris.service)
     graph.add((node, RDF.type, DCAT.DataService))
+    _add_words(graph, node, "sparql", "sparql_description")
     for language in LANGUAGES:
-        words = messages(language)
-        graph.add((node, DCTERMS.title, Literal(words("catalogue.sparql"), lang=language)))
-        graph.add((node, DCTERMS.description, Literal(words("catalogue.sparql_description"), lang=language)))
-        for word in words("catalogue.sparql_keywords").split(";"):
+        for word in messages(language)("catalogue.sparql_keywords").split(";"):
             graph.add((node, DCAT.keyword, Literal(word, lang=language)))
     graph.add((node, DCTERMS.publisher, add_mission(graph, iris)))
     graph.add((node, DCAT.endpointURL, URIRef(iris.endpoint)))
@@ -92,3 +85,9 @@ def _add_service(graph: Graph, iris: Iris, shown: Sequence[Lineage]) -> URIRef:
     for lineage in shown:
         graph.add((node, DCAT.servesDataset, URIRef(iris.dataset(lineage.slug))))
     return node
+
+
+def _add_words(graph: Graph, node: URIRef, title: str, description: str) -> None:
+    """A title and a description of the catalogue's messages, in each language."""
+    for predicate, key in ((DCTERMS.title, title), (DCTERMS.description, description)):
+        add_texts(graph, node, predicate, {language: messages(language)(f"catalogue.{key}") for language in LANGUAGES})

@@ -306,7 +306,7 @@ def _is_small(paths: Sequence[Path]) -> bool:
 def _change(live: Store, graph: NamedNode, paths: Iterable[Path]) -> None:
     """Make a graph hold what files say by what is not the same: little, as a rule, and Oxigraph deletes slowly."""
     wanted = {
-        Quad(*quad.triple, graph)
+        Quad(quad.subject, quad.predicate, quad.object, graph)
         for path in paths
         for quad in parse(path=str(path), format=FORMATS[path.suffix], rename_blank_nodes=True)
     }
