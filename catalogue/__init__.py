@@ -1,8 +1,8 @@
 """The face: Flask site, validation, SPARQL endpoint, dereferencing, command line.
 
 Order inside the room (a module imports only modules to its left):
-i18n, negotiate, problem, chart, figures, tables, sending, structured, croissant, overview, service, wellknown,
-throttle, shortcut, protocol, kept_pages, completions, reasons, editor, sparql, resource, documents, downloads,
-statements, things, identifiers, ontology, documentation, feed, action, validations, jobs, intake, validation,
-publications, api, pages, app, watch, ckan_commands, cli.
+negotiate, i18n, problem, chart, figures, tables, sending, structured, croissant, overview, service, wellknown,
+throttle, shortcut, protocol, delivery, kept_pages, completions, reasons, editor, sparql, resource, documents,
+downloads, statements, things, identifiers, ontology, documentation, feed, action, validations, jobs, intake,
+validation, publications, api, pages, app, watch, ckan_commands, cli.
 """

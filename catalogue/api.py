@@ -35,7 +35,6 @@ def blueprint(intake: Intake, publications: Publications) -> Blueprint:
     @api.after_request
     def open_to_pages_of_others(answer: Response) -> Response:
         answer.headers["Access-Control-Allow-Origin"] = "*"
-        answer.headers["Access-Control-Expose-Headers"] = "Location, Retry-After"
         answer.headers.setdefault("Cache-Control", "no-store")
         return answer
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from flask import Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from vaven.catalogue import i18n
+from vaven.catalogue import delivery, i18n
 from vaven.catalogue.kept_pages import KeptPages
 from vaven.catalogue.negotiate import prefers_html
 from vaven.catalogue.problem import problem
@@ -17,12 +17,6 @@ from vaven.vocab.errors import QueryError, UnknownDataset, VavenError, Withdrawn
 from vaven.vocab.examples import examples
 from vaven.vocab.iris import segment
 from vaven.vocab.register import codes, themes
-
-# Everything comes from ourselves and no script or style stands in a page; JSON-LD in pages is data, not script.
-SECURITY_POLICY = (
-    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; "
-    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-)
 
 
 @dataclass(frozen=True)
@@ -83,6 +77,7 @@ def create_app(settings: Settings) -> Flask:
     )
     parts = Parts(Collection(settings), engine, KeptPages(settings.page_cache_mb << 20))
     app.extensions["vaven"] = parts
+    delivery.register(app)
     i18n.register(app)
     names = {"iris": settings.iris, "base": settings.base_iri, "theme_names": themes(), "codes": codes}
     app.context_processor(lambda: names)
@@ -115,18 +110,9 @@ def create_app(settings: Settings) -> Flask:
     )
     app.register_blueprint(documentation.blueprint(settings.iris))
     app.wsgi_app = Shortcut(app.wsgi_app, engine)  # type: ignore[method-assign]
-    app.after_request(_secure)
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(VavenError, _own_error)
     return app
-
-
-def _secure(answer: Response) -> Response:
-    answer.headers.setdefault("Content-Security-Policy", SECURITY_POLICY)
-    answer.headers.setdefault("X-Content-Type-Options", "nosniff")
-    answer.headers.setdefault("Referrer-Policy", "strict-origin-when-cross-origin")
-    answer.headers.setdefault("Cross-Origin-Opener-Policy", "same-origin")
-    return answer
 
 
 def _http_error(error: HTTPException) -> Response | HTTPException:

@@ -71,7 +71,7 @@ def _send(made: Made | None, name: str, media_type: str, modified: datetime | No
     if made is None:
         text = "The file is being made."
         answer = problem(503, text, text, remedy=f"Ask again in {RETRY_SECONDS} seconds.")
-        answer.headers.update({"Retry-After": RETRY_SECONDS, "Access-Control-Allow-Origin": "*"})
+        answer.headers["Retry-After"] = RETRY_SECONDS
         return answer
     if modified:
         sent = Sent(name, media_type, made.size, made.sha256, modified)

@@ -86,9 +86,8 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
             return wanted
         state = collection.state()
         answer = Response(mimetype=RDF_FORMATS[ending])
-        answer.headers["Access-Control-Allow-Origin"] = "*"
         answer.set_etag(hashlib.sha256(f"{state}\0{wanted}".encode()).hexdigest()[:32])
-        if request.if_none_match.contains(answer.get_etag()[0] or ""):
+        if request.if_none_match.contains_weak(answer.get_etag()[0] or ""):
             answer.status_code = 304
         else:
             answer.set_data(text(state, wanted))

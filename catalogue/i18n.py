@@ -10,6 +10,7 @@ from babel.dates import format_date, format_datetime
 from babel.numbers import format_compact_decimal, format_decimal
 from flask import Flask, Response, g, request
 
+from vaven.catalogue.negotiate import RDF_FORMATS
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES, messages
 from vaven.vocab.periods import parse_period
 
@@ -116,7 +117,8 @@ def register(app: Flask) -> None:
         if answer.mimetype == "text/html":
             answer.headers["Content-Language"] = g.lang
         # What is kept unchanged for ever reads the same in any language, and so does RDF.
-        is_same = g.get("is_same_in_every_language") or "immutable" in answer.headers.get("Cache-Control", "")
+        is_for_ever = "immutable" in answer.headers.get("Cache-Control", "")
+        is_same = g.get("is_same_in_every_language") or is_for_ever or answer.mimetype in RDF_FORMATS.values()
         if not is_same:
             answer.vary.update(("Accept-Language", "Cookie"))
         return answer

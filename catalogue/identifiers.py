@@ -19,7 +19,7 @@ from vaven.catalogue.negotiate import (
     prefers_html,
     see_other,
 )
-from vaven.catalogue.problem import CORS, PREFLIGHT, not_acceptable, problem
+from vaven.catalogue.problem import not_acceptable, problem
 from vaven.catalogue.statements import inverse_rows, own_rows, title
 from vaven.catalogue.things import Things
 from vaven.vocab.iris import Iris
@@ -54,8 +54,7 @@ def blueprint(things: Things, iris: Iris) -> Blueprint:
         return answer
 
     @pages.after_request
-    def open_to_all(answer: Response) -> Response:
-        answer.headers.update(CORS | (PREFLIGHT if request.method == "OPTIONS" else {}))
+    def depend_on_what_is_asked(answer: Response) -> Response:
         if answer.status_code >= 400:
             # An error is a page or problem details.
             answer.vary.add("Accept")

@@ -13,7 +13,7 @@ from pyoxigraph import Dataset, NamedNode, Quad, RdfFormat, parse
 
 from vaven.catalogue.documents import written
 from vaven.catalogue.negotiate import DOCUMENT_FORMATS, FORMAT_NAMES, asked_format, choose_document, links
-from vaven.catalogue.problem import CORS, PREFLIGHT, not_acceptable
+from vaven.catalogue.problem import not_acceptable
 from vaven.catalogue.resource import Resource
 from vaven.catalogue.statements import Row, own_rows, title
 from vaven.vocab.concepts import ONTOLOGY_FILES
@@ -57,11 +57,6 @@ def blueprint(iris: Iris) -> Blueprint:
     @pages.get("/ns.<any(html, ttl, jsonld, nt, rdf):ending>")
     def form(ending: str) -> Response:
         return _document(iris, ending)
-
-    @pages.after_request
-    def open_to_all(answer: Response) -> Response:
-        answer.headers.update(CORS | (PREFLIGHT if request.method == "OPTIONS" else {}))
-        return answer
 
     return pages
 

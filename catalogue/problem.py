@@ -8,17 +8,6 @@ from flask import Response, json
 from vaven.catalogue.negotiate import links
 from vaven.vocab.errors import QueryBusy, QueryError, QuerySyntaxError, VavenError
 
-# What any page of another site may do with our linked data (Fetch, "HTTP extensions").
-CORS = {
-    "Access-Control-Allow-Origin": "*",
-    "Access-Control-Expose-Headers": "ETag, Link, Location, Content-Location, Vary",
-}
-PREFLIGHT = {
-    "Access-Control-Allow-Methods": "GET, HEAD, OPTIONS",
-    "Access-Control-Allow-Headers": "Accept, Accept-Language, If-None-Match",
-    "Access-Control-Max-Age": "86400",
-}
-
 
 def problem(status: int, title: str, detail: str = "", *, kind: str = "about:blank", **more: Any) -> Response:
     """A problem+json answer. `kind` is the problem's type IRI; `more` are extension members."""

@@ -6,7 +6,7 @@ from urllib.parse import unquote_to_bytes
 
 from flask import Request, Response
 
-from vaven.catalogue.negotiate import RDF_FORMATS, choose, prefers_html
+from vaven.catalogue.negotiate import RDF_FORMATS, SYNONYMS, choose, prefers_html
 from vaven.catalogue.problem import problem
 from vaven.publisher.encodings import IDENTITY, PACKED
 from vaven.publisher.sparql_lexer import query_form
@@ -23,9 +23,8 @@ ALIASES = {
     "application/json": RESULT_TYPES["json"],
     "application/xml": RESULT_TYPES["xml"],
     "text/xml": RESULT_TYPES["xml"],
-    "application/n-triples": RDF_FORMATS["nt"],
-    "text/plain": RDF_FORMATS["nt"],
 }
+GRAPH_ALIASES = {kind: RDF_FORMATS[ending] for kind, ending in SYNONYMS.items() if ending in RDF_FORMATS}
 # SPARQLWrapper says in `format`, beside Accept, what it wants; these are its names and other servers'.
 GRAPH_NAMES = RDF_FORMATS | {
     "turtle": RDF_FORMATS["ttl"],
@@ -131,11 +130,11 @@ def media_type(asked: Asked, accept: str | None) -> str:
         if found := asked.format if asked.format in offered.values() else named.get(asked.format.lower()):
             return found
         raise WrongRequest(406, "Not acceptable", f"format may be {', '.join(offered)} for this kind of query.")
-    names = [*offered.values(), *(alias for alias, kind in ALIASES.items() if kind in offered.values())]
-    chosen = choose(accept, names)
+    aliases = GRAPH_ALIASES if is_graph else ALIASES
+    chosen = choose(accept, [*offered.values(), *aliases])
     if chosen is None:
         raise WrongRequest(406, "Not acceptable", f"This kind of query is answered as {', '.join(offered.values())}.")
-    return ALIASES.get(chosen, chosen)
+    return aliases.get(chosen, chosen)
 
 
 def explanation_type(asked: Asked, accept: str | None) -> str:

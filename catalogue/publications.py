@@ -34,7 +34,6 @@ def blueprint(publications: Publications) -> Blueprint:
 def as_json(status: Status) -> Response:
     text = json.dumps(as_dict(status, g.lang), ensure_ascii=False) + "\n"
     answer = Response(text, mimetype="application/json")
-    answer.headers["Access-Control-Allow-Origin"] = "*"
     answer.headers["Cache-Control"] = "no-cache"
     return answer
 

@@ -19,7 +19,6 @@ FOR_EVER = "public, max-age=31536000, immutable"
 UNTIL_CHANGED = "public, max-age=0, must-revalidate"
 # One range of bytes (RFC 9110, section 14.1.2); numbers beyond any file's length are no numbers.
 RANGE = re.compile(r"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.ASCII | re.IGNORECASE)
-EXPOSED = "ETag, Content-Length, Content-Range, Accept-Ranges, Content-Disposition, Repr-Digest, Last-Modified, Link"
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ def send(sent: Sent, open_file: Callable[[], IO[bytes]]) -> Response:
     asked = _range(answer, sent) if request.method == "GET" else None
     if asked is not None and not asked:
         refused = problem(416, "Range not satisfiable", f"The file has {sent.size} bytes.")
-        refused.headers.update({"Content-Range": f"bytes */{sent.size}", "Access-Control-Allow-Origin": "*"})
+        refused.headers.update({"Content-Range": f"bytes */{sent.size}"})
         return refused
     if asked:
         answer.status_code = 206
@@ -70,8 +69,6 @@ def _describe(answer: Response, sent: Sent) -> None:
     answer.headers.update(
         {
             "Accept-Ranges": "bytes",
-            "Access-Control-Allow-Origin": "*",
-            "Access-Control-Expose-Headers": EXPOSED,
             "Cache-Control": sent.caching,
             "Content-Disposition": f'attachment; filename="{sent.name}"',
             "Repr-Digest": f"sha-256=:{digest}:",

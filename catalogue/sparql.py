@@ -18,6 +18,7 @@ from rdflib import Graph
 from werkzeug.wsgi import wrap_file
 
 from vaven.catalogue import protocol, reasons
+from vaven.catalogue.delivery import OPEN
 from vaven.catalogue.editor import desk
 from vaven.catalogue.negotiate import RDF_FORMATS, choose
 from vaven.catalogue.problem import problem, problem_of, query_problem
@@ -27,7 +28,7 @@ from vaven.catalogue.shortcut import remember
 from vaven.catalogue.throttle import client_of
 from vaven.publisher.answer import Answer, QueryEngine, Question
 from vaven.publisher.encodings import IDENTITY
-from vaven.publisher.sparql_lexer import query_form
+from vaven.publisher.sparql_lexer import is_repeatable, query_form
 from vaven.vocab.errors import QueryError, VavenError
 from vaven.vocab.examples import Examples
 from vaven.vocab.iris import Iris
@@ -36,10 +37,10 @@ from vaven.vocab.messages import LANGUAGES
 SHOWN_ROWS = 1_000
 SHOWN_CHARS = 1_000
 BLOCK = 1 << 16
+METHODS = "GET, HEAD, POST, OPTIONS"
 NO = re.compile(r'"boolean"\s*:\s*false')
 TSV_ESCAPE = re.compile(r"\\(.)")
 TSV_ESCAPES = {"t": "\t", "n": "\n", "r": "\r"}
-EXPOSED = "ETag, Content-Type, Content-Encoding, Retry-After"
 
 
 @dataclass(frozen=True)
@@ -63,9 +64,8 @@ def blueprint(
     @pages.route("/sparql", methods=["GET", "POST", "OPTIONS"])
     def endpoint() -> Response:
         answer = _respond(of)
-        answer.headers["Access-Control-Allow-Origin"] = "*"
-        answer.headers["Access-Control-Allow-Headers"] = "Accept, Accept-Language, Content-Type, If-None-Match"
-        answer.headers["Access-Control-Expose-Headers"] = EXPOSED
+        # Pages as well, which other sites' programs may ask for.
+        answer.headers.update(OPEN)
         answer.vary.update(("Accept", "Accept-Encoding"))
         # Pages and explanations are written for a reader.
         g.is_same_in_every_language = not (protocol.is_page(request) or request.values.get("explain"))
@@ -76,7 +76,7 @@ def blueprint(
 
 def _respond(of: Endpoint) -> Response:
     if request.method == "OPTIONS":
-        return Response(status=204, headers={"Allow": "GET, HEAD, POST, OPTIONS", "Access-Control-Max-Age": "86400"})
+        return Response(status=204, headers={"Allow": METHODS, "Access-Control-Allow-Methods": METHODS})
     is_page = protocol.is_page(request)
     try:
         asked = protocol.read(request)
@@ -101,7 +101,7 @@ def _respond(of: Endpoint) -> Response:
 
 def _answer(engine: QueryEngine, asked: Asked) -> Response:
     question = _question(asked, protocol.media_type(asked, request.headers.get("Accept")))
-    state = engine.state()
+    state = engine.state() if is_repeatable(asked.query) else ""
     # The packed form and the plain one of an answer too short to pack are both what the client would get.
     for encoding in {question.encoding, IDENTITY}:
         tag = _tag(state, question, encoding)
@@ -109,7 +109,7 @@ def _answer(engine: QueryEngine, asked: Asked) -> Response:
         if tag and request.method != "POST" and request.if_none_match.contains_weak(tag):
             return _tagged(Response(status=304), tag)
     found = engine.ask(question)
-    tag = _tag(found.state, question, found.encoding)
+    tag = _tag(state and found.state, question, found.encoding)
     if tag:
         remember(request.environ, question, found.state, tag)
     return _tagged(_whole(found), tag)

@@ -26,7 +26,6 @@ def table_response(form: str, name: str, columns: Sequence[str], rows: Iterable[
         answer = Response(_csv(columns, rows), content_type="text/csv; charset=utf-8")
     else:
         answer = Response(_xlsx(columns, rows), mimetype=MEDIA_TYPES[".xlsx"])
-    answer.headers["Access-Control-Allow-Origin"] = "*"
     if form != "json":
         answer.headers["Content-Disposition"] = f'attachment; filename="{UNSAFE.sub("-", name)}.{form}"'
     return answer

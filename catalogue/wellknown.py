@@ -50,7 +50,6 @@ def _negotiated(made: Callable[[], Graph]) -> Response:
         answer.set_etag(hashlib.sha256(f"{chosen}\0{said}".encode()).hexdigest()[:32])
         answer.make_conditional(request)
     answer.vary.add("Accept")
-    answer.headers["Access-Control-Allow-Origin"] = "*"
     return answer
 
 

@@ -1,6 +1,7 @@
 """Answers that are kept as long as what is published stays the same, and questions asked at once that run once.
 
-An answer is kept by the snapshot that it is of and by its question without layout and comments. No error is kept.
+An answer is kept by the snapshot that it is of and by its question without layout and comments. No error is kept, and
+no answer that depends on the moment or on chance.
 """
 
 import contextlib
@@ -15,7 +16,7 @@ from dataclasses import dataclass, replace
 
 from vaven.publisher.answer import SITE, Answer, QueryEngine, Question
 from vaven.publisher.encodings import IDENTITY, PACKED, SMALLEST, packing, unpacked
-from vaven.publisher.sparql_lexer import compact
+from vaven.publisher.sparql_lexer import compact, is_repeatable
 from vaven.publisher.spool import Spool
 from vaven.vocab.errors import QueryBusy, QuerySyntaxError, QueryTimeout
 
@@ -79,6 +80,8 @@ class CachedEngine(QueryEngine):
 
     def kept(self, question: Question) -> Kept:
         asked = replace(question, query=compact(question.query))
+        if not is_repeatable(asked.query):
+            return self._asked(asked, question)
         while True:
             state = self.state()
             with self._lock:

@@ -19,12 +19,13 @@ import struct
 import sys
 from pathlib import Path
 from typing import IO, Any, cast
+from urllib.parse import urljoin
 
-from pyoxigraph import NamedNode, QueryBoolean, QueryResultsFormat, QueryTriples, RdfFormat, Store
+from pyoxigraph import NamedNode, QueryBoolean, QueryResultsFormat, QueryTriples, RdfFormat, Store, serialize
 
 from vaven.publisher.encodings import IDENTITY, SMALLEST, packing
 from vaven.publisher.rewriting import sorted_last
-from vaven.publisher.sparql_lexer import names_dataset
+from vaven.publisher.sparql_lexer import declared_prefixes, names_dataset
 from vaven.publisher.store import Snapshot, hold
 
 PR_SET_PDEATHSIG = 1
@@ -39,6 +40,7 @@ RESULTS = {
     "text/csv": QueryResultsFormat.CSV,
     "text/tab-separated-values": QueryResultsFormat.TSV,
 }
+PREFIX = b"@prefix "
 GRAPHS = {
     "text/turtle": RdfFormat.TURTLE,
     "application/n-triples": RdfFormat.N_TRIPLES,
@@ -144,6 +146,41 @@ class _Target:
             self._sink.close()
 
 
+class _PrefixesInOrder:
+    """A target that gets the lines of prefixes by name: the engine writes them in another order each time."""
+
+    def __init__(self, target: _Target) -> None:
+        self._target = target
+        self._held: bytes | None = b""
+
+    def __enter__(self) -> "_PrefixesInOrder":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._release()
+
+    def write(self, data: bytes) -> int:
+        if self._held is None:
+            return self._target.write(data)
+        self._held += data
+        *whole, last = self._held.split(b"\n")
+        if not all(line.startswith(PREFIX) for line in whole) or not (
+            PREFIX.startswith(last) or last.startswith(PREFIX)
+        ):
+            self._release()
+        return len(data)
+
+    def flush(self) -> None:
+        """Nothing is sent before the end."""
+
+    def _release(self) -> None:
+        if self._held is not None:
+            lines = self._held.split(b"\n")
+            count = next((i for i, line in enumerate(lines) if not line.startswith(PREFIX)), len(lines))
+            self._target.write(b"\n".join([*sorted(lines[:count]), *lines[count:]]))
+            self._held = None
+
+
 def _answer(store: Store, job: dict[str, Any], largest: int) -> dict[str, Any]:
     """Run a job: query, media_type, encoding, file, default_graphs, named_graphs.
 
@@ -154,7 +191,7 @@ def _answer(store: Store, job: dict[str, Any], largest: int) -> dict[str, Any]:
             # The parent has it open as well. Without a name nothing is left of it when both of us are killed.
             os.unlink(job["file"])
             target = _Target(file, job["encoding"], largest)
-            _serialize(_found(store, job), job["media_type"], target)
+            _serialize(_found(store, job), job, target)
             target.finish()
             return {"state": "done", "encoding": target.encoding}
     except SyntaxError as problem:
@@ -178,13 +215,36 @@ def _found(store: Store, job: dict[str, Any]) -> Any:
         return store.query(job["query"], **given)
 
 
-def _serialize(result: Any, media_type: str, target: _Target) -> None:
-    if isinstance(result, QueryTriples):
+def _serialize(result: Any, job: dict[str, Any], target: _Target) -> None:
+    media_type = job["media_type"]
+    if isinstance(result, QueryTriples) and media_type == "text/turtle":
+        with _PrefixesInOrder(target) as ordered:
+            serialize(result, cast(IO[bytes], ordered), format=GRAPHS[media_type], prefixes=_prefixes(job))
+    elif isinstance(result, QueryTriples):
         result.serialize(cast(IO[bytes], target), GRAPHS[media_type])
     elif isinstance(result, QueryBoolean) and media_type not in RESULTS:
         raise ValueError("ASK has no such form")
     else:
         result.serialize(cast(IO[bytes], target), RESULTS[media_type])
+
+
+def _prefixes(job: dict[str, Any]) -> dict[str, str]:
+    """Those that the query declares itself, as whoever wrote it reads its answer."""
+    declared = {}
+    for name, iri in declared_prefixes(job["query"]).items():
+        stem, mark, rest = iri.partition("#")
+        # With its fragment apart, since Python leaves out an empty one, with which most namespaces end.
+        declared[name] = urljoin(job["base"], stem) + mark + rest
+    return {name: iri for name, iri in declared.items() if _is_fit(name, iri)}
+
+
+def _is_fit(name: str, iri: str) -> bool:
+    """Whether a declaration can be written again: one with escapes, for one, can't."""
+    try:
+        serialize((), format=RdfFormat.TURTLE, prefixes={name: iri})
+    except ValueError:
+        return False
+    return True
 
 
 if __name__ == "__main__":

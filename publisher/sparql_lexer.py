@@ -38,6 +38,8 @@ TOKEN = re.compile(
 )
 QUOTES = ("'", '"')
 FORMS = frozenset(("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"))
+# Functions that give another value each time (SPARQL 1.1 Query Language, sections 17.4.2.12, 17.4.4.5 and 17.4.5.1).
+OF_THE_MOMENT = frozenset(("NOW", "RAND", "UUID", "STRUUID"))
 UPDATES = frozenset(("INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY"))
 
 
@@ -156,9 +158,27 @@ def _calls_out(token: Token, after: str) -> bool:
     return token.kind == "prefixed" and after == "{" and "SERVICE" in token.text.partition(":")[0].upper()
 
 
+def is_repeatable(query: str) -> bool:
+    """Whether the same answer is right until something is published: it has no clock and no chance in it.
+
+    In either reading of escapes.
+    """
+    return not any(t.kind == "word" and t.text in OF_THE_MOMENT for t in tokens(ESCAPE.sub(_unescape, query)))
+
+
 def names_dataset(query: str) -> bool:
     """Whether the query says with FROM or FROM NAMED which graphs it is about (SPARQL 1.1, section 13.2)."""
     return any(token.kind == "word" and token.text.startswith("FROM") for token in tokens(query))
+
+
+def declared_prefixes(query: str) -> dict[str, str]:
+    """Prefix, without its colon, to namespace as it is written in the PREFIX lines; the last of a prefix counts."""
+    found = list(tokens(query))
+    return {
+        name.text[:-1]: iri.text[1:-1]
+        for word, name, iri in zip(found, found[1:], found[2:], strict=False)
+        if (word.text, name.kind, iri.kind) == ("PREFIX", "prefixed", "iri")
+    }
 
 
 def undeclared_prefix(query: str) -> Token | None:

@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, Page, expect, sync_playwright
 from tests.conftest import ROOT, Site
 from tests.test_browser import FLAGS, WIDTHS, looked_at
 from vaven.catalogue import editor
-from vaven.catalogue.app import SECURITY_POLICY
+from vaven.catalogue.delivery import SECURITY
 from vaven.vocab.examples import examples
 from vaven.vocab.iris import Iris
 
@@ -495,8 +495,8 @@ def test_the_policy_of_the_page_is_as_strict_as_everywhere(whole_way: Site) -> N
     asked = urllib.request.Request(whole_way.url + "sparql", headers={"Accept": "text/html"})
     with urllib.request.urlopen(asked, timeout=20) as answer:
         text = answer.read().decode("utf-8")
-        assert answer.headers["Content-Security-Policy"] == SECURITY_POLICY
-    assert "unsafe" not in SECURITY_POLICY
+        assert answer.headers["Content-Security-Policy"] == SECURITY["Content-Security-Policy"]
+    assert "unsafe" not in SECURITY["Content-Security-Policy"]
     assert "editor.js" in text
     told = json.loads(re.search(r'id="sparql-data">(.*?)</script>', text, re.DOTALL)[1])  # type: ignore[index]
     assert told["prefixes"] == Iris(whole_way.url).prefixes

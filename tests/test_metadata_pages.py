@@ -27,6 +27,7 @@ from vaven.vocab import register
 
 SLUG = "exempel-tre-kommuner"
 SDO = Namespace("https://schema.org/")
+NUMBERS = {"value", "numerator", "denominator", "sample_size", "ci_lower", "ci_upper"}
 PAGES = (f"/dataset/{SLUG}", f"/dataset/{SLUG}/1", "/kpi/trygg-morker", "/area/deso2018/0180C6070")
 # Reads the description as any user does, checks it, and prints one record set as JSON lines.
 READING = """
@@ -196,7 +197,7 @@ def test_croissant_names_every_table_column_and_hash(client: FlaskClient, settin
     collection = Collection(settings)
     entry = collection.release(SLUG, 1)
     assert {f["@id"]: f["sha256"] for f in found["distribution"]} == {
-        f"{resource}.csv": entry.file(f"{resource}.csv").sha256 for resource in entry.rows
+        name: entry.file(name).sha256 for resource in entry.rows for name in (f"{resource}.parquet", f"{resource}.csv")
     }
     sets = {s["@id"]: s for s in found["recordSet"]}
     for resource in entry.rows:
@@ -237,11 +238,11 @@ def test_mlcroissant_finds_no_fault_and_reads_the_rows(whole_way: Site, tmp_path
         return
     with urllib.request.urlopen(f"{whole_way.url}dataset/{SLUG}/1/{records}.csv", timeout=30) as content:
         published = list(csv.DictReader(content.read().decode("utf-8").splitlines()))
-    key = "value" if records == "observations" else "code"
     assert len(rows) == len(published)
-    expected = [row[key] for row in published]
-    found = [row[key] for row in rows]
-    if key == "value":
-        assert [float(v) for v in found if v not in ("nan", "None")] == [float(v) for v in expected if v]
-    else:
-        assert found == expected
+    for row, expected in zip(rows, published, strict=True):
+        found = {name: "" if text in ("nan", "None") else text for name, text in row.items()}
+        # A code stays the text that it is, with its zeros: 0180, 2018.
+        assert {n: t for n, t in found.items() if n not in NUMBERS} == {
+            n: t for n, t in expected.items() if n not in NUMBERS
+        }
+        assert all(float(found[n] or 0) == float(expected[n] or 0) for n in NUMBERS & set(found))

@@ -384,3 +384,48 @@ def test_the_service_describes_itself_in_all_forms(whole_way: Site, accept: str)
     (service,) = graph.subjects(rdflib.RDF.type, sd.Service)
     assert graph.value(service, sd.endpoint) == rdflib.URIRef(whole_way.url + "sparql")
     assert (service, sd.feature, sd.UnionDefaultGraph) in graph
+
+
+@pytest.mark.parametrize("function", ["now()", "rand()", "struuid()", "UUID()", "\\u004eOW()"])
+def test_the_moment_and_chance_are_asked_anew(whole_way: Site, function: str) -> None:
+    found = [get(whole_way, f"SELECT ({function} AS ?it) {{}}", "text/csv") for _ in range(2)]
+    if function.startswith("\\"):
+        # An escape outside of texts and names is for the engine to refuse, or to undo.
+        assert {one.status for one in found} <= {200, 400}
+    else:
+        assert [one.status for one in found] == [200, 200]
+        assert found[0].text != found[1].text
+    assert not any("ETag" in one.headers for one in found)
+    assert "ETag" in get(whole_way, 'SELECT ("now()" AS ?it) {}', "text/csv").headers
+
+
+@pytest.mark.parametrize(
+    ("accept", "kind"),
+    [
+        ("application/json", "application/ld+json"),
+        ("application/xml", "application/rdf+xml"),
+        ("text/n3", "text/turtle"),
+        ("application/x-turtle;q=0.9, application/json;q=0.1", "text/turtle"),
+    ],
+)
+def test_a_graph_comes_in_the_form_that_a_general_name_means(whole_way: Site, accept: str, kind: str) -> None:
+    found = get(whole_way, SOME, accept)
+    assert (found.status, found.kind) == (200, kind)
+
+
+def test_turtle_has_the_query_s_own_prefixes(whole_way: Site) -> None:
+    names = {"z": "http://www.w3.org/2004/02/skos/core#", "k": f"{whole_way.url}id/kpi/", "a": "http://x.example/"}
+    # One is relative, and one is written as no IRI may be.
+    lines = "".join(f"PREFIX {name}: <{iri}>\n" for name, iri in names.items())
+    lines += "PREFIX v: <ns#> PREFIX odd: <http://x.example/\\u00e5>\n"
+    query = lines + "CONSTRUCT { k:tillit z:prefLabel ?l ; a v:Kpi } WHERE { k:tillit z:prefLabel ?l }"
+    found = get(whole_way, query, "text/turtle").text
+    head = [line for line in found.splitlines() if line.startswith("@prefix")]
+    assert head == sorted(head)
+    assert f"@prefix v: <{whole_way.url}ns#> ." in head
+    assert "k:tillit z:prefLabel" in found.replace("\n\t", " ") or "k:tillit a v:Kpi" in found.replace("\n\t", " ")
+    plain = get(whole_way, query, "application/n-triples").text
+    one, two = (rdflib.Graph().parse(data=text, format=form) for text, form in ((found, "turtle"), (plain, "nt")))
+    assert len(one) == 3
+    assert set(one) == set(two)
+    assert get(whole_way, lines + "CONSTRUCT WHERE { k:nothing z:prefLabel ?l }", "text/turtle").status == 200
