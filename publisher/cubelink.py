@@ -20,6 +20,7 @@ from vaven.publisher.components import Spread, spread
 from vaven.publisher.release import Release
 from vaven.vocab import register
 from vaven.vocab.concepts import CIDS
+from vaven.vocab.indicators import unit_names
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
 from vaven.vocab.periods import parse_period
@@ -183,7 +184,8 @@ def _add_attributes(drawing: Drawing) -> None:
     be to state for a value from a register that its number of answers is undefined.
     """
     iris, statuses, methods = drawing.iris, register.codes("statuses"), register.codes("methods")
-    _add_coded(drawing, ATTRIBUTE.unitMeasure, _units(drawing.release))
+    named, used = unit_names(), dict.fromkeys(register.kpis()[slug].unit_iri for slug in drawing.release.kpis)
+    _add_coded(drawing, ATTRIBUTE.unitMeasure, [Term(URIRef(iri), named[iri]) for iri in used])
     used = drawing.spread.codes
     _add_coded(drawing, ATTRIBUTE.obsStatus, [Term(URIRef(iris.status(c)), statuses[c].labels) for c in used["status"]])
     if drawing.spread.is_full("method"):
@@ -195,19 +197,6 @@ def _add_attributes(drawing: Drawing) -> None:
     observer = _add_property(drawing, CUBE.observedBy, SH.IRI)
     publisher = URIRef(iris.organisation(publisher_key(drawing.release.about)))
     drawing.graph.add((observer, SH["in"], _listed(drawing.graph, [publisher])))
-
-
-def _units(release: Release) -> list[Term]:
-    """QUDT has one unit for all that is counted; it goes by a word of its own, whatever this release counts."""
-    named: dict[str, set[tuple[str, ...]]] = {}
-    for kpi in register.kpis().values():
-        named.setdefault(kpi.unit_iri, set()).add(tuple(kpi.unit(language) for language in LANGUAGES))
-    used = dict.fromkeys(register.kpis()[slug].unit_iri for slug in release.kpis)
-    return [Term(URIRef(iri), _unit_names(iri, *named[iri])) for iri in used]
-
-
-def _unit_names(iri: str, name: tuple[str, ...], *others: tuple[str, ...]) -> Texts:
-    return _words(f"cube.unit.{iri.rpartition('/')[2]}") if others else dict(zip(LANGUAGES, name, strict=True))
 
 
 def _close(drawing: Drawing) -> None:

@@ -14,7 +14,7 @@ from vaven.vocab import register
 from vaven.vocab.areas import Area, areas
 from vaven.vocab.concordance import add_match, add_registers
 from vaven.vocab.executables import add_examples
-from vaven.vocab.indicators import add_impact_theme, add_indicator
+from vaven.vocab.indicators import add_impact_theme, add_indicator, unit_names
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
 
@@ -58,6 +58,8 @@ def vocabulary(iris: Iris) -> Graph:
         _add_kpi(graph, iris, kpi)
     _add_codes(graph, iris)
     add_examples(graph, iris)
+    for unit, names in unit_names().items():
+        add_texts(graph, URIRef(unit), RDFS.label, names)
     _add_rules(graph, iris)
     add_registers(graph, iris)
     return graph

@@ -4,10 +4,13 @@ CIDS wants one plain text where SKOS has one a language. It is the English one, 
 Canadian; the Swedish stands in the SKOS labels beside it.
 """
 
+from collections.abc import Mapping
+
 from rdflib import RDF, Graph, Literal, Namespace, URIRef
 
 from vaven.vocab import register
 from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.messages import LANGUAGES, messages
 
 CIDS, TOVE = Namespace(NAMESPACES["cids"]), Namespace(NAMESPACES["tove"])
 
@@ -31,3 +34,19 @@ def add_impact_theme(graph: Graph, node: URIRef, theme: register.Theme) -> None:
 def add_organization(graph: Graph, node: URIRef, name: str) -> None:
     graph.add((node, RDF.type, CIDS.Organization))
     graph.add((node, TOVE.hasLegalName, Literal(name)))
+
+
+def unit_names() -> dict[str, Mapping[str, str]]:
+    """The names of QUDT's units by language: the register's, and where it has several, as QUDT has one unit for all
+    that is counted, a word of its own."""
+    named: dict[str, set[tuple[str, ...]]] = {}
+    for kpi in (kpi for kpi in register.kpis().values() if kpi.unit_iri):
+        named.setdefault(kpi.unit_iri, set()).add(tuple(kpi.unit(language) for language in LANGUAGES))
+    return {iri: _unit_names(iri, *found) for iri, found in named.items()}
+
+
+def _unit_names(iri: str, name: tuple[str, ...], *others: tuple[str, ...]) -> Mapping[str, str]:
+    if others:
+        key = f"cube.unit.{iri.rpartition('/')[2]}"
+        return {language: messages(language)(key) for language in LANGUAGES}
+    return dict(zip(LANGUAGES, name, strict=True))
