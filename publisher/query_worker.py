@@ -21,10 +21,19 @@ from pathlib import Path
 from typing import IO, Any, cast
 from urllib.parse import urljoin
 
-from pyoxigraph import NamedNode, QueryBoolean, QueryResultsFormat, QueryTriples, RdfFormat, Store, serialize
+from pyoxigraph import (
+    NamedNode,
+    QueryBoolean,
+    QueryResultsFormat,
+    QuerySolutions,
+    QueryTriples,
+    RdfFormat,
+    Store,
+    serialize,
+)
 
 from vaven.publisher.encodings import IDENTITY, SMALLEST, packing
-from vaven.publisher.rewriting import sorted_last
+from vaven.publisher.rewriting import in_order, sorted_last, star
 from vaven.publisher.sparql_lexer import declared_prefixes, names_dataset
 from vaven.publisher.store import Snapshot, hold
 
@@ -146,6 +155,14 @@ class _Target:
             self._sink.close()
 
 
+def _with_columns(job: dict[str, Any]) -> str:
+    """The query; one with `SELECT *` by its columns, which the engine would give by the alphabet."""
+    if star(job["query"]) is None:
+        return cast(str, job["query"])
+    found = cast(QuerySolutions, Store().query(job["query"], base_iri=job["base"]))
+    return in_order(job["query"], [variable.value for variable in found.variables])
+
+
 class _PrefixesInOrder:
     """A target that gets the lines of prefixes by name: the engine writes them in another order each time."""
 
@@ -210,7 +227,7 @@ def _found(store: Store, job: dict[str, Any]) -> Any:
     """The engine's result. What can't be read is reported by the place in the client's own text."""
     given = {"base_iri": job["base"], **_dataset(job)}
     try:
-        return store.query(sorted_last(job["query"]), **given)
+        return store.query(sorted_last(_with_columns(job)), **given)
     except SyntaxError:
         return store.query(job["query"], **given)
 

@@ -1,4 +1,4 @@
-"""A query said in another way that means the same and costs an engine less.
+"""A query said in another way that means the same, and costs an engine less or has its columns as they were written.
 
 Oxigraph sorts before it drops what is double: a query for the 2,778 areas of a million observations, each once and by
 name, sorts a million rows (21 s; with the sorting outside of the DISTINCT 0.4 s).
@@ -33,6 +33,26 @@ def sorted_last(query: str) -> str:
     begin, end = found[select].start, found[order].start
     outer = f"{query[:begin]}SELECT {' '.join(columns)} WHERE {{\n"
     return f"{outer}{query[begin:end]}\n}}\n{query[end:]}"
+
+
+def star(query: str) -> Token | None:
+    """The `*` of a query that is `SELECT *`."""
+    found = list(tokens(query))
+    select = next((i for i, token in enumerate(found) if token.kind == "word" and token.text in FORMS), len(found))
+    head = [token for token in found[select : select + 3] if token.text not in ("DISTINCT", "REDUCED")]
+    return head[1] if [token.text for token in head[:2]] == ["SELECT", "*"] else None
+
+
+def in_order(query: str, columns: Sequence[str]) -> str:
+    """A `SELECT *` with its columns by name, without their question marks, in the order in which the query names them.
+
+    The standard leaves that order open (SPARQL 1.1 Query Language, section 18.2.4.4); people expect their own.
+    """
+    if (mark := star(query)) is None or not columns:
+        return query
+    named = dict.fromkeys(token.text[1:] for token in tokens(query) if token.kind == "variable")
+    listed = sorted(columns, key=list(named).index)
+    return f"{query[: mark.start]} {' '.join(f'?{name}' for name in listed)} {query[mark.end :]}"
 
 
 def _columns(projection: Sequence[Token]) -> list[str]:

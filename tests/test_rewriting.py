@@ -9,7 +9,7 @@ import requests
 from pyoxigraph import QueryResultsFormat, QuerySolutions, RdfFormat, Store
 
 from tests.conftest import Site
-from vaven.publisher.rewriting import sorted_last
+from vaven.publisher.rewriting import in_order, sorted_last
 
 PREFIXES = "PREFIX : <http://example.org/>\nPREFIX order: <http://example.org/order/>\n"
 TRIPLES = """@prefix : <http://example.org/> .
@@ -121,3 +121,35 @@ def test_the_endpoint_gives_each_row_once_and_sorted(whole_way: Site) -> None:
 def _ask(site: Site, query: str) -> tuple[int, dict[str, Any]]:
     answer = requests.get(site.url + "sparql", params={"query": query}, timeout=60)
     return answer.status_code, answer.json()
+
+
+@pytest.mark.parametrize(
+    ("query", "columns"),
+    [
+        ("SELECT * { ?s :p ?n ; :q ?a }", "s n a"),
+        ("select distinct * where { ?z :p ?n OPTIONAL { ?z :q $b } } order by ?b", "z n b"),
+        ("SELECT REDUCED * { ?s :p ?n { SELECT ?s (MAX(?q) AS ?a) { ?s :q ?q } GROUP BY ?s } }", "s n a"),
+        ("SELECT * { ?s :p ?n MINUS { ?s :q ?hidden } FILTER NOT EXISTS { ?s :none ?also } }", "s n"),
+        ("SELECT * { ?s :p ?n . BIND (?n * 2 AS ?double) FILTER (?n * 2 > 1) }", "s n double"),
+        ("SELECT ?n ?s { ?s :p ?n { SELECT * { ?s :q ?a } } }", "n s"),
+        ("SELECT * {}", ""),
+        ("SELECT * { :a :p 1 }", ""),
+    ],
+)
+def test_all_columns_come_as_the_query_names_them(whole_way: Site, store: Store, query: str, columns: str) -> None:
+    """The same rows, whatever the engine's own order of columns is."""
+    found = store.query(PREFIXES + query)
+    assert isinstance(found, QuerySolutions)
+    names = [variable.value for variable in found.variables]
+    assert set(names) == set(columns.split())
+    rewritten = in_order(PREFIXES + query, names)
+    assert values(store, rewritten, columns) == values(store, PREFIXES + query, columns)
+    asked = {"query": PREFIXES + query, "format": "csv"}
+    answer = requests.get(whole_way.url + "sparql", params=asked, timeout=60)
+    assert answer.text.splitlines()[0].split(",") == (columns.split() or [""]) or not columns
+
+
+def values(store: Store, query: str, columns: str) -> list[list[str]]:
+    found = store.query(query)
+    assert isinstance(found, QuerySolutions)
+    return sorted([str(row[name]) for name in columns.split()] for row in found)
