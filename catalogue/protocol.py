@@ -5,6 +5,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 
 from flask import Request, Response
+from pyoxigraph import NamedNode
 
 from vaven.catalogue.negotiate import RDF_FORMATS, SYNONYMS, choose, prefers_html
 from vaven.catalogue.problem import problem
@@ -114,11 +115,22 @@ def _checked(queries: list[str], values: Any) -> Asked:
         raise WrongRequest(400, "Unknown explanation", f"explain may be {EMPTY}: why the answer has nothing in it.")
     return Asked(
         queries[0],
-        tuple(values.getlist("default-graph-uri")),
-        tuple(values.getlist("named-graph-uri")),
+        _graphs(values, "default-graph-uri"),
+        _graphs(values, "named-graph-uri"),
         values.get("format", ""),
         explain,
     )
+
+
+def _graphs(values: Any, name: str) -> tuple[str, ...]:
+    """The graphs that a parameter names (protocol, section 2.1.4). Raises WrongRequest for what is no absolute IRI."""
+    for graph in values.getlist(name):
+        try:
+            NamedNode(graph)
+        except ValueError as cause:
+            detail = f"{name} is {graph!r}. Write the graph's whole IRI, beginning with http: or https:."
+            raise WrongRequest(400, "Not the IRI of a graph", detail) from cause
+    return tuple(values.getlist(name))
 
 
 def media_type(asked: Asked, accept: str | None) -> str:

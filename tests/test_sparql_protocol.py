@@ -429,3 +429,13 @@ def test_turtle_has_the_query_s_own_prefixes(whole_way: Site) -> None:
     assert len(one) == 3
     assert set(one) == set(two)
     assert get(whole_way, lines + "CONSTRUCT WHERE { k:nothing z:prefLabel ?l }", "text/turtle").status == 200
+
+
+@pytest.mark.parametrize("name", ["default-graph-uri", "named-graph-uri"])
+@pytest.mark.parametrize("graph", ["", "id/reference", "http://a b/"])
+def test_a_graph_is_named_by_its_whole_iri(whole_way: Site, name: str, graph: str) -> None:
+    found = get(whole_way, "ASK {}", **{name: graph})
+    told = json.loads(found.text)
+    assert (found.status, told["title"]) == (400, "Not the IRI of a graph")
+    assert name in told["detail"]
+    assert repr(graph) in told["detail"]
