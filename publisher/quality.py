@@ -9,7 +9,7 @@ from rdflib import DCTERMS, PROV, RDF, XSD, Graph, Literal, Namespace, URIRef
 
 from vaven.publisher.release import Release
 from vaven.schemas.finding import Report, Severity
-from vaven.vocab.concepts import add_texts, moment
+from vaven.vocab.concepts import add_texts, decimal, moment
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
 
@@ -72,8 +72,8 @@ def _measurements(iris: Iris, report: Report, quality: Quality) -> Iterator[tupl
     yield "rows-checked", ours.rowsChecked, Literal(sum(report.rows.values()))
     yield "errors", ours.errors, Literal(counted[Severity.ERROR])
     yield "warnings", ours.warnings, Literal(counted[Severity.WARNING])
-    yield "completeness", ours.valueCompleteness, Literal(quality.completeness_percent)
-    yield "suppressed", ours.suppressedShare, Literal(quality.suppressed_percent)
+    yield "completeness", ours.valueCompleteness, decimal(quality.completeness_percent)
+    yield "suppressed", ours.suppressedShare, decimal(quality.suppressed_percent)
     for code in sorted(by_severity[Severity.WARNING]):
         yield code, URIRef(iris.rule(code)), Literal(report.counts[code])
 

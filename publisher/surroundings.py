@@ -10,7 +10,7 @@ from vaven.publisher.distributions import DCAT
 from vaven.publisher.places import Place
 from vaven.publisher.release import Release, read_rows
 from vaven.vocab.areas import areas
-from vaven.vocab.concepts import CIDS, add_age, add_area, add_geometry
+from vaven.vocab.concepts import CIDS, add_age, add_area, add_geometry, decimal
 from vaven.vocab.iris import Iris
 from vaven.vocab.periods import parse_period
 
@@ -87,7 +87,7 @@ def _add_investment(
     if row["end"]:
         graph.add((node, DCAT.endDate, Literal(row["end"], datatype=XSD.date)))
     if row["amount"] is not None:
-        graph.add((node, ours.amount, _decimal(row["amount"])))
+        graph.add((node, ours.amount, decimal(row["amount"])))
     for column, predicate in (("neighbourhoods", ours.neighbourhood), ("comparison_areas", ours.comparisonArea)):
         for code in split(row[column]):
             graph.add((node, predicate, URIRef(release.places[code].iri(iris))))
@@ -105,10 +105,6 @@ def _add_target(graph: Graph, iris: Iris, release: Release, row: Mapping[str, An
     graph.add((node, ours.neighbourhood, URIRef(release.places[row["neighbourhood"]].iri(iris))))
     graph.add((node, CIDS.forIndicator, URIRef(iris.kpi(row["kpi"]))))
     graph.add((node, ours.targetPeriod, _add_period(graph, iris, row["period"])))
-    graph.add((node, ours.targetValue, _decimal(row["target_value"])))
+    graph.add((node, ours.targetValue, decimal(row["target_value"])))
     graph.add((node, ours.baselinePeriod, _add_period(graph, iris, row["baseline_period"])))
-    graph.add((node, ours.baselineValue, _decimal(row["baseline_value"])))
-
-
-def _decimal(number: object) -> Literal:
-    return Literal(str(number), datatype=XSD.decimal)
+    graph.add((node, ours.baselineValue, decimal(row["baseline_value"])))

@@ -6,6 +6,7 @@ Generated for a base IRI; nothing here is kept on disk. Areas come per release (
 
 from collections.abc import Mapping
 from datetime import datetime
+from decimal import Decimal
 from importlib.resources import files
 
 from rdflib import DCTERMS, FOAF, RDF, RDFS, SKOS, XSD, Graph, Literal, Namespace, URIRef
@@ -83,8 +84,19 @@ def add_texts(graph: Graph, subject: URIRef, predicate: URIRef, texts: Mapping[s
 
 
 def moment(time: datetime) -> Literal:
-    """A time in UTC as xsd:dateTime, to the second."""
-    return Literal(f"{time:%Y-%m-%dT%H:%M:%SZ}", datatype=XSD.dateTime)
+    """A time in UTC as xsd:dateTime, to the second, in its canonical form, which rdflib would write with +00:00."""
+    return Literal(f"{time:%Y-%m-%dT%H:%M:%SZ}", datatype=XSD.dateTime, normalize=False)
+
+
+def decimal(number: object) -> Literal:
+    """A number as xsd:decimal in its canonical form (XML Schema 1.1 Part 2, section E.1): 70 and not 70.0.
+
+    Engines that keep numbers by their value write them so.
+    """
+    exact = Decimal(str(number))
+    # Of zeros before the point alone, normalising would make 7E+1.
+    plain = exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact.normalize()
+    return Literal(f"{plain:f}", datatype=XSD.decimal, normalize=False)
 
 
 def add_age(graph: Graph, iris: Iris, group: str) -> None:
@@ -150,9 +162,7 @@ def _add_kpi(graph: Graph, iris: Iris, kpi: register.Kpi) -> None:
         (ours.maximum, kpi.maximum),
     ):
         if number is not None:
-            graph.add(
-                (node, predicate, Literal(f"{number:g}" if number < 1e6 else str(int(number)), datatype=XSD.decimal))
-            )
+            graph.add((node, predicate, decimal(number)))
     for match in kpi.matches:
         add_match(graph, iris, node, match)
 
