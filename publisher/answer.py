@@ -10,11 +10,14 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from vaven.publisher.encodings import IDENTITY
+from vaven.publisher.sparql_faults import fault
 from vaven.publisher.sparql_lexer import undeclared_prefix
 from vaven.vocab.errors import QuerySyntaxError
 from vaven.vocab.iris import Iris
 
 POSITION = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
+# Sets of characters, as Oxigraph's parser writes them.
+PATTERN = re.compile(r"\[.*\]|\.\.=")
 # The client that is ourselves: pages and dereferencing.
 SITE = "site"
 
@@ -95,18 +98,34 @@ class InTheNameOf(QueryEngine):
 
 
 def syntax_error(message: str, query: str, iris: Iris) -> QuerySyntaxError:
-    """The engine's words with their place; for a prefix that nobody declares, the line that does."""
-    if name := undeclared_prefix(query):
+    """The first fault of a query that the engine has refused with this message.
+
+    That is what the grammar finds, or an earlier prefix that nobody declares, with the line that does. Where both find
+    nothing (SPARQL 1.2, long texts), it is the engine's own words with their place.
+    """
+    found, name = fault(query), undeclared_prefix(query)
+    if found and not (name and (name.line, name.column) < (found.line, found.column)):
+        return QuerySyntaxError(found.message, remedy=found.remedy, line=found.line, column=found.column)
+    if name:
         prefix = name.text.partition(":")[0]
         remedy = f"Begin the query with: PREFIX {prefix}: <{iris.prefixes.get(prefix, '…')}>"
         text = f"The prefix {prefix}: is not declared."
         return QuerySyntaxError(text, remedy=remedy, line=name.line, column=name.column)
+    return _in_the_engines_words(message, query)
+
+
+def _in_the_engines_words(message: str, query: str) -> QuerySyntaxError:
     found = POSITION.match(message)
     if not found:
         return QuerySyntaxError(message[:500], remedy="See SPARQL 1.1 Query Language for the grammar.")
     line, column = int(found[1]), int(found[2])
     near = "".join(query.split("\n")[line - 1 : line])[max(column - 1, 0) :].strip()[:30]
-    # Words that this endpoint refuses are no help as the next thing to write.
-    expected = found[3].split(", ['")[0].replace("SERVICE, ", "").replace("\n", " ")[:200]
-    text = f"The query can't be read at line {line}, column {column}, near “{near or 'its end'}”: {expected}."
-    return QuerySyntaxError(text, remedy="Mend the query there.", line=line, column=column)
+    text = f"The query can't be read at line {line}, column {column}, near “{near or 'its end'}”"
+    if "IRI parsing failed" in found[3]:
+        text = f"The address in <…> that ends before line {line}, column {column} can't be read"
+        return QuerySyntaxError(f"{text}.", remedy="Look for characters that no address has.", line=line, column=column)
+    # Words that this endpoint refuses are no help as the next thing to write, and patterns of characters are none.
+    words = found[3].replace("\n", " ").removeprefix("expected ").removeprefix("one of ").split(", ")
+    if told := [word for word in words if word not in ("SERVICE", "<unreported>") and not PATTERN.search(word)]:
+        text += f": expected {'one of ' * (len(told) > 1)}{', '.join(told)}"[:220]
+    return QuerySyntaxError(f"{text}.", remedy="Mend the query there.", line=line, column=column)

@@ -184,8 +184,8 @@ def _add_attributes(drawing: Drawing) -> None:
     be to state for a value from a register that its number of answers is undefined.
     """
     iris, statuses, methods = drawing.iris, register.codes("statuses"), register.codes("methods")
-    named, used = unit_names(), dict.fromkeys(register.kpis()[slug].unit_iri for slug in drawing.release.kpis)
-    _add_coded(drawing, ATTRIBUTE.unitMeasure, [Term(URIRef(iri), named[iri]) for iri in used])
+    named, units = unit_names(), dict.fromkeys(register.kpis()[slug].unit_iri for slug in drawing.release.kpis)
+    _add_coded(drawing, ATTRIBUTE.unitMeasure, [Term(URIRef(iri), named[iri]) for iri in units])
     used = drawing.spread.codes
     _add_coded(drawing, ATTRIBUTE.obsStatus, [Term(URIRef(iris.status(c)), statuses[c].labels) for c in used["status"]])
     if drawing.spread.is_full("method"):

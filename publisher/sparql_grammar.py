@@ -10,7 +10,8 @@ from dataclasses import dataclass, replace
 from functools import cache, cached_property
 from importlib.resources import files
 
-from lark import Lark, Token as Leaf, Tree, UnexpectedToken
+from lark import Lark, Tree, UnexpectedToken
+from lark import Token as Leaf
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
 from vaven.publisher.sparql_lexer import FORMS, Token, tokens
@@ -25,8 +26,11 @@ MARKS = {
 # `==` is no token of SPARQL, but whoever writes it means one.
 JOINED = frozenset(("!=", "<=", ">=", "==", "&&", "||", "^^", "<<", ">>", "{|", "|}"))
 KEYWORDS = FORMS | frozenset(
-    "AS ASC BASE BIND BY DESC DISTINCT EXISTS FILTER FROM GRAPH GROUP HAVING IN LIMIT MINUS NAMED NOT OFFSET OPTIONAL"
-    " ORDER PREFIX REDUCED SEPARATOR SERVICE SILENT UNDEF UNION VALUES WHERE".split()
+    (
+        *("AS", "ASC", "BASE", "BIND", "BY", "DESC", "DISTINCT", "EXISTS", "FILTER", "FROM", "GRAPH", "GROUP"),
+        *("HAVING", "IN", "LIMIT", "MINUS", "NAMED", "NOT", "OFFSET", "OPTIONAL", "ORDER", "PREFIX", "REDUCED"),
+        *("SEPARATOR", "SERVICE", "SILENT", "UNDEF", "UNION", "VALUES", "WHERE"),
+    )
 )
 # Functions by the number of their arguments; those of one name have rules of their own.
 FUNCTIONS = {
@@ -51,16 +55,24 @@ FUNCTIONS = {
 AGGREGATES = frozenset(("COUNT", "AGGREGATE", "GROUP_CONCAT"))
 KINDS = {"iri": "IRIREF", "variable": "VAR", "blank_node": "BLANK_NODE", "language": "LANGTAG"}
 TERMINALS = frozenset(
-    (*MARKS.values(), *KEYWORDS, *FUNCTIONS.values(), *KINDS.values())
-    + ("A", "TRUE", "FALSE", "PNAME_LN", "PNAME_NS", "STRING", "INTEGER", "DECIMAL", "SIGNED")
+    (
+        *(*MARKS.values(), *KEYWORDS, *FUNCTIONS.values(), *KINDS.values()),
+        *("A", "TRUE", "FALSE", "PNAME_LN", "PNAME_NS", "STRING", "INTEGER", "DECIMAL", "SIGNED"),
+    )
 )
 # What no rule takes.
 UNKNOWN = "UNKNOWN"
 END = "$END"
 CLOSING = {"(": ")", "[": "]", "{": "}"}
-# ECHAR and UCHAR (rule 160 and section 19.2): what may follow a backslash in a string.
-WRONG_ESCAPE = re.compile(r"\\(?:[tbnrf\\\"']|u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8})|(\\.?)", re.DOTALL)
+# A backslash in a string with none of what may follow it (rule 160, section 19.2). Halves of characters are none.
+WRONG_ESCAPE = re.compile(
+    r"""\\(?:[tbnrf\\"']|u(?![dD][89A-Fa-f])[0-9A-Fa-f]{4}
+      |U(?:0000(?![dD][89A-Fa-f])|000[1-9A-Fa-f]|0010)[0-9A-Fa-f]{4})|(\\.?)""",
+    re.DOTALL | re.VERBOSE,
+)
 WRONG_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+# A colon in the first part that isn't the scheme's (RFC 3987, rules IRI and irelative-ref).
+WRONG_SCHEME = re.compile(r"<(?![A-Za-z][A-Za-z0-9+.\-]*:)[^/?#:>]*:")
 
 
 @dataclass(frozen=True)
@@ -120,7 +132,8 @@ def read(query: str) -> Tree[Leaf] | Stop:
             return Stop(query, tuple(before), token, _accepted(query, before))
         before.append(token)
     try:
-        return at.feed_eof()  # type: ignore[no-any-return]
+        tree: Tree[Leaf] = at.feed_eof()  # type: ignore[no-untyped-call]
+        return tree
     except UnexpectedToken:
         return Stop(query, tuple(before), _end(before), _accepted(query, before))
 
@@ -136,7 +149,8 @@ def terminal_of(token: Token, query: str) -> str:
     if token.kind == "string":
         return UNKNOWN if wrong_escape(token) else "STRING"
     if token.kind == "iri":
-        return UNKNOWN if WRONG_PERCENT.search(token.text) else "IRIREF"
+        is_wrong = WRONG_PERCENT.search(token.text) or WRONG_SCHEME.match(token.text)
+        return UNKNOWN if is_wrong else "IRIREF"
     if token.kind == "prefixed":
         # An address without its brackets.
         if query.startswith("//", token.end) and token.text.endswith(":"):
@@ -211,9 +225,9 @@ def _is_comparison(at: InteractiveParser, token: Token) -> bool:
 
 
 def _takes(at: InteractiveParser, terminal: str) -> bool:
-    if terminal not in at.choices():
+    if terminal not in at.choices():  # type: ignore[no-untyped-call]
         return False
-    ahead = at.copy(deepcopy_values=False)
+    ahead = at.copy(deepcopy_values=False)  # type: ignore[no-untyped-call]
     try:
         ahead.feed_token(Leaf(terminal, ""))
     except UnexpectedToken:
@@ -226,7 +240,7 @@ def _accepted(query: str, before: list[Token]) -> frozenset[str]:
     at = _parsing(_parser())
     for token in before:
         at.feed_token(_leaf(token, terminal_of(token, query)))
-    return frozenset(at.accepts())
+    return frozenset(at.accepts())  # type: ignore[no-untyped-call]
 
 
 def _end(before: list[Token]) -> Token:

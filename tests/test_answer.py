@@ -286,7 +286,7 @@ def test_what_the_caller_did_wrong_does_not_cost_the_worker(engine: EmbeddedEngi
     before = workers(os.getpid())
     with pytest.raises(QuerySyntaxError) as syntax:
         engine.answer("SELECT *\n{ ?s ?p }", media_type=JSON)
-    assert (syntax.value.line, syntax.value.column) == (2, 10)
+    assert (syntax.value.line, syntax.value.column) == (2, 9)
     with pytest.raises(QuerySyntaxError) as prefix:
         engine.answer("SELECT *\n{ ?s kpi:x ?o }", media_type=JSON)
     assert (prefix.value.line, prefix.value.column) == (2, 6)

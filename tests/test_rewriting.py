@@ -107,7 +107,7 @@ def test_a_fault_is_told_by_its_place_in_the_text_that_was_sent(whole_way: Site)
         Store().query(query)
     status, answer = _ask(whole_way, query)
     assert status == 400
-    assert (answer["line"], answer["column"]) == (3, 11)
+    assert (answer["line"], answer["column"]) == (2, 33)
 
 
 def test_the_endpoint_gives_each_row_once_and_sorted(whole_way: Site) -> None:

@@ -1,0 +1,346 @@
+"""What is wrong with a SPARQL query, told to whoever wrote it: the first word that can't stand there, and what helps.
+
+An engine points at the furthest character that it has tried and lists what its parser knows. Here the query is read by
+the standard's own grammar (sparql_grammar.py), and then judged by its scopes (sparql_scopes.py). What helps is told by
+the first that knows its fault: of SLIPS, which have messages of their own, then of REMEDIES, from the surest sign to
+the least.
+"""
+
+import re
+from collections.abc import Callable
+from difflib import get_close_matches
+
+from vaven.publisher.sparql_grammar import END, FUNCTIONS, KEYWORDS, UNKNOWN, Stop, read, terminal_of
+from vaven.publisher.sparql_scopes import Misuse, first_misuse
+from vaven.publisher.sparql_slips import SLIPS
+from vaven.publisher.sparql_wording import (
+    AFTER,
+    ARGUMENTS,
+    INSTEAD,
+    SPELLED,
+    Fault,
+    cut,
+    is_mark,
+    is_word,
+    place,
+    printable,
+    shown,
+    told,
+)
+
+# A longer text is no query that somebody has typed, and the engine's own words do for it.
+LONGEST = 20_000
+# What our engine knows and SPARQL 1.1 doesn't: where one of these can't stand, the engine says why.
+LATER = frozenset(
+    (
+        *("<<", ">>", "{|", "|}", "~", "VERSION", "LATERAL", "TRIPLE", "SUBJECT", "PREDICATE", "OBJECT", "ISTRIPLE"),
+        *("ADJUST", "HASLANG", "HASLANGDIR", "LANGDIR", "STRLANGDIR"),
+    )
+)
+# Characters of names by rule 167, as far as Oxigraph takes them. Our tokens have Python's word characters alone.
+IN_NAMES = re.compile(
+    "[\u00b7\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u037d\u037f-\u1fff\u200c\u200d\u203f\u2040\u2070-\u218f\u2c00-\u2fef"
+    "\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd]"
+)
+NAMES = ("prefixed", "variable", "blank_node")
+MODIFIERS = ("GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET")
+PATTERNS = ("OPTIONAL", "FILTER", "BIND", "VALUES", "MINUS", "GRAPH", "UNION")
+TERMS = frozenset(("VAR", "IRIREF", "PNAME_LN", "PNAME_NS", "BLANK_NODE", "LBRACKET"))
+VALUES = frozenset(("STRING", "INTEGER", "DECIMAL"))
+PATHS = ("/", "|", "*", "+", "?", "^", "!")
+
+
+def fault(query: str) -> Fault | None:
+    """The first fault of a query. None where there is none that we know: then an engine's refusal says more.
+
+    So it is for a text of more than LONGEST characters and for what is newer than SPARQL 1.1. Cost: some 50 µs for a
+    token, and 0.2 s the first time.
+    """
+    if len(query) > LONGEST:
+        return None
+    found = read(query)
+    if not isinstance(found, Stop):
+        misuse = first_misuse(found)
+        return _misused(misuse) if misuse else None
+    if _is_beyond(found):
+        return None
+    slip = next((slip for look in SLIPS if (slip := look(found))), None)
+    return slip or told(found, next(remedy for look in REMEDIES if (remedy := look(found))))
+
+
+def _misused(misuse: Misuse) -> Fault:
+    line, column = misuse.word.line or 1, misuse.word.column or 1
+    message = misuse.message.replace("{it}", f"“{cut(misuse.word)}” at line {line}, column {column}")
+    return Fault(line, column, printable(message), printable(misuse.remedy))
+
+
+def _is_beyond(stop: Stop) -> bool:
+    """Whether the engine may know what can't stand there by our grammar or tokens."""
+    token, before = stop.token, stop.previous
+    # "…"@ar--rtl
+    is_directed = before.kind == "language" and stop.query.startswith("--", before.end)
+    is_in_name = before.kind in NAMES and before.end == token.start and IN_NAMES.match(token.text)
+    is_name = is_mark(token, "?", "$") and IN_NAMES.match(stop.query, token.end)
+    return bool(is_directed or is_in_name or is_name or (token.kind in ("mark", "word") and token.text in LATER))
+
+
+def _takes(stop: Stop, *terminals: str) -> bool:
+    return stop.accepted.issuperset(terminals)
+
+
+def _terminal(stop: Stop) -> str:
+    return END if stop.token.kind == "end" else terminal_of(stop.token, stop.query)
+
+
+def _previous(stop: Stop) -> str:
+    return f"“{shown(stop, stop.previous)}”"
+
+
+# --- columns, functions and operators. Each returns a remedy, or "" where the fault is another.
+
+
+def _column(stop: Stop) -> str:
+    """What is between SELECT and WHERE without being a column."""
+    token = stop.token
+    is_among_columns = _takes(stop, "VAR", "LPAR") and stop.accepted & {"STAR", "WHERE"}
+    if not is_among_columns or stop.accepted & {"STRING", "COUNT", "A"}:
+        return ""
+    if is_mark(token, ","):
+        return "Take it away: columns stand side by side, as in SELECT ?a ?b."
+    if is_word(token, "AS"):
+        name = stop.after[0].text if stop.after and stop.after[0].kind == "variable" else "?name"
+        return f"Put it in parentheses: ({stop.source(stop.previous)} AS {name})."
+    return f"Put it in parentheses, with a name: {_as_column(stop)}." if _terminal(stop) in FUNCTIONS.values() else ""
+
+
+def _as_column(stop: Stop) -> str:
+    """A call as it is written, with its name if one follows, in parentheses."""
+    depth, name = 0, "?n"
+    for i, token in enumerate(stop.after):
+        depth += is_mark(token, "(") - is_mark(token, ")")
+        if not depth and i:
+            words = stop.after[i + 1 : i + 3]
+            if len(words) == 2 and is_word(words[0], "AS") and words[1].kind == "variable":
+                name = words[1].text
+            return f"({cut(stop.query[stop.token.start : token.end])} AS {name})"
+    return f"({stop.source(stop.token)}(…) AS {name})"
+
+
+def _unnamed(stop: Stop) -> str:
+    """An expression that AS belongs to, closed or followed by its name."""
+    if "AS" not in stop.accepted or "RPAR" in stop.accepted:
+        return ""
+    if stop.token.kind == "variable":
+        return f"Put AS before it: AS {stop.token.text}."
+    if not is_mark(stop.token, ")"):
+        return ""
+    opening = stop.before.index(stop.open[-1])
+    inside = cut(stop.query[stop.open[-1].end : stop.token.start])
+    if is_word(stop.before[opening - 1], "BIND"):
+        return f"Say which variable shall have the value: BIND({inside} AS ?n)."
+    if stop.previous.kind == "variable" and opening == len(stop.before) - 2:
+        return f"Write {inside} without parentheses, or give it another name: ({inside} AS ?n)."
+    return f"Give the column a name: ({inside} AS ?n)."
+
+
+def _spelled(stop: Stop) -> str:
+    """An operator that other languages write so."""
+    sign = SPELLED.get(stop.token.text) if stop.token.kind in ("mark", "word", "iri") else None
+    return f"Write {sign} for {stop.source(stop.token)}." if sign and stop.accepted & {"ANDAND", "COMPARE"} else ""
+
+
+def _unknown_word(stop: Stop) -> str:
+    if not is_word(stop.token) or _terminal(stop) != UNKNOWN:
+        return ""
+    word = cut(stop.source(stop.token))
+    if stop.token.text in ("TRUE", "FALSE") or "A" in (stop.accepted & {stop.token.text}):
+        return f"Write {word.lower()}, in small letters."
+    if instead := INSTEAD.get(stop.token.text):
+        return f"SPARQL has no {word}: write {instead}."
+    fitting = [text for text in KEYWORDS if text in stop.accepted]
+    fitting += [text for text, terminal in FUNCTIONS.items() if terminal in stop.accepted]
+    close = get_close_matches(stop.token.text[:40], sorted(fitting), n=1, cutoff=0.7)
+    return f"Did you mean {close[0]}?" if close else ""
+
+
+def _arguments(stop: Stop) -> str:
+    """Too few or too many arguments, by the function whose bracket is the innermost."""
+    if not is_mark(stop.token, ",", ")") or not stop.open or not is_mark(stop.open[-1], "("):
+        return ""
+    function = stop.before[stop.before.index(stop.open[-1]) - 1]
+    terminal = FUNCTIONS.get(function.text, "") if is_word(function) else ""
+    if terminal == "GROUP_CONCAT" and is_mark(stop.token, ","):
+        return 'Name the separator: GROUP_CONCAT(?x; SEPARATOR=", ").'
+    is_counted = stop.accepted & {"COMMA", "RPAR"} or stop.previous == stop.open[-1]
+    return f"{stop.source(function)} takes {ARGUMENTS[terminal]}." if terminal and is_counted else ""
+
+
+def _two_operands(stop: Stop) -> str:
+    """Nothing stands between two operands: a bracket is left open, or an operator is missing."""
+    if not _takes(stop, "RPAR", "ANDAND") or _terminal(stop) not in TERMS | VALUES | {"AS"}:
+        return ""
+    return f"Put “)” after {_previous(stop)}, for the “(” of {place(stop.open[-1])}, or an operator such as && or =."
+
+
+# --- clauses
+
+
+def _modifier(stop: Stop) -> str:
+    """GROUP BY, LIMIT and the like where they don't stand: inside of WHERE, before it, twice, or in another order."""
+    word = stop.token.text
+    if not is_word(stop.token, *MODIFIERS):
+        return ""
+    if _takes(stop, "OPTIONAL", "RBRACE"):
+        return f"Put it after the “}}” that closes the “{{” of {place(stop.open[-1])}."
+    if _takes(stop, "WHERE"):
+        return "Put it after the “}” of WHERE."
+    if not stop.accepted & {END, "RBRACE"}:
+        return ""
+    if word in _clauses(stop):
+        return f"Take one away: a query has {word} once."
+    return "Put them in this order: GROUP BY, HAVING, ORDER BY, LIMIT, OFFSET."
+
+
+def _clauses(stop: Stop) -> set[str]:
+    """The words of the query or subquery that stand before, but for those in brackets."""
+    depth, words = 0, set[str]()
+    for token in reversed(stop.before):
+        depth += is_mark(token, "}") - is_mark(token, "{")
+        if depth < 0:
+            break
+        if not depth and is_word(token):
+            words.add(token.text)
+    return words
+
+
+def _outside(stop: Stop) -> str:
+    """What belongs into the pattern, after its end."""
+    belongs = is_word(stop.token, *PATTERNS) or _terminal(stop) in TERMS
+    if END not in stop.accepted or not belongs or not is_mark(stop.previous, "}"):
+        return ""
+    return f"Put it before the “}}” of {place(stop.previous)}, which ends what WHERE holds."
+
+
+def _in_template(stop: Stop) -> str:
+    is_path = is_mark(stop.token, *PATHS) and "VAR" in stop.accepted
+    if not (is_path or is_word(stop.token, *PATTERNS)) or not stop.open or stop.accepted & {"OPTIONAL", "PIPE"}:
+        return ""
+    opening = stop.before.index(stop.open[-1])
+    if not any(is_word(token, "CONSTRUCT") for token in stop.before[max(opening - 2, 0) : opening]):
+        return ""
+    if is_path:
+        return "Triples to make have no paths: name one property."
+    return "Triples alone stand there. Write CONSTRUCT { triples to make } WHERE { pattern }."
+
+
+def _at_the_end(stop: Stop) -> str:
+    if END in stop.accepted and is_mark(stop.token, ";", "."):
+        return f"Take it away: a query ends without “{stop.token.text}”."
+    return ""
+
+
+def _after_word(stop: Stop) -> str:
+    before = stop.previous
+    is_inside = before.text == "DISTINCT" and stop.open and is_mark(stop.open[-1], "(")
+    if is_word(before) and before.text in AFTER and not is_inside:
+        return AFTER[before.text]
+    if is_word(before) and before.text in FUNCTIONS and stop.accepted == {"LPAR"}:
+        return f"Put what it is given in parentheses: {stop.source(before)}(…)."
+    if "LBRACE" in stop.accepted and stop.accepted <= {"LBRACE", "WHERE", "FROM"}:
+        return "Put “{” before it, and “}” where what it holds ends."
+    return ""
+
+
+def _listed(stop: Stop) -> str:
+    """A comma in what SPARQL writes side by side."""
+    is_end = stop.accepted & {END, "RBRACE"}
+    if is_mark(stop.token, ",") and (_takes(stop, "UNDEF") or (is_end and "OPTIONAL" not in stop.accepted)):
+        return "Take it away: here things stand side by side."
+    return ""
+
+
+def _misplaced(stop: Stop) -> str:
+    if _takes(stop, "PREFIX", "SELECT"):
+        return "Begin with SELECT, ASK, CONSTRUCT or DESCRIBE, as in SELECT * WHERE { ?s ?p ?o }."
+    if is_word(stop.token, "UNION"):
+        return "Put what it joins in brackets: { … } UNION { … }."
+    if is_word(stop.token, "SELECT") and "OPTIONAL" in stop.accepted:
+        return "Put the subquery in brackets of its own: { SELECT … WHERE { … } }."
+    return "Put it before the query: such lines come first." if is_word(stop.token, "PREFIX", "BASE") else ""
+
+
+# --- triples
+
+
+def _missing_stop(stop: Stop) -> str:
+    if not _takes(stop, "DOT", "SEMI") or _terminal(stop) not in TERMS:
+        return ""
+    line = stop.previous.line + stop.previous.text.count("\n")
+    remedy = f"Put “.” after {_previous(stop)}"
+    if line != stop.token.line:
+        return f"{remedy} at the end of line {line}, or “;” if what follows is about the same subject."
+    if len(stop.before) > 1 and stop.before[-2].line < line:
+        # The line's first word has been read as the object of the line before.
+        before = stop.before[-2]
+        return f"{remedy}, or the object that is missing after “{shown(stop, before)}” on line {before.line}."
+    return f"{remedy}, or “;” if what follows is about the same subject."
+
+
+def _missing_term(stop: Stop) -> str:
+    """A triple that ends before its third part."""
+    separators = (".", ";", ",")
+    if (
+        stop.token.kind != "end"
+        and not is_mark(stop.token, *separators, "}", "]")
+        and not is_word(stop.token, *PATTERNS)
+    ):
+        return ""
+    if is_mark(stop.token, *separators) and is_mark(stop.previous, *separators):
+        return f"Take one of “{stop.previous.text}” and “{stop.token.text}” away."
+    if _takes(stop, "VAR", "A"):
+        return f"Put a property and an object after {_previous(stop)}: a triple has three parts."
+    if _takes(stop, "VAR", "BLANK_NODE", "STRING") and "RBRACE" not in stop.accepted:
+        return f"Put an object after {_previous(stop)}: a variable, a name or a value."
+    return ""
+
+
+def _path(stop: Stop) -> str:
+    """What a path can't have in it."""
+    if is_mark(stop.token, *PATHS) and stop.previous.kind == "variable" and _takes(stop, "VAR", "STRING"):
+        return "Write a name for the variable: a path has none in it."
+    if stop.token.kind == "variable" and "A" in stop.accepted and "VAR" not in stop.accepted:
+        return "Write a name for it: a path has no variables."
+    if is_mark(stop.token, "{") and "PIPE" in stop.accepted:
+        return (
+            "SPARQL doesn't count steps: write + for one or more, * for any number, or the path twice with / between."
+        )
+    return ""
+
+
+def _literal(stop: Stop) -> str:
+    if is_mark(stop.token, "@") and stop.previous.kind == "string":
+        return 'Write the language right after “@”, as in "…"@sv.'
+    return "Name a datatype after ^^, as xsd:date." if is_mark(stop.previous, "^^") else ""
+
+
+def _bare_word(stop: Stop) -> str:
+    if not is_word(stop.token) or _terminal(stop) != UNKNOWN:
+        return ""
+    word = cut(stop.source(stop.token))
+    ways = {"VAR": f"a variable ?{word}", "PNAME_LN": f"a name prefix:{word} or <…>", "STRING": f'a text "{word}"'}
+    found = [way for terminal, way in ways.items() if terminal in stop.accepted]
+    return f"Write it as what it is: {' or '.join(found)}." if found else ""
+
+
+def _anything(stop: Stop) -> str:
+    if stop.token.kind == "end":
+        return f"Add what is missing after {_previous(stop)}."
+    rest = f", or add what is missing after {_previous(stop)}" if stop.before else ""
+    return f"Take “{shown(stop, stop.token)}” away{rest}."
+
+
+REMEDIES: tuple[Callable[[Stop], str], ...] = (
+    _column, _unnamed, _spelled, _unknown_word, _modifier, _outside, _in_template, _at_the_end, _arguments,
+    _after_word, _listed, _two_operands, _path, _literal, _missing_stop, _missing_term, _misplaced, _bare_word,
+    _anything,
+)  # fmt: skip
