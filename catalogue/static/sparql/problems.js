@@ -23,8 +23,11 @@ function actionsFor({ told, kind, status }, mend, yasqe, again) {
   ].filter(Boolean);
 }
 
-/** What to do in the reader's language, and the endpoint's own words, which are English. */
+/** What to do in the reader's language, and the endpoint's own words, which are English. Of a fault in the text only these tell. */
 function explained(kind, told) {
+  if (kind === "syntax" && told.remedy) {
+    return [told.detail, told.remedy].filter(Boolean).map((text) => el("p", { lang: "en" }, text));
+  }
   const remedy = sentence(`remedy.${kind}`) ?? told.remedy;
   return [remedy && el("p", {}, remedy), told.detail && told.detail !== remedy && el("p", { className: "meta", lang: "en" }, told.detail)].filter(Boolean);
 }
@@ -36,7 +39,7 @@ function sentence(key) {
 }
 
 function repairOf(told) {
-  const [, prefix, iri] = /PREFIX\s+([\w-]*):\s*<([^>…]+)>/.exec(told.repair ?? told.remedy ?? "") ?? [];
+  const [, prefix, iri] = /^Begin the query with: PREFIX\s+([\w-]*):\s*<([^>…]+)>/.exec(told.repair ?? told.remedy ?? "") ?? [];
   if (!iri) return null;
   const line = `PREFIX ${prefix}: <${iri}>`;
   return {
