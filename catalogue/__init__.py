@@ -3,6 +3,6 @@
 Order inside the room (a module imports only modules to its left):
 negotiate, i18n, problem, chart, figures, tables, sending, structured, croissant, overview, service, wellknown,
 throttle, shortcut, protocol, delivery, kept_pages, completions, reasons, editor, sparql, resource, documents,
-downloads, statements, things, identifiers, ontology, documentation, feed, action, validations, jobs, intake,
+earlier, downloads, statements, things, identifiers, ontology, documentation, feed, action, validations, jobs, intake,
 validation, publications, api, pages, app, watch, ckan_commands, cli.
 """

@@ -13,7 +13,7 @@ from vaven.catalogue.problem import problem
 from vaven.publisher.answer_cache import CachedEngine
 from vaven.publisher.collection import Collection
 from vaven.publisher.settings import Settings
-from vaven.vocab.errors import QueryError, UnknownDataset, VavenError, Withdrawn
+from vaven.vocab.errors import LeftOut, QueryError, UnknownDataset, VavenError, Withdrawn
 from vaven.vocab.examples import examples
 from vaven.vocab.iris import segment
 from vaven.vocab.register import codes, themes
@@ -136,10 +136,20 @@ def _gone(error: Withdrawn) -> Response:
     return Response(render_template("gone.html", tombstone=error), status=410)
 
 
+def _left_out(error: LeftOut) -> Response:
+    """410 Gone: not in the current version, but its last one still stands."""
+    if not prefers_html(request):
+        remedy = error.remedy
+        return problem(410, error.message, error.message, remedy=remedy, dataset=error.dataset, version=error.version)
+    return Response(render_template("left_out.html", left=error), status=410)
+
+
 def _own_error(error: VavenError) -> Response:
     status = 404 if isinstance(error, UnknownDataset) else error.status if isinstance(error, QueryError) else 503
     if isinstance(error, Withdrawn):
         return _gone(error)
+    if isinstance(error, LeftOut):
+        return _left_out(error)
     if not prefers_html(request):
         return problem(status, error.message, error.message, remedy=error.remedy)
     key = 404 if status == 404 else 500

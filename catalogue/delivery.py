@@ -62,7 +62,7 @@ def _packed(answer: Response) -> Response:
     answer.vary.add("Accept-Encoding")
     name = encoding(request.headers.get("Accept-Encoding"))
     plain = answer.get_data()
-    if name == IDENTITY or request.method != "GET" or len(plain) < SMALLEST:
+    if name == IDENTITY or request.method not in ("GET", "HEAD") or len(plain) < SMALLEST:
         return answer
     target = io.BytesIO()
     with packing(name, target) as packed:

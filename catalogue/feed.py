@@ -5,25 +5,25 @@ Sveriges dataportal reads RDF/XML from one address and follows no pages, so the 
 """
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
-from pyoxigraph import BlankNode, Dataset, NamedNode, RdfFormat, Triple, parse, serialize
+from pyoxigraph import BlankNode, Dataset, NamedNode, Quad, RdfFormat, Triple, parse, serialize
 from rdflib import DCTERMS, FOAF, RDF, Graph, Literal, Namespace, URIRef
 
-from vaven.catalogue.negotiate import RDF_FORMATS, choose, see_other
+from vaven.catalogue.negotiate import RDF_FORMATS, SERIALISERS, see_other, wanted_document
 from vaven.catalogue.problem import problem
+from vaven.publisher.agents import add_publisher
 from vaven.publisher.collection import Collection
 from vaven.publisher.distributions import DCAT, MEDIA_TYPES, SPARQL_RESULTS
-from vaven.publisher.lineage import Lineage
+from vaven.publisher.lineage import Lineage, about_of
 from vaven.publisher.listing import catalogue
 from vaven.vocab.concepts import new_graph
 from vaven.vocab.iris import NAMESPACES, Iris
 
-SERIALISERS = {"ttl": "turtle", "jsonld": "json-ld", "nt": "nt", "rdf": "xml"}
 # DCAT-AP 3 as it is, or with the media types as literals that the table of the Swedish profile names.
 PROFILES = ("dcat-ap", "dcat-ap-se")
 KEPT_RECORDS = 1_000
@@ -71,11 +71,11 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
 
     @pages.get("/catalog")
     def negotiated() -> Response:
-        chosen = choose(request.headers.get("Accept"), ["text/html", *RDF_FORMATS.values()])
-        if chosen is None:
+        ending = wanted_document(request)
+        if ending is None:
             return problem(406, "Not acceptable", f"The catalogue comes as {', '.join(RDF_FORMATS.values())}.")
-        ending = next((e for e, kind in RDF_FORMATS.items() if kind == chosen), None)
-        answer = see_other(f"/catalog.{ending}" if ending else "/datasets")
+        kept = urlencode([(key, value) for key, value in request.args.items(multi=True) if key != "format"])
+        answer = see_other("/datasets" if ending == "html" else f"/catalog.{ending}{'?' * bool(kept)}{kept}")
         answer.vary.add("Accept")
         return answer
 
@@ -118,7 +118,8 @@ def feed(listed: Sequence[Lineage], iris: Iris, record: Record, wanted: Wanted) 
     said = catalogue(iris, part).serialize(format="nt", encoding="utf-8")
     texts = [said, *(record(lineage.slug, lineage.current or 0) for lineage in part)]
     # Not a Store, which makes an xsd:integer of every kind of integer, and so of dcat:byteSize.
-    whole = Dataset(quad for text in texts for quad in parse(text, RdfFormat.N_TRIPLES))
+    parsed = (quad for text in texts for quad in parse(text, RdfFormat.N_TRIPLES))
+    whole = _with_agents_of_now(parsed, iris, shown)
     triples = serialize(_reached(whole, NamedNode(iris.catalogue)), format=RdfFormat.N_TRIPLES) or b""
     found = new_graph(iris).parse(data=triples, format="nt")
     for node, name in list(found.subject_objects(FOAF.name)):
@@ -129,6 +130,17 @@ def feed(listed: Sequence[Lineage], iris: Iris, record: Record, wanted: Wanted) 
     if wanted.profile == "dcat-ap-se":
         _write_media_types(found)
     return found
+
+
+def _with_agents_of_now(whole: Iterable[Quad], iris: Iris, shown: Sequence[Lineage]) -> Dataset:
+    """Each publisher as the newest release names it, since a portal wants an organisation to be described once."""
+    said: dict[str, Graph] = {}
+    for lineage in sorted(shown, key=lambda lineage: lineage.newest.reserved_at):
+        described = new_graph(iris)
+        said[str(add_publisher(described, iris, about_of(lineage.newest)))] = described
+    kept = [quad for quad in whole if not (isinstance(quad.subject, NamedNode) and quad.subject.value in said)]
+    now = (graph.serialize(format="nt", encoding="utf-8") for graph in said.values())
+    return Dataset([*kept, *(quad for text in now for quad in parse(text, RdfFormat.N_TRIPLES))])
 
 
 def _add_page(graph: Graph, iris: Iris, wanted: Wanted, count: int) -> None:

@@ -116,9 +116,7 @@ def register(app: Flask) -> None:
             answer.set_cookie(COOKIE, g.lang, max_age=YEAR_SECONDS, samesite="Lax", httponly=True)
         if answer.mimetype == "text/html":
             answer.headers["Content-Language"] = g.lang
-        # What is kept unchanged for ever reads the same in any language, and so does RDF.
-        is_for_ever = "immutable" in answer.headers.get("Cache-Control", "")
-        is_same = g.get("is_same_in_every_language") or is_for_ever or answer.mimetype in RDF_FORMATS.values()
+        is_same = g.get("is_same_in_every_language") or answer.mimetype in RDF_FORMATS.values()
         if not is_same:
             answer.vary.update(("Accept-Language", "Cookie"))
         return answer

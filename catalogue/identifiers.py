@@ -13,11 +13,10 @@ from vaven.catalogue.documents import document, written
 from vaven.catalogue.negotiate import (
     DOCUMENT_FORMATS,
     FORMAT_NAMES,
-    asked_format,
-    choose_document,
     links,
     prefers_html,
     see_other,
+    wanted_document,
 )
 from vaven.catalogue.problem import not_acceptable, problem
 from vaven.catalogue.statements import inverse_rows, own_rows, title
@@ -77,7 +76,7 @@ def _see_other(things: Things, iris: Iris, name: str) -> Response:
     answer = _refused(name) or (None if things.knows(name) else _unknown(things, iris, name))
     if answer is None:
         iri = things.iri(name) or abort(404)
-        ending = _ending()
+        ending = wanted_document(request)
         if ending is None:
             answer = not_acceptable(_addresses(iris, iri))
         else:
@@ -96,7 +95,7 @@ def _negotiated(things: Things, iris: Iris, name: str) -> Response:
         return refused
     if not things.knows(name):
         return _unknown(things, iris, name)
-    ending = _ending()
+    ending = wanted_document(request)
     if ending is None:
         return not_acceptable(_addresses(iris, things.iri(name) or ""))
     answer = _document(things, iris, name, ending)
@@ -178,12 +177,6 @@ def _local(iris: Iris, address: str) -> str:
     return "/" + address.removeprefix(iris.base)
 
 
-def _ending() -> str | None:
-    """The form that is asked for: by ?format=, else by Accept."""
-    wanted = request.args.get("format")
-    return asked_format(wanted) if wanted else choose_document(request.headers.get("Accept"))
-
-
 def _tag(state: str, *parts: str) -> str:
     """An entity tag that changes with the graph; "" where the engine can't name its state. A page is in a language."""
     if not state:
@@ -211,8 +204,8 @@ def _unknown(things: Things, iris: Iris, name: str) -> Response:
         place = "id/" if request.endpoint == "identifiers.thing" else "doc/"
         path = (things.iri(bare) or "").removeprefix(f"{iris.base}id/")
         return Response(status=308, headers={"Location": f"/{place}{path}"})
-    if tombstone := things.withdrawn(name):
-        raise tombstone
+    if reason := things.withdrawn(name) or things.left_out(name):
+        raise reason
     if prefers_html(request):
         abort(404)
     near = next((iri for iri in _near(things, name)), None)

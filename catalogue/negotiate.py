@@ -13,6 +13,8 @@ RDF_FORMATS = {
     "nt": "application/n-triples",
     "rdf": "application/rdf+xml",
 }
+# What rdflib calls them.
+SERIALISERS = {"ttl": "turtle", "jsonld": "json-ld", "nt": "nt", "rdf": "xml"}
 # The forms of a document about a thing, by the ending of its address; a tie goes to the earlier.
 DOCUMENT_FORMATS = {"html": "text/html", **RDF_FORMATS}
 FORMAT_NAMES = {"html": "HTML", "ttl": "Turtle", "jsonld": "JSON-LD", "nt": "N-Triples", "rdf": "RDF/XML"}
@@ -75,6 +77,12 @@ def asked_format(word: str) -> str | None:
     wanted = word.strip().lower()
     kinds = {kind: ending for ending, kind in DOCUMENT_FORMATS.items()}
     return wanted if wanted in DOCUMENT_FORMATS else (kinds | SYNONYMS | FORMAT_WORDS).get(wanted)
+
+
+def wanted_document(request: Request) -> str | None:
+    """The ending of DOCUMENT_FORMATS that a request is for: by ?format=, else by Accept. None for another form."""
+    wanted = request.args.get("format")
+    return asked_format(wanted) if wanted else choose_document(request.headers.get("Accept"))
 
 
 def prefers_html(request: Request) -> bool:

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, g, render_template, request
 from pyoxigraph import Dataset, NamedNode, Quad, RdfFormat, parse
 
 from vaven.catalogue.documents import written
-from vaven.catalogue.negotiate import DOCUMENT_FORMATS, FORMAT_NAMES, asked_format, choose_document, links
+from vaven.catalogue.negotiate import DOCUMENT_FORMATS, FORMAT_NAMES, links, wanted_document
 from vaven.catalogue.problem import not_acceptable
 from vaven.catalogue.resource import Resource
 from vaven.catalogue.statements import Row, own_rows, title
@@ -44,8 +44,7 @@ def blueprint(iris: Iris) -> Blueprint:
 
     @pages.get("/ns")
     def negotiated() -> Response:
-        wanted = request.args.get("format")
-        ending = asked_format(wanted) if wanted else choose_document(request.headers.get("Accept"))
+        ending = wanted_document(request)
         if ending is None:
             answer = not_acceptable(_forms(iris))
         else:

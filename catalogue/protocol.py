@@ -128,7 +128,7 @@ def _graphs(values: Any, name: str) -> tuple[str, ...]:
         try:
             NamedNode(graph)
         except ValueError as cause:
-            detail = f"{name} is {graph!r}. Write the graph's whole IRI, beginning with http: or https:."
+            detail = f"{name} is {graph!r}. Write the graph's whole IRI, its scheme included."
             raise WrongRequest(400, "Not the IRI of a graph", detail) from cause
     return tuple(values.getlist(name))
 

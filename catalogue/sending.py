@@ -10,12 +10,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import IO
 
-from flask import Response, request
+from flask import Response, g, request
 
 from vaven.catalogue.problem import problem
 
 BLOCK = 1 << 16
-FOR_EVER = "public, max-age=31536000, immutable"
+# A release never changes, but it may be withdrawn, and then no cache shall show it for long.
+FOR_A_DAY = "public, max-age=86400"
 UNTIL_CHANGED = "public, max-age=0, must-revalidate"
 # One range of bytes (RFC 9110, section 14.1.2); numbers beyond any file's length are no numbers.
 RANGE = re.compile(r"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.ASCII | re.IGNORECASE)
@@ -30,11 +31,12 @@ class Sent:
     size: int
     sha256: str
     modified: datetime
-    caching: str = FOR_EVER
+    caching: str = FOR_A_DAY
 
 
 def send(sent: Sent, open_file: Callable[[], IO[bytes]]) -> Response:
     """The file, a range of it, or what the request's conditions leave of it."""
+    g.is_same_in_every_language = True
     answer = Response(mimetype=sent.media_type)
     _describe(answer, sent)
     without_range = {key: value for key, value in request.environ.items() if key != "HTTP_RANGE"}

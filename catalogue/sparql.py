@@ -20,7 +20,7 @@ from werkzeug.wsgi import wrap_file
 from vaven.catalogue import protocol, reasons
 from vaven.catalogue.delivery import OPEN
 from vaven.catalogue.editor import desk
-from vaven.catalogue.negotiate import RDF_FORMATS, choose
+from vaven.catalogue.negotiate import RDF_FORMATS, SERIALISERS, wanted_document
 from vaven.catalogue.problem import problem, problem_of, query_problem
 from vaven.catalogue.protocol import RESULT_TYPES, Asked, WrongRequest
 from vaven.catalogue.reasons import Explainer
@@ -225,8 +225,9 @@ def _shown(term: str) -> str:
 
 def _service_description(service: Callable[[], Graph]) -> Response:
     """SPARQL 1.1 Service Description, section 3: what the endpoint speaks and holds."""
-    chosen = choose(request.headers.get("Accept"), list(RDF_FORMATS.values()))
-    if chosen is None:
+    ending = wanted_document(request)
+    if ending is None:
         return problem(406, "Not acceptable", f"The description comes as {', '.join(RDF_FORMATS.values())}.")
-    name = {"text/turtle": "turtle", "application/ld+json": "json-ld", "application/n-triples": "nt"}.get(chosen, "xml")
-    return Response(service().serialize(format=name), content_type=_with_charset(chosen))
+    ending = "ttl" if ending == "html" else ending
+    body = service().serialize(format=SERIALISERS[ending])
+    return Response(body, content_type=_with_charset(RDF_FORMATS[ending]))

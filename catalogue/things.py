@@ -10,10 +10,11 @@ from urllib.parse import quote
 from pyoxigraph import Dataset, NamedNode, QueryResultsFormat, QueryTriples, RdfFormat, Store
 
 from vaven.catalogue.documents import Observed, observed
-from vaven.catalogue.resource import Ask, Resource, Resources, exists, gather
+from vaven.catalogue.earlier import last_version_with
+from vaven.catalogue.resource import NAMES, Ask, Resource, Resources, exists, gather
 from vaven.publisher.answer import QueryEngine
 from vaven.publisher.collection import Collection
-from vaven.vocab.errors import UnknownDataset, Withdrawn
+from vaven.vocab.errors import LeftOut, UnknownDataset, Withdrawn
 from vaven.vocab.iris import Iris, segment
 from vaven.vocab.periods import period_from_slug
 
@@ -84,6 +85,11 @@ class Things:
         except UnknownDataset:
             return None
         found = gather(asking(store), self._iris, iri)
+        if found and iri != self._iris.dataset(slug):
+            # Of the dataset itself the graph tells, and not what was so when this was released; but its name.
+            dataset = NamedNode(self._iris.dataset(slug))
+            kept = (q for q in found.graph if q.subject != dataset or q.predicate in NAMES)
+            found = replace(found, graph=Dataset(kept))
         return found if found and any(True for _ in found.graph.quads_for_subject(NamedNode(iri))) else None
 
     def withdrawn(self, name: str) -> Withdrawn | None:
@@ -98,6 +104,18 @@ class Things:
             return tombstone
         except UnknownDataset:
             return None
+        return None
+
+    def left_out(self, name: str) -> LeftOut | Withdrawn | None:
+        """Why a thing that an earlier version of a dataset had is not there any more; None for what none ever had."""
+        iri = self.iri(name)
+        found = last_version_with(self._collection, self._iris, iri, segments(name)) if iri else None
+        try:
+            if found:
+                self._collection.release(*found)
+                return LeftOut(*found)
+        except Withdrawn as tombstone:
+            return tombstone
         return None
 
     def page(self, name: str) -> str:

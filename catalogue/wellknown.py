@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flask import Blueprint, Response, request
 from rdflib import DCTERMS, FOAF, RDF, VOID, Graph, Literal, Namespace, URIRef
 
-from vaven.catalogue.negotiate import RDF_FORMATS, choose
+from vaven.catalogue.negotiate import RDF_FORMATS, SERIALISERS, wanted_document
 from vaven.catalogue.overview import Overview, Overviews
 from vaven.catalogue.problem import problem
 from vaven.publisher.entries import Dataset
@@ -17,7 +17,6 @@ from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
 from vaven.vocab.shapes import swedish_profile
 
-SERIALISERS = {"ttl": "turtle", "jsonld": "json-ld", "nt": "nt", "rdf": "xml"}
 DCAT = Namespace(NAMESPACES["dcat"])
 
 
@@ -37,12 +36,13 @@ def blueprint(overviews: Overviews, iris: Iris) -> Blueprint:
 
 def _negotiated(made: Callable[[], Graph]) -> Response:
     """The graph in the form that the client likes best, Turtle where it does not say."""
-    chosen = choose(request.headers.get("Accept"), list(RDF_FORMATS.values()))
-    if chosen is None:
+    ending = wanted_document(request)
+    if ending is None:
         answer = problem(406, "Not acceptable", f"This comes as {', '.join(RDF_FORMATS.values())}.")
     else:
-        ending = next(ending for ending, kind in RDF_FORMATS.items() if kind == chosen)
-        graph = made()
+        # There is no page, and a browser is better off with Turtle than with nothing.
+        ending = "ttl" if ending == "html" else ending
+        graph, chosen = made(), RDF_FORMATS[ending]
         body = graph.serialize(format=SERIALISERS[ending])
         answer = Response(body, content_type=f"{chosen}; charset=utf-8" if chosen.startswith("text/") else chosen)
         # Blank nodes get new names every time, so the tag is of what is said and not of how.

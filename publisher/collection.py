@@ -98,6 +98,16 @@ class Collection:
             raise UnknownDataset(f"{slug} version {version} has no file {name!r}.", remedy="See the release's page.")
         return self._storage.local(slug, version, name)
 
+    def earlier(self, slug: str) -> Sequence[int]:
+        """All versions of a dataset that were ever shown but the current one, withdrawn ones too, the newest first."""
+        current = self.visible().get(slug)
+        shown = (r.version for r in self._records.finished() if r.dataset == slug and r.visible_at)
+        return sorted((version for version in shown if version != current), reverse=True)
+
+    def kept(self, slug: str, version: int, name: str) -> Path:
+        """A file of any release as a path on this machine's disk, to look something up that is not shown."""
+        return self._storage.local(slug, version, name)
+
     def preview(self, slug: str, version: int, resource: str, limit: int = 20) -> Preview:
         entry = self.release(slug, version)
         if resource not in entry.rows:

@@ -13,13 +13,13 @@ import errno
 import json
 import os
 import platform
+import re
 import resource
 import signal
 import struct
 import sys
 from pathlib import Path
 from typing import IO, Any, cast
-from urllib.parse import urljoin
 
 from pyoxigraph import (
     NamedNode,
@@ -50,6 +50,10 @@ RESULTS = {
     "text/tab-separated-values": QueryResultsFormat.TSV,
 }
 PREFIX = b"@prefix "
+# How the engine writes a property without a local name that XML knows, in text that has no other such sign; control
+# characters; and the two that are no characters (XML 1.0, section 2.2).
+NAMELESS = b"<oxprefix: "
+NOT_IN_XML = re.compile(rb"<oxprefix: |[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 GRAPHS = {
     "text/turtle": RdfFormat.TURTLE,
     "application/n-triples": RdfFormat.N_TRIPLES,
@@ -163,6 +167,25 @@ def _with_columns(job: dict[str, Any]) -> str:
     return in_order(job["query"], [variable.value for variable in found.variables])
 
 
+class _WellFormed:
+    """A target for XML that raises ValueError for what the engine writes and no XML can hold."""
+
+    def __init__(self, target: _Target) -> None:
+        self._target = target
+        self._end = b""
+
+    def write(self, data: bytes) -> int:
+        if found := NOT_IN_XML.search(self._end + data):
+            is_name = found[0] == NAMELESS
+            what = "a property whose name begins with a digit or is empty" if is_name else "a control character"
+            raise ValueError(f"there is {what} in it, which XML can't hold; ask for JSON, or for Turtle")
+        self._end = data[-len(NAMELESS) :]
+        return self._target.write(data)
+
+    def flush(self) -> None:
+        """Nothing is sent before the end."""
+
+
 class _PrefixesInOrder:
     """A target that gets the lines of prefixes by name: the engine writes them in another order each time."""
 
@@ -237,21 +260,17 @@ def _serialize(result: Any, job: dict[str, Any], target: _Target) -> None:
     if isinstance(result, QueryTriples) and media_type == "text/turtle":
         with _PrefixesInOrder(target) as ordered:
             serialize(result, cast(IO[bytes], ordered), format=GRAPHS[media_type], prefixes=_prefixes(job))
-    elif isinstance(result, QueryTriples):
-        result.serialize(cast(IO[bytes], target), GRAPHS[media_type])
     elif isinstance(result, QueryBoolean) and media_type not in RESULTS:
         raise ValueError("ASK has no such form")
     else:
-        result.serialize(cast(IO[bytes], target), RESULTS[media_type])
+        form = GRAPHS[media_type] if isinstance(result, QueryTriples) else RESULTS[media_type]
+        is_xml = media_type.endswith("+xml")
+        result.serialize(cast(IO[bytes], _WellFormed(target) if is_xml else target), form)
 
 
 def _prefixes(job: dict[str, Any]) -> dict[str, str]:
     """Those that the query declares itself, as whoever wrote it reads its answer."""
-    declared = {}
-    for name, iri in declared_prefixes(job["query"]).items():
-        stem, mark, rest = iri.partition("#")
-        # With its fragment apart, since Python leaves out an empty one, with which most namespaces end.
-        declared[name] = urljoin(job["base"], stem) + mark + rest
+    declared = declared_prefixes(job["query"], job["base"])
     return {name: iri for name, iri in declared.items() if _is_fit(name, iri)}
 
 

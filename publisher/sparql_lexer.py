@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from urllib.parse import urljoin
 
 from vaven.vocab.errors import QueryRefused
 
@@ -171,14 +172,24 @@ def names_dataset(query: str) -> bool:
     return any(token.kind == "word" and token.text.startswith("FROM") for token in tokens(query))
 
 
-def declared_prefixes(query: str) -> dict[str, str]:
-    """Prefix, without its colon, to namespace as it is written in the PREFIX lines; the last of a prefix counts."""
-    found = list(tokens(query))
-    return {
-        name.text[:-1]: iri.text[1:-1]
-        for word, name, iri in zip(found, found[1:], found[2:], strict=False)
-        if (word.text, name.kind, iri.kind) == ("PREFIX", "prefixed", "iri")
-    }
+def declared_prefixes(query: str, base: str) -> dict[str, str]:
+    """Prefix, without its colon, to namespace by the PREFIX and BASE lines; the last of a prefix counts.
+
+    Each IRI is read against the BASE before it (SPARQL 1.1 Query Language, section 4.1.1.2), the first against `base`.
+    """
+    found, declared = list(tokens(query)), {}
+    for word, name, iri in zip(found, found[1:], found[2:] + found[-1:], strict=False):
+        if (word.text, name.kind, iri.kind) == ("PREFIX", "prefixed", "iri"):
+            declared[name.text[:-1]] = _resolved(base, iri.text[1:-1])
+        elif (word.text, name.kind) == ("BASE", "iri"):
+            base = _resolved(base, name.text[1:-1])
+    return declared
+
+
+def _resolved(base: str, iri: str) -> str:
+    """An IRI read against a base; with its fragment apart, since Python leaves out an empty one."""
+    stem, mark, rest = iri.partition("#")
+    return urljoin(base, stem) + mark + rest
 
 
 def undeclared_prefix(query: str) -> Token | None:

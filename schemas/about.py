@@ -32,10 +32,17 @@ KEYS = {
 }
 
 
-def slug_of(text: str) -> str:
-    """A short name made of a title or file name: small ASCII letters, digits and single hyphens, 80 at most."""
+# Control characters but tab and line breaks, and what is no character: XML and workbooks can't hold them.
+UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
+
+
+def slug_of(text: str, otherwise: str = "dataset") -> str:
+    """A short name made of a title or file name: small ASCII letters, digits and single hyphens, 80 at most.
+
+    `otherwise` is that of a text without any letter that could be kept.
+    """
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
-    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-") or "dataset"
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-") or otherwise
 
 
 def about_of_file(path: Path, slug: str | None) -> About:
@@ -92,7 +99,9 @@ def licence_id(text: str) -> str:
     return ""
 
 
-def _about(given: Mapping[str, str], path: Path, slug: str | None) -> About:
+def _about(told: Mapping[str, str], path: Path, slug: str | None) -> About:
+    given = {key: UNSEEN.sub(" ", text).strip() for key, text in told.items()}
+
     def both(stem: str) -> dict[str, str]:
         return {lang: given[f"{stem}_{lang}"] for lang in ("sv", "en") if given.get(f"{stem}_{lang}")}
 

@@ -32,6 +32,8 @@ BLANK = r"[ \x{00a0}\x{202f}\x{2009}]"
 # A number as people write it: blanks only after the sign and between groups of three ("12 5" may be two numbers).
 WRITTEN = rf"[-+−]?{BLANK}*(\d{{1,3}}({BLANK}\d{{3}})+([.,]\d+)?|[\d.,]*\d)([eE][-+]?\d+)?"
 PLAIN = r"[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?"
+# Control characters but tab and line breaks, and what is no character.
+UNSEEN = r"[\x{00}-\x{08}\x{0b}\x{0c}\x{0e}-\x{1f}\x{7f}\x{fffe}\x{ffff}]"
 # How many of the texts that were read as codes a note shows.
 SHOWN_CODES = 5
 AREA_FIELDS = ("neighbourhood", "code", "municipality")
@@ -95,6 +97,7 @@ def tidy(
             if recode and column.name in AREA_FIELDS:
                 recode = noting_vintage(recode, vintages)
             notes += _recode(distinct, work, raw, field, given, at, recode) if recode else []
+            notes += _without_unseen(distinct, raw, field, given, at)
     if shares and "kpi" in names:
         notes += _multiply_shares(names, given, place)
     is_view = not given
@@ -228,6 +231,17 @@ def _recode(
     examples = "; ".join(f"{written} → {code}" for written, code in shown)
     params = {"count": count, "examples": examples + (" …" if count > len(shown) else "")}
     return [Finding("assumed-code", Severity.NOTE, **at, params=params)]  # type: ignore[arg-type]
+
+
+def _without_unseen(
+    distinct: Distinct, raw: str, field: Field, given: dict[str, str], at: Mapping[str, str | None]
+) -> list[Finding]:
+    """Blanks in place of characters that nobody sees, which XML and workbooks can't hold; they come from copying."""
+    if field.type != "string" or not distinct.has(raw, field.name, f"regexp_matches(cell, '{UNSEEN}')"):
+        return []
+    cell = given.get(field.name, quoted(field.name))
+    given[field.name] = f"nullif(trim(regexp_replace({cell}, '{UNSEEN}+', ' ', 'g')), '')"
+    return [Finding("assumed-unseen", Severity.NOTE, **at, params=describe_field(field))]  # type: ignore[arg-type]
 
 
 def _keep(work: duckdb.DuckDBPyConnection, table: str, changed: Sequence[tuple[str, str]]) -> None:

@@ -72,3 +72,42 @@ def test_a_page_is_kept_to_itself(client: FlaskClient) -> None:
     assert (page.status_code, page.mimetype) == (200, "text/html")
     assert "Access-Control-Allow-Origin" not in page.headers
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
+
+
+def test_a_head_says_what_get_would(client: FlaskClient) -> None:
+    for path in ("/catalog.ttl", "/doc/kpi/trygg-morker.ttl"):
+        asked = {"Accept-Encoding": "gzip"}
+        got, head = client.get(path, headers=asked), client.head(path, headers=asked)
+        for name in ("ETag", "Content-Length", "Content-Encoding", "Vary"):
+            assert head.headers[name] == got.headers[name], (path, name)
+
+
+@pytest.mark.parametrize(
+    ("asked", "accept", "place"),
+    [
+        ("?profile=dcat-ap-se&page=1", "application/rdf+xml", "/catalog.rdf?profile=dcat-ap-se&page=1"),
+        ("?format=rdf", "text/turtle", "/catalog.rdf"),
+        ("?format=json-ld&page=1", "", "/catalog.jsonld?page=1"),
+        ("", "*/*", "/catalog.ttl"),
+        ("", "application/json", "/catalog.jsonld"),
+        ("", "text/html,*/*;q=0.8", "/datasets"),
+    ],
+)
+def test_the_catalogue_is_found_in_the_form_that_is_asked_for(
+    client: FlaskClient, asked: str, accept: str, place: str
+) -> None:
+    answer = client.get(f"/catalog{asked}", headers={"Accept": accept} if accept else {})
+    assert (answer.status_code, answer.headers["Location"]) == (303, place)
+
+
+@pytest.mark.parametrize("path", ["/.well-known/void", "/sparql", "/ns", "/ns/dcat-ap-se"])
+def test_descriptions_come_by_format_and_by_general_names(client: FlaskClient, path: str) -> None:
+    for asked, accept, kind in (
+        ("?format=rdf", "text/turtle", "application/rdf+xml"),
+        ("", "application/json", "application/ld+json"),
+        ("", "application/xml", "application/rdf+xml"),
+        ("", "*/*", "text/turtle"),
+    ):
+        answer = client.get(path + asked, headers={"Accept": accept})
+        assert (answer.status_code, answer.mimetype) == (200, kind), (asked, accept)
+    assert client.get(path, headers={"Accept": "image/png"}).status_code == 406

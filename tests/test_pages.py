@@ -320,7 +320,7 @@ def test_no_style_and_no_script_stands_in_a_page(client: FlaskClient) -> None:
 def test_a_release_file_is_tagged_kept_for_ever_and_sent_in_parts(client: FlaskClient) -> None:
     path = "/dataset/awkward/1/observations.parquet"
     whole = client.get(path)
-    assert "immutable" in whole.headers["Cache-Control"]
+    assert "max-age=86400" in whole.headers["Cache-Control"]
     assert client.head(path).headers["Content-Length"] == str(len(whole.data))
     assert client.get(path, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
     part = client.get(path, headers={"Range": "bytes=-8"})

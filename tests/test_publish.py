@@ -271,3 +271,24 @@ def test_the_receipt_names_the_file_that_came_in(settings: Settings) -> None:
     assert receipt["verdict"] == "valid"
     assert receipt["sha256"] == hashlib.sha256((SAMPLE / "exempel.xlsx").read_bytes()).hexdigest()
     assert receipt["standard_version"] == "1.0"
+
+
+def test_characters_that_no_workbook_holds_stop_nothing(settings: Settings, package: Path) -> None:
+    """They come along when text is pasted; a title has them in its blanks too."""
+    path = package / "observations.csv"
+    header, first, rest = path.read_text("utf-8").split("\n", 2)
+    assert header.endswith(",note")
+    path.write_text(f"{header}\n{first}a\x01b\x0bc\n{rest}", "utf-8")
+    descriptor = json.loads((package / "datapackage.json").read_text("utf-8"))
+    descriptor["vaven"]["title"] = {"sv": "En\x02 titel", "en": "A\x0b title"}
+    (package / "datapackage.json").write_text(json.dumps(descriptor), "utf-8")
+    done = publish(package, settings)
+    assert "assumed-unseen" in {note.code for note in done.report.assumptions}
+    collection = Collection(settings)
+    try:
+        assert collection.release(done.dataset, 1).about.titles == {"sv": "En  titel", "en": "A  title"}
+        text = collection.open(done.dataset, 1, "observations.csv").read().decode("utf-8")
+        assert not set(text) & {"\x01", "\x0b"}
+        assert "a b c" in text
+    finally:
+        collection.close()

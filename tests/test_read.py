@@ -103,6 +103,16 @@ def test_a_column_read_by_a_synonym_is_an_assumption(text_file: Callable[..., Pa
         assert "Område" in note.message("sv")
 
 
+@pytest.mark.parametrize("unseen", ["\x01", "\x0b", "\x1f\x7f", "\ufffe"])
+def test_characters_that_nobody_sees_are_read_as_blanks_and_told(text_file: Callable[..., Path], unseen: str) -> None:
+    rows = f"0180C1010,arbetsloshet,2023,T,T,5.5,A,en{unseen}rad\n0180C1010,arbetsloshet,2022,T,T,5.5,A,{unseen}\n"
+    with read(text_file(f"{HEADER}\n{rows}0180C1010,arbetsloshet,2021,T,T,5.5,A,två\tord\n")) as tables:
+        assert [row["note"] for row in rows_of(tables)] == ["en rad", None, "två\tord"]
+        (note,) = [f for f in tables.assumptions if f.code == "assumed-unseen"]
+        assert (note.field, note.column) == ("note", "H")
+        assert_speaks(note)
+
+
 # --- text: encodings, delimiters, preambles, footnotes ----------------------------------------------------------
 
 

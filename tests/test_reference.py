@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 from flask.testing import FlaskClient
 from pyoxigraph import NamedNode, Store
+from rdflib import DCAT, DCTERMS, FOAF, OWL, Graph, Literal, URIRef
 
 from tests.conftest import SAMPLE
 from vaven.catalogue.app import create_app
+from vaven.publisher.agents import name_key
 from vaven.publisher.publish import publish
 from vaven.publisher.settings import Settings
 from vaven.publisher.store import EmbeddedStore
@@ -150,3 +152,88 @@ def test_the_graph_says_what_it_is(settings: Settings, client: FlaskClient) -> N
     assert titles == ["Reference data", "Referensdata"]
     answer = client.get("/id/reference", headers={"Accept": "text/turtle"}, follow_redirects=True)
     assert (answer.status_code, answer.mimetype) == (200, "text/turtle")
+
+
+def test_the_feed_names_an_organisation_once_by_the_newest_release(
+    settings: Settings, client: FlaskClient, tmp_path: Path
+) -> None:
+    publish_twin(settings, tmp_path, "Rinkeby", "Nya Bolaget AB", "public")
+    node = URIRef(settings.iris.organisation(NUMBER))
+    for path in ("/catalog.nt", "/catalog.nt?page=1", "/catalog.nt?profile=dcat-ap-se"):
+        feed = Graph().parse(data=client.get(path).text, format="nt")
+        assert {str(name) for name in feed.objects(node, FOAF.name)} == {"Nya Bolaget AB"}
+        assert len(list(feed.objects(node, DCTERMS.type))) == 1
+
+
+def test_an_actor_without_a_number_is_its_dataset_s_own(settings: Settings, client: FlaskClient) -> None:
+    """No slug of another dataset, and no other organisation, can make the same identifier."""
+    actors = asked(client, f"SELECT DISTINCT ?a {{ ?i <{settings.iris.ontology}actor> ?a }}")
+    found = {iri.removeprefix(f"{BASE}id/organisation/") for iri in actors}
+    assert {f"{slug}.exempelbostader" for slug in (FIRST, SECOND)} <= found
+    assert {settings.iris.owner(iri) for iri in actors} == {FIRST, SECOND}
+    withdraw(settings, SECOND, reason="Fel fil.")
+    assert client.get(f"/id/organisation/{SECOND}.exempelbostader").status_code == 410
+    assert client.get(f"/id/organisation/{FIRST}.exempelbostader").status_code == 303
+
+
+def test_names_in_other_letters_are_told_apart() -> None:
+    names = ("Общество", "協会", "協会 1", "1", "2023", "!!", "Väst", "Øst")
+    keys = [name_key(name) for name in names]
+    assert len(set(keys)) == len(names)
+    assert all(set(key) <= set("abcdefghijklmnopqrstuvwxyz0123456789-") for key in keys)
+    assert (name_key("Väst"), name_key("Den sociala väven")) == ("vast", "den-sociala-vaven")
+    assert name_key("協会") == name_key("協会")
+
+
+def test_only_a_number_makes_an_organisation_the_portal_s(tmp_path: Path) -> None:
+    settings = make(tmp_path / "home")
+    (tmp_path / "liten").mkdir()
+    (tmp_path / "liten" / "observations.csv").write_text(
+        "neighbourhood,kpi,period,value\n0180C6070,trygg-morker,2024,50\n"
+    )
+    resources = [{"name": "observations", "path": "observations.csv"}]
+    described = {"name": "liten", "title": "Liten", "resources": resources, "vaven": {"publisher": {"name": "112"}}}
+    (tmp_path / "liten" / "datapackage.json").write_text(json.dumps(described), "utf-8")
+    publish(tmp_path / "liten", settings)
+    app = create_app(settings)
+    try:
+        feed = Graph().parse(data=app.test_client().get("/catalog.nt").text, format="nt")
+    finally:
+        app.extensions["vaven"].close()
+    assert Literal("112", lang="sv") in set(feed.objects(None, FOAF.name))
+    assert not list(feed.subject_objects(OWL.sameAs))
+
+
+def test_what_is_left_out_of_a_new_version_says_where_it_was(
+    settings: Settings, client: FlaskClient, tmp_path: Path
+) -> None:
+    page = {"Accept": "text/html"}
+    path = f"/id/observation/{FIRST}/0180C6070/trygg-morker/2023/T/T"
+    (value,) = asked(client, f"SELECT ?v {{ <{BASE}{path[1:]}> <{NAMESPACES['sdmx-measure']}obsValue> ?v }}")
+    few = tmp_path / f"{FIRST}.csv"
+    few.write_text("neighbourhood,kpi,period,value\n0180C6090,trygg-morker,2024,50\n", "utf-8")
+    publish(few, settings)
+    quantity, target = f"/id/quantity/{FIRST}/trygg-morker/{value}", f"/id/target/{FIRST}/0180C6070/trygg-morker/2030"
+    for gone in (path, quantity, target, f"/id/organisation/{FIRST}.exempelbostader"):
+        answer = client.get(gone)
+        assert (answer.status_code, answer.mimetype) == (410, "application/problem+json"), gone
+        assert (answer.json["dataset"], answer.json["version"]) == (FIRST, 1)
+    shown = client.get(path, headers=page)
+    assert shown.status_code == 410
+    assert f"/dataset/{FIRST}/1" in shown.text
+    for never in (path.replace("2023", "1999"), path.replace("2023", "x"), f"/id/quantity/{FIRST}/trygg-morker/x"):
+        assert client.get(never).status_code == 404, never
+    withdraw(settings, FIRST, 1, reason="Fel värden.")
+    assert client.get(quantity).json["reason"] == "Fel värden."
+
+
+def test_an_old_file_s_document_says_of_the_dataset_what_is_so_now(
+    settings: Settings, client: FlaskClient, tmp_path: Path
+) -> None:
+    publish_twin(settings, tmp_path, "Rinkeby torg")
+    iri = settings.iris.distribution(SECOND, 1, "observations.csv")
+    address = iri.removeprefix(BASE)
+    answer = client.get(f"/{address}", headers={"Accept": "application/n-triples"}, follow_redirects=True)
+    found = Graph().parse(data=answer.text, format="nt")
+    leading = {str(s) for s in found.subjects(DCAT.distribution, URIRef(iri))}
+    assert leading == {settings.iris.dataset(SECOND, 1)}

@@ -439,3 +439,35 @@ def test_a_graph_is_named_by_its_whole_iri(whole_way: Site, name: str, graph: st
     assert (found.status, told["title"]) == (400, "Not the IRI of a graph")
     assert name in told["detail"]
     assert repr(graph) in told["detail"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "expected"),
+    [
+        ("BASE <http://b.example/x/> PREFIX s: <core#>", "@prefix s: <http://b.example/x/core#> ."),
+        ("PREFIX s: <ns#> BASE <http://b.example/>", "@prefix s: <{base}ns#> ."),
+        ("BASE <http://b.example/> BASE <y/> PREFIX s: <z#>", "@prefix s: <http://b.example/y/z#> ."),
+        ("PREFIX s: <http://one.example/> PREFIX s: <http://two.example/>", "@prefix s: <http://two.example/> ."),
+    ],
+)
+def test_prefixes_are_read_against_the_base_before_them(whole_way: Site, lines: str, expected: str) -> None:
+    found = get(whole_way, f"{lines} CONSTRUCT {{ s:a s:b 1 }} WHERE {{}}", "text/turtle")
+    assert expected.format(base=whole_way.url) in found.text.splitlines()
+
+
+@pytest.mark.parametrize("accept", ["application/rdf+xml", "application/sparql-results+xml"])
+@pytest.mark.parametrize("text", ["\\u0001", "\\uFFFE", "\\u000B"])
+def test_what_xml_can_t_hold_is_no_broken_xml(whole_way: Site, accept: str, text: str) -> None:
+    is_graph = "rdf" in accept
+    query = f'CONSTRUCT {{ <a:a> <a:b> "a{text}" }} {{}}' if is_graph else f'SELECT ("a{text}" AS ?a) {{}}'
+    found = get(whole_way, query, accept)
+    assert found.status == 400
+    assert "XML can't hold" in json.loads(found.text)["detail"]
+    assert get(whole_way, query, "text/turtle" if is_graph else RESULTS_JSON).status == 200
+
+
+def test_a_property_that_xml_has_no_name_for_is_no_broken_xml(whole_way: Site) -> None:
+    query = 'CONSTRUCT { <http://x/s> <http://x/1> "<oxprefix: a"; <http://x/a/> "m" } WHERE {}'
+    assert get(whole_way, query, "application/rdf+xml").status == 400
+    fine = 'CONSTRUCT { <http://x/s> <http://x/a> "<oxprefix: a\\t" } WHERE {}'
+    assert len(rdflib.Graph().parse(data=get(whole_way, fine, "application/rdf+xml").text, format="xml")) == 1

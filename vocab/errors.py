@@ -60,6 +60,16 @@ class Withdrawn(UnknownDataset):
         self.reason = reason
 
 
+class LeftOut(UnknownDataset):
+    """What an earlier version of a dataset had and the current one has not; `version` still stands."""
+
+    def __init__(self, dataset: str, version: int) -> None:
+        text = f"This was in version {version} of dataset {dataset!r}, and is in no later one."
+        super().__init__(text, remedy="See that version's page for its files.")
+        self.dataset = dataset
+        self.version = version
+
+
 class BadSettings(WrongUse):
     pass
 

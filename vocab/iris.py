@@ -292,7 +292,8 @@ class Iris:
         kind, _, rest = iri.removeprefix(f"{self.base}id/").partition("/")
         if kind == "area" and rest.startswith("own/"):
             return OWNER.split(rest.removeprefix("own/"), maxsplit=1)[0]
-        if kind in OF_A_DATASET:
+        # An actor without a number is known by its id in its dataset; no other organisation's key has a dot.
+        if kind in OF_A_DATASET or (kind == "organisation" and "." in rest):
             return OWNER.split(rest, maxsplit=1)[0]
         return "" if kind in OF_THE_CATALOGUE else None
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vaven.publisher.agents import publisher_key
+from vaven.publisher.agents import name_key, publisher_key
 from vaven.publisher.ckan.fields import Field, fields
 from vaven.publisher.ckan.site import Abilities
 from vaven.publisher.describe import PUBLIC
@@ -14,7 +14,6 @@ from vaven.publisher.lineage import about_from
 from vaven.publisher.listing import LANGUAGE_IRIS
 from vaven.publisher.records import ReleaseRecord
 from vaven.publisher.settings import Settings
-from vaven.schemas.about import slug_of
 from vaven.schemas.standard import standard
 from vaven.schemas.tables import About
 from vaven.vocab import register
@@ -100,7 +99,7 @@ def _organisation(settings: Settings, about: About) -> Organisation:
     if settings.ckan_organisation:
         return Organisation(settings.ckan_organisation, settings.ckan_organisation)
     title = about.publisher_name or "Den sociala väven"
-    return Organisation(slug_of(title), title)
+    return Organisation(name_key(title), title)
 
 
 def _words(about: About) -> dict[str, Any]:
