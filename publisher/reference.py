@@ -17,6 +17,7 @@ from pathlib import Path
 
 from pyoxigraph import Literal, NamedNode, RdfFormat, Triple, parse, serialize
 
+from vaven.vocab.errors import PublishingFailed
 from vaven.vocab.iris import NAMESPACES, Iris
 
 LABEL = NamedNode(NAMESPACES["rdfs"] + "label")
@@ -59,15 +60,29 @@ def split(triples: Iterable[Triple], iris: Iris) -> tuple[list[Triple], list[Tri
     return own, common
 
 
-def gathered(cache: Path, iris: Iris, first: Iterable[Triple], releases: Sequence[Source]) -> Iterator[Triple]:
+def gathered(cache: Path, iris: Iris, first: Sequence[Triple], releases: Sequence[Source]) -> Iterator[Triple]:
     """What is said of what datasets have in common: by `first`, and by all that is published, the newest last.
 
     `releases` are the SHA-256 of each `metadata.ttl` and where it is. In `cache`, a file that may be deleted, is kept
     what each said, so that one is read once: a publication of a thousand datasets must not read them all. Cost: about
     a second for a release of 6,000 areas that is new, a millisecond for one that is known, and a second for the
-    descriptions of 10,000 areas.
+    descriptions of 10,000 areas. Raises PublishingFailed where the cache can't be written.
     """
     cache.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        merged = _merged(cache, iris, first, releases)
+    except sqlite3.DatabaseError:
+        # Damaged, or of another time: all that is in it can be read again.
+        cache.unlink(missing_ok=True)
+        try:
+            merged = _merged(cache, iris, first, releases)
+        except sqlite3.DatabaseError as cause:
+            text = f"{cache} could not be written: {cause}."
+            raise PublishingFailed(text, remedy="Make room on its disk and publish again.") from cause
+    return merged.triples()
+
+
+def _merged(cache: Path, iris: Iris, first: Sequence[Triple], releases: Sequence[Source]) -> "_Merged":
     with closing(sqlite3.connect(cache)) as kept:
         kept.executescript(TABLES)
         newest: dict[bytes, None] = {}
@@ -81,7 +96,7 @@ def gathered(cache: Path, iris: Iris, first: Iterable[Triple], releases: Sequenc
         for digest in newest:
             (triples,) = kept.execute("SELECT triples FROM said WHERE digest = ?", [digest]).fetchone()
             merged.add(quad.triple for quad in parse(triples, RdfFormat.N_TRIPLES))
-    yield from merged.triples()
+    return merged
 
 
 def _digests(kept: sqlite3.Connection, key: str, find: Callable[[], Path], iris: Iris) -> list[bytes]:

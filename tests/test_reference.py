@@ -140,9 +140,10 @@ def test_what_releases_said_is_read_again_where_it_is_not_kept(settings: Setting
         quads = Store.read_only(str(snapshot.data)).quads_for_pattern(None, None, None, graph)
         return sorted(str(quad.triple) for quad in quads)
 
-    before = reference()
-    (settings.home / "cache" / "reference.sqlite").unlink()
+    before, cache = reference(), settings.home / "cache" / "reference.sqlite"
+    cache.unlink()
     publish_twin(settings, tmp_path, "Rinkeby torg")
+    cache.write_bytes(b"SQLite format 3\0" + b"damaged" * 1000)
     publish_twin(settings, tmp_path)
     assert reference() == before
 
