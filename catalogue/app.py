@@ -84,7 +84,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(pages.blueprint(parts.collection, parts.pages))
     intake = Intake(settings)
     app.register_blueprint(validation.blueprint(intake))
-    whereabouts = Publications(settings, parts.collection.records, parts.collection.store)
+    whereabouts = Publications(settings, parts.collection.records, parts.collection.store, parts.collection.lineages)
     app.register_blueprint(api.blueprint(intake, whereabouts))
     app.register_blueprint(publications.blueprint(whereabouts))
     site = InTheNameOf(SITE, engine)

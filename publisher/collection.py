@@ -100,9 +100,8 @@ class Collection:
 
     def earlier(self, slug: str) -> Sequence[int]:
         """All versions of a dataset that were ever shown but the current one, withdrawn ones too, the newest first."""
-        current = self.visible().get(slug)
-        shown = (r.version for r in self._records.finished() if r.dataset == slug and r.visible_at)
-        return sorted((version for version in shown if version != current), reverse=True)
+        found = (lineage for lineage in self.lineages() if lineage.slug == slug)
+        return [r.version for lineage in found for r in lineage.versions[::-1] if r.version != lineage.current]
 
     def kept(self, slug: str, version: int, name: str) -> Path:
         """A file of any release as a path on this machine's disk, to look something up that is not shown."""
@@ -164,7 +163,7 @@ class Collection:
 
     def lineages(self) -> tuple[Lineage, ...]:
         """All datasets that were ever shown, with their versions and tombstones."""
-        return lineages(self._records.finished(), self._records.withdrawals(), self.visible())
+        return self._now().lineages
 
     def current(self) -> Sequence[tuple[ReleaseRecord, tuple[int, ...]]]:
         """The record of each dataset's current release, with all its visible versions."""
@@ -205,7 +204,9 @@ class _View:
         self.visible, self.withdrawals = dict(visible), withdrawals
         self.withdrawn = {w.dataset: [t for t in withdrawals if t.dataset == w.dataset] for w in withdrawals}
         gone = {(w.dataset, w.version) for w in withdrawals}
-        found = [r for r in records.finished() if r.version <= self.visible.get(r.dataset, 0)]
+        finished = records.finished()
+        self.lineages = lineages(finished, withdrawals, self.visible)
+        found = [r for r in finished if r.version <= self.visible.get(r.dataset, 0)]
         # A withdrawal under way: what the graph still has is shown until it is switched.
         kept = [r for r in found if r.version == self.visible[r.dataset] or (r.dataset, r.version) not in gone]
         self.datasets = {slug: _dataset(slug, kept, self.withdrawn.get(slug, ())) for slug in self.visible}

@@ -3,9 +3,8 @@
 Nobody is asked but our own records and graph store: what a CKAN holds is what the last push left there.
 """
 
-import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -123,16 +122,25 @@ class Status:
 
 
 class Publications:
-    """The status of all releases, asked for at any time and from many threads."""
+    """The status of all releases, asked for at any time and from many threads.
 
-    def __init__(self, settings: Settings, records: Records, store: GraphStore) -> None:
+    `listed` gives all that was ever shown, as Collection.lineages, which keeps what it has read; without it the records
+    are read each time.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        records: Records,
+        store: GraphStore,
+        listed: Callable[[], tuple[Lineage, ...]] | None = None,
+    ) -> None:
         self._settings, self._records, self._store = settings, records, store
-        self._lock = threading.Lock()
-        self._kept: tuple[object, tuple[Lineage, ...]] | None = None
+        self._listed = listed or self._read
 
     def now(self, dataset: str | None = None) -> Status:
         """Of all datasets by short name, or of one; none where there is no such."""
-        chosen = [lineage for lineage in self._lineages() if dataset in (None, lineage.slug)]
+        chosen = [lineage for lineage in self._listed() if dataset in (None, lineage.slug)]
         pushes: dict[str, list[Push]] = {lineage.slug: [] for lineage in chosen}
         # A name that nobody has need not come as far as the database.
         for push in self._records.pushes(dataset) if chosen else ():
@@ -143,14 +151,9 @@ class Publications:
         found = [self._dataset(lineage, targets, graph, pushes[lineage.slug], running) for lineage in chosen]
         return Status(now(), targets, tuple(found))
 
-    def _lineages(self) -> tuple[Lineage, ...]:
-        """All that was ever shown, read again only when something was published or withdrawn."""
-        visible, withdrawals = visible_versions(self._records, self._store), self._records.withdrawals()
-        with self._lock:
-            if self._kept is None or self._kept[0] != (visible, withdrawals):
-                found = lineages(self._records.finished(), withdrawals, visible)
-                self._kept = (visible, withdrawals), found
-            return self._kept[1]
+    def _read(self) -> tuple[Lineage, ...]:
+        visible = visible_versions(self._records, self._store)
+        return lineages(self._records.finished(), self._records.withdrawals(), visible)
 
     def _targets(self, graph: "_Graph", sent_to: set[str]) -> tuple[Target, ...]:
         own, configured = self._settings.base_iri, target_of(self._settings)

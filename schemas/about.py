@@ -8,6 +8,7 @@ from typing import Any
 
 from vaven.schemas.labels import fold
 from vaven.schemas.tables import About
+from vaven.schemas.tidy import UNSEEN
 from vaven.vocab import register
 
 SHEET_NAMES = frozenset(("om", "about", "dataset", "datamangd", "metadata", "information"))
@@ -30,10 +31,6 @@ KEYS = {
     "series_en": ("serie engelska", "series english", "dataset series english"),
     "version_note": ("versionsanmarkning", "version note", "andring", "vad ar nytt"),
 }
-
-
-# Control characters but tab and line breaks, and what is no character: XML and workbooks can't hold them.
-UNSEEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ufffe\uffff]")
 
 
 def slug_of(text: str, otherwise: str = "dataset") -> str:
@@ -100,7 +97,7 @@ def licence_id(text: str) -> str:
 
 
 def _about(told: Mapping[str, str], path: Path, slug: str | None) -> About:
-    given = {key: UNSEEN.sub(" ", text).strip() for key, text in told.items()}
+    given = {key: re.sub(UNSEEN, " ", text).strip() for key, text in told.items()}
 
     def both(stem: str) -> dict[str, str]:
         return {lang: given[f"{stem}_{lang}"] for lang in ("sv", "en") if given.get(f"{stem}_{lang}")}

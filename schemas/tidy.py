@@ -32,8 +32,8 @@ BLANK = r"[ \x{00a0}\x{202f}\x{2009}]"
 # A number as people write it: blanks only after the sign and between groups of three ("12 5" may be two numbers).
 WRITTEN = rf"[-+−]?{BLANK}*(\d{{1,3}}({BLANK}\d{{3}})+([.,]\d+)?|[\d.,]*\d)([eE][-+]?\d+)?"
 PLAIN = r"[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?"
-# Control characters but tab and line breaks, and what is no character.
-UNSEEN = r"[\x{00}-\x{08}\x{0b}\x{0c}\x{0e}-\x{1f}\x{7f}\x{fffe}\x{ffff}]"
+# Control characters but tab and line breaks, and what is no character: a pattern for DuckDB and for Python.
+UNSEEN = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f" + "\ufffe\uffff]"
 # How many of the texts that were read as codes a note shows.
 SHOWN_CODES = 5
 AREA_FIELDS = ("neighbourhood", "code", "municipality")
