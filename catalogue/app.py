@@ -1,5 +1,6 @@
 """The Flask application, put together from its blueprints; nothing happens at import time."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from vaven.catalogue.problem import problem
 from vaven.publisher.answer_cache import CachedEngine
 from vaven.publisher.collection import Collection
 from vaven.publisher.settings import Settings
+from vaven.vocab.areas import areas
 from vaven.vocab.errors import LeftOut, QueryError, UnknownDataset, VavenError, Withdrawn
 from vaven.vocab.examples import examples
 from vaven.vocab.iris import segment
@@ -113,6 +115,19 @@ def create_app(settings: Settings) -> Flask:
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(VavenError, _own_error)
     return app
+
+
+def warm(app: Flask) -> None:
+    """Do before anybody asks what the first readers would wait for: templates, words, the view of what is published."""
+    parts: Parts = app.extensions["vaven"]
+    for name in app.jinja_env.list_templates(extensions=["html"]):
+        app.jinja_env.get_template(name)
+    i18n.warm()
+    for level, vintage in (("kommun", ""), ("deso", "2018")):
+        areas().listed(level, vintage)
+    # Where the records are away, pages say so, and may recover.
+    with suppress(VavenError):
+        parts.collection.areas()
 
 
 def _http_error(error: HTTPException) -> Response | HTTPException:

@@ -304,13 +304,14 @@ def _withdraw(given: argparse.Namespace) -> int:
 def _serve(given: argparse.Namespace) -> int:
     from waitress import create_server
 
-    from vaven.catalogue.app import create_app
+    from vaven.catalogue.app import create_app, warm
     from vaven.catalogue.jobs import consumer
     from vaven.publisher.engine import held_requests
     from vaven.publisher.settings import load_settings
 
     settings = load_settings()
     app = create_app(settings)
+    warm(app)
     # A query may hold a thread until its deadline, so pages have threads of their own.
     threads = PAGE_THREADS + held_requests(settings)
     try:

@@ -103,6 +103,15 @@ def words(texts: Mapping[str, str]) -> str:
     return texts.get(g.lang) or next((text for text in texts.values() if text), "")
 
 
+def warm() -> None:
+    """Read all sentences and what the locales know, which take the first page of a process a while."""
+    for language, locale in LOCALES.items():
+        messages(language)
+        messages(language, "vaven.catalogue")
+        _formatted(0, "0", locale)
+        format_date(date.min, locale=locale)
+
+
 def register(app: Flask) -> None:
     """Set `g.lang` for every request, keep a choice made by ?lang=, and give templates the functions here."""
 

@@ -112,7 +112,7 @@ class Collection:
         if resource not in entry.rows:
             raise UnknownDataset(f"{slug} version {version} has no table {resource!r}.", remedy="See its page.")
         path = self._storage.local(slug, version, f"{resource}.parquet")
-        with duckdb.connect() as work:
+        with self._now().database.cursor() as work:
             found = work.execute(f"SELECT COLUMNS(*)::VARCHAR FROM read_parquet(?) LIMIT {int(limit)}", [str(path)])
             columns = tuple(column[0] for column in found.description or ())
             rows = [tuple(cell or "" for cell in row) for row in found.fetchall()]

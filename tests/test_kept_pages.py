@@ -9,14 +9,17 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import SAMPLE
-from vaven.catalogue.app import create_app
+from vaven.catalogue.app import create_app, warm
 from vaven.publisher.encodings import unpacked
 from vaven.publisher.publish import publish
 from vaven.publisher.settings import Settings
 from vaven.publisher.withdraw import withdraw
+from vaven.vocab.areas import areas
+from vaven.vocab.messages import messages
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml"}
 KPI = "/kpi/trygg-morker"
+DATASET = "/dataset/exempel-tre-kommuner"
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +51,28 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
 
     monkeypatch.setattr(pages, "render_template", counted)
     return lambda: count
+
+
+def test_after_warming_no_reader_waits_for_what_a_process_reads_once(
+    home: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise AssertionError("a request had to read or compile what was to be there")
+
+    messages.cache_clear()
+    areas.cache_clear()
+    app = create_app(home)
+    try:
+        warm(app)
+        for place in ("vaven.publisher.collection._View", "vaven.vocab.messages.tomllib.loads", "csv.DictReader"):
+            monkeypatch.setattr(place, refused)
+        monkeypatch.setattr(app.jinja_env, "compile", refused)
+        client = app.test_client()
+        for address in ("/", "/kpis", KPI, "/datasets", DATASET, "/areas", "/areas?q=rinkeby", "/sparql"):
+            for language in ("sv", "en"):
+                assert client.get(address, headers=BROWSER | {"Accept-Language": language}).status_code == 200, address
+    finally:
+        app.extensions["vaven"].close()
 
 
 def test_a_page_is_made_once_for_each_address_and_language(client: FlaskClient, made: Callable[[], int]) -> None:
