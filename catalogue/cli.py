@@ -4,6 +4,7 @@ Exit codes: 0 valid or done, 1 invalid, 2 not checked or wrong use. A file of ar
 """
 
 import argparse
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -312,6 +313,9 @@ def _serve(given: argparse.Namespace) -> int:
     settings = load_settings()
     app = create_app(settings)
     warm(app)
+    # What was read so far stays for good: no collection of garbage in the middle of a request goes through all of it.
+    gc.collect()
+    gc.freeze()
     # A query may hold a thread until its deadline, so pages have threads of their own.
     threads = PAGE_THREADS + held_requests(settings)
     try:
