@@ -87,7 +87,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_address(serve)
 
     jobs = add("jobs", _jobs, "Do the work that web processes queue; serve does it beside itself.")
-    jobs.add_argument("--with-parent", action="store_true", help=argparse.SUPPRESS)
+    jobs.add_argument("--with-parent", type=int, metavar="PID", help=argparse.SUPPRESS)
 
     demo = add("demo", _demo, "Publish the sample submission and serve the catalogue.")
     _add_address(demo)

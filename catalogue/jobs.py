@@ -5,6 +5,7 @@
 
 import ctypes
 import logging
+import os
 import signal
 import subprocess
 import sys
@@ -46,7 +47,8 @@ def tasks(jobs: Huey, validations: Validations) -> Callable[[str], object]:
 @contextmanager
 def consumer() -> Iterator[None]:
     """A consumer in a process of its own for as long as the block lasts."""
-    process = subprocess.Popen([sys.executable, "-P", "-m", "vaven.catalogue.cli", "jobs", "--with-parent"])
+    command = [sys.executable, "-P", "-m", "vaven.catalogue.cli", "jobs", "--with-parent", str(os.getpid())]
+    process = subprocess.Popen(command)
     try:
         yield
     finally:
@@ -58,10 +60,13 @@ def consumer() -> Iterator[None]:
             process.wait()
 
 
-def consume(settings: Settings, *, with_parent: bool = False) -> None:
-    """Work on the queue until a signal ends it; `with_parent` has the kernel end it with the process above."""
-    if with_parent:
+def consume(settings: Settings, *, with_parent: int | None = None) -> None:
+    """Work on the queue until a signal ends it, or the end of the process above where `with_parent` is its id."""
+    if with_parent is not None:
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+        # The kernel tells of an end to come, not of one that was while this process began.
+        if os.getppid() != with_parent:
+            return
     logging.basicConfig(level=logging.WARNING)
     jobs = queue(settings)
     tasks(jobs, Validations(settings))

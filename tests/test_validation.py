@@ -4,6 +4,8 @@ import io
 import json
 import os
 import re
+import select
+import signal
 import socket
 import subprocess
 import sys
@@ -319,3 +321,19 @@ def test_redis_carries_the_queue_and_the_limits_of_several_sites(redis: str, tmp
             now, _ = done(two.url, answer.json())
             assert now["verdict"] == "invalid"
     assert not (tmp_path / "home" / "jobs.sqlite").exists()
+
+
+def test_a_consumer_ends_with_its_server_also_where_that_ends_before_it_is_up(tmp_path: Path) -> None:
+    server = "import os, subprocess, sys; print(subprocess.Popen([*sys.argv[1:], str(os.getpid())]).pid, flush=True)"
+    consumer = [sys.executable, "-P", "-m", "vaven.catalogue.cli", "jobs", "--with-parent"]
+    told = environment(tmp_path, free_port())
+    with subprocess.Popen([sys.executable, "-c", server, *consumer], env=told, stdout=subprocess.PIPE) as ended:
+        assert ended.stdout
+        pid = int(ended.stdout.readline())
+        assert ended.wait(30) == 0
+        # The pipe is open for as long as the consumer is.
+        has_ended, _, _ = select.select([ended.stdout], [], [], 60)
+        if not has_ended:
+            os.kill(pid, signal.SIGKILL)
+        assert has_ended
+        assert ended.stdout.read() == b""
