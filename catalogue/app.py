@@ -48,6 +48,7 @@ def create_app(settings: Settings) -> Flask:
         pages,
         publications,
         service,
+        sitemap,
         sparql,
         validation,
         wellknown,
@@ -100,6 +101,7 @@ def create_app(settings: Settings) -> Flask:
     app.register_blueprint(ontology.blueprint(settings.iris))
     overviews = Overviews(site, parts.collection, settings.iris)
     app.register_blueprint(wellknown.blueprint(overviews, settings.iris))
+    app.register_blueprint(sitemap.blueprint(parts.collection, settings.iris))
     app.register_blueprint(completions.blueprint(site, parts.collection, overviews, settings.iris))
     app.register_blueprint(
         sparql.blueprint(
