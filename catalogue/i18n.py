@@ -1,6 +1,6 @@
 """The visitor's language, and words, numbers and dates in it."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -11,7 +11,7 @@ from babel.numbers import format_compact_decimal, format_decimal
 from flask import Flask, Response, g, request
 
 from vaven.catalogue.negotiate import RDF_FORMATS
-from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES, messages
+from vaven.vocab.messages import LANGUAGES, messages
 from vaven.vocab.periods import parse_period
 
 COOKIE = "lang"
@@ -19,12 +19,19 @@ YEAR_SECONDS = 365 * 24 * 3600
 LOCALES = {"sv": "sv_SE", "en": "en_GB"}
 
 
-def language() -> str:
-    """By ?lang=, then the cookie, then Accept-Language; Swedish where nothing speaks for English."""
+def language(offered: Sequence[str] = LANGUAGES) -> str:
+    """By ?lang=, then the cookie, then Accept-Language; the first that is offered where nothing speaks for another."""
     for given in (request.args.get("lang"), request.cookies.get(COOKIE)):
-        if given and given in LANGUAGES:
+        if given and given in offered:
             return given
-    return request.accept_languages.best_match(LANGUAGES) or DEFAULT_LANGUAGE
+    # The best liked first; en-GB is English too, also where plain Swedish stands behind it.
+    liked = (tag.partition("-")[0].lower() for tag, weight in request.accept_languages if weight > 0)
+    return next((offered[0] if tag == "*" else tag for tag in liked if tag == "*" or tag in offered), offered[0])
+
+
+def language_of_programs() -> str:
+    """The same for what programs read, most of which name no language: English where nothing speaks for Swedish."""
+    return language(("en", "sv"))
 
 
 def t(key: str, /, **params: object) -> str:
@@ -108,6 +115,7 @@ def warm() -> None:
     for language, locale in LOCALES.items():
         messages(language)
         messages(language, "vaven.catalogue")
+        messages(language, "vaven.publisher")
         _formatted(0, "0", locale)
         format_date(date.min, locale=locale)
 

@@ -7,6 +7,7 @@ from flask import Response, json
 
 from vaven.catalogue.negotiate import links
 from vaven.vocab.errors import QueryBusy, QueryError, QuerySyntaxError, VavenError
+from vaven.vocab.messages import messages
 
 
 def problem(status: int, title: str, detail: str = "", *, kind: str = "about:blank", **more: Any) -> Response:
@@ -16,17 +17,18 @@ def problem(status: int, title: str, detail: str = "", *, kind: str = "about:bla
     return Response(text + "\n", status=status, mimetype="application/problem+json")
 
 
-def query_problem(error: QueryError, base: str) -> Response:
-    """The problem that a query's error is; one of crowding says when to come back."""
-    place = {"line": error.line, "column": error.column} if isinstance(error, QuerySyntaxError) else {}
-    answer = problem(
-        error.status,
-        error.message,
-        error.message,
-        kind=f"{base}help/sparql-{error.kind}",
-        remedy=error.remedy,
-        **place,
-    )
+def query_problem(error: QueryError, base: str, language: str) -> Response:
+    """The problem that a query's error is, in a language (RFC 9457, section 3.1.3); of crowding with when to come back.
+
+    A fault in the text has `line` and `column`, and `repair` where a line at its beginning mends it.
+    """
+    more: dict[str, Any] = {}
+    if isinstance(error, QuerySyntaxError):
+        more = {"line": error.line, "column": error.column, "repair": error.repair}
+    message, remedy = error.told(language)
+    title = messages(language, "vaven.catalogue")(f"sparql.error.{error.kind}")
+    answer = problem(error.status, title, message, kind=f"{base}help/sparql-{error.kind}", remedy=remedy, **more)
+    answer.content_language.add(language)
     if isinstance(error, QueryBusy):
         answer.headers["Retry-After"] = str(error.retry_seconds)
     return answer

@@ -10,6 +10,7 @@ from pyoxigraph import NamedNode
 from vaven.catalogue.negotiate import RDF_FORMATS, SYNONYMS, choose, prefers_html
 from vaven.catalogue.problem import problem
 from vaven.publisher.encodings import IDENTITY, PACKED
+from vaven.publisher.messages import said
 from vaven.publisher.sparql_lexer import query_form
 from vaven.vocab.errors import QueryRefused
 
@@ -73,22 +74,22 @@ class WrongRequest(Exception):
 def read(request: Request) -> Asked | None:
     """The operation of a request, None for a GET without a query. Raises WrongRequest and QueryRefused."""
     if "update" in request.args or (is_form(request) and "update" in request.form):
-        raise QueryRefused("Updates are refused: this endpoint only reads.", remedy="Data is changed by publishing.")
+        raise QueryRefused(said("updates"), remedy=said("updates.remedy"))
     _refuse_other_letters(request.query_string)
     if request.method != "POST":
         values = request.args
         if not {"query", "default-graph-uri", "named-graph-uri"} & set(values):
             return None
     elif request.mimetype == QUERY_TYPE:
-        return _checked([_body(request), *request.args.getlist("query")], request.args)
+        return _checked([_body(request), *request.args.getlist("query")], request.args, request.values)
     elif request.mimetype == FORM_TYPE:
-        return _checked([*request.form.getlist("query"), *request.args.getlist("query")], request.form)
+        return _checked([*request.form.getlist("query"), *request.args.getlist("query")], request.form, request.values)
     elif request.mimetype == UPDATE_TYPE:
-        raise QueryRefused("Updates are refused: this endpoint only reads.", remedy="Data is changed by publishing.")
+        raise QueryRefused(said("updates"), remedy=said("updates.remedy"))
     else:
         detail = f"Send the query as {QUERY_TYPE} or as a field of {FORM_TYPE}."
         raise WrongRequest(415, "Unsupported media type", detail, **{"Accept-Post": f"{QUERY_TYPE}, {FORM_TYPE}"})
-    return _checked(values.getlist("query"), values)
+    return _checked(values.getlist("query"), values, values)
 
 
 def _refuse_other_letters(query_string: bytes) -> None:
@@ -100,7 +101,8 @@ def _refuse_other_letters(query_string: bytes) -> None:
         raise WrongRequest(400, "Not UTF-8", detail) from cause
 
 
-def _checked(queries: list[str], values: Any) -> Asked:
+def _checked(queries: list[str], graphs: Any, ours: Any) -> Asked:
+    """The operation by where the protocol has its graphs, and where what it has not may stand."""
     # Editors on Windows put a mark before a text.
     queries = [query.removeprefix("\ufeff") for query in queries]
     if not queries:
@@ -111,13 +113,13 @@ def _checked(queries: list[str], values: Any) -> Asked:
         raise WrongRequest(400, "Empty query", "The query has no text.")
     if len(queries[0]) > MAX_QUERY_CHARS:
         raise WrongRequest(413, "Query too long", f"A query may have {MAX_QUERY_CHARS} characters.")
-    if (explain := values.get("explain", "")) not in ("", EMPTY):
+    if (explain := ours.get("explain", "")) not in ("", EMPTY):
         raise WrongRequest(400, "Unknown explanation", f"explain may be {EMPTY}: why the answer has nothing in it.")
     return Asked(
         queries[0],
-        _graphs(values, "default-graph-uri"),
-        _graphs(values, "named-graph-uri"),
-        values.get("format", ""),
+        _graphs(graphs, "default-graph-uri"),
+        _graphs(graphs, "named-graph-uri"),
+        ours.get("format", ""),
         explain,
     )
 

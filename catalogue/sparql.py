@@ -20,6 +20,7 @@ from werkzeug.wsgi import wrap_file
 from vaven.catalogue import protocol, reasons
 from vaven.catalogue.delivery import OPEN
 from vaven.catalogue.editor import desk
+from vaven.catalogue.i18n import language_of_programs
 from vaven.catalogue.negotiate import RDF_FORMATS, SERIALISERS, wanted_document
 from vaven.catalogue.problem import problem, problem_of, query_problem
 from vaven.catalogue.protocol import RESULT_TYPES, Asked, WrongRequest
@@ -67,8 +68,9 @@ def blueprint(
         # Pages as well, which other sites' programs may ask for.
         answer.headers.update(OPEN)
         answer.vary.update(("Accept", "Accept-Encoding"))
-        # Pages and explanations are written for a reader.
-        g.is_same_in_every_language = not (protocol.is_page(request) or request.values.get("explain"))
+        # Pages, explanations and errors are written for a reader.
+        is_written = protocol.is_page(request) or request.values.get("explain") or answer.status_code >= 400
+        g.is_same_in_every_language = not is_written
         return answer
 
     return pages
@@ -90,13 +92,16 @@ def _respond(of: Endpoint) -> Response:
     except QueryError as error:
         if is_page:
             return _editor(of, query=protocol.query_text(request), error=error)
-        return query_problem(error, of.iris.base)
+        return query_problem(error, of.iris.base, language_of_programs())
     except VavenError as error:
         if is_page:
             raise  # the site's own page for it
         return problem_of(503, error)
     except WrongRequest as wrong:
-        return wrong.answer
+        if not is_page:
+            return wrong.answer
+        status = wrong.answer.status_code
+        return Response(render_template("error.html", key=413 if status == 413 else 400, status=status), status=status)
 
 
 def _answer(engine: QueryEngine, asked: Asked) -> Response:

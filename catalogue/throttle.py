@@ -8,6 +8,7 @@ from limits import RateLimitItemPerMinute
 from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
+from vaven.publisher.messages import said
 from vaven.publisher.settings import Settings
 from vaven.vocab.errors import QueryTooMany
 
@@ -29,8 +30,8 @@ class Throttle:
             return
         window = self._limiter.get_window_stats(RateLimitItemPerMinute(per_minute), "query", client)
         raise QueryTooMany(
-            f"This address has asked {per_minute} queries within a minute.",
-            remedy="Wait as long as Retry-After says; one query with VALUES can stand for many.",
+            said("minute", count=per_minute),
+            remedy=said("minute.remedy"),
             retry_seconds=max(1, math.ceil(window.reset_time - time.time())),
         )
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from vaven.publisher.encodings import IDENTITY
+from vaven.publisher.messages import said
 from vaven.publisher.sparql_faults import fault
 from vaven.publisher.sparql_lexer import undeclared_prefix
 from vaven.vocab.errors import QuerySyntaxError
@@ -108,24 +109,32 @@ def syntax_error(message: str, query: str, iris: Iris) -> QuerySyntaxError:
         return QuerySyntaxError(found.message, remedy=found.remedy, line=found.line, column=found.column)
     if name:
         prefix = name.text.partition(":")[0]
-        remedy = f"Begin the query with: PREFIX {prefix}: <{iris.prefixes.get(prefix, '…')}>"
-        text = f"The prefix {prefix}: is not declared."
-        return QuerySyntaxError(text, remedy=remedy, line=name.line, column=name.column)
+        known = iris.prefixes.get(prefix, "")
+        line = f"PREFIX {prefix}: <{known or '…'}>"
+        return QuerySyntaxError(
+            said("undeclared", prefix=prefix),
+            remedy=said("undeclared.remedy", line=line),
+            line=name.line,
+            column=name.column,
+            repair=line if known else "",
+        )
     return _in_the_engines_words(message, query)
 
 
 def _in_the_engines_words(message: str, query: str) -> QuerySyntaxError:
     found = POSITION.match(message)
     if not found:
-        return QuerySyntaxError(message[:500], remedy="See SPARQL 1.1 Query Language for the grammar.")
+        return QuerySyntaxError(said("engine", words=message[:500]), remedy=said("engine.remedy"))
     line, column = int(found[1]), int(found[2])
-    near = "".join(query.split("\n")[line - 1 : line])[max(column - 1, 0) :].strip()[:30]
-    text = f"The query can't be read at line {line}, column {column}, near “{near or 'its end'}”"
+    place = said("place", line=line, column=column)
     if "IRI parsing failed" in found[3]:
-        text = f"The address in <…> that ends before line {line}, column {column} can't be read"
-        return QuerySyntaxError(f"{text}.", remedy="Look for characters that no address has.", line=line, column=column)
+        remedy = said("engine.address.remedy")
+        return QuerySyntaxError(said("engine.address", place=place), remedy=remedy, line=line, column=column)
+    near = "".join(query.split("\n")[line - 1 : line])[max(column - 1, 0) :].strip()[:30]
+    told: dict[str, object] = {"place": place, "near": said("quoted", text=near) if near else said("engine.its-end")}
     # Words that this endpoint refuses are no help as the next thing to write, and patterns of characters are none.
     words = found[3].replace("\n", " ").removeprefix("expected ").removeprefix("one of ").split(", ")
-    if told := [word for word in words if word not in ("SERVICE", "<unreported>") and not PATTERN.search(word)]:
-        text += f": expected {'one of ' * (len(told) > 1)}{', '.join(told)}"[:220]
-    return QuerySyntaxError(f"{text}.", remedy="Mend the query there.", line=line, column=column)
+    if listed := [word for word in words if word not in ("SERVICE", "<unreported>") and not PATTERN.search(word)]:
+        told["words"] = ", ".join(listed)[:200]
+    key = "engine.place" if not listed else "engine.expected.many" if len(listed) > 1 else "engine.expected"
+    return QuerySyntaxError(said(key, **told), remedy=said("engine.place.remedy"), line=line, column=column)

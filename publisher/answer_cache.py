@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 
 from vaven.publisher.answer import SITE, Answer, QueryEngine, Question
 from vaven.publisher.encodings import IDENTITY, PACKED, SMALLEST, packing, unpacked
+from vaven.publisher.messages import said
 from vaven.publisher.sparql_lexer import compact, is_repeatable
 from vaven.publisher.spool import Spool
 from vaven.vocab.errors import QueryBusy, QuerySyntaxError, QueryTimeout
@@ -125,8 +126,7 @@ class CachedEngine(QueryEngine):
             try:
                 return flight.result(seconds)
             except FutureTimeout as cause:
-                text = f"The answer was not there within {seconds:g} seconds."
-                raise QueryTimeout(text, remedy="Narrow the query.") from cause
+                raise QueryTimeout(said("late", seconds=f"{seconds:g}"), remedy=said("late.remedy")) from cause
             except QueryBusy:
                 return None
 
@@ -134,7 +134,7 @@ class CachedEngine(QueryEngine):
     def _following(self) -> Iterator[None]:
         with self._lock:
             if self._followers >= FOLLOWERS:
-                raise QueryBusy("Too many wait for answers to questions that others have asked.")
+                raise QueryBusy(said("followers"), remedy=said("again.remedy"))
             self._followers += 1
         try:
             yield

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from vaven.publisher.messages import said
 from vaven.vocab.errors import QueryBusy, QueryTooMany
 
 YOUNG_SECONDS = 1.0
@@ -86,11 +87,9 @@ class Lane:
         with self._changed:
             own = sum(turn.client == client for turn in (*self._waiting, *self._at_work))
             if own >= self.each:
-                raise QueryTooMany(
-                    f"{own} queries of this address are being answered.", remedy="Wait until one is, then ask again."
-                )
+                raise QueryTooMany(said("share", count=own), remedy=said("share.remedy"))
             if len(self._waiting) >= self.places:
-                raise QueryBusy("Too many queries are waiting.")
+                raise QueryBusy(said("waiting"), remedy=said("again.remedy"))
             turn = Turn(client)
             self._waiting.append(turn)
             return turn
@@ -100,7 +99,7 @@ class Lane:
             while self._is_closed or self._next() is not turn:
                 left = until - time.monotonic()
                 if self._is_closed or left <= 0:
-                    raise QueryBusy("All query workers are busy.")
+                    raise QueryBusy(said("workers"), remedy=said("again.remedy"))
                 self._changed.wait(min(left, self._until_grown()))
             self._waiting.remove(turn)
             turn.began = time.monotonic()

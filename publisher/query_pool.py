@@ -20,6 +20,7 @@ from typing import Any, BinaryIO, cast
 
 from vaven.publisher.answer import SITE, Answer, QueryEngine, Question, syntax_error
 from vaven.publisher.lanes import Lane, Turn
+from vaven.publisher.messages import said
 from vaven.publisher.sparql_lexer import guarded, query_form
 from vaven.publisher.store import EmbeddedStore, Snapshot, hold
 from vaven.vocab.errors import (
@@ -201,7 +202,7 @@ class EmbeddedEngine(QueryEngine):
                 return worker
             if started := self._start(current, min(deadline, time.monotonic() + START_SECONDS)):
                 return started
-        raise QueryBusy("The data is being replaced.")
+        raise QueryBusy(said("replaced"), remedy=said("again.remedy"))
 
     def _idle(self, crew: Crew, current: Snapshot) -> Worker | None:
         """One that waits on this snapshot; those on an older one go."""
@@ -221,12 +222,12 @@ class EmbeddedEngine(QueryEngine):
         try:
             worker = Worker(snapshot, self._process(snapshot))
             try:
-                said = worker.wait(deadline)
+                told = worker.wait(deadline)
             except EOFError:
-                said = None
+                told = None
         finally:
             os.close(held)
-        if said and said["state"] == "ready":
+        if told and told["state"] == "ready":
             return worker
         worker.kill()
         return None
@@ -236,7 +237,7 @@ class EmbeddedEngine(QueryEngine):
         command = [sys.executable, "-m", "vaven.publisher.query_worker", str(snapshot.folder), *limits]
         with self._lock:
             if self._is_closed:
-                raise QueryBusy("The server is closing.")
+                raise QueryBusy(said("closing"), remedy=said("again.remedy"))
             start = self._starter.submit(
                 subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_ARENA
             )
@@ -247,14 +248,14 @@ class EmbeddedEngine(QueryEngine):
         with contextlib.ExitStack() as unfinished:
             file = unfinished.enter_context(tempfile.NamedTemporaryFile(prefix="vaven-answer-", delete=False))
             try:
-                said = self._run(crew, turn, worker, question, file.name)
+                told = self._run(crew, turn, worker, question, file.name)
             finally:
                 # The worker takes the name away when it begins; this is for the one that never began.
                 Path(file.name).unlink(missing_ok=True)
             size = os.fstat(file.fileno()).st_size
             unfinished.pop_all()
         kept = cast(BinaryIO, file)
-        return Answer(kept, size, question.media_type, worker.snapshot.id, said["encoding"])
+        return Answer(kept, size, question.media_type, worker.snapshot.id, told["encoding"])
 
     def _run(self, crew: Crew, turn: Turn, worker: Worker, question: Question, file: str) -> dict[str, Any]:
         """Give the question to the worker and wait. Raises the QueryError that its end stands for."""
@@ -272,25 +273,23 @@ class EmbeddedEngine(QueryEngine):
         }
         try:
             worker.ask(job)
-            said = self._watched(crew, turn, worker, seconds)
+            told = self._watched(crew, turn, worker, seconds)
         except (EOFError, BrokenPipeError) as cause:
             if self._is_closed:
-                raise QueryBusy("The server is closing.") from cause
-            raise QueryMemoryExceeded(
-                f"The query needed more than {self._memory_mb} MB of memory, or is nested too deeply.",
-                remedy="Ask for less at a time: add a triple pattern that narrows it, or a LIMIT without ORDER BY.",
-            ) from cause
-        if said["state"] != "done":
-            raise self._error(said, question)
-        return said
+                raise QueryBusy(said("closing"), remedy=said("again.remedy")) from cause
+            message, remedy = said("memory", limit=self._memory_mb), said("memory.remedy")
+            raise QueryMemoryExceeded(message, remedy=remedy) from cause
+        if told["state"] != "done":
+            raise self._error(told, question)
+        return told
 
     def _watched(self, crew: Crew, turn: Turn, worker: Worker, seconds: float) -> dict[str, Any]:
         """What the worker says in the end. Raises QueryTimeout, and QueryBusy where it must make room for others."""
         deadline = turn.arrived + seconds
         while True:
             self._make_room(crew, turn, worker)
-            if said := worker.wait(min(deadline, time.monotonic() + TICK_SECONDS)):
-                return said
+            if told := worker.wait(min(deadline, time.monotonic() + TICK_SECONDS)):
+                return told
             if time.monotonic() >= deadline:
                 raise _late(seconds)
 
@@ -302,31 +301,25 @@ class EmbeddedEngine(QueryEngine):
                 memory = {other: other.memory() for other in crew.busy}
             beyond = sum(memory.values()) > crew.lane.at_once * self._memory_mb << 20
             if beyond and worker is max(memory, key=lambda other: memory[other]):
-                raise QueryBusy(
-                    "The queries at work needed more memory than there is, and this one had most of it.",
-                    remedy="Ask again when fewer are asking, or ask for less at a time.",
-                    retry_seconds=round(self._seconds),
-                )
+                retry_seconds = round(self._seconds)
+                raise QueryBusy(said("crowded"), remedy=said("crowded.remedy"), retry_seconds=retry_seconds)
         if crew.lane.must_yield(turn):
             raise QueryBusy(
-                f"The query was ended after {turn.seconds:.0f} seconds, since others were waiting.",
-                remedy="Ask again when fewer are asking, or narrow it.",
+                said("yielded", seconds=f"{turn.seconds:.0f}"),
+                remedy=said("yielded.remedy"),
                 retry_seconds=round(self._seconds),
             )
 
-    def _error(self, said: dict[str, Any], question: Question) -> QueryError | StoreUnavailable:
+    def _error(self, told: dict[str, Any], question: Question) -> QueryError | StoreUnavailable:
         """The error that a worker's words stand for."""
-        if said["state"] == "syntax":
-            return syntax_error(said["message"], question.query, self._iris)
-        if said["state"] == "too-large":
-            return AnswerTooLarge(
-                f"The answer is larger than {self._answer_mb} MB.", remedy="Ask for fewer rows, or take the download."
-            )
-        if said["state"] == "no-room":
+        if told["state"] == "syntax":
+            return syntax_error(told["message"], question.query, self._iris)
+        if told["state"] == "too-large":
+            return AnswerTooLarge(said("too-large", limit=self._answer_mb), remedy=said("too-large.remedy"))
+        if told["state"] == "no-room":
             return StoreUnavailable("There is no room on disk for the answer.", remedy="Try again later.")
-        return QueryError(f"The query could not be answered: {said.get('message', '')}", remedy="Change the query.")
+        return QueryError(said("failed", words=told.get("message", "")), remedy=said("failed.remedy"))
 
 
 def _late(seconds: float) -> QueryTimeout:
-    remedy = "Narrow it, or take the dataset's download and ask that."
-    return QueryTimeout(f"The query was not done within {seconds:g} seconds.", remedy=remedy)
+    return QueryTimeout(said("late", seconds=f"{seconds:g}"), remedy=said("late.remedy"))

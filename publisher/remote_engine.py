@@ -16,6 +16,7 @@ from SPARQLWrapper import POST, SPARQLWrapper
 from SPARQLWrapper.SPARQLExceptions import QueryBadFormed, SPARQLWrapperException
 
 from vaven.publisher.answer import Answer, QueryEngine, Question
+from vaven.publisher.messages import said
 from vaven.publisher.query_worker import RESULTS
 from vaven.publisher.remote_server import JSON_RESULTS, NOBODY, Login
 from vaven.publisher.sparql_lexer import guarded, names_dataset, query_form
@@ -80,12 +81,13 @@ class RemoteEngine(QueryEngine):
 
     def _fetched(self, request: SPARQLWrapper, seconds: float) -> Answer:
         deadline = time.monotonic() + seconds
-        late = QueryTimeout(f"No answer within {seconds:g} seconds.", remedy="Narrow the query.")
+        late = QueryTimeout(said("late", seconds=f"{seconds:g}"), remedy=said("late.remedy"))
         try:
             response = request.query().response
             file = self._read(response, deadline)
         except QueryBadFormed as cause:
-            raise QuerySyntaxError(f"The graph server can't read the query: {cause}"[:500]) from cause
+            message = said("engine.elsewhere", words=str(cause)[:450])
+            raise QuerySyntaxError(message, remedy=said("engine.remedy")) from cause
         except TimeoutError as cause:
             raise late from cause
         except (SPARQLWrapperException, OSError) as cause:
@@ -102,8 +104,7 @@ class RemoteEngine(QueryEngine):
         """The whole body in a file without a name, whose position is its end. Raises AnswerTooLarge, TimeoutError."""
         if cut := response.headers.get("X-SPARQL-MaxRows"):
             # Virtuoso's way to say that there is more; an answer is whole or an error here.
-            remedy = "Ask for fewer rows, or raise ResultSetMaxRows there."
-            raise AnswerTooLarge(f"The graph server cut the answer off after {cut} rows.", remedy=remedy)
+            raise AnswerTooLarge(said("cut-off", rows=cut), remedy=said("cut-off.remedy"))
         with contextlib.ExitStack() as unfinished:
             file = unfinished.enter_context(tempfile.TemporaryFile())
             rest = b""
@@ -114,7 +115,7 @@ class RemoteEngine(QueryEngine):
                 file.write(text[:kept])
                 rest = text[kept:]
                 if file.tell() > self._answer_mb << 20:
-                    raise AnswerTooLarge(f"The answer is larger than {self._answer_mb} MB.", remedy="Ask for less.")
+                    raise AnswerTooLarge(said("too-large", limit=self._answer_mb), remedy=said("too-large.remedy"))
                 if time.monotonic() > deadline:
                     raise TimeoutError
             file.write(rest)

@@ -10,23 +10,24 @@ import re
 from collections.abc import Callable
 from difflib import get_close_matches
 
+from vaven.publisher.messages import said
 from vaven.publisher.sparql_grammar import END, FUNCTIONS, KEYWORDS, UNKNOWN, Stop, read, terminal_of
+from vaven.publisher.sparql_lexer import place
 from vaven.publisher.sparql_scopes import Misuse, first_misuse
 from vaven.publisher.sparql_slips import SLIPS
 from vaven.publisher.sparql_wording import (
     AFTER,
-    ARGUMENTS,
     INSTEAD,
     SPELLED,
     Fault,
     cut,
     is_mark,
     is_word,
-    place,
-    printable,
+    one_of,
     shown,
     told,
 )
+from vaven.vocab.messages import Said
 
 # A longer text is no query that somebody has typed, and the engine's own words do for it.
 LONGEST = 20_000
@@ -70,8 +71,8 @@ def fault(query: str) -> Fault | None:
 
 def _misused(misuse: Misuse) -> Fault:
     line, column = misuse.word.line or 1, misuse.word.column or 1
-    message = misuse.message.replace("{it}", f"“{cut(misuse.word)}” at line {line}, column {column}")
-    return Fault(line, column, printable(message), printable(misuse.remedy))
+    at = {"word": cut(misuse.word), "place": said("place", line=line, column=column)}
+    return Fault(line, column, said(misuse.key, **at, **misuse.params), misuse.remedy)
 
 
 def _is_beyond(stop: Stop) -> bool:
@@ -92,25 +93,25 @@ def _terminal(stop: Stop) -> str:
     return END if stop.token.kind == "end" else terminal_of(stop.token, stop.query)
 
 
-def _previous(stop: Stop) -> str:
-    return f"“{shown(stop, stop.previous)}”"
+def _previous(stop: Stop) -> Said:
+    return said("quoted", text=shown(stop, stop.previous))
 
 
-# --- columns, functions and operators. Each returns a remedy, or "" where the fault is another.
+# --- columns, functions and operators. Each returns a remedy, or None where the fault is another.
 
 
-def _column(stop: Stop) -> str:
+def _column(stop: Stop) -> Said | None:
     """What is between SELECT and WHERE without being a column."""
     token = stop.token
     is_among_columns = _takes(stop, "VAR", "LPAR") and stop.accepted & {"STAR", "WHERE"}
     if not is_among_columns or stop.accepted & {"STRING", "COUNT", "A"}:
-        return ""
+        return None
     if is_mark(token, ","):
-        return "Take it away: columns stand side by side, as in SELECT ?a ?b."
+        return said("column.comma")
     if is_word(token, "AS"):
         name = stop.after[0].text if stop.after and stop.after[0].kind == "variable" else "?name"
-        return f"Put it in parentheses: ({stop.source(stop.previous)} AS {name})."
-    return f"Put it in parentheses, with a name: {_as_column(stop)}." if _terminal(stop) in FUNCTIONS.values() else ""
+        return said("column.as", column=f"({stop.source(stop.previous)} AS {name})")
+    return said("column.unnamed", column=_as_column(stop)) if _terminal(stop) in FUNCTIONS.values() else None
 
 
 def _as_column(stop: Stop) -> str:
@@ -126,79 +127,81 @@ def _as_column(stop: Stop) -> str:
     return f"({stop.source(stop.token)}(…) AS {name})"
 
 
-def _unnamed(stop: Stop) -> str:
+def _unnamed(stop: Stop) -> Said | None:
     """An expression that AS belongs to, closed or followed by its name."""
     if "AS" not in stop.accepted or "RPAR" in stop.accepted:
-        return ""
+        return None
     if stop.token.kind == "variable":
-        return f"Put AS before it: AS {stop.token.text}."
+        return said("unnamed.as", name=stop.token.text)
     if not is_mark(stop.token, ")"):
-        return ""
+        return None
     opening = stop.before.index(stop.open[-1])
     inside = cut(stop.query[stop.open[-1].end : stop.token.start])
     if is_word(stop.before[opening - 1], "BIND"):
-        return f"Say which variable shall have the value: BIND({inside} AS ?n)."
+        return said("unnamed.bind", inside=inside)
     if stop.previous.kind == "variable" and opening == len(stop.before) - 2:
-        return f"Write {inside} without parentheses, or give it another name: ({inside} AS ?n)."
-    return f"Give the column a name: ({inside} AS ?n)."
+        return said("unnamed.variable", inside=inside)
+    return said("unnamed.column", inside=inside)
 
 
-def _spelled(stop: Stop) -> str:
+def _spelled(stop: Stop) -> Said | None:
     """An operator that other languages write so."""
     sign = SPELLED.get(stop.token.text) if stop.token.kind in ("mark", "word", "iri") else None
-    return f"Write {sign} for {stop.source(stop.token)}." if sign and stop.accepted & {"ANDAND", "COMPARE"} else ""
+    if not sign or not stop.accepted & {"ANDAND", "COMPARE"}:
+        return None
+    return said("spelled", sign=sign, written=stop.source(stop.token))
 
 
-def _unknown_word(stop: Stop) -> str:
+def _unknown_word(stop: Stop) -> Said | None:
     if not is_word(stop.token) or _terminal(stop) != UNKNOWN:
-        return ""
+        return None
     word = cut(stop.source(stop.token))
     if stop.token.text in ("TRUE", "FALSE") or "A" in (stop.accepted & {stop.token.text}):
-        return f"Write {word.lower()}, in small letters."
-    if instead := INSTEAD.get(stop.token.text):
-        return f"SPARQL has no {word}: write {instead}."
+        return said("small-letters", word=word.lower())
+    if (instead := INSTEAD.get(stop.token.text)) is not None:
+        return said("instead" if instead else f"instead.{stop.token.text}", word=word, instead=instead)
     fitting = [text for text in KEYWORDS if text in stop.accepted]
     fitting += [text for text, terminal in FUNCTIONS.items() if terminal in stop.accepted]
     close = get_close_matches(stop.token.text[:40], sorted(fitting), n=1, cutoff=0.7)
-    return f"Did you mean {close[0]}?" if close else ""
+    return said("meant", word=close[0]) if close else None
 
 
-def _arguments(stop: Stop) -> str:
+def _arguments(stop: Stop) -> Said | None:
     """Too few or too many arguments, by the function whose bracket is the innermost."""
     if not is_mark(stop.token, ",", ")") or not stop.open or not is_mark(stop.open[-1], "("):
-        return ""
+        return None
     function = stop.before[stop.before.index(stop.open[-1]) - 1]
-    terminal = FUNCTIONS.get(function.text, "") if is_word(function) else ""
+    terminal = FUNCTIONS.get(function.text, "") if is_word(function) else None
     if terminal == "GROUP_CONCAT" and is_mark(stop.token, ","):
-        return 'Name the separator: GROUP_CONCAT(?x; SEPARATOR=", ").'
+        return said("separator")
     is_counted = stop.accepted & {"COMMA", "RPAR"} or stop.previous == stop.open[-1]
-    return f"{stop.source(function)} takes {ARGUMENTS[terminal]}." if terminal and is_counted else ""
+    return said(f"arguments.{terminal}", function=stop.source(function)) if terminal and is_counted else None
 
 
-def _two_operands(stop: Stop) -> str:
+def _two_operands(stop: Stop) -> Said | None:
     """Nothing stands between two operands: a bracket is left open, or an operator is missing."""
     if not _takes(stop, "RPAR", "ANDAND") or _terminal(stop) not in TERMS | VALUES | {"AS"}:
-        return ""
-    return f"Put “)” after {_previous(stop)}, for the “(” of {place(stop.open[-1])}, or an operator such as && or =."
+        return None
+    return said("two-operands", previous=_previous(stop), opened=place(stop.open[-1]))
 
 
 # --- clauses
 
 
-def _modifier(stop: Stop) -> str:
+def _modifier(stop: Stop) -> Said | None:
     """GROUP BY, LIMIT and the like where they don't stand: inside of WHERE, before it, twice, or in another order."""
     word = stop.token.text
     if not is_word(stop.token, *MODIFIERS):
-        return ""
+        return None
     if _takes(stop, "OPTIONAL", "RBRACE"):
-        return f"Put it after the “}}” that closes the “{{” of {place(stop.open[-1])}."
+        return said("modifier.inside", opened=place(stop.open[-1]))
     if _takes(stop, "WHERE"):
-        return "Put it after the “}” of WHERE."
+        return said("modifier.before")
     if not stop.accepted & {END, "RBRACE"}:
-        return ""
+        return None
     if word in _clauses(stop):
-        return f"Take one away: a query has {word} once."
-    return "Put them in this order: GROUP BY, HAVING, ORDER BY, LIMIT, OFFSET."
+        return said("modifier.twice", word=word)
+    return said("modifier.order")
 
 
 def _clauses(stop: Stop) -> set[str]:
@@ -213,80 +216,79 @@ def _clauses(stop: Stop) -> set[str]:
     return words
 
 
-def _outside(stop: Stop) -> str:
+def _outside(stop: Stop) -> Said | None:
     """What belongs into the pattern, after its end."""
     belongs = is_word(stop.token, *PATTERNS) or _terminal(stop) in TERMS
     if END not in stop.accepted or not belongs or not is_mark(stop.previous, "}"):
-        return ""
-    return f"Put it before the “}}” of {place(stop.previous)}, which ends what WHERE holds."
+        return None
+    return said("outside", place=place(stop.previous))
 
 
-def _in_template(stop: Stop) -> str:
+def _in_template(stop: Stop) -> Said | None:
     is_path = is_mark(stop.token, *PATHS) and "VAR" in stop.accepted
     if not (is_path or is_word(stop.token, *PATTERNS)) or not stop.open or stop.accepted & {"OPTIONAL", "PIPE"}:
-        return ""
+        return None
     opening = stop.before.index(stop.open[-1])
     if not any(is_word(token, "CONSTRUCT") for token in stop.before[max(opening - 2, 0) : opening]):
-        return ""
+        return None
     if is_path:
-        return "Triples to make have no paths: name one property."
-    return "Triples alone stand there. Write CONSTRUCT { triples to make } WHERE { pattern }."
+        return said("template.path")
+    return said("template.pattern")
 
 
-def _at_the_end(stop: Stop) -> str:
+def _at_the_end(stop: Stop) -> Said | None:
     if END in stop.accepted and is_mark(stop.token, ";", "."):
-        return f"Take it away: a query ends without “{stop.token.text}”."
-    return ""
+        return said("at-the-end", mark=stop.token.text)
+    return None
 
 
-def _after_word(stop: Stop) -> str:
+def _after_word(stop: Stop) -> Said | None:
     before = stop.previous
     is_inside = before.text == "DISTINCT" and stop.open and is_mark(stop.open[-1], "(")
     if is_word(before) and before.text in AFTER and not is_inside:
-        return AFTER[before.text]
+        return said(f"after.{before.text}")
     if is_word(before) and before.text in FUNCTIONS and stop.accepted == {"LPAR"}:
-        return f"Put what it is given in parentheses: {stop.source(before)}(…)."
+        return said("after.function", function=stop.source(before))
     if "LBRACE" in stop.accepted and stop.accepted <= {"LBRACE", "WHERE", "FROM"}:
-        return "Put “{” before it, and “}” where what it holds ends."
-    return ""
+        return said("after.clause")
+    return None
 
 
-def _listed(stop: Stop) -> str:
+def _listed(stop: Stop) -> Said | None:
     """A comma in what SPARQL writes side by side."""
     is_end = stop.accepted & {END, "RBRACE"}
     if is_mark(stop.token, ",") and (_takes(stop, "UNDEF") or (is_end and "OPTIONAL" not in stop.accepted)):
-        return "Take it away: here things stand side by side."
-    return ""
+        return said("listed")
+    return None
 
 
-def _misplaced(stop: Stop) -> str:
+def _misplaced(stop: Stop) -> Said | None:
     if _takes(stop, "PREFIX", "SELECT"):
-        return "Begin with SELECT, ASK, CONSTRUCT or DESCRIBE, as in SELECT * WHERE { ?s ?p ?o }."
+        return said("begin")
     if is_word(stop.token, "UNION"):
-        return "Put what it joins in brackets: { … } UNION { … }."
+        return said("after.UNION")
     if is_word(stop.token, "SELECT") and "OPTIONAL" in stop.accepted:
-        return "Put the subquery in brackets of its own: { SELECT … WHERE { … } }."
-    return "Put it before the query: such lines come first." if is_word(stop.token, "PREFIX", "BASE") else ""
+        return said("subquery")
+    return said("prologue") if is_word(stop.token, "PREFIX", "BASE") else None
 
 
 # --- triples
 
 
-def _missing_stop(stop: Stop) -> str:
+def _missing_stop(stop: Stop) -> Said | None:
     if not _takes(stop, "DOT", "SEMI") or _terminal(stop) not in TERMS:
-        return ""
-    line = stop.previous.line + stop.previous.text.count("\n")
-    remedy = f"Put “.” after {_previous(stop)}"
+        return None
+    line, previous = stop.previous.line + stop.previous.text.count("\n"), _previous(stop)
     if line != stop.token.line:
-        return f"{remedy} at the end of line {line}, or “;” if what follows is about the same subject."
+        return said("stop.line", previous=previous, line=line)
     if len(stop.before) > 1 and stop.before[-2].line < line:
         # The line's first word has been read as the object of the line before.
         before = stop.before[-2]
-        return f"{remedy}, or the object that is missing after “{shown(stop, before)}” on line {before.line}."
-    return f"{remedy}, or “;” if what follows is about the same subject."
+        return said("stop.object", previous=previous, before=shown(stop, before), line=before.line)
+    return said("stop", previous=previous)
 
 
-def _missing_term(stop: Stop) -> str:
+def _missing_term(stop: Stop) -> Said | None:
     """A triple that ends before its third part."""
     separators = (".", ";", ",")
     if (
@@ -294,52 +296,51 @@ def _missing_term(stop: Stop) -> str:
         and not is_mark(stop.token, *separators, "}", "]")
         and not is_word(stop.token, *PATTERNS)
     ):
-        return ""
+        return None
     if is_mark(stop.token, *separators) and is_mark(stop.previous, *separators):
-        return f"Take one of “{stop.previous.text}” and “{stop.token.text}” away."
+        return said("term.twice", one=stop.previous.text, other=stop.token.text)
     if _takes(stop, "VAR", "A"):
-        return f"Put a property and an object after {_previous(stop)}: a triple has three parts."
+        return said("term.property", previous=_previous(stop))
     if _takes(stop, "VAR", "BLANK_NODE", "STRING") and "RBRACE" not in stop.accepted:
-        return f"Put an object after {_previous(stop)}: a variable, a name or a value."
-    return ""
+        return said("term.object", previous=_previous(stop))
+    return None
 
 
-def _path(stop: Stop) -> str:
+def _path(stop: Stop) -> Said | None:
     """What a path can't have in it."""
     if is_mark(stop.token, *PATHS) and stop.previous.kind == "variable" and _takes(stop, "VAR", "STRING"):
-        return "Write a name for the variable: a path has none in it."
+        return said("path.after-variable")
     if stop.token.kind == "variable" and "A" in stop.accepted and "VAR" not in stop.accepted:
-        return "Write a name for it: a path has no variables."
+        return said("path.variable")
     if is_mark(stop.token, "{") and "PIPE" in stop.accepted:
-        return (
-            "SPARQL doesn't count steps: write + for one or more, * for any number, or the path twice with / between."
-        )
-    return ""
+        return said("path.count")
+    return None
 
 
-def _literal(stop: Stop) -> str:
+def _literal(stop: Stop) -> Said | None:
     if is_mark(stop.token, "@") and stop.previous.kind == "string":
-        return 'Write the language right after “@”, as in "…"@sv.'
-    return "Name a datatype after ^^, as xsd:date." if is_mark(stop.previous, "^^") else ""
+        return said("literal.language")
+    return said("literal.datatype") if is_mark(stop.previous, "^^") else None
 
 
-def _bare_word(stop: Stop) -> str:
+def _bare_word(stop: Stop) -> Said | None:
     if not is_word(stop.token) or _terminal(stop) != UNKNOWN:
-        return ""
+        return None
     word = cut(stop.source(stop.token))
-    ways = {"VAR": f"a variable ?{word}", "PNAME_LN": f"a name prefix:{word} or <…>", "STRING": f'a text "{word}"'}
-    found = [way for terminal, way in ways.items() if terminal in stop.accepted]
-    return f"Write it as what it is: {' or '.join(found)}." if found else ""
+    ways = {"VAR": "bare.variable", "PNAME_LN": "bare.name", "STRING": "bare.text"}
+    found = [said(way, word=word) for terminal, way in ways.items() if terminal in stop.accepted]
+    return said("bare", ways=one_of(found)) if found else None
 
 
-def _anything(stop: Stop) -> str:
+def _anything(stop: Stop) -> Said:
     if stop.token.kind == "end":
-        return f"Add what is missing after {_previous(stop)}."
-    rest = f", or add what is missing after {_previous(stop)}" if stop.before else ""
-    return f"Take “{shown(stop, stop.token)}” away{rest}."
+        return said("anything.end", previous=_previous(stop))
+    if not stop.before:
+        return said("anything.first", shown=shown(stop, stop.token))
+    return said("anything", shown=shown(stop, stop.token), previous=_previous(stop))
 
 
-REMEDIES: tuple[Callable[[Stop], str], ...] = (
+REMEDIES: tuple[Callable[[Stop], Said | None], ...] = (
     _column, _unnamed, _spelled, _unknown_word, _modifier, _outside, _in_template, _at_the_end, _arguments,
     _after_word, _listed, _two_operands, _path, _literal, _missing_stop, _missing_term, _misplaced, _bare_word,
     _anything,

@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from urllib.parse import urljoin
 
+from vaven.publisher.messages import said
 from vaven.vocab.errors import QueryRefused
+from vaven.vocab.messages import Said
 
 SERVICE = re.compile("s(?=ervice)", re.IGNORECASE)
 ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
@@ -57,6 +59,11 @@ class Token:
     @property
     def end(self) -> int:
         return self.start + len(self.text)
+
+
+def place(token: Token) -> Said:
+    """Where a token stands, for a sentence."""
+    return said("place", line=token.line, column=token.column)
 
 
 def tokens(query: str) -> Iterator[Token]:
@@ -130,19 +137,14 @@ def _judged(query: str) -> str:
     form = ""
     for i, token in enumerate(found):
         if _calls_out(token, found[i + 1].text if i + 1 < len(found) else ""):
-            raise QueryRefused(
-                f"SERVICE (line {token.line}, column {token.column}) is not allowed: this endpoint calls no other.",
-                remedy="Ask the other endpoint from your own program and join the answers there."
-                if token.kind == "word"
-                else f"If {token.text} is the name of a graph, write it in full as <…>.",
-            )
+            is_keyword = token.kind == "word"
+            remedy = said("service.remedy") if is_keyword else said("service.remedy.name", name=token.text)
+            raise QueryRefused(said("service", place=place(token)), remedy=remedy)
         if token.kind != "word" or form:
             continue
         if token.text in UPDATES:
-            raise QueryRefused(
-                f"{token.text} (line {token.line}, column {token.column}) would change data; this endpoint only reads.",
-                remedy="Ask with SELECT, ASK, CONSTRUCT or DESCRIBE. Data is changed by publishing a submission.",
-            )
+            message = said("update", word=token.text, place=place(token))
+            raise QueryRefused(message, remedy=said("update.remedy"))
         if token.text in FORMS:
             form = token.text
     return form

@@ -7,11 +7,14 @@ blank node on both sides of an EXISTS.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lark import Token as Leaf
 from lark import Tree
+
+from vaven.publisher.messages import said
+from vaven.vocab.messages import Said
 
 # After these another basic graph pattern begins; FILTER, BIND and VALUES stand inside one, if no EXISTS is in them.
 BREAKS = frozenset(("optional", "minus", "graph", "service", "alternatives", "subselect"))
@@ -26,14 +29,16 @@ Node = Tree[Leaf]
 
 @dataclass(frozen=True)
 class Misuse:
-    """A word where it may not stand, with its place as lark's token has it, what is wrong with it and what helps.
+    """A word where it may not stand, with its place as lark's token has it, and what helps.
 
-    `message` has `{it}` in it where the word and its place are to be told.
+    `key` names the sentence of what is wrong with it, which tells the word (`word`) and its place (`place`) beside
+    `params`.
     """
 
     word: Leaf
-    message: str
-    remedy: str
+    key: str
+    remedy: Said
+    params: Mapping[str, object] = field(default_factory=dict)
 
     @property
     def start(self) -> int:
@@ -150,14 +155,11 @@ class _Scopes:
 
     def _refuse_bound(self, word: Leaf, seen: set[str]) -> None:
         if _name(word) in seen:
-            text = "{it} has its values already where BIND stands, and can't get another."
-            self.misuses.append(Misuse(word, text, f"Take another name, as {_other(word)}, or compare in a FILTER."))
+            self.misuses.append(Misuse(word, "bound", said("bound.remedy", name=_other(word))))
 
     def _refuse_aggregates(self, node: Node, where: str) -> None:
         for word in _aggregates(node):
-            text = f"{{it}} is an aggregate, and can't stand in a {where} inside of WHERE."
-            remedy = "Write it in HAVING(…) after GROUP BY, or in a subquery: { SELECT … WHERE { … } GROUP BY … }."
-            self.misuses.append(Misuse(word, text, remedy))
+            self.misuses.append(Misuse(word, "aggregate", said("aggregate.remedy"), {"clause": where}))
 
     def _values(self, node: Node) -> set[str]:
         header = _nodes(node, "header")
@@ -167,18 +169,16 @@ class _Scopes:
             if (count := len(row.children) - 2) != len(words):
                 first = row.children[0]
                 assert not isinstance(first, Tree)
-                text = f"The row that {{it}} opens has {count} of the {len(words)} values that VALUES names."
-                if count > len(words):
-                    text = f"The row that {{it}} opens has {count} values, but VALUES names {len(words)}."
-                remedy = "Give each row a value for each variable; UNDEF stands for none."
-                self.misuses.append(Misuse(first, text, remedy))
+                counts = {"count": count, "named": len(words)}
+                key = "row-long" if count > len(words) else "row-short"
+                self.misuses.append(Misuse(first, key, said("row.remedy"), counts))
         return {_name(word) for word in words}
 
     def _refuse_twice(self, words: list[Leaf], where: str) -> None:
         seen = set[str]()
         for word in words:
             if _name(word) in seen:
-                self.misuses.append(Misuse(word, f"{{it}} is named twice in {where}.", "Take one of the two away."))
+                self.misuses.append(Misuse(word, "named-twice", said("named-twice.remedy"), {"clause": where}))
             seen.add(_name(word))
 
     def _form(self, node: Node) -> set[str]:
@@ -202,8 +202,8 @@ class _Scopes:
         if node.data == "describe":
             self._refuse_ungrouped(node, keys, has_clause=bool(clause))
         else:
-            text = f"{{it}} can't stand in {str(node.data).upper()}, whose answer has no groups."
-            self.misuses.append(Misuse(begin, text, "Group in a subquery: { SELECT … WHERE { … } GROUP BY … }."))
+            form = {"form": str(node.data).upper()}
+            self.misuses.append(Misuse(begin, "no-groups", said("no-groups.remedy"), form))
         return keys
 
     def _columns(self, node: Node, seen: set[str]) -> set[str]:
@@ -218,16 +218,13 @@ class _Scopes:
             word = _words(child, "VAR")[-1]
             columns.append(word)
             if _name(word) in seen:
-                text = "{it} is a variable of the query already, and AS can't give it another value."
-                self.misuses.append(Misuse(word, text, f"Take another name after AS, as {_other(word)}."))
+                self.misuses.append(Misuse(word, "as-used", said("as-used.remedy", name=_other(word))))
         self._refuse_twice(columns, "SELECT")
         return {_name(word) for word in columns}
 
     def _refuse_ungrouped(self, node: Node, keys: set[str], *, has_clause: bool) -> None:
         if star := _words(node, "STAR"):
-            text = "{it} can't stand for the columns of a query that groups."
-            remedy = "Name the columns: what is grouped by, and aggregates as (COUNT(*) AS ?n)."
-            self.misuses.append(Misuse(star[0], text, remedy))
+            self.misuses.append(Misuse(star[0], "star-grouped", said("star-grouped.remedy")))
         self._refuse_loose(_words(node, "VAR"), keys, has_clause=has_clause)
         for named in _nodes(node, "named"):
             variables = [word for word in _leaves(named, outside=("aggregate", "exists")) if word.type == "VAR"]
@@ -241,20 +238,19 @@ class _Scopes:
             return
         word, name = loose[0], _name(loose[0])
         sample = f"(SAMPLE({word}) AS ?any{name[:1].upper()}{name[1:]})" if is_column else f"SAMPLE({word})"
-        text = "{it} is selected beside an aggregate, but the query doesn't group by it."
-        add = f"Put GROUP BY {' '.join(loose[:MOST])}{' …' * (len(loose) > MOST)} after the “}}” of WHERE"
         if has_clause:
-            text, add = "{it} is selected, but GROUP BY doesn't name it.", f"Add {word} to GROUP BY"
-        self.misuses.append(Misuse(word, text, f"{add}, or take one of its values: {sample}."))
+            self.misuses.append(Misuse(word, "ungrouped", said("ungrouped.remedy", name=word, sample=sample)))
+            return
+        names = " ".join(loose[:MOST]) + " …" * (len(loose) > MOST)
+        self.misuses.append(Misuse(word, "loose", said("loose.remedy", names=names, sample=sample)))
 
     def blank_nodes(self) -> None:
         """Judge the labels of the whole query."""
         first: dict[str, tuple[int, int]] = {}
         for word, pattern in sorted(self.labels, key=lambda label: label[0].start_pos or 0):
             if first.setdefault(str(word), pattern) != pattern:
-                text = "{it} is used in another group already, and a blank node belongs to one group of triples."
                 variable = "?" + re.sub(r"\W", "_", word[2:])
-                self.misuses.append(Misuse(word, text, f"Write a variable in its place both times, as {variable}."))
+                self.misuses.append(Misuse(word, "blank-node", said("blank-node.remedy", name=variable)))
 
 
 def _keys(modifiers: Node) -> set[str]:

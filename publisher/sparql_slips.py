@@ -8,9 +8,10 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 
+from vaven.publisher.messages import said
 from vaven.publisher.sparql_grammar import CLOSING, MARKS, WRONG_PERCENT, WRONG_SCHEME, Stop, wrong_escape
-from vaven.publisher.sparql_lexer import QUOTES, TOKEN
-from vaven.publisher.sparql_wording import Fault, cut, is_mark, is_word, place, shown, told
+from vaven.publisher.sparql_lexer import QUOTES, TOKEN, place
+from vaven.publisher.sparql_wording import Fault, cut, is_mark, is_word, shown, told
 
 CURLY = re.compile("[“”„‟«»‘’‚]([^“”„‟«»‘’‚\n]*)")
 ENTITY = re.compile("&(?:amp;)?(amp|lt|gt|quot|apos|#39|#34);")
@@ -29,11 +30,8 @@ def _unclosed_text(stop: Stop) -> Fault | None:
     # Of three marks the first two are an empty text to the lexer.
     is_long = before.text == token.text * 2 and before.end == token.start
     at, mark = (before, token.text * 3) if is_long else (token, token.text)
-    message = f"The text that opens at {place(at)} has no closing quotation mark."
-    remedy = f"Put {mark} at its end."
-    if not is_long:
-        remedy += f" A text of several lines stands between {token.text * 3} and {token.text * 3}."
-    return told(stop, remedy, message, at)
+    remedy = "text-unclosed.remedy.long" if is_long else "text-unclosed.remedy"
+    return told(stop, said(remedy, mark=mark, long=token.text * 3), said("text-unclosed", place=place(at)), at)
 
 
 def _text_closed_too_early(stop: Stop) -> Fault | None:
@@ -44,31 +42,31 @@ def _text_closed_too_early(stop: Stop) -> Fault | None:
         or token.kind not in ("word", "prefixed", "variable", "number")
     ):
         return None
-    return told(stop, f"Has the text ended too early? A {before.text[0]} inside of it is written \\{before.text[0]}.")
+    return told(stop, said("text-early.remedy", mark=before.text[0]))
 
 
 def _curly_quotes(stop: Stop) -> Fault | None:
     if not (found := CURLY.match(stop.query, stop.token.start)):
         return None
     text = cut(found[1].replace('"', "'")) or "…"
-    return told(stop, f'Write straight ones: "{text}".', f"A curly quotation mark stands at {place(stop.token)}.")
+    return told(stop, said("curly.remedy", text=text), said("curly", place=place(stop.token)))
 
 
 def _entity(stop: Stop) -> Fault | None:
     if not (found := ENTITY.match(stop.query, stop.token.start)):
         return None
     sign = ENTITIES[found[1]]
-    message = f"“{found[0]}” at {place(stop.token)} is how HTML writes “{sign}”."
-    return told(stop, f"Write {sign} for {found[0]}, everywhere in the query.", message)
+    message = said("entity", entity=found[0], place=place(stop.token), sign=sign)
+    return told(stop, said("entity.remedy", entity=found[0], sign=sign), message)
 
 
 def _unseen(stop: Stop) -> Fault | None:
     number = shown(stop, stop.token)
     if stop.token.kind != "mark" or not number.startswith("U+"):
         return None
-    name = unicodedata.name(stop.token.text[:1], "a control character").lower()
-    message = f"A character that can't be seen, {number} ({name}), stands at {place(stop.token)}."
-    return told(stop, "Put an ordinary blank in its place, or take it away.", message)
+    name = unicodedata.name(stop.token.text[:1], "").lower() or said("unseen.control")
+    message = said("unseen", number=number, name=name, place=place(stop.token))
+    return told(stop, said("unseen.remedy"), message)
 
 
 def _wrong_escape(stop: Stop) -> Fault | None:
@@ -78,11 +76,8 @@ def _wrong_escape(stop: Stop) -> Fault | None:
     breaks = token.text.count("\n", 0, offset)
     column = offset - token.text.rindex("\n", 0, offset) if breaks else token.column + offset
     at = replace(token, text=token.text[offset : offset + 2].rstrip(), line=token.line + breaks, column=column)
-    message = f"“{at.text}” at {place(at)} means nothing in a text."
-    remedy = f"Write \\{at.text}: a backslash in a text is written as two."
-    if at.text[1:] in ("u", "U"):
-        remedy = "The number of a character stands after it: four hexadecimal digits after \\u, eight after \\U."
-    return told(stop, remedy, message, at)
+    remedy = "escape.remedy.number" if at.text[1:] in ("u", "U") else "escape.remedy"
+    return told(stop, said(remedy, text=at.text), said("escape", text=at.text, place=place(at)), at)
 
 
 def _bare_address(stop: Stop) -> Fault | None:
@@ -90,28 +85,25 @@ def _bare_address(stop: Stop) -> Fault | None:
     if token.kind != "prefixed" or not stop.query.startswith("//", token.end):
         return None
     found = BARE_ADDRESS.match(stop.query, token.start)
-    message = f"An address stands at {place(token)} without its brackets."
-    return told(stop, f"Put it in angle brackets: <{found[0] if found else token.text}>.", message)
+    message = said("address-bare", place=place(token))
+    return told(stop, said("address-bare.remedy", address=found[0] if found else token.text), message)
 
 
 def _wrong_address(stop: Stop) -> Fault | None:
     token = stop.token
+    faulty = {"address": shown(stop, token), "place": place(token)}
     if token.kind == "iri" and WRONG_PERCENT.search(token.text):
-        message = (
-            f"“{shown(stop, token)}” at {place(token)} is no address: two hexadecimal digits belong after its “%”."
-        )
-        return told(stop, "Write %25 for the sign “%” itself.", message)
+        return told(stop, said("address-percent.remedy"), said("address-percent", **faulty))
     if token.kind == "iri" and WRONG_SCHEME.match(token.text):
-        message = f"“{shown(stop, token)}” at {place(token)} is no address: what stands before its “:” is no scheme."
-        return told(stop, "Begin it with a scheme such as http: or https:.", message)
+        return told(stop, said("address-scheme.remedy"), said("address-scheme", **faulty))
     if not is_mark(token, "<") or "IRIREF" not in stop.accepted or stop.query[token.end : token.end + 1].strip() == "":
         return None
     whole = BRACKETED.match(stop.query, token.start)
     if not whole or not (wrong := WRONG_IN_ADDRESS.search(whole[1])):
-        return told(stop, "Put “>” where it ends.", f"The address that opens at {place(token)} is never closed.")
-    what = "a blank" if wrong[0] <= " " else f"“{wrong[0]}”"
-    message = f"“{cut(whole[0])}” at {place(token)} is no address: there is {what} in it."
-    return told(stop, f"Take it out of <…>, or write %{ord(wrong[0]):02X} for it.", message)
+        return told(stop, said("address-unclosed.remedy"), said("address-unclosed", place=place(token)))
+    what = said("blank") if wrong[0] <= " " else said("quoted", text=wrong[0])
+    message = said("address-wrong", address=cut(whole[0]), place=place(token), what=what)
+    return told(stop, said("address-wrong.remedy", number=f"{ord(wrong[0]):02X}"), message)
 
 
 def _variable_name(stop: Stop) -> Fault | None:
@@ -124,7 +116,7 @@ def _variable_name(stop: Stop) -> Fault | None:
     if not left or not right or left.kind != "variable" or right.kind != "word":
         return None
     name = f"{left.text}_{stop.source(right)}"
-    return told(stop, f"The name of a variable has letters, digits and “_” alone: write {name}.")
+    return told(stop, said("variable-name.remedy", name=name))
 
 
 # --- the lines before the query
@@ -137,29 +129,27 @@ def _turtle(stop: Stop) -> Fault | None:
     word = stop.token.text[1:].upper()
     if stop.token.kind == "language" and word in ("PREFIX", "BASE"):
         written = " ".join(token.text for token in stop.after[: 2 if word == "PREFIX" else 1])
-        return told(stop, f"Write {word} {cut(written)}, without “@” and without “.” at its end.")
+        return told(stop, said("turtle.remedy", line=f"{word} {cut(written)}"))
     if is_mark(stop.token, ".") and stop.before:
-        return told(stop, "Take it away: in SPARQL a PREFIX line ends without “.”.")
+        return told(stop, said("turtle-stop.remedy"))
     return None
 
 
 def _prefix(stop: Stop) -> Fault | None:
     if stop.accepted == {"IRIREF"}:
-        return told(stop, "An address in angle brackets belongs here: <http://…>.")
+        return told(stop, said("prefix-address.remedy"))
     if not is_word(stop.previous, "PREFIX"):
         return None
     name = stop.source(stop.token).partition(":")[0] if stop.token.kind in ("word", "prefixed") else ""
     address = next((token.text for token in stop.after[:2] if token.kind == "iri"), "<http://…>")
-    return told(stop, f"Write PREFIX {name or 'name'}: {cut(address)}, with the colon right after the prefix.")
+    return told(stop, said("prefix.remedy", name=name or said("prefix.name"), address=cut(address)))
 
 
 def _no_query(stop: Stop) -> Fault | None:
     if stop.token.kind != "end" or not stop.accepted.issuperset(("PREFIX", "SELECT")):
         return None
-    message = f"The query itself is missing, after the PREFIX lines at {place(stop.token)}."
-    return told(
-        stop, "Add one, as SELECT * WHERE { ?s ?p ?o } LIMIT 10.", message if stop.before else "There is no query."
-    )
+    message = said("no-query.prefixes", place=place(stop.token)) if stop.before else said("no-query")
+    return told(stop, said("no-query.remedy"), message)
 
 
 # --- brackets
@@ -170,12 +160,12 @@ def _never_closed(stop: Stop) -> Fault | None:
         return None
     opening = stop.open[-1]
     closing = CLOSING[opening.text]
-    message = f"The query ends at {place(stop.token)}, but the “{opening.text}” of {place(opening)} is never closed."
-    remedy = f"Put “{closing}” where what it holds ends."
+    message = said("unclosed", place=place(stop.token), mark=opening.text, opened=place(opening))
+    remedy = said("unclosed.remedy", mark=closing)
     found = [part for part in TOKEN.finditer(stop.query, opening.end) if part.lastgroup == "comment"]
     if comments := [comment for comment in found if closing in comment.group()]:
         line = stop.query.count("\n", 0, comments[-1].start()) + 1
-        remedy += f" The one of line {line} is in a comment, as all is after “#”."
+        remedy = said("unclosed.remedy.comment", mark=closing, line=line)
     return told(stop, remedy, message)
 
 
@@ -184,14 +174,14 @@ def _closes_nothing(stop: Stop) -> Fault | None:
     if not is_mark(token, *OPENING):
         return None
     if OPENING[token.text] not in [opening.text for opening in stop.open]:
-        message = f"The “{token.text}” of {place(token)} closes nothing."
-        return told(stop, f"Take it away, or put a “{OPENING[token.text]}” where it shall begin.", message)
+        message = said("closes-nothing", mark=token.text, place=place(token))
+        return told(stop, said("closes-nothing.remedy", mark=OPENING[token.text]), message)
     opening = stop.open[-1]
     closing = CLOSING[opening.text]
     if closing == token.text or MARKS[closing] not in stop.accepted:
         return None
-    message = f"“{token.text}” can't stand at {place(token)}: the “{opening.text}” of {place(opening)} is still open."
-    return told(stop, f"Put “{closing}” before it.", message)
+    message = said("still-open", shown=token.text, place=place(token), mark=opening.text, opened=place(opening))
+    return told(stop, said("still-open.remedy", mark=closing), message)
 
 
 SLIPS: tuple[Callable[[Stop], Fault | None], ...] = (

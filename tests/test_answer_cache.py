@@ -14,6 +14,7 @@ import zstandard
 from vaven.publisher.answer import SITE, Answer, QueryEngine, Question
 from vaven.publisher.answer_cache import CachedEngine
 from vaven.publisher.encodings import IDENTITY
+from vaven.publisher.messages import said
 from vaven.publisher.query_pool import EmbeddedEngine
 from vaven.publisher.store import EmbeddedStore
 from vaven.vocab.errors import QueryBusy, QueryError, QuerySyntaxError, QueryTimeout, QueryTooMany
@@ -174,7 +175,7 @@ def test_a_refusal_is_the_clients_own(counted: Counted) -> None:
     def admit(client: str) -> None:
         if client == "greedy":
             gate.wait(20)
-            raise QueryTooMany("You again.")
+            raise QueryTooMany(said("waiting"), remedy=said("again.remedy"))
 
     engine = CachedEngine(counted, room=10 << 20, patience=20.0, admit=admit)
 

@@ -13,6 +13,7 @@ from tests.test_sparql_shape import queries
 from vaven.publisher.answer import Question
 from vaven.publisher.answer_cache import CachedEngine
 from vaven.publisher.emptiness import Emptiness, Finding, explain
+from vaven.publisher.messages import said
 from vaven.publisher.query_pool import EmbeddedEngine
 from vaven.publisher.remedies import Known, Remedy
 from vaven.publisher.sparql_lexer import query_form
@@ -305,7 +306,7 @@ def test_every_reduced_query_counts_as_one_of_the_client(engine: CachedEngine) -
     def admit(client: str) -> None:
         asked.append(client)
         if len(asked) > 3:
-            raise QueryTooMany("enough")
+            raise QueryTooMany(said("waiting"), remedy=said("again.remedy"))
 
     limited = CachedEngine(engine, room=0, patience=20.0, admit=admit)
     with pytest.raises(QueryTooMany):

@@ -20,13 +20,15 @@ from packaging.requirements import Requirement
 from tests.conftest import ROOT, SAMPLE, environment, vaven
 from vaven.catalogue.cli import build_parser
 from vaven.publisher.integrity import CODES as INTEGRITY
+from vaven.publisher.sparql_grammar import FUNCTIONS
+from vaven.publisher.sparql_wording import AFTER, GROUPS, INSTEAD
 from vaven.schemas.check import RULE_MODULES
 from vaven.schemas.described import OTHER, SENTENCES, code_of
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
 from vaven.vocab.messages import messages
 
 ROOMS = ("vocab", "schemas", "publisher", "catalogue")
-PACKAGES = ("vaven.vocab", "vaven.catalogue")
+PACKAGES = ("vaven.vocab", "vaven.publisher", "vaven.catalogue")
 FORBIDDEN_NAMES = ("utils", "util", "helpers", "helper", "common", "misc")
 
 
@@ -129,6 +131,18 @@ def test_every_text_that_a_page_asks_for_is_there() -> None:
     for path in (ROOT / "catalogue" / "templates").rglob("*.html"):
         for key in re.findall(r"""\bt\(["']([a-z0-9_.-]+)["'](?=[,)])""", path.read_text("utf-8")):
             assert key in known, f"{path.name} asks for {key}"
+
+
+def test_every_sentence_about_queries_is_used_and_there() -> None:
+    known = {key.removeprefix("query.") for key in messages("en", "vaven.publisher").texts}
+    code = "\n".join(path.read_text("utf-8") for _, _, path in modules())
+    assert set(re.findall(r'\bsaid\(\s*"([^"]+)"', code)) <= known
+    # By what a query has at the place: a keyword, a function, a thing of the grammar.
+    computed = {f"after.{word}" for word in AFTER} | {f"arguments.{terminal}" for terminal in FUNCTIONS.values()}
+    computed |= {f"thing.{name}" for *_, name in GROUPS if name.islower()}
+    computed |= {f"instead.{word}" for word, instead in INSTEAD.items() if not instead}
+    assert computed <= known
+    assert {key for key in known - computed if f'"{key}"' not in code} == set()
 
 
 def test_every_command_has_help() -> None:

@@ -19,6 +19,7 @@ from vaven.publisher.sparql_lexer import tokens, undeclared_prefix
 from vaven.publisher.sparql_wording import MOST
 from vaven.vocab.examples import examples
 from vaven.vocab.iris import Iris
+from vaven.vocab.messages import LANGUAGES
 
 BASE = "https://data.example/"
 MF = Namespace("http://www.w3.org/2001/sw/DataAccess/tests/test-manifest#")
@@ -167,9 +168,9 @@ def test_a_fault_is_told_with_its_place_and_its_remedy(name: str) -> None:
     found = fault(query)
     assert found
     assert (found.line, found.column) == (line, column), found
-    assert remedy in found.remedy
+    assert remedy in found.remedy.text("en")
     # What anybody can read: no set of characters and no name of the parser's.
-    assert not re.search(r"\[_\]|[A-Z]+_[A-Z]+|RBRACE|\$END", found.message)
+    assert not re.search(r"\[_\]|[A-Z]+_[A-Z]+|RBRACE|\$END", found.message.text("en"))
 
 
 @pytest.mark.parametrize(("query", "column", "remedy"), SHORT)
@@ -177,20 +178,37 @@ def test_faults_of_one_line(query: str, column: int, remedy: str) -> None:
     found = fault(query)
     assert found
     assert (found.line, found.column) == (1, column), found
-    assert remedy in found.remedy
+    assert remedy in found.remedy.text("en")
 
 
 def test_what_may_stand_there_is_named_in_groups() -> None:
     found = fault(FAULTS["missing dot"][0])
     assert found
     expected = "There may be “.”, “;”, “,”, “}” or a keyword such as FILTER or OPTIONAL."
-    assert found.message == f"“?o” can't stand at line 5, column 3. {expected}"
+    assert found.message.text("en") == f"“?o” can't stand at line 5, column 3. {expected}"
+
+
+def test_a_fault_is_told_in_swedish_too() -> None:
+    missing, where = fault(FAULTS["missing dot"][0]), fault(FAULTS["SQL"][0])
+    assert missing
+    assert where
+    may = "Där kan stå ”.”, ”;”, ”,”, ”}” eller ett nyckelord som FILTER eller OPTIONAL."
+    assert missing.message.text("sv") == f"”?o” kan inte stå på rad 5, kolumn 3. {may}"
+    assert missing.remedy.text("sv").startswith("Sätt ”.” efter ”qb:Observation” i slutet av rad 4")
+    assert "utelämna FROM" in where.remedy.text("sv")
+    for query in (*(query for query, *_ in FAULTS.values()), *(query for query, *_ in SHORT)):
+        found = fault(query)
+        assert found
+        for sentence in (found.message, found.remedy):
+            # Nothing is left of the template, and no English word that SPARQL hasn't.
+            swedish = re.sub(r"”[^”]*”", "", sentence.text("sv"))
+            assert not re.search(r"\b(the|is|of|write|put|take|there|line)\b|{\w+}", swedish), swedish
 
 
 def test_a_bracket_that_is_never_closed_is_named_with_its_place() -> None:
     found = fault(FAULTS["missing closing brace"][0])
     assert found
-    assert "the “{” of line 3, column 17 is never closed" in found.message
+    assert "the “{” of line 3, column 17 is never closed" in found.message.text("en")
 
 
 # --- with what comes before and after: prefixes, and the engine's own words
@@ -308,7 +326,7 @@ def test_what_the_engine_takes_has_no_fault_and_no_text_raises() -> None:
         query = mutated(random.Random(number).choice(seeds), random.Random(number))
         found = fault(query)
         if found:
-            listed = re.search(r"There may be(?:, among others,)? (.*)\.$", found.message)
+            listed = re.search(r"There may be(?:, among others,)? (.*)\.$", found.message.text("en"))
             assert found.line <= query.count("\n") + 1
             assert not listed or len(re.split(r", (?!”)| or (?!OPTIONAL|prefix:name)", listed[1])) <= MOST, found
         try:
@@ -319,7 +337,7 @@ def test_what_the_engine_takes_has_no_fault_and_no_text_raises() -> None:
         except (ValueError, RuntimeError):
             continue
         taken += 1
-        aggregate = found and "is an aggregate, and can't stand in" in found.message
+        aggregate = found and "is an aggregate, and can't stand in" in found.message.text("en")
         assert not found or aggregate or is_beyond(query), (number, found, query)
     # Were nearly all refused, or nearly all of what is refused left to the engine, little would have been tried.
     assert taken > MUTATIONS / 10
@@ -354,6 +372,7 @@ def test_no_text_is_slow_or_raises(name: str) -> None:
     # 0.3 s on a machine with nothing else to do.
     assert time.monotonic() - began < 5
     if found:
-        (found.message + found.remedy).encode()
-        assert len(found.message) < 500
-        assert len(found.remedy) < 500
+        for language in LANGUAGES:
+            for sentence in (found.message.text(language), found.remedy.text(language)):
+                sentence.encode()
+                assert len(sentence) < 500

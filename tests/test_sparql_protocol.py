@@ -13,6 +13,7 @@ import urllib.parse
 import xml.etree.ElementTree as ET
 from collections.abc import Mapping
 from dataclasses import dataclass
+from html import unescape
 
 import pytest
 import rdflib
@@ -20,6 +21,7 @@ import requests
 from SPARQLWrapper import CSV, JSON, JSONLD, N3, POST, RDFXML, TSV, TURTLE, XML, SPARQLWrapper
 
 from tests.conftest import Site
+from vaven.catalogue.protocol import QUERY_TYPE
 from vaven.publisher.encodings import packing
 
 KPIS = (
@@ -471,3 +473,54 @@ def test_a_property_that_xml_has_no_name_for_is_no_broken_xml(whole_way: Site) -
     assert get(whole_way, query, "application/rdf+xml").status == 400
     fine = 'CONSTRUCT { <http://x/s> <http://x/a> "<oxprefix: a\\t" } WHERE {}'
     assert len(rdflib.Graph().parse(data=get(whole_way, fine, "application/rdf+xml").text, format="xml")) == 1
+
+
+# --- what is said when there is no answer
+
+
+def failed(site: Site, query: str = "SELECT * { ?s skos:prefLabel ?o }", **headers: str) -> requests.Response:
+    told = {"Accept": RESULTS_JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    with requests.Session() as session:
+        # It has a language of its own choice otherwise.
+        session.headers.clear()
+        return session.get(site.url + "sparql", params={"query": query}, headers=told, timeout=60)
+
+
+def test_errors_come_in_english_or_in_swedish_by_who_asks(whole_way: Site) -> None:
+    for language in ("sv", "sv-SE,sv;q=0.9,en;q=0.8"):
+        swedish = failed(whole_way, Accept_Language=language)
+        assert (swedish.status_code, swedish.headers["Content-Language"]) == (400, "sv")
+        assert swedish.json()["title"] == "Frågan är felskriven"
+        assert swedish.json()["detail"] == "Förkortningen skos: är inte deklarerad."
+    for headers in ({}, {"Accept_Language": "*"}, {"Accept_Language": "fr"}, {"Accept_Language": "en-GB,sv;q=0.5"}):
+        english = failed(whole_way, **headers)
+        assert english.headers["Content-Language"] == "en"
+        assert english.json()["detail"] == "The prefix skos: is not declared."
+        assert {"Accept", "Accept-Language"} <= {name.strip() for name in english.headers["Vary"].split(",")}
+    assert "Accept-Language" not in failed(whole_way, "ASK {}").headers["Vary"]
+
+
+def test_a_title_names_the_kind_of_error_and_the_detail_tells_it(whole_way: Site) -> None:
+    one, other = failed(whole_way, "SELECT * { ?s ?p }").json(), failed(whole_way, "SELECT ?s ?s {}").json()
+    assert (one["type"], one["title"]) == (other["type"], other["title"])
+    assert one["detail"] != other["detail"]
+
+
+def test_a_line_that_mends_a_query_is_told_as_such(whole_way: Site) -> None:
+    line = failed(whole_way).json()["repair"]
+    assert line == "PREFIX skos: <http://www.w3.org/2004/02/skos/core#>"
+    assert failed(whole_way, f"{line} SELECT * {{ ?s skos:prefLabel ?o }} LIMIT 1").status_code == 200
+    assert "repair" not in failed(whole_way, "SELECT * { ?s other:name ?o }").json()
+
+
+def test_a_browser_is_told_by_a_page_what_was_wrong_with_its_request(whole_way: Site) -> None:
+    page = get(whole_way, "  ", "text/html")
+    assert (page.status, page.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
+    faulty = get(whole_way, "SELECT * { ?s ?p }", "text/html", lang="sv").text
+    assert "kan inte stå på rad 1, kolumn 18" in unescape(faulty)
+
+
+def test_the_format_of_a_posted_query_may_stand_in_its_address(whole_way: Site) -> None:
+    for kind, body in (("application/x-www-form-urlencoded", b"query=ASK%7B%7D"), (QUERY_TYPE, b"ASK{}")):
+        found = post(whole_way, body, kind, parameters="?format=xml")
+        assert found.headers["Content-Type"] == "application/sparql-results+xml"

@@ -1,5 +1,5 @@
 """What things are called: KPI register, areas, periods, IRIs, ontology. Knows nothing else of Väven.
 
 Order inside the room (a module imports only modules to its left):
-errors, messages, examples, periods, areas, register, iris, indicators, executables, concordance, concepts, shapes.
+messages, errors, examples, periods, areas, register, iris, indicators, executables, concordance, concepts, shapes.
 """

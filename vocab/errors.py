@@ -17,7 +17,7 @@ VavenError                  has a message and a `remedy`; command line and pages
 │       ├── CkanTooLarge        a proxy takes no request as large as that
 │       ├── CkanWithoutSearch   the instance's Solr is away
 │       └── CkanRefused         the instance says no to what was sent
-└── QueryError              a SPARQL query gets no answer
+└── QueryError              a SPARQL query gets no answer; told in either language
     ├── QuerySyntaxError    line and column where known (400)
     ├── QueryRefused        SERVICE, updates, foreign graphs (403)
     ├── QueryTimeout        ended at the deadline (504)
@@ -26,6 +26,8 @@ VavenError                  has a message and a `remedy`; command line and pages
     ├── QueryBusy           no worker became free in time (503)
     └── QueryTooMany        the client asks more than its share (429)
 """
+
+from vaven.vocab.messages import Said
 
 
 class VavenError(Exception):
@@ -138,14 +140,28 @@ class QueryError(VavenError):
     status = 400
     kind = "query"
 
+    def __init__(self, message: Said, *, remedy: Said) -> None:
+        super().__init__(message.text("en"), remedy=remedy.text("en"))
+        self._said = message, remedy
+
+    def told(self, language: str) -> tuple[str, str]:
+        """Message and remedy in a language."""
+        message, remedy = self._said
+        return message.text(language), remedy.text(language)
+
 
 class QuerySyntaxError(QueryError):
+    """`line` and `column` count from 1; `repair` is a line that mends the query when put before it, or ""."""
+
     kind = "syntax"
 
-    def __init__(self, message: str, *, remedy: str = "", line: int | None = None, column: int | None = None) -> None:
+    def __init__(
+        self, message: Said, *, remedy: Said, line: int | None = None, column: int | None = None, repair: str = ""
+    ) -> None:
         super().__init__(message, remedy=remedy)
         self.line = line
         self.column = column
+        self.repair = repair
 
 
 class QueryRefused(QueryError):
@@ -174,7 +190,7 @@ class QueryBusy(QueryError):
     status = 503
     kind = "busy"
 
-    def __init__(self, message: str, *, remedy: str = "Try again in a moment.", retry_seconds: int = 2) -> None:
+    def __init__(self, message: Said, *, remedy: Said, retry_seconds: int = 2) -> None:
         super().__init__(message, remedy=remedy)
         self.retry_seconds = retry_seconds
 

@@ -6,7 +6,7 @@ key and parameters and never holds a sentence. A missing key is a defect that th
 
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 
@@ -42,3 +42,25 @@ def messages(language: str, package: str = "vaven.vocab") -> Messages:
                     raise ValueError(f"message key {key!r} stands twice in the {language} catalogues of {package}")
                 texts[key] = text
     return Messages(language, texts)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence that waits for its reader's language: a key of a package's catalogues and what fills its fields.
+
+    What fills a field may be such a sentence itself, or a tuple, which is told with commas.
+    """
+
+    package: str
+    key: str
+    params: Mapping[str, object] = field(default_factory=dict)
+
+    def text(self, language: str) -> str:
+        told = {name: _told(value, language) for name, value in self.params.items()}
+        return messages(language, self.package).texts[self.key].format(**told)
+
+
+def _told(value: object, language: str) -> object:
+    if isinstance(value, tuple):
+        return ", ".join(str(_told(part, language)) for part in value)
+    return value.text(language) if isinstance(value, Said) else value

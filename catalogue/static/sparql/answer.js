@@ -45,7 +45,8 @@ export async function explain(query, signal) {
   return response.json();
 }
 
-async function send(query, headers, signal, more = {}) {
+async function send(query, asked, signal, more = {}) {
+  const headers = { ...asked, "Accept-Language": language };
   const given = new URLSearchParams({ query, ...more });
   const address = new URL(`${endpoint}?${given}`, location.href).href;
   // A GET can be kept by the browser and is then only asked whether it still holds; a long query has no room in one.

@@ -23,13 +23,9 @@ function actionsFor({ told, kind, status }, mend, yasqe, again) {
   ].filter(Boolean);
 }
 
-/** What to do in the reader's language, and the endpoint's own words, which are English. Of a fault in the text only these tell. */
+/** What the endpoint says, in the reader's language; where it said nothing of use, what we know of such errors. */
 function explained(kind, told) {
-  if (kind === "syntax" && told.remedy) {
-    return [told.detail, told.remedy].filter(Boolean).map((text) => el("p", { lang: "en" }, text));
-  }
-  const remedy = sentence(`remedy.${kind}`) ?? told.remedy;
-  return [remedy && el("p", {}, remedy), told.detail && told.detail !== remedy && el("p", { className: "meta", lang: "en" }, told.detail)].filter(Boolean);
+  return [told.detail, told.remedy ?? sentence(`remedy.${kind}`)].filter(Boolean).map((text) => el("p", {}, text));
 }
 
 /** The sentence for a key, or null where there is none. */
@@ -39,9 +35,8 @@ function sentence(key) {
 }
 
 function repairOf(told) {
-  const [, prefix, iri] = /^Begin the query with: PREFIX\s+([\w-]*):\s*<([^>…]+)>/.exec(told.repair ?? told.remedy ?? "") ?? [];
-  if (!iri) return null;
-  const line = `PREFIX ${prefix}: <${iri}>`;
+  const [line, prefix] = /^PREFIX ([^:]*): <[^>]+>$/.exec(told.repair ?? "") ?? [];
+  if (!line) return null;
   return {
     prefix,
     line,
