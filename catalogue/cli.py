@@ -312,10 +312,6 @@ def _serve(given: argparse.Namespace) -> int:
 
     settings = load_settings()
     app = create_app(settings)
-    warm(app)
-    # What was read so far stays for good: no collection of garbage in the middle of a request goes through all of it.
-    gc.collect()
-    gc.freeze()
     # A query may hold a thread until its deadline, so pages have threads of their own.
     threads = PAGE_THREADS + held_requests(settings)
     try:
@@ -324,8 +320,13 @@ def _serve(given: argparse.Namespace) -> int:
         )
     except OSError as cause:
         raise WrongUse(f"Port {given.port} is taken: {cause}.", remedy="Choose another with --port.") from cause
-    print(f"Väven: http://{given.host}:{server.effective_port}/", flush=True)
     try:
+        # Who asks already waits at the open port.
+        warm(app)
+        # What was read so far stays for good: no collection of garbage in a request goes through all of it.
+        gc.collect()
+        gc.freeze()
+        print(f"Väven: http://{given.host}:{server.effective_port}/", flush=True)
         with consumer():
             server.run()
     except KeyboardInterrupt:
