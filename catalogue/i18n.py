@@ -133,7 +133,9 @@ def register(app: Flask) -> None:
             answer.set_cookie(COOKIE, g.lang, max_age=YEAR_SECONDS, samesite="Lax", httponly=True)
         if answer.mimetype == "text/html":
             answer.headers["Content-Language"] = g.lang
-        is_same = g.get("is_same_in_every_language") or answer.mimetype in RDF_FORMATS.values()
+        # Problems that are told in one language say in which.
+        is_english = answer.mimetype == "application/problem+json" and not answer.content_language
+        is_same = g.get("is_same_in_every_language") or answer.mimetype in RDF_FORMATS.values() or is_english
         if not is_same:
             answer.vary.update(("Accept-Language", "Cookie"))
         return answer

@@ -52,13 +52,16 @@ class KeptPages:
 
         @blueprint.before_request
         def kept() -> Response | None:
+            if request.method not in ("GET", "HEAD"):
+                return None
             g.page_state = state()
             page = self._find(g.page_state, _key())
             return self._answer(page) if page else None
 
         @blueprint.after_request
         def keep(answer: Response) -> Response:
-            if answer.status_code != 200 or answer.mimetype != "text/html" or answer.get_etag()[0]:
+            is_page = answer.status_code == 200 and answer.mimetype == "text/html" and not answer.get_etag()[0]
+            if not is_page or "page_state" not in g:
                 return answer
             plain = answer.get_data()
             page = _Page(hashlib.sha256(plain).hexdigest()[:32], {IDENTITY: plain})

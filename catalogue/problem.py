@@ -4,15 +4,25 @@ from collections.abc import Mapping
 from typing import Any
 
 from flask import Response, json
+from werkzeug.http import HTTP_STATUS_CODES
 
 from vaven.catalogue.negotiate import links
-from vaven.vocab.errors import QueryBusy, QueryError, QuerySyntaxError, VavenError
+from vaven.vocab.errors import QueryBusy, QueryError, VavenError
 from vaven.vocab.messages import messages
 
 
-def problem(status: int, title: str, detail: str = "", *, kind: str = "about:blank", **more: Any) -> Response:
-    """A problem+json answer. `kind` is the problem's type IRI; `more` are extension members."""
-    body = {"type": kind, "title": title, "status": status, "detail": detail, **more}
+def problem(
+    status: int, what: str, detail: str = "", *, kind: str = "about:blank", title: str = "", **more: Any
+) -> Response:
+    """A problem+json answer: `what` in short, and more in `detail`; both are the problem's `detail`.
+
+    `kind` is its type IRI, with its own `title`. Without one the title is the status's name (RFC 9457, section
+    4.2.1). `more` are extension members.
+    """
+    phrase = HTTP_STATUS_CODES[status]
+    if what.lower() not in (phrase.lower(), detail.lower()):
+        detail = f"{what.rstrip('.')}. {detail}".strip()
+    body = {"type": kind, "title": title or phrase, "status": status, "detail": detail, **more}
     text = json.dumps({key: value for key, value in body.items() if value not in ("", None)}, ensure_ascii=False)
     return Response(text + "\n", status=status, mimetype="application/problem+json")
 
@@ -22,12 +32,10 @@ def query_problem(error: QueryError, base: str, language: str) -> Response:
 
     A fault in the text has `line` and `column`, and `repair` where a line at its beginning mends it.
     """
-    more: dict[str, Any] = {}
-    if isinstance(error, QuerySyntaxError):
-        more = {"line": error.line, "column": error.column, "repair": error.repair}
+    more = {"line": error.line, "column": error.column, "repair": getattr(error, "repair", "")}
     message, remedy = error.told(language)
-    title = messages(language, "vaven.catalogue")(f"sparql.error.{error.kind}")
-    answer = problem(error.status, title, message, kind=f"{base}help/sparql-{error.kind}", remedy=remedy, **more)
+    title, kind = messages(language, "vaven.catalogue")(f"sparql.error.{error.kind}"), f"{base}help/sparql-{error.kind}"
+    answer = problem(error.status, message, message, kind=kind, title=title, remedy=remedy, **more)
     answer.content_language.add(language)
     if isinstance(error, QueryBusy):
         answer.headers["Retry-After"] = str(error.retry_seconds)

@@ -4,15 +4,15 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
-from flask import Request, Response
+from flask import Request
 from pyoxigraph import NamedNode
 
 from vaven.catalogue.negotiate import RDF_FORMATS, SYNONYMS, choose, prefers_html
-from vaven.catalogue.problem import problem
 from vaven.publisher.encodings import IDENTITY, PACKED
 from vaven.publisher.messages import said
 from vaven.publisher.sparql_lexer import query_form
 from vaven.vocab.errors import QueryRefused
+from vaven.vocab.messages import Said
 
 RESULT_TYPES = {
     "json": "application/sparql-results+json",
@@ -63,12 +63,13 @@ class Asked:
 
 
 class WrongRequest(Exception):
-    """A request that the protocol forbids; `answer` says so."""
+    """A request that the protocol forbids, to be answered with `status`, `message` and `headers`."""
 
-    def __init__(self, status: int, title: str, detail: str, **headers: str) -> None:
-        super().__init__(title)
-        self.answer: Response = problem(status, title, detail)
-        self.answer.headers.update(headers)
+    def __init__(self, status: int, message: Said, **headers: str) -> None:
+        super().__init__(message.text("en"))
+        self.status = status
+        self.message = message
+        self.headers = headers
 
 
 def read(request: Request) -> Asked | None:
@@ -87,8 +88,8 @@ def read(request: Request) -> Asked | None:
     elif request.mimetype == UPDATE_TYPE:
         raise QueryRefused(said("updates"), remedy=said("updates.remedy"))
     else:
-        detail = f"Send the query as {QUERY_TYPE} or as a field of {FORM_TYPE}."
-        raise WrongRequest(415, "Unsupported media type", detail, **{"Accept-Post": f"{QUERY_TYPE}, {FORM_TYPE}"})
+        message = said("request.kind", query=QUERY_TYPE, form=FORM_TYPE)
+        raise WrongRequest(415, message, **{"Accept-Post": f"{QUERY_TYPE}, {FORM_TYPE}"})
     return _checked(values.getlist("query"), values, values)
 
 
@@ -97,8 +98,7 @@ def _refuse_other_letters(query_string: bytes) -> None:
     try:
         unquote_to_bytes(query_string).decode("utf-8")
     except UnicodeDecodeError as cause:
-        detail = f"The address is not UTF-8 where it is unescaped: {cause.reason} at byte {cause.start} of its query."
-        raise WrongRequest(400, "Not UTF-8", detail) from cause
+        raise WrongRequest(400, said("request.address-letters", at=cause.start)) from cause
 
 
 def _checked(queries: list[str], graphs: Any, ours: Any) -> Asked:
@@ -106,15 +106,15 @@ def _checked(queries: list[str], graphs: Any, ours: Any) -> Asked:
     # Editors on Windows put a mark before a text.
     queries = [query.removeprefix("\ufeff") for query in queries]
     if not queries:
-        raise WrongRequest(400, "No query", "The parameter query is missing.")
+        raise WrongRequest(400, said("request.none"))
     if len(queries) > 1:
-        raise WrongRequest(400, "More than one query", "Give the parameter query once.")
+        raise WrongRequest(400, said("request.several"))
     if not queries[0].strip():
-        raise WrongRequest(400, "Empty query", "The query has no text.")
+        raise WrongRequest(400, said("request.empty"))
     if len(queries[0]) > MAX_QUERY_CHARS:
-        raise WrongRequest(413, "Query too long", f"A query may have {MAX_QUERY_CHARS} characters.")
+        raise WrongRequest(413, said("request.long", limit=MAX_QUERY_CHARS))
     if (explain := ours.get("explain", "")) not in ("", EMPTY):
-        raise WrongRequest(400, "Unknown explanation", f"explain may be {EMPTY}: why the answer has nothing in it.")
+        raise WrongRequest(400, said("request.explain", word=EMPTY))
     return Asked(
         queries[0],
         _graphs(graphs, "default-graph-uri"),
@@ -130,8 +130,7 @@ def _graphs(values: Any, name: str) -> tuple[str, ...]:
         try:
             NamedNode(graph)
         except ValueError as cause:
-            detail = f"{name} is {graph!r}. Write the graph's whole IRI, its scheme included."
-            raise WrongRequest(400, "Not the IRI of a graph", detail) from cause
+            raise WrongRequest(400, said("request.graph", name=name, graph=graph)) from cause
     return tuple(values.getlist(name))
 
 
@@ -143,23 +142,22 @@ def media_type(asked: Asked, accept: str | None) -> str:
         named = GRAPH_NAMES if is_graph else RESULT_TYPES
         if found := asked.format if asked.format in offered.values() else named.get(asked.format.lower()):
             return found
-        raise WrongRequest(406, "Not acceptable", f"format may be {', '.join(offered)} for this kind of query.")
+        raise WrongRequest(406, said("request.format", forms=tuple(offered)))
     aliases = GRAPH_ALIASES if is_graph else ALIASES
     chosen = choose(accept, [*offered.values(), *aliases])
     if chosen is None:
-        raise WrongRequest(406, "Not acceptable", f"This kind of query is answered as {', '.join(offered.values())}.")
+        raise WrongRequest(406, said("request.accept", types=tuple(offered.values())))
     return aliases.get(chosen, chosen)
 
 
 def explanation_type(asked: Asked, accept: str | None) -> str:
     """The form of an explanation: by `format`, else by Accept. Raises WrongRequest with 406."""
-    offered = ", ".join(EXPLAINED.values())
     if asked.format:
         # Who names the form of an answer, as SPARQLWrapper does, means the explanation's nearest to it.
         return EXPLAINED["text"] if asked.format in ("text", "txt", EXPLAINED["text"]) else EXPLAINED["json"]
     chosen = choose(accept, (EXPLAINED["json"], EXPLAINED["text"], RESULT_TYPES["json"]))
     if chosen is None:
-        raise WrongRequest(406, "Not acceptable", f"An explanation comes as {offered} or text/html.")
+        raise WrongRequest(406, said("request.explanation", types=(*EXPLAINED.values(), "text/html")))
     return EXPLAINED["text"] if chosen == EXPLAINED["text"] else EXPLAINED["json"]
 
 
@@ -193,13 +191,11 @@ def query_text(request: Request) -> str:
 def _body(request: Request) -> str:
     """A body that is the query (protocol, section 2.1.3). Raises WrongRequest before too much of it is read."""
     if (request.content_length or 0) > MAX_QUERY_BYTES:
-        raise WrongRequest(413, "Query too long", f"A query may have {MAX_QUERY_CHARS} characters.")
+        raise WrongRequest(413, said("request.long", limit=MAX_QUERY_CHARS))
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if charset not in ("utf-8", "utf8", "us-ascii"):
-        raise WrongRequest(415, "Unsupported charset", f"A query is sent as UTF-8, not as {charset}.")
+        raise WrongRequest(415, said("request.charset", charset=charset))
     try:
         return request.get_data().decode("utf-8")
     except UnicodeDecodeError as cause:
-        raise WrongRequest(
-            400, "Not UTF-8", f"The query is not UTF-8: {cause.reason} at byte {cause.start}."
-        ) from cause
+        raise WrongRequest(400, said("request.letters", at=cause.start)) from cause

@@ -12,6 +12,7 @@ from flask import Blueprint, Response, abort, g
 from vaven.publisher.collection import Collection
 from vaven.vocab import register
 from vaven.vocab.iris import Iris, segment
+from vaven.vocab.messages import LANGUAGES
 
 # What the protocol allows in one file.
 MOST = 50_000
@@ -26,7 +27,9 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
 
     def parts() -> list[list[tuple[str, date | None]]]:
         every = [*pages(collection)]
-        return [every[first : first + MOST] for first in range(0, len(every), MOST)]
+        # Each is listed in each language.
+        most = MOST // len(LANGUAGES)
+        return [every[first : first + most] for first in range(0, len(every), most)]
 
     @files.before_request
     def say_nothing_in_a_language() -> None:
@@ -68,10 +71,12 @@ def pages(collection: Collection) -> Iterator[tuple[str, date | None]]:
 
 
 def _url(address: str, changed: date | None) -> str:
-    told = escape(address)
+    """A page in each language; each names all, and where a reader is led who reads none of them."""
+    plain = escape(address)
+    forms = {"sv": f"{plain}?lang=sv", "en": f"{plain}?lang=en", "x-default": plain}
+    links = "".join(f'<xhtml:link rel="alternate" hreflang="{name}" href="{to}"/>' for name, to in forms.items())
     day = f"<lastmod>{changed.isoformat()}</lastmod>" if changed else ""
-    english = f'<xhtml:link rel="alternate" hreflang="en" href="{told}?lang=en"/>'
-    return f'<url><loc>{told}</loc>{day}<xhtml:link rel="alternate" hreflang="sv" href="{told}"/>{english}</url>\n'
+    return "".join(f"<url><loc>{forms[language]}</loc>{day}{links}</url>\n" for language in LANGUAGES)
 
 
 def _xml(root: str, more: str, inside: str) -> Response:

@@ -29,6 +29,7 @@ from vaven.catalogue.shortcut import remember
 from vaven.catalogue.throttle import client_of
 from vaven.publisher.answer import Answer, QueryEngine, Question
 from vaven.publisher.encodings import IDENTITY
+from vaven.publisher.messages import said
 from vaven.publisher.sparql_lexer import is_repeatable, query_form
 from vaven.vocab.errors import QueryError, VavenError
 from vaven.vocab.examples import Examples
@@ -98,10 +99,18 @@ def _respond(of: Endpoint) -> Response:
             raise  # the site's own page for it
         return problem_of(503, error)
     except WrongRequest as wrong:
-        if not is_page:
-            return wrong.answer
-        status = wrong.answer.status_code
-        return Response(render_template("error.html", key=413 if status == 413 else 400, status=status), status=status)
+        if is_page:
+            key = 413 if wrong.status == 413 else 400
+            return Response(render_template("error.html", key=key, status=wrong.status), status=wrong.status)
+        return _refusal(wrong)
+
+
+def _refusal(wrong: WrongRequest) -> Response:
+    language = language_of_programs()
+    answer = problem(wrong.status, wrong.message.text(language))
+    answer.content_language.add(language)
+    answer.headers.update(wrong.headers)
+    return answer
 
 
 def _answer(engine: QueryEngine, asked: Asked) -> Response:
@@ -232,7 +241,7 @@ def _service_description(service: Callable[[], Graph]) -> Response:
     """SPARQL 1.1 Service Description, section 3: what the endpoint speaks and holds."""
     ending = wanted_document(request)
     if ending is None:
-        return problem(406, "Not acceptable", f"The description comes as {', '.join(RDF_FORMATS.values())}.")
+        raise WrongRequest(406, said("request.description", types=tuple(RDF_FORMATS.values())))
     ending = "ttl" if ending == "html" else ending
     body = service().serialize(format=SERIALISERS[ending])
     return Response(body, content_type=_with_charset(RDF_FORMATS[ending]))

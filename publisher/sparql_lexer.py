@@ -139,12 +139,13 @@ def _judged(query: str) -> str:
         if _calls_out(token, found[i + 1].text if i + 1 < len(found) else ""):
             is_keyword = token.kind == "word"
             remedy = said("service.remedy") if is_keyword else said("service.remedy.name", name=token.text)
-            raise QueryRefused(said("service", place=place(token)), remedy=remedy)
+            message = said("service", place=place(token))
+            raise QueryRefused(message, remedy=remedy, line=token.line, column=token.column)
         if token.kind != "word" or form:
             continue
         if token.text in UPDATES:
             message = said("update", word=token.text, place=place(token))
-            raise QueryRefused(message, remedy=said("update.remedy"))
+            raise QueryRefused(message, remedy=said("update.remedy"), line=token.line, column=token.column)
         if token.text in FORMS:
             form = token.text
     return form

@@ -154,3 +154,11 @@ def test_a_release_and_a_withdrawal_are_seen_at_once(client: FlaskClient, home: 
     withdraw(home, "another", reason="Fel fil.")
     assert client.get("/dataset/another", headers=BROWSER).status_code == 410
     assert client.get("/", headers=BROWSER).data == before["/"].data
+
+
+def test_options_are_told_and_no_page_is_sent_for_them(client: FlaskClient) -> None:
+    client.get(KPI, headers=BROWSER)
+    for address in (KPI, "/", "/help"):
+        told = client.options(address)
+        assert {"GET", "HEAD", "OPTIONS"} <= {name.strip() for name in told.headers["Allow"].split(",")}
+        assert told.data == b""

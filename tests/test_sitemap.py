@@ -36,30 +36,35 @@ def listed(client: FlaskClient, base: str) -> list[etree.Element]:
     return [url for part in parts for url in etree.fromstring(client.get(f"/{part}").data).iterfind("s:url", NAMES)]
 
 
+def paths(client: FlaskClient, language: str) -> dict[str, etree.Element]:
+    """The pages in a language, by path without it."""
+    ending, base = f"?lang={language}", Settings().base_iri.rstrip("/")
+    addresses = {url.findtext("s:loc", "", NAMES): url for url in listed(client, base + "/")}
+    return {at.removeprefix(base).removesuffix(ending): url for at, url in addresses.items() if at.endswith(ending)}
+
+
 def test_every_page_that_is_listed_is_there_in_both_languages(client: FlaskClient) -> None:
-    base = Settings().base_iri
-    found = listed(client, base)
-    paths = [url.findtext("s:loc", "", NAMES).removeprefix(base.rstrip("/")) for url in found]
-    assert len(set(paths)) == len(paths)
-    assert {"/", "/dataset/exempel-tre-kommuner", "/kpi/trygg-morker", "/area/deso2018/0180C6070"} <= set(paths)
-    for path, url in zip(paths, found, strict=True):
-        for link in url.iterfind("x:link", NAMES):
-            language, address = link.get("hreflang"), (link.get("href") or "").removeprefix(base.rstrip("/"))
-            client.delete_cookie("lang")
-            page = client.get(address, headers=BROWSER)
+    base, found = Settings().base_iri.rstrip("/"), paths(client, "sv")
+    assert found.keys() == paths(client, "en").keys()
+    assert {"/", "/dataset/exempel-tre-kommuner", "/kpi/trygg-morker", "/area/deso2018/0180C6070"} <= found.keys()
+    for path, url in found.items():
+        links = {
+            link.get("hreflang"): (link.get("href") or "").removeprefix(base) for link in url.iterfind("x:link", NAMES)
+        }
+        assert links == {"sv": f"{path}?lang=sv", "en": f"{path}?lang=en", "x-default": path}
+        for language in ("sv", "en"):
+            page = client.get(links[language], headers=BROWSER)
             assert (page.status_code, page.headers["Content-Language"]) == (200, language), path
 
 
 def test_a_page_of_figures_has_the_day_of_its_newest_release(client: FlaskClient) -> None:
-    base = Settings().base_iri
-    days = {url.findtext("s:loc", "", NAMES): url.findtext("s:lastmod", "", NAMES) for url in listed(client, base)}
-    assert date.fromisoformat(days[base + "dataset/exempel-tre-kommuner"]) == date.today()
-    assert days[base + "about"] == ""
+    days = {path: url.findtext("s:lastmod", "", NAMES) for path, url in paths(client, "en").items()}
+    assert date.fromisoformat(days["/dataset/exempel-tre-kommuner"]) == date.today()
+    assert days["/about"] == ""
 
 
 def test_pages_link_to_no_page_of_figures_that_is_not_listed(client: FlaskClient) -> None:
-    base = Settings().base_iri
-    known = {url.findtext("s:loc", "", NAMES).removeprefix(base.rstrip("/")) for url in listed(client, base)}
+    known = paths(client, "sv").keys()
     shown = "\n".join(client.get(path, headers=BROWSER).text for path in known)
     links = re.findall(r'href="(/(?:area|kpi|dataset|investment|theme)/[^"?#]+)', shown)
     pages = {link for link in links if not re.search(r"\.\w+$|/\d+(/|$)", link)}

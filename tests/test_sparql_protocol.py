@@ -282,9 +282,9 @@ def test_the_same_answer_packed_twice_is_the_same_bytes() -> None:
 def test_a_query_is_one_and_in_utf_8_wherever_it_stands(whole_way: Site) -> None:
     address, form = whole_way.url + "sparql", {"Accept": RESULTS_JSON}
     both = requests.post(f"{address}?query=ASK%20%7B%7D", data={"query": "ASK {}"}, headers=form, timeout=20)
-    assert (both.status_code, both.json()["title"]) == (400, "More than one query")
+    assert (both.status_code, both.json()["title"]) == (400, "Bad Request")
     latin = requests.get(f"{address}?query=ASK%20%7B%20%3Fs%20%3Fp%20%22%E5%22%20%7D", headers=form, timeout=20)
-    assert (latin.status_code, latin.json()["title"]) == (400, "Not UTF-8")
+    assert (latin.status_code, "not UTF-8" in latin.json()["detail"]) == (400, True)
     assert post(whole_way, b"\xef\xbb\xbfASK {}", "application/sparql-query").status == 200
 
 
@@ -438,9 +438,9 @@ def test_turtle_has_the_query_s_own_prefixes(whole_way: Site) -> None:
 def test_a_graph_is_named_by_its_whole_iri(whole_way: Site, name: str, graph: str) -> None:
     found = get(whole_way, "ASK {}", **{name: graph})
     told = json.loads(found.text)
-    assert (found.status, told["title"]) == (400, "Not the IRI of a graph")
+    assert (found.status, "not the IRI of a graph" in told["detail"]) == (400, True)
     assert name in told["detail"]
-    assert repr(graph) in told["detail"]
+    assert f"“{graph}”" in told["detail"]
 
 
 @pytest.mark.parametrize(

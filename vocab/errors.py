@@ -135,14 +135,19 @@ class CkanRefused(CkanError):
 
 
 class QueryError(VavenError):
-    """`status` is the HTTP status of RFC 9110 that the endpoint answers with; `kind` ends the problem type IRI."""
+    """`status` is the HTTP status of RFC 9110 that the endpoint answers with; `kind` ends the problem type IRI.
+
+    `line` and `column` count from 1, where the query's text has the fault.
+    """
 
     status = 400
     kind = "query"
 
-    def __init__(self, message: Said, *, remedy: Said) -> None:
+    def __init__(self, message: Said, *, remedy: Said, line: int | None = None, column: int | None = None) -> None:
         super().__init__(message.text("en"), remedy=remedy.text("en"))
         self._said = message, remedy
+        self.line = line
+        self.column = column
 
     def told(self, language: str) -> tuple[str, str]:
         """Message and remedy in a language."""
@@ -151,16 +156,14 @@ class QueryError(VavenError):
 
 
 class QuerySyntaxError(QueryError):
-    """`line` and `column` count from 1; `repair` is a line that mends the query when put before it, or ""."""
+    """`repair` is a line that mends the query when put before it, or ""."""
 
     kind = "syntax"
 
     def __init__(
         self, message: Said, *, remedy: Said, line: int | None = None, column: int | None = None, repair: str = ""
     ) -> None:
-        super().__init__(message, remedy=remedy)
-        self.line = line
-        self.column = column
+        super().__init__(message, remedy=remedy, line=line, column=column)
         self.repair = repair
 
 
