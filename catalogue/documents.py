@@ -11,6 +11,7 @@ from pyoxigraph import Literal, NamedNode, Quad, RdfFormat, serialize
 
 from vaven.catalogue.negotiate import DOCUMENT_FORMATS
 from vaven.catalogue.resource import EACH, Resource
+from vaven.publisher.json_ld import typed
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
 
@@ -75,7 +76,7 @@ def written(quads: Iterable[Quad], ending: str, iris: Iris) -> bytes:
     text = " ".join(map(str, triples))
     prefixes = {prefix: ns for prefix, ns in iris.prefixes.items() if prefix not in LEFT_OUT_PREFIXES and ns in text}
     body = serialize(triples, format=SERIALISERS[ending], prefixes=prefixes) or b""
-    return _in_order(body) if ending == "ttl" else body
+    return _in_order(body) if ending == "ttl" else typed(body) if ending == "jsonld" else body
 
 
 def _in_order(turtle: bytes) -> bytes:

@@ -29,17 +29,12 @@ from typing import IO, Any, cast
 import pyarrow as pa
 from pyoxigraph import NamedNode, Quad, RdfFormat, parse, serialize
 
+from vaven.publisher.json_ld import write_json_ld
 from vaven.vocab.errors import StoreUnavailable
 
 PR_SET_PDEATHSIG = 1
 BLOCK = 4 << 20
 PACKINGS = {".gz": "gzip", ".zst": "zstd"}
-FORMS = {
-    "ttl": RdfFormat.TURTLE,
-    "jsonld": RdfFormat.JSON_LD,
-    "nt": RdfFormat.N_TRIPLES,
-    "nq": RdfFormat.N_QUADS,
-}
 POLL_SECONDS = 0.05
 # Who asks while so many wait already is told to come back at once, so that waiting never takes a server's threads.
 WAITING = 3
@@ -202,8 +197,12 @@ def write(recipe: Recipe, path: Path) -> None:
             for source in recipe.sources:
                 _write_lines(source, source.graph if form == "nq" else "", target)
         else:
-            with _opened(recipe.sources[0].path) as triples:
-                serialize(parse(triples, RdfFormat.N_TRIPLES), target, format=FORMS[form], prefixes=recipe.prefixes)
+            with _opened(recipe.sources[0].path) as file:
+                triples = parse(file, RdfFormat.N_TRIPLES)
+                if form == "jsonld":
+                    write_json_ld(triples, target)
+                else:
+                    serialize(triples, target, format=RdfFormat.TURTLE, prefixes=recipe.prefixes)
 
 
 def _write_lines(source: Source, graph: str, target: IO[bytes]) -> None:

@@ -33,6 +33,7 @@ from pyoxigraph import (
 )
 
 from vaven.publisher.encodings import IDENTITY, SMALLEST, packing
+from vaven.publisher.json_ld import write_json_ld
 from vaven.publisher.rewriting import in_order, sorted_last, star
 from vaven.publisher.sparql_lexer import declared_prefixes, names_dataset
 from vaven.publisher.store import Snapshot, hold
@@ -260,6 +261,8 @@ def _serialize(result: Any, job: dict[str, Any], target: _Target) -> None:
     if isinstance(result, QueryTriples) and media_type == "text/turtle":
         with _PrefixesInOrder(target) as ordered:
             serialize(result, cast(IO[bytes], ordered), format=GRAPHS[media_type], prefixes=_prefixes(job))
+    elif isinstance(result, QueryTriples) and media_type == "application/ld+json":
+        write_json_ld(result, cast(IO[bytes], target))
     elif isinstance(result, QueryBoolean) and media_type not in RESULTS:
         raise ValueError("ASK has no such form")
     else:

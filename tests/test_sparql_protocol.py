@@ -524,3 +524,10 @@ def test_the_format_of_a_posted_query_may_stand_in_its_address(whole_way: Site) 
     for kind, body in (("application/x-www-form-urlencoded", b"query=ASK%7B%7D"), (QUERY_TYPE, b"ASK{}")):
         found = post(whole_way, body, kind, parameters="?format=xml")
         assert found.headers["Content-Type"] == "application/sparql-results+xml"
+
+
+def test_json_ld_tells_types_as_its_own_algorithm_does(whole_way: Site) -> None:
+    query = "CONSTRUCT { ?s a ?class } { { SELECT ?s ?class { ?s a ?class } ORDER BY ?s ?class LIMIT 50 } }"
+    nodes = json.loads(get(whole_way, query, "application/ld+json").text)
+    assert nodes
+    assert all(node.keys() == {"@id", "@type"} for node in nodes)
