@@ -30,8 +30,9 @@ from vaven.catalogue.throttle import client_of
 from vaven.publisher.answer import Answer, QueryEngine, Question
 from vaven.publisher.encodings import IDENTITY
 from vaven.publisher.messages import said
+from vaven.publisher.sparql_faults import fault
 from vaven.publisher.sparql_lexer import is_repeatable, query_form
-from vaven.vocab.errors import QueryError, VavenError
+from vaven.vocab.errors import QueryError, QuerySyntaxError, VavenError
 from vaven.vocab.examples import Examples
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES
@@ -114,7 +115,15 @@ def _refusal(wrong: WrongRequest) -> Response:
 
 
 def _answer(engine: QueryEngine, asked: Asked) -> Response:
-    question = _question(asked, protocol.media_type(asked, request.headers.get("Accept")))
+    try:
+        media_type = protocol.media_type(asked, request.headers.get("Accept"))
+    except WrongRequest:
+        # A query that can't be read is told so, whatever form its answer was to have (protocol, section 2.1.5).
+        if wrong := fault(asked.query):
+            message, remedy, line = wrong.message, wrong.remedy, wrong.line
+            raise QuerySyntaxError(message, remedy=remedy, line=line, column=wrong.column) from None
+        raise
+    question = _question(asked, media_type)
     state = engine.state() if is_repeatable(asked.query) else ""
     # The packed form and the plain one of an answer too short to pack are both what the client would get.
     for encoding in {question.encoding, IDENTITY}:

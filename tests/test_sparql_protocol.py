@@ -531,3 +531,9 @@ def test_json_ld_tells_types_as_its_own_algorithm_does(whole_way: Site) -> None:
     nodes = json.loads(get(whole_way, query, "application/ld+json").text)
     assert nodes
     assert all(node.keys() == {"@id", "@type"} for node in nodes)
+
+
+@pytest.mark.parametrize("query", ["CONSTRUCT WHERE { ?s ?p ?o FILTER(?o > 1) }", "DESCRIBE"])
+def test_a_query_that_cannot_be_read_is_told_so_whatever_form_was_asked_for(whole_way: Site, query: str) -> None:
+    assert failed(whole_way, query).status_code == 400
+    assert failed(whole_way, "CONSTRUCT WHERE { ?s ?p ?o }").status_code == 406
