@@ -9,13 +9,13 @@ both are met here:
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from urllib.parse import urljoin
 
 from vaven.publisher.messages import said
-from vaven.vocab.errors import QueryRefused
+from vaven.vocab.errors import QueryRefused, QuerySyntaxError
 from vaven.vocab.messages import Said
 
 SERVICE = re.compile("s(?=ervice)", re.IGNORECASE)
@@ -43,6 +43,7 @@ QUOTES = ("'", '"')
 FORMS = frozenset(("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"))
 # Functions that give another value each time (SPARQL 1.1 Query Language, sections 17.4.2.12, 17.4.4.5 and 17.4.5.1).
 OF_THE_MOMENT = frozenset(("NOW", "RAND", "UUID", "STRUUID"))
+AGGREGATES = frozenset(("COUNT", "SUM", "MIN", "MAX", "AVG", "SAMPLE", "GROUP_CONCAT"))
 UPDATES = frozenset(("INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY"))
 
 
@@ -85,12 +86,17 @@ def tokens(query: str) -> Iterator[Token]:
 def query_form(query: str) -> str:
     """SELECT, ASK, CONSTRUCT or DESCRIBE; "" where the text is none of them (the engine then says why).
 
-    Raises QueryRefused for SERVICE anywhere and for updates, in either reading of escapes.
+    Raises QueryRefused for SERVICE anywhere and for updates, in either reading of escapes, and QuerySyntaxError for
+    what the engine would answer wrongly.
     """
     plain = ESCAPE.sub(_unescape, query)
     if plain != query:
-        _judged(plain)
-    return _judged(query)
+        _judged(tokens(plain))
+    found = list(tokens(query))
+    form = _judged(found)
+    if AGGREGATES & {token.text for token in found}:
+        _refuse_nested_aggregate(found)
+    return form
 
 
 def guarded(query: str) -> str:
@@ -132,9 +138,8 @@ def _guarded(kind: str, text: str) -> str:
     return text
 
 
-def _judged(query: str) -> str:
-    found = list(tokens(query))
-    form = ""
+def _judged(words: Iterable[Token]) -> str:
+    found, form = list(words), ""
     for i, token in enumerate(found):
         if _calls_out(token, found[i + 1].text if i + 1 < len(found) else ""):
             is_keyword = token.kind == "word"
@@ -149,6 +154,31 @@ def _judged(query: str) -> str:
         if token.text in FORMS:
             form = token.text
     return form
+
+
+def _refuse_nested_aggregate(found: Sequence[Token]) -> None:
+    """Raises QuerySyntaxError for the first aggregate in the argument of another.
+
+    SPARQL 1.1 Query Language, section 18.2.4.1, gives it no meaning, and Jena refuses it. Oxigraph takes it, and then
+    answers without a value.
+    """
+    # For each bracket that is open, whether an aggregate holds it.
+    inside: list[bool] = []
+    for i, token in enumerate(found):
+        is_aggregate = token.kind == "word" and token.text in AGGREGATES
+        if is_aggregate and inside and inside[-1]:
+            message, remedy = said("nested-aggregate", word=token.text, place=place(token)), "nested-aggregate.remedy"
+            raise QuerySyntaxError(message, remedy=said(remedy), line=token.line, column=token.column)
+        if token.kind != "mark":
+            continue
+        if token.text == "(":
+            before = found[i - 1] if i else token
+            holds = before.kind == "word" and before.text in AGGREGATES
+            inside.append(holds or bool(inside and inside[-1]))
+        elif token.text == "{":
+            inside.append(False)
+        elif token.text in (")", "}") and inside:
+            inside.pop()
 
 
 def _calls_out(token: Token, after: str) -> bool:

@@ -9,7 +9,7 @@ from pyoxigraph import Literal, NamedNode, Quad, Store
 
 from tests.servers.listener import Listener
 from vaven.publisher.sparql_lexer import guarded, names_dataset, query_form, tokens, undeclared_prefix
-from vaven.vocab.errors import QueryRefused
+from vaven.vocab.errors import QueryRefused, QuerySyntaxError
 
 FUZZED_QUERIES = 6_000
 
@@ -216,3 +216,29 @@ def test_a_dataset_of_the_query_itself_is_seen() -> None:
 def test_no_text_holds_the_interpreter_for_more_than_its_length(scrap: str) -> None:
     # Before prefixes were bounded, 200,000 characters of "a.a.a.…" took 191 seconds.
     query_form("SELECT * { " + scrap * (200_000 // len(scrap)))
+
+
+@pytest.mark.parametrize(
+    ("query", "column"),
+    [
+        ("SELECT (SUM(COUNT(?s)) AS ?n) { ?s ?p ?o }", 13),
+        ("SELECT (avg(1 + (2 * max(?o))) AS ?n) { ?s ?p ?o }", 22),
+        ("SELECT ?s { ?s ?p ?o } GROUP BY ?s HAVING(MIN(SAMPLE(?o)) > 1)", 47),
+    ],
+)
+def test_an_aggregate_of_an_aggregate_is_no_answer_without_a_value(query: str, column: int) -> None:
+    with pytest.raises(QuerySyntaxError) as wrong:
+        query_form(query)
+    assert (wrong.value.line, wrong.value.column) == (1, column)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT (SUM(?n) + COUNT(?n) AS ?all) { { SELECT (COUNT(?s) AS ?n) { ?s ?p ?o } } }",
+        "SELECT (SUM(IF(EXISTS { { SELECT (COUNT(?s) AS ?n) { ?s ?p ?o } } }, 1, 0)) AS ?n) { ?s ?p ?o }",
+        'SELECT (GROUP_CONCAT(?count; SEPARATOR="SUM(") AS ?n) { ?s a <COUNT(x)> ; ?sum "MIN(MAX(1))" }',
+    ],
+)
+def test_aggregates_beside_one_another_and_in_subqueries_are_none(query: str) -> None:
+    assert query_form(query) == "SELECT"
