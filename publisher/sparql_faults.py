@@ -11,8 +11,8 @@ from collections.abc import Callable
 from difflib import get_close_matches
 
 from vaven.publisher.messages import said
-from vaven.publisher.sparql_grammar import END, FUNCTIONS, KEYWORDS, UNKNOWN, Stop, read, terminal_of
-from vaven.publisher.sparql_lexer import place
+from vaven.publisher.sparql_grammar import AGGREGATES, END, FUNCTIONS, KEYWORDS, UNKNOWN, Stop, read, terminal_of
+from vaven.publisher.sparql_lexer import Token, place
 from vaven.publisher.sparql_scopes import Misuse, first_misuse
 from vaven.publisher.sparql_slips import SLIPS
 from vaven.publisher.sparql_wording import (
@@ -49,6 +49,8 @@ PATTERNS = ("OPTIONAL", "FILTER", "BIND", "VALUES", "MINUS", "GRAPH", "UNION")
 TERMS = frozenset(("VAR", "IRIREF", "PNAME_LN", "PNAME_NS", "BLANK_NODE", "LBRACKET"))
 VALUES = frozenset(("STRING", "INTEGER", "DECIMAL"))
 PATHS = ("/", "|", "*", "+", "?", "^", "!")
+COUNTS = ("*", "+", "?")
+KINDS = ("variable", "iri", "prefixed", "blank_node", "string", "number")
 
 
 def fault(query: str) -> Fault | None:
@@ -89,6 +91,11 @@ def _takes(stop: Stop, *terminals: str) -> bool:
     return stop.accepted.issuperset(terminals)
 
 
+def _begins(stop: Stop) -> bool:
+    """Whether the query itself shall begin there."""
+    return _takes(stop, "PREFIX", "SELECT")
+
+
 def _terminal(stop: Stop) -> str:
     return END if stop.token.kind == "end" else terminal_of(stop.token, stop.query)
 
@@ -103,10 +110,12 @@ def _previous(stop: Stop) -> Said:
 def _column(stop: Stop) -> Said | None:
     """What is between SELECT and WHERE without being a column."""
     token = stop.token
+    if is_word(token, "DISTINCT", "REDUCED") and _takes(stop, "FROM", "WHERE"):
+        return said("column.distinct", word=token.text)
     is_among_columns = _takes(stop, "VAR", "LPAR") and stop.accepted & {"STAR", "WHERE"}
     if not is_among_columns or stop.accepted & {"STRING", "COUNT", "A"}:
         return None
-    if is_mark(token, ","):
+    if is_mark(token, ",", ".", ";"):
         return said("column.comma")
     if is_word(token, "AS"):
         name = stop.after[0].text if stop.after and stop.after[0].kind == "variable" else "?name"
@@ -117,6 +126,9 @@ def _column(stop: Stop) -> Said | None:
 def _as_column(stop: Stop) -> str:
     """A call as it is written, with its name if one follows, in parentheses."""
     depth, name = 0, "?n"
+    called = [token for token in stop.after[:2] if is_word(token, "DISTINCT") or token.kind == "variable"]
+    if called and called[-1].kind == "variable":
+        return f"({stop.source(stop.token)}({' '.join(token.text for token in called)}) AS {name})"
     for i, token in enumerate(stop.after):
         depth += is_mark(token, "(") - is_mark(token, ")")
         if not depth and i:
@@ -133,6 +145,8 @@ def _unnamed(stop: Stop) -> Said | None:
         return None
     if stop.token.kind == "variable":
         return said("unnamed.as", name=stop.token.text)
+    if assigned := _assigned(stop):
+        return assigned
     if not is_mark(stop.token, ")"):
         return None
     opening = stop.before.index(stop.open[-1])
@@ -142,6 +156,20 @@ def _unnamed(stop: Stop) -> Said | None:
     if stop.previous.kind == "variable" and opening == len(stop.before) - 2:
         return said("unnamed.variable", inside=inside)
     return said("unnamed.column", inside=inside)
+
+
+def _assigned(stop: Stop) -> Said | None:
+    """BIND(?x = …) and BIND(?x := …), where ?x stands nowhere before."""
+    opening = stop.before.index(stop.open[-1])
+    name, *rest = stop.before[opening + 1 :]
+    if not is_word(stop.before[opening - 1], "BIND") or name.kind != "variable":
+        return None
+    if stop.token.text == ":" and stop.query.startswith("=", stop.token.end) and not rest:
+        return said("unnamed.assigned", value="…", name=name.text)
+    is_used = any(token.text[1:] == name.text[1:] for token in stop.before[:opening] if token.kind == "variable")
+    if not is_mark(stop.token, ")") or len(rest) < 2 or not is_mark(rest[0], "=") or is_used:
+        return None
+    return said("unnamed.assigned", value=cut(stop.query[rest[1].start : stop.token.start]), name=name.text)
 
 
 def _spelled(stop: Stop) -> Said | None:
@@ -158,12 +186,29 @@ def _unknown_word(stop: Stop) -> Said | None:
     word = cut(stop.source(stop.token))
     if stop.token.text in ("TRUE", "FALSE") or "A" in (stop.accepted & {stop.token.text}):
         return said("small-letters", word=word.lower())
-    if (instead := INSTEAD.get(stop.token.text)) is not None:
+    if (instead := INSTEAD.get(stop.token.text)) is not None and not _begins(stop):
         return said("instead" if instead else f"instead.{stop.token.text}", word=word, instead=instead)
     fitting = [text for text in KEYWORDS if text in stop.accepted]
     fitting += [text for text, terminal in FUNCTIONS.items() if terminal in stop.accepted]
     close = get_close_matches(stop.token.text[:40], sorted(fitting), n=1, cutoff=0.7)
     return said("meant", word=close[0]) if close else None
+
+
+def _in_aggregate(stop: Stop) -> Said | None:
+    """SUM(*), and DISTINCT where it isn't the first in the parentheses."""
+    opening = stop.before.index(stop.open[-1]) if stop.open else 0
+    function = stop.before[opening - 1] if opening else stop.previous
+    if is_word(stop.token, "DISTINCT") and stop.accepted == {"LPAR"}:
+        function, inside = stop.previous, stop.after[0].text if stop.after else "…"
+    else:
+        inside = cut(stop.query[stop.open[-1].end : stop.previous.end]) if stop.open else ""
+    if not is_word(function) or FUNCTIONS.get(function.text) not in AGGREGATES:
+        return None
+    if is_word(stop.token, "DISTINCT") and inside:
+        return said("aggregate.distinct", call=f"{stop.source(function)}(DISTINCT {inside})")
+    if is_mark(stop.token, "*") and (is_mark(stop.previous, "(") or is_word(stop.previous, "DISTINCT")):
+        return said("aggregate.star", function=stop.source(function))
+    return None
 
 
 def _arguments(stop: Stop) -> Said | None:
@@ -176,6 +221,11 @@ def _arguments(stop: Stop) -> Said | None:
         return said("separator")
     is_counted = stop.accepted & {"COMMA", "RPAR"} or stop.previous == stop.open[-1]
     return said(f"arguments.{terminal}", function=stop.source(function)) if terminal and is_counted else None
+
+
+def _missing_comma(stop: Stop) -> Said | None:
+    is_value = _terminal(stop) in TERMS | VALUES or _terminal(stop) in FUNCTIONS.values()
+    return said("comma", previous=_previous(stop)) if is_value and _takes(stop, "COMMA", "ANDAND") else None
 
 
 def _two_operands(stop: Stop) -> Said | None:
@@ -202,6 +252,13 @@ def _modifier(stop: Stop) -> Said | None:
     if word in _clauses(stop):
         return said("modifier.twice", word=word)
     return said("modifier.order")
+
+
+def _sorting(stop: Stop) -> Said | None:
+    if not is_word(stop.token, "ASC", "DESC") or not stop.accepted & {"ORDER", END, "RBRACE"}:
+        return None
+    variable = next((token.text for token in stop.after[:2] if token.kind == "variable"), "…")
+    return said("sorting", call=f"{stop.token.text}({variable})")
 
 
 def _clauses(stop: Stop) -> set[str]:
@@ -248,7 +305,10 @@ def _after_word(stop: Stop) -> Said | None:
     if is_word(before) and before.text in AFTER and not is_inside:
         return said(f"after.{before.text}")
     if is_word(before) and before.text in FUNCTIONS and stop.accepted == {"LPAR"}:
-        return said("after.function", function=stop.source(before))
+        is_one = stop.token.kind == "variable" and FUNCTIONS[before.text] in (*AGGREGATES, "FUNCTION_1", "BOUND")
+        is_all = before.text == "COUNT" and is_mark(stop.token, "*")
+        argument = stop.token.text if is_one or is_all else "…"
+        return said("after.function", call=f"{stop.source(before)}({argument})")
     if "LBRACE" in stop.accepted and stop.accepted <= {"LBRACE", "WHERE", "FROM"}:
         return said("after.clause")
     return None
@@ -263,8 +323,9 @@ def _listed(stop: Stop) -> Said | None:
 
 
 def _misplaced(stop: Stop) -> Said | None:
-    if _takes(stop, "PREFIX", "SELECT"):
-        return said("begin")
+    if _begins(stop):
+        is_name = stop.token.kind in ("iri", "prefixed")
+        return said("begin.describe", address=stop.token.text) if is_name else said("begin")
     if is_word(stop.token, "UNION"):
         return said("after.UNION")
     if is_word(stop.token, "SELECT") and "OPTIONAL" in stop.accepted:
@@ -273,6 +334,37 @@ def _misplaced(stop: Stop) -> Said | None:
 
 
 # --- triples
+
+
+def _subject_again(stop: Stop) -> Said | None:
+    """A whole triple behind a comma or semicolon."""
+    token, before = stop.token, stop.before
+    if len(before) < 4 or not (_takes(stop, "DOT", "SEMI") or is_word(token, "A")):
+        return None
+    is_last = not any(token.kind in KINDS or token.text in (*PATHS, "A", "[", "(") for token in stop.after[:1])
+    if is_mark(before[-2], ",") and (_terminal(stop) in TERMS or is_word(token, "A")) and not is_last:
+        key = "again.comma" if _is_subject(stop, before[-1]) else "again.comma.or"
+        return said(key, previous=_previous(stop))
+    subject = before[-1] if is_word(token, "A") else before[-2]
+    semicolon = before[before.index(subject) - 1]
+    if not is_mark(semicolon, ";"):
+        return None
+    if _is_subject(stop, subject):
+        return said("again.semicolon", subject=subject.text)
+    if subject.kind == "variable" and is_last and _terminal(stop) in TERMS | VALUES:
+        return said("again.semicolon.other", subject=subject.text)
+    return None
+
+
+def _is_subject(stop: Stop, term: Token) -> bool:
+    """Whether a term is the subject of the triples that it stands in."""
+    depth = 0
+    for i in range(len(stop.before) - 2, -1, -1):
+        token = stop.before[i]
+        depth += is_mark(token, "]", ")") - is_mark(token, "[", "(")
+        if depth <= 0 and is_mark(token, ".", "{", "}"):
+            return stop.before[i + 1] != term and stop.before[i + 1].text == term.text
+    return False
 
 
 def _missing_stop(stop: Stop) -> Said | None:
@@ -314,7 +406,19 @@ def _path(stop: Stop) -> Said | None:
         return said("path.variable")
     if is_mark(stop.token, "{") and "PIPE" in stop.accepted:
         return said("path.count")
+    if is_mark(stop.token, *COUNTS) and is_mark(stop.previous, *COUNTS) and "PIPE" in stop.accepted:
+        return said("path.twice", mark=stop.token.text if stop.token.text == stop.previous.text else "*")
+    if is_mark(stop.token, "^") and _takes(stop, "PIPE", "SLASH"):
+        return _inverse(stop)
     return None
+
+
+def _inverse(stop: Stop) -> Said:
+    name = "(…)" if is_mark(stop.previous, ")") else shown(stop, stop.previous)
+    follows = stop.after[0] if stop.after and stop.after[0].start == stop.token.end else None
+    if follows and (follows.kind in ("iri", "prefixed") or is_word(follows, "A") or is_mark(follows, "(")):
+        return said("path.sequence", previous=_previous(stop))
+    return said("path.inverse", name=name)
 
 
 def _literal(stop: Stop) -> Said | None:
@@ -333,6 +437,8 @@ def _bare_word(stop: Stop) -> Said | None:
 
 
 def _anything(stop: Stop) -> Said:
+    if stop.accepted == {"RPAR"}:
+        return said("still-open.remedy", mark=")")
     if stop.token.kind == "end":
         return said("anything.end", previous=_previous(stop))
     if not stop.before:
@@ -341,7 +447,7 @@ def _anything(stop: Stop) -> Said:
 
 
 REMEDIES: tuple[Callable[[Stop], Said | None], ...] = (
-    _column, _unnamed, _spelled, _unknown_word, _modifier, _outside, _in_template, _at_the_end, _arguments,
-    _after_word, _listed, _two_operands, _path, _literal, _missing_stop, _missing_term, _misplaced, _bare_word,
-    _anything,
+    _column, _in_aggregate, _unnamed, _spelled, _unknown_word, _modifier, _sorting, _outside, _in_template,
+    _at_the_end, _arguments, _after_word, _listed, _missing_comma, _two_operands, _path, _literal, _subject_again,
+    _missing_stop, _missing_term, _misplaced, _bare_word, _anything,
 )  # fmt: skip

@@ -73,7 +73,7 @@ INSTEAD = {
     "INT": "xsd:integer(?x)", "INTEGER": "xsd:integer(?x)", "NUMBER": "xsd:decimal(?x)", "FLOAT": "xsd:double(?x)",
     "DATE": "xsd:date(?x)", "TOSTRING": "STR", "STRING": "STR", "TODAY": "NOW()", "CURRENT_DATE": "NOW()",
     "GETDATE": "NOW()", "TOP": "", "UNIQUE": "DISTINCT", "EXCEPT": "MINUS { … }", "SORT": "ORDER BY", "JOIN": "",
-    "XOR": "!=", "BINDINGS": "VALUES",
+    "XOR": "!=", "BINDINGS": "VALUES", "LET": "BIND(… AS ?x)",
 }  # fmt: skip
 # Keywords of which a sentence `query.after.…` says what belongs after them.
 AFTER = frozenset((
