@@ -11,14 +11,17 @@ from collections.abc import Callable
 from difflib import get_close_matches
 
 from vaven.publisher.messages import said
-from vaven.publisher.sparql_grammar import AGGREGATES, END, FUNCTIONS, KEYWORDS, UNKNOWN, Stop, read, terminal_of
-from vaven.publisher.sparql_lexer import Token, place
+from vaven.publisher.sparql_grammar import AGGREGATES, END, FUNCTIONS, KEYWORDS, UNKNOWN, Stop, read
+from vaven.publisher.sparql_lexer import place
 from vaven.publisher.sparql_scopes import Misuse, first_misuse
 from vaven.publisher.sparql_slips import SLIPS
 from vaven.publisher.sparql_wording import (
     AFTER,
     INSTEAD,
+    PATHS,
     SPELLED,
+    TERMS,
+    VALUES,
     Fault,
     cut,
     is_mark,
@@ -46,11 +49,7 @@ IN_NAMES = re.compile(
 NAMES = ("prefixed", "variable", "blank_node")
 MODIFIERS = ("GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET")
 PATTERNS = ("OPTIONAL", "FILTER", "BIND", "VALUES", "MINUS", "GRAPH", "UNION")
-TERMS = frozenset(("VAR", "IRIREF", "PNAME_LN", "PNAME_NS", "BLANK_NODE", "LBRACKET"))
-VALUES = frozenset(("STRING", "INTEGER", "DECIMAL"))
-PATHS = ("/", "|", "*", "+", "?", "^", "!")
 COUNTS = ("*", "+", "?")
-KINDS = ("variable", "iri", "prefixed", "blank_node", "string", "number")
 
 
 def fault(query: str) -> Fault | None:
@@ -87,19 +86,6 @@ def _is_beyond(stop: Stop) -> bool:
     return bool(is_directed or is_in_name or is_name or (token.kind in ("mark", "word") and token.text in LATER))
 
 
-def _takes(stop: Stop, *terminals: str) -> bool:
-    return stop.accepted.issuperset(terminals)
-
-
-def _begins(stop: Stop) -> bool:
-    """Whether the query itself shall begin there."""
-    return _takes(stop, "PREFIX", "SELECT")
-
-
-def _terminal(stop: Stop) -> str:
-    return END if stop.token.kind == "end" else terminal_of(stop.token, stop.query)
-
-
 def _previous(stop: Stop) -> Said:
     return said("quoted", text=shown(stop, stop.previous))
 
@@ -110,9 +96,9 @@ def _previous(stop: Stop) -> Said:
 def _column(stop: Stop) -> Said | None:
     """What is between SELECT and WHERE without being a column."""
     token = stop.token
-    if is_word(token, "DISTINCT", "REDUCED") and _takes(stop, "FROM", "WHERE"):
+    if is_word(token, "DISTINCT", "REDUCED") and stop.takes("FROM", "WHERE"):
         return said("column.distinct", word=token.text)
-    is_among_columns = _takes(stop, "VAR", "LPAR") and stop.accepted & {"STAR", "WHERE"}
+    is_among_columns = stop.takes("VAR", "LPAR") and stop.accepted & {"STAR", "WHERE"}
     if not is_among_columns or stop.accepted & {"STRING", "COUNT", "A"}:
         return None
     if is_mark(token, ",", ".", ";"):
@@ -120,7 +106,7 @@ def _column(stop: Stop) -> Said | None:
     if is_word(token, "AS"):
         name = stop.after[0].text if stop.after and stop.after[0].kind == "variable" else "?name"
         return said("column.as", column=f"({stop.source(stop.previous)} AS {name})")
-    return said("column.unnamed", column=_as_column(stop)) if _terminal(stop) in FUNCTIONS.values() else None
+    return said("column.unnamed", column=_as_column(stop)) if stop.terminal in FUNCTIONS.values() else None
 
 
 def _as_column(stop: Stop) -> str:
@@ -145,8 +131,6 @@ def _unnamed(stop: Stop) -> Said | None:
         return None
     if stop.token.kind == "variable":
         return said("unnamed.as", name=stop.token.text)
-    if assigned := _assigned(stop):
-        return assigned
     if not is_mark(stop.token, ")"):
         return None
     opening = stop.before.index(stop.open[-1])
@@ -158,20 +142,6 @@ def _unnamed(stop: Stop) -> Said | None:
     return said("unnamed.column", inside=inside)
 
 
-def _assigned(stop: Stop) -> Said | None:
-    """BIND(?x = …) and BIND(?x := …), where ?x stands nowhere before."""
-    opening = stop.before.index(stop.open[-1])
-    name, *rest = stop.before[opening + 1 :]
-    if not is_word(stop.before[opening - 1], "BIND") or name.kind != "variable":
-        return None
-    if stop.token.text == ":" and stop.query.startswith("=", stop.token.end) and not rest:
-        return said("unnamed.assigned", value="…", name=name.text)
-    is_used = any(token.text[1:] == name.text[1:] for token in stop.before[:opening] if token.kind == "variable")
-    if not is_mark(stop.token, ")") or len(rest) < 2 or not is_mark(rest[0], "=") or is_used:
-        return None
-    return said("unnamed.assigned", value=cut(stop.query[rest[1].start : stop.token.start]), name=name.text)
-
-
 def _spelled(stop: Stop) -> Said | None:
     """An operator that other languages write so."""
     sign = SPELLED.get(stop.token.text) if stop.token.kind in ("mark", "word", "iri") else None
@@ -181,12 +151,12 @@ def _spelled(stop: Stop) -> Said | None:
 
 
 def _unknown_word(stop: Stop) -> Said | None:
-    if not is_word(stop.token) or _terminal(stop) != UNKNOWN:
+    if not is_word(stop.token) or stop.terminal != UNKNOWN:
         return None
     word = cut(stop.source(stop.token))
     if stop.token.text in ("TRUE", "FALSE") or "A" in (stop.accepted & {stop.token.text}):
         return said("small-letters", word=word.lower())
-    if (instead := INSTEAD.get(stop.token.text)) is not None and not _begins(stop):
+    if (instead := INSTEAD.get(stop.token.text)) is not None and not stop.begins:
         return said("instead" if instead else f"instead.{stop.token.text}", word=word, instead=instead)
     fitting = [text for text in KEYWORDS if text in stop.accepted]
     fitting += [text for text, terminal in FUNCTIONS.items() if terminal in stop.accepted]
@@ -224,13 +194,13 @@ def _arguments(stop: Stop) -> Said | None:
 
 
 def _missing_comma(stop: Stop) -> Said | None:
-    is_value = _terminal(stop) in TERMS | VALUES or _terminal(stop) in FUNCTIONS.values()
-    return said("comma", previous=_previous(stop)) if is_value and _takes(stop, "COMMA", "ANDAND") else None
+    is_value = stop.terminal in TERMS | VALUES or stop.terminal in FUNCTIONS.values()
+    return said("comma", previous=_previous(stop)) if is_value and stop.takes("COMMA", "ANDAND") else None
 
 
 def _two_operands(stop: Stop) -> Said | None:
     """Nothing stands between two operands: a bracket is left open, or an operator is missing."""
-    if not _takes(stop, "RPAR", "ANDAND") or _terminal(stop) not in TERMS | VALUES | {"AS"}:
+    if not stop.takes("RPAR", "ANDAND") or stop.terminal not in TERMS | VALUES | {"AS"}:
         return None
     return said("two-operands", previous=_previous(stop), opened=place(stop.open[-1]))
 
@@ -243,9 +213,9 @@ def _modifier(stop: Stop) -> Said | None:
     word = stop.token.text
     if not is_word(stop.token, *MODIFIERS):
         return None
-    if _takes(stop, "OPTIONAL", "RBRACE"):
+    if stop.takes("OPTIONAL", "RBRACE"):
         return said("modifier.inside", opened=place(stop.open[-1]))
-    if _takes(stop, "WHERE"):
+    if stop.takes("WHERE"):
         return said("modifier.before")
     if not stop.accepted & {END, "RBRACE"}:
         return None
@@ -275,7 +245,7 @@ def _clauses(stop: Stop) -> set[str]:
 
 def _outside(stop: Stop) -> Said | None:
     """What belongs into the pattern, after its end."""
-    belongs = is_word(stop.token, *PATTERNS) or _terminal(stop) in TERMS
+    belongs = is_word(stop.token, *PATTERNS) or stop.terminal in TERMS
     if END not in stop.accepted or not belongs or not is_mark(stop.previous, "}"):
         return None
     return said("outside", place=place(stop.previous))
@@ -317,13 +287,13 @@ def _after_word(stop: Stop) -> Said | None:
 def _listed(stop: Stop) -> Said | None:
     """A comma in what SPARQL writes side by side."""
     is_end = stop.accepted & {END, "RBRACE"}
-    if is_mark(stop.token, ",") and (_takes(stop, "UNDEF") or (is_end and "OPTIONAL" not in stop.accepted)):
+    if is_mark(stop.token, ",") and (stop.takes("UNDEF") or (is_end and "OPTIONAL" not in stop.accepted)):
         return said("listed")
     return None
 
 
 def _misplaced(stop: Stop) -> Said | None:
-    if _begins(stop):
+    if stop.begins:
         is_name = stop.token.kind in ("iri", "prefixed")
         return said("begin.describe", address=stop.token.text) if is_name else said("begin")
     if is_word(stop.token, "UNION"):
@@ -336,39 +306,8 @@ def _misplaced(stop: Stop) -> Said | None:
 # --- triples
 
 
-def _subject_again(stop: Stop) -> Said | None:
-    """A whole triple behind a comma or semicolon."""
-    token, before = stop.token, stop.before
-    if len(before) < 4 or not (_takes(stop, "DOT", "SEMI") or is_word(token, "A")):
-        return None
-    is_last = not any(token.kind in KINDS or token.text in (*PATHS, "A", "[", "(") for token in stop.after[:1])
-    if is_mark(before[-2], ",") and (_terminal(stop) in TERMS or is_word(token, "A")) and not is_last:
-        key = "again.comma" if _is_subject(stop, before[-1]) else "again.comma.or"
-        return said(key, previous=_previous(stop))
-    subject = before[-1] if is_word(token, "A") else before[-2]
-    semicolon = before[before.index(subject) - 1]
-    if not is_mark(semicolon, ";"):
-        return None
-    if _is_subject(stop, subject):
-        return said("again.semicolon", subject=subject.text)
-    if subject.kind == "variable" and is_last and _terminal(stop) in TERMS | VALUES:
-        return said("again.semicolon.other", subject=subject.text)
-    return None
-
-
-def _is_subject(stop: Stop, term: Token) -> bool:
-    """Whether a term is the subject of the triples that it stands in."""
-    depth = 0
-    for i in range(len(stop.before) - 2, -1, -1):
-        token = stop.before[i]
-        depth += is_mark(token, "]", ")") - is_mark(token, "[", "(")
-        if depth <= 0 and is_mark(token, ".", "{", "}"):
-            return stop.before[i + 1] != term and stop.before[i + 1].text == term.text
-    return False
-
-
 def _missing_stop(stop: Stop) -> Said | None:
-    if not _takes(stop, "DOT", "SEMI") or _terminal(stop) not in TERMS:
+    if not stop.takes("DOT", "SEMI") or stop.terminal not in TERMS:
         return None
     line, previous = stop.previous.line + stop.previous.text.count("\n"), _previous(stop)
     if line != stop.token.line:
@@ -391,16 +330,16 @@ def _missing_term(stop: Stop) -> Said | None:
         return None
     if is_mark(stop.token, *separators) and is_mark(stop.previous, *separators):
         return said("term.twice", one=stop.previous.text, other=stop.token.text)
-    if _takes(stop, "VAR", "A"):
+    if stop.takes("VAR", "A"):
         return said("term.property", previous=_previous(stop))
-    if _takes(stop, "VAR", "BLANK_NODE", "STRING") and "RBRACE" not in stop.accepted:
+    if stop.takes("VAR", "BLANK_NODE", "STRING") and "RBRACE" not in stop.accepted:
         return said("term.object", previous=_previous(stop))
     return None
 
 
 def _path(stop: Stop) -> Said | None:
     """What a path can't have in it."""
-    if is_mark(stop.token, *PATHS) and stop.previous.kind == "variable" and _takes(stop, "VAR", "STRING"):
+    if is_mark(stop.token, *PATHS) and stop.previous.kind == "variable" and stop.takes("VAR", "STRING"):
         return said("path.after-variable")
     if stop.token.kind == "variable" and "A" in stop.accepted and "VAR" not in stop.accepted:
         return said("path.variable")
@@ -408,7 +347,7 @@ def _path(stop: Stop) -> Said | None:
         return said("path.count")
     if is_mark(stop.token, *COUNTS) and is_mark(stop.previous, *COUNTS) and "PIPE" in stop.accepted:
         return said("path.twice", mark=stop.token.text if stop.token.text == stop.previous.text else "*")
-    if is_mark(stop.token, "^") and _takes(stop, "PIPE", "SLASH"):
+    if is_mark(stop.token, "^") and stop.takes("PIPE", "SLASH"):
         return _inverse(stop)
     return None
 
@@ -428,7 +367,7 @@ def _literal(stop: Stop) -> Said | None:
 
 
 def _bare_word(stop: Stop) -> Said | None:
-    if not is_word(stop.token) or _terminal(stop) != UNKNOWN:
+    if not is_word(stop.token) or stop.terminal != UNKNOWN:
         return None
     word = cut(stop.source(stop.token))
     ways = {"VAR": "bare.variable", "PNAME_LN": "bare.name", "STRING": "bare.text"}
@@ -448,6 +387,6 @@ def _anything(stop: Stop) -> Said:
 
 REMEDIES: tuple[Callable[[Stop], Said | None], ...] = (
     _column, _in_aggregate, _unnamed, _spelled, _unknown_word, _modifier, _sorting, _outside, _in_template,
-    _at_the_end, _arguments, _after_word, _listed, _missing_comma, _two_operands, _path, _literal, _subject_again,
-    _missing_stop, _missing_term, _misplaced, _bare_word, _anything,
+    _at_the_end, _arguments, _after_word, _listed, _missing_comma, _two_operands, _path, _literal, _missing_stop,
+    _missing_term, _misplaced, _bare_word, _anything,
 )  # fmt: skip

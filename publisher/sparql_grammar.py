@@ -108,6 +108,20 @@ class Stop:
                 found.pop()
         return tuple(found)
 
+    @cached_property
+    def terminal(self) -> str:
+        """What the token is called in the grammar."""
+        return END if self.token.kind == "end" else terminal_of(self.token, self.query)
+
+    @property
+    def begins(self) -> bool:
+        """Whether the query itself shall begin there."""
+        return self.takes("PREFIX", "SELECT")
+
+    def takes(self, *terminals: str) -> bool:
+        """Whether each of these could stand there."""
+        return self.accepted.issuperset(terminals)
+
     def source(self, token: Token) -> str:
         """A token as it is written: words come in upper case otherwise."""
         return self.query[token.start : token.end]

@@ -10,8 +10,8 @@ from dataclasses import replace
 
 from vaven.publisher.messages import said
 from vaven.publisher.sparql_grammar import CLOSING, KEYWORDS, MARKS, WRONG_PERCENT, WRONG_SCHEME, Stop, wrong_escape
-from vaven.publisher.sparql_lexer import QUOTES, TOKEN, place
-from vaven.publisher.sparql_wording import Fault, cut, is_mark, is_word, shown, told
+from vaven.publisher.sparql_lexer import QUOTES, TOKEN, Token, place
+from vaven.publisher.sparql_wording import PATHS, TERMS, VALUES, Fault, cut, is_mark, is_word, shown, told
 
 CURLY = re.compile("[“”„‟«»‘’‚]([^“”„‟«»‘’‚\n]*)")
 ENTITY = re.compile("&(?:amp;)?(amp|lt|gt|quot|apos|#39|#34);")
@@ -30,6 +30,8 @@ DATATYPES = {7: "xsd:gYearMonth", 10: "xsd:date"}
 BACK = 40
 COMMENTS = ("//", "--", "/*", "<!--")
 FENCE = "```"
+# Tokens that a term begins with.
+KINDS = ("variable", "iri", "prefixed", "blank_node", "string", "number")
 OPENING = {closing: opening for opening, closing in CLOSING.items()}
 
 
@@ -98,7 +100,7 @@ def _bare_address(stop: Stop) -> Fault | None:
         return None
     found = BARE_ADDRESS.match(stop.query, token.start)
     address = "http://" * is_short + (found[0] if found else token.text)
-    is_query = stop.accepted.issuperset(("PREFIX", "SELECT"))
+    is_query = stop.begins
     remedy = said("begin.describe" if is_query else "address-bare.remedy", address=f"<{address}>")
     return told(stop, remedy, said("address-bare", place=place(token)))
 
@@ -223,12 +225,63 @@ def _blank_in_variable(stop: Stop) -> Fault | None:
     return told(stop, said("variable-name.blank", name=f"{mark.text}{stop.source(word)}", mark=mark.text))
 
 
+# --- equations and triples
+
+
+def _assigned(stop: Stop) -> Fault | None:
+    """BIND(?x = …) and BIND(?x := …), where ?x stands nowhere before."""
+    if "AS" not in stop.accepted or "RPAR" in stop.accepted or not stop.open:
+        return None
+    opening = stop.before.index(stop.open[-1])
+    name, *rest = stop.before[opening + 1 :]
+    if not is_word(stop.before[opening - 1], "BIND") or name.kind != "variable":
+        return None
+    if stop.token.text == ":" and stop.query.startswith("=", stop.token.end) and not rest:
+        return told(stop, said("unnamed.assigned", value="…", name=name.text))
+    is_used = any(token.text[1:] == name.text[1:] for token in stop.before[:opening] if token.kind == "variable")
+    if not is_mark(stop.token, ")") or len(rest) < 2 or not is_mark(rest[0], "=") or is_used:
+        return None
+    return told(stop, said("unnamed.assigned", value=cut(stop.query[rest[1].start : stop.token.start]), name=name.text))
+
+
+def _subject_again(stop: Stop) -> Fault | None:
+    """A whole triple behind a comma or semicolon."""
+    token, before = stop.token, stop.before
+    if len(before) < 4 or not (stop.takes("DOT", "SEMI") or is_word(token, "A")):
+        return None
+    is_last = not any(token.kind in KINDS or token.text in (*PATHS, "A", "[", "(") for token in stop.after[:1])
+    if is_mark(before[-2], ",") and (stop.terminal in TERMS or is_word(token, "A")) and not is_last:
+        key = "again.comma" if _is_subject(stop, before[-1]) else "again.comma.or"
+        return told(stop, said(key, previous=said("quoted", text=shown(stop, stop.previous))))
+    subject = before[-1] if is_word(token, "A") else before[-2]
+    semicolon = before[before.index(subject) - 1]
+    goes_on = stop.terminal in TERMS | VALUES or is_word(token, "A") or is_mark(token, *PATHS)
+    if not is_mark(semicolon, ";") or not goes_on:
+        return None
+    if _is_subject(stop, subject):
+        return told(stop, said("again.semicolon", subject=subject.text))
+    if subject.kind == "variable" and is_last and not is_mark(token, *PATHS):
+        return told(stop, said("again.semicolon.other", subject=subject.text))
+    return None
+
+
+def _is_subject(stop: Stop, term: Token) -> bool:
+    """Whether a term is the subject of the triples that it stands in."""
+    depth = 0
+    for i in range(len(stop.before) - 2, -1, -1):
+        token = stop.before[i]
+        depth += is_mark(token, "]", ")") - is_mark(token, "[", "(")
+        if depth <= 0 and is_mark(token, ".", "{", "}"):
+            return stop.before[i + 1] != term and stop.before[i + 1].text == term.text
+    return False
+
+
 # --- the lines before the query
 
 
 def _turtle(stop: Stop) -> Fault | None:
     """@prefix, and a full stop after an address."""
-    if not stop.accepted.issuperset(("PREFIX", "SELECT")):
+    if not stop.begins:
         return None
     word = stop.token.text[1:].upper()
     if stop.token.kind == "language" and word in ("PREFIX", "BASE"):
@@ -250,7 +303,7 @@ def _prefix(stop: Stop) -> Fault | None:
 
 
 def _no_query(stop: Stop) -> Fault | None:
-    if stop.token.kind != "end" or not stop.accepted.issuperset(("PREFIX", "SELECT")):
+    if stop.token.kind != "end" or not stop.begins:
         return None
     message = said("no-query.prefixes", place=place(stop.token)) if stop.before else said("no-query")
     return told(stop, said("no-query.remedy"), message)
@@ -290,6 +343,6 @@ def _closes_nothing(stop: Stop) -> Fault | None:
 
 SLIPS: tuple[Callable[[Stop], Fault | None], ...] = (
     _unclosed_text, _text_closed_too_early, _curly_quotes, _entity, _comment, _fence, _number, _unquoted, _language,
-    _unseen, _wrong_escape, _bare_address, _wrong_address, _variable_name, _blank_in_variable, _turtle, _prefix,
-    _no_query, _never_closed, _closes_nothing,
+    _unseen, _wrong_escape, _bare_address, _wrong_address, _variable_name, _blank_in_variable, _assigned,
+    _turtle, _prefix, _no_query, _never_closed, _closes_nothing, _subject_again,
 )  # fmt: skip

@@ -81,6 +81,10 @@ AFTER = frozenset((
     "UNION", "EXISTS", "NOT", "GRAPH", "FILTER", "HAVING", "BIND", "AS", "VALUES", "GROUP", "ORDER", "BY", "ASC",
     "DESC", "LIMIT", "OFFSET", "IN", "SEPARATOR",
 ))  # fmt: skip
+# Terminals that a term begins with, those of other values, and the marks of paths.
+TERMS = frozenset(("VAR", "IRIREF", "PNAME_LN", "PNAME_NS", "BLANK_NODE", "LBRACKET"))
+VALUES = frozenset(("STRING", "INTEGER", "DECIMAL"))
+PATHS = ("/", "|", "*", "+", "?", "^", "!")
 
 
 @dataclass(frozen=True)

@@ -163,6 +163,7 @@ SHORT = (
     ("SELECT * { ?s a ?t ; ?s ?p ?o }", 28, "Write “.” in place of the “;” before ?s, or leave ?s out"),
     ("SELECT * { ?s a ?t ; ?s a ?o }", 25, "Write “.” in place of the “;” before ?s, or leave ?s out"),
     ("SELECT * { ?s a ?t ; ?s ex:p/ex:q ?o }", 29, "Write “.” in place of the “;” before ?s, or leave ?s out"),
+    ("SELECT * { ?s a ?t ; ?s ?p", 27, "Put “}” where the group ends"),
     ("SELECT * { ?s a ?t ; ?x ex:p ?o }", 30, "Write “.” in place of the “;” before ?x."),
     ("SELECT * { ?s a ?t ; ?p ?o ?x a ?y }", 28, "Put “.” after “?o”"),
     ("CONSTRUCT { ?s a ?t, ?s ?p ?o } WHERE { ?s ?p ?o }", 25, "Write “.” in place of the “,” before “?s”."),
