@@ -294,7 +294,7 @@ def _listed(stop: Stop) -> Said | None:
 
 def _misplaced(stop: Stop) -> Said | None:
     if stop.begins:
-        is_name = stop.token.kind in ("iri", "prefixed")
+        is_name = stop.token.kind in ("iri", "prefixed") and not stop.after
         return said("begin.describe", address=stop.token.text) if is_name else said("begin")
     if is_word(stop.token, "UNION"):
         return said("after.UNION")

@@ -100,7 +100,7 @@ def _bare_address(stop: Stop) -> Fault | None:
         return None
     found = BARE_ADDRESS.match(stop.query, token.start)
     address = "http://" * is_short + (found[0] if found else token.text)
-    is_query = stop.begins
+    is_query = stop.begins and found and not stop.query[found.end() :].strip()
     remedy = said("begin.describe" if is_query else "address-bare.remedy", address=f"<{address}>")
     return told(stop, remedy, said("address-bare", place=place(token)))
 
@@ -295,7 +295,9 @@ def _turtle(stop: Stop) -> Fault | None:
 def _prefix(stop: Stop) -> Fault | None:
     if stop.accepted == {"IRIREF"}:
         return told(stop, said("prefix-address.remedy"))
-    if not is_word(stop.previous, "PREFIX"):
+    # The line without its word.
+    is_line = stop.begins and stop.token.text.endswith(":") and [token.kind for token in stop.after[:1]] == ["iri"]
+    if not is_word(stop.previous, "PREFIX") and not is_line:
         return None
     name = stop.source(stop.token).partition(":")[0] if stop.token.kind in ("word", "prefixed") else ""
     address = next((token.text for token in stop.after[:2] if token.kind == "iri"), "<http://…>")

@@ -214,6 +214,8 @@ SHORT = (
     # What is no query.
     ("http://a.example/b", 1, "Write DESCRIBE <http://a.example/b>"),
     ("<http://a.example/b>", 1, "Write DESCRIBE <http://a.example/b>"),
+    ("http://a.example/b ?p ?o", 1, "Put it in angle brackets: <http://a.example/b>"),
+    ("qb: <http://a.example/> SELECT * { ?s ?p ?o }", 1, "Write PREFIX qb: <http://a.example/>"),
     ("MATCH (n) RETURN n", 1, "Begin with SELECT"),
     ("// all\nSELECT * { ?s ?p ?o }", 1, "with “#” in place of “//”"),
     ("SELECT * { ?s ?p ?o } -- all", 23, "with “#” in place of “--”"),
