@@ -376,7 +376,7 @@ def _bare_word(stop: Stop) -> Said | None:
 
 
 def _anything(stop: Stop) -> Said:
-    if stop.accepted == {"RPAR"}:
+    if stop.accepted == {"RPAR"} and (is_word(stop.token) or is_mark(stop.token, "{")):
         return said("still-open.remedy", mark=")")
     if stop.token.kind == "end":
         return said("anything.end", previous=_previous(stop))

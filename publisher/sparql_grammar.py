@@ -23,8 +23,8 @@ MARKS = {
     "!": "BANG", "+": "PLUS", "-": "DASH", "=": "EQ", "!=": "COMPARE", "<": "COMPARE", ">": "COMPARE",
     "<=": "COMPARE", ">=": "COMPARE", "&&": "ANDAND", "||": "OROR", "^^": "HATHAT",
 }  # fmt: skip
-# `==` is no token of SPARQL, but whoever writes it means one.
-JOINED = frozenset(("!=", "<=", ">=", "==", "&&", "||", "^^", "<<", ">>", "{|", "|}"))
+# `==` and `=>` are no tokens of SPARQL, but whoever writes them means one.
+JOINED = frozenset(("!=", "<=", ">=", "==", "=>", "&&", "||", "^^", "<<", ">>", "{|", "|}"))
 KEYWORDS = FORMS | frozenset(
     (
         *("AS", "ASC", "BASE", "BIND", "BY", "DESC", "DISTINCT", "EXISTS", "FILTER", "FROM", "GRAPH", "GROUP"),

@@ -58,7 +58,7 @@ WORDS = {
 }
 
 # How SPARQL writes operators of other languages.
-SPELLED = {"==": "=", "<>": "!=", "AND": "&&", "OR": "||", "&": "&&", "|": "||"}
+SPELLED = {"==": "=", "=>": ">=", "<>": "!=", "AND": "&&", "OR": "||", "&": "&&", "|": "||"}
 # What SPARQL has for the words of other languages; "" where a sentence `query.instead.…` of its own tells.
 INSTEAD = {
     "LENGTH": "STRLEN", "LEN": "STRLEN", "UPPER": "UCASE", "TOUPPER": "UCASE", "LOWER": "LCASE", "TOLOWER": "LCASE",

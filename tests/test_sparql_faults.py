@@ -188,6 +188,8 @@ SHORT = (
     ("SELECT * { ?s ?p ?o FILTER(?o IN (1 2)) }", 37, "Put “,” after “1”"),
     ("SELECT * { ?s ?p ?o FILTER(?o IN (100 200)) }", 39, "Put “,” after “100”"),
     ("SELECT * { ?s ?p ?o FILTER(CONTAINS(?o 'a')) }", 40, "Put “,” after “?o”"),
+    ("SELECT * { ?s ?p ?o FILTER(?o => 3) }", 31, "Write >= for =>"),
+    ("SELECT * { ?s ?p ?o BIND(?o AS ?x + 1) }", 35, "Take “+” away"),
     ("SELECT * { ?s ?p ?o BIND(?x = ?o) }", 33, "BIND(?o AS ?x)"),
     ("SELECT * { ?s ?p ?o BIND(?x := ?o) }", 29, "BIND(… AS ?x)"),
     ("SELECT * { ?s ?p ?o BIND(?s = ?o) }", 33, "BIND(?s = ?o AS ?n)"),
