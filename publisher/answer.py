@@ -12,7 +12,7 @@ from typing import BinaryIO
 from vaven.publisher.encodings import IDENTITY
 from vaven.publisher.messages import said
 from vaven.publisher.sparql_faults import fault
-from vaven.publisher.sparql_lexer import undeclared_prefix
+from vaven.publisher.sparql_lexer import declared_prefixes, undeclared_prefix
 from vaven.vocab.errors import QuerySyntaxError
 from vaven.vocab.iris import Iris
 
@@ -109,6 +109,12 @@ def syntax_error(message: str, query: str, iris: Iris) -> QuerySyntaxError:
         return QuerySyntaxError(found.message, remedy=found.remedy, line=found.line, column=found.column)
     if name:
         prefix = name.text.partition(":")[0]
+        declared = declared_prefixes(query, iris.base)
+        if other := next((one for one in declared if one.lower() == prefix.lower()), ""):
+            remedy = said("undeclared.case", declared=other)
+            return QuerySyntaxError(
+                said("undeclared", prefix=prefix), remedy=remedy, line=name.line, column=name.column
+            )
         known = iris.prefixes.get(prefix, "")
         line = f"PREFIX {prefix}: <{known or '…'}>"
         return QuerySyntaxError(

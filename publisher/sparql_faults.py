@@ -11,14 +11,17 @@ from collections.abc import Callable
 from difflib import get_close_matches
 
 from vaven.publisher.messages import said
-from vaven.publisher.sparql_grammar import END, FUNCTIONS, KEYWORDS, UNKNOWN, Stop, read, terminal_of
+from vaven.publisher.sparql_grammar import AGGREGATES, END, FUNCTIONS, KEYWORDS, UNKNOWN, Stop, read
 from vaven.publisher.sparql_lexer import place
 from vaven.publisher.sparql_scopes import Misuse, first_misuse
 from vaven.publisher.sparql_slips import SLIPS
 from vaven.publisher.sparql_wording import (
     AFTER,
     INSTEAD,
+    PATHS,
     SPELLED,
+    TERMS,
+    VALUES,
     Fault,
     cut,
     is_mark,
@@ -46,9 +49,7 @@ IN_NAMES = re.compile(
 NAMES = ("prefixed", "variable", "blank_node")
 MODIFIERS = ("GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET")
 PATTERNS = ("OPTIONAL", "FILTER", "BIND", "VALUES", "MINUS", "GRAPH", "UNION")
-TERMS = frozenset(("VAR", "IRIREF", "PNAME_LN", "PNAME_NS", "BLANK_NODE", "LBRACKET"))
-VALUES = frozenset(("STRING", "INTEGER", "DECIMAL"))
-PATHS = ("/", "|", "*", "+", "?", "^", "!")
+COUNTS = ("*", "+", "?")
 
 
 def fault(query: str) -> Fault | None:
@@ -85,14 +86,6 @@ def _is_beyond(stop: Stop) -> bool:
     return bool(is_directed or is_in_name or is_name or (token.kind in ("mark", "word") and token.text in LATER))
 
 
-def _takes(stop: Stop, *terminals: str) -> bool:
-    return stop.accepted.issuperset(terminals)
-
-
-def _terminal(stop: Stop) -> str:
-    return END if stop.token.kind == "end" else terminal_of(stop.token, stop.query)
-
-
 def _previous(stop: Stop) -> Said:
     return said("quoted", text=shown(stop, stop.previous))
 
@@ -103,20 +96,25 @@ def _previous(stop: Stop) -> Said:
 def _column(stop: Stop) -> Said | None:
     """What is between SELECT and WHERE without being a column."""
     token = stop.token
-    is_among_columns = _takes(stop, "VAR", "LPAR") and stop.accepted & {"STAR", "WHERE"}
+    if is_word(token, "DISTINCT", "REDUCED") and stop.takes("FROM", "WHERE"):
+        return said("column.distinct", word=token.text)
+    is_among_columns = stop.takes("VAR", "LPAR") and stop.accepted & {"STAR", "WHERE"}
     if not is_among_columns or stop.accepted & {"STRING", "COUNT", "A"}:
         return None
-    if is_mark(token, ","):
+    if is_mark(token, ",", ".", ";"):
         return said("column.comma")
     if is_word(token, "AS"):
         name = stop.after[0].text if stop.after and stop.after[0].kind == "variable" else "?name"
         return said("column.as", column=f"({stop.source(stop.previous)} AS {name})")
-    return said("column.unnamed", column=_as_column(stop)) if _terminal(stop) in FUNCTIONS.values() else None
+    return said("column.unnamed", column=_as_column(stop)) if stop.terminal in FUNCTIONS.values() else None
 
 
 def _as_column(stop: Stop) -> str:
     """A call as it is written, with its name if one follows, in parentheses."""
     depth, name = 0, "?n"
+    called = [token for token in stop.after[:2] if is_word(token, "DISTINCT") or token.kind == "variable"]
+    if called and called[-1].kind == "variable":
+        return f"({stop.source(stop.token)}({' '.join(token.text for token in called)}) AS {name})"
     for i, token in enumerate(stop.after):
         depth += is_mark(token, "(") - is_mark(token, ")")
         if not depth and i:
@@ -153,17 +151,34 @@ def _spelled(stop: Stop) -> Said | None:
 
 
 def _unknown_word(stop: Stop) -> Said | None:
-    if not is_word(stop.token) or _terminal(stop) != UNKNOWN:
+    if not is_word(stop.token) or stop.terminal != UNKNOWN:
         return None
     word = cut(stop.source(stop.token))
     if stop.token.text in ("TRUE", "FALSE") or "A" in (stop.accepted & {stop.token.text}):
         return said("small-letters", word=word.lower())
-    if (instead := INSTEAD.get(stop.token.text)) is not None:
+    if (instead := INSTEAD.get(stop.token.text)) is not None and not stop.begins:
         return said("instead" if instead else f"instead.{stop.token.text}", word=word, instead=instead)
     fitting = [text for text in KEYWORDS if text in stop.accepted]
     fitting += [text for text, terminal in FUNCTIONS.items() if terminal in stop.accepted]
     close = get_close_matches(stop.token.text[:40], sorted(fitting), n=1, cutoff=0.7)
     return said("meant", word=close[0]) if close else None
+
+
+def _in_aggregate(stop: Stop) -> Said | None:
+    """SUM(*), and DISTINCT where it isn't the first in the parentheses."""
+    opening = stop.before.index(stop.open[-1]) if stop.open else 0
+    function = stop.before[opening - 1] if opening else stop.previous
+    if is_word(stop.token, "DISTINCT") and stop.accepted == {"LPAR"}:
+        function, inside = stop.previous, stop.after[0].text if stop.after else "…"
+    else:
+        inside = cut(stop.query[stop.open[-1].end : stop.previous.end]) if stop.open else ""
+    if not is_word(function) or FUNCTIONS.get(function.text) not in AGGREGATES:
+        return None
+    if is_word(stop.token, "DISTINCT") and inside:
+        return said("aggregate.distinct", call=f"{stop.source(function)}(DISTINCT {inside})")
+    if is_mark(stop.token, "*") and (is_mark(stop.previous, "(") or is_word(stop.previous, "DISTINCT")):
+        return said("aggregate.star", function=stop.source(function))
+    return None
 
 
 def _arguments(stop: Stop) -> Said | None:
@@ -178,9 +193,14 @@ def _arguments(stop: Stop) -> Said | None:
     return said(f"arguments.{terminal}", function=stop.source(function)) if terminal and is_counted else None
 
 
+def _missing_comma(stop: Stop) -> Said | None:
+    is_value = stop.terminal in TERMS | VALUES or stop.terminal in FUNCTIONS.values()
+    return said("comma", previous=_previous(stop)) if is_value and stop.takes("COMMA", "ANDAND") else None
+
+
 def _two_operands(stop: Stop) -> Said | None:
     """Nothing stands between two operands: a bracket is left open, or an operator is missing."""
-    if not _takes(stop, "RPAR", "ANDAND") or _terminal(stop) not in TERMS | VALUES | {"AS"}:
+    if not stop.takes("RPAR", "ANDAND") or stop.terminal not in TERMS | VALUES | {"AS"}:
         return None
     return said("two-operands", previous=_previous(stop), opened=place(stop.open[-1]))
 
@@ -193,15 +213,22 @@ def _modifier(stop: Stop) -> Said | None:
     word = stop.token.text
     if not is_word(stop.token, *MODIFIERS):
         return None
-    if _takes(stop, "OPTIONAL", "RBRACE"):
+    if stop.takes("OPTIONAL", "RBRACE"):
         return said("modifier.inside", opened=place(stop.open[-1]))
-    if _takes(stop, "WHERE"):
+    if stop.takes("WHERE"):
         return said("modifier.before")
     if not stop.accepted & {END, "RBRACE"}:
         return None
     if word in _clauses(stop):
         return said("modifier.twice", word=word)
     return said("modifier.order")
+
+
+def _sorting(stop: Stop) -> Said | None:
+    if not is_word(stop.token, "ASC", "DESC") or not stop.accepted & {"ORDER", END, "RBRACE"}:
+        return None
+    variable = next((token.text for token in stop.after[:2] if token.kind == "variable"), "…")
+    return said("sorting", call=f"{stop.token.text}({variable})")
 
 
 def _clauses(stop: Stop) -> set[str]:
@@ -218,7 +245,7 @@ def _clauses(stop: Stop) -> set[str]:
 
 def _outside(stop: Stop) -> Said | None:
     """What belongs into the pattern, after its end."""
-    belongs = is_word(stop.token, *PATTERNS) or _terminal(stop) in TERMS
+    belongs = is_word(stop.token, *PATTERNS) or stop.terminal in TERMS
     if END not in stop.accepted or not belongs or not is_mark(stop.previous, "}"):
         return None
     return said("outside", place=place(stop.previous))
@@ -248,7 +275,10 @@ def _after_word(stop: Stop) -> Said | None:
     if is_word(before) and before.text in AFTER and not is_inside:
         return said(f"after.{before.text}")
     if is_word(before) and before.text in FUNCTIONS and stop.accepted == {"LPAR"}:
-        return said("after.function", function=stop.source(before))
+        is_one = stop.token.kind == "variable" and FUNCTIONS[before.text] in (*AGGREGATES, "FUNCTION_1", "BOUND")
+        is_all = before.text == "COUNT" and is_mark(stop.token, "*")
+        argument = stop.token.text if is_one or is_all else "…"
+        return said("after.function", call=f"{stop.source(before)}({argument})")
     if "LBRACE" in stop.accepted and stop.accepted <= {"LBRACE", "WHERE", "FROM"}:
         return said("after.clause")
     return None
@@ -257,14 +287,15 @@ def _after_word(stop: Stop) -> Said | None:
 def _listed(stop: Stop) -> Said | None:
     """A comma in what SPARQL writes side by side."""
     is_end = stop.accepted & {END, "RBRACE"}
-    if is_mark(stop.token, ",") and (_takes(stop, "UNDEF") or (is_end and "OPTIONAL" not in stop.accepted)):
+    if is_mark(stop.token, ",") and (stop.takes("UNDEF") or (is_end and "OPTIONAL" not in stop.accepted)):
         return said("listed")
     return None
 
 
 def _misplaced(stop: Stop) -> Said | None:
-    if _takes(stop, "PREFIX", "SELECT"):
-        return said("begin")
+    if stop.begins:
+        is_name = stop.token.kind in ("iri", "prefixed") and not stop.after
+        return said("begin.describe", address=stop.token.text) if is_name else said("begin")
     if is_word(stop.token, "UNION"):
         return said("after.UNION")
     if is_word(stop.token, "SELECT") and "OPTIONAL" in stop.accepted:
@@ -276,7 +307,7 @@ def _misplaced(stop: Stop) -> Said | None:
 
 
 def _missing_stop(stop: Stop) -> Said | None:
-    if not _takes(stop, "DOT", "SEMI") or _terminal(stop) not in TERMS:
+    if not stop.takes("DOT", "SEMI") or stop.terminal not in TERMS:
         return None
     line, previous = stop.previous.line + stop.previous.text.count("\n"), _previous(stop)
     if line != stop.token.line:
@@ -299,22 +330,34 @@ def _missing_term(stop: Stop) -> Said | None:
         return None
     if is_mark(stop.token, *separators) and is_mark(stop.previous, *separators):
         return said("term.twice", one=stop.previous.text, other=stop.token.text)
-    if _takes(stop, "VAR", "A"):
+    if stop.takes("VAR", "A"):
         return said("term.property", previous=_previous(stop))
-    if _takes(stop, "VAR", "BLANK_NODE", "STRING") and "RBRACE" not in stop.accepted:
+    if stop.takes("VAR", "BLANK_NODE", "STRING") and "RBRACE" not in stop.accepted:
         return said("term.object", previous=_previous(stop))
     return None
 
 
 def _path(stop: Stop) -> Said | None:
     """What a path can't have in it."""
-    if is_mark(stop.token, *PATHS) and stop.previous.kind == "variable" and _takes(stop, "VAR", "STRING"):
+    if is_mark(stop.token, *PATHS) and stop.previous.kind == "variable" and stop.takes("VAR", "STRING"):
         return said("path.after-variable")
     if stop.token.kind == "variable" and "A" in stop.accepted and "VAR" not in stop.accepted:
         return said("path.variable")
     if is_mark(stop.token, "{") and "PIPE" in stop.accepted:
         return said("path.count")
+    if is_mark(stop.token, *COUNTS) and is_mark(stop.previous, *COUNTS) and "PIPE" in stop.accepted:
+        return said("path.twice", mark=stop.token.text if stop.token.text == stop.previous.text else "*")
+    if is_mark(stop.token, "^") and stop.takes("PIPE", "SLASH"):
+        return _inverse(stop)
     return None
+
+
+def _inverse(stop: Stop) -> Said:
+    name = "(…)" if is_mark(stop.previous, ")") else shown(stop, stop.previous)
+    follows = stop.after[0] if stop.after and stop.after[0].start == stop.token.end else None
+    if follows and (follows.kind in ("iri", "prefixed") or is_word(follows, "A") or is_mark(follows, "(")):
+        return said("path.sequence", previous=_previous(stop))
+    return said("path.inverse", name=name)
 
 
 def _literal(stop: Stop) -> Said | None:
@@ -324,7 +367,7 @@ def _literal(stop: Stop) -> Said | None:
 
 
 def _bare_word(stop: Stop) -> Said | None:
-    if not is_word(stop.token) or _terminal(stop) != UNKNOWN:
+    if not is_word(stop.token) or stop.terminal != UNKNOWN:
         return None
     word = cut(stop.source(stop.token))
     ways = {"VAR": "bare.variable", "PNAME_LN": "bare.name", "STRING": "bare.text"}
@@ -333,6 +376,8 @@ def _bare_word(stop: Stop) -> Said | None:
 
 
 def _anything(stop: Stop) -> Said:
+    if stop.accepted == {"RPAR"} and (is_word(stop.token) or is_mark(stop.token, "{")):
+        return said("still-open.remedy", mark=")")
     if stop.token.kind == "end":
         return said("anything.end", previous=_previous(stop))
     if not stop.before:
@@ -341,7 +386,7 @@ def _anything(stop: Stop) -> Said:
 
 
 REMEDIES: tuple[Callable[[Stop], Said | None], ...] = (
-    _column, _unnamed, _spelled, _unknown_word, _modifier, _outside, _in_template, _at_the_end, _arguments,
-    _after_word, _listed, _two_operands, _path, _literal, _missing_stop, _missing_term, _misplaced, _bare_word,
-    _anything,
+    _column, _in_aggregate, _unnamed, _spelled, _unknown_word, _modifier, _sorting, _outside, _in_template,
+    _at_the_end, _arguments, _after_word, _listed, _missing_comma, _two_operands, _path, _literal, _missing_stop,
+    _missing_term, _misplaced, _bare_word, _anything,
 )  # fmt: skip

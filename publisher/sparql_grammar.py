@@ -23,8 +23,8 @@ MARKS = {
     "!": "BANG", "+": "PLUS", "-": "DASH", "=": "EQ", "!=": "COMPARE", "<": "COMPARE", ">": "COMPARE",
     "<=": "COMPARE", ">=": "COMPARE", "&&": "ANDAND", "||": "OROR", "^^": "HATHAT",
 }  # fmt: skip
-# `==` is no token of SPARQL, but whoever writes it means one.
-JOINED = frozenset(("!=", "<=", ">=", "==", "&&", "||", "^^", "<<", ">>", "{|", "|}"))
+# `==` and `=>` are no tokens of SPARQL, but whoever writes them means one.
+JOINED = frozenset(("!=", "<=", ">=", "==", "=>", "&&", "||", "^^", "<<", ">>", "{|", "|}"))
 KEYWORDS = FORMS | frozenset(
     (
         *("AS", "ASC", "BASE", "BIND", "BY", "DESC", "DISTINCT", "EXISTS", "FILTER", "FROM", "GRAPH", "GROUP"),
@@ -107,6 +107,20 @@ class Stop:
             elif token.kind == "mark" and token.text in CLOSING.values():
                 found.pop()
         return tuple(found)
+
+    @cached_property
+    def terminal(self) -> str:
+        """What the token is called in the grammar."""
+        return END if self.token.kind == "end" else terminal_of(self.token, self.query)
+
+    @property
+    def begins(self) -> bool:
+        """Whether the query itself shall begin there."""
+        return self.takes("PREFIX", "SELECT")
+
+    def takes(self, *terminals: str) -> bool:
+        """Whether each of these could stand there."""
+        return self.accepted.issuperset(terminals)
 
     def source(self, token: Token) -> str:
         """A token as it is written: words come in upper case otherwise."""

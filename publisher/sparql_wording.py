@@ -58,7 +58,7 @@ WORDS = {
 }
 
 # How SPARQL writes operators of other languages.
-SPELLED = {"==": "=", "<>": "!=", "AND": "&&", "OR": "||", "&": "&&", "|": "||"}
+SPELLED = {"==": "=", "=>": ">=", "<>": "!=", "AND": "&&", "OR": "||", "&": "&&", "|": "||"}
 # What SPARQL has for the words of other languages; "" where a sentence `query.instead.…` of its own tells.
 INSTEAD = {
     "LENGTH": "STRLEN", "LEN": "STRLEN", "UPPER": "UCASE", "TOUPPER": "UCASE", "LOWER": "LCASE", "TOLOWER": "LCASE",
@@ -73,7 +73,7 @@ INSTEAD = {
     "INT": "xsd:integer(?x)", "INTEGER": "xsd:integer(?x)", "NUMBER": "xsd:decimal(?x)", "FLOAT": "xsd:double(?x)",
     "DATE": "xsd:date(?x)", "TOSTRING": "STR", "STRING": "STR", "TODAY": "NOW()", "CURRENT_DATE": "NOW()",
     "GETDATE": "NOW()", "TOP": "", "UNIQUE": "DISTINCT", "EXCEPT": "MINUS { … }", "SORT": "ORDER BY", "JOIN": "",
-    "XOR": "!=", "BINDINGS": "VALUES",
+    "XOR": "!=", "BINDINGS": "VALUES", "LET": "BIND(… AS ?x)",
 }  # fmt: skip
 # Keywords of which a sentence `query.after.…` says what belongs after them.
 AFTER = frozenset((
@@ -81,6 +81,10 @@ AFTER = frozenset((
     "UNION", "EXISTS", "NOT", "GRAPH", "FILTER", "HAVING", "BIND", "AS", "VALUES", "GROUP", "ORDER", "BY", "ASC",
     "DESC", "LIMIT", "OFFSET", "IN", "SEPARATOR",
 ))  # fmt: skip
+# Terminals that a term begins with, those of other values, and the marks of paths.
+TERMS = frozenset(("VAR", "IRIREF", "PNAME_LN", "PNAME_NS", "BLANK_NODE", "LBRACKET"))
+VALUES = frozenset(("STRING", "INTEGER", "DECIMAL"))
+PATHS = ("/", "|", "*", "+", "?", "^", "!")
 
 
 @dataclass(frozen=True)

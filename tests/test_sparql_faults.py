@@ -30,7 +30,7 @@ P = "PREFIX qb: <http://purl.org/linked-data/cube#>\nPREFIX rdfs: <http://www.w3
 # Query, line, column, and a phrase of its remedy.
 FAULTS = {
     "missing closing brace": (
-        P + "SELECT ?o WHERE {\n  ?o a qb:Observation .\n", 4, 24, "Put “}” where what it holds ends"
+        P + "SELECT ?o WHERE {\n  ?o a qb:Observation .\n", 4, 24, "Put “}” where the group ends"
     ),
     "extra closing brace": (P + "SELECT ?o WHERE {\n  ?o a qb:Observation .\n}}\n", 5, 2, "Take it away"),
     "missing dot": (
@@ -122,7 +122,7 @@ SHORT = (
     ("SELECT * { ?s ?p ?o FILTER REGEX(?o, '\\d+') }", 39, "Write \\\\d"),
     ("SELECT * { ?s ?p ?o FILTER(CONTAINS(?o)) }", 39, "CONTAINS takes two arguments"),
     ("SELECT * { ?s ?p ?o FILTER(STRLEN(?o, 3)) }", 37, "STRLEN takes one argument"),
-    ("SELECT * { ?s ?p ?o FILTER(STRLEN ?o) }", 35, "STRLEN(…)"),
+    ("SELECT * { ?s ?p ?o FILTER(STRLEN ?o) }", 35, "STRLEN(?o)"),
     ("SELECT * { ?s ?p ?o FILTER(?o > 1)) }", 35, "Take it away"),
     ("SELECT * { ?s ?p ?o FILTER((?o > 1) }", 37, "Put “)” before it"),
     ("SELECT (COUNT(?s AS ?n) { ?s ?p ?o }", 18, "Put “)” after “?s”"),
@@ -157,6 +157,73 @@ SHORT = (
     ("SELECT * { ?s ?p ?o } GROUP BY ?s", 8, "Name the columns"),
     ("ASK { ?s ?p ?o } GROUP BY ?s", 18, "in a subquery"),
     ("CONSTRUCT WHERE { ?s ?p ?o FILTER(?o > 1) }", 28, "WHERE { pattern }"),
+    # A triple behind a comma or semicolon.
+    ("SELECT * { ?s ?p ?o, ?s ?q ?r }", 25, "Write “.” in place of the “,” before “?s”."),
+    ("SELECT * { ?s a ex:C, ?x ex:p ?o }", 26, "or “;” after “?x”"),
+    ("SELECT * { ?s a ?t ; ?s ?p ?o }", 28, "Write “.” in place of the “;” before ?s, or leave ?s out"),
+    ("SELECT * { ?s a ?t ; ?s a ?o }", 25, "Write “.” in place of the “;” before ?s, or leave ?s out"),
+    ("SELECT * { ?s a ?t ; ?s ex:p/ex:q ?o }", 29, "Write “.” in place of the “;” before ?s, or leave ?s out"),
+    ("SELECT * { ?s a ?t ; ?s ?p", 27, "Put “}” where the group ends"),
+    ("SELECT * { ?s a ?t ; ?x ex:p ?o }", 30, "Write “.” in place of the “;” before ?x."),
+    ("SELECT * { ?s a ?t ; ?p ?o ?x a ?y }", 28, "Put “.” after “?o”"),
+    ("CONSTRUCT { ?s a ?t, ?s ?p ?o } WHERE { ?s ?p ?o }", 25, "Write “.” in place of the “,” before “?s”."),
+    # Numbers, dates and languages.
+    ("SELECT * { ?s ?p ?o FILTER(?o > 3 900 000) }", 35, "Write 3900000:"),
+    ("SELECT * { ?s ?p ?o FILTER(?o > 3\u00a0900,5) }", 34, "Write 3900.5:"),
+    ("SELECT * { ?s ?p ?o } LIMIT 1 000", 31, "Write 1000:"),
+    ("SELECT * { ?s ?p ?o } LIMIT 10, 20", 31, "Write LIMIT 20 OFFSET 10"),
+    ("SELECT * { ?s ?p ?o FILTER(?o > 3,5) }", 34, "Write 3.5"),
+    ("SELECT * { ?s ?p ?o FILTER(ROUND(?o * -3,5) > 1) }", 41, "Write -3.5"),
+    ("SELECT * { ?s ?p ?o FILTER(SUBSTR(?o,1,2,3) = 'a') }", 41, "SUBSTR takes two or three arguments"),
+    ("SELECT * { ?s ?p ?o FILTER(?o > 52 %) }", 36, "the number alone: 52"),
+    ("SELECT * { ?s ?p ?o FILTER(?o > 52\u00a0%) }", 35, "the number alone: 52"),
+    ("SELECT * { ?s ?p ?o FILTER(?o > 2020-01-01^^xsd:date) }", 43, '"2020-01-01"^^xsd:date'),
+    ("SELECT * { ?s ?p 2020-01-01^^xsd:date }", 22, '"2020-01-01"^^xsd:date'),
+    ("SELECT * { ?s ?p 2020-01-01T10:00:00Z }", 22, '"2020-01-01T10:00:00Z"^^xsd:dateTime'),
+    ("SELECT * { ?s ?p 5^^xsd:integer }", 19, '"5"^^xsd:integer'),
+    ("SELECT * { ?s ?p ?o FILTER(?o = ?s^^xsd:integer) }", 35, "Write xsd:integer(?s)"),
+    ("SELECT * { ?s ?p ?l FILTER(lang(?l)=@sv) }", 37, 'Write the language as a text: "sv"'),
+    ("SELECT * { ?s ?p ?o@sv }", 20, 'FILTER(LANG(?o) = "sv")'),
+    # Values, aggregates and columns.
+    ("SELECT * { ?s ?p ?o FILTER(?o IN (1 2)) }", 37, "Put “,” after “1”"),
+    ("SELECT * { ?s ?p ?o FILTER(?o IN (100 200)) }", 39, "Put “,” after “100”"),
+    ("SELECT * { ?s ?p ?o FILTER(CONTAINS(?o 'a')) }", 40, "Put “,” after “?o”"),
+    ("SELECT * { ?s ?p ?o FILTER(?o => 3) }", 31, "Write >= for =>"),
+    ("SELECT * { ?s ?p ?o BIND(?o AS ?x + 1) }", 35, "Take “+” away"),
+    ("SELECT * { ?s ?p ?o BIND(?x = ?o) }", 33, "BIND(?o AS ?x)"),
+    ("SELECT * { ?s ?p ?o BIND(?x := ?o) }", 29, "BIND(… AS ?x)"),
+    ("SELECT * { ?s ?p ?o BIND(?s = ?o) }", 33, "BIND(?s = ?o AS ?n)"),
+    ("SELECT * { ?s ?p ?o LET (?x := ?o) }", 21, "write BIND(… AS ?x)"),
+    ("SELECT (SUM(*) AS ?n) { ?s ?p ?o }", 13, "Write a variable: SUM(?x). COUNT(*) counts rows."),
+    ("SELECT (COUNT DISTINCT ?s AS ?n) { ?s ?p ?o }", 15, "COUNT(DISTINCT ?s)"),
+    ("SELECT (COUNT(?s DISTINCT) AS ?n) { ?s ?p ?o }", 18, "COUNT(DISTINCT ?s)"),
+    ("SELECT COUNT DISTINCT ?s { ?s ?p ?o }", 8, "(COUNT(DISTINCT ?s) AS ?n)"),
+    ("SELECT * { ?s ?p ?o } HAVING COUNT *", 36, "COUNT(*)"),
+    ("SELECT (COUNT(?s) AS ?n { ?s ?p ?o }", 25, "Put “)” before it"),
+    ("SELECT ?s DISTINCT { ?s ?p ?o }", 11, "Write DISTINCT right after SELECT"),
+    ("SELECT ?s. WHERE { ?s ?p ?o }", 10, "columns stand side by side"),
+    ("SELECT * { ?s ?p ?o } DESC(?s)", 23, "Write ORDER BY DESC(?s), after the “}” of WHERE"),
+    ("SELECT * { ?s ?p ?o DESC(?s) }", 21, "Write ORDER BY DESC(?s), after the “}” of WHERE"),
+    # Paths and names.
+    ("SELECT * { ?s skos:broader+* ?o }", 28, "Write “*” alone"),
+    ("SELECT * { ?s skos:broader++ ?o }", 28, "Write “+” alone"),
+    ("SELECT * { ?s skos:broader^ ?o }", 27, "before the name: ^skos:broader"),
+    ("SELECT * { ?s ex:p ^ex:q ?o }", 20, "Put “/” between the steps, after “ex:p”"),
+    ("SELECT * { ?s ex:p//ex:q ?o }", 20, "Take “/” away"),
+    ("SELECT * { ? s ?p ?o }", 12, "Write ?s, without a blank"),
+    ("SELECT * { ?s ex:p ? o }", 22, "Write ?o, without a blank"),
+    ("SELECT * { ?s ?p www.example.se/x }", 18, "<http://www.example.se/x>"),
+    # What is no query.
+    ("http://a.example/b", 1, "Write DESCRIBE <http://a.example/b>"),
+    ("<http://a.example/b>", 1, "Write DESCRIBE <http://a.example/b>"),
+    ("http://a.example/b ?p ?o", 1, "Put it in angle brackets: <http://a.example/b>"),
+    ("qb: <http://a.example/> SELECT * { ?s ?p ?o }", 1, "Write PREFIX qb: <http://a.example/>"),
+    ("MATCH (n) RETURN n", 1, "Begin with SELECT"),
+    ("// all\nSELECT * { ?s ?p ?o }", 1, "with “#” in place of “//”"),
+    ("SELECT * { ?s ?p ?o } -- all", 23, "with “#” in place of “--”"),
+    ("SELECT * { ?s ?p ?o FILTER(?o > 3 -- all\n) }", 35, "with “#” in place of “--”"),
+    ("SELECT * { ?s ex:p /* all */ ?o }", 20, "with “#” in place of “/*”"),
+    ("```sparql\nSELECT * { ?s ?p ?o }\n```", 1, "Leave out the lines with ```"),
     ("{ ?s ?p ?o }", 1, "Begin with SELECT"),
     ("", 1, "Add one"),
 )
@@ -184,7 +251,7 @@ def test_faults_of_one_line(query: str, column: int, remedy: str) -> None:
 def test_what_may_stand_there_is_named_in_groups() -> None:
     found = fault(FAULTS["missing dot"][0])
     assert found
-    expected = "There may be “.”, “;”, “,”, “}” or a keyword such as FILTER or OPTIONAL."
+    expected = "Expected “.”, “;”, “,”, “}” or a keyword such as FILTER or OPTIONAL."
     assert found.message.text("en") == f"“?o” can't stand at line 5, column 3. {expected}"
 
 
@@ -239,6 +306,17 @@ def test_an_undeclared_prefix_before_a_fault_is_told_first() -> None:
     line, column, message, _ = told("SELECT * {\n ?s skos:prefLabel ?o\n ?s ?p }")
     assert (line, column) == (2, 5)
     assert "skos:" in message
+
+
+def test_a_prefix_in_other_letters_than_its_line_is_told_how_that_writes_it() -> None:
+    query = "PREFIX skos: <http://www.w3.org/2004/02/skos/core#>\nSELECT * { ?s SKOS:prefLabel ?o }"
+    line, column, message, remedy = told(query)
+    assert (line, column) == (2, 15)
+    assert message.startswith("The prefix SKOS: is not declared.")
+    assert "Write skos: as in the PREFIX line" in remedy
+    with pytest.raises(SyntaxError) as refused:
+        Store().query(query, base_iri=BASE)
+    assert syntax_error(str(refused.value), query, Iris(BASE)).repair == ""
 
 
 def test_what_is_newer_than_the_grammar_is_told_in_the_engines_words_without_its_jargon() -> None:
@@ -326,7 +404,7 @@ def test_what_the_engine_takes_has_no_fault_and_no_text_raises() -> None:
         query = mutated(random.Random(number).choice(seeds), random.Random(number))
         found = fault(query)
         if found:
-            listed = re.search(r"There may be(?:, among others,)? (.*)\.$", found.message.text("en"))
+            listed = re.search(r"Expected(?:, among other things,)? (.*)\.$", found.message.text("en"))
             assert found.line <= query.count("\n") + 1
             assert not listed or len(re.split(r", (?!”)| or (?!OPTIONAL|prefix:name)", listed[1])) <= MOST, found
         try:
