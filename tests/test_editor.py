@@ -156,7 +156,7 @@ def test_classes_and_properties_are_found_by_their_labels_in_their_places(desk: 
 def test_a_forgotten_prefix_is_mended_by_a_button(page: Page, whole_way: Site, width: str) -> None:
     ask(page, whole_way, "SELECT * { ?s skos:prefLabel ?label } LIMIT 3")
     page.wait_for_selector(".notice-error button")
-    assert "Förkortningen skos: är inte deklarerad" in page.locator(".notice-error").inner_text()
+    assert "Prefixet skos: är inte deklarerat" in page.locator(".notice-error").inner_text()
     looked_at(page, "editor-error", width)
     page.get_by_role("button", name="Lägg till raden för skos:").click()
     expect(page.locator(".view tbody tr")).to_have_count(3)
@@ -479,7 +479,7 @@ def test_the_page_speaks_english(browser: Browser, whole_way: Site) -> None:
     said: list[str] = []
     page = opened(browser, whole_way, "desktop", said, locale="en-GB")
     ask(page, whole_way, "SELECT * { ?s foo:x ?o }")
-    expect(page.locator(".notice-error")).to_contain_text("The query is not written rightly")
+    expect(page.locator(".notice-error")).to_contain_text("The query has a syntax error")
     ask(page, whole_way, "SELECT ?s, ?o {\n ?s ?p ?o }")
     expect(page.locator(".notice-error")).to_contain_text("“,” can't stand at line 1, column 10.")
     expect(page.locator(".notice-error")).to_contain_text("Take it away: columns stand side by side")

@@ -491,7 +491,7 @@ def test_errors_come_in_english_or_in_swedish_by_who_asks(whole_way: Site) -> No
         swedish = failed(whole_way, Accept_Language=language)
         assert (swedish.status_code, swedish.headers["Content-Language"]) == (400, "sv")
         assert swedish.json()["title"] == "Frågan är felskriven"
-        assert swedish.json()["detail"] == "Förkortningen skos: är inte deklarerad."
+        assert swedish.json()["detail"] == "Prefixet skos: är inte deklarerat."
     for headers in ({}, {"Accept_Language": "*"}, {"Accept_Language": "fr"}, {"Accept_Language": "en-GB,sv;q=0.5"}):
         english = failed(whole_way, **headers)
         assert english.headers["Content-Language"] == "en"
