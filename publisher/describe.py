@@ -56,7 +56,7 @@ def describe(
     add_surroundings(graph, iris, release)
     add_cube(graph, iris, release)
     # Last of all, since it counts what there is.
-    add_void(graph, iris, release, census, [file["name"] for file in files if ".nt." in file["name"]])
+    add_void(graph, iris, release, census)
     return graph
 
 
