@@ -23,6 +23,7 @@ CIDS = Namespace(NAMESPACES["cids"])
 DQV = Namespace(NAMESPACES["dqv"])
 SDMX_CODE = Namespace(NAMESPACES["sdmx-code"])
 GEO = Namespace(NAMESPACES["geo"])
+NAME = URIRef(NAMESPACES["sdo"] + "name")
 
 # What stands under `ns#`.
 ONTOLOGY_FILES = ("ontology.ttl", "structure.ttl")
@@ -61,6 +62,7 @@ def vocabulary(iris: Iris) -> Graph:
     add_examples(graph, iris)
     for unit, names in unit_names().items():
         add_texts(graph, URIRef(unit), RDFS.label, names)
+        add_name(graph, URIRef(unit), names)
     _add_rules(graph, iris)
     add_registers(graph, iris)
     return graph
@@ -73,6 +75,7 @@ def add_concept(graph: Graph, iris: Iris, scheme: str, iri: str, words: register
     graph.add((concept, SKOS.inScheme, URIRef(iris.scheme(scheme))))
     graph.add((concept, SKOS.notation, Literal(words.id)))
     add_texts(graph, concept, SKOS.prefLabel, words.labels)
+    add_name(graph, concept, words.labels)
     add_texts(graph, concept, SKOS.definition, words.definitions)
     return concept
 
@@ -81,6 +84,15 @@ def add_texts(graph: Graph, subject: URIRef, predicate: URIRef, texts: Mapping[s
     for language, text in texts.items():
         if text:
             graph.add((subject, predicate, Literal(text, lang=language)))
+
+
+def add_name(graph: Graph, subject: URIRef, texts: Mapping[str, str]) -> None:
+    """The name that cube.link's tools read, in every language: where there is one, as of an area, it is a proper name.
+
+    They look for their users' languages, of which Swedish is none, and a reader may ask for Swedish alone.
+    """
+    only = next(iter(texts.values()), "")
+    add_texts(graph, subject, NAME, {language: texts.get(language) or only for language in LANGUAGES})
 
 
 def moment(time: datetime) -> Literal:
@@ -204,3 +216,4 @@ def _add_sexes(graph: Graph) -> None:
         graph.add((node, SKOS.notation, Literal(code.id)))
         add_texts(graph, node, SKOS.prefLabel, code.labels)
         add_texts(graph, node, RDFS.label, code.labels)
+        add_name(graph, node, code.labels)
