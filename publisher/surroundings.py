@@ -64,6 +64,8 @@ def _add_place(graph: Graph, iris: Iris, place: Place, division: str) -> None:
         add_name(graph, node, {"sv": place.name})
         if place.kommun in areas().kommuner:
             graph.add((node, SKOS.broader, add_area(graph, iris, areas().kommuner[place.kommun])))
+        else:
+            graph.add((node, SKOS.topConceptOf, URIRef(iris.scheme("area"))))
     graph.add((node, RDFS.label, Literal(place.name, lang="sv")))
     for part in place.parts:
         if inside := areas().find_of(part, division):

@@ -37,6 +37,8 @@ SCHEMES = {
     "sector": ("Sektorer", "Sectors"),
     "rule": ("Regler", "Rules"),
 }
+# Those whose concepts are all at the top. A KPI lies below its theme, which is of another scheme; an area in another.
+FLAT = ("theme", "age", "status", "method", "sector", "rule")
 
 
 def new_graph(iris: Iris) -> Graph:
@@ -65,6 +67,9 @@ def vocabulary(iris: Iris) -> Graph:
         add_name(graph, URIRef(unit), names)
     _add_rules(graph, iris)
     add_registers(graph, iris)
+    # Of the schemes whose concepts are here; ages and areas come per release, and say it the other way round alone.
+    for concept, scheme in list(graph.subject_objects(SKOS.topConceptOf)):
+        graph.add((scheme, SKOS.hasTopConcept, concept))
     return graph
 
 
@@ -73,6 +78,8 @@ def add_concept(graph: Graph, iris: Iris, scheme: str, iri: str, words: register
     concept = URIRef(iri)
     graph.add((concept, RDF.type, SKOS.Concept))
     graph.add((concept, SKOS.inScheme, URIRef(iris.scheme(scheme))))
+    if scheme in FLAT:
+        graph.add((concept, SKOS.topConceptOf, URIRef(iris.scheme(scheme))))
     graph.add((concept, SKOS.notation, Literal(words.id)))
     add_texts(graph, concept, SKOS.prefLabel, words.labels)
     add_name(graph, concept, words.labels)
@@ -128,7 +135,9 @@ def add_area(graph: Graph, iris: Iris, area: Area) -> URIRef:
     if area.level == "kommun":
         _add_within(graph, iris, node, areas().lan[area.code[:2]])
         add_geometry(graph, iris, node, areas().outlines[area.code])
-    elif area.level != "lan":
+    elif area.level == "lan":
+        graph.add((node, SKOS.topConceptOf, URIRef(iris.scheme("area"))))
+    else:
         _add_within(graph, iris, node, areas().kommuner[area.kommun])
     return node
 
@@ -213,6 +222,7 @@ def _add_sexes(graph: Graph) -> None:
         graph.add((node, RDF.type, SKOS.Concept))
         graph.add((node, RDF.type, SDMX_CODE.Sex))
         graph.add((node, SKOS.inScheme, sexes))
+        graph.add((node, SKOS.topConceptOf, sexes))
         graph.add((node, SKOS.notation, Literal(code.id)))
         add_texts(graph, node, SKOS.prefLabel, code.labels)
         add_texts(graph, node, RDFS.label, code.labels)
