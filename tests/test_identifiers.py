@@ -206,6 +206,15 @@ def test_a_document_says_what_it_is_about_and_names_what_it_leads_to(client: Cli
     assert {iri for iri in unnamed if "/id/quantity/" not in str(iri)} == set()
 
 
+def test_a_page_has_in_place_what_stands_in_no_other_document(client: Client) -> None:
+    path = "dataset/exempel-tre-kommuner/1/observations.csv"
+    graph = Graph().parse(data=client.ask(f"doc/{path}.ttl").body, format="turtle")
+    checksum = URIRef(f"{client.base}id/{path}#checksum")
+    digest = str(graph.value(checksum, URIRef(NAMESPACES["spdx"] + "checksumValue")))
+    assert len(digest) == 64
+    assert digest in client.ask(f"doc/{path}.html").body.decode("utf-8")
+
+
 def test_what_leads_to_a_thing_stands_in_its_document(client: Client) -> None:
     graph = Graph().parse(data=client.ask("doc/theme/trygghet.ttl").body, format="turtle")
     theme = URIRef(client.base + "id/theme/trygghet")
