@@ -12,7 +12,9 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 from pyoxigraph import BlankNode, Dataset, NamedNode, Quad, RdfFormat, Triple, parse, serialize
-from rdflib import DCTERMS, FOAF, RDF, Graph, Literal, Namespace, URIRef
+from pyoxigraph import Literal as Written
+from rdflib import DCTERMS, FOAF, RDF, BNode, Graph, Literal, Namespace, URIRef
+from rdflib.term import Node
 
 from vaven.catalogue.negotiate import RDF_FORMATS, SERIALISERS, see_other, wanted_document
 from vaven.catalogue.problem import problem
@@ -42,6 +44,7 @@ FOLLOWED = frozenset(
     }.items()
     for name in names
 )
+STRING = NAMESPACES["xsd"] + "string"
 Record = Callable[[str, int], bytes]
 
 
@@ -120,8 +123,9 @@ def feed(listed: Sequence[Lineage], iris: Iris, record: Record, wanted: Wanted) 
     # Not a Store, which makes an xsd:integer of every kind of integer, and so of dcat:byteSize.
     parsed = (quad for text in texts for quad in parse(text, RdfFormat.N_TRIPLES))
     whole = _with_agents_of_now(parsed, iris, shown)
-    triples = serialize(_reached(whole, NamedNode(iris.catalogue)), format=RdfFormat.N_TRIPLES) or b""
-    found = new_graph(iris).parse(data=triples, format="nt")
+    found = new_graph(iris)
+    for triple in _reached(whole, NamedNode(iris.catalogue)):
+        found.add((_node(triple.subject), URIRef(triple.predicate.value), _node(triple.object)))
     for node, name in list(found.subject_objects(FOAF.name)):
         # A name is the same in every language, but a portal in English looks for its own tag only.
         found.add((node, FOAF.name, Literal(str(name), lang="en")))
@@ -130,6 +134,21 @@ def feed(listed: Sequence[Lineage], iris: Iris, record: Record, wanted: Wanted) 
     if wanted.profile == "dcat-ap-se":
         _write_media_types(found)
     return found
+
+
+def _node(term: NamedNode | BlankNode | Written | Triple) -> Node:
+    """A term of pyoxigraph's as rdflib's, letter by letter: rdflib's parsers would write +00:00 for the Z of a time,
+    and a reader of both feed and dump would find two terms."""
+    if isinstance(term, NamedNode):
+        return URIRef(term.value)
+    if isinstance(term, BlankNode):
+        return BNode(term.value)
+    if isinstance(term, Written) and term.language:
+        return Literal(term.value, lang=term.language)
+    assert isinstance(term, Written)
+    datatype = term.datatype.value
+    # Of RDF 1.1 both are the same term, but rdflib's writers would write the datatype out.
+    return Literal(term.value) if datatype == STRING else Literal(term.value, datatype=datatype, normalize=False)
 
 
 def _with_agents_of_now(whole: Iterable[Quad], iris: Iris, shown: Sequence[Lineage]) -> Dataset:

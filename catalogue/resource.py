@@ -142,11 +142,16 @@ def bounded(graph: Iterable[Quad], start: Iterable[NamedNode | BlankNode]) -> Da
 
 def _whole(ask: Ask, thing: NamedNode, own: list[Quad]) -> Dataset:
     """A thing's statements with its blank nodes and with what is named by a # behind its own IRI (httpRange-14)."""
-    parts = {q.object for q in own if isinstance(q.object, NamedNode) and q.object.value.startswith(f"{thing.value}#")}
+    parts = _parts(thing, own)
     if parts or any(isinstance(quad.object, BlankNode) for quad in own):
         # An engine may say more in a DESCRIBE than that; some add all that leads to a thing.
         return bounded(_triples(ask, "thing-whole", things=_listed([thing, *parts])), [thing, *parts])
     return Dataset(own)
+
+
+def _parts(thing: NamedNode, said: Iterable[Quad]) -> set[NamedNode]:
+    objects = (quad.object for quad in said)
+    return {part for part in objects if isinstance(part, NamedNode) and part.value.startswith(f"{thing.value}#")}
 
 
 def _some(ask: Ask, thing: NamedNode, own: list[Quad]) -> tuple[Dataset, tuple[str, ...]]:
@@ -157,6 +162,10 @@ def _some(ask: Ask, thing: NamedNode, own: list[Quad]) -> tuple[Dataset, tuple[s
         if len(found) > EACH:
             cut.append(property)
         for quad in found[:EACH]:
+            graph.add(quad)
+    if parts := _parts(thing, graph):
+        # They stand in no other document.
+        for quad in bounded(_triples(ask, "thing-whole", things=_listed(parts)), parts):
             graph.add(quad)
     return graph, tuple(cut)
 

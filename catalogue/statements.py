@@ -1,4 +1,4 @@
-"""A thing's graph as rows for its page: properties and values by their names, blank nodes as rows inside rows."""
+"""A thing's graph as rows for its page: by their names; its parts, and blank nodes, as rows inside rows."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -68,7 +68,10 @@ def _rows(thing: Resource, prefixes: Mapping[str, str], quads: Iterable[Quad], d
 
 def _term(thing: Resource, prefixes: Mapping[str, str], value: object, depth: int) -> Term:
     if isinstance(value, NamedNode):
-        return _named(thing, prefixes, value)
+        # What has its IRI by a fragment of the thing's is described here and nowhere else.
+        is_part = depth < DEPTH and value.value.startswith(f"{thing.iri}#")
+        said = list(thing.graph.quads_for_subject(value)) if is_part else []
+        return Term("", rows=_rows(thing, prefixes, said, depth + 1)) if said else _named(thing, prefixes, value)
     if isinstance(value, Literal):
         kind = "" if value.language or value.datatype == STRING else shortened(prefixes, value.datatype.value)
         return Term(_cut(value.value), kind, language=value.language or "")

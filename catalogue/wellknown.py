@@ -95,12 +95,9 @@ def _add_access(graph: Graph, iris: Iris, node: URIRef) -> None:
 
 
 def _add_dataset(graph: Graph, iris: Iris, dataset: Dataset) -> None:
-    """A dataset's subset: what it is called, its licence and its files of triples."""
+    """A dataset's subset: what it is called, its licence and its page."""
     node, entry = URIRef(iris.dataset(dataset.slug)), dataset.current
     add_texts(graph, node, DCTERMS.title, entry.about.titles)
     graph.add((node, DCTERMS.license, URIRef(register.codes("licences")[entry.about.licence].properties["rdf_iri"])))
     graph.add((node, VOID.uriSpace, Literal(iris.observation_stem(dataset.slug))))
     graph.add((node, FOAF.homepage, URIRef(iris.page(dataset.slug))))
-    for file in entry.files:
-        if ".nt." in file.name:
-            graph.add((node, VOID.dataDump, URIRef(iris.download(dataset.slug, entry.version, file.name))))

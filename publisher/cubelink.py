@@ -20,7 +20,6 @@ from vaven.publisher.components import Spread, spread
 from vaven.publisher.release import Release
 from vaven.vocab import register
 from vaven.vocab.concepts import CIDS
-from vaven.vocab.indicators import unit_names
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
 from vaven.vocab.periods import parse_period
@@ -55,10 +54,12 @@ Texts = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Term:
-    """A value of a coded dimension. `position` is its place where they are ordered; cube.link sorts by it."""
+    """A value of a coded dimension; its names stand where it is described.
+
+    `position` is its place where they are ordered; cube.link sorts by it.
+    """
 
     iri: URIRef
-    names: Texts
     position: Literal | None = None
 
 
@@ -77,10 +78,9 @@ class Drawing:
 
 
 def add_cube(graph: Graph, iris: Iris, release: Release) -> None:
-    """The release's version as a cube:Cube with its constraint, and the names of its terms as cube.link's tools read
-    them. `graph` has the areas and age groups already.
+    """The release's version as a cube:Cube with its constraint. `graph` has the areas already.
 
-    Some 20 triples, 10 more for each dimension and 4 for each of its terms.
+    Some 20 triples, 10 more for each dimension and 2 or 3 for each of its terms.
     """
     cube = URIRef(iris.dataset(release.dataset, release.version))
     shape = URIRef(iris.constraint(release.dataset, release.version))
@@ -127,23 +127,23 @@ def _add_names(graph: Graph, node: Node, predicate: URIRef, texts: Texts) -> Non
 
 def _add_keys(drawing: Drawing) -> None:
     """The five dimensions by which an observation is known, in the order of the data structure definition."""
-    graph, iris, release = drawing.graph, drawing.iris, drawing.release
+    iris, release = drawing.iris, drawing.release
     areas = [URIRef(release.places[code].iri(iris)) for code in drawing.spread.codes["neighbourhood"]]
-    area = _add_key(drawing, DIMENSION.refArea, [Term(iri, _known(graph, iri)) for iri in areas])
+    area = _add_key(drawing, DIMENSION.refArea, [Term(iri) for iri in areas])
     _add_area_levels(drawing, area, areas)
-    kpis = [Term(URIRef(iris.kpi(slug)), register.kpis()[slug].labels) for slug in release.kpis]
+    kpis = [Term(URIRef(iris.kpi(slug))) for slug in release.kpis]
     _add_themes(drawing, _add_key(drawing, drawing.ours("kpi"), kpis))
-    periods = [Term(URIRef(iris.period(text)), {"": text}, Literal(text)) for text in release.periods]
+    periods = [Term(URIRef(iris.period(text)), Literal(text)) for text in release.periods]
     _add_data_kind(drawing, _add_key(drawing, DIMENSION.refPeriod, periods, QUDT.OrdinalScale))
     sexes = register.codes("sexes")
-    used = [Term(URIRef(sexes[s].properties["sdmx_iri"]), sexes[s].labels) for s in drawing.spread.codes["sex"]]
+    used = [Term(URIRef(sexes[s].properties["sdmx_iri"])) for s in drawing.spread.codes["sex"]]
     _add_key(drawing, DIMENSION.sex, used)
     # Not their place among the release's, since another dataset has others.
     ages = sorted(release.ages, key=_first_year)
     _add_key(
         drawing,
         DIMENSION.age,
-        [Term(URIRef(iris.age(age)), _known(graph, URIRef(iris.age(age))), Literal(_first_year(age))) for age in ages],
+        [Term(URIRef(iris.age(age)), Literal(_first_year(age))) for age in ages],
         QUDT.OrdinalScale,
     )
 
@@ -151,13 +151,6 @@ def _add_keys(drawing: Drawing) -> None:
 def _first_year(age: str) -> int:
     """Of an age group; that of all ages is before any other."""
     return -1 if age == "T" else int(age.partition("-")[0].rstrip("+"))
-
-
-def _known(graph: Graph, node: Node) -> dict[str, str]:
-    """The names that a concept has in the graph, by language."""
-    return {
-        label.language or "": str(label) for label in graph.objects(node, SKOS.prefLabel) if isinstance(label, Literal)
-    }
 
 
 def _add_measures(drawing: Drawing) -> None:
@@ -183,13 +176,13 @@ def _add_attributes(drawing: Drawing) -> None:
     cube.link knows no optional dimensions. One that some observations lack is no dimension, as the alternative would
     be to state for a value from a register that its number of answers is undefined.
     """
-    iris, statuses, methods = drawing.iris, register.codes("statuses"), register.codes("methods")
-    named, units = unit_names(), dict.fromkeys(register.kpis()[slug].unit_iri for slug in drawing.release.kpis)
-    _add_coded(drawing, ATTRIBUTE.unitMeasure, [Term(URIRef(iri), named[iri]) for iri in units])
+    iris = drawing.iris
+    units = dict.fromkeys(register.kpis()[slug].unit_iri for slug in drawing.release.kpis)
+    _add_coded(drawing, ATTRIBUTE.unitMeasure, [Term(URIRef(iri)) for iri in units])
     used = drawing.spread.codes
-    _add_coded(drawing, ATTRIBUTE.obsStatus, [Term(URIRef(iris.status(c)), statuses[c].labels) for c in used["status"]])
+    _add_coded(drawing, ATTRIBUTE.obsStatus, [Term(URIRef(iris.status(c))) for c in used["status"]])
     if drawing.spread.is_full("method"):
-        terms = [Term(URIRef(iris.method(code)), methods[code].labels) for code in used["method"]]
+        terms = [Term(URIRef(iris.method(code))) for code in used["method"]]
         _add_coded(drawing, drawing.ours("method"), terms)
     for column, name, datatype in COUNTS:
         if drawing.spread.is_full(column):
@@ -244,7 +237,6 @@ def _add_coded(drawing: Drawing, path: URIRef, terms: Sequence[Term], scale: URI
     node = _add_dimension(drawing, path, SH.IRI, scale)
     graph.add((node, SH["in"], _listed(graph, [term.iri for term in terms])))
     for term in terms:
-        _add_names(graph, term.iri, SDO.name, term.names)
         if term.position is not None:
             graph.add((term.iri, SDO.position, term.position))
     return node
@@ -280,8 +272,6 @@ def _add_area_levels(drawing: Drawing, node: BNode, areas: Sequence[URIRef]) -> 
     graph = drawing.graph
     reached = (outer for area in areas for outer in graph.transitive_objects(area, SKOS.broader) if outer != area)
     around = {outer for outer in reached if outer}
-    for outer in around:
-        _add_names(graph, outer, SDO.name, _known(graph, outer))
     roots = {outer for outer in around if not graph.value(outer, SKOS.broader)}
     if roots:
         _add_hierarchy(drawing, node, roots, "cube.areas", ("cube.kommun", "cube.area"), drawing.ours("Area"))
@@ -289,9 +279,7 @@ def _add_area_levels(drawing: Drawing, node: BNode, areas: Sequence[URIRef]) -> 
 
 def _add_themes(drawing: Drawing, node: BNode) -> None:
     themes = {register.kpis()[slug].theme for slug in drawing.release.kpis}
-    roots = {URIRef(drawing.iris.theme(slug)): register.themes()[slug] for slug in themes}
-    for iri, theme in roots.items():
-        _add_names(drawing.graph, iri, SDO.name, theme.labels)
+    roots = [URIRef(drawing.iris.theme(slug)) for slug in themes]
     _add_hierarchy(drawing, node, roots, "cube.themes", ("cube.kpi",), drawing.ours("Kpi"))
 
 

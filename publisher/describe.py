@@ -5,10 +5,10 @@ people cite and harvest, a version is what never changes. docs/metadata.md says 
 """
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from rdflib import DCTERMS, QB, RDF, RDFS, BNode, Graph, Literal, URIRef
+from rdflib import DCTERMS, QB, RDF, RDFS, Graph, Literal, URIRef
 from rdflib.namespace import PROV, XSD
 
 from vaven.publisher.agents import add_contact, add_publisher
@@ -56,7 +56,7 @@ def describe(
     add_surroundings(graph, iris, release)
     add_cube(graph, iris, release)
     # Last of all, since it counts what there is.
-    add_void(graph, iris, release, census, [file["name"] for file in files if ".nt." in file["name"]])
+    add_void(graph, iris, release, census)
     return graph
 
 
@@ -114,7 +114,7 @@ def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef, publis
             graph.add((node, DCAT.keyword, Literal(word, lang=language)))
     for theme in {register.kpis()[slug].theme for slug in release.kpis}:
         graph.add((node, DCAT.theme, URIRef(register.themes()[theme].data_theme)))
-    graph.add((node, DCTERMS.temporal, add_span(graph, *release.period)))
+    add_timespan(graph, iris, node, *release.period)
     for kommun in sorted({place.kommun for place in release.places.values() if place.kommun}):
         where = add_area(graph, iris, areas().kommuner[kommun])
         graph.add((where, RDF.type, DCTERMS.Location))
@@ -133,10 +133,10 @@ def _add_statement(graph: Graph, node: URIRef, told_at: str, making: Making) -> 
         graph.add((told, DCTERMS.description, Literal(text, lang=language)))
 
 
-def add_span(graph: Graph, first: object, last: object) -> BNode:
-    """A dcterms:PeriodOfTime from the first to the last day."""
-    node = BNode()
+def add_timespan(graph: Graph, iris: Iris, thing: URIRef, first: date, last: date) -> None:
+    """That a thing is of the time from the first to the last day."""
+    node = URIRef(iris.timespan(str(thing)))
+    graph.add((thing, DCTERMS.temporal, node))
     graph.add((node, RDF.type, DCTERMS.PeriodOfTime))
     graph.add((node, DCAT.startDate, Literal(first, datatype=XSD.date)))
     graph.add((node, DCAT.endDate, Literal(last, datatype=XSD.date)))
-    return node

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rdflib import DCTERMS, RDF, XSD, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, RDF, XSD, Graph, Literal, Namespace, URIRef
 
 from vaven.publisher.release import Release
 from vaven.schemas.standard import RESOURCES, standard
@@ -47,7 +47,7 @@ def add_file(graph: Graph, iris: Iris, release: Release, file: Mapping[str, Any]
     scheme = iris.structure if is_cube else iris.standard(standard().version)
     graph.add((node, DCTERMS.conformsTo, URIRef(scheme)))
     graph.add((node, DCAT.byteSize, Literal(file["size"], datatype=XSD.nonNegativeInteger)))
-    graph.add((node, SPDX.checksum, add_checksum(graph, file["sha256"])))
+    add_checksum(graph, iris, node, file["sha256"])
     return node
 
 
@@ -66,12 +66,13 @@ def add_endpoint(graph: Graph, iris: Iris, release: Release) -> URIRef:
     return node
 
 
-def add_checksum(graph: Graph, sha256: str) -> BNode:
-    node = BNode()
+def add_checksum(graph: Graph, iris: Iris, thing: URIRef, sha256: str) -> None:
+    # Named, since a blank node is another in the feed and in the graph, and who reads both would find two checksums.
+    node = URIRef(iris.checksum(str(thing)))
+    graph.add((thing, SPDX.checksum, node))
     graph.add((node, RDF.type, SPDX.Checksum))
     graph.add((node, SPDX.algorithm, SPDX.checksumAlgorithm_sha256))
     graph.add((node, SPDX.checksumValue, Literal(sha256, datatype=XSD.hexBinary)))
-    return node
 
 
 def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef) -> None:

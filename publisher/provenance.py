@@ -11,7 +11,7 @@ from importlib.metadata import version as installed
 from rdflib import DCTERMS, FOAF, PROV, RDF, RDFS, XSD, BNode, Graph, Literal, URIRef
 
 from vaven.publisher.agents import add_mission
-from vaven.publisher.distributions import DCAT, SPDX, add_checksum
+from vaven.publisher.distributions import DCAT, add_checksum
 from vaven.publisher.release import Release
 from vaven.schemas.finding import Report
 from vaven.vocab.concepts import add_texts, moment
@@ -37,7 +37,7 @@ def add_provenance(graph: Graph, iris: Iris, release: Release, making: Making, p
     report, version = making.report, URIRef(iris.dataset(release.dataset, release.version))
     receipt = URIRef(iris.distribution(release.dataset, release.version, "report.json"))
     submission, standard = (
-        _add_submission(graph, part("submission"), report, publisher),
+        _add_submission(graph, iris, part("submission"), report, publisher),
         _add_standard(graph, iris, report),
     )
     software, rules = _add_software(graph, iris), _add_rules(graph, iris, report)
@@ -73,11 +73,11 @@ def statement(making: Making) -> dict[str, str]:
     return {language: messages(language)("provenance.statement", **given) for language in LANGUAGES}
 
 
-def _add_submission(graph: Graph, node: URIRef, report: Report, publisher: URIRef) -> URIRef:
+def _add_submission(graph: Graph, iris: Iris, node: URIRef, report: Report, publisher: URIRef) -> URIRef:
     graph.add((node, RDF.type, PROV.Entity))
     _add_labels(graph, node, "submission")
     graph.add((node, PROV.wasAttributedTo, publisher))
-    graph.add((node, SPDX.checksum, add_checksum(graph, report.sha256)))
+    add_checksum(graph, iris, node, report.sha256)
     return node
 
 

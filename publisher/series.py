@@ -11,7 +11,7 @@ from itertools import pairwise
 from rdflib import DCTERMS, RDF, Graph, Literal, URIRef
 
 from vaven.publisher.agents import add_publisher, publisher_key
-from vaven.publisher.describe import add_span
+from vaven.publisher.describe import add_timespan
 from vaven.publisher.distributions import DCAT
 from vaven.publisher.lineage import Lineage, about_of
 from vaven.publisher.records import ReleaseRecord
@@ -49,7 +49,7 @@ def _add_series(graph: Graph, iris: Iris, node: URIRef, members: Members) -> URI
     _add_words(graph, iris, node, members)
     _add_order(graph, iris, node, members)
     spans = [_period(member.newest) for member in members]
-    graph.add((node, DCTERMS.temporal, add_span(graph, min(s[0] for s in spans), max(s[1] for s in spans))))
+    add_timespan(graph, iris, node, min(s[0] for s in spans), max(s[1] for s in spans))
     for kommun in sorted({p["kommun"] for m in members for p in (m.newest.manifest or {})["places"] if p["kommun"]}):
         graph.add((node, DCTERMS.spatial, add_area(graph, iris, areas().kommuner[kommun])))
     graph.add((node, DCTERMS.issued, moment(min(m.versions[0].reserved_at for m in members))))

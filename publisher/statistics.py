@@ -79,8 +79,8 @@ def counted_from(manifest: Mapping[str, Any]) -> Statistics:
     return reduce(add, (Statistics(**found[part]) for part in ("own", "shared") if part in found), Statistics())
 
 
-def add_void(graph: Graph, iris: Iris, release: Release, census: Census, dumps: Iterable[str]) -> None:
-    """Say of a dataset's named graph what it holds, this description included; `dumps` are names of its N-Triples.
+def add_void(graph: Graph, iris: Iris, release: Release, census: Census) -> None:
+    """Say of a dataset's named graph what it holds, this description included.
 
     `graph` may also describe what the dataset has in common with others: that is in no dataset's graph.
     """
@@ -91,7 +91,7 @@ def add_void(graph: Graph, iris: Iris, release: Release, census: Census, dumps: 
     whole = before
     for _ in range(ROUNDS):
         said = new_graph(iris)
-        _add_access(said, iris, release, dataset, census, dumps)
+        _add_access(said, iris, release, dataset, census)
         add_counts(said, dataset, whole)
         counted = statistics_of(said)
         fresh = len(set(said.subjects()) - there)
@@ -119,14 +119,15 @@ def add_counts(graph: Graph, node: Node, counts: Statistics) -> None:
             graph.add((part, count, Literal(number)))
 
 
-def _add_access(graph: Graph, iris: Iris, release: Release, node: URIRef, census: Census, dumps: Iterable[str]) -> None:
-    """Where and how to get at it (VoID, sections 3 and 4.1-4.2)."""
+def _add_access(graph: Graph, iris: Iris, release: Release, node: URIRef, census: Census) -> None:
+    """Where and how to get at it (VoID, sections 3 and 4.1-4.2).
+
+    Without a void:dataDump, which would be of all these triples: the release's files hold its observations alone.
+    """
     graph.add((node, RDF.type, VOID.Dataset))
     graph.add((node, VOID.sparqlEndpoint, URIRef(iris.endpoint)))
     graph.add((node, VOID.uriSpace, Literal(iris.observation_stem(release.dataset))))
     graph.add((node, VOID.exampleResource, URIRef(census.example)))
-    for name in dumps:
-        graph.add((node, VOID.dataDump, URIRef(iris.download(release.dataset, release.version, name))))
     for prefix in VOCABULARIES:
         graph.add((node, VOID.vocabulary, URIRef(NAMESPACES[prefix])))
     for name in FEATURES:

@@ -10,7 +10,7 @@ from vaven.publisher.distributions import DCAT
 from vaven.publisher.places import Place
 from vaven.publisher.release import Release, read_rows
 from vaven.vocab.areas import areas
-from vaven.vocab.concepts import CIDS, add_age, add_area, add_geometry, decimal
+from vaven.vocab.concepts import CIDS, NAME, add_age, add_area, add_geometry, add_name, decimal
 from vaven.vocab.iris import Iris
 from vaven.vocab.periods import parse_period
 
@@ -40,6 +40,7 @@ def _add_period(graph: Graph, iris: Iris, text: str) -> URIRef:
     period, node = parse_period(text), URIRef(iris.period(text))
     graph.add((node, RDF.type, DCTERMS.PeriodOfTime))
     graph.add((node, RDFS.label, Literal(text)))
+    graph.add((node, NAME, Literal(text)))
     graph.add((node, DCAT.startDate, Literal(period.start, datatype=XSD.date)))
     graph.add((node, DCAT.endDate, Literal(period.end, datatype=XSD.date)))
     return node
@@ -60,8 +61,11 @@ def _add_place(graph: Graph, iris: Iris, place: Place, division: str) -> None:
         graph.add((node, SKOS.inScheme, URIRef(iris.scheme("area"))))
         graph.add((node, SKOS.notation, Literal(place.code)))
         graph.add((node, SKOS.prefLabel, Literal(place.name, lang="sv")))
+        add_name(graph, node, {"sv": place.name})
         if place.kommun in areas().kommuner:
             graph.add((node, SKOS.broader, add_area(graph, iris, areas().kommuner[place.kommun])))
+        else:
+            graph.add((node, SKOS.topConceptOf, URIRef(iris.scheme("area"))))
     graph.add((node, RDFS.label, Literal(place.name, lang="sv")))
     for part in place.parts:
         if inside := areas().find_of(part, division):

@@ -69,3 +69,36 @@ def test_no_integrity_constraint_is_violated(cube: Store, shared: Path) -> None:
 def test_the_constraints_would_notice(published: bytes, shared: Path, whole_way: Site, constraint: str) -> None:
     breach = BREACHES[constraint].replace("BASE", whole_way.url)
     assert is_violated(normalised(published, breach, shared), constraint, shared)
+
+
+def test_every_concept_is_at_the_top_of_its_scheme_or_below_another(published: bytes) -> None:
+    store = Store()
+    store.load(published, RdfFormat.N_TRIPLES)
+    query = (
+        PREFIXES + "SELECT ?c { ?c skos:inScheme ?s FILTER NOT EXISTS { ?c skos:topConceptOf ?s } FILTER NOT EXISTS "
+    )
+    query += "{ ?c skos:broader ?b } }"
+    assert [str(row["c"]) for row in store.query(query)] == []
+    tops = "SELECT ?s (COUNT(*) AS ?n) { ?c skos:topConceptOf ?s FILTER EXISTS { %s } } GROUP BY ?s"
+    found, told = (
+        {
+            str(row["s"]).rpartition("/")[2].rstrip(">"): int(row["n"].value)
+            for row in store.query(PREFIXES + tops % told)
+        }
+        for told in ("?c skos:inScheme ?s", "?s skos:hasTopConcept ?c")
+    )
+    # Ages and areas come with the releases, and their schemes do not list them.
+    assert {name: found[name] for name in found if name not in ("age", "area")} == told
+    assert {"theme", "status", "method", "sector", "rule", "code#sex"} <= set(told)
+    # The three län of the sample.
+    assert found["area"] == 3
+
+
+def test_every_term_of_the_ontology_has_a_label_in_both_languages(published: bytes, whole_way: Site) -> None:
+    store = Store()
+    store.load(published, RdfFormat.N_TRIPLES)
+    query = f"""PREFIX rdfs: <{NAMESPACES["rdfs"]}>
+    SELECT DISTINCT ?term {{
+      ?term a ?kind FILTER (STRSTARTS(STR(?term), "{whole_way.url}ns#")) VALUES ?l {{ "sv" "en" }}
+      FILTER NOT EXISTS {{ ?term rdfs:label ?label FILTER (LANG(?label) = ?l) }} }}"""
+    assert [str(row["term"]) for row in store.query(query)] == []

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from pyshacl import validate
-from rdflib import DCAT, DCTERMS, PROV, QB, RDF, XSD, Graph, Literal, Namespace, URIRef
+from rdflib import DCAT, DCTERMS, PROV, QB, RDF, SKOS, XSD, Graph, Literal, Namespace, URIRef
 from rdflib.collection import Collection
 from rdflib.namespace import SH
 from rdflib.term import Node
@@ -196,19 +196,37 @@ def test_every_term_and_dimension_has_a_name_that_its_tools_show(published: Grap
     assert nameless == []
 
 
+def reached(published: Graph, path: Node) -> set[Node]:
+    """All that the hierarchy of a dimension leads to, its roots included."""
+    hierarchy = published.value(dimensions(published)[path], META.inHierarchy)
+    found = level = {*published.objects(hierarchy, META.hierarchyRoot)}
+    step = published.value(hierarchy, META.nextInHierarchy)
+    while step:
+        upwards = published.value(published.value(step, SH.path), SH.inversePath)
+        kind = published.value(step, SH.targetClass)
+        level = {s for o in level for s in published.subjects(upwards, o) if (s, RDF.type, kind) in published}
+        found = found | level
+        step = published.value(step, META.nextInHierarchy)
+    return found
+
+
 def test_hierarchies_lead_to_every_term(published: Graph) -> None:
     for path in (DIMENSION.refArea, ours(published)["kpi"]):
-        node = dimensions(published)[path]
-        hierarchy = published.value(node, META.inHierarchy)
-        reached = level = {*published.objects(hierarchy, META.hierarchyRoot)}
-        step = published.value(hierarchy, META.nextInHierarchy)
-        while step:
-            upwards = published.value(published.value(step, SH.path), SH.inversePath)
-            kind = published.value(step, SH.targetClass)
-            level = {s for o in level for s in published.subjects(upwards, o) if (s, RDF.type, kind) in published}
-            reached = reached | level
-            step = published.value(step, META.nextInHierarchy)
-        assert {*Collection(published, published.value(node, SH["in"]))} <= reached, path
+        listed = published.value(dimensions(published)[path], SH["in"])
+        assert {*Collection(published, listed)} <= reached(published, path), path
+
+
+def test_whatever_a_hierarchy_leads_to_has_a_name_in_both_languages(published: Graph) -> None:
+    """Also KPIs and areas without observations, where a tool walks the levels; the Swedish one is the label."""
+    path = ours(published)["kpi"]
+    kpis = reached(published, path)
+    assert kpis > {*Collection(published, published.value(dimensions(published)[path], SH["in"]))}
+    for node in kpis | reached(published, DIMENSION.refArea):
+        names, labels = (
+            {name.language: str(name) for name in published.objects(node, term)} for term in (SDO.name, SKOS.prefLabel)
+        )
+        assert set(names) == {"sv", "en"}, node
+        assert names | labels == names, node
 
 
 def test_what_is_missing_is_undefined_to_the_letter(published: Graph) -> None:

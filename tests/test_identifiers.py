@@ -138,6 +138,7 @@ def test_every_method_that_mints_has_a_thing_in_the_graph(client: Client, ours: 
     segments = {"distribution": "dataset", "release_part": "dataset", "provenance": "dataset"}
     segments |= {"observation_stem": "observation", "example": "query", "measure": "quantity", "geometry": "area"}
     segments |= {"observation_set": "dataset", "constraint": "dataset", "observations_over": "observation"}
+    segments |= {"checksum": "dataset", "timespan": "dataset"}
     missing = {name for name in methods - elsewhere - addresses if segments.get(name, name) not in first}
     assert missing == set()
 
@@ -203,6 +204,15 @@ def test_a_document_says_what_it_is_about_and_names_what_it_leads_to(client: Cli
     }
     # A quantity is a number and a unit, and has no name.
     assert {iri for iri in unnamed if "/id/quantity/" not in str(iri)} == set()
+
+
+def test_a_page_has_in_place_what_stands_in_no_other_document(client: Client) -> None:
+    path = "dataset/exempel-tre-kommuner/1/observations.csv"
+    graph = Graph().parse(data=client.ask(f"doc/{path}.ttl").body, format="turtle")
+    checksum = URIRef(f"{client.base}id/{path}#checksum")
+    digest = str(graph.value(checksum, URIRef(NAMESPACES["spdx"] + "checksumValue")))
+    assert len(digest) == 64
+    assert digest in client.ask(f"doc/{path}.html").body.decode("utf-8")
 
 
 def test_what_leads_to_a_thing_stands_in_its_document(client: Client) -> None:

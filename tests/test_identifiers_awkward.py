@@ -224,6 +224,17 @@ def test_a_thing_with_very_many_values_lists_some_of_each_property() -> None:
     ).decode("utf-8")
 
 
+@pytest.mark.parametrize("many", [0, 3 * LINKS])
+def test_what_is_named_by_a_fragment_stands_in_the_document_of_its_thing(many: int) -> None:
+    dataset, start = IRIS.dataset("a"), NAMESPACES["dcat"] + "startDate"
+    period = IRIS.timespan(dataset)
+    led = (dataset, NAMESPACES["dcterms"] + "temporal", period)
+    members = [(dataset, NAMESPACES["dcterms"] + "hasPart", f"{BASE}id/x/{i}") for i in range(many)]
+    found = gather(asking(store_of(led, (period, start, f"{BASE}id/day"), *members)), IRIS, dataset)
+    assert found
+    assert [quad.predicate.value for quad in found.graph.quads_for_subject(NamedNode(period))] == [start]
+
+
 def test_a_thing_that_is_only_led_to_has_a_document() -> None:
     found = gather(asking(store_of((f"{BASE}id/a", NAMESPACES["dcat"] + "prev", f"{BASE}id/b"))), IRIS, f"{BASE}id/b")
     assert found

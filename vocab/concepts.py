@@ -23,6 +23,7 @@ CIDS = Namespace(NAMESPACES["cids"])
 DQV = Namespace(NAMESPACES["dqv"])
 SDMX_CODE = Namespace(NAMESPACES["sdmx-code"])
 GEO = Namespace(NAMESPACES["geo"])
+NAME = URIRef(NAMESPACES["sdo"] + "name")
 
 # What stands under `ns#`.
 ONTOLOGY_FILES = ("ontology.ttl", "structure.ttl")
@@ -36,6 +37,8 @@ SCHEMES = {
     "sector": ("Sektorer", "Sectors"),
     "rule": ("Regler", "Rules"),
 }
+# Those whose concepts are all at the top. A KPI lies below its theme, which is of another scheme; an area in another.
+FLAT = ("theme", "age", "status", "method", "sector", "rule")
 
 
 def new_graph(iris: Iris) -> Graph:
@@ -61,8 +64,12 @@ def vocabulary(iris: Iris) -> Graph:
     add_examples(graph, iris)
     for unit, names in unit_names().items():
         add_texts(graph, URIRef(unit), RDFS.label, names)
+        add_name(graph, URIRef(unit), names)
     _add_rules(graph, iris)
     add_registers(graph, iris)
+    # Of the schemes whose concepts are here; ages and areas come per release, and say it the other way round alone.
+    for concept, scheme in list(graph.subject_objects(SKOS.topConceptOf)):
+        graph.add((scheme, SKOS.hasTopConcept, concept))
     return graph
 
 
@@ -71,8 +78,11 @@ def add_concept(graph: Graph, iris: Iris, scheme: str, iri: str, words: register
     concept = URIRef(iri)
     graph.add((concept, RDF.type, SKOS.Concept))
     graph.add((concept, SKOS.inScheme, URIRef(iris.scheme(scheme))))
+    if scheme in FLAT:
+        graph.add((concept, SKOS.topConceptOf, URIRef(iris.scheme(scheme))))
     graph.add((concept, SKOS.notation, Literal(words.id)))
     add_texts(graph, concept, SKOS.prefLabel, words.labels)
+    add_name(graph, concept, words.labels)
     add_texts(graph, concept, SKOS.definition, words.definitions)
     return concept
 
@@ -81,6 +91,15 @@ def add_texts(graph: Graph, subject: URIRef, predicate: URIRef, texts: Mapping[s
     for language, text in texts.items():
         if text:
             graph.add((subject, predicate, Literal(text, lang=language)))
+
+
+def add_name(graph: Graph, subject: URIRef, texts: Mapping[str, str]) -> None:
+    """The name that cube.link's tools read, in every language: where there is one, as of an area, it is a proper name.
+
+    They look for their users' languages, of which Swedish is none, and a reader may ask for Swedish alone.
+    """
+    only = next(iter(texts.values()), "")
+    add_texts(graph, subject, NAME, {language: texts.get(language) or only for language in LANGUAGES})
 
 
 def moment(time: datetime) -> Literal:
@@ -116,7 +135,9 @@ def add_area(graph: Graph, iris: Iris, area: Area) -> URIRef:
     if area.level == "kommun":
         _add_within(graph, iris, node, areas().lan[area.code[:2]])
         add_geometry(graph, iris, node, areas().outlines[area.code])
-    elif area.level != "lan":
+    elif area.level == "lan":
+        graph.add((node, SKOS.topConceptOf, URIRef(iris.scheme("area"))))
+    else:
         _add_within(graph, iris, node, areas().kommuner[area.kommun])
     return node
 
@@ -201,6 +222,8 @@ def _add_sexes(graph: Graph) -> None:
         graph.add((node, RDF.type, SKOS.Concept))
         graph.add((node, RDF.type, SDMX_CODE.Sex))
         graph.add((node, SKOS.inScheme, sexes))
+        graph.add((node, SKOS.topConceptOf, sexes))
         graph.add((node, SKOS.notation, Literal(code.id)))
         add_texts(graph, node, SKOS.prefLabel, code.labels)
         add_texts(graph, node, RDFS.label, code.labels)
+        add_name(graph, node, code.labels)

@@ -81,7 +81,8 @@ def _add_target(graph: Graph, iris: Iris, kpi: URIRef, node: URIRef, match: Matc
         graph.add((kpi, said, outside))
     if not register.codes("outside_registers")[match.scheme].properties["iri"]:
         graph.add((outside, RDF.type, SKOS.Concept))
-        graph.add((outside, SKOS.inScheme, URIRef(iris.scheme(match.scheme))))
+        for place in (SKOS.inScheme, SKOS.topConceptOf):
+            graph.add((outside, place, URIRef(iris.scheme(match.scheme))))
         graph.add((outside, SKOS.notation, Literal(match.outside)))
         graph.add((outside, SKOS.prefLabel, Literal(f"{match.scheme.title()} {match.outside}")))
     if address := page(match):

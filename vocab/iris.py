@@ -151,6 +151,15 @@ class Iris:
         """The outline of the area with that IRI; its document is the area's."""
         return f"{area}#geometry"
 
+    def checksum(self, thing: str) -> str:
+        """The checksum of a file, or of what was submitted; its document is the thing's."""
+        return f"{thing}#checksum"
+
+    def timespan(self, thing: str) -> str:
+        """The time that a dataset, a version of it or a series is of, from its first to its last day; its document is
+        the thing's."""
+        return f"{thing}#period"
+
     def organisation(self, number: str) -> str:
         """By organisation number, its hyphen left out; an organisation without one goes by a slug."""
         bare = number.replace("-", "")
