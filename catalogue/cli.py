@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from vaven.schemas.choices import Choices, pairs
 from vaven.schemas.finding import Report, Verdict
 from vaven.vocab.areas import DIVISIONS
-from vaven.vocab.errors import NotReadable, VavenError, WrongUse
+from vaven.vocab.errors import NoRoom, NotReadable, VavenError, WrongUse, is_without_room
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES
 
 if TYPE_CHECKING:
@@ -45,6 +45,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # The reader of our output went away, e.g. `vaven kpis | head`; that is its right.
         sys.stderr.close()
         return 0
+    except Exception as cause:
+        if not is_without_room(cause):
+            raise
+        # What is closed behind us meets the same full disk, and would say so at length.
+        sys.unraisablehook = lambda _: None
+        print(f"vaven: {NoRoom()}", file=sys.stderr)
+        return 1
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -14,6 +14,8 @@ from typing import Any, Self
 import sqlalchemy as sa
 from alembic import command
 from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
 
 METADATA = sa.MetaData()
 RELEASES = sa.Table(
@@ -138,6 +140,11 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0, tzinfo=None)
 
 
+def _is_newest(connection: sa.Connection, config: Config) -> bool:
+    head = ScriptDirectory.from_config(config).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == head
+
+
 class Records:
     """The database at an SQLAlchemy URL, brought to the newest migration when opened."""
 
@@ -146,9 +153,12 @@ class Records:
         if place.get_backend_name() == "sqlite" and place.database:
             Path(place.database).parent.mkdir(parents=True, exist_ok=True)
         self._engine = sa.create_engine(url)
+        config = Config()
+        config.set_main_option("script_location", str(files(__package__) / "migrations"))
         with self._engine.begin() as connection:
-            config = Config()
-            config.set_main_option("script_location", str(files(__package__) / "migrations"))
+            if self._engine.dialect.name == "sqlite" and not _is_newest(connection, config):
+                # Else each table is made for good by itself, and who is stopped in between leaves what can't be opened.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
 

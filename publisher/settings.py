@@ -5,6 +5,7 @@ Sources, later wins: defaults, `vaven.toml` in the working folder, the environme
 
 import os
 import secrets
+import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -81,10 +82,12 @@ class Settings:
         if self.secret_key:
             return self.secret_key
         kept = self.home / "secret_key"
-        if not kept.exists():
+        if not kept.exists() or not kept.stat().st_size:
             self.home.mkdir(parents=True, exist_ok=True)
-            kept.touch(mode=0o600)
-            kept.write_text(secrets.token_hex(32))
+            # Whole or not at all, since an empty key signs nothing; such a file is its owner's alone.
+            with tempfile.NamedTemporaryFile("w", dir=self.home, delete=False) as drawn:
+                drawn.write(secrets.token_hex(32))
+            Path(drawn.name).replace(kept)
         return kept.read_text().strip()
 
 

@@ -1,7 +1,5 @@
 """Check tables against the standard: every rule over every table, counted in full, listed up to a limit."""
 
-import errno
-import os
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
@@ -24,7 +22,7 @@ from vaven.schemas.tables import Table, Tables
 from vaven.schemas.thresholds import PROPOSED, Thresholds
 from vaven.schemas.wording import finding_of
 from vaven.vocab import register
-from vaven.vocab.errors import NotReadable
+from vaven.vocab.errors import NotReadable, is_without_room
 
 RULES_VERSION = "1.0"
 # How many findings of one rule in one table are listed; the counts go on.
@@ -35,7 +33,6 @@ EXCERPTS = 200
 FEW = 1_000
 # How much of a cell's text or of a list a finding shows, in characters.
 SHOWN = 400
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 # Importing a module of rules registers them; the names are kept so that nothing looks unused.
 RULE_MODULES = (values, times, places, references, disclosure, parts)
 
@@ -97,9 +94,8 @@ def validate(
         return not_checked(path, reason)
     except (MemoryError, duckdb.OutOfMemoryException):
         return not_checked(path, _ran_out(path, "minne", "memory"))
-    except (OSError, duckdb.Error) as cause:
-        # DuckDB has no type of its own for a full disk, but repeats the system's words.
-        if not any(os.strerror(number) in str(cause) for number in FULL):
+    except Exception as cause:
+        if not is_without_room(cause):
             raise
         return not_checked(path, _ran_out(path, "disk", "disk"))
 

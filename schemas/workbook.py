@@ -8,7 +8,9 @@ are walked as a stream (sheetxml).
 Cells become the text that a person sees in a column of codes and figures: 2024.0 is "2024", a date is ISO.
 """
 
+import errno
 import json
+import os
 import resource
 import subprocess
 import sys
@@ -28,7 +30,7 @@ from typing import Any
 from vaven.schemas.choices import Progress, quietly
 from vaven.schemas.grid import MAX_CELLS, MAX_COLUMNS, Grid, GridRow
 from vaven.schemas.sheetxml import Book, TooManyCells, Walk, large_parts, open_book
-from vaven.vocab.errors import NotReadable
+from vaven.vocab.errors import NotReadable, tells_of_no_room
 
 # Ours: 50 million cells are 1.6 GB in calamine, and 100,000 rows of 12 columns take a second.
 MAX_BYTES = 3_000_000_000
@@ -66,11 +68,14 @@ def read_workbook(path: Path, folder: Path, progress: Progress = quietly) -> Ite
 
 
 def _judge(path: Path, done: subprocess.CompletedProcess[bytes]) -> None:
-    """What the end of the process says of the file; an end that is no file's fault is a CalledProcessError."""
+    """What the end of the process says of the file; one that is no file's fault is an OSError for a full disk, else a
+    CalledProcessError."""
     if done.returncode < 0 or b"MemoryError" in done.stderr:
         raise NotReadable("not-readable-heavy", file=path.name)
     if b"PanicException" in done.stderr:
         raise NotReadable("not-readable-damaged", file=path.name)
+    if tells_of_no_room(done.stderr.decode("utf-8", "replace")):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if done.returncode != REFUSED:
         done.check_returncode()
 

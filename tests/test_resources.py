@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 
 from benchmarks.observations import write_observations
+from tests.conftest import SAMPLE, environment
+from vaven.publisher.settings import Settings
 from vaven.schemas.check import validate
 from vaven.schemas.finding import Report, Verdict
 
@@ -19,6 +21,13 @@ from vaven.schemas.report import as_dict
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000,) * 2)
 print(json.dumps(as_dict(validate(sys.argv[1]), "sv")))
+"""
+PUBLISH_ON_A_FULL_DISK = """
+import resource, signal, sys
+from vaven.catalogue.cli import main
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[1]),) * 2)
+sys.exit(main(["publish", sys.argv[2]]))
 """
 
 
@@ -44,3 +53,29 @@ def test_too_little_disk_is_said(large: Path) -> None:
     report = json.loads(done.stdout)
     assert (report["verdict"], report["counts"]) == ("not-checked", {"not-readable-resources": 1})
     assert "disk" in report["findings"][0]["message"]
+
+
+@pytest.mark.parametrize("room", [0, 4_000, 60_000, 250_000])
+def test_publishing_on_a_full_disk_ends_with_a_sentence_and_succeeds_when_there_is_room(
+    tmp_path: Path, room: int
+) -> None:
+    settings = environment(tmp_path / "home", 8000)
+    command = [sys.executable, "-c", PUBLISH_ON_A_FULL_DISK]
+    sample = str(SAMPLE / "exempel.xlsx")
+    full, roomy = (
+        subprocess.run(
+            [*command, str(size), sample], check=False, capture_output=True, text=True, timeout=120, env=settings
+        )
+        for size in (room, 1_000_000_000)
+    )
+    assert full.returncode == 1, full.stdout + full.stderr
+    assert "Traceback" not in full.stderr
+    assert "disk" in full.stderr + full.stdout
+    assert roomy.returncode == 0, roomy.stdout + roomy.stderr
+
+
+def test_an_empty_secret_key_is_drawn_anew(tmp_path: Path) -> None:
+    (tmp_path / "secret_key").touch()
+    assert len(Settings(home=tmp_path).signing_key) == 64
+    assert Settings(home=tmp_path).signing_key == Settings(home=tmp_path).signing_key
+    assert (tmp_path / "secret_key").stat().st_mode & 0o077 == 0

@@ -8,6 +8,7 @@ VavenError                  has a message and a `remedy`; command line and pages
 ├── NotReadable             a partner's file could not be read at all: the verdict is "not checked"
 ├── NotPublishable          the submission was checked and may not become a release
 ├── PublishingFailed        a step of publishing could not be done; the same command may be run again
+│   ├── NoRoom              a disk is full, a quota of it used up, or it can't be written
 │   ├── StoreUnavailable
 │   └── CkanError
 │       ├── CkanUnreachable     nobody answers at the address
@@ -27,7 +28,19 @@ VavenError                  has a message and a `remedy`; command line and pages
     └── QueryTooMany        the client asks more than its share (429)
 """
 
+import errno
+import os
+
 from vaven.vocab.messages import Said
+
+# How a full disk, or a quota, is told: by the system, by SQLite, and by libxml2.
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NO_ROOM = (
+    *map(os.strerror, FULL),
+    "database or disk is full",
+    "disk I/O error",
+    *(f"IO_{errno.errorcode[number]}" for number in FULL),
+)
 
 
 class VavenError(Exception):
@@ -94,6 +107,12 @@ class NotPublishable(VavenError):
 
 class PublishingFailed(VavenError):
     pass
+
+
+class NoRoom(PublishingFailed):
+    def __init__(self) -> None:
+        remedy = "Make room in the data folder and in the folder for temporary files, and run the same command again."
+        super().__init__("The disk is full, a quota of it is used up, or it can't be written.", remedy=remedy)
 
 
 class StoreUnavailable(PublishingFailed):
@@ -203,3 +222,15 @@ class QueryTooMany(QueryBusy):
 
     status = 429
     kind = "too-many"
+
+
+def tells_of_no_room(text: str) -> bool:
+    """Whether the words of an error are those of a full disk: no library has a type of its own for that."""
+    return any(words in text for words in NO_ROOM)
+
+
+def is_without_room(cause: BaseException | None) -> bool:
+    """Whether a full disk is why, at first or in the end."""
+    while cause and not tells_of_no_room(str(cause)):
+        cause = cause.__cause__ or cause.__context__
+    return cause is not None
