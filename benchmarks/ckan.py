@@ -21,9 +21,9 @@ from ckanapi import RemoteCKAN
 from benchmarks.measure import Cost, Measured, measure
 from tests.servers.ckan.stack import Ckan, running
 from vaven.publisher.publish import publish
-from vaven.publisher.records import Records
+from vaven.publisher.releases.records import Records
+from vaven.publisher.releases.storage import Storage
 from vaven.publisher.settings import Settings
-from vaven.publisher.storage import Storage
 
 BIN = Path(sys.executable).parent
 SAMPLE = Path(__file__).parent.parent / "catalogue" / "sample" / "exempel.xlsx"

@@ -17,9 +17,9 @@ import pyoxigraph
 import rdflib
 
 from benchmarks.observations import write_observations
-from vaven.publisher.emit import emit
-from vaven.publisher.release import Release, release, stamp
-from vaven.schemas.read import read
+from vaven.publisher.cube.observations import emit
+from vaven.publisher.releases.release import Release, release, stamp
+from vaven.schemas.tables.read import read
 from vaven.vocab.iris import NAMESPACES as NS
 from vaven.vocab.iris import Iris
 from vaven.vocab.periods import parse_period

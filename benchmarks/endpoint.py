@@ -24,7 +24,7 @@ import duckdb
 from benchmarks.answering import CSV, Way, by_site, by_virtuoso, in_process
 from benchmarks.measure import Measured
 from benchmarks.site import AREA, ASKED_KPIS, BASE, SLUG, Server, Site, asking, submission
-from vaven.vocab.examples import examples
+from vaven.vocab.example_queries import examples
 
 MILLION = 1_000_000
 QUERIES = 12

@@ -15,19 +15,19 @@ from rdflib import Graph
 
 from benchmarks.measure import Measured
 from benchmarks.observations import write_observations
-from vaven.publisher.constraints import ABOUT_OBSERVATIONS, normalise, violations
-from vaven.publisher.cube_columns import Columns, column_violations, structures
-from vaven.publisher.describe import describe
-from vaven.publisher.emit import Emission, emit
-from vaven.publisher.emitted import KEY, line_violations
-from vaven.publisher.integrity import component_columns, integrity, unwritable
-from vaven.publisher.provenance import Making
-from vaven.publisher.quality import measure
-from vaven.publisher.release import Release, release, stamp
+from vaven.publisher.cube.observations import Emission, emit
+from vaven.publisher.integrity.columns import Columns, column_violations, structures
+from vaven.publisher.integrity.constraints import ABOUT_OBSERVATIONS, normalise, violations
+from vaven.publisher.integrity.emission import KEY, line_violations
+from vaven.publisher.integrity.run import component_columns, integrity, unwritable
+from vaven.publisher.metadata.dataset import describe
+from vaven.publisher.metadata.provenance import Making
+from vaven.publisher.metadata.quality import measure
+from vaven.publisher.releases.release import Release, release, stamp
 from vaven.schemas.check import check
-from vaven.schemas.read import read
-from vaven.vocab.concepts import vocabulary
+from vaven.schemas.tables.read import read
 from vaven.vocab.iris import Iris
+from vaven.vocab.rdf.vocabulary import vocabulary
 
 IRIS = Iris("https://data.example/")
 MILLION, SHORT = 1_000_000, 1_000

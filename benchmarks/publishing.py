@@ -20,7 +20,7 @@ from pathlib import Path
 
 from benchmarks.measure import Cost, Measured, measure
 from benchmarks.site import SLUG, Site, submission, wait_for
-from vaven.publisher.emitted import KEY
+from vaven.publisher.integrity.emission import KEY
 
 MILLION = 1_000_000
 # The limit of the issue.

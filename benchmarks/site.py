@@ -17,8 +17,8 @@ from pathlib import Path
 
 from benchmarks.measure import Cost, measure
 from benchmarks.observations import write_observations
+from vaven.publisher.graph.store import EmbeddedStore, Snapshot
 from vaven.publisher.settings import Settings
-from vaven.publisher.store import EmbeddedStore, Snapshot
 from vaven.vocab.areas import areas
 from vaven.vocab.iris import Iris
 
@@ -59,7 +59,7 @@ class Server:
         found = subprocess.run(
             ["ps", "--ppid", str(self.pid), "-o", "pid=,args="], capture_output=True, text=True, check=False
         )
-        return [int(line.split()[0]) for line in found.stdout.splitlines() if "vaven.publisher.query_worker" in line]
+        return [int(line.split()[0]) for line in found.stdout.splitlines() if "vaven.publisher.engine.worker" in line]
 
 
 @dataclass(frozen=True)

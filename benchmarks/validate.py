@@ -141,7 +141,7 @@ def _every_cell_wrong(runs: _Run) -> Iterator[Measured]:
 
 def _schema() -> str:
     """Our schema of observations with the columns that the generated files have, for the peer to check."""
-    from vaven.schemas.standard import standard
+    from vaven.schemas.standard.table_schemas import standard
 
     descriptor = dict(standard()["observations"].descriptor)
     left_out = {"ci_lower", "ci_upper"}

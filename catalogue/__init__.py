@@ -1,8 +1,15 @@
-"""The face: Flask site, validation, SPARQL endpoint, dereferencing, command line.
+"""The user interface: Flask site, validation, SPARQL endpoint, dereferencing, CKAN-compatible API, command line."""
 
-Order inside the room (a module imports only modules to its left):
-negotiate, i18n, problem, chart, figures, tables, sending, structured, croissant, overview, service, wellknown,
-sitemap, throttle, shortcut, protocol, delivery, kept_pages, completions, reasons, editor, sparql, resource, documents,
-earlier, downloads, statements, things, identifiers, ontology, documentation, feed, action, validations, jobs, intake,
-validation, publications, api, pages, app, watch, ckan_commands, cli.
-"""
+# Packages and modules of the room; each imports only those before it.
+PACKAGES = (
+    "http",
+    "validation",
+    "pages",
+    "api",
+    "linked_data",
+    "harvest",
+    "sparql",
+    "ckan_api",
+    "app",
+    "cli",
+)

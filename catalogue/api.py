@@ -7,13 +7,13 @@ from importlib.resources import files
 
 from flask import Blueprint, Response, g, json, request
 
-from vaven.catalogue.intake import Intake, choices_of, uploaded_file
-from vaven.catalogue.problem import problem, problem_of
-from vaven.catalogue.publications import as_json, asked
-from vaven.catalogue.validation import handed_back
-from vaven.catalogue.validations import Validation
-from vaven.publisher.publications import Publications
-from vaven.schemas.forms import FORMS, media_type, written_as
+from vaven.catalogue.http.problem_details import problem, problem_of
+from vaven.catalogue.pages.publication_status import as_json, asked
+from vaven.catalogue.validation.intake import Intake, choices_of, uploaded_file
+from vaven.catalogue.validation.pages import handed_back
+from vaven.catalogue.validation.uploads import Validation
+from vaven.publisher.publication_status import Publications
+from vaven.schemas.reports.formats import FORMS, media_type, written_as
 from vaven.vocab.errors import UnknownDataset, WrongUse
 from vaven.vocab.messages import LANGUAGES
 
@@ -44,7 +44,7 @@ def blueprint(intake: Intake, publications: Publications) -> Blueprint:
 
     @api.get("/report.schema.json")
     def report_schema() -> Response:
-        return _document(files("vaven.schemas") / "report.schema.json")
+        return _document(files("vaven.schemas.reports") / "report.schema.json")
 
     @api.get("/publications.schema.json")
     def publications_schema() -> Response:

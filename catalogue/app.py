@@ -1,22 +1,23 @@
 """The Flask application, put together from its blueprints; nothing happens at import time."""
 
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Flask, Response, render_template, request
+from flask import Blueprint, Flask, Response, render_template, request
 from werkzeug.exceptions import HTTPException
 
-from vaven.catalogue import delivery, i18n
-from vaven.catalogue.kept_pages import KeptPages
-from vaven.catalogue.negotiate import prefers_html
-from vaven.catalogue.problem import problem
-from vaven.publisher.answer_cache import CachedEngine
-from vaven.publisher.collection import Collection
+from vaven.catalogue.http import headers, i18n
+from vaven.catalogue.http.content_negotiation import prefers_html
+from vaven.catalogue.http.page_cache import KeptPages
+from vaven.catalogue.http.problem_details import problem
+from vaven.publisher.engine.cache import CachedEngine
+from vaven.publisher.published.collection import Collection
 from vaven.publisher.settings import Settings
 from vaven.vocab.areas import areas
 from vaven.vocab.errors import LeftOut, QueryError, UnknownDataset, VavenError, Withdrawn
-from vaven.vocab.examples import examples
+from vaven.vocab.example_queries import examples
 from vaven.vocab.iris import segment
 from vaven.vocab.register import codes, themes
 
@@ -36,34 +37,9 @@ class Parts:
 
 def create_app(settings: Settings) -> Flask:
     """The site for a configuration. Close it with `app.extensions["vaven"].close()`."""
-    from vaven.catalogue import (
-        api,
-        completions,
-        croissant,
-        documentation,
-        downloads,
-        feed,
-        identifiers,
-        ontology,
-        pages,
-        publications,
-        service,
-        sitemap,
-        sparql,
-        validation,
-        wellknown,
-    )
-    from vaven.catalogue.action import api as action_api
-    from vaven.catalogue.intake import Intake
-    from vaven.catalogue.overview import Overviews
-    from vaven.catalogue.reasons import Explainer
-    from vaven.catalogue.shortcut import Shortcut
-    from vaven.catalogue.things import Things
-    from vaven.catalogue.throttle import Throttle
-    from vaven.publisher.answer import SITE, InTheNameOf
-    from vaven.publisher.derived import Derived
-    from vaven.publisher.engine import open_engine
-    from vaven.publisher.publications import Publications
+    from vaven.catalogue.http.rate_limit import Throttle
+    from vaven.catalogue.sparql.cached_responses import Shortcut
+    from vaven.publisher.engine.open import open_engine
 
     # Flask can't find the folder of a package inside a namespace, so it is told.
     app = Flask(__name__, root_path=str(Path(__file__).parent), instance_path=str(settings.home.absolute()))
@@ -80,43 +56,67 @@ def create_app(settings: Settings) -> Flask:
     )
     parts = Parts(Collection(settings), engine, KeptPages(settings.page_cache_mb << 20))
     app.extensions["vaven"] = parts
-    delivery.register(app)
+    headers.register(app)
     i18n.register(app)
     names = {"iris": settings.iris, "base": settings.base_iri, "theme_names": themes(), "codes": codes}
     app.context_processor(lambda: names)
-    app.register_blueprint(pages.blueprint(parts.collection, parts.pages))
-    intake = Intake(settings)
-    app.register_blueprint(validation.blueprint(intake))
-    whereabouts = Publications(settings, parts.collection.records, parts.collection.store, parts.collection.lineages)
-    app.register_blueprint(api.blueprint(intake, whereabouts))
-    app.register_blueprint(publications.blueprint(whereabouts))
-    site = InTheNameOf(SITE, engine)
-    derived = Derived(settings.made_folder, settings.made_mb)
-    app.register_blueprint(downloads.blueprint(parts.collection, site, derived, settings.iris))
-    app.register_blueprint(croissant.blueprint(parts.collection, settings.iris))
-    app.register_blueprint(action_api.blueprint(settings, parts.collection))
-    app.register_blueprint(feed.blueprint(parts.collection, settings.iris))
-    things = Things(site, parts.collection, settings.iris)
-    app.register_blueprint(identifiers.blueprint(things, settings.iris))
-    app.register_blueprint(ontology.blueprint(settings.iris))
-    overviews = Overviews(site, parts.collection, settings.iris)
-    app.register_blueprint(wellknown.blueprint(overviews, settings.iris))
-    app.register_blueprint(sitemap.blueprint(parts.collection, settings.iris))
-    app.register_blueprint(completions.blueprint(site, parts.collection, overviews, settings.iris))
-    app.register_blueprint(
-        sparql.blueprint(
-            engine,
-            settings.iris,
-            examples(),
-            lambda: service.describe_service(settings.iris, overviews.now()),
-            Explainer(site, overviews, settings.iris, settings.query_seconds),
-        )
-    )
-    app.register_blueprint(documentation.blueprint(settings.iris))
+    for blueprint in (*_pages(settings, parts), *_machine_access(settings, parts)):
+        app.register_blueprint(blueprint)
     app.wsgi_app = Shortcut(app.wsgi_app, engine)  # type: ignore[method-assign]
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(VavenError, _own_error)
     return app
+
+
+def _pages(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
+    """The blueprints of pages for people, and of the API that has the same content."""
+    from vaven.catalogue import api
+    from vaven.catalogue.pages import datasets, docs, publication_status, sitemap
+    from vaven.catalogue.validation import pages as validation
+    from vaven.catalogue.validation.intake import Intake
+    from vaven.publisher.publication_status import Publications
+
+    collection = parts.collection
+    yield datasets.blueprint(collection, parts.pages)
+    intake = Intake(settings)
+    yield validation.blueprint(intake)
+    publications = Publications(settings, collection.records, collection.store, collection.lineages)
+    yield api.blueprint(intake, publications)
+    yield publication_status.blueprint(publications)
+    yield sitemap.blueprint(collection, settings.iris)
+    yield docs.blueprint(settings.iris)
+
+
+def _machine_access(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
+    """The blueprints of files, feeds, identifiers, the Action API and the SPARQL endpoint."""
+    from vaven.catalogue.ckan_api import routes as ckan_api
+    from vaven.catalogue.harvest import croissant, dcat_feed, downloads, service_description, well_known
+    from vaven.catalogue.harvest.graph_statistics import Overviews
+    from vaven.catalogue.linked_data import dereference, ontology
+    from vaven.catalogue.linked_data.lookup import Things
+    from vaven.catalogue.sparql import completions, endpoint
+    from vaven.catalogue.sparql.explanations import Explainer
+    from vaven.publisher.engine.interface import SITE, InTheNameOf
+    from vaven.publisher.published.derived_files import Derived
+
+    collection, iris = parts.collection, settings.iris
+    site = InTheNameOf(SITE, parts.engine)
+    overviews = Overviews(site, collection, iris)
+    yield downloads.blueprint(collection, site, Derived(settings.made_folder, settings.made_mb), iris)
+    yield croissant.blueprint(collection, iris)
+    yield ckan_api.blueprint(settings, collection)
+    yield dcat_feed.blueprint(collection, iris)
+    yield dereference.blueprint(Things(site, collection, iris), iris)
+    yield ontology.blueprint(iris)
+    yield well_known.blueprint(overviews, iris)
+    yield completions.blueprint(site, collection, overviews, iris)
+    yield endpoint.blueprint(
+        parts.engine,
+        iris,
+        examples(),
+        lambda: service_description.describe_service(iris, overviews.now()),
+        Explainer(site, overviews, iris, settings.query_seconds),
+    )
 
 
 def warm(app: Flask) -> None:

@@ -20,20 +20,23 @@ from typing import Any
 from pyoxigraph import RdfFormat, serialize
 from rdflib import Graph
 
-from vaven.publisher.census import census
 from vaven.publisher.ckan.run import push_release
-from vaven.publisher.collection import visible_versions
-from vaven.publisher.constraints import Violation, in_short
-from vaven.publisher.describe import describe
-from vaven.publisher.emit import Emission, emit
-from vaven.publisher.integrity import integrity, nameless, unwritable
-from vaven.publisher.lineage import lineages
-from vaven.publisher.listing import catalogue
-from vaven.publisher.provenance import Making
-from vaven.publisher.quality import measure
-from vaven.publisher.records import Records, ReleaseRecord, Withdrawal, now
-from vaven.publisher.reference import gathered, read_triples, split
-from vaven.publisher.release import (
+from vaven.publisher.cube.observation_counts import census
+from vaven.publisher.cube.observations import Emission, emit
+from vaven.publisher.graph.store import GraphStore, open_store
+from vaven.publisher.integrity.constraints import Violation, in_short
+from vaven.publisher.integrity.run import integrity, nameless, unwritable
+from vaven.publisher.integrity.trace import traced
+from vaven.publisher.metadata.catalogue import catalogue
+from vaven.publisher.metadata.dataset import describe
+from vaven.publisher.metadata.provenance import Making
+from vaven.publisher.metadata.quality import measure
+from vaven.publisher.metadata.shared_graph import gathered, read_triples, split
+from vaven.publisher.metadata.versions import lineages
+from vaven.publisher.published.collection import visible_versions
+from vaven.publisher.rdf.turtle import as_turtle
+from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now
+from vaven.publisher.releases.release import (
     Release,
     file_entry,
     release,
@@ -42,17 +45,14 @@ from vaven.publisher.release import (
     write_receipt,
     write_workbook,
 )
+from vaven.publisher.releases.storage import Storage
 from vaven.publisher.settings import Settings
-from vaven.publisher.storage import Storage
-from vaven.publisher.store import GraphStore, open_store
-from vaven.publisher.tracing import traced
-from vaven.publisher.turtle import as_turtle
 from vaven.schemas.check import check
-from vaven.schemas.choices import AS_FOUND, Choices
-from vaven.schemas.finding import Report
-from vaven.schemas.read import read
-from vaven.vocab.concepts import vocabulary
+from vaven.schemas.standard.finding import Report
+from vaven.schemas.standard.read_options import AS_FOUND, Choices
+from vaven.schemas.tables.read import read
 from vaven.vocab.errors import NotPublishable
+from vaven.vocab.rdf.vocabulary import vocabulary
 
 Progress = Callable[[str], None]
 # The files of Iris.shared_graphs.

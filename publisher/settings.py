@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from vaven.schemas.thresholds import PROPOSED, Thresholds
+from vaven.schemas.standard.thresholds import PROPOSED, Thresholds
 from vaven.vocab.errors import BadSettings
 from vaven.vocab.iris import Iris
 

@@ -8,11 +8,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from vaven.publisher.ckan.run import push_release, withdraw_dataset
-from vaven.publisher.collection import visible_versions
+from vaven.publisher.graph.store import open_store
 from vaven.publisher.publish import alone, catch_up, load_graphs
-from vaven.publisher.records import Records, ReleaseRecord, Withdrawal, now
+from vaven.publisher.published.collection import visible_versions
+from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now
 from vaven.publisher.settings import Settings
-from vaven.publisher.store import open_store
 from vaven.vocab.errors import UnknownDataset, WrongUse
 
 

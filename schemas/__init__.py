@@ -1,10 +1,4 @@
-"""The contract of a submission: descriptors, reading a partner's file, checking it, reporting.
-
-Order inside the room (a module imports only modules to its left):
-thresholds, quoting, distinct, standard, choices, labels, finding, grid, tables, compile, jsontable, pcaxis, encodings,
-markup, content, delimited, sheetxml, workbook, sources, layout, foreign, vintage, tidy, about, package, resource_rows,
-tabular, described, columnar, wide, load, read, rules, wording, check, report, html, sarif, frictionless_form, forms,
-annotate, fix, template.
+"""The contract of a submission: a partner's file -> Tables -> Report.
 
 `from vaven.schemas import validate` is the Python API; it is loaded on first use.
 """
@@ -13,6 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from vaven.schemas.check import validate as validate
+
+# Packages and modules of the room; each imports only those before it.
+PACKAGES = (
+    "standard",
+    "formats",
+    "tables",
+    "tableschema",
+    "rules",
+    "check",
+    "reports",
+)
 
 __all__ = ["validate"]
 

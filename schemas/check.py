@@ -9,18 +9,18 @@ from pathlib import Path
 
 import duckdb
 
-from vaven.schemas.choices import AS_FOUND, Choices, Progress, quietly
-from vaven.schemas.compile import SQL_TYPES, Check, checks, loosely_typed, typed
-from vaven.schemas.finding import Excerpt, Finding, Report, Severity, Verdict
-from vaven.schemas.quoting import quoted
-from vaven.schemas.read import MEMORY_MB, read
-from vaven.schemas.rules import disclosure, parts, places, references, times, values
-from vaven.schemas.rules.persons import masked
+from vaven.schemas.rules import areas, disclosure, periods, references, totals, values
+from vaven.schemas.rules.finding_text import finding_of
+from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.rules.registry import RULES, Checking, Hit, Rule
-from vaven.schemas.standard import RESOURCES, STANDARD_VERSION, Field, standard
-from vaven.schemas.tables import Table, Tables
-from vaven.schemas.thresholds import PROPOSED, Thresholds
-from vaven.schemas.wording import finding_of
+from vaven.schemas.standard.finding import Excerpt, Finding, Report, Severity, Verdict
+from vaven.schemas.standard.read_options import AS_FOUND, Choices, Progress, quietly
+from vaven.schemas.standard.table_schemas import RESOURCES, STANDARD_VERSION, Field, standard
+from vaven.schemas.standard.thresholds import PROPOSED, Thresholds
+from vaven.schemas.tables.compile import SQL_TYPES, Check, checks, loosely_typed, typed
+from vaven.schemas.tables.read import MEMORY_MB, read
+from vaven.schemas.tables.sql import quoted
+from vaven.schemas.tables.tables import Table, Tables
 from vaven.vocab import register
 from vaven.vocab.errors import NotReadable, is_without_room
 
@@ -34,7 +34,7 @@ FEW = 1_000
 # How much of a cell's text or of a list a finding shows, in characters.
 SHOWN = 400
 # Importing a module of rules registers them; the names are kept so that nothing looks unused.
-RULE_MODULES = (values, times, places, references, disclosure, parts)
+RULE_MODULES = (values, periods, areas, references, disclosure, totals)
 
 
 @dataclass
@@ -84,7 +84,7 @@ def validate(
     try:
         if schema or _has_own_schema(path):
             # Frictionless takes longer to load than most files take to check.
-            from vaven.schemas.described import validate_described
+            from vaven.schemas.tableschema.check import validate_described
 
             limit = {} if seconds is None else {"seconds": seconds}
             return validate_described(path, Path(schema) if schema else None, **limit)
@@ -103,7 +103,7 @@ def validate(
 def _has_own_schema(path: Path) -> bool:
     if not (path.is_dir() or path.suffix.lower() in (".json", ".zip")):
         return False
-    from vaven.schemas.described import is_described
+    from vaven.schemas.tableschema.check import is_described
 
     return is_described(path)
 
@@ -280,7 +280,7 @@ def _view(tables: Tables, table: Table) -> str:
         return table.relation
     numeric = [f for f in schema.fields if f.type in ("number", "integer")]
     numbers = ", ".join(f"{_number(tables, table, f)} AS {f.name}_n" for f in numeric)
-    query = (files(__package__) / "sql" / "kpi_view.sql").read_text("utf-8")
+    query = (files(__package__) / "kpi_view.sql").read_text("utf-8")
     kpi = "t.kpi" if table.column("kpi") else "NULL"
     view = f"{table.resource}_view"
     parts = {"view": view, "relation": table.relation, "numbers": numbers, "kpi": kpi}

@@ -4,7 +4,7 @@ import sys
 import threading
 from pathlib import Path
 
-from vaven.publisher.query_pool import EmbeddedEngine
+from vaven.publisher.engine.pool import EmbeddedEngine
 from vaven.vocab.iris import Iris
 
 JSON = "application/sparql-results+json"

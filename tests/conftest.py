@@ -27,10 +27,10 @@ VAVEN = Path(sys.executable).with_name("vaven")
 SAMPLE = ROOT / "catalogue" / "sample"
 START_SECONDS = 60
 # Files whose tests share a CKAN.
-WITH_CKAN = ("test_ckan", "test_ckan_status", "test_action_api", "test_harvest")
+WITH_CKAN = ("test_ckan", "test_ckan_status", "test_ckan_api", "test_harvest")
 # What takes longest begins first, so that no process is alone with it at the end.
 FIRST = (
-    *WITH_CKAN, "test_ckan_versions", "test_publish", "test_hostile", "test_columnar", "test_integrity_publish",
+    *WITH_CKAN, "test_ckan_versions", "test_publish", "test_hostile", "test_load_csv", "test_integrity_publish",
     "test_bad_queries", "test_graph_stores",
 )  # fmt: skip
 

@@ -5,8 +5,8 @@ from collections import defaultdict
 import duckdb
 from pyoxigraph import Store
 
-from vaven.publisher.constraints import as_text, solutions
-from vaven.publisher.cube_columns import Column, Columns
+from vaven.publisher.integrity.columns import Column, Columns
+from vaven.publisher.integrity.constraints import as_text, solutions
 
 OBSERVATIONS = """
 PREFIX qb: <http://purl.org/linked-data/cube#>

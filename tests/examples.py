@@ -1,4 +1,4 @@
-"""`python -m tests.examples` writes catalogue/examples.json: for each rule its bad case, as the help page shows it."""
+"""`python -m tests.examples` writes catalogue/pages/examples.json: the bad case of each rule, for its help page."""
 
 import csv
 import json
@@ -8,16 +8,16 @@ from typing import Any
 
 from tests.conftest import ROOT
 from vaven.schemas import validate
-from vaven.schemas.choices import AS_FOUND
-from vaven.schemas.content import content_of
-from vaven.schemas.delimited import delimiter_of
-from vaven.schemas.finding import Finding
-from vaven.schemas.grid import column_index
-from vaven.schemas.rules.persons import masked
+from vaven.schemas.formats.csv import delimiter_of
+from vaven.schemas.formats.grid import column_index
+from vaven.schemas.formats.sniff import content_of
+from vaven.schemas.rules.personal_numbers import masked
+from vaven.schemas.standard.finding import Finding
+from vaven.schemas.standard.read_options import AS_FOUND
 from vaven.vocab.messages import LANGUAGES
 
 CASES = ROOT / "tests" / "cases"
-TARGET = ROOT / "catalogue" / "examples.json"
+TARGET = ROOT / "catalogue" / "pages" / "examples.json"
 # Rows above and below the one with the fault.
 AROUND = 2
 

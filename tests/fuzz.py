@@ -25,7 +25,7 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.conftest import ROOT, SHARED
-from vaven.schemas.choices import AS_FOUND, ENCODINGS, Choices
+from vaven.schemas.standard.read_options import AS_FOUND, ENCODINGS, Choices
 
 SCHEMA = ROOT / "schemas" / "descriptors" / "observations.json"
 MEMORY = 3_000_000_000
@@ -213,8 +213,8 @@ class TooLong(Exception):
 
 def work(seed: int, folder: Path, seeds: list[Path]) -> None:
     """Check FILES_A_WORKER mutated files. The one being checked lies in `folder`, for whoever finds the body."""
-    from vaven.schemas.finding import Verdict
-    from vaven.schemas.forms import FORMS, written_as
+    from vaven.schemas.reports.formats import FORMS, written_as
+    from vaven.schemas.standard.finding import Verdict
 
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
 
@@ -246,8 +246,8 @@ def work(seed: int, folder: Path, seeds: list[Path]) -> None:
 def _checked(path: Path, folder: Path, dice: random.Random) -> tuple[Any, bool]:
     """The report, and whether it was made as it is by default; now and then the file is written back as well."""
     from vaven.schemas import validate
-    from vaven.schemas.annotate import annotate
-    from vaven.schemas.fix import fix
+    from vaven.schemas.reports.annotated_workbook import annotate
+    from vaven.schemas.reports.fix import fix
     from vaven.vocab.errors import VavenError
 
     if dice.random() < 0.05 and path.suffix in (".csv", ".tsv", ".json"):
@@ -270,11 +270,11 @@ def _checked(path: Path, folder: Path, dice: random.Random) -> tuple[Any, bool]:
 
 def _streamed(path: Path, folder: Path) -> None:
     """Unfold a workbook as if each of its sheets were large."""
-    from vaven.schemas import sheetxml, workbook
+    from vaven.schemas.formats import workbook, xlsx_stream
     from vaven.vocab.errors import NotReadable
 
     folder.mkdir()
-    streamed = patch.object(workbook, "large_parts", lambda archive, _=0: sheetxml.large_parts(archive, -1))
+    streamed = patch.object(workbook, "large_parts", lambda archive, _=0: xlsx_stream.large_parts(archive, -1))
     with streamed, suppress(NotReadable):
         workbook.unfold(path, folder)
     shutil.rmtree(folder)

@@ -26,9 +26,9 @@ from pyoxigraph import QueryResultsFormat, QuerySolutions, RdfFormat, parse, par
 
 from tests.conftest import ROOT, SHARED, Serving, Site, environment, free_port
 from tests.servers.listener import Listener
-from vaven.publisher.sparql_lexer import tokens
-from vaven.publisher.store import EmbeddedStore
-from vaven.vocab.examples import examples
+from vaven.publisher.graph.store import EmbeddedStore
+from vaven.publisher.sparql.lexer import tokens
+from vaven.vocab.example_queries import examples
 
 SECONDS = 2.0
 # Beyond the deadline: what a loaded machine needs to notice and to tell.
@@ -275,7 +275,7 @@ def serving(home: Path) -> Serving:
     """A site of a few hundred triples and narrow limits. Enter it to have it."""
     port = free_port()
     (home / "terms.nt").write_text(TERMS)
-    ontology = (ROOT / "vocab" / "ontology.ttl").read_text("utf-8")
+    ontology = (ROOT / "vocab" / "rdf" / "ontology.ttl").read_text("utf-8")
     (home / "ontology.ttl").write_text(f"@base <http://127.0.0.1/> .\n{ontology}", "utf-8")
     graphs = {f"http://127.0.0.1/{name.partition('.')[0]}": [home / name] for name in ("terms.nt", "ontology.ttl")}
     EmbeddedStore(home / "graph").replace(graphs, contents={})

@@ -5,7 +5,7 @@ import signal
 import sys
 from pathlib import Path
 
-from vaven.publisher.store import EmbeddedStore
+from vaven.publisher.graph.store import EmbeddedStore
 
 
 def main(folder: str, graph: str, file: str, content: str, fatal: str) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from vaven.schemas.finding import Finding, Severity
-from vaven.schemas.read import read
-from vaven.schemas.tables import Tables
+from vaven.schemas.standard.finding import Finding, Severity
+from vaven.schemas.tables.read import read
+from vaven.schemas.tables.tables import Tables
 from vaven.vocab.errors import NotReadable
 from vaven.vocab.messages import LANGUAGES
 

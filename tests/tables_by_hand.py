@@ -6,9 +6,9 @@ from pathlib import Path
 
 import duckdb
 
-from vaven.schemas.distinct import Distinct
-from vaven.schemas.standard import standard
-from vaven.schemas.tables import About, Column, Table, Tables
+from vaven.schemas.standard.table_schemas import standard
+from vaven.schemas.tables.distinct_values import Distinct
+from vaven.schemas.tables.tables import About, Column, Table, Tables
 
 Row = Mapping[str, str | None]
 

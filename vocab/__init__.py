@@ -1,5 +1,14 @@
-"""What things are called: KPI register, areas, periods, IRIs, ontology. Knows nothing else of Väven.
+"""Names: KPI register, areas, periods, IRIs, ontology, messages and errors. Depends on nothing else of Väven."""
 
-Order inside the room (a module imports only modules to its left):
-messages, errors, examples, periods, areas, register, iris, indicators, executables, concordance, concepts, shapes.
-"""
+# Packages and modules of the room; each imports only those before it.
+PACKAGES = (
+    "messages",
+    "errors",
+    "periods",
+    "areas",
+    "register",
+    "iris",
+    "example_queries",
+    "rdf",
+    "shapes",
+)

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 
 from ckanapi.errors import NotFound
 
+from vaven.publisher.ckan.client import Site
 from vaven.publisher.ckan.dataset import CkanDataset, fields_kept
 from vaven.publisher.ckan.push import Plan
-from vaven.publisher.ckan.site import Site
 from vaven.vocab.errors import CkanNotAllowed
 
 # What we have been run against; others are told so.

@@ -6,16 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vaven.publisher.agents import name_key, publisher_key
+from vaven.publisher.ckan.client import Abilities
 from vaven.publisher.ckan.fields import Field, fields
-from vaven.publisher.ckan.site import Abilities
-from vaven.publisher.describe import PUBLIC
-from vaven.publisher.lineage import about_from
-from vaven.publisher.listing import LANGUAGE_IRIS
-from vaven.publisher.records import ReleaseRecord
+from vaven.publisher.metadata.catalogue import LANGUAGE_IRIS
+from vaven.publisher.metadata.dataset import PUBLIC
+from vaven.publisher.metadata.versions import about_from
+from vaven.publisher.rdf.agents import name_key, publisher_key
+from vaven.publisher.releases.records import ReleaseRecord
 from vaven.publisher.settings import Settings
-from vaven.schemas.standard import standard
-from vaven.schemas.tables import About
+from vaven.schemas.standard.table_schemas import standard
+from vaven.schemas.tables.tables import About
 from vaven.vocab import register
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES

@@ -13,6 +13,7 @@ from typing import Any
 
 from ckanapi.errors import NotFound
 
+from vaven.publisher.ckan.client import Site
 from vaven.publisher.ckan.dataset import (
     CkanDataset,
     Difference,
@@ -24,9 +25,8 @@ from vaven.publisher.ckan.dataset import (
     shaped,
     shaped_resource,
 )
-from vaven.publisher.ckan.rows import put_rows
-from vaven.publisher.ckan.site import Site
-from vaven.publisher.storage import Storage
+from vaven.publisher.ckan.datastore import put_rows
+from vaven.publisher.releases.storage import Storage
 from vaven.vocab.errors import CkanError, CkanNotAllowed, CkanRefused, CkanWithoutSearch
 from vaven.vocab.register import themes
 

@@ -12,13 +12,13 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from vaven.publisher.ckan.client import Site
 from vaven.publisher.ckan.dataset import CkanDataset, dataset_of
 from vaven.publisher.ckan.push import Outcome, Plan, push, withdraw
-from vaven.publisher.ckan.site import Site
-from vaven.publisher.records import FAILED, INTERRUPTED, PushEnd, Records, ReleaseRecord
-from vaven.publisher.remote_server import without_login
+from vaven.publisher.graph.sparql_client import without_login
+from vaven.publisher.releases.records import FAILED, INTERRUPTED, PushEnd, Records, ReleaseRecord
+from vaven.publisher.releases.storage import Storage
 from vaven.publisher.settings import Settings
-from vaven.publisher.storage import Storage
 from vaven.vocab.errors import BadSettings, CkanError, UnknownDataset
 
 STEP = "in-ckan"

@@ -6,11 +6,11 @@ The thresholds are our proposal (DOMAIN section 4), not law, and are said to be 
 from collections.abc import Iterator
 from typing import Any
 
-from vaven.schemas.compile import Check
-from vaven.schemas.finding import Severity
-from vaven.schemas.quoting import quoted, text
-from vaven.schemas.rules.persons import NUMBER, masked
+from vaven.schemas.rules.personal_numbers import NUMBER, masked
 from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
+from vaven.schemas.standard.finding import Severity
+from vaven.schemas.tables.compile import Check
+from vaven.schemas.tables.sql import quoted, text
 from vaven.vocab import register
 
 # A coarse form of persons.NUMBER; DuckDB's expressions have no look-around, so ends are judged in Python.

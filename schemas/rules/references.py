@@ -2,10 +2,10 @@
 
 from collections.abc import Iterator
 
-from vaven.schemas.finding import Severity
-from vaven.schemas.quoting import quoted
-from vaven.schemas.rules.persons import passes_luhn
+from vaven.schemas.rules.personal_numbers import passes_luhn
 from vaven.schemas.rules.registry import Checking, Hit, wide_rule
+from vaven.schemas.standard.finding import Severity
+from vaven.schemas.tables.sql import quoted
 from vaven.vocab import register
 from vaven.vocab.areas import areas, level_of
 

@@ -6,10 +6,10 @@ The register's columns and the typed numbers (value_n, numerator_n …) stand be
 
 from collections.abc import Iterator
 
-from vaven.schemas.compile import Check, key_of, typed
-from vaven.schemas.finding import Severity
-from vaven.schemas.quoting import text
 from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
+from vaven.schemas.standard.finding import Severity
+from vaven.schemas.tables.compile import Check, key_of, typed
+from vaven.schemas.tables.sql import text
 from vaven.vocab import register
 
 MISSING = [code.id for code in register.codes("statuses").values() if code.properties["value_missing"] == "true"]

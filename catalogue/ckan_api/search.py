@@ -1,0 +1,207 @@
+"""package_search: CKAN's query language over the packages of a Shelf, without Solr.
+
+`q` and `fq` are Lucene queries, read by luqum. Words are compared without case and accents, and a word of the query
+also finds longer words that begin with it (Solr finds other forms of a word by stemming, in English only).
+"""
+
+import json
+import re
+import unicodedata
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from luqum.exceptions import ParseError
+from luqum.parser import parser
+from luqum.tree import (
+    AndOperation,
+    BoolOperation,
+    Boost,
+    FieldGroup,
+    Fuzzy,
+    Group,
+    Item,
+    Not,
+    OrOperation,
+    Phrase,
+    Plus,
+    Prohibit,
+    Proximity,
+    Range,
+    SearchField,
+    UnknownOperation,
+    Word,
+)
+
+from vaven.catalogue.ckan_api.packages import Package, Shelf, facets, values_of
+from vaven.catalogue.ckan_api.responses import ActionError, invalid, whole_number
+
+WORD = re.compile(r"[^\W_]+")
+MOST_ROWS = 1_000
+SORTED_BY = ("score", "name", "title_string", "title", "metadata_modified", "metadata_created", "id", "views_recent")
+SORT = re.compile(r"\s*(\w+)(?:\s+(asc|desc))?\s*", re.IGNORECASE)
+DEFAULT_SORT = "score desc, metadata_modified desc"
+# CKAN's qf: name^4 title^4 tags^2 groups^2 text.
+WEIGHTS = {"name": 4, "title": 4, "tags": 2, "groups": 2}
+
+
+def package_search(shelf: Shelf, given: Mapping[str, Any]) -> dict[str, Any]:
+    query, sort = str(given.get("q") or "*:*"), str(given.get("sort") or DEFAULT_SORT)
+    rows = whole_number(given, "rows", 10, most=MOST_ROWS)
+    start = whole_number(given, "start", 0, most=10**9)
+    wanted = _fields(given)
+    limit = int(given.get("facet.limit", 50)) if str(given.get("facet.limit", 50)).lstrip("-").isdigit() else 50
+    found = [p for p in shelf.packages.values() if _matches(_parsed(_filter(given)), p)]
+    scored = [(score, p) for p in found if (score := _score(query, p))]
+    ordered = _sorted(scored, sort)
+    counted = facets(ordered, wanted, limit)
+    return {
+        "count": len(ordered),
+        "facets": {field: dict(counts) for field, counts in counted.items()},
+        "results": ordered[start : start + rows],
+        "sort": sort,
+        "search_facets": {field: _search_facet(shelf, field, counts) for field, counts in counted.items()},
+    }
+
+
+def _fields(given: Mapping[str, Any]) -> list[str]:
+    """facet.field: a JSON list, or a list in a POST."""
+    value = given.get("facet.field") or []
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError as cause:
+            raise invalid("facet.field", "Only alphanumeric field names in a JSON list are taken") from cause
+    if not isinstance(value, list) or not all(isinstance(field, str) for field in value):
+        raise invalid("facet.field", "Must be a list of names")
+    return value
+
+
+def _filter(given: Mapping[str, Any]) -> str:
+    """All of fq and fq_list, each of which must hold."""
+    parts = [given.get("fq") or "", *(given.get("fq_list") or [])]
+    return " AND ".join(f"({part})" for part in parts if str(part).strip()) or "*:*"
+
+
+def _search_facet(shelf: Shelf, field: str, counts: Mapping[str, int]) -> dict[str, Any]:
+    titles = {**shelf.organisations, **shelf.groups} if field in ("organization", "groups") else {}
+    items = [
+        {"name": name, "display_name": titles.get(name, {}).get("title", name), "count": count}
+        for name, count in counts.items()
+    ]
+    return {"title": field, "items": items}
+
+
+def _sorted(scored: Sequence[tuple[int, Package]], sort: str) -> list[Package]:
+    """By several fields, the first the strongest. Raises as Solr does for a field that it can't sort by."""
+    found = list(scored)
+    for part in reversed(sort.split(",")):
+        match = SORT.fullmatch(part)
+        if not match or match[1] not in SORTED_BY:
+            raise ActionError(
+                400, "Search Query Error", message="Search Query is invalid: 'Invalid \"sort\" parameter'"
+            )
+        found.sort(key=_sort_key(match[1]), reverse=(match[2] or "asc").lower() == "desc")
+    return [package for _, package in found]
+
+
+def _sort_key(field: str) -> Callable[[tuple[int, Package]], Any]:
+    if field == "score":
+        return lambda pair: pair[0]
+    if field == "views_recent":
+        return lambda _: 0
+    name = "title" if field == "title_string" else field
+    return lambda pair: _folded(str(pair[1][name])) if name == "title" else pair[1][name]
+
+
+def _score(query: str, package: Package) -> int:
+    """How well a package fits `q`, 0 where it does not. A query with a colon is Lucene's, else words (Solr: dismax)."""
+    if query.strip() in ("*:*", "*"):
+        return 1
+    if ":" in query:
+        return int(_matches(_parsed(query), package))
+    terms = [_folded(term) for term in re.findall(r'"[^"]+"|\S+', query)]
+    terms = [term for term in (term.strip('"+-()') for term in terms) if WORD.search(term)]
+    hits = [term for term in terms if _has_words(package, "text", term)]
+    if len(hits) < _least(len(terms)):
+        return 0
+    return sum(1 + sum(w for f, w in WEIGHTS.items() if _has_words(package, f, term)) for term in hits)
+
+
+def _least(count: int) -> int:
+    """How many of the words must be there: all of two, all but one up to five, then four fifths (mm=2<-1 5<80%)."""
+    return count if count <= 2 else count - 1 if count <= 5 else int(count * 0.8)
+
+
+@lru_cache(maxsize=256)
+def _parsed(query: str) -> Item:
+    try:
+        return parser.parse(query)
+    except ParseError as cause:
+        raise ActionError(409, "Search Error", message=f"Search error: cannot parse '{query}': {cause}") from cause
+
+
+def _matches(node: Item, package: Package, field: str = "text") -> bool:
+    """Whether a package fulfils a node of a Lucene query. Words side by side must all be there (q.op=AND)."""
+    match node:
+        case SearchField():
+            return (node.name, str(node.expr)) == ("*", "*") or _matches(node.expr, package, node.name)
+        case Group() | FieldGroup() | Plus() | Boost() | Fuzzy() | Proximity():
+            return _matches(node.children[0], package, field)
+        case Not() | Prohibit():
+            return not _matches(node.children[0], package, field)
+        case OrOperation():
+            return any(_matches(child, package, field) for child in node.children)
+        case AndOperation() | UnknownOperation() | BoolOperation():
+            return all(_matches(child, package, field) for child in node.children)
+        case Range():
+            return any(_within(node, value) for value in values_of(package, field))
+        case Phrase():
+            return _has(package, field, str(node.value)[1:-1])
+        case Word():
+            return _has(package, field, node.unescaped_value)
+    raise ActionError(409, "Search Error", message=f"Search error: {node} is not understood")
+
+
+def _within(node: Range, value: str) -> bool:
+    low, high = str(node.low), str(node.high)
+    above = low == "*" or (value >= low if node.include_low else value > low)
+    return above and (high == "*" or (value <= high if node.include_high else value < high))
+
+
+def _has(package: Package, field: str, text: str) -> bool:
+    """Whether a field has a value: texts by their words, all others whole. `*` stands for any characters."""
+    if text == "*":
+        return field == "text" or bool(values_of(package, field))
+    if field in ("text", "title", "notes"):
+        return _has_words(package, field, _folded(text).replace("*", ""))
+    if "*" in text:
+        pattern = re.compile(".*".join(map(re.escape, text.split("*"))), re.IGNORECASE)
+        return any(pattern.fullmatch(value) for value in values_of(package, field))
+    return text in values_of(package, field)
+
+
+def _has_words(package: Package, field: str, term: str) -> bool:
+    """Whether the words of a folded term stand in the field one after the other, the last perhaps longer."""
+    wanted = WORD.findall(term)
+    return bool(wanted) and f" {' '.join(wanted)}" in _words(package, field)
+
+
+def _words(package: Package, field: str) -> str:
+    """A text's folded words, a blank before each."""
+    if field == "text":
+        fields = ("name", "title", "notes", "author", "maintainer", "url")
+        texts = [str(package.get(name) or "") for name in fields]
+        texts += [entry["title"] for entry in package["groups"]] + [package["organization"]["title"]]
+        texts += [tag["name"] for tag in package["tags"]] + [extra["value"] for extra in package["extras"]]
+        texts += [r["name"] for r in package["resources"]]
+    elif field in ("tags", "groups"):
+        texts = [entry.get("title", entry["name"]) for entry in package[field]]
+    else:
+        texts = list(values_of(package, field))
+    return "".join(f" {word}" for text in texts for word in WORD.findall(_folded(text)))
+
+
+def _folded(text: str) -> str:
+    plain = unicodedata.normalize("NFKD", text.casefold())
+    return "".join(c for c in plain if not unicodedata.combining(c))

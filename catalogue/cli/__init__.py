@@ -1,0 +1,1 @@
+"""`vaven` commands: arguments -> call -> printed text and exit code."""

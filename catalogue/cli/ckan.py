@@ -1,0 +1,166 @@
+"""`vaven ckan check | push | status | withdraw | schema`: a CKAN's commands. Printing only."""
+
+import argparse
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from vaven.publisher.settings import Settings, load_settings
+from vaven.vocab.errors import UnknownDataset
+from vaven.vocab.messages import Messages, messages
+
+if TYPE_CHECKING:
+    from vaven.publisher.publication_status import Status
+    from vaven.publisher.releases.records import Records
+
+SHOWN = 60
+
+
+def add_commands(parser: argparse.ArgumentParser, language: argparse.ArgumentParser) -> None:
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    def add(name: str, command: Callable[[argparse.Namespace], int], text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text, parents=[language])
+        made.set_defaults(command=command)
+        return made
+
+    for name, command, text in (
+        ("check", _check, "Tell what the configured CKAN supports and what would be lost there; changes nothing."),
+        ("push", _push, "Bring CKAN to hold what is published; what is there already is not written again."),
+    ):
+        made = add(name, command, text)
+        made.add_argument("datasets", nargs="*", metavar="DATASET", help="short names; default is all datasets")
+    made.add_argument("--dry-run", action="store_true", help="show field by field what would be changed, and stop")
+    made.add_argument("--workers", type=int, default=2, metavar="N", help="how many datasets at a time; default 2")
+    state = add(
+        "status", _status, "Tell where releases stand on CKAN, by our records; asks no CKAN. Exit 1 for faults."
+    )
+    state.add_argument("datasets", nargs="*", metavar="DATASET", help="short names; default is all datasets")
+    state.add_argument("--format", choices=("text", "json"), default="text", help="json is that of /publications.json")
+    away = add("withdraw", _withdraw, "Take a dataset from CKAN's readers; publishing it again brings it back.")
+    away.add_argument("dataset", metavar="DATASET", help="short name of the dataset")
+    schema = add(
+        "schema", _schema, "Write a dataset schema for ckanext-scheming that has a field for all our metadata."
+    )
+    schema.add_argument("--output", type=Path, help="where to write it (JSON); default is standard output")
+
+
+def _check(given: argparse.Namespace) -> int:
+    from vaven.publisher.ckan.check import check_site
+    from vaven.publisher.ckan.run import current_datasets, open_site, plan_of
+
+    t, settings = messages(given.lang), load_settings()
+    with _records(settings) as records, open_site(settings) as site:
+        pairs = current_datasets(settings, records, given.datasets)
+        points = check_site(site, [dataset for _, dataset in pairs], plan_of(settings))
+    for point in points:
+        print(f"{t(f'ckan.level.{point.level}'):8} {t(f'ckan.point.{point.code}', **point.params)}")
+    return int(any(point.level == "stops" for point in points))
+
+
+def _push(given: argparse.Namespace) -> int:
+    from vaven.publisher.ckan.push import Outcome
+    from vaven.publisher.ckan.run import push_datasets
+
+    t, settings = messages(given.lang), load_settings()
+    if given.dry_run:
+        return _compare(given, t, settings)
+
+    def tell(outcome: Outcome) -> None:
+        result = t(f"ckan.result.{outcome.result}")
+        print(t("ckan.outcome", name=outcome.name, version=outcome.version, result=result), flush=True)
+        if outcome.error:
+            print(f"  {outcome.error}", file=sys.stderr, flush=True)
+
+    with _records(settings) as records:
+        outcomes = push_datasets(settings, records, given.datasets, workers=given.workers, told=tell)
+    return int(any(outcome.error for outcome in outcomes))
+
+
+def _compare(given: argparse.Namespace, t: Messages, settings: Settings) -> int:
+    from vaven.publisher.ckan.push import compare
+    from vaven.publisher.ckan.run import current_datasets, open_site, plan_of
+
+    with _records(settings) as records, open_site(settings) as site:
+        for _, dataset in current_datasets(settings, records, given.datasets):
+            found = compare(site, dataset, plan_of(settings))
+            print(t(f"ckan.difference.{'count' if found else 'none'}", name=dataset.name, count=len(found)))
+            for difference in found:
+                there, here = _shown(t, difference.there), _shown(t, difference.here)
+                print(t("ckan.difference.line", field=difference.field, there=there, here=here))
+    return 0
+
+
+def _shown(t: Messages, value: object) -> str:
+    text = t("ckan.difference.nothing") if value in (None, "", []) else str(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}…"
+
+
+def _status(given: argparse.Namespace) -> int:
+    from vaven.publisher.graph.store import open_store
+    from vaven.publisher.publication_status import Publications, as_dict
+
+    settings = load_settings()
+    with _records(settings) as records:
+        status = Publications(settings, records, open_store(settings)).now()
+    if unknown := set(given.datasets) - {dataset.slug for dataset in status.datasets}:
+        raise UnknownDataset(f"There is no dataset {min(unknown)!r}.", remedy="See the list of datasets.")
+    if given.datasets:
+        status = replace(status, datasets=tuple(d for d in status.datasets if d.slug in given.datasets))
+    if given.format == "json":
+        sys.stdout.write(json.dumps(as_dict(status, given.lang), ensure_ascii=False, indent=2) + "\n")
+    else:
+        _tell_status(status, given.lang)
+    return int(any(place.target.kind == "ckan" for _, _, place in status.attention))
+
+
+def _tell_status(status: "Status", language: str) -> None:
+    """A line for each version that a CKAN has or should have, under it what is wrong and what to do."""
+    from vaven.publisher.publication_status import sentences
+
+    t, targets = messages(language), [target for target in status.targets if target.kind == "ckan"]
+    if not targets:
+        print(t("publications.no_ckan"))
+    for target in targets:
+        print(target.address if target.is_configured else t("publications.former", target=target.address))
+        places = [(d, v, p) for d in status.datasets for v in d.versions for p in v.places if p.target == target]
+        for dataset, version, place in places:
+            if place.state in ("not-sent", "replaced"):
+                continue
+            state, since = t(f"publications.state.{place.state}"), f" ({place.since} UTC)" if place.since else ""
+            print("  " + t("ckan.outcome", name=dataset.slug, version=version.number, result=state + since))
+            if place.problem:
+                told = (*sentences(dataset, version, place, language), place.problem.detail)
+                print("\n".join(f"    {text}" for text in told if text))
+
+
+def _withdraw(given: argparse.Namespace) -> int:
+    from vaven.publisher.ckan.run import current_datasets, withdraw_dataset
+
+    t, settings = messages(given.lang), load_settings()
+    with _records(settings) as records:
+        ((record, _),) = current_datasets(settings, records, [given.dataset])
+        outcome = withdraw_dataset(settings, records, record)
+    result = t(f"ckan.result.{outcome.result}")
+    print(t("ckan.outcome", name=outcome.name, version=outcome.version, result=result))
+    return 0
+
+
+def _schema(given: argparse.Namespace) -> int:
+    from vaven.publisher.ckan.fields import scheming_schema
+
+    text = json.dumps(scheming_schema(), ensure_ascii=False, indent=2) + "\n"
+    if given.output:
+        given.output.write_text(text, "utf-8")
+    else:
+        sys.stdout.write(text)
+    return 0
+
+
+def _records(settings: Settings) -> "Records":
+    from vaven.publisher.releases.records import Records
+
+    return Records(settings.database)

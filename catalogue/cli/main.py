@@ -1,0 +1,396 @@
+"""The command line: `vaven validate | fix | publish | withdraw | serve | demo | kpis | template | ckan`.
+
+Exit codes: 0 valid or done, 1 invalid, 2 not checked or wrong use. A file of arguments and printing only.
+"""
+
+import argparse
+import gc
+import os
+import sys
+from collections.abc import Callable, Sequence
+from importlib.resources import as_file, files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vaven.schemas.standard.finding import Report, Verdict
+from vaven.schemas.standard.read_options import Choices, pairs
+from vaven.vocab.areas import DIVISIONS
+from vaven.vocab.errors import NoRoom, NotReadable, VavenError, WrongUse, is_without_room
+from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES
+
+if TYPE_CHECKING:
+    from vaven.publisher.settings import Settings
+
+SOURCES = "CSV, XLSX, XLS, ODS, PC-Axis, JSON, JSON-stat, Parquet, gzip or zip of them, or a data package"
+FORMS = ("text", "json", "html", "sarif", "frictionless", "xlsx")
+PAGE_THREADS = 16
+# Open connections and files of the server; the system may allow fewer.
+MAX_FILES = 8_192
+Command = Callable[[argparse.Namespace], int]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = build_parser()
+    given = parser.parse_args(arguments)
+    command: Command = given.command
+    try:
+        return command(given)
+    except WrongUse as error:
+        print(f"vaven: {error}", file=sys.stderr)
+        return 2
+    except VavenError as error:
+        print(f"vaven: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # The reader of our output went away, e.g. `vaven kpis | head`; that is its right.
+        sys.stderr.close()
+        return 0
+    except Exception as cause:
+        if not is_without_room(cause):
+            raise
+        # What is closed behind us meets the same full disk, and would say so at length.
+        sys.unraisablehook = lambda _: None
+        print(f"vaven: {NoRoom()}", file=sys.stderr)
+        return 1
+
+
+def build_parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="vaven", description="Väven: open data on social effects in neighbourhoods.")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    language = argparse.ArgumentParser(add_help=False)
+    language.add_argument("--lang", choices=LANGUAGES, default=DEFAULT_LANGUAGE, help="language of the output")
+
+    def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=text, description=text, parents=[language])
+        made.set_defaults(command=command)
+        return made
+
+    check = add("validate", _validate, "Check files, workbooks or data packages against the standard.")
+    check.add_argument("files", type=Path, nargs="+", metavar="FILE", help=SOURCES)
+    helped = "form of the report; xlsx is your file with comments"
+    check.add_argument("--format", choices=FORMS, default="text", help=helped)
+    check.add_argument("--output", type=Path, help="where to write it; default is standard output, or a new .xlsx")
+    check.add_argument("--schema", type=Path, help="a Table Schema (JSON) to check a table against instead")
+    check.add_argument("--watch", action="store_true", help="check again whenever the file changes, until Ctrl-C")
+    _add_choices(check)
+
+    mend = add("fix", _fix, "Write a corrected copy of a file, with every fix that is safe; the file stays as it is.")
+    mend.add_argument("file", type=Path, help=SOURCES)
+    mend.add_argument("--output", type=Path, help="where to write it; default is a new file beside the original")
+    _add_choices(mend)
+
+    send = add("publish", _publish, "Check a submission and publish it as a new version of its dataset.")
+    send.add_argument("file", type=Path, help=SOURCES)
+    send.add_argument("--dataset", metavar="SLUG", help="short name of the dataset; default is the submission's own")
+    send.add_argument("--note", default="", help="what is new in this version")
+    _add_choices(send)
+
+    away = add("withdraw", _withdraw, "Take a version, or a whole dataset, back; a tombstone says why.")
+    away.add_argument("dataset", metavar="DATASET", help="short name of the dataset")
+    away.add_argument("version", type=int, nargs="?", metavar="VERSION", help="default is all its versions")
+    away.add_argument("--reason", required=True, metavar="TEXT", help="why; readers will see it")
+
+    serve = add("serve", _serve, "Serve the catalogue.")
+    _add_address(serve)
+
+    jobs = add("jobs", _jobs, "Do the work that web processes queue; serve does it beside itself.")
+    jobs.add_argument("--with-parent", type=int, metavar="PID", help=argparse.SUPPRESS)
+
+    demo = add("demo", _demo, "Publish the sample submission and serve the catalogue.")
+    _add_address(demo)
+
+    listing = add("kpis", _kpis, "List the KPIs of the register.")
+    listing.add_argument("--theme", help="only those of one theme")
+
+    template = add("template", _template, "Write an Excel template of a submission.")
+    template.add_argument("file", type=Path, nargs="?", help="where to write it; default vaven-mall.xlsx")
+    template.add_argument("--kommun", metavar="CODE", help="fill in the areas of a municipality, e.g. 0180")
+    from vaven.catalogue.cli.ckan import add_commands
+
+    text = "Work with a CKAN instance: check it, push to it, withdraw from it."
+    add_commands(commands.add_parser("ckan", help=text, description=text), language)
+    return parser
+
+
+def _add_address(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on")
+
+
+def _add_choices(parser: argparse.ArgumentParser) -> None:
+    """What the user decides instead of our guess (schemas.choices.Choices)."""
+    about = "Found out where not given; the report says what was found."
+    group = parser.add_argument_group("how the file is read", about)
+    group.add_argument("--encoding", help="such as utf-8, cp1252 or utf-16")
+    group.add_argument("--delimiter", help="what is between columns of a text file: one character, or tab")
+    group.add_argument("--decimal", choices=(",", "."), help="decimal sign; the other one groups thousands")
+    group.add_argument("--sheet", help="name of the sheet with the observations")
+    group.add_argument("--header-row", type=int, metavar="N", help="number of the row with the column labels")
+    group.add_argument(
+        "--last-row", type=int, metavar="N", help="number of the last row with data; what is below is not"
+    )
+    group.add_argument(
+        "--column", action="append", default=[], metavar="LABEL=FIELD", help="what a column is; LABEL= leaves it out"
+    )
+    group.add_argument(
+        "--set", action="append", default=[], metavar="FIELD=TEXT", help="one text for all rows, as kpi=trygg-morker"
+    )
+    group.add_argument("--wide", action=argparse.BooleanOptionalAction, help="whether columns are years, KPIs or sexes")
+    helped = "an empty area, KPI or period is that of the row above"
+    group.add_argument("--fill-down", action="store_true", default=None, help=helped)
+    helped = "division that codes of DeSO and RegSO without a vintage are of"
+    group.add_argument("--vintage", choices=tuple(DIVISIONS), help=helped)
+    helped = "values of KPIs in per cent are given as shares from 0 to 1"
+    group.add_argument("--shares", action="store_true", default=None, help=helped)
+
+
+def _choices(given: argparse.Namespace) -> Choices:
+    delimiter = "\t" if given.delimiter in ("tab", "\\t") else given.delimiter
+    return Choices(
+        encoding=given.encoding,
+        delimiter=delimiter,
+        decimal=given.decimal,
+        sheet=given.sheet,
+        header_row=given.header_row,
+        columns=pairs(given.column, is_label=True),
+        constants=pairs(given.set, is_label=False),
+        wide=given.wide,
+        last_row=given.last_row,
+        fill_down=given.fill_down,
+        shares=given.shares,
+        vintage=given.vintage,
+    )
+
+
+def _validate(given: argparse.Namespace) -> int:
+    choices = _choices(given)
+    if given.output and len(given.files) > 1:
+        raise WrongUse("--output names one file, and there are several to check.", remedy="Check them one by one.")
+    if given.schema and choices.made:
+        named = ", ".join(f"--{name.replace('_', '-')}" for name in choices.made)
+        remedy = "Say how the file is written in the descriptor's dialect, or leave them out."
+        raise WrongUse(f"With --schema, {named} would not be followed.", remedy=remedy)
+    if given.watch:
+        from vaven.catalogue.cli.watch import watch
+
+        return watch(given.files, lambda path: _validate_one(given, path, choices))
+    return max(_validate_one(given, path, choices) for path in given.files)
+
+
+def _validate_one(given: argparse.Namespace, path: Path, choices: Choices) -> int:
+    from vaven.publisher.settings import load_settings
+    from vaven.schemas.check import validate
+
+    report = validate(path, schema=given.schema, choices=choices, thresholds=load_settings().thresholds)
+    # Comments are put into a file of the standard; a report by another schema is text.
+    if given.format == "xlsx" and report.standard_version and report.verdict != Verdict.NOT_CHECKED:
+        _hand_back(given, path, report)
+    else:
+        form = "text" if given.format == "xlsx" else given.format
+        _print_report(report, given.lang, form, given.output, path)
+    return report.verdict.exit_code
+
+
+def _hand_back(given: argparse.Namespace, path: Path, report: Report) -> None:
+    """Write the partner's file with comments beside the original, never over it."""
+    from vaven.schemas.reports.annotated_workbook import annotate
+
+    ending = {"sv": "kontrollerad", "en": "checked"}[given.lang]
+    target = given.output or path.with_name(f"{path.stem}-{ending}.xlsx")
+    if target.exists() and target.samefile(path):
+        raise WrongUse("That would overwrite the file itself.", remedy="Name another file with --output.")
+    print(annotate(path, report, target, language=given.lang, choices=_choices(given)))
+
+
+def _fix(given: argparse.Namespace) -> int:
+    """Mend what is safe, say what was done, and end with the verdict on the copy."""
+    from vaven.publisher.settings import load_settings
+    from vaven.schemas.check import validate
+    from vaven.schemas.reports.fix import ALL, fix, target_name
+    from vaven.vocab.messages import messages
+
+    choices, t, thresholds = _choices(given), messages(given.lang), load_settings().thresholds
+    report = validate(given.file, choices=choices, thresholds=thresholds, listed=ALL)
+    if report.verdict == Verdict.NOT_CHECKED:
+        _print_report(report, given.lang)
+        return report.verdict.exit_code
+    target = given.output or given.file.with_name(target_name(given.file, t("fix.ending")))
+    mended = fix(given.file, report, target, choices=choices)
+    for finding in mended:
+        new = finding.fix.text if finding.fix else ""
+        print("  " + t("fix.cell", cell=finding.address, old=finding.text or "", new=new))
+    if not mended:
+        print(t("fix.nothing"))
+        return report.verdict.exit_code
+    print(t("fix.written", count=len(mended), file=target))
+    after = validate(target, choices=choices, thresholds=thresholds)
+    _print_report(after, given.lang)
+    return after.verdict.exit_code
+
+
+def _print_report(
+    report: Report, language: str, form: str = "text", output: Path | None = None, path: Path | None = None
+) -> None:
+    # Each form is loaded when it is wanted: most checks end in plain text.
+    if form == "text":
+        from vaven.schemas.reports.text_and_json import as_text
+
+        text = as_text(report, language, colour=not output and _has_colours())
+    elif form == "sarif":
+        from vaven.schemas.reports.sarif import as_sarif
+
+        # Code hosts know a file by its path in the repository, where the command runs.
+        is_below = path is not None and not path.is_absolute() and ".." not in path.parts
+        text = as_sarif(report, language, path=path.as_posix() if path and is_below else "")
+    else:
+        from vaven.schemas.reports.formats import written_as
+
+        text = written_as(form, report, language)
+    if output:
+        output.write_text(text, "utf-8")
+    else:
+        sys.stdout.write(text)
+
+
+def _has_colours() -> bool:
+    """By the conventions of many programs: no-color.org, force-color.org."""
+    asked = os.environ.get
+    return not asked("NO_COLOR") and (sys.stdout.isatty() or bool(asked("FORCE_COLOR")))
+
+
+def _publish(given: argparse.Namespace) -> int:
+    from vaven.publisher.publish import Refused, publish
+    from vaven.publisher.settings import load_settings
+    from vaven.schemas.check import not_checked
+
+    try:
+        done = publish(
+            given.file,
+            load_settings(),
+            dataset=given.dataset,
+            note=given.note,
+            choices=_choices(given),
+            progress=lambda step: print(f"… {step}", file=sys.stderr, flush=True),
+        )
+    except Refused as refused:
+        _print_report(refused.report, given.lang)
+        return refused.report.verdict.exit_code
+    except NotReadable as reason:
+        _print_report(not_checked(given.file, reason), given.lang)
+        return Verdict.NOT_CHECKED.exit_code
+    _print_report(done.report, given.lang)
+    words = {
+        ("sv", True): f"Publicerad: {done.dataset}, version {done.version}.",
+        ("sv", False): f"Oförändrad: {done.dataset}, version {done.version}, har redan detta innehåll.",
+        ("en", True): f"Published: {done.dataset}, version {done.version}.",
+        ("en", False): f"Unchanged: {done.dataset}, version {done.version}, has this content already.",
+    }
+    print(words[given.lang, done.is_new])
+    return 0
+
+
+def _withdraw(given: argparse.Namespace) -> int:
+    from vaven.publisher.settings import load_settings
+    from vaven.publisher.withdraw import withdraw
+
+    done = withdraw(load_settings(), given.dataset, given.version, reason=given.reason)
+    if not done.versions:
+        print({"sv": "Redan tillbakadragen.", "en": "Withdrawn already."}[given.lang])
+        return 0
+    numbers = ", ".join(map(str, done.versions))
+    words = {
+        "sv": f"Tillbakadragen: {done.dataset}, version {numbers}.",
+        "en": f"Withdrawn: {done.dataset}, version {numbers}.",
+    }
+    print(words[given.lang])
+    if done.current:
+        current = {"sv": f"Aktuell version är nu {done.current}.", "en": f"The current version is now {done.current}."}
+        print(current[given.lang])
+    return 0
+
+
+def _serve(given: argparse.Namespace) -> int:
+    from waitress import create_server
+
+    from vaven.catalogue.app import create_app, warm
+    from vaven.catalogue.validation.jobs import consumer
+    from vaven.publisher.engine.open import held_requests
+    from vaven.publisher.settings import load_settings
+
+    settings = load_settings()
+    app = create_app(settings)
+    # A query may hold a thread until its deadline, so pages have threads of their own.
+    threads = PAGE_THREADS + held_requests(settings)
+    try:
+        server = create_server(
+            app, host=given.host, port=given.port, threads=threads, ident="vaven", **_connections(settings)
+        )
+    except OSError as cause:
+        raise WrongUse(f"Port {given.port} is taken: {cause}.", remedy="Choose another with --port.") from cause
+    try:
+        # Who asks already waits at the open port.
+        warm(app)
+        # What was read so far stays for good: no collection of garbage in a request goes through all of it.
+        gc.collect()
+        gc.freeze()
+        print(f"Väven: http://{given.host}:{server.effective_port}/", flush=True)
+        with consumer():
+            server.run()
+    except KeyboardInterrupt:
+        return 0
+    finally:
+        app.extensions["vaven"].close()
+    return 0
+
+
+def _connections(settings: "Settings") -> dict[str, Any]:
+    """How many may be open at a time, most of them idle, and which proxy may say whom it asks for."""
+    import resource
+
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    files = min(hard, MAX_FILES) if hard != resource.RLIM_INFINITY else MAX_FILES
+    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
+    told: dict[str, Any] = {"connection_limit": files // 2, "asyncore_use_poll": True}
+    if settings.trusted_proxy:
+        told |= {"trusted_proxy": settings.trusted_proxy, "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto"}
+        told |= {"clear_untrusted_proxy_headers": True}
+    return told
+
+
+def _jobs(given: argparse.Namespace) -> int:
+    from vaven.catalogue.validation.jobs import consume
+    from vaven.publisher.settings import load_settings
+
+    consume(load_settings(), with_parent=given.with_parent)
+    return 0
+
+
+def _demo(given: argparse.Namespace) -> int:
+    with as_file(files("vaven.catalogue") / "sample") as sample:
+        arguments = ["publish", str(sample / "exempel.xlsx"), "--lang", given.lang]
+        code = _publish(build_parser().parse_args(arguments))
+    return code or _serve(given)
+
+
+def _kpis(given: argparse.Namespace) -> int:
+    from vaven.vocab.register import kpis, themes
+
+    if given.theme and given.theme not in themes():
+        raise WrongUse(f"There is no theme {given.theme!r}.", remedy=f"Choose one of {', '.join(themes())}.")
+    for kpi in kpis().values():
+        if given.theme in (None, kpi.theme):
+            print(f"{kpi.id:32} {kpi.text(given.lang)} ({kpi.unit(given.lang)})")
+    return 0
+
+
+def _template(given: argparse.Namespace) -> int:
+    from vaven.schemas.reports.template import write_template
+
+    path = given.file or Path("vaven-mall.xlsx" if given.lang == "sv" else "vaven-template.xlsx")
+    write_template(path, language=given.lang, kommun=given.kommun)
+    print(path)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

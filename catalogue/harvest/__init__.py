@@ -1,0 +1,1 @@
+"""GET by a machine -> DCAT feed, VoID, Croissant, dumps and release files."""

@@ -1,0 +1,74 @@
+"""What the SPARQL endpoint says of itself: SPARQL 1.1 Service Description (W3C Recommendation 2013-03-21).
+
+The same resource is the dcat:DataService of the catalogue. Federated queries are refused, so sd:BasicFederatedQuery is
+not claimed; neither is sd:DereferencesURIs, since FROM takes graphs that are here alone.
+"""
+
+from rdflib import DCTERMS, RDF, VOID, BNode, Graph, Literal, Namespace, URIRef
+
+from vaven.catalogue.harvest.graph_statistics import Overview
+from vaven.publisher.metadata.distributions import DCAT
+from vaven.publisher.metadata.void import add_counts
+from vaven.publisher.rdf.triple_counts import Statistics
+from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.vocabulary import new_graph
+
+SD = Namespace(NAMESPACES["sd"])
+FORMATS = Namespace("http://www.w3.org/ns/formats/")
+SIMPLE = URIRef("http://www.w3.org/ns/entailment/Simple")
+RESULT_FORMATS = (
+    "SPARQL_Results_JSON",
+    "SPARQL_Results_XML",
+    "SPARQL_Results_CSV",
+    "SPARQL_Results_TSV",
+    "Turtle",
+    "JSON-LD",
+    "N-Triples",
+    "RDF_XML",
+)
+
+
+def describe_service(iris: Iris, overview: Overview) -> Graph:
+    graph = new_graph(iris)
+    service = URIRef(iris.service)
+    for kind in (SD.Service, DCAT.DataService):
+        graph.add((service, RDF.type, kind))
+    for language in LANGUAGES:
+        words = messages(language)
+        graph.add((service, DCTERMS.title, Literal(words("catalogue.sparql"), lang=language)))
+        graph.add((service, DCTERMS.description, Literal(words("catalogue.sparql_description"), lang=language)))
+    graph.add((service, SD.endpoint, URIRef(iris.endpoint)))
+    graph.add((service, DCAT.endpointURL, URIRef(iris.endpoint)))
+    graph.add((service, SD.supportedLanguage, SD.SPARQL11Query))
+    graph.add((service, SD.feature, SD.UnionDefaultGraph))
+    graph.add((service, SD.defaultEntailmentRegime, SIMPLE))
+    for name in RESULT_FORMATS:
+        graph.add((service, SD.resultFormat, FORMATS[name]))
+    for dataset in overview.datasets:
+        graph.add((service, DCAT.servesDataset, URIRef(iris.dataset(dataset.slug))))
+    graph.add((service, SD.defaultDataset, _add_dataset(graph, iris, overview)))
+    return graph
+
+
+def _add_dataset(graph: Graph, iris: Iris, overview: Overview) -> BNode:
+    """The default graph, which is the union, and each named graph with what it holds."""
+    dataset, default = BNode(), URIRef(iris.everything)
+    graph.add((dataset, RDF.type, SD.Dataset))
+    graph.add((dataset, SD.defaultGraph, default))
+    _add_graph(graph, default, overview.whole)
+    for name, counts in overview.graphs.items():
+        named, content = BNode(), BNode()
+        graph.add((dataset, SD.namedGraph, named))
+        graph.add((named, RDF.type, SD.NamedGraph))
+        graph.add((named, SD.name, URIRef(name)))
+        graph.add((named, SD.entailmentRegime, SIMPLE))
+        graph.add((named, SD.graph, content))
+        _add_graph(graph, content, counts)
+    return dataset
+
+
+def _add_graph(graph: Graph, node: URIRef | BNode, counts: Statistics) -> None:
+    for kind in (SD.Graph, VOID.Dataset):
+        graph.add((node, RDF.type, kind))
+    add_counts(graph, node, counts)

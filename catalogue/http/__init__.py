@@ -1,0 +1,1 @@
+"""HTTP and language, nothing domain-specific: negotiation, headers, caching, rate limit."""

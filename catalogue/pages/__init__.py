@@ -1,0 +1,1 @@
+"""GET of a page -> HTML for people, and the table behind it."""

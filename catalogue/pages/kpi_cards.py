@@ -1,0 +1,175 @@
+"""What the figures of a KPI say, ready to show: precision, latest value, change and its direction, charts."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flask import g
+
+from vaven.catalogue.http import i18n
+from vaven.catalogue.pages.line_chart import COLOURS, NARROW, WIDTH, Chart, Wording, draw
+from vaven.publisher.published.values import Point, Series
+from vaven.vocab import register
+from vaven.vocab.register import Kpi
+
+COLUMNS = (
+    *("dataset", "area", "area_name", "kommun", "kpi", "kpi_label", "unit", "period", "sex", "age_group"),
+    *("value", "ci_lower", "ci_upper", "status", "method", "note", "iri"),
+)
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The last value that there is, and the change to it from the first. `verdict` is better, worse, same or neutral.
+
+    `since` is None where there is only one value, or where a break in the series forbids the comparison.
+    """
+
+    point: Point
+    since: Point | None
+    change: float
+    verdict: str
+    is_illustrative: bool
+
+
+@dataclass(frozen=True)
+class KpiCard:
+    """A KPI of a dataset in an area. `total` is its most general series; `group` says of whom, where not of all.
+
+    `missing` are the points after the latest value, which have none. `charted` of the `rows` are in the charts.
+    """
+
+    id: str
+    kpi: Kpi
+    dataset: str
+    total: Series
+    group: str
+    latest: Latest | None
+    missing: tuple[Point, ...]
+    charts: tuple[Chart, Chart] | None
+    charted: int
+    rows: tuple[Series, ...]
+    periods: tuple[str, ...]
+    decimals: int
+
+
+def cards(kpi: Kpi, series: Sequence[Series]) -> list[KpiCard]:
+    """One card a dataset, so that what two partners measured is never drawn as one."""
+    datasets = list(dict.fromkeys(s.dataset for s in series))
+    found = []
+    for i, dataset in enumerate(datasets):
+        card_id = kpi.id if i == 0 else f"{kpi.id}-{dataset}"
+        found.append(_card(card_id, kpi, dataset, [s for s in series if s.dataset == dataset]))
+    return found
+
+
+def _card(card_id: str, kpi: Kpi, dataset: str, series: Sequence[Series]) -> KpiCard:
+    total = next((s for s in series if is_total(s)), series[0])
+    decimals = precision(series)
+    found = latest(total, kpi, decimals)
+    charted = _charted(series)
+    is_drawn = any(len([p for p in s.points if p.value is not None]) > 1 for s in charted)
+    return KpiCard(
+        id=card_id,
+        kpi=kpi,
+        dataset=dataset,
+        total=total,
+        group="" if is_total(total) else group_label(total),
+        latest=found,
+        missing=tuple(p for p in total.points if p.value is None and (not found or p.period > found.point.period)),
+        charts=charts(charted, kpi, decimals, group_label) if is_drawn else None,
+        charted=len(charted),
+        rows=tuple(series),
+        periods=tuple(sorted({p.period for s in series for p in s.points})),
+        decimals=decimals,
+    )
+
+
+def _charted(series: Sequence[Series]) -> Sequence[Series]:
+    """Women, men and total where they are; else ages; never more lines than can be told apart."""
+    by_sex = [s for s in series if s.age_group == "T"]
+    by_age = [s for s in series if s.sex == "T"]
+    return (by_sex if len(by_sex) > 1 else by_age if len(by_age) > 1 else series)[:COLOURS]
+
+
+def charts(
+    series: Sequence[Series], kpi: Kpi, decimals: int, label: Any, width: int = WIDTH
+) -> tuple[Chart, Chart] | None:
+    """The chart for a desk and for a phone."""
+    words = Wording(
+        unit=kpi.unit(g.lang),
+        number=lambda value: i18n.number(value, decimals),
+        axis=i18n.axis_number,
+        label=label,
+        status=lambda code: register.codes("statuses")[code].text(g.lang),
+        target=i18n.t("chart.target"),
+        baseline=i18n.t("chart.baseline"),
+    )
+    wide, narrow = draw(series, words, width=width), draw(series, words, width=NARROW)
+    return (wide, narrow) if wide and narrow else None
+
+
+def precision(series: Iterable[Series]) -> int:
+    """Decimals that all values of a KPI are shown with: those they have, but no more than about three digits tell."""
+    values = [p.value for s in series for p in s.points if p.value is not None]
+    greatest = max(map(abs, values), default=0.0)
+    bound = 1 if greatest >= 10 else 2 if greatest >= 1 else 3
+    return max((len(f"{v:.{bound}f}".rstrip("0").partition(".")[2]) for v in values), default=0)
+
+
+def latest(series: Series, kpi: Kpi, decimals: int) -> Latest | None:
+    points = [p for p in series.points if p.value is not None]
+    if not points:
+        return None
+    # What came before a break was measured otherwise (SDMX CL_OBS_STATUS, B), so it is no start to compare with.
+    since_break = next((i for i in reversed(range(len(points))) if points[i].status == "B"), 0)
+    comparable = points[since_break:]
+    change = round((comparable[-1].value or 0.0) - (comparable[0].value or 0.0), decimals)
+    return Latest(
+        point=points[-1],
+        since=comparable[0] if len(comparable) > 1 else None,
+        change=change,
+        verdict=_verdict(kpi, change),
+        is_illustrative=any(p.method == "illustrative" for p in points),
+    )
+
+
+def _verdict(kpi: Kpi, change: float) -> str:
+    """By the KPI's direction; a change that the shown decimals can't show is none."""
+    if change == 0:
+        return "same"
+    if kpi.direction == "neutral":
+        return "neutral"
+    return "better" if (change > 0) == (kpi.direction == "higher") else "worse"
+
+
+def is_total(series: Series) -> bool:
+    return series.sex == "T" and series.age_group == "T"
+
+
+def group_label(series: Series) -> str:
+    sex = register.codes("sexes")[series.sex].text(g.lang)
+    return sex if series.age_group == "T" else f"{sex}, {series.age_group} {i18n.t('area.years')}"
+
+
+def area_labels(series: Sequence[Series], titles: Mapping[str, str]) -> Any:
+    """Areas by name; those that share one by name and code, and with the dataset where two have the same area."""
+    names = [s.area.name for s in series]
+    codes = [s.area.code for s in series]
+
+    def label(s: Series) -> str:
+        if codes.count(s.area.code) > 1:
+            return f"{s.area.name}, {titles[s.dataset]}"
+        return f"{s.area.name} {s.area.code}" if names.count(s.area.name) > 1 else s.area.name
+
+    return label
+
+
+def rows(series: Iterable[Series]) -> Iterable[tuple[Any, ...]]:
+    """The figures as rows of COLUMNS."""
+    for s in series:
+        kpi = register.kpis()[s.kpi]
+        start = (s.dataset, s.area.code, s.area.name, s.area.kommun, s.kpi, kpi.text(g.lang), kpi.unit(g.lang))
+        for p in s.points:
+            end = (p.value, p.ci_lower, p.ci_upper, p.status, p.method, p.note, p.iri)
+            yield (*start, p.period, s.sex, s.age_group, *end)

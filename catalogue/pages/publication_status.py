@@ -1,0 +1,75 @@
+"""Where each release is published, as a page and as JSON (publisher/publications.py)."""
+
+import json
+
+from flask import Blueprint, Response, abort, g, render_template, request
+
+from vaven.catalogue.http.page_cache import tells_the_moment
+from vaven.publisher.publication_status import Place, Publications, Status, as_dict, sentences
+from vaven.vocab.errors import UnknownDataset
+from vaven.vocab.messages import messages
+
+PAGE_SIZE = 50
+
+
+def blueprint(publications: Publications) -> Blueprint:
+    pages = Blueprint("publications", __name__)
+
+    @pages.get("/publications")
+    def page() -> str:
+        return _page(asked(publications))
+
+    @pages.get("/publications.json")
+    def data() -> Response:
+        return as_json(asked(publications))
+
+    @pages.app_context_processor
+    def for_pages_of_datasets() -> dict[str, object]:
+        return {"places_of": lambda slug: _places(publications, slug), "told": messages(g.lang)}
+
+    pages.add_app_template_filter(_host, "host")
+    return pages
+
+
+def as_json(status: Status) -> Response:
+    text = json.dumps(as_dict(status, g.lang), ensure_ascii=False) + "\n"
+    answer = Response(text, mimetype="application/json")
+    answer.headers["Cache-Control"] = "no-cache"
+    return answer
+
+
+def asked(publications: Publications) -> Status:
+    """Of the dataset that is asked for, or of all. Raises UnknownDataset."""
+    slug = request.args.get("dataset") or None
+    status = publications.now(slug)
+    if slug and not status.datasets:
+        raise UnknownDataset(f"There is no dataset {slug!r}.", remedy="Look it up in the list of datasets.")
+    return status
+
+
+def _page(status: Status) -> str:
+    count = max(-(-len(status.datasets) // PAGE_SIZE), 1)
+    number = request.args.get("page", 1, int)
+    if not 1 <= number <= count:
+        abort(404)
+    return render_template(
+        "publications.html",
+        status=status,
+        attention=[(d, v, p, sentences(d, v, p, g.lang)) for d, v, p in status.attention],
+        listed=status.datasets[(number - 1) * PAGE_SIZE : number * PAGE_SIZE],
+        pages=(number, count),
+        asked=request.args.get("dataset") or "",
+        sentences=lambda dataset, version, place: sentences(dataset, version, place, g.lang),
+    )
+
+
+def _places(publications: Publications, slug: str) -> tuple[Place, ...]:
+    """Where the current version of a dataset stands, for its own page."""
+    tells_the_moment()
+    found = publications.now(slug).datasets
+    return found[0].places if found else ()
+
+
+def _host(address: str) -> str:
+    """What tells one instance from another: the address without its scheme."""
+    return address.partition("://")[2]

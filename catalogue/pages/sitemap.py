@@ -1,0 +1,84 @@
+"""What search engines are told: which pages there are (the Sitemaps protocol 0.9), and which to leave alone (RFC 9309).
+
+Catalogues of datasets on the web, Google's Dataset Search among them, find ours by these pages.
+"""
+
+from collections.abc import Iterator
+from datetime import date
+from xml.sax.saxutils import escape
+
+from flask import Blueprint, Response, abort, g
+
+from vaven.publisher.published.collection import Collection
+from vaven.vocab import register
+from vaven.vocab.iris import Iris, segment
+from vaven.vocab.messages import LANGUAGES
+
+# What the protocol allows in one file.
+MOST = 50_000
+TOP = ("", "areas", "kpis", "datasets", "validate", "sparql", "publications", "help", "about")
+# Each of these costs a query, or is somebody's own.
+CLOSED = ("/sparql?query=", "/api/", "/validate/", "/*?format=")
+XML = "application/xml; charset=utf-8"
+
+
+def blueprint(collection: Collection, iris: Iris) -> Blueprint:
+    files = Blueprint("sitemap", __name__)
+
+    def parts() -> list[list[tuple[str, date | None]]]:
+        every = [*pages(collection)]
+        # Each is listed in each language.
+        most = MOST // len(LANGUAGES)
+        return [every[first : first + most] for first in range(0, len(every), most)]
+
+    @files.before_request
+    def say_nothing_in_a_language() -> None:
+        g.is_same_in_every_language = True
+
+    @files.get("/robots.txt")
+    def robots() -> Response:
+        lines = ["User-agent: *", *(f"Disallow: {path}" for path in CLOSED), f"Sitemap: {iris.base}sitemap.xml"]
+        return Response("\n".join(lines) + "\n", content_type="text/plain; charset=utf-8")
+
+    @files.get("/sitemap.xml")
+    def index() -> Response:
+        listed = "".join(
+            f"<sitemap><loc>{iris.base}sitemap-{i}.xml</loc></sitemap>\n" for i, _ in enumerate(parts(), 1)
+        )
+        return _xml("sitemapindex", "", listed)
+
+    @files.get("/sitemap-<int:number>.xml")
+    def part(number: int) -> Response:
+        found = parts()
+        if not 1 <= number <= len(found):
+            abort(404)
+        listed = "".join(_url(iris.base + path, changed) for path, changed in found[number - 1])
+        return _xml("urlset", ' xmlns:xhtml="http://www.w3.org/1999/xhtml"', listed)
+
+    return files
+
+
+def pages(collection: Collection) -> Iterator[tuple[str, date | None]]:
+    """All pages that people read: paths without the first slash, and the day of the newest release on it if known."""
+    released = {found.slug: found.current.released_at.date() for found in collection.datasets()}
+    yield from ((path, None) for path in TOP)
+    yield from ((f"theme/{slug}", None) for slug in register.themes())
+    yield from ((f"kpi/{slug}", None) for slug in register.kpis())
+    yield from ((f"dataset/{segment(slug)}", day) for slug, day in released.items())
+    yield from ((f"investment/{segment(i.id)}", released.get(i.dataset)) for i in collection.investments())
+    for area in collection.areas():
+        yield f"area/{area.division}/{segment(area.code)}", max(released[slug] for slug in area.datasets)
+
+
+def _url(address: str, changed: date | None) -> str:
+    """A page in each language; each names all, and where a reader is led who reads none of them."""
+    plain = escape(address)
+    forms = {"sv": f"{plain}?lang=sv", "en": f"{plain}?lang=en", "x-default": plain}
+    links = "".join(f'<xhtml:link rel="alternate" hreflang="{name}" href="{to}"/>' for name, to in forms.items())
+    day = f"<lastmod>{changed.isoformat()}</lastmod>" if changed else ""
+    return "".join(f"<url><loc>{forms[language]}</loc>{day}{links}</url>\n" for language in LANGUAGES)
+
+
+def _xml(root: str, more: str, inside: str) -> Response:
+    opening = f'<{root} xmlns="http://www.sitemaps.org/schemas/sitemap/0.9"{more}>\n'
+    return Response(f'<?xml version="1.0" encoding="UTF-8"?>\n{opening}{inside}</{root}>\n', content_type=XML)

@@ -1,0 +1,62 @@
+"""The tables behind pages, as files for spreadsheets and programs."""
+
+import csv
+import io
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from flask import Response, json
+from openpyxl import Workbook
+from openpyxl.cell import WriteOnlyCell
+
+from vaven.publisher.releases.release import MEDIA_TYPES
+
+UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
+# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+
+
+def table_response(form: str, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
+    """A table as csv, json or xlsx for download."""
+    if form == "json":
+        listed = [dict(zip(columns, row, strict=True)) for row in rows]
+        answer = Response(json.dumps(listed, ensure_ascii=False, sort_keys=False), mimetype="application/json")
+    elif form == "csv":
+        answer = Response(_csv(columns, rows), content_type="text/csv; charset=utf-8")
+    else:
+        answer = Response(_xlsx(columns, rows), mimetype=MEDIA_TYPES[".xlsx"])
+    if form != "json":
+        answer.headers["Content-Disposition"] = f'attachment; filename="{UNSAFE.sub("-", name)}.{form}"'
+    return answer
+
+
+def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_harmless(value) for value in row] for row in rows)
+    return text.getvalue()
+
+
+def _harmless(value: Any) -> Any:
+    """A text that a spreadsheet would run gets an apostrophe before it; numbers stay what they are."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
+
+
+def _xlsx(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    workbook = Workbook(write_only=True)
+    sheet = workbook.create_sheet("data")
+    sheet.append(list(columns))
+    for row in rows:
+        sheet.append([_text_cell(sheet, value) if isinstance(value, str) else value for value in row])
+    content = io.BytesIO()
+    workbook.save(content)
+    return content.getvalue()
+
+
+def _text_cell(sheet: Any, value: str) -> WriteOnlyCell:
+    """A cell that stays text even where it begins with =, so that no spreadsheet runs it."""
+    cell = WriteOnlyCell(sheet, value=value)
+    cell.data_type = "s"
+    return cell

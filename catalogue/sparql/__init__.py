@@ -1,0 +1,1 @@
+"""Request to /sparql -> result, editor page, completions or explanation."""

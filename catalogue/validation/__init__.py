@@ -1,0 +1,1 @@
+"""Upload to /validate -> queued check -> report page."""

@@ -1,0 +1,228 @@
+"""A CKAN instance behind its Action API: calls that say clearly what went wrong, and what the instance can do."""
+
+import ast
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, BinaryIO, TypeVar
+
+import requests
+from ckanapi import RemoteCKAN
+from ckanapi.errors import (
+    CKANAPIError,
+    NotAuthorized,
+    NotFound,
+    SearchError,
+    SearchIndexError,
+    ServerIncompatibleError,
+    ValidationError,
+)
+
+from vaven.publisher.graph.sparql_client import without_login
+from vaven.vocab.errors import (
+    CkanAnswerLost,
+    CkanIncompatible,
+    CkanNotAllowed,
+    CkanRefused,
+    CkanTooLarge,
+    CkanUnreachable,
+    CkanWithoutSearch,
+)
+
+T = TypeVar("T")
+# The seconds to wait for a connection and for each block of an answer.
+PATIENCE = (10.0, 120.0)
+TRIES = 5
+FIRST_WAIT = 0.5
+LONGEST_WAIT = 30.0
+# A proxy's words for a server that is away or has too much to do; the same request may go through later.
+PASSING = frozenset((429, 502, 503, 504))
+
+
+class _Remote(RemoteCKAN):  # type: ignore[misc]
+    """RemoteCKAN that notes its requests in `sent` and tells a proxy's refusal from CKAN's."""
+
+    sent: list[str]
+
+    def _request_fn(
+        self, url: str, data: Any, headers: Any, files: Any, requests_kwargs: Mapping[str, Any]
+    ) -> tuple[int, str]:
+        self.sent.append(url.rsplit("/", 1)[-1])
+        answer = self.session.post(
+            url, data=data, headers=headers, files=files, allow_redirects=False, **requests_kwargs
+        )
+        if answer.status_code in PASSING:
+            raise CkanAnswerLost(
+                f"CKAN answered {answer.status_code} for {url}.",
+                remedy="Try again when it is up.",
+                wait_seconds=_seconds(answer.headers.get("Retry-After", "")),
+            )
+        if answer.status_code == 413:
+            raise CkanTooLarge(
+                f"The server in front of CKAN takes no request as large as that for {url}.",
+                remedy="Raise its limit (nginx: client_max_body_size), or set VAVEN_CKAN_FILES=link.",
+            )
+        if answer.is_redirect:
+            raise CkanIncompatible(
+                f"{url} is answered with a redirection to {answer.headers.get('Location', '')}.",
+                remedy="Set VAVEN_CKAN_URL to the address that it leads to, without /api.",
+            )
+        return answer.status_code, answer.text
+
+
+def _seconds(text: str) -> float | None:
+    return float(text) if text.isdecimal() else None
+
+
+@dataclass(frozen=True)
+class Abilities:
+    """What an instance can do: its `version`, its plugins, and the fields of its dataset schema (ckanext-scheming),
+    by place; None where it has no such schema and everything unknown to CKAN goes into extras."""
+
+    version: tuple[int, ...]
+    plugins: frozenset[str]
+    schema: Mapping[str, frozenset[str]] | None
+
+    @property
+    def has_datastore(self) -> bool:
+        return "datastore" in self.plugins
+
+
+class Site:
+    """One instance. `wait` sleeps between tries. Not for several threads at a time: each has one of its own."""
+
+    def __init__(self, url: str, token: str, *, wait: Callable[[float], None] = time.sleep) -> None:
+        # An address that is told (errors, records) has no login in it; the session sends it.
+        login, bare = without_login(url)
+        self.url = bare.rstrip("/")
+        self._given = url
+        self._wait = wait
+        self._token = token
+        session = requests.Session()
+        session.auth = (login.user, login.password) if login.user else None
+        self._remote = _Remote(self.url, apikey=token, user_agent="vaven", session=session)
+        # Names of the actions asked for so far, by this site and those made of it.
+        self.sent: list[str] = []
+        self._remote.sent = self.sent
+
+    def again(self) -> "Site":
+        """Another one of the same instance, for another thread, that knows already what it can do."""
+        other = Site(self._given, self._token, wait=self._wait)
+        other.__dict__["abilities"] = self.abilities
+        other.sent = other._remote.sent = self.sent
+        return other
+
+    def close(self) -> None:
+        self._remote.close()
+
+    def insist(self, step: Callable[[], T]) -> T:
+        """Do a step again while only the way to CKAN is at fault. The step must find out by itself what is done."""
+        for trial in range(TRIES - 1):
+            try:
+                return step()
+            except (CkanAnswerLost, CkanUnreachable) as cause:
+                asked = cause.wait_seconds if isinstance(cause, CkanAnswerLost) else None
+                self._wait(min(asked if asked is not None else FIRST_WAIT * 2**trial, LONGEST_WAIT))
+        return step()
+
+    def read(self, action: str, **given: Any) -> Any:
+        """Call an action that changes nothing. Raises NotFound, and CkanError's family for all else."""
+        return self._call(action, given)
+
+    def find(self, action: str, **given: Any) -> Any:
+        """What `read` gives, or None where CKAN has no such thing."""
+        try:
+            return self.read(action, **given)
+        except NotFound:
+            return None
+
+    def write(self, action: str, *, upload: tuple[str, BinaryIO] | None = None, **given: Any) -> Any:
+        """Call an action that changes something, with a named file where one is sent. Whether a lost answer did its
+        work, only a look can tell."""
+        return self._call(action, given, {"upload": upload} if upload else None)
+
+    def _call(
+        self, action: str, given: Mapping[str, Any], uploads: Mapping[str, tuple[str, BinaryIO]] | None = None
+    ) -> Any:
+        try:
+            return self._remote.call_action(action, dict(given), files=uploads, requests_kwargs={"timeout": PATIENCE})
+        except NotAuthorized as cause:
+            raise _not_allowed(self.url, action, cause) from cause
+        except (SearchIndexError, SearchError) as cause:
+            raise _without_search(self.url, action) from cause
+        except ValidationError as cause:
+            told = {key: value for key, value in cause.error_dict.items() if key != "__type"}
+            raise CkanRefused(
+                f"CKAN refused {action}: {told}", remedy="Mend what it names, then push again."
+            ) from cause
+        except NotFound:
+            raise
+        except ServerIncompatibleError as cause:
+            raise _no_ckan(self.url) from cause
+        except CKANAPIError as cause:
+            raise self._odd(action, str(cause)) from cause
+        except requests.Timeout as cause:
+            text = f"CKAN at {self.url} gave no answer to {action} in {PATIENCE[1]:g} seconds."
+            raise CkanAnswerLost(text, remedy="Push again: what was done is recognised.") from cause
+        except requests.RequestException as cause:
+            raise CkanUnreachable(
+                f"CKAN at {self.url} did not answer: {type(cause).__name__}.",
+                remedy="Check VAVEN_CKAN_URL and that the instance is up, then push again.",
+            ) from cause
+
+    def _odd(self, action: str, text: str) -> Exception:
+        """What stands behind an answer that ckanapi has no error for; it gives address, status and body as text."""
+        _, status, body = ast.literal_eval(text)
+        if "Search Connection Error" in body:
+            return _without_search(self.url, action)
+        if status < 500 and not body.startswith(("{", '"')):
+            return _no_ckan(self.url)
+        if status == 400 and "not known" in body:
+            unknown: Exception = NotFound(f"Action {action} is not known")
+            return unknown
+        return CkanRefused(f"CKAN failed in {action}: {status} {body[:300]}", remedy="See CKAN's log, then push again.")
+
+    @cached_property
+    def abilities(self) -> Abilities:
+        """Asked once: version and plugins, and the dataset schema where ckanext-scheming shows one."""
+        try:
+            status = self.read("status_show")
+        except NotFound as cause:
+            raise _no_ckan(self.url) from cause
+        version = tuple(int(part) for part in status["ckan_version"].split(".")[:2] if part.isdecimal())
+        return Abilities(version, frozenset(status["extensions"]), self._schema(status["extensions"]))
+
+    def _schema(self, plugins: list[str]) -> dict[str, frozenset[str]] | None:
+        if "scheming_datasets" not in plugins:
+            return None
+        found = self.find("scheming_dataset_schema_show", type="dataset")
+        if not found:
+            return None
+        return {
+            place: frozenset(field["field_name"] for field in found[f"{place}_fields"])
+            for place in ("dataset", "resource")
+        }
+
+
+def _without_search(url: str, action: str) -> CkanWithoutSearch:
+    return CkanWithoutSearch(
+        f"CKAN at {url} could not reach its search engine (Solr) during {action}.",
+        remedy="Have Solr started, then push again: what was left half done is taken up.",
+    )
+
+
+def _no_ckan(url: str) -> CkanIncompatible:
+    return CkanIncompatible(
+        f"There is no CKAN at {url}.", remedy="Set VAVEN_CKAN_URL to the address of its start page, without /api."
+    )
+
+
+def _not_allowed(url: str, action: str, cause: NotAuthorized) -> CkanNotAllowed:
+    told = getattr(cause, "extra_msg", None)
+    text = told.get("message", "") if isinstance(told, dict) else str(told or "")
+    return CkanNotAllowed(
+        f"CKAN at {url} does not allow {action}: {text.removeprefix('Access denied: ')}",
+        remedy="Make a new API token of a user who may edit the organisation, and set VAVEN_CKAN_TOKEN; or, if the "
+        "instance is read-only for now, push again later.",
+    )

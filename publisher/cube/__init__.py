@@ -1,0 +1,1 @@
+"""Release -> observations as RDF Data Cube, cube.link and CIDS, in N-Triples."""

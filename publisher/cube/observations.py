@@ -1,0 +1,264 @@
+"""A release's observations as RDF in N-Triples, by columns (DESIGN section 5).
+
+Data Cube, SDMX, cube.link and CIDS speak of the same observation: docs/cube.md lists its triples and why each is
+there. The text of an observation is put together by DuckDB from dictionaries of minted IRIs; no Python object stands
+for a triple. It comes in pieces of some megabytes, and each is packed with gzip and with zstd while DuckDB makes the
+next, so that length costs time and disk but no memory.
+"""
+
+import os
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Protocol
+
+import duckdb
+import pyarrow
+import pyarrow.compute
+import zstandard
+from isal import igzip
+
+from vaven.publisher.cube.value_ranges import spread
+from vaven.publisher.rdf.agents import publisher_key
+from vaven.publisher.releases.release import Release
+from vaven.schemas.tables.compile import plain
+from vaven.vocab import register
+from vaven.vocab.errors import PublishingFailed
+from vaven.vocab.iris import NAMESPACES, Iris, segment
+from vaven.vocab.periods import parse_period
+
+GZIP, ZSTD = "observations.nt.gz", "observations.nt.zst"
+# DuckDB's own memory. Past it, it writes to a folder beside the others of the system's temporary files.
+MEMORY = "160MB"
+# More threads than these only wait for the packing.
+THREADS = 4
+# Rows a piece: about 5 MB of text.
+PIECE = 2048
+# In these texts every line begins like the one before it, so that even the quickest level packs them 20 times, and
+# zstd 60 times.
+GZIP_LEVEL, ZSTD_LEVEL = 1, 1
+STOP = ".\n"
+END = f" {STOP}"
+# A full disk, told by the system or by DuckDB, and a DuckDB that may not write beside its memory.
+NO_ROOM = (OSError, duckdb.IOException, duckdb.OutOfMemoryException)
+ESCAPED = r"""replace(replace(replace(replace(text, '\', '\\'), '"', '\"'), chr(10), '\n'), chr(13), '\r')"""
+
+
+class Sink(Protocol):
+    """What takes the bytes of a file: a packing stream, or the file itself."""
+
+    def write(self, data: Any, /) -> Any: ...
+
+
+@dataclass(frozen=True)
+class Emission:
+    """What was written: the two files, and how many lines each holds, so that a check need not unpack them to count."""
+
+    path: Path
+    zstd: Path
+    lines: int
+
+
+def emit(release: Release, iris: Iris, *, unpacked: Path | None = None) -> Emission:
+    """Write `observations.nt.gz` and `observations.nt.zst` into the release's folder, the same lines in both.
+
+    The lines of an observation stand together, and no line comes twice. `unpacked` is a further file to write them to
+    as they are, for a bulk load at once. Raises PublishingFailed where a row would be lost, and where there is no room.
+    """
+    gzip, zstd = release.folder / GZIP, release.folder / ZSTD
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="vaven-emit-") as folder,
+            duckdb.connect(config=_limits(folder)) as work,
+        ):
+            given = _prepare(work, release, iris)
+            with _sinks(gzip, zstd, unpacked) as sinks:
+                rows, lines = _write(_pieces(work, "observations", given), sinks)
+                if rows != release.rows["observations"]:
+                    raise _lost(release.rows["observations"], rows)
+                lines += _write(_pieces(work, "measures", given), sinks)[1]
+    except NO_ROOM as cause:
+        raise PublishingFailed(
+            f"The observations could not be written as RDF: {cause}",
+            remedy=f"Make room on the disk of {release.folder} and {tempfile.gettempdir()}, then publish again.",
+        ) from cause
+    return Emission(gzip, zstd, lines)
+
+
+@contextmanager
+def _sinks(gzip: Path, zstd: Path, unpacked: Path | None) -> Iterator[list[Sink]]:
+    with ExitStack() as stack:
+        packing = zstandard.ZstdCompressor(ZSTD_LEVEL, write_checksum=True)
+        sinks: list[Sink] = [
+            stack.enter_context(igzip.open(gzip, "wb", GZIP_LEVEL)),  # type: ignore[no-untyped-call]
+            stack.enter_context(zstandard.open(zstd, "wb", cctx=packing)),
+        ]
+        if unpacked:
+            sinks.append(stack.enter_context(unpacked.open("wb")))
+        yield sinks
+
+
+def _limits(folder: str) -> dict[str, Any]:
+    return {
+        "memory_limit": MEMORY,
+        "temp_directory": folder,
+        "threads": min(THREADS, os.cpu_count() or 1),
+        "preserve_insertion_order": False,
+    }
+
+
+def _lost(rows: int, written: int) -> PublishingFailed:
+    return PublishingFailed(
+        f"{rows - written} of {rows} observations have a code that the vocabulary does not know.",
+        remedy="Nothing was published. Check the submission again with this version of Väven and send it anew.",
+    )
+
+
+def _pieces(work: duckdb.DuckDBPyConnection, query: str, given: Mapping[str, Any]) -> Iterator[pyarrow.RecordBatch]:
+    """The answer of a query of this room, with those of the parameters that it names."""
+    sql = (files(__package__) / "queries" / f"{query}.sql").read_text("utf-8")
+    [statement] = work.extract_statements(sql)
+    named = {name: given[name] for name in statement.named_parameters}
+    yield from work.sql(sql, params=named).to_arrow_reader(PIECE)
+
+
+def _write(pieces: Iterator[pyarrow.RecordBatch], sinks: Sequence[Sink]) -> tuple[int, int]:
+    """Give each piece to all files at once; returns rows and lines."""
+    rows = lines = 0
+    writing: list[Future[Any]] = []
+    with ThreadPoolExecutor(len(sinks)) as pool:
+        for piece in pieces:
+            _finish(writing)
+            writing = [pool.submit(sink.write, _text_of(piece.column("text"))) for sink in sinks]
+            rows += piece.num_rows
+            lines += pyarrow.compute.sum(piece.column("lines")).as_py() or 0
+        _finish(writing)
+    return rows, lines
+
+
+def _finish(writing: Sequence[Future[Any]]) -> None:
+    for write in writing:
+        write.result()
+
+
+def _text_of(column: pyarrow.StringArray) -> pyarrow.Buffer:
+    """All strings of a column one after the other: Arrow keeps them so, and nothing is copied."""
+    _, offsets, text = column.buffers()
+    if not len(column):
+        return pyarrow.py_buffer(b"")
+    begin, end = (memoryview(offsets).cast("i")[i] for i in (column.offset, column.offset + len(column)))
+    return text.slice(begin, end - begin)
+
+
+def _prepare(work: duckdb.DuckDBPyConnection, release: Release, iris: Iris) -> dict[str, Any]:
+    """The relations and macros that the queries name; returns their parameters."""
+    # So that DuckDB goes on while the pieces before are packed; a setting of the session alone.
+    work.execute("SET enable_progress_bar = false")
+    work.execute("SET streaming_buffer_size = '16MB'")
+    work.execute(f"CREATE MACRO plain(number) AS {plain('number')}")
+    work.execute(f"CREATE MACRO escaped(text) AS {ESCAPED}")
+    work.read_parquet(str(release.table("observations"))).create_view("observations")
+    for name, columns, rows in _dictionaries(release, iris):
+        listed = zip(*rows, strict=True) if rows else [()] * len(columns)
+        arrays = [pyarrow.array(column, pyarrow.string()) for column in listed]
+        work.register(name, pyarrow.table(arrays, names=list(columns)))
+    return _parameters(release, iris)
+
+
+def _tail(predicate: str, iri: str) -> str:
+    """What follows a subject: predicate, object and the end of the line."""
+    return f"<{predicate}> <{iri}>{END}"
+
+
+def _dictionaries(release: Release, iris: Iris) -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
+    """Name, columns and rows of each small table that the queries join: one row a distinct code."""
+    ns, register_of = NAMESPACES, register.codes
+    dimension, attribute = ns["sdmx-dimension"], ns["sdmx-attribute"]
+    yield (
+        "areas",
+        ("code", "segment", "name", "tail"),
+        [(c, segment(c), p.name, _tail(dimension + "refArea", p.iri(iris))) for c, p in release.places.items()],
+    )
+    yield (
+        "kpis",
+        ("code", "segment", "name", "measure", "tail", "unit", "indicator"),
+        [_kpi(k, iris, release.dataset) for k in release.kpis],
+    )
+    yield "periods", ("code", "segment", "tail", "began", "ended"), [_period(text, iris) for text in release.periods]
+    yield (
+        "ages",
+        ("code", "segment", "tail"),
+        [(age, segment(age), _tail(dimension + "age", iris.age(age))) for age in release.ages],
+    )
+    sexes = register_of("sexes").values()
+    yield "sexes", ("code", "tail"), [(s.id, _tail(dimension + "sex", s.properties["sdmx_iri"])) for s in sexes]
+    statuses = register_of("statuses")
+    yield "statuses", ("code", "tail"), [(c, _tail(attribute + "obsStatus", iris.status(c))) for c in statuses]
+    methods = register_of("methods")
+    yield "methods", ("code", "tail"), [(c, _tail(iris.ontology + "method", iris.method(c))) for c in methods]
+
+
+def _kpi(slug: str, iris: Iris, dataset: str) -> tuple[str, ...]:
+    kpi, iri = register.kpis()[slug], iris.kpi(slug)
+    return (
+        slug,
+        segment(slug),
+        kpi.text("en"),
+        iris.measure(dataset, slug, ""),
+        _tail(iris.ontology + "kpi", iri),
+        _tail(NAMESPACES["sdmx-attribute"] + "unitMeasure", kpi.unit_iri),
+        _tail(NAMESPACES["cids"] + "forIndicator", iri),
+    )
+
+
+def _period(text: str, iris: Iris) -> tuple[str, ...]:
+    period, prov, moment = parse_period(text), NAMESPACES["prov"], f"^^<{NAMESPACES['xsd']}dateTime>{END}"
+    return (
+        text,
+        segment(period.slug),
+        _tail(NAMESPACES["sdmx-dimension"] + "refPeriod", iris.period(text)),
+        f'<{prov}startedAtTime> "{period.start}T00:00:00"{moment}',
+        f'<{prov}endedAtTime> "{period.end}T23:59:59"{moment}',
+    )
+
+
+def _parameters(release: Release, iris: Iris) -> dict[str, Any]:
+    """The constant texts of the queries. One that ends a literal begins with its closing quote."""
+    ns, ours, kind = NAMESPACES, iris.ontology, NAMESPACES["rdf"] + "type"
+    publisher = iris.organisation(publisher_key(release.about))
+    # cube.link's word for "there is no value here", so that IC-14 holds; the status says why.
+    undefined = f'""^^<{ns["cube"]}Undefined>{END}'
+    return {
+        "stop": STOP,
+        "end": END,
+        "string": f'"{END}',
+        "decimal": f'"^^<{ns["xsd"]}decimal>{END}',
+        "integer": f'"^^<{ns["xsd"]}integer>{END}',
+        "stem": iris.observation_stem(release.dataset),
+        "is_observation": _tail(kind, ns["qb"] + "Observation"),
+        "is_cube_observation": _tail(kind, ns["cube"] + "Observation"),
+        "member": f"<{iris.observation_set(release.dataset, release.version)}> <{ns['cube']}observation> ",
+        "in_dataset": _tail(ns["qb"] + "dataSet", iris.dataset(release.dataset)),
+        "observed_by": _tail(ns["cube"] + "observedBy", publisher),
+        "value": f'<{ns["sdmx-measure"]}obsValue> "',
+        "no_value": f"<{ns['sdmx-measure']}obsValue> {undefined}",
+        "numerator": f'<{ours}numerator> "',
+        "denominator": f'<{ours}denominator> "',
+        "sample_size": f'<{ours}sampleSize> "',
+        "has_interval": spread(release).has_interval,
+        "ci_lower": f'<{ours}ciLower> "',
+        "no_ci_lower": f"<{ours}ciLower> {undefined}",
+        "ci_upper": f'<{ours}ciUpper> "',
+        "no_ci_upper": f"<{ours}ciUpper> {undefined}",
+        "comment": f'<{ns["sdmx-attribute"]}comment> "',
+        "is_report": _tail(kind, ns["cids"] + "IndicatorReport"),
+        "for_organization": _tail(ns["cids"] + "forOrganization", publisher),
+        "has_name": f'<{ns["tove"]}hasName> "',
+        "measured": f"<{ns['i72']}value> <",
+        "is_measure": _tail(kind, ns["i72"] + "Measure"),
+        "number": f'<{ns["i72"]}hasNumericalValue> "',
+    }

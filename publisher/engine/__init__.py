@@ -1,0 +1,1 @@
+"""QueryRequest -> complete result or error: worker pool, remote server, cache."""

@@ -1,0 +1,1 @@
+"""Query with an empty result -> the graph pattern at fault and a suggestion."""

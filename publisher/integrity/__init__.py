@@ -1,0 +1,1 @@
+"""Release -> violations of Data Cube, SKOS and SHACL constraints, traced to row and cell."""

@@ -1,0 +1,42 @@
+"""What a release says of itself, held against SHACL shapes: the Swedish profile of DCAT-AP, and ours of a release.
+
+pyshacl, the SHACL validator of the RDFLib project, is loaded when it is needed; only violations count here, since a
+recommendation that a partner does not follow is no reason to keep a release back.
+"""
+
+from collections.abc import Iterator
+
+from rdflib import SH, Graph
+from rdflib.term import Node
+
+from vaven.publisher.integrity.constraints import Violation
+from vaven.vocab.iris import Iris
+from vaven.vocab.messages import LANGUAGES
+from vaven.vocab.shapes import release_shapes, swedish_profile
+
+
+def shape_violations(metadata: Graph, iris: Iris) -> Iterator[Violation]:
+    """The violations of our shapes in a release's metadata. Cost: linear in its nodes, most of it for loading."""
+    from pyshacl import validate
+
+    # Without inference nothing is added to the graph, so that it need not be copied.
+    _, results, _ = validate(metadata, shacl_graph=_shapes(iris), inplace=True)
+    assert isinstance(results, Graph)
+    for result in results.subjects(SH.resultSeverity, SH.Violation):
+        focus, path, value = (results.value(result, p) for p in (SH.focusNode, SH.resultPath, SH.value))
+        yield Violation("shape", _text(focus), _text(path), _text(value), texts=_messages(results, result, path))
+
+
+def _shapes(iris: Iris) -> Graph:
+    return swedish_profile(iris) + release_shapes(iris)
+
+
+def _messages(results: Graph, result: Node, path: Node | None) -> dict[str, str]:
+    """What the shape says, by language; a shape that says nothing in a language is named by its constraint."""
+    said = {getattr(words, "language", None) or "": str(words) for words in results.objects(result, SH.resultMessage)}
+    component = str(results.value(result, SH.sourceConstraintComponent)).rsplit("#", 1)[-1]
+    return {f"said_{language}": said.get(language) or said.get("") or component for language in LANGUAGES}
+
+
+def _text(node: Node | None) -> str:
+    return "" if node is None else str(node)

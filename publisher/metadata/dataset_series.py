@@ -1,0 +1,91 @@
+"""Dataset series (DCAT 3, section 12; DIGG's recommendations 15-21): one publisher's datasets of one kind.
+
+A partner says in the submission which series a dataset belongs to; nobody else can know whether two datasets are of
+one kind. Members are ordered by the time that their observations are of.
+"""
+
+from collections.abc import Iterable, Sequence
+from datetime import date
+from itertools import pairwise
+
+from rdflib import DCTERMS, RDF, Graph, Literal, URIRef
+
+from vaven.publisher.metadata.dataset import add_timespan
+from vaven.publisher.metadata.distributions import DCAT
+from vaven.publisher.metadata.versions import Lineage, about_of
+from vaven.publisher.rdf.agents import add_publisher, publisher_key
+from vaven.publisher.releases.records import ReleaseRecord
+from vaven.schemas.standard.table_schemas import standard
+from vaven.vocab import register
+from vaven.vocab.areas import areas
+from vaven.vocab.iris import Iris
+from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.vocabulary import add_area, add_texts, moment
+
+Members = Sequence[Lineage]
+
+
+def add_all_series(graph: Graph, iris: Iris, listed: Iterable[Lineage]) -> tuple[URIRef, ...]:
+    """Every series of the datasets that are shown; returns their IRIs."""
+    grouped: dict[str, list[Lineage]] = {}
+    for lineage in listed:
+        about = about_of(lineage.newest)
+        if lineage.current is not None and about.series:
+            grouped.setdefault(iris.series(publisher_key(about), about.series), []).append(lineage)
+    return tuple(_add_series(graph, iris, URIRef(iri), sorted(found, key=_place)) for iri, found in grouped.items())
+
+
+def _place(lineage: Lineage) -> tuple[date, date, str]:
+    return (*_period(lineage.newest), lineage.slug)
+
+
+def _period(record: ReleaseRecord) -> tuple[date, date]:
+    first, last = (record.manifest or {})["period"]
+    return date.fromisoformat(first), date.fromisoformat(last)
+
+
+def _add_series(graph: Graph, iris: Iris, node: URIRef, members: Members) -> URIRef:
+    graph.add((node, RDF.type, DCAT.DatasetSeries))
+    _add_words(graph, iris, node, members)
+    _add_order(graph, iris, node, members)
+    spans = [_period(member.newest) for member in members]
+    add_timespan(graph, iris, node, min(s[0] for s in spans), max(s[1] for s in spans))
+    for kommun in sorted({p["kommun"] for m in members for p in (m.newest.manifest or {})["places"] if p["kommun"]}):
+        graph.add((node, DCTERMS.spatial, add_area(graph, iris, areas().kommuner[kommun])))
+    graph.add((node, DCTERMS.issued, moment(min(m.versions[0].reserved_at for m in members))))
+    graph.add((node, DCTERMS.modified, moment(max(m.newest.reserved_at for m in members))))
+    for scheme in (iris.structure, iris.standard(standard().version)):
+        graph.add((node, DCTERMS.conformsTo, URIRef(scheme)))
+    return node
+
+
+def _add_words(graph: Graph, iris: Iris, node: URIRef, members: Members) -> None:
+    """Title, publisher and contact as the newest member has them; keywords and themes of all."""
+    about = about_of(members[-1].newest)
+    add_texts(graph, node, DCTERMS.title, about.series_titles)
+    for language in LANGUAGES:
+        title = about.series_titles.get(language) or next(iter(about.series_titles.values()))
+        words = messages(language)("catalogue.series", title=title, count=len(members))
+        graph.add((node, DCTERMS.description, Literal(words, lang=language)))
+    graph.add((node, DCTERMS.publisher, add_publisher(graph, iris, about)))
+    if about.contact_email:
+        # Described by the newest member's own release.
+        graph.add((node, DCAT.contactPoint, URIRef(iris.contact(about.slug))))
+    for member in members:
+        for language, keywords in about_of(member.newest).keywords.items():
+            for word in keywords:
+                graph.add((node, DCAT.keyword, Literal(word, lang=language)))
+        for slug in (member.newest.manifest or {})["kpis"]:
+            graph.add((node, DCAT.theme, URIRef(register.themes()[register.kpis()[slug].theme].data_theme)))
+
+
+def _add_order(graph: Graph, iris: Iris, node: URIRef, members: Members) -> None:
+    """Membership, and the order both ways; dcat:next is an inverse that DCAT 3, section 7, allows beside dcat:prev."""
+    nodes = [URIRef(iris.dataset(member.slug)) for member in members]
+    graph.add((node, DCAT.first, nodes[0]))
+    graph.add((node, DCAT.last, nodes[-1]))
+    for member in nodes:
+        graph.add((member, DCAT.inSeries, node))
+    for before, after in pairwise(nodes):
+        graph.add((after, DCAT.prev, before))
+        graph.add((before, DCAT.next, after))

@@ -1,0 +1,90 @@
+"""The files of a release as dcat:Distribution, and the endpoint as one more way to the same data."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rdflib import DCTERMS, RDF, XSD, Graph, Literal, Namespace, URIRef
+
+from vaven.publisher.releases.release import Release
+from vaven.schemas.standard.table_schemas import RESOURCES, standard
+from vaven.vocab import register
+from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.vocabulary import add_texts, moment
+from vaven.vocab.register import Code
+
+# rdflib's own DCAT is closed and of version 2, without dcat:version and dcat:DatasetSeries.
+DCAT = Namespace(NAMESPACES["dcat"])
+DCATAP = Namespace(NAMESPACES["dcatap"])
+SPDX = Namespace(NAMESPACES["spdx"])
+MEDIA_TYPES = "http://www.iana.org/assignments/media-types/"
+STABLE = URIRef("http://publications.europa.eu/resource/authority/planned-availability/STABLE")
+SPARQL_RESULTS = URIRef("http://publications.europa.eu/resource/authority/file-type/SPARQLQRES")
+
+
+def file_type(name: str) -> Code:
+    """What a file of a release is, by its ending (vocab/file_types.csv)."""
+    return register.codes("file_types")[name.partition(".")[2]]
+
+
+def add_file(graph: Graph, iris: Iris, release: Release, file: Mapping[str, Any]) -> URIRef:
+    """A file as a distribution. `file` has name, size in bytes and sha256."""
+    node = URIRef(iris.distribution(release.dataset, release.version, file["name"]))
+    kind = file_type(file["name"])
+    _add_common(graph, iris, release, node)
+    for language in LANGUAGES:
+        what = _content(file["name"], language)
+        graph.add((node, DCTERMS.title, Literal(f"{what} – {kind.text(language)}", lang=language)))
+    add_texts(graph, node, DCTERMS.description, kind.definitions)
+    graph.add((node, DCAT.accessURL, URIRef(iris.page(release.dataset, release.version))))
+    graph.add((node, DCAT.downloadURL, URIRef(iris.download(release.dataset, release.version, file["name"]))))
+    # The EU's file type with the media type beside it, which the Swedish portal takes too; docs/metadata.md has why.
+    graph.add((node, DCTERMS.format, URIRef(kind.properties["file_type"])))
+    graph.add((node, DCAT.mediaType, URIRef(MEDIA_TYPES + kind.properties["media_type"])))
+    if packed := kind.properties["packed_as"]:
+        graph.add((node, DCAT.compressFormat, URIRef(MEDIA_TYPES + packed)))
+    is_cube = kind.properties["media_type"] == "application/n-triples"
+    scheme = iris.structure if is_cube else iris.standard(standard().version)
+    graph.add((node, DCTERMS.conformsTo, URIRef(scheme)))
+    graph.add((node, DCAT.byteSize, Literal(file["size"], datatype=XSD.nonNegativeInteger)))
+    add_checksum(graph, iris, node, file["sha256"])
+    return node
+
+
+def add_endpoint(graph: Graph, iris: Iris, release: Release) -> URIRef:
+    """The SPARQL endpoint as a distribution: a service is tied to a dataset by one (DIGG's recommendation 6)."""
+    node = URIRef(iris.release_part(release.dataset, release.version, "sparql"))
+    _add_common(graph, iris, release, node)
+    for language in LANGUAGES:
+        graph.add((node, DCTERMS.title, Literal(messages(language)("catalogue.sparql"), lang=language)))
+        words = messages(language)("catalogue.sparql_description")
+        graph.add((node, DCTERMS.description, Literal(words, lang=language)))
+    graph.add((node, DCAT.accessURL, URIRef(iris.endpoint)))
+    graph.add((node, DCAT.accessService, URIRef(iris.service)))
+    graph.add((node, DCTERMS.format, SPARQL_RESULTS))
+    graph.add((node, DCAT.mediaType, URIRef(MEDIA_TYPES + "application/sparql-results+json")))
+    return node
+
+
+def add_checksum(graph: Graph, iris: Iris, thing: URIRef, sha256: str) -> None:
+    # Named, since a blank node is another in the feed and in the graph, and who reads both would find two checksums.
+    node = URIRef(iris.checksum(str(thing)))
+    graph.add((thing, SPDX.checksum, node))
+    graph.add((node, RDF.type, SPDX.Checksum))
+    graph.add((node, SPDX.algorithm, SPDX.checksumAlgorithm_sha256))
+    graph.add((node, SPDX.checksumValue, Literal(sha256, datatype=XSD.hexBinary)))
+
+
+def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef) -> None:
+    licence = register.codes("licences")[release.about.licence]
+    graph.add((node, RDF.type, DCAT.Distribution))
+    graph.add((node, DCTERMS.license, URIRef(licence.properties["rdf_iri"])))
+    graph.add((node, DCTERMS.issued, moment(release.issued_at)))
+    graph.add((node, DCATAP.availability, STABLE))
+
+
+def _content(name: str, language: str) -> str:
+    """What the file holds: a table's name, or all of them."""
+    resource = name.partition(".")[0]
+    is_table = resource in RESOURCES and not name.endswith(".xlsx")
+    return standard()[resource].label(language) if is_table else messages(language)("catalogue.all_tables")

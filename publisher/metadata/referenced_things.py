@@ -1,0 +1,114 @@
+"""What a release's observations speak of, as RDF: periods, ages, areas, and its actors, investments and targets."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rdflib import DCTERMS, RDF, RDFS, SKOS, XSD, Graph, Literal, Namespace, URIRef
+
+from vaven.publisher.metadata.distributions import DCAT
+from vaven.publisher.rdf.agents import add_actor
+from vaven.publisher.releases.areas import Place
+from vaven.publisher.releases.release import Release, read_rows
+from vaven.vocab.areas import areas
+from vaven.vocab.iris import Iris
+from vaven.vocab.periods import parse_period
+from vaven.vocab.rdf.vocabulary import CIDS, NAME, add_age, add_area, add_geometry, add_name, decimal
+
+Row = Mapping[str, Any]
+
+
+def add_surroundings(graph: Graph, iris: Iris, release: Release) -> None:
+    for text in release.periods:
+        _add_period(graph, iris, text)
+    for age in release.ages:
+        add_age(graph, iris, age)
+    for place in release.places.values():
+        _add_place(graph, iris, place, release.about.area_vintage)
+    actors = {row["id"]: add_actor(graph, iris, release, row) for row in read_rows(release.table("actors"))}
+    for row in read_rows(release.table("investments")):
+        _add_investment(graph, iris, release, row, actors)
+    for row in read_rows(release.table("targets")):
+        _add_target(graph, iris, release, row)
+
+
+def split(cell: str | None) -> list[str]:
+    """The parts of a list cell; the standard separates them by semicolons."""
+    return [part.strip() for part in (cell or "").split(";") if part.strip()]
+
+
+def _add_period(graph: Graph, iris: Iris, text: str) -> URIRef:
+    period, node = parse_period(text), URIRef(iris.period(text))
+    graph.add((node, RDF.type, DCTERMS.PeriodOfTime))
+    graph.add((node, RDFS.label, Literal(text)))
+    graph.add((node, NAME, Literal(text)))
+    graph.add((node, DCAT.startDate, Literal(period.start, datatype=XSD.date)))
+    graph.add((node, DCAT.endDate, Literal(period.end, datatype=XSD.date)))
+    return node
+
+
+def _add_place(graph: Graph, iris: Iris, place: Place, division: str) -> None:
+    node = URIRef(place.iri(iris))
+    area = (
+        None
+        if place.division == "own"
+        else areas().find(place.code, place.division[-4:] if place.division[-4:].isdecimal() else None)
+    )
+    if area:
+        add_area(graph, iris, area)
+    else:
+        graph.add((node, RDF.type, URIRef(iris.ontology + "Area")))
+        graph.add((node, RDF.type, SKOS.Concept))
+        graph.add((node, SKOS.inScheme, URIRef(iris.scheme("area"))))
+        graph.add((node, SKOS.notation, Literal(place.code)))
+        graph.add((node, SKOS.prefLabel, Literal(place.name, lang="sv")))
+        add_name(graph, node, {"sv": place.name})
+        if place.kommun in areas().kommuner:
+            graph.add((node, SKOS.broader, add_area(graph, iris, areas().kommuner[place.kommun])))
+        else:
+            graph.add((node, SKOS.topConceptOf, URIRef(iris.scheme("area"))))
+    graph.add((node, RDFS.label, Literal(place.name, lang="sv")))
+    for part in place.parts:
+        if inside := areas().find_of(part, division):
+            graph.add((node, DCTERMS.hasPart, add_area(graph, iris, inside)))
+    if place.geometry:
+        add_geometry(graph, iris, node, place.geometry)
+
+
+def _add_investment(
+    graph: Graph, iris: Iris, release: Release, row: Mapping[str, Any], actors: Mapping[str, URIRef]
+) -> None:
+    node, ours = URIRef(iris.investment(f"{release.dataset}.{row['id']}")), Namespace(iris.ontology)
+    graph.add((node, RDF.type, ours.Investment))
+    graph.add((node, RDF.type, CIDS.Activity))
+    graph.add((node, RDFS.label, Literal(row["name"], lang="sv")))
+    graph.add((node, DCTERMS.isPartOf, URIRef(iris.dataset(release.dataset))))
+    if row["description"]:
+        graph.add((node, DCTERMS.description, Literal(row["description"], lang="sv")))
+    graph.add((node, ours.investmentKind, Literal(row["kind"])))
+    if row["target_group"]:
+        graph.add((node, ours.targetGroup, Literal(row["target_group"], lang="sv")))
+    graph.add((node, DCAT.startDate, Literal(row["start"], datatype=XSD.date)))
+    if row["end"]:
+        graph.add((node, DCAT.endDate, Literal(row["end"], datatype=XSD.date)))
+    if row["amount"] is not None:
+        graph.add((node, ours.amount, decimal(row["amount"])))
+    for column, predicate in (("neighbourhoods", ours.neighbourhood), ("comparison_areas", ours.comparisonArea)):
+        for code in split(row[column]):
+            graph.add((node, predicate, URIRef(release.places[code].iri(iris))))
+    for slug in split(row["kpis"]):
+        graph.add((node, ours.targetedKpi, URIRef(iris.kpi(slug))))
+    for actor in split(row["actors"]):
+        graph.add((node, ours.actor, actors[actor]))
+
+
+def _add_target(graph: Graph, iris: Iris, release: Release, row: Mapping[str, Any]) -> None:
+    node = URIRef(iris.target(release.dataset, row["neighbourhood"], row["kpi"], row["period"]))
+    ours = Namespace(iris.ontology)
+    graph.add((node, RDF.type, ours.Target))
+    graph.add((node, DCTERMS.isPartOf, URIRef(iris.dataset(release.dataset))))
+    graph.add((node, ours.neighbourhood, URIRef(release.places[row["neighbourhood"]].iri(iris))))
+    graph.add((node, CIDS.forIndicator, URIRef(iris.kpi(row["kpi"]))))
+    graph.add((node, ours.targetPeriod, _add_period(graph, iris, row["period"])))
+    graph.add((node, ours.targetValue, decimal(row["target_value"])))
+    graph.add((node, ours.baselinePeriod, _add_period(graph, iris, row["baseline_period"])))
+    graph.add((node, ours.baselineValue, decimal(row["baseline_value"])))

@@ -1,0 +1,1 @@
+"""Visible releases -> values, collections and derived files for readers."""

@@ -1,0 +1,127 @@
+"""What is published, as values: datasets, releases, files, areas, series, investments. `collection` reads them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from functools import cached_property
+from typing import NamedTuple
+
+from vaven.publisher.rdf.triple_counts import Statistics
+from vaven.publisher.releases.records import Withdrawal
+from vaven.schemas.tables.tables import About
+
+
+@dataclass(frozen=True)
+class ReleasedFile:
+    """A file of a release: `name` inside its folder, `size` in bytes, `sha256` in hex."""
+
+    name: str
+    media_type: str
+    size: int
+    sha256: str
+
+
+@dataclass(frozen=True)
+class ReleaseEntry:
+    """One version of a dataset. `rows` counts by resource; `period` spans first to last day of the observations."""
+
+    dataset: str
+    version: int
+    released_at: datetime
+    note: str
+    about: About
+    files: tuple[ReleasedFile, ...]
+    rows: Mapping[str, int]
+    kpis: tuple[str, ...]
+    kommuner: tuple[str, ...]
+    period: tuple[date, date] | None
+    counted: Statistics = field(default_factory=Statistics)
+
+    def file(self, name: str) -> ReleasedFile | None:
+        return next((f for f in self.files if f.name == name), None)
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset with all its visible versions, newest first, and the tombstones of those withdrawn."""
+
+    slug: str
+    versions: tuple[ReleaseEntry, ...]
+    withdrawn: tuple[Withdrawal, ...] = ()
+
+    @property
+    def current(self) -> ReleaseEntry:
+        return self.versions[0]
+
+
+@dataclass(frozen=True)
+class AreaEntry:
+    """An area that some current release has observations of. `division` as in Iris.area; kommun is its code."""
+
+    division: str
+    code: str
+    name: str
+    kommun: str
+    kommun_name: str
+    kpis: tuple[str, ...]
+    datasets: tuple[str, ...]
+
+
+class Point(NamedTuple):
+    """One observation of a series. `value` is None where the status says that it is missing."""
+
+    period: str
+    value: float | None
+    status: str
+    ci_lower: float | None
+    ci_upper: float | None
+    method: str
+    note: str
+    iri: str
+
+
+@dataclass(frozen=True)
+class Series:
+    """A KPI in an area over time, points by period. `target` is (period, value), `baseline` likewise, where set."""
+
+    kpi: str
+    area: AreaEntry
+    dataset: str
+    sex: str
+    age_group: str
+    points: tuple[Point, ...]
+    baseline: tuple[str, float] | None = None
+    target: tuple[str, float] | None = None
+
+    @cached_property
+    def by_period(self) -> Mapping[str, Point]:
+        return {point.period: point for point in self.points}
+
+
+@dataclass(frozen=True)
+class Investment:
+    """An investment of a current release; lists are codes and ids as in the standard, `actors` are names."""
+
+    id: str
+    dataset: str
+    name: str
+    description: str
+    start: date
+    end: date | None
+    amount: float | None
+    kind: str
+    target_group: str
+    actors: tuple[str, ...]
+    areas: tuple[AreaEntry, ...]
+    kpis: tuple[str, ...]
+    comparison_areas: tuple[str, ...]
+    note: str
+
+
+@dataclass(frozen=True)
+class Preview:
+    """The first rows of a resource as text, with the number of rows in all."""
+
+    columns: tuple[str, ...]
+    rows: Sequence[tuple[str, ...]]
+    total: int

@@ -1,0 +1,84 @@
+"""Those behind the data, as RDF: the catalogue's and the datasets' publishers, contacts, and the actors of investments.
+
+Each has an IRI of its own: the Swedish portal harvests no blank node as publisher or contact, and wants an
+organisation to be described once ("Skördning av DCAT-AP-SE", DIGG).
+"""
+
+import hashlib
+import unicodedata
+from collections.abc import Mapping
+from typing import Any
+
+from rdflib import DCTERMS, FOAF, OWL, PROV, RDF, Graph, Literal, Namespace, URIRef
+
+from vaven.publisher.releases.release import Release
+from vaven.schemas.tables.about import slug_of
+from vaven.schemas.tables.tables import About
+from vaven.vocab import register
+from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.cids import add_organization
+
+VCARD = Namespace(NAMESPACES["vcard"])
+MISSION = "Den sociala väven"
+# DIGG's pattern, by which the portal finds that two catalogues name the same organisation.
+PORTAL = "http://dataportal.se/organisation/SE"
+
+
+def add_mission(graph: Graph, iris: Iris) -> URIRef:
+    """The mission itself, which publishes the catalogue."""
+    node = _add_agent(graph, iris, name_key(MISSION), MISSION, "civil-society")
+    for language in LANGUAGES:
+        words = Literal(messages(language)("catalogue.description"), lang=language)
+        graph.add((node, DCTERMS.description, words))
+    return node
+
+
+def publisher_key(about: About) -> str:
+    """What the publisher's IRI ends with: its organisation number, or else a short form of its name."""
+    return about.publisher_number or name_key(about.publisher_name or MISSION)
+
+
+def name_key(name: str) -> str:
+    """A short form of an organisation's name that no other has: where letters were lost, with a digest of the name."""
+    slug = slug_of(name, "organisation")
+    letters = unicodedata.normalize("NFKD", name.casefold())
+    is_lossy = any(c.isalnum() and not c.isascii() for c in letters) or not any(c.isalpha() for c in letters)
+    return f"{slug}-{hashlib.sha256(name.casefold().encode()).hexdigest()[:8]}" if is_lossy else slug
+
+
+def add_publisher(graph: Graph, iris: Iris, about: About) -> URIRef:
+    if publisher_key(about) == name_key(MISSION):
+        return add_mission(graph, iris)
+    name, number = about.publisher_name, about.publisher_number
+    return _add_agent(graph, iris, publisher_key(about), name, about.publisher_sector, number)
+
+
+def add_contact(graph: Graph, iris: Iris, about: About) -> URIRef:
+    """Whom to ask about a dataset; `about` has an address for it."""
+    node = URIRef(iris.contact(about.slug))
+    graph.add((node, RDF.type, VCARD.Organization))
+    graph.add((node, VCARD.fn, Literal(about.contact_name or about.publisher_name or about.contact_email)))
+    graph.add((node, VCARD.hasEmail, URIRef(f"mailto:{about.contact_email}")))
+    return node
+
+
+def add_actor(graph: Graph, iris: Iris, release: Release, row: Mapping[str, Any]) -> URIRef:
+    """An actor of an investment; one without a number belongs to its dataset, where its id is."""
+    number = row["organisation_number"] or ""
+    return _add_agent(graph, iris, number or f"{release.dataset}.{row['id']}", row["name"], row["sector"], number)
+
+
+def _add_agent(graph: Graph, iris: Iris, key: str, name: str, sector: str, number: str = "") -> URIRef:
+    node = URIRef(iris.organisation(key))
+    kind = register.codes("sectors")[sector or "civil-society"].properties["adms_iri"]
+    graph.add((node, RDF.type, FOAF.Agent))
+    graph.add((node, RDF.type, PROV.Organization))
+    add_organization(graph, node, name)
+    # Once, so that a query for names has a row an organisation; the feed says it in English too.
+    graph.add((node, FOAF.name, Literal(name, lang="sv")))
+    graph.add((node, DCTERMS.type, URIRef(kind)))
+    if number:
+        graph.add((node, DCTERMS.identifier, Literal(number)))
+        graph.add((node, OWL.sameAs, URIRef(PORTAL + number.replace("-", ""))))
+    return node

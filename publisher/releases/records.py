@@ -1,0 +1,342 @@
+"""The records: which releases there are and which steps made them (SQLite, or any database of SQLAlchemy).
+
+A release is reserved before anything is written and becomes visible with one update at the end, so a
+process killed in between leaves a reservation that the next run of the same command takes up again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Self
+
+import sqlalchemy as sa
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+
+METADATA = sa.MetaData()
+RELEASES = sa.Table(
+    "releases",
+    METADATA,
+    sa.Column("dataset", sa.String(80), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("content_sha256", sa.String(64), nullable=False),
+    sa.Column("source_sha256", sa.String(64), nullable=False),
+    sa.Column("source_name", sa.String(255), nullable=False),
+    sa.Column("reserved_at", sa.DateTime, nullable=False),
+    sa.Column("visible_at", sa.DateTime),
+    sa.Column("manifest", sa.JSON),
+)
+STEPS = sa.Table(
+    "steps",
+    METADATA,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("dataset", sa.String(80), nullable=False),
+    sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("step", sa.String(20), nullable=False),
+    sa.Column("done_at", sa.DateTime, nullable=False),
+    sa.Column("result", sa.String(400), nullable=False),
+)
+
+
+WITHDRAWALS = sa.Table(
+    "withdrawals",
+    METADATA,
+    sa.Column("dataset", sa.String(80), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("withdrawn_at", sa.DateTime, nullable=False),
+)
+PUSHES = sa.Table(
+    "pushes",
+    METADATA,
+    sa.Column("dataset", sa.String(80), primary_key=True),
+    sa.Column("version", sa.Integer, primary_key=True),
+    sa.Column("target", sa.String(300), primary_key=True),
+    sa.Column("action", sa.String(20), nullable=False),
+    sa.Column("begun_at", sa.DateTime, nullable=False),
+    sa.Column("ended_at", sa.DateTime),
+    sa.Column("result", sa.String(20)),
+    sa.Column("is_held", sa.Boolean, nullable=False),
+    sa.Column("held_at", sa.DateTime),
+    sa.Column("problem", sa.String(40), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+)
+INTERRUPTED, FAILED = "interrupted", "failed"
+Key = tuple[str, int]
+
+
+@dataclass(frozen=True)
+class ReleaseRecord:
+    """A row of `releases`. Times are UTC. `manifest` describes the finished folder, None until it is whole."""
+
+    dataset: str
+    version: int
+    content_sha256: str
+    source_sha256: str
+    source_name: str
+    reserved_at: datetime
+    visible_at: datetime | None
+    manifest: Mapping[str, Any] | None
+
+
+@dataclass(frozen=True)
+class StepRecord:
+    dataset: str
+    version: int
+    step: str
+    done_at: datetime
+    result: str
+
+
+@dataclass(frozen=True)
+class Withdrawal:
+    """The tombstone of a version: why it is no longer shown, and since when (UTC)."""
+
+    dataset: str
+    version: int
+    reason: str
+    withdrawn_at: datetime
+
+
+@dataclass(frozen=True)
+class Push:
+    """How a version stands at a target (the address of a CKAN): the last attempt, and whether it is held there.
+
+    `action` is push or withdraw. `result` is None until the attempt has ended; then what became of it (created,
+    changed, unchanged, withdrawn), "failed" with `problem` and `reason`, or "interrupted". An attempt that fails
+    leaves `is_held` and `held_at` as they were: they say what the target had when it was last whole.
+    """
+
+    dataset: str
+    version: int
+    target: str
+    action: str
+    begun_at: datetime
+    ended_at: datetime | None = None
+    result: str | None = None
+    is_held: bool = False
+    held_at: datetime | None = None
+    problem: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class PushEnd:
+    """What became of an attempt, in the words of Push."""
+
+    dataset: str
+    version: int
+    result: str
+    problem: str = ""
+    reason: str = ""
+
+
+def now() -> datetime:
+    """The present in UTC without microseconds or zone, as the records keep it."""
+    return datetime.now(UTC).replace(microsecond=0, tzinfo=None)
+
+
+def _is_newest(connection: sa.Connection, config: Config) -> bool:
+    head = ScriptDirectory.from_config(config).get_current_head()
+    return MigrationContext.configure(connection).get_current_revision() == head
+
+
+class Records:
+    """The database at an SQLAlchemy URL, brought to the newest migration when opened."""
+
+    def __init__(self, url: str) -> None:
+        place = sa.make_url(url)
+        if place.get_backend_name() == "sqlite" and place.database:
+            Path(place.database).parent.mkdir(parents=True, exist_ok=True)
+        self._engine = sa.create_engine(url)
+        config = Config()
+        config.set_main_option("script_location", str(files("vaven.publisher") / "migrations"))
+        with self._engine.begin() as connection:
+            if self._engine.dialect.name == "sqlite" and not _is_newest(connection, config):
+                # Else each table is made for good by itself, and who is stopped in between leaves what can't be opened.
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def reserve(self, dataset: str, content_sha256: str, source_sha256: str, source_name: str) -> ReleaseRecord:
+        """The record for this content: the current one that is shown when it is the same, else an unseen next version.
+
+        A reservation that was never finished is taken over, so that versions stay 1, 2, 3 without gaps.
+        """
+        with self._engine.begin() as connection:
+            found = self._select(connection, RELEASES.c.dataset == dataset)
+            shown = [r for r in found if r.visible_at]
+            gone = {w.version for w in _withdrawals(connection) if w.dataset == dataset}
+            current = max((r for r in shown if r.version not in gone), key=lambda r: r.version, default=None)
+            if current and current.content_sha256 == content_sha256:
+                return current
+            unseen = next((r for r in found if not r.visible_at), None)
+            if unseen and unseen.content_sha256 == content_sha256:
+                return unseen
+            if unseen:
+                connection.execute(sa.delete(RELEASES).where(*_key(unseen)))
+            row: dict[str, Any] = {
+                "dataset": dataset,
+                # A number is never used again, not even that of a version that was withdrawn.
+                "version": max((r.version for r in shown), default=0) + 1,
+                "content_sha256": content_sha256,
+                "source_sha256": source_sha256,
+                "source_name": source_name,
+                "reserved_at": now(),
+                "visible_at": None,
+                "manifest": None,
+            }
+            connection.execute(sa.insert(RELEASES).values(**row))
+            return ReleaseRecord(**row)
+
+    def finish(self, record: ReleaseRecord, manifest: Mapping[str, Any]) -> ReleaseRecord:
+        """Note that the folder of a reserved release is whole."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.update(RELEASES).where(*_key(record)).values(manifest=dict(manifest)))
+            return self._select(connection, *_key(record))[0]
+
+    def show(self, record: ReleaseRecord) -> ReleaseRecord:
+        """Make a finished release visible. Doing it again changes nothing."""
+        with self._engine.begin() as connection:
+            hidden = (*_key(record), RELEASES.c.visible_at.is_(None))
+            connection.execute(sa.update(RELEASES).where(*hidden).values(visible_at=now()))
+            return self._select(connection, *_key(record))[0]
+
+    def release(self, dataset: str, version: int) -> ReleaseRecord | None:
+        with self._engine.connect() as connection:
+            found = self._select(connection, RELEASES.c.dataset == dataset, RELEASES.c.version == version)
+            return found[0] if found else None
+
+    def finished(self) -> Sequence[ReleaseRecord]:
+        """All releases whose folder is whole, visible or about to be, by dataset and rising version."""
+        with self._engine.connect() as connection:
+            return [r for r in self._select(connection) if r.manifest is not None]
+
+    def withdraw(self, tombstone: Withdrawal) -> None:
+        """Note that a version is no longer shown. Doing it again changes nothing, not even the reason."""
+        with self._engine.begin() as connection:
+            known = {(w.dataset, w.version) for w in _withdrawals(connection)}
+            if (tombstone.dataset, tombstone.version) not in known:
+                connection.execute(sa.insert(WITHDRAWALS).values(**asdict(tombstone)))
+                values = {"dataset": tombstone.dataset, "version": tombstone.version, "step": "withdrawn"}
+                note = sa.insert(STEPS).values(**values, done_at=tombstone.withdrawn_at, result=tombstone.reason[:400])
+                connection.execute(note)
+
+    def withdrawals(self) -> Sequence[Withdrawal]:
+        """All tombstones, by dataset and version."""
+        with self._engine.connect() as connection:
+            return _withdrawals(connection)
+
+    def note_step(self, record: ReleaseRecord, step: str, result: str = "") -> None:
+        self.note_steps(step, [((record.dataset, record.version), result)])
+
+    def note_steps(self, step: str, results: Sequence[tuple[Key, str]]) -> None:
+        """The same step of many releases, with what came of each."""
+        rows = [
+            {"dataset": dataset, "version": version, "step": step, "done_at": now(), "result": result[:400]}
+            for (dataset, version), result in results
+        ]
+        if rows:
+            with self._engine.begin() as connection:
+                connection.execute(sa.insert(STEPS), rows)
+
+    def times(self, step: str, dataset: str | None = None) -> Mapping[Key, datetime]:
+        """When a step was last done, by dataset and version; of one dataset or of all."""
+        last = sa.func.max(STEPS.c.done_at)
+        query = sa.select(STEPS.c.dataset, STEPS.c.version, last.label("at")).where(STEPS.c.step == step)
+        if dataset is not None:
+            query = query.where(STEPS.c.dataset == dataset)
+        with self._engine.connect() as connection:
+            found = connection.execute(query.group_by(STEPS.c.dataset, STEPS.c.version))
+            return {(row.dataset, row.version): row.at for row in found}
+
+    def steps(self, dataset: str, version: int) -> Sequence[StepRecord]:
+        """The steps of a release in the order they were done; a step done again stands again."""
+        with self._engine.connect() as connection:
+            found = connection.execute(
+                sa.select(STEPS).where(STEPS.c.dataset == dataset, STEPS.c.version == version).order_by(STEPS.c.id)
+            )
+            return [StepRecord(r.dataset, r.version, r.step, r.done_at, r.result) for r in found]
+
+    def begin_pushes(self, target: str, action: str, keys: Sequence[Key]) -> None:
+        """Note that an attempt is made, before anything is sent. What is held at the target stays noted."""
+        fresh = {"action": action, "begun_at": now(), "ended_at": None, "result": None, "problem": "", "reason": ""}
+        with self._engine.begin() as connection:
+            known = {(p.dataset, p.version) for p in _pushes(connection, PUSHES.c.target == target)}
+            if old := [_bound(key, target) for key in keys if key in known]:
+                connection.execute(sa.update(PUSHES).where(*_PLACE).values(**fresh), old)
+            new = [{"dataset": d, "version": v, "target": target} for d, v in keys if (d, v) not in known]
+            if new:
+                connection.execute(sa.insert(PUSHES), [{**place, **fresh, "is_held": False} for place in new])
+
+    def end_pushes(self, target: str, ends: Sequence[PushEnd]) -> None:
+        """Note what became of attempts. A success says what the target holds: that version of the dataset, or none."""
+        if not ends:
+            return
+        with self._engine.begin() as connection:
+            begun = {(p.dataset, p.version): p for p in _pushes(connection, PUSHES.c.target == target)}
+            done = [_bound((end.dataset, end.version), target) for end in ends if end.result != FAILED]
+            if done:
+                connection.execute(sa.update(PUSHES).where(*_PLACE[::2], PUSHES.c.is_held).values(is_held=False), done)
+            rows = [_bound((e.dataset, e.version), target) | _ended(begun[e.dataset, e.version], e) for e in ends]
+            told: dict[str, Any] = {name: sa.bindparam(name) for name in _ENDED}
+            connection.execute(sa.update(PUSHES).where(*_PLACE).values(**told), rows)
+
+    def interrupt_pushes(self) -> None:
+        """Note that attempts without an end were cut off; only for one who knows that nobody is at it."""
+        with self._engine.begin() as connection:
+            connection.execute(sa.update(PUSHES).where(PUSHES.c.result.is_(None)).values(result=INTERRUPTED))
+
+    def pushes(self, dataset: str | None = None) -> Sequence[Push]:
+        """How all versions stand at all targets, or those of one dataset; by dataset, version and target."""
+        with self._engine.connect() as connection:
+            return _pushes(connection, *([] if dataset is None else [PUSHES.c.dataset == dataset]))
+
+    @staticmethod
+    def _select(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[ReleaseRecord]:
+        query = sa.select(RELEASES).where(*where).order_by(RELEASES.c.dataset, RELEASES.c.version)
+        return [ReleaseRecord(**row._mapping) for row in connection.execute(query)]
+
+
+def _withdrawals(connection: sa.Connection) -> list[Withdrawal]:
+    query = sa.select(WITHDRAWALS).order_by(WITHDRAWALS.c.dataset, WITHDRAWALS.c.version)
+    return [Withdrawal(**row._mapping) for row in connection.execute(query)]
+
+
+def _pushes(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[Push]:
+    query = sa.select(PUSHES).where(*where).order_by(PUSHES.c.dataset, PUSHES.c.version, PUSHES.c.target)
+    return [Push(**row._mapping) for row in connection.execute(query)]
+
+
+# A row of `pushes` by its key, for many rows at a time, and what the end of an attempt changes in it.
+_PLACE = tuple(PUSHES.c[name] == sa.bindparam(f"of_{name}") for name in ("dataset", "version", "target"))
+_ENDED = ("ended_at", "result", "is_held", "held_at", "problem", "reason")
+
+
+def _bound(key: Key, target: str) -> dict[str, Any]:
+    return {"of_dataset": key[0], "of_version": key[1], "of_target": target}
+
+
+def _ended(begun: Push, end: PushEnd) -> dict[str, Any]:
+    told: dict[str, Any] = {"ended_at": now(), "problem": end.problem, "reason": end.reason}
+    if end.result == FAILED:
+        return {**told, "result": FAILED, "is_held": begun.is_held, "held_at": begun.held_at}
+    is_held = begun.action == "push"
+    return {**told, "result": end.result, "is_held": is_held, "held_at": now() if is_held else begun.held_at}
+
+
+def _key(record: ReleaseRecord) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:
+    return RELEASES.c.dataset == record.dataset, RELEASES.c.version == record.version

@@ -1,0 +1,253 @@
+"""A clean submission becomes the files of a release: canonical CSV and Parquet, workbook, receipt, data package.
+
+The folder is built on local disk, whole, before storage sees any of it (DESIGN section 4).
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from vaven.publisher.releases.areas import Place, places
+from vaven.schemas.reports.text_and_json import as_json
+from vaven.schemas.standard.finding import Report
+from vaven.schemas.standard.table_schemas import RESOURCES, standard
+from vaven.schemas.tables.compile import text_select, typed_select
+from vaven.schemas.tables.tables import About, Table, Tables
+from vaven.vocab import register
+from vaven.vocab.periods import parse_period
+
+MEDIA_TYPES = {
+    ".csv": "text/csv",
+    ".parquet": "application/vnd.apache.parquet",
+    ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    ".ttl": "text/turtle",
+    ".gz": "application/gzip",
+    ".zst": "application/zstd",
+    ".json": "application/json",
+}
+# A sheet ends at 1,048,576 rows, and people stop well before; longer tables are offered as CSV and Parquet only.
+WORKBOOK_ROWS = 200_000
+
+
+@dataclass(frozen=True)
+class Release:
+    """A release on local disk before it is stored. `released_at` is UTC; `rows` counts by resource.
+
+    `sha256` is of the content alone (canonical tables and what the submission says of itself), so that the
+    same figures sent again, in whatever file form, are recognised.
+    """
+
+    dataset: str
+    version: int
+    released_at: datetime | None
+    about: About
+    folder: Path
+    rows: Mapping[str, int]
+    places: Mapping[str, Place]
+    kpis: tuple[str, ...]
+    periods: tuple[str, ...]
+    ages: tuple[str, ...]
+    sha256: str
+
+    @property
+    def period(self) -> tuple[date, date]:
+        """First and last day of the observations."""
+        spans = [parse_period(text) for text in self.periods]
+        return min(p.start for p in spans), max(p.end for p in spans)
+
+    @property
+    def issued_at(self) -> datetime:
+        """When it was released (UTC); a release has a time from `stamp` on."""
+        if self.released_at is None:
+            raise ValueError(f"{self.dataset} was described before it was stamped")
+        return self.released_at
+
+    def table(self, resource: str) -> Path:
+        return self.folder / f"{resource}.parquet"
+
+
+def release(tables: Tables, folder: Path, *, default_licence: str) -> Release:
+    """Write the canonical tables of a clean submission into an empty folder. Version and time come with `stamp`.
+
+    A submission that names no licence gets the one that the programme's agreement with its partners sets.
+    """
+    rows = {}
+    for resource in RESOURCES:
+        if table := tables.tables.get(resource):
+            rows[resource] = _write_table(tables.workspace, table, folder)
+    with duckdb.connect() as reading:
+        about = replace(tables.about, licence=tables.about.licence or default_licence)
+        return _described(reading, about, folder, rows)
+
+
+def stamp(unstamped: Release, version: int, released_at: datetime, note: str) -> Release:
+    about = replace(unstamped.about, version_note=note) if note else unstamped.about
+    return replace(unstamped, version=version, released_at=released_at, about=about)
+
+
+def read_rows(path: Path, columns: str = "*") -> list[dict[str, Any]]:
+    """All rows of a small Parquet table as dictionaries; an absent table has none."""
+    if not path.exists():
+        return []
+    with duckdb.connect() as reading:
+        found = reading.execute(f"SELECT {columns} FROM read_parquet(?)", [str(path)])
+        names = [column[0] for column in found.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+
+
+def write_receipt(made: Release, report: Report) -> None:
+    (made.folder / "report.json").write_text(as_json(report, "sv"), "utf-8")
+
+
+def write_workbook(made: Release) -> None:
+    """The tables as one workbook with Swedish sheet and column names, as people here use them."""
+    if max(made.rows.values()) > WORKBOOK_ROWS:
+        return
+    # Not needed by those who read releases, and slow to load.
+    from openpyxl import Workbook
+
+    workbook = Workbook(write_only=True)
+    for resource in made.rows:
+        schema = standard()[resource]
+        sheet = workbook.create_sheet(schema.label("sv"))
+        sheet.append([field.label("sv") for field in schema.fields])
+        for row in read_rows(made.table(resource)):
+            sheet.append(list(row.values()))
+    workbook.save(made.folder / "observations.xlsx")
+
+
+def write_datapackage(made: Release) -> dict[str, Any]:
+    """Write datapackage.json, last of all files, and return what the records keep of the release."""
+    files = [file_entry(path) for path in sorted(made.folder.iterdir()) if path.name != "datapackage.json"]
+    descriptor = _descriptor(made, {file["name"]: file for file in files})
+    path = made.folder / "datapackage.json"
+    path.write_text(json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    first, last = made.period
+    return {
+        "about": asdict(made.about),
+        "files": [*files, file_entry(path)],
+        "rows": dict(made.rows),
+        "kpis": list(made.kpis),
+        "places": [asdict(place) for place in made.places.values()],
+        "period": [first.isoformat(), last.isoformat()],
+    }
+
+
+def _write_table(workspace: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> int:
+    """Write a table's Parquet and CSV; returns the rows, which are fewer than were sent where a row stood twice."""
+    schema = standard()[table.resource]
+    select = typed_select(table, schema)
+    target = _quoted(folder / table.resource)
+    workspace.execute(f"COPY ({select}) TO '{target}.parquet' (FORMAT parquet, COMPRESSION zstd)")
+    written = workspace.execute(
+        f"COPY ({text_select(select, schema)}) TO '{target}.csv' (FORMAT csv, HEADER)"
+    ).fetchone()
+    return int(written[0]) if written else 0
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _described(reading: duckdb.DuckDBPyConnection, about: About, folder: Path, rows: Mapping[str, int]) -> Release:
+    observations = str(folder / "observations.parquet")
+
+    def distinct(column: str) -> tuple[str, ...]:
+        query = f"SELECT DISTINCT {column} FROM read_parquet(?) ORDER BY 1"
+        return tuple(row[0] for row in reading.execute(query, [observations]).fetchall())
+
+    used = distinct("kpi")
+    return Release(
+        dataset=about.slug,
+        version=0,
+        released_at=None,
+        about=about,
+        folder=folder,
+        rows=rows,
+        places=places(
+            about.slug, read_rows(folder / "neighbourhoods.parquet"), distinct("neighbourhood"), about.area_vintage
+        ),
+        kpis=tuple(slug for slug in register.kpis() if slug in used),
+        periods=distinct("period"),
+        ages=distinct("age_group"),
+        sha256=_content_hash(about, folder, rows),
+    )
+
+
+def _content_hash(about: About, folder: Path, rows: Mapping[str, int]) -> str:
+    said = asdict(about)
+    # What came to be said later does not make older releases other ones where it is not said.
+    said |= {} if said.pop("area_vintage") == "" else {"area_vintage": about.area_vintage}
+    content = hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode())
+    for resource in rows:
+        content.update(f"\0{resource}\0{_sha256(folder / f'{resource}.csv')}".encode())
+    return content.hexdigest()
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
+
+
+def file_entry(path: Path) -> dict[str, Any]:
+    """Name, media type, size in bytes and SHA-256 of a file of a release."""
+    return {
+        "name": path.name,
+        "media_type": MEDIA_TYPES[path.suffix],
+        "size": path.stat().st_size,
+        "sha256": _sha256(path),
+    }
+
+
+def _descriptor(made: Release, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """A Data Package (v1) of the canonical CSV; our own properties have the names of the profile."""
+    about, licence = made.about, register.codes("licences")[made.about.licence]
+    return {
+        "profile": "tabular-data-package",
+        "name": made.dataset,
+        "version": str(made.version),
+        "title": about.titles.get("sv") or about.titles["en"],
+        "description": about.descriptions.get("sv") or about.descriptions.get("en", ""),
+        "created": f"{made.released_at:%Y-%m-%dT%H:%M:%SZ}",
+        "keywords": list(about.keywords.get("sv", ())),
+        "licenses": [{"name": licence.id, "path": licence.properties["iri"], "title": licence.text("en")}],
+        "vaven": {
+            "standard": standard().version,
+            "title": dict(about.titles),
+            "description": dict(about.descriptions),
+            "keywords": {language: list(words) for language, words in about.keywords.items()},
+            "publisher": {
+                "name": about.publisher_name,
+                **({"organisation_number": about.publisher_number} if about.publisher_number else {}),
+                **({"sector": about.publisher_sector} if about.publisher_sector else {}),
+            },
+            "contact": {"name": about.contact_name, **({"email": about.contact_email} if about.contact_email else {})},
+            "version_note": about.version_note,
+            **({"area_vintage": about.area_vintage} if about.area_vintage else {}),
+            **({"series": {"name": about.series, "title": dict(about.series_titles)}} if about.series else {}),
+            "content_sha256": made.sha256,
+        },
+        "resources": [_resource(resource, made.rows[resource], files) for resource in made.rows],
+    }
+
+
+def _resource(resource: str, rows: int, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    file = files[f"{resource}.csv"]
+    return {
+        "profile": "tabular-data-resource",
+        "name": resource,
+        "path": file["name"],
+        "format": "csv",
+        "mediatype": "text/csv",
+        "encoding": "utf-8",
+        "bytes": file["size"],
+        "hash": f"sha256:{file['sha256']}",
+        "stats": {"rows": rows},
+        "schema": dict(standard()[resource].descriptor),
+    }

@@ -1,0 +1,1 @@
+"""Bytes of a partner's file -> Grid; one module per format."""

@@ -1,0 +1,277 @@
+"""Workbooks (XLSX, XLS, ODS) as grids, through python-calamine: fast, and it reads what Excel itself repairs. Parquet.
+
+calamine lays out a sheet's whole used range at once: a file of 6 kB with one cell at XFD1048576 asks for 550 GB
+and ends the process. So a workbook is opened in a process of its own with bounded memory and time, which
+writes the sheets' rows to a folder as JSON; a file that blows up costs that process alone. Large sheets of an XLSX
+are walked as a stream (sheetxml).
+
+Cells become the text that a person sees in a column of codes and figures: 2024.0 is "2024", a date is ISO.
+"""
+
+import errno
+import json
+import os
+import resource
+import subprocess
+import sys
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from datetime import date, datetime, time
+from decimal import Decimal
+from itertools import islice
+from pathlib import Path
+from pyexpat import ExpatError
+from types import NoneType
+from typing import Any
+
+from vaven.schemas.formats.grid import MAX_CELLS, MAX_COLUMNS, Grid, GridRow
+from vaven.schemas.formats.xlsx_stream import Book, TooManyCells, Walk, large_parts, open_book
+from vaven.schemas.standard.read_options import Progress, quietly
+from vaven.vocab.errors import NotReadable, tells_of_no_room
+
+# Ours: 50 million cells are 1.6 GB in calamine, and 100,000 rows of 12 columns take a second.
+MAX_BYTES = 3_000_000_000
+MAX_SECONDS = 300
+# Cells merged downwards that are followed: so many make no table that people look at.
+MAX_MERGED = 200_000
+# What a broken part makes of the stream.
+BROKEN = (ExpatError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError)
+ROWS_A_LINE = 500
+ROWS_A_BATCH = 10_000
+REFUSED = 3
+
+
+def read_workbook(path: Path, folder: Path, progress: Progress = quietly) -> Iterator[Grid]:
+    """The sheets in their order, hidden ones marked and without rows; an empty one gives a grid without rows.
+
+    `folder` is where the rows wait until they are walked; it must not exist and the caller removes it.
+    Raises NotReadable for a workbook that is protected, damaged, or too large to open safely.
+    """
+    folder.mkdir(parents=True)
+    # -P: a partner's folder, where the command may well run, is not a place to import Python modules from.
+    command = [sys.executable, "-P", "-m", "vaven.schemas.formats.workbook", str(path.resolve()), str(folder)]
+    try:
+        done = subprocess.run(command, capture_output=True, timeout=MAX_SECONDS, check=False)
+    except subprocess.TimeoutExpired as cause:
+        raise NotReadable("not-readable-heavy", file=path.name) from cause
+    _judge(path, done)
+    found = json.loads((folder / "sheets.json").read_text("utf-8"))
+    if done.returncode == REFUSED:
+        raise NotReadable(found["code"], **found["params"])
+    for sheet in found:
+        rows = _stored(folder / sheet["rows"], progress) if sheet["rows"] else iter(())
+        merged = frozenset((row, column) for row, column in sheet["merged"])
+        yield Grid(path.name, sheet["name"], rows, merged=merged, is_hidden=sheet["is_hidden"])
+
+
+def _judge(path: Path, done: subprocess.CompletedProcess[bytes]) -> None:
+    """What the end of the process says of the file; one that is no file's fault is an OSError for a full disk, else a
+    CalledProcessError."""
+    if done.returncode < 0 or b"MemoryError" in done.stderr:
+        raise NotReadable("not-readable-heavy", file=path.name)
+    if b"PanicException" in done.stderr:
+        raise NotReadable("not-readable-damaged", file=path.name)
+    if tells_of_no_room(done.stderr.decode("utf-8", "replace")):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if done.returncode != REFUSED:
+        done.check_returncode()
+
+
+def read_parquet(path: Path, folder: Path) -> Grid:
+    """The table of a Parquet file; as `read_workbook`. A row's number is that of the record, from 1."""
+    (grid,) = read_workbook(path, folder)
+    return replace(grid, sheet=None, decimal_comma=False)
+
+
+def _stored(path: Path, progress: Progress) -> Iterator[GridRow]:
+    size, done = path.stat().st_size, 0
+    # The rows are ASCII, so that a line's length is that of its bytes.
+    with path.open(encoding="ascii") as lines:
+        for line in lines:
+            done += len(line)
+            progress("reading", done / size)
+            yield from ((number, cells) for number, cells in json.loads(line))
+
+
+def unfold(path: Path, folder: Path) -> list[dict[str, object]]:
+    """Write the rows of each visible sheet to a file in `folder`. Returns what `Grid` wants to know of each sheet."""
+    with path.open("rb") as file:
+        if file.read(4) == b"PAR1":
+            _write(_records(path), folder / "0.jsonl")
+            return [_sheet("", "0.jsonl")]
+    from python_calamine import CalamineError, CalamineWorkbook, PasswordError
+
+    try:
+        return list(_sheets(path, CalamineWorkbook.from_path(_by_its_kind(path, folder)), folder))
+    except PasswordError as cause:
+        raise NotReadable("not-readable-password", file=path.name) from cause
+    except CalamineError as cause:
+        if "limit exceeded" in str(cause):
+            raise _too_many_cells(path, "") from cause
+        raise NotReadable("not-readable-damaged", file=path.name) from cause
+    except BROKEN as cause:
+        raise NotReadable("not-readable-damaged", file=path.name) from cause
+
+
+def _sheets(path: Path, workbook: Any, folder: Path) -> Iterator[dict[str, object]]:
+    """The sheets of a workbook of calamine's, written one by one; large ones of an XLSX as a stream."""
+    from python_calamine import SheetTypeEnum, SheetVisibleEnum
+
+    with ExitStack() as stack:
+        archive = stack.enter_context(zipfile.ZipFile(path)) if zipfile.is_zipfile(path) else None
+        large = large_parts(archive) if archive else {}
+        book = open_book(archive, large) if archive and large else None
+        for i, sheet in enumerate(s for s in workbook.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet):
+            target = folder / f"{i}.jsonl"
+            if sheet.visible != SheetVisibleEnum.Visible:
+                yield _sheet(sheet.name, "", is_hidden=True)
+            elif book and sheet.name in large:
+                yield _sheet(sheet.name, target.name, merged=_walk(path, book, sheet.name, target))
+            else:
+                yield _sheet(sheet.name, target.name, merged=_lay_out(path, workbook, sheet.name, target))
+
+
+def _walk(path: Path, book: Book, name: str, target: Path) -> list[object]:
+    """Write a sheet's rows as they are walked; the places that merged cells go on to."""
+    walk = Walk(book, book.parts[name])
+    try:
+        _write(((number, [cell_text(cell) for cell in cells]) for number, cells in walk.rows()), target)
+    except TooManyCells as cause:
+        raise _too_many_cells(path, name) from cause
+    return list(_below(walk.merged))
+
+
+def _lay_out(path: Path, workbook: Any, name: str, target: Path) -> list[object]:
+    """The same of a sheet that calamine holds whole."""
+    sheet = workbook.get_sheet_by_name(name)
+    if sheet.total_height * sheet.total_width > MAX_CELLS or sheet.total_width > MAX_COLUMNS:
+        raise _too_many_cells(path, name)
+    try:
+        _write(_rows(sheet.iter_rows(), sheet.start), target)
+    except OverflowError:
+        # A number that is shown as a time but lies beyond all calendars is more than calamine can say.
+        with zipfile.ZipFile(path) as archive:
+            return _walk(path, open_book(archive, large_parts(archive, -1)), name, target)
+    return list(_below(sheet.merged_cell_ranges or ()))
+
+
+def _too_many_cells(path: Path, sheet: str) -> NotReadable:
+    return NotReadable("not-readable-cells", file=path.name, sheet=sheet, cells=MAX_CELLS, columns=MAX_COLUMNS)
+
+
+def _sheet(name: str, rows: str, *, merged: Sequence[object] = (), is_hidden: bool = False) -> dict[str, object]:
+    return {"name": name, "rows": rows, "merged": merged, "is_hidden": is_hidden}
+
+
+def _below(ranges: Iterable[tuple[tuple[int, int], tuple[int, int]]]) -> Iterator[tuple[int, int]]:
+    """Row (from 1) and column (from 0) of the cells in the first column of merged ranges, below their first row."""
+    places = (
+        (row + 1, left)
+        for (top, left), (bottom, _) in ranges
+        for row in range(top + 1, min(bottom, top + MAX_MERGED) + 1)
+    )
+    yield from islice(places, MAX_MERGED)
+
+
+def _by_its_kind(path: Path, folder: Path) -> Path:
+    """The workbook under the ending of what it is: calamine goes by that, and else says less of what is wrong."""
+    names: Sequence[str] = ()
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            names = archive.namelist()
+    kinds = (("xl/workbook.xml", ".xlsx"), ("xl/workbook.bin", ".xlsb"), ("mimetype", ".ods"))
+    link = folder / f"workbook{next((ending for name, ending in kinds if name in names), '.xls')}"
+    link.symlink_to(path)
+    return link
+
+
+def _write(rows: Iterator[GridRow], path: Path) -> None:
+    with path.open("w", encoding="utf-8") as lines:
+        while batch := list(islice(rows, ROWS_A_LINE)):
+            lines.write(json.dumps(batch, separators=(",", ":")) + "\n")
+
+
+def _records(path: Path) -> Iterator[GridRow]:
+    """Header (row 0) and records of a Parquet file, a batch of rows at a time."""
+    import pyarrow as pa
+    from pyarrow import parquet
+
+    try:
+        # Memory-mapped and unbuffered reading trust offsets of the file; plain reading is bounded by this process.
+        file = parquet.ParquetFile(path)
+        names = file.schema_arrow.names
+        if len(names) > MAX_COLUMNS or file.metadata.num_rows * len(names) > MAX_CELLS:
+            raise _too_many_cells(path, "")
+        for name, kind in zip(names, file.schema_arrow.types, strict=True):
+            if pa.types.is_nested(kind):
+                raise NotReadable("not-readable-nested", file=path.name, column=name)
+        yield 0, [name.strip() for name in names]
+        number = 0
+        for batch in file.iter_batches(batch_size=ROWS_A_BATCH):
+            for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+                number += 1
+                yield number, [cell_text(cell) for cell in cells]
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as cause:
+        raise NotReadable("not-readable-damaged", file=path.name) from cause
+
+
+def _rows(cells: Iterator[Sequence[object]], start: tuple[int, int] | None) -> Iterator[GridRow]:
+    if start is None:
+        return
+    # calamine walks from the first row of the sheet, but from the first column that is used.
+    lead = [""] * start[1]
+    for number, row in enumerate(cells, start=1):
+        yield number, lead + [cell_text(cell) for cell in row]
+
+
+def cell_text(cell: object) -> str:
+    """A cell as stripped text. Floats are rounded to the 15 significant digits that a spreadsheet shows."""
+    if type(cell) is str:
+        return cell.strip()
+    return _TEXTS.get(type(cell), str)(cell)
+
+
+def _number_text(number: float) -> str:
+    return str(int(number)) if number.is_integer() and abs(number) < 1e15 else _plain(number)
+
+
+def _moment_text(moment: datetime) -> str:
+    return (moment.date() if moment.time() == time() else moment).isoformat()
+
+
+def _plain(number: float) -> str:
+    """Decimal notation without exponent, as a spreadsheet shows it."""
+    text = f"{number:.15g}"
+    return f"{number:.20f}".rstrip("0") if "e-" in text else text
+
+
+# By type, and not by a match in turn: a large workbook has ten million cells.
+_TEXTS: Mapping[type, Callable[[Any], str]] = {
+    float: _number_text,
+    NoneType: lambda _: "",
+    bool: lambda cell: "true" if cell else "false",
+    Decimal: lambda cell: f"{cell:f}",
+    bytes: lambda cell: cell.decode("utf-8", "replace"),
+    datetime: _moment_text,
+    date: date.isoformat,
+    time: time.isoformat,
+}
+
+
+def main(path: Path, folder: Path) -> int:
+    """The process that opens a workbook: leaves sheets.json in `folder`, a list of sheets or the reason for none."""
+    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
+    try:
+        found: object = unfold(path, folder)
+        code = 0
+    except NotReadable as reason:
+        found, code = {"code": reason.code, "params": reason.params}, REFUSED
+    (folder / "sheets.json").write_text(json.dumps(found), "utf-8")
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))

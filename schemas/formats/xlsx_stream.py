@@ -1,0 +1,310 @@
+"""A large sheet of an XLSX as a stream of rows (ECMA-376 part 1, 18.3), in the memory of its shared strings.
+
+calamine is faster, but lays out all cells of a sheet at once, some 70 bytes each: a million rows of twelve columns take
+800 MB. Sheets beyond STREAMED_BYTES are therefore walked here. What a cell's text is, `cell_text` says for both.
+"""
+
+import posixpath
+import re
+import zipfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, time, timedelta
+from pyexpat import ParserCreate
+from typing import IO, Any
+
+from vaven.schemas.formats.grid import MAX_CELLS, MAX_COLUMNS
+
+# Of a sheet's part, unpacked; about a quarter of a million rows of twelve columns.
+STREAMED_BYTES = 100_000_000
+BLOCK = 1 << 16
+# Excel has half as many.
+MAX_ROWS = 1 << 21
+MAX_MERGED = 50_000
+MILLISECONDS = 86_400_000
+DIGITS = "0123456789"
+# A value, and the text of a cell that has it within itself.
+TEXTS = frozenset(("v", "t"))
+# Number formats that are dates or times without a code of their own (18.8.30).
+DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
+DURATION_FORMATS = {46}
+# Of a format's code: what is literal or says nothing of dates, and what is left that does.
+LITERAL = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
+ELAPSED = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
+DATED = re.compile(r"[ymdhs]", re.IGNORECASE)
+# Day 0 of the two calendars; Excel's first holds a 29 February 1900, which moves the days before it.
+EPOCHS = {False: datetime(1899, 12, 30), True: datetime(1904, 1, 1)}
+
+
+class TooManyCells(Exception):
+    """The sheet is beyond the limits of `grid`; the reader says so of its file."""
+
+
+@dataclass
+class Book:
+    """What rows need to know of their workbook: shared strings, and which styles are of dates and of durations."""
+
+    archive: zipfile.ZipFile
+    parts: Mapping[str, str]
+    strings: Sequence[str]
+    dates: frozenset[str]
+    durations: frozenset[str]
+    is_1904: bool
+
+    def value(self, kind: str | None, style: str | None, text: str) -> Any:
+        """The value of a cell by its type (18.18.11) and the number of its format."""
+        match kind:
+            case "s":
+                index = int(text)
+                return self.strings[index] if index < len(self.strings) else ""
+            case "str" | "inlineStr":
+                return text
+            case "b":
+                return text == "1"
+            case "e":
+                return ""
+            case "d":
+                return datetime.fromisoformat(text)
+        if style in self.dates or style in self.durations:
+            return _moment(float(text), is_1904=self.is_1904, is_duration=style in self.durations)
+        return float(text)
+
+
+def large_parts(archive: zipfile.ZipFile, limit: int = STREAMED_BYTES) -> dict[str, str]:
+    """The sheets by name whose parts are larger than `limit` bytes, unpacked; empty for what is no XLSX."""
+    names = set(archive.namelist())
+    if "xl/workbook.xml" not in names:
+        return {}
+    found = {name: part for name, part in _parts(archive).items() if part in names}
+    return {name: part for name, part in found.items() if archive.getinfo(part).file_size > limit}
+
+
+def open_book(archive: zipfile.ZipFile, parts: Mapping[str, str]) -> Book:
+    dates, durations = _styles(archive)
+    return Book(archive, parts, _strings(archive), dates, durations, _is_1904(archive))
+
+
+def _local(name: str) -> str:
+    return name.rsplit(":", 1)[-1]
+
+
+def _elements(part: IO[bytes]) -> Iterator[tuple[str, dict[str, str]]]:
+    """Local name and attributes of every element, in their order."""
+    found: list[tuple[str, dict[str, str]]] = []
+    parser = ParserCreate()
+    parser.StartElementHandler = lambda name, attributes: found.append((_local(name), attributes))
+    while block := part.read(BLOCK):
+        parser.Parse(block, False)
+        yield from found
+        found.clear()
+
+
+def _parts(archive: zipfile.ZipFile) -> dict[str, str]:
+    """Sheet name to the name of its part, by the relationships of the workbook (18.2.19)."""
+    with archive.open("xl/_rels/workbook.xml.rels") as part:
+        targets = {a["Id"]: a["Target"] for name, a in _elements(part) if name == "Relationship"}
+    with archive.open("xl/workbook.xml") as part:
+        sheets = [a for name, a in _elements(part) if name == "sheet"]
+    found = {}
+    for attributes in sheets:
+        key = next((text for name, text in attributes.items() if _local(name) == "id"), "")
+        if key in targets:
+            target = targets[key]
+            found[attributes["name"]] = posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
+    return found
+
+
+def _is_1904(archive: zipfile.ZipFile) -> bool:
+    with archive.open("xl/workbook.xml") as part:
+        return any(a.get("date1904") in ("1", "true") for name, a in _elements(part) if name == "workbookPr")
+
+
+def _styles(archive: zipfile.ZipFile) -> tuple[frozenset[str], frozenset[str]]:
+    """The numbers of the cell formats that show dates or times, and of those that show how long something took."""
+    if "xl/styles.xml" not in archive.namelist():
+        return frozenset(), frozenset()
+    dates, durations = set(DATE_FORMATS), set(DURATION_FORMATS)
+    formats: list[int] = []
+    is_cells = False
+    with archive.open("xl/styles.xml") as part:
+        for name, attributes in _elements(part):
+            if name == "numFmt":
+                number, code = int(attributes["numFmtId"]), LITERAL.sub("", attributes.get("formatCode", ""))
+                (durations if ELAPSED.search(code) else dates if DATED.search(code) else set()).add(number)
+            elif name in ("cellXfs", "cellStyleXfs", "cellStyles", "dxfs"):
+                is_cells = name == "cellXfs"
+            elif name == "xf" and is_cells:
+                formats.append(int(attributes.get("numFmtId", "0")))
+    listed = list(enumerate(formats))
+    return frozenset(str(i) for i, n in listed if n in dates), frozenset(str(i) for i, n in listed if n in durations)
+
+
+def _strings(archive: zipfile.ZipFile) -> list[str]:
+    """The shared strings (18.4); what tells how to pronounce them is none of their text."""
+    if "xl/sharedStrings.xml" not in archive.namelist():
+        return []
+    found: list[str] = []
+    texts = _Texts()
+    parser = ParserCreate()
+    parser.buffer_text = True
+
+    def end(name: str) -> None:
+        texts.end(name)
+        if _local(name) == "si":
+            found.append("".join(texts.parts))
+            texts.parts.clear()
+
+    parser.StartElementHandler, parser.EndElementHandler = texts.start, end
+    parser.CharacterDataHandler = texts.take
+    with archive.open("xl/sharedStrings.xml") as part:
+        parser.ParseFile(part)
+    return found
+
+
+@dataclass
+class _Texts:
+    """Collects the text of elements `t` outside of phonetic runs."""
+
+    parts: list[str] = field(default_factory=list)
+    is_text: bool = False
+    is_phonetic: bool = False
+
+    def start(self, name: str, _: object) -> None:
+        name = _local(name)
+        self.is_text = name == "t" and not self.is_phonetic
+        self.is_phonetic = self.is_phonetic or name == "rPh"
+
+    def end(self, name: str) -> None:
+        self.is_text = False
+        if _local(name) == "rPh":
+            self.is_phonetic = False
+
+    def take(self, text: str) -> None:
+        if self.is_text:
+            self.parts.append(text)
+
+
+@dataclass
+class Walk:
+    """The rows of one sheet as values that `cell_text` takes. `merged` is known once they are walked."""
+
+    book: Book
+    part: str
+    merged: list[tuple[tuple[int, int], tuple[int, int]]] = field(default_factory=list)
+
+    def rows(self) -> Iterator[tuple[int, list[Any]]]:
+        """Number and cells of each row from the first; rows are as wide as the widest so far. Raises TooManyCells,
+        and zipfile's and expat's errors for a part that is broken.
+        """
+        ready: list[tuple[int, list[Any]]] = []
+        parser = self._parser(ready)
+        last, width, count = 0, 0, 0
+        with self.book.archive.open(self.part) as part:
+            while block := part.read(BLOCK):
+                parser.Parse(block, False)
+                for number, cells in ready:
+                    yield from ((gap, []) for gap in range(last + 1, number))
+                    last, width, count = number, max(width, len(cells)), count + len(cells)
+                    if width > MAX_COLUMNS or count > MAX_CELLS:
+                        raise TooManyCells
+                    yield number, cells + [""] * (width - len(cells))
+                ready.clear()
+        parser.Parse(b"", True)
+
+    def _parser(self, ready: list[tuple[int, list[Any]]]) -> Any:
+        """A parser that appends each row to `ready`. Called millions of times, it keeps its state in variables."""
+        value_of, columns = self.book.value, _Columns()
+        number = column = 0
+        cells: list[Any] = []
+        text: list[str] = []
+        kind = style = None
+        is_text = is_phonetic = False
+
+        def start(name: str, attributes: dict[str, str]) -> None:
+            nonlocal number, column, cells, kind, style, is_text, is_phonetic
+            name = name if ":" not in name else _local(name)
+            if name == "c":
+                kind, style = attributes.get("t"), attributes.get("s")
+                place = attributes.get("r")
+                column = columns[place.rstrip(DIGITS)] if place else column + 1
+                text.clear()
+            elif name in TEXTS:
+                is_text = not is_phonetic
+            elif name == "row":
+                number, column, cells = _row_number(attributes, number), 0, []
+            elif name == "rPh":
+                is_phonetic = True
+            elif name == "mergeCell" and len(self.merged) < MAX_MERGED:
+                self.merged += _range(attributes.get("ref", ""))
+
+        def end(name: str) -> None:
+            nonlocal is_text, is_phonetic
+            name = name if ":" not in name else _local(name)
+            if name in TEXTS:
+                is_text = False
+            elif name == "c" and text:
+                if len(cells) < column - 1:
+                    cells.extend([""] * (min(column, MAX_COLUMNS + 1) - 1 - len(cells)))
+                cells[column - 1 :] = [value_of(kind, style, "".join(text))]
+            elif name == "row":
+                ready.append((number, cells))
+            elif name == "rPh":
+                is_phonetic = False
+
+        def take(characters: str) -> None:
+            if is_text:
+                text.append(characters)
+
+        parser = ParserCreate()
+        parser.buffer_text = True
+        parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, take
+        return parser
+
+
+class _Columns(dict[str, int]):
+    """A column's letters to its number, 1 for A."""
+
+    def __missing__(self, letters: str) -> int:
+        is_column = letters.isascii() and letters.isalpha()
+        self[letters] = found = _column_of(letters) if is_column else MAX_COLUMNS + 1
+        return found
+
+
+def _row_number(attributes: Mapping[str, str], last: int) -> int:
+    number = int(attributes.get("r") or last + 1)
+    if number > MAX_ROWS:
+        raise TooManyCells
+    return number
+
+
+def _column_of(letters: str) -> int:
+    """1 for A, 27 for AA; beyond all limits for what is no letters."""
+    number = 0
+    for letter in letters[:4]:
+        number = number * 26 + ord(letter.upper()) - 64
+    return number
+
+
+def _range(text: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
+    """First and last cell of "A1:B3" as row and column from 0."""
+    found = re.fullmatch(r"([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})", text)
+    if found:
+        left, top, right, bottom = found.groups()
+        yield (int(top) - 1, _column_of(left) - 1), (int(bottom) - 1, _column_of(right) - 1)
+
+
+def _moment(number: float, *, is_1904: bool, is_duration: bool) -> object:
+    """What a number of days is where a cell shows it as a date, a time of day, or a duration."""
+    try:
+        elapsed = timedelta(milliseconds=round(number * MILLISECONDS))
+        found = EPOCHS[is_1904] + elapsed
+    except (OverflowError, ValueError):
+        # A number beyond the calendar, or none at all.
+        return number
+    if is_duration:
+        return elapsed
+    if not is_1904 and 0 < number < 60:
+        found += timedelta(days=1)
+    if number < 1:
+        return found.time()
+    return found.date() if found.time() == time() else found

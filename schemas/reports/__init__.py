@@ -1,0 +1,1 @@
+"""Report -> text, JSON, HTML, SARIF, annotated workbook, corrected copy; standard -> empty template."""

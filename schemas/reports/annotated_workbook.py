@@ -1,0 +1,181 @@
+"""The partner's own workbook back, with a comment in each faulty cell and a sheet that lists them all.
+
+A CSV comes back as a workbook with its rows as they stood. The original is never touched.
+"""
+
+import warnings
+import zlib
+from collections.abc import Iterable, Mapping
+from itertools import chain
+from pathlib import Path
+from pyexpat import ExpatError
+from tempfile import TemporaryDirectory
+from typing import Any
+from zipfile import BadZipFile, ZipFile, is_zipfile
+
+from openpyxl import Workbook, load_workbook
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.comments import Comment
+from openpyxl.styles import Font, PatternFill
+from openpyxl.utils.exceptions import InvalidFileException
+from openpyxl.workbook.child import INVALID_TITLE_REGEX
+
+from vaven.schemas.formats.csv import read_delimited
+from vaven.schemas.formats.sniff import content_of
+from vaven.schemas.formats.workbook import read_workbook
+from vaven.schemas.formats.xlsx_stream import large_parts
+from vaven.schemas.standard.finding import Finding, Report, Severity
+from vaven.schemas.standard.read_options import AS_FOUND, Choices
+from vaven.vocab.errors import WrongUse
+from vaven.vocab.messages import messages
+
+# It warns of what it leaves out of a copy, on the error stream of whoever checks a file; what matters is refused below.
+warnings.filterwarnings("ignore", module="openpyxl")
+
+FILLS = {Severity.ERROR: "F8C9BF", Severity.WARNING: "FFE9A8", Severity.NOTE: "D5E6F2"}
+COMMENT_SIZE = (420, 160)
+MAX_COMMENT = 1_500
+MAX_TITLE = 31
+# What openpyxl lets through where a part is not as it expects; calamine, which read the file, is more patient. A
+# SyntaxError is how both XML parsers call a broken part.
+UNREADABLE = (
+    InvalidFileException, BadZipFile, zlib.error, EOFError, OSError, SyntaxError,
+    LookupError, ValueError, TypeError, AttributeError, ExpatError,
+)  # fmt: skip
+# openpyxl holds a workbook whole, in some 6 kB a row of twelve cells.
+MAX_ROWS = 100_000
+MAX_UNPACKED_BYTES = 150_000_000
+
+
+def annotate(source: Path, report: Report, target: Path, *, language: str = "sv", choices: Choices = AS_FOUND) -> Path:
+    """Write the annotated copy of `source`, read with `choices`, to `target`.
+
+    Raises WrongUse for a source that is no table of one file, or has more than MAX_ROWS rows.
+    """
+    if sum(report.rows.values()) > MAX_ROWS:
+        sentence = f"More than {MAX_ROWS:,} rows are not handed back as a workbook."
+        raise WrongUse(sentence, remedy="Use --format html, or check the file in parts.")
+    book = editable_copy(source, choices)
+    for finding in report.findings:
+        if finding.row and finding.column:
+            _mark(book, finding, language)
+    _add_summary(book, report, language)
+    book.save(target)
+    return target
+
+
+def can_annotate(source: Path, report: Report, choices: Choices = AS_FOUND) -> bool:
+    """Whether `annotate` takes it."""
+    is_small = 0 < sum(report.rows.values()) <= MAX_ROWS
+    return is_small and content_of(source, choices.encoding).kind in ("text", "workbook")
+
+
+def editable_copy(source: Path, choices: Choices = AS_FOUND) -> Workbook:
+    """A CSV or workbook as a workbook to change and save; XLS and ODS give their texts without formats."""
+    content = content_of(source, choices.encoding)
+    if content.kind == "text":
+        book = Workbook()
+        _fill(book.active, read_delimited(source, content.encoding, choices).rows)
+        return book
+    if content.kind != "workbook":
+        raise WrongUse(
+            "Only a CSV or a workbook can be handed back.", remedy="Use --format text or json for a package."
+        )
+    if not _is_xlsx(source):
+        return _from_sheets(source)
+    with ZipFile(source) as archive:
+        if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
+            raise WrongUse(f"{source.name} is too large to be written back.", remedy="Save it as CSV and try again.")
+    try:
+        # From an open file, since openpyxl judges a path by its ending.
+        with source.open("rb") as file, ZipFile(file) as archive:
+            book = load_workbook(file)
+            # openpyxl leaves out, with a warning alone, what it does not understand of the workbook.
+            if lost := large_parts(archive, -1).keys() - set(book.sheetnames):
+                raise KeyError(min(lost))
+            return book
+    except UNREADABLE as cause:
+        remedy = "Open it in Excel or LibreOffice, save it as .xlsx and try again."
+        raise WrongUse(f"{source.name} can't be written back.", remedy=remedy) from cause
+
+
+def _is_xlsx(source: Path) -> bool:
+    if not is_zipfile(source):
+        return False
+    with ZipFile(source) as archive:
+        return "xl/workbook.xml" in archive.namelist()
+
+
+def _from_sheets(source: Path) -> Workbook:
+    book = Workbook()
+    book.remove(book.active)
+    with TemporaryDirectory(prefix="vaven-copy-") as folder:
+        for grid in read_workbook(source, Path(folder) / "sheets"):
+            if not grid.is_hidden:
+                _fill(book.create_sheet(_title(grid.sheet or "")), grid.rows)
+    return book
+
+
+def _title(sheet: str) -> str:
+    """A sheet's name as Excel allows it; OpenDocument allows more."""
+    return INVALID_TITLE_REGEX.sub("_", sheet)[:MAX_TITLE] or "_"
+
+
+def sheet_of(book: Workbook, finding: Finding) -> Any:
+    """The sheet that a finding is about, in the book that `editable_copy` made."""
+    if not finding.sheet:
+        return book.worksheets[0]
+    return book[finding.sheet if finding.sheet in book.sheetnames else _title(finding.sheet)]
+
+
+def _fill(sheet: Any, rows: Iterable[tuple[int, list[str]]]) -> None:
+    for number, cells in rows:
+        for column, text in enumerate(cells, start=1):
+            if text:
+                # Written as text, so that codes keep their zeros and nothing is run as a formula.
+                cell = sheet.cell(number, column)
+                cell.value, cell.data_type = _writable(text), "s"
+
+
+def _writable(text: str) -> str:
+    """Without the control characters that XML has no form for."""
+    cleaned: str = ILLEGAL_CHARACTERS_RE.sub("�", text)
+    return cleaned
+
+
+def _mark(book: Workbook, finding: Finding, language: str) -> None:
+    cell = sheet_of(book, finding)[finding.cell]
+    words = _writable(f"{finding.message(language)}\n→ {finding.remedy(language)}")
+    before = f"{cell.comment.text}\n\n" if cell.comment else ""
+    cell.comment = Comment((before + words)[:MAX_COMMENT], "Väven", *reversed(COMMENT_SIZE))
+    cell.fill = PatternFill("solid", start_color=FILLS[finding.severity])
+
+
+def _add_summary(book: Workbook, report: Report, language: str) -> None:
+    """A first sheet with the verdict and every listed finding, each with a link to its cell."""
+    words = messages(language)
+    title = words("report.sheet")
+    sheet = book.create_sheet(title if title not in book.sheetnames else f"Väven {title}", 0)
+    sheet.append([words(f"report.verdict.{report.verdict.value}")])
+    sheet.append([words(f"report.meaning.{report.verdict.value}")])
+    sheet.append([])
+    sheet.append([words(f"report.column.{name}") for name in ("cell", "severity", "message", "remedy")])
+    for finding in chain(report.findings, report.assumptions):
+        severity = words(f"report.severity.{finding.severity.value}")
+        told = (finding.address, severity, finding.message(language), finding.remedy(language))
+        sheet.append([_writable(text) for text in told])
+        if finding.row and finding.column:
+            name = sheet_of(book, finding).title if finding.sheet else book.worksheets[1].title
+            sheet.cell(sheet.max_row, 1).hyperlink = f"#'{name}'!{finding.column}{finding.row}"
+    _lay_out(sheet)
+    book.active = 0
+
+
+def _lay_out(sheet: Any) -> None:
+    sheet["A1"].font = Font(bold=True, size=16)
+    for cell in sheet[4]:
+        cell.font = Font(bold=True)
+    widths: Mapping[str, int] = {"A": 24, "B": 12, "C": 80, "D": 90}
+    for column, width in widths.items():
+        sheet.column_dimensions[column].width = width
+    sheet.freeze_panes = "A5"

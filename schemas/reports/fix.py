@@ -1,0 +1,202 @@
+"""A corrected copy of a partner's file: every safe fix applied, everything else as it stood.
+
+In a text file only the characters of the cells concerned change: encoding, delimiter, quotes and line ends stay. A
+workbook keeps its formats, formulas and drop-downs as far as openpyxl carries them.
+"""
+
+import csv
+import hashlib
+import json
+import shutil
+import tempfile
+import zipfile
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vaven.schemas.formats.csv import MAX_CELL, delimiter_of
+from vaven.schemas.formats.datapackage import read_descriptor, unpack
+from vaven.schemas.formats.grid import column_index
+from vaven.schemas.formats.sniff import content_of
+from vaven.schemas.reports.annotated_workbook import editable_copy, sheet_of
+from vaven.schemas.standard.finding import Finding, Report
+from vaven.schemas.standard.read_options import AS_FOUND, Choices
+from vaven.vocab.errors import WrongUse
+
+SPREADSHEET_ENDING = ".xlsx"
+# Findings to list when all of them shall be mended: no file has more cells.
+ALL = 1 << 40
+
+
+def fixes(report: Report) -> tuple[Finding, ...]:
+    """The findings of a report that carry a safe fix; check with `listed=ALL` to have all of them."""
+    return tuple(f for f in report.findings if f.fix and f.row and f.column)
+
+
+def target_name(source: Path, ending: str) -> str:
+    """The copy's name beside its original: "fil.csv" is "fil-rättad.csv"; a workbook always becomes .xlsx."""
+    if source.is_dir():
+        return f"{source.name}-{ending}"
+    is_workbook = content_of(source).kind == "workbook"
+    return f"{source.stem}-{ending}{SPREADSHEET_ENDING if is_workbook else source.suffix}"
+
+
+def fix(source: Path, report: Report, target: Path, *, choices: Choices = AS_FOUND) -> tuple[Finding, ...]:
+    """Write the corrected copy of `source` to `target`, which must not exist. Returns the findings that were mended.
+
+    `report` is that of the same bytes, read with the same `choices`. A source without anything to mend gives no
+    file. Raises WrongUse where the copy can't be written; the original is never touched.
+    """
+    mended = fixes(report)
+    if not mended:
+        return ()
+    if target.exists():
+        raise WrongUse(f"{target.name} exists already.", remedy="Name another file with --output.")
+    with tempfile.TemporaryDirectory(prefix="vaven-fix-") as folder:
+        # Finished beside, moved at the end: nobody finds half a copy under the name.
+        made = _copy(source, mended, Path(folder), choices)
+        shutil.move(made, target)
+    return mended
+
+
+def _copy(source: Path, mended: Sequence[Finding], folder: Path, choices: Choices) -> Path:
+    content = content_of(source, choices.encoding)
+    if content.kind in ("package", "descriptor"):
+        return _package_copy(source, mended, folder, is_zip=content.kind == "package")
+    copy = folder / "copy"
+    _mend_file(source, mended, copy, choices)
+    return copy
+
+
+def _mend_file(source: Path, mended: Sequence[Finding], target: Path, choices: Choices) -> None:
+    content = content_of(source, choices.encoding)
+    if content.kind == "text":
+        _mend_text(source, content.encoding, delimiter_of(source, content.encoding, choices), mended, target)
+    elif content.kind == "workbook":
+        _mend_workbook(source, mended, target)
+    else:
+        raise WrongUse(f"{source.name} can't be written back.", remedy="Save it as CSV or .xlsx and try again.")
+
+
+def _mend_workbook(source: Path, mended: Sequence[Finding], target: Path) -> None:
+    book = editable_copy(source)
+    for finding in mended:
+        cell = sheet_of(book, finding)[finding.cell]
+        # A code is text, also where it consists of digits; that is how it lost its zero.
+        cell.value, cell.number_format = _new_text(finding), "@"
+        cell.data_type = "s"
+    with target.open("wb") as file:
+        book.save(file)
+
+
+def _new_text(finding: Finding) -> str:
+    return finding.fix.text if finding.fix else ""
+
+
+@dataclass
+class _Recorder:
+    """Lines of a text on their way into the CSV reader, kept until the record that they make up is known."""
+
+    lines: Iterator[str]
+    taken: list[str] = field(default_factory=list)
+
+    def __iter__(self) -> "_Recorder":
+        return self
+
+    def __next__(self) -> str:
+        line = next(self.lines)
+        self.taken.append(line)
+        return line
+
+
+def _mend_text(source: Path, encoding: str, delimiter: str, mended: Sequence[Finding], target: Path) -> None:
+    by_row: dict[int, dict[int, str]] = defaultdict(dict)
+    for finding in mended:
+        by_row[finding.row or 0][column_index(finding.column or "A")] = _new_text(finding)
+    csv.field_size_limit(MAX_CELL)
+    with (
+        source.open(encoding=encoding, newline="") as lines,
+        # "utf-16" and "utf-8-sig" write a mark first, as the original has one.
+        target.open("w", encoding=encoding, newline="") as copy,
+    ):
+        recorder = _Recorder(iter(lines))
+        number = 1
+        reader = csv.reader(recorder, delimiter=delimiter)
+        for _ in reader:
+            record = "".join(recorder.taken)
+            recorder.taken.clear()
+            copy.write(_mend_record(record, delimiter, by_row[number]) if number in by_row else record)
+            number = reader.line_num + 1
+
+
+def _mend_record(record: str, delimiter: str, texts: Mapping[int, str]) -> str:
+    parts: list[str] = []
+    last = 0
+    for position, (start, end) in enumerate(_spans(record, delimiter)):
+        if position in texts:
+            was_quoted = record[start : start + 1] == '"'
+            parts += [record[last:start], _quoted(texts[position], delimiter, was_quoted)]
+            last = end
+    return "".join([*parts, record[last:]])
+
+
+def _spans(record: str, delimiter: str) -> Iterator[tuple[int, int]]:
+    """Where each cell of a record begins and ends, quotes included (RFC 4180, section 2)."""
+    start, is_inside = 0, False
+    for i, character in enumerate(record):
+        if character == '"':
+            # A doubled quote turns this off and on again.
+            is_inside = not is_inside
+        elif not is_inside and character == delimiter:
+            yield start, i
+            start = i + 1
+    yield start, len(record.rstrip("\r\n")) if not is_inside else len(record)
+
+
+def _quoted(text: str, delimiter: str, was_quoted: bool) -> str:
+    if was_quoted or any(c in text for c in (delimiter, '"', "\n", "\r")):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _package_copy(source: Path, mended: Sequence[Finding], folder: Path, *, is_zip: bool) -> Path:
+    """The whole package with the tables concerned mended, as a folder or zip like the original."""
+    if is_zip:
+        file = unpack(source, folder / "package")
+        root = folder / "package"
+    else:
+        origin = source if source.is_dir() else source.parent
+        root = folder / "package"
+        shutil.copytree(origin, root)
+        file = root / ("datapackage.json" if source.is_dir() else source.name)
+    _mend_resources(file, mended, folder)
+    if not is_zip:
+        return root
+    copy = folder / "copy.zip"
+    with zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED) as archive:
+        for path in sorted(p for p in root.rglob("*") if p.is_file()):
+            archive.write(path, path.relative_to(root).as_posix())
+    return copy
+
+
+def _mend_resources(file: Path, mended: Sequence[Finding], folder: Path) -> None:
+    descriptor = read_descriptor(file)
+    for resource in descriptor["resources"]:
+        own = [f for f in mended if f.resource == resource["name"]]
+        if own:
+            path, copy = file.parent / resource["path"], folder / "resource"
+            _mend_file(path, own, copy, AS_FOUND)
+            shutil.move(copy, path)
+            _describe_anew(resource, path)
+    file.write_text(json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n", "utf-8")
+
+
+def _describe_anew(resource: dict[str, Any], path: Path) -> None:
+    """What a descriptor says of a file's bytes (Data Package v2, "bytes" and "hash"), where it says it."""
+    if "bytes" in resource:
+        resource["bytes"] = path.stat().st_size
+    if "hash" in resource:
+        with path.open("rb") as content:
+            resource["hash"] = "sha256:" + hashlib.file_digest(content, "sha256").hexdigest()

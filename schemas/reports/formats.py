@@ -1,0 +1,27 @@
+"""The forms that a report can be written in, by the names that the command line and the web know them by."""
+
+from collections.abc import Callable, Mapping
+
+from vaven.schemas.reports.frictionless import as_frictionless
+from vaven.schemas.reports.html import as_html
+from vaven.schemas.reports.sarif import as_sarif
+from vaven.schemas.reports.text_and_json import as_json, as_text
+from vaven.schemas.standard.finding import Report
+
+FORMS: Mapping[str, tuple[str, Callable[[Report, str], str]]] = {
+    "text": ("text/plain", as_text),
+    "json": ("application/json", as_json),
+    "html": ("text/html", as_html),
+    "sarif": ("application/sarif+json", as_sarif),
+    "frictionless": ("application/json", as_frictionless),
+}
+
+
+def written_as(form: str, report: Report, language: str) -> str:
+    """The report in a form of `FORMS`, with sentences in one language."""
+    _, write = FORMS[form]
+    return write(report, language)
+
+
+def media_type(form: str) -> str:
+    return FORMS[form][0]

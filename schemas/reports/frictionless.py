@@ -1,0 +1,104 @@
+"""A report in Frictionless's own form (Report descriptor of frictionless-py 5), for tools that read that.
+
+Errors only, as Frictionless has no other severity; warnings and what was assumed stand in `warnings` as sentences.
+Findings that Frictionless has a type for carry it; the others are of its general types, with our code as a tag.
+"""
+
+import json
+from itertools import chain
+from typing import Any
+
+from vaven.schemas.formats.grid import column_index
+from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
+from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
+
+# For a finding of ours that Frictionless has no type for, by what it is about.
+OF_A_LABEL = ("missing-label", "extra-label", "blank-label", "duplicate-label")
+OF_A_CELL = ("type-error", "constraint-error", "unique-error", "missing-cell", "extra-cell")
+OF_A_ROW, OF_A_TABLE, OF_A_FILE = "row-error", "table-error", "source-error"
+
+
+def as_frictionless(report: Report, language: str) -> str:
+    """The report as JSON that `frictionless.Report.from_descriptor` takes."""
+    tasks = [_task(report, resource, language) for resource in report.rows]
+    elsewhere = [f for f in report.findings if f.severity == Severity.ERROR and f.resource not in report.rows]
+    errors = [_error(f, language) for f in elsewhere]
+    count = _errors(report)
+    found = {
+        "valid": report.verdict in (Verdict.VALID, Verdict.VALID_WITH_WARNINGS),
+        "stats": {"tasks": len(tasks), "errors": count, "warnings": len(report.assumptions), "seconds": 0},
+        "warnings": _warnings(report, None, language),
+        "errors": errors,
+        "tasks": tasks,
+    }
+    text = json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def _errors(report: Report) -> int:
+    severe = {f.code for f in report.findings if f.severity == Severity.ERROR}
+    return sum(count for code, count in report.counts.items() if code in severe)
+
+
+def _task(report: Report, resource: str, language: str) -> dict[str, Any]:
+    errors = [f for f in report.findings if f.resource == resource and f.severity == Severity.ERROR]
+    warnings = _warnings(report, resource, language)
+    return {
+        "name": resource,
+        "type": "table",
+        "valid": not errors,
+        "place": report.source,
+        "labels": [],
+        "stats": {"errors": len(errors), "warnings": len(warnings), "seconds": 0, "rows": report.rows[resource]},
+        "warnings": warnings,
+        "errors": [_error(f, language) for f in errors],
+    }
+
+
+def _warnings(report: Report, resource: str | None, language: str) -> list[str]:
+    told = chain((f for f in report.findings if f.severity != Severity.ERROR), report.assumptions)
+    cut = [f"{len(report.findings)} of {sum(report.counts.values())} findings are listed."] if report.is_cut else []
+    own = [f"{f.address}: {f.message(language)}".removeprefix(": ") for f in told if _place(report, f) == resource]
+    return own + (cut if resource is None else [])
+
+
+def _place(report: Report, finding: Finding) -> str | None:
+    return finding.resource if finding.resource in report.rows else None
+
+
+def _error(finding: Finding, language: str) -> dict[str, Any]:
+    kind = error_type(finding)
+    found: dict[str, Any] = {
+        "type": kind,
+        "title": finding.title(language),
+        "description": finding.remedy(language),
+        "message": finding.message(language),
+        "tags": [f"#{finding.code}"],
+        "note": finding.message(language),
+    }
+    number = column_index(finding.column) + 1 if finding.column else 0
+    cell = {"fieldName": finding.field or "", "fieldNumber": number}
+    if kind in OF_A_LABEL:
+        return found | {"labels": [], "rowNumbers": [finding.row or 1], "label": finding.text or ""} | cell
+    if finding.row:
+        found |= {"rowNumber": finding.row, "cells": []}
+    if kind == "foreign-key":
+        found |= {"fieldNames": [finding.field or ""], "fieldCells": [finding.text or ""]}
+        found |= {"referenceName": str(finding.params.get("resource", "")), "referenceFieldNames": []}
+    elif number:
+        found |= {"cell": finding.text or "", **cell}
+    return found
+
+
+def error_type(finding: Finding) -> str:
+    """Frictionless's word for the fault, where it has one for the place that the finding knows."""
+    if finding.code.startswith("table-"):
+        # A finding about a table with a schema of its own is Frictionless's to begin with.
+        kind = finding.code.removeprefix("table-")
+        return f"{kind}-error" if kind in ("source",) else kind
+    rule = RULES.get(finding.code)
+    known = rule.frictionless if rule else (SCHEMA_RULES | READING_RULES).get(finding.code, (None, ""))[1]
+    has_place = finding.row and (finding.column or known not in OF_A_CELL)
+    if known and (has_place or known in OF_A_LABEL):
+        return known
+    return OF_A_ROW if finding.row else OF_A_TABLE if finding.resource else OF_A_FILE

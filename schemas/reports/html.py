@@ -1,0 +1,115 @@
+"""A report as one HTML file: nothing from outside, readable without a network, and made to be printed."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
+
+from vaven.schemas.reports.text_and_json import grouped, harmless, meaning, place, said, table_name
+from vaven.schemas.standard.finding import Excerpt, Finding, Report, Severity
+from vaven.schemas.standard.table_schemas import standard
+from vaven.vocab.messages import messages
+
+# How many places of one rule the page names before it says how many more there are.
+PLACES = 200
+
+
+@dataclass(frozen=True)
+class FaultyCell:
+    """A cell of an excerpt. `severity` is the worst of its findings, None where there are none; `words` say what."""
+
+    text: str
+    severity: Severity | None
+    words: str
+
+
+@dataclass(frozen=True)
+class FaultyTable:
+    """The rows with findings of one table: field labels, and for each row its number and its cells."""
+
+    name: str
+    labels: tuple[str, ...]
+    rows: tuple[tuple[int, tuple[FaultyCell, ...]], ...]
+    total: int
+
+
+def as_html(report: Report, language: str) -> str:
+    """The whole page, in one language."""
+    page = _template().render(
+        report=report,
+        lang=language,
+        meaning=meaning(report, language),
+        t=messages(language),
+        groups=grouped(report),
+        tables=faulty_tables(report, language),
+        place=lambda finding: place(report, finding, language),
+        table_name=lambda resource: table_name(resource, language),
+        shown=PLACES,
+        said=lambda listed: said(report, listed, language),
+        number=lambda count: f"{count:,}".replace(",", "\u00a0" if language == "sv" else ","),
+    )
+    return page.encode("utf-8", "replace").decode("utf-8")
+
+
+@cache
+def _template() -> Template:
+    environment = Environment(
+        loader=PackageLoader("vaven.schemas.reports"),
+        autoescape=select_autoescape(),
+        undefined=StrictUndefined,
+        trim_blocks=True,
+    )
+    environment.filters["harmless"] = harmless
+    return environment.get_template("report.html")
+
+
+def faulty_tables(
+    report: Report, language: str, *, code: str | None = None, severity: Severity | None = None
+) -> list[FaultyTable]:
+    """Each table's rows with findings, with the faulty cells marked; of one rule or severity only where asked."""
+    wanted = [f for f in report.findings if code in (None, f.code) and severity in (None, f.severity)]
+    return [found for resource in report.rows if (found := _faulty_table(report, resource, wanted, language))]
+
+
+def _faulty_table(report: Report, resource: str, findings: list[Finding], language: str) -> FaultyTable | None:
+    own = [f for f in findings if f.resource == resource and f.row]
+    at = _by_cell(own)
+    rows = {f.row for f in own if f.row}
+    excerpts = [e for e in report.excerpts if e.resource == resource and e.row in rows and _is_meant(e, own)]
+    if not excerpts:
+        return None
+    schema = standard()[resource]
+    # Columns without any text would only make the table wider, unless that is what is wrong with them.
+    fields = [n for n in schema.names if any(e.texts.get(n) or (e.row, e.columns.get(n)) in at for e in excerpts)]
+    labels = tuple(schema[name].label(language) for name in fields)
+    cells = tuple((e.row, tuple(_cell(e, name, at, language) for name in fields)) for e in excerpts)
+    # Findings about labels stand on the header row, which is above all others.
+    total = sum(1 for row in rows if row >= min(e.row for e in excerpts))
+    return FaultyTable(table_name(resource, language), labels, cells, total)
+
+
+def _is_meant(excerpt: Excerpt, findings: list[Finding]) -> bool:
+    """Of a wide row there is one excerpt a value: those that no finding speaks of are left out."""
+    columns = set(excerpt.columns.values())
+    return any(f.row == excerpt.row and (f.column is None or f.column in columns) for f in findings)
+
+
+def _by_cell(findings: list[Finding]) -> Mapping[tuple[int | None, str | None], list[Finding]]:
+    found: dict[tuple[int | None, str | None], list[Finding]] = {}
+    for finding in findings:
+        found.setdefault((finding.row, finding.column), []).append(finding)
+    return found
+
+
+def _cell(
+    excerpt: Excerpt, name: str, at: Mapping[tuple[int | None, str | None], list[Finding]], language: str
+) -> FaultyCell:
+    column = excerpt.columns.get(name)
+    here = at.get((excerpt.row, column), []) if column else []
+    severity = min((f.severity for f in here), key=list(Severity).index, default=None)
+    return FaultyCell(excerpt.texts.get(name) or "", severity, " ".join(_sentences(here, language)))
+
+
+def _sentences(findings: list[Finding], language: str) -> Iterator[str]:
+    yield from dict.fromkeys(finding.message(language) for finding in findings)

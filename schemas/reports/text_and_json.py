@@ -1,0 +1,187 @@
+"""A report as text for a terminal and as JSON for programs (DESIGN section 3, "Reports")."""
+
+import json
+import unicodedata
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
+from vaven.schemas.standard.table_schemas import RESOURCES, standard
+from vaven.vocab.messages import messages
+
+REPORT_VERSION = "1.1"
+# How many places of one rule the terminal names before it says how many more there are.
+PLACES = 5
+# How many runs of cells of one sentence are named before it is said how many more there are.
+SPANS = 6
+COLOURS = {
+    Verdict.VALID: "32",
+    Verdict.VALID_WITH_WARNINGS: "33",
+    Verdict.INVALID: "31",
+    Verdict.NOT_CHECKED: "35",
+}
+
+
+def as_text(report: Report, language: str, *, colour: bool = False) -> str:
+    """Verdict first, then rules by how often they were broken, then what was assumed. Ends with a line break."""
+    return "\n".join(_lines(report, language, colour)) + "\n"
+
+
+def as_json(report: Report, language: str) -> str:
+    """The report with sentences in one language; keys are described in schemas/reports/report.schema.json."""
+    text = json.dumps(as_dict(report, language), ensure_ascii=False, indent=2) + "\n"
+    # A descriptor's "\\ud800" is half a character, which no output can encode.
+    return text.encode("utf-8", "replace").decode("utf-8")
+
+
+def as_dict(report: Report, language: str) -> dict[str, Any]:
+    return {
+        "version": REPORT_VERSION,
+        "language": language,
+        "source": report.source,
+        "sha256": report.sha256,
+        "verdict": report.verdict.value,
+        "counts": dict(report.counts),
+        "rows": dict(report.rows),
+        "is_cut": report.is_cut,
+        "findings": [_finding(f, language) for f in report.findings],
+        "assumptions": [_finding(f, language) for f in report.assumptions],
+        "excerpts": [
+            {"resource": e.resource, "sheet": e.sheet, "row": e.row, "columns": dict(e.columns), "texts": dict(e.texts)}
+            for e in report.excerpts
+        ],
+        "choices": dict(report.choices),
+        "thresholds": dict(report.thresholds),
+        "engine": report.engine,
+        "standard_version": report.standard_version,
+        "rules_version": report.rules_version,
+        "checked_at": f"{report.checked_at:%Y-%m-%dT%H:%M:%SZ}" if report.checked_at else None,
+    }
+
+
+def grouped(report: Report) -> list[tuple[str, Severity, list[Finding]]]:
+    """Code, severity and listed findings of each broken rule: errors first, most frequent first."""
+    groups: dict[str, list[Finding]] = {}
+    for finding in report.findings:
+        groups.setdefault(finding.code, []).append(finding)
+    order = list(Severity)
+    found = [(code, listed[0].severity, listed) for code, listed in groups.items()]
+    return sorted(found, key=lambda g: (order.index(g[1]), -report.counts[g[0]], g[0]))
+
+
+def table_name(resource: str, language: str) -> str:
+    """The label of a table of the standard; another table goes by its own name."""
+    return standard()[resource].label(language) if resource in RESOURCES else resource
+
+
+def place(report: Report, finding: Finding, language: str) -> str:
+    """The cell's address. Where a package has several tables without sheets, the table's name is its sheet."""
+    table = finding.resource if finding.sheet is None and len(report.rows) > 1 else None
+    return "!".join(part for part in (table_name(table, language) if table else None, finding.address) if part)
+
+
+@dataclass(frozen=True)
+class Said:
+    """A sentence once, with the cells it is true of: "Blad1!C2:C15, C18". `count` is the number of findings in it."""
+
+    places: str
+    message: str
+    count: int
+
+
+def said(report: Report, listed: Sequence[Finding], language: str) -> list[Said]:
+    """Findings of one rule with those that say the same put together, in the order in which they first come."""
+    groups: dict[tuple[str, str | None, str | None], list[Finding]] = {}
+    for finding in listed:
+        groups.setdefault((finding.message(language), finding.resource, finding.sheet), []).append(finding)
+    return [Said(_places(report, same, language), message, len(same)) for (message, _, _), same in groups.items()]
+
+
+def _places(report: Report, same: Sequence[Finding], language: str) -> str:
+    spans = list(_spans(same))
+    first = place(report, same[0], language)
+    if len(spans) < 2 and spans[0][0] == spans[0][1]:
+        return first
+    # The sheet is named once, before the first cell.
+    front = first.removesuffix(same[0].cell)
+    shown = ", ".join(start if start == end else f"{start}:{end}" for start, end, _ in spans[:SPANS])
+    rest = sum(count for _, _, count in spans[SPANS:])
+    return front + shown + (" " + messages(language)("report.more", count=rest) if rest else "")
+
+
+def _spans(same: Sequence[Finding]) -> Iterator[tuple[str, str, int]]:
+    """First and last cell of runs of cells below each other, and the number of cells in each."""
+    run: list[Finding] = []
+    for finding in same:
+        below = run and finding.column == run[-1].column and finding.row == (run[-1].row or 0) + 1
+        if run and not below:
+            yield run[0].cell, run[-1].cell, len(run)
+            run = []
+        run.append(finding)
+    yield run[0].cell, run[-1].cell, len(run)
+
+
+def meaning(report: Report, language: str) -> str:
+    """What the verdict means for the file: only what follows the standard may be published."""
+    is_ours = report.standard_version or report.verdict == Verdict.NOT_CHECKED
+    return messages(language)(f"report.meaning.{'' if is_ours else 'described-'}{report.verdict.value}")
+
+
+def _finding(finding: Finding, language: str) -> dict[str, Any]:
+    return {
+        "code": finding.code,
+        "severity": finding.severity.value,
+        "resource": finding.resource,
+        "sheet": finding.sheet,
+        "row": finding.row,
+        "column": finding.column,
+        "field": finding.field,
+        "cell": finding.address or None,
+        "text": finding.text,
+        "message": finding.message(language),
+        "remedy": finding.remedy(language),
+        "fix": {"text": finding.fix.text} if finding.fix else None,
+    }
+
+
+def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
+    t = messages(language)
+
+    def painted(text: str, code: str) -> str:
+        return f"\x1b[{code}m{text}\x1b[0m" if colour else text
+
+    verdict = t(f"report.verdict.{report.verdict.value}").upper()
+    yield f"{painted(verdict, '1;' + COLOURS[report.verdict])}  {harmless(report.source)}"
+    yield meaning(report, language)
+    for resource, count in report.rows.items():
+        yield "  " + t("report.rows", sheet=table_name(resource, language), count=count)
+    for code, severity, listed in grouped(report):
+        yield ""
+        yield from _group(report, language, painted(listed[0].title(language), "1"), code, severity, listed)
+    if report.assumptions:
+        yield ""
+        yield painted(t("report.assumed"), "1")
+        yield from (_line(report, f, language) for f in report.assumptions)
+
+
+def _group(
+    report: Report, language: str, title: str, code: str, severity: Severity, listed: list[Finding]
+) -> Iterator[str]:
+    t = messages(language)
+    yield f"{t(f'report.severity.{severity.value}')}: {title} ({report.counts[code]})  [{code}]"
+    shown = said(report, listed, language)[:PLACES]
+    yield from ("  " + harmless(f"{s.places}: {s.message}" if s.places else s.message) for s in shown)
+    if rest := report.counts[code] - sum(s.count for s in shown):
+        yield "  " + t("report.more", count=rest)
+    yield f"  → {harmless(listed[0].remedy(language))}"
+
+
+def _line(report: Report, finding: Finding, language: str) -> str:
+    where = place(report, finding, language)
+    return "  " + harmless(f"{where}: {finding.message(language)}" if where else finding.message(language))
+
+
+def harmless(text: str) -> str:
+    """Control and formatting characters as �: a partner's cell may not steer the terminal or turn its lines round."""
+    return "".join("�" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)

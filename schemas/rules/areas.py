@@ -1,0 +1,246 @@
+"""Rules about area codes: their form, their vintage, and what is known of them (DOMAIN section 2)."""
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+from vaven.schemas.rules.registry import Checking, Hit, wide_rule
+from vaven.schemas.standard.finding import Fix, Severity
+from vaven.schemas.tables.sql import quoted
+from vaven.vocab.areas import PATTERNS, VINTAGES, areas, level_of
+
+NEWEST = "2025"
+OFFICIAL = ("deso", "regso", "kommun")
+# SQL of what may be a code, with or without its leading zero; anything else is certainly none.
+LIKE_A_CODE = "regexp_full_match(cell, '[0-9]{1,4}([ABC][0-9]{4}|R[0-9]{3})?')"
+# For how many different unknown codes the nearest known one is looked up; each costs some 6 ms.
+SUGGESTED = 100
+
+
+@dataclass(frozen=True)
+class _Cell:
+    """A code with what its row says of it; `level` and `vintage` are "" where it says nothing."""
+
+    row: int
+    field: str
+    code: str
+    level: str = ""
+    vintage: str = ""
+    municipality: str = ""
+
+
+def _cells(on: Checking) -> Iterator[_Cell]:
+    """The area codes of the sheet Neighbourhoods, with what their rows say of them."""
+    if on.table.resource != "neighbourhoods" or not on.has("code"):
+        return
+    names = ["code", *(n if on.has(n) else None for n in ("level", "vintage", "municipality"))]
+    columns = ", ".join(quoted(n) if n else "NULL" for n in names)
+    query = f"SELECT _row, {columns} FROM {on.table.relation} WHERE code IS NOT NULL ORDER BY _row"
+    for row, code, level, vintage, municipality in on.rows(query):
+        yield _Cell(row, "code", code, level or "", vintage or "", municipality or "")
+
+
+def _unknown(on: Checking, *, with_zero: bool) -> Iterator[_Cell]:
+    """The cells whose code is no area's: declared ones, or those of other sheets where none are declared.
+
+    `with_zero`: those that a leading zero makes known; else the others.
+    """
+    for cell in _cells(on):
+        if _is_official(cell) and not _is_known(cell) and (_with_zero(cell.code) is not None) == with_zero:
+            yield cell
+    if _stands_alone(on) and on.once("unknown areas", _collect_unknown):
+        query = f"""SELECT _row, neighbourhood FROM {on.table.relation}
+            WHERE neighbourhood IN (SELECT code FROM unknown_areas WHERE with_zero = {with_zero}) ORDER BY _row"""
+        for row, code in on.rows(query):
+            yield _Cell(row, "neighbourhood", code, vintage=NEWEST if on.tables.about.area_vintage == NEWEST else "")
+
+
+def _collect_unknown(on: Checking) -> bool:
+    """Make the table `unknown_areas` of the different codes that no list has. Whether there are any."""
+    on.work.execute(
+        f"""CREATE OR REPLACE TEMP TABLE unknown_areas AS SELECT cell AS code, FALSE AS with_zero
+        FROM {on.distinct("neighbourhood")} WHERE NOT {LIKE_A_CODE}"""
+    )
+    for codes in on.tables.distinct.batches(on.table.relation, "neighbourhood", LIKE_A_CODE):
+        unknown = [code for code in codes if not areas().find_of(code, on.tables.about.area_vintage)]
+        if unknown:
+            marked = [unknown, [_with_zero(code) is not None for code in unknown]]
+            on.work.execute("INSERT INTO unknown_areas SELECT unnest($1::VARCHAR[]), unnest($2::BOOLEAN[])", marked)
+    return on.work.execute("SELECT 1 FROM unknown_areas LIMIT 1").fetchone() is not None
+
+
+def _is_official(cell: _Cell) -> bool:
+    """Whether the code should be an official one; where no level says so, whether it looks like one."""
+    looks = level_of(cell.code) or _with_zero(cell.code)
+    return cell.level in OFFICIAL or bool(not cell.level and looks)
+
+
+def _stands_alone(on: Checking) -> bool:
+    """Whether the table's areas are judged by themselves, since no sheet Neighbourhoods declares them."""
+    return "neighbourhoods" not in on.tables.tables and "neighbourhood" in on.schema.names and on.has("neighbourhood")
+
+
+def _is_known(cell: _Cell) -> bool:
+    """Listed in any vintage (a wrong one is for area-vintage to say), or nobody here can deny the stated one."""
+    level = level_of(cell.code)
+    if level is None or any(cell.code in areas().listed(level, vintage) for vintage in VINTAGES[level]):
+        return level is not None
+    stated = cell.vintage if cell.vintage in VINTAGES[level] else None
+    return areas().find(cell.code, stated) is not None
+
+
+def _with_zero(code: str) -> str | None:
+    """The code with a leading zero, where that makes it a known one."""
+    longer = "0" + code
+    return longer if level_of(longer) and areas().find(longer) else None
+
+
+@wide_rule("area-leading-zero", Severity.ERROR, "")
+def area_leading_zero(on: Checking) -> Iterator[Hit]:
+    """A code that lost its first zero, as spreadsheets do to numbers."""
+    for cell in _unknown(on, with_zero=True):
+        longer = "0" + cell.code
+        yield Hit(cell.row, cell.field, cell.code, {"code": longer}, Fix(longer))
+    for row, code in _undeclared_without_zero(on):
+        yield Hit(row, "neighbourhood", code, {"code": "0" + code}, Fix("0" + code))
+    for row, code in _municipalities(on):
+        if "0" + code in areas().kommuner:
+            yield Hit(row, "municipality", code, {"code": "0" + code}, Fix("0" + code))
+
+
+def _undeclared_without_zero(on: Checking) -> Iterable[tuple[Any, ...]]:
+    """Rows and codes that the sheet Neighbourhoods, once its own zeros are mended, declares with a zero before them
+    and not as they stand.
+    """
+    declared = on.tables.tables.get("neighbourhoods")
+    if declared is None or "neighbourhood" not in on.schema.names or not on.has("neighbourhood"):
+        return ()
+    cells = list(_cells(replace(on, table=declared, schema=on.standard["neighbourhoods"])))
+    lost = {cell.code for cell in cells if _is_official(cell) and not _is_known(cell) and _with_zero(cell.code)}
+    mended = {"0" + cell.code if cell.code in lost else cell.code for cell in cells}
+    batches = on.tables.distinct.batches(on.table.relation, "neighbourhood")
+    wanted = [c for codes in batches for c in codes if c and c not in mended and "0" + c in mended]
+    query = f"""SELECT _row, neighbourhood FROM {on.table.relation}
+        WHERE neighbourhood IN (SELECT unnest(?::VARCHAR[])) ORDER BY _row"""
+    return on.rows(query, [wanted]) if wanted else ()
+
+
+@wide_rule("area-unknown", Severity.ERROR, "")
+def area_unknown(on: Checking) -> Iterator[Hit]:
+    """A code that no list has, though the list is known."""
+    nearest: dict[tuple[str, str], str] = {}
+    for cell in _unknown(on, with_zero=False):
+        stated = (cell.code, cell.vintage)
+        if stated not in nearest and len(nearest) < SUGGESTED:
+            nearest[stated] = areas().nearest(cell.code, cell.vintage or None) or ""
+        yield Hit(cell.row, cell.field, cell.code, {"nearest": nearest.get(stated, "")})
+
+
+@wide_rule("area-vintage", Severity.ERROR, "neighbourhoods")
+def area_vintage(on: Checking) -> Iterator[Hit]:
+    """A code of another vintage than the row says."""
+    for cell in _cells(on):
+        level = level_of(cell.code)
+        # Municipalities have no vintage, so whatever stands there says nothing wrong.
+        if level not in ("deso", "regso") or cell.level != level or not cell.vintage or not _is_known(cell):
+            continue
+        if cell.vintage not in VINTAGES[level] or not areas().find(cell.code, cell.vintage):
+            right = areas().find(cell.code)
+            after = ", ".join(areas().successors.get(cell.code, ())) if cell.vintage == "2025" else ""
+            yield Hit(
+                cell.row,
+                "vintage",
+                cell.vintage,
+                {"code": cell.code, "right": right.vintage if right else "", "successors": after},
+            )
+
+
+@wide_rule("area-level", Severity.ERROR, "neighbourhoods")
+def area_level(on: Checking) -> Iterator[Hit]:
+    """A code whose form is not that of the level the row says."""
+    for cell in _cells(on):
+        found = level_of(cell.code)
+        if cell.level in PATTERNS and found and found != cell.level:
+            yield Hit(cell.row, "level", cell.level, {"code": cell.code, "right": found})
+
+
+@wide_rule("own-area-code", Severity.ERROR, "neighbourhoods")
+def own_area_code(on: Checking) -> Iterator[Hit]:
+    """An own area under a code that looks official, so that readers would take it for that area."""
+    for cell in _cells(on):
+        if cell.level == "own" and level_of(cell.code):
+            yield Hit(cell.row, "code", cell.code)
+
+
+@wide_rule("own-area-empty", Severity.ERROR, "neighbourhoods")
+def own_area_empty(on: Checking) -> Iterator[Hit]:
+    """An own area that is not said to be anywhere: neither DeSO codes nor a geometry."""
+    if on.has("level", "code"):
+        given = [f"{quoted(n)} IS NULL" for n in ("deso_codes", "geometry") if on.has(n)] or ["TRUE"]
+        query = (
+            f"SELECT _row, code FROM {on.table.relation} WHERE level = 'own' AND {' AND '.join(given)} ORDER BY _row"
+        )
+        for row, code in on.rows(query):
+            yield Hit(row, "deso_codes" if on.has("deso_codes") else "code", None, {"code": code})
+
+
+@wide_rule("municipality-unknown", Severity.ERROR, "neighbourhoods")
+def municipality_unknown(on: Checking) -> Iterator[Hit]:
+    """A municipality code that is none of the 290."""
+    for row, code in _municipalities(on):
+        if code not in areas().kommuner and "0" + code not in areas().kommuner:
+            yield Hit(row, "municipality", code, {"nearest": _nearest_kommun(code)})
+
+
+@lru_cache(maxsize=1_000)
+def _nearest_kommun(code: str) -> str:
+    return areas().nearest(code) or ""
+
+
+def _municipalities(on: Checking) -> Iterable[tuple[Any, ...]]:
+    """Row and text of the municipality codes of three or four digits; other forms are pattern-mismatch."""
+    if on.table.resource != "neighbourhoods" or not on.has("municipality"):
+        return ()
+    query = f"""SELECT _row, municipality FROM {on.table.relation}
+        WHERE regexp_full_match(municipality, '\\d{{3,4}}') ORDER BY _row"""
+    return on.rows(query)
+
+
+@wide_rule("municipality-disagrees", Severity.ERROR, "neighbourhoods")
+def municipality_disagrees(on: Checking) -> Iterator[Hit]:
+    """A code that begins with another municipality than the row says."""
+    for cell in _cells(on):
+        known = cell.municipality in areas().kommuner and areas().find(cell.code)
+        if known and cell.level in ("deso", "regso", "kommun") and cell.code[:4] != cell.municipality:
+            yield Hit(cell.row, "municipality", cell.municipality, {"code": cell.code, "right": cell.code[:4]})
+
+
+@wide_rule("area-list-unknown", Severity.NOTE, "")
+def area_list_unknown(on: Checking) -> Iterator[Hit]:
+    """Codes whose form and municipality are right but whose list nobody here holds; said once a division."""
+    counted: dict[str, int] = {}
+    for code, vintage in _distinct_official(on):
+        area = areas().find(code, vintage or None)
+        if area and not areas().is_list_known(area.level, area.vintage, code[:2]):
+            counted[area.division] = counted.get(area.division, 0) + 1
+    for division, count in sorted(counted.items()):
+        yield Hit(None, None, None, {"division": DIVISIONS.get(division, division), "count": count})
+
+
+DIVISIONS: Mapping[str, str] = {
+    "deso2025": "DeSO 2025",
+    "regso2020": "RegSO 2020",
+    "regso2025": "RegSO 2025",
+}
+
+
+def _distinct_official(on: Checking) -> Iterable[tuple[Any, ...]]:
+    if on.table.resource == "neighbourhoods" and on.has("code"):
+        vintage = "vintage" if on.has("vintage") else "NULL"
+        own = "level IS DISTINCT FROM 'own'" if on.has("level") else "TRUE"
+        return on.rows(f"SELECT DISTINCT code, {vintage} FROM {on.table.relation} WHERE {own}")
+    if not _stands_alone(on):
+        return ()
+    batches = on.tables.distinct.batches(on.table.relation, "neighbourhood", LIKE_A_CODE)
+    return ((code, None) for codes in batches for code in codes)

@@ -1,0 +1,105 @@
+"""Rules about periods and dates."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
+from vaven.schemas.standard.finding import Severity
+from vaven.schemas.tables.compile import Check, key_of, typed
+from vaven.schemas.tables.sql import quoted, text
+from vaven.vocab.periods import parse_period
+
+# Two periods of the same number of months differ by so many days at most, leap days included.
+MONTHS_DIFFER = 4
+
+
+def _distinct(on: Checking, name: str) -> list[str]:
+    """The different periods of a column that are written as the standard says; others have their own finding."""
+    pattern = text(on.schema[name].constraints["pattern"])
+    query = f"SELECT cell FROM {on.distinct(name)} WHERE regexp_full_match(cell, {pattern})"
+    return [row[0] for row in on.work.execute(query).fetchall()]
+
+
+def rows_with(on: Checking, name: str, texts: list[str], where: str = "TRUE") -> Iterator[tuple[Any, ...]]:
+    """Row and text of every cell of a column that holds one of the texts, in the rows that `where` selects."""
+    if texts:
+        query = f"""SELECT _row, {quoted(name)} FROM {on.table.relation}
+            WHERE {quoted(name)} IN (SELECT unnest(?::VARCHAR[])) AND {where} ORDER BY _row"""
+        yield from on.rows(query, [texts])
+
+
+@wide_rule("period-impossible", Severity.ERROR, "")
+def period_impossible(on: Checking) -> Iterator[Hit]:
+    """A period of the right form that does not exist, such as an interval that ends before it starts."""
+    for name in ("period", "baseline_period"):
+        if name in on.schema.names and on.has(name):
+            wrong = [p for p in _distinct(on, name) if not _exists(p)]
+            yield from (Hit(row, name, cell) for row, cell in rows_with(on, name, wrong))
+
+
+def _exists(period: str) -> bool:
+    try:
+        parse_period(period)
+    except ValueError:
+        return False
+    return True
+
+
+@wide_rule("period-future", Severity.ERROR, "observations")
+def period_future(on: Checking) -> Iterator[Hit]:
+    """An observation of a time that has not come, unless its status says forecast."""
+    if on.has("period"):
+        ahead = [p for p in _distinct(on, "period") if _exists(p) and parse_period(p).start > on.today]
+        is_no_forecast = "status IS DISTINCT FROM 'F'" if on.has("status") else "TRUE"
+        yield from (Hit(row, "period", cell) for row, cell in rows_with(on, "period", ahead, is_no_forecast))
+
+
+@wide_rule("period-too-old", Severity.WARNING, "observations")
+def period_too_old(on: Checking) -> Iterator[Hit]:
+    """A period before a year of ours: in this field more likely a slip of the pen than history."""
+    if on.has("period"):
+        old = [
+            p for p in _distinct(on, "period") if _exists(p) and parse_period(p).start.year < on.thresholds.oldest_year
+        ]
+        limit = {"limit": str(on.thresholds.oldest_year)}
+        yield from (Hit(row, "period", cell, dict(limit)) for row, cell in rows_with(on, "period", old))
+
+
+@wide_rule("period-overlap", Severity.WARNING, "observations")
+def period_overlap(on: Checking) -> Iterator[Hit]:
+    """Two periods of a series that share days, though neither lies within the other.
+
+    Years beside their quarters and months are no fault, nor are moving means, whose periods have one length. The same
+    days written in two ways are one: the key takes them for two observations.
+    """
+    if not on.has("neighbourhood", "kpi", "period"):
+        return
+    periods = [parse_period(p) for p in _distinct(on, "period") if _exists(p)]
+    # Calendar periods lie within each other or apart; it takes an interval to run into another.
+    if all(p.kind != "interval" for p in periods):
+        return
+    on.work.execute("CREATE OR REPLACE TEMP TABLE periods (period VARCHAR, first_day DATE, last_day DATE)")
+    columns = [[p.text for p in periods], [p.start for p in periods], [p.end for p in periods]]
+    on.work.execute("INSERT INTO periods SELECT unnest($1::VARCHAR[]), unnest($2::DATE[]), unnest($3::DATE[])", columns)
+    named = zip(key_of(on.table, on.schema), on.schema.primary_key, strict=True)
+    series = ", ".join(part for part, name in named if name != "period")
+    # In order of their first day each period is compared with the one before it, so that the cost is a sort.
+    query = f"""WITH ordered AS (
+            SELECT _row, period, first_day, last_day, lag(period) OVER series AS other,
+                lag(first_day) OVER series AS other_first, lag(last_day) OVER series AS other_last
+            FROM {on.table.relation} t JOIN periods USING (period)
+            WINDOW series AS (PARTITION BY hash({series}) ORDER BY first_day, last_day DESC, period))
+        SELECT _row, period, other FROM ordered WHERE other <> period AND first_day <= other_last AND (
+            (first_day = other_first AND last_day = other_last) OR
+            (last_day > other_last AND abs((last_day - first_day) - (other_last - other_first)) > {MONTHS_DIFFER}))
+        ORDER BY _row"""
+    for row, cell, other in on.rows(query):
+        yield Hit(row, "period", cell, {"other_period": other})
+
+
+@row_rule("investment-dates", Severity.ERROR, "investments")
+def investment_dates(on: Checking) -> Iterator[Check]:
+    """An investment that ends before it starts."""
+    if on.has("start", "end"):
+        ends, starts = typed(on.schema["end"]), typed(on.schema["start"])
+        yield Check("investment-dates", "end", f"{ends} < {starts}", {"start": '"start"'})

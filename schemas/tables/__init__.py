@@ -1,0 +1,1 @@
+"""Grid -> Tables: header found, wide layouts unpivoted, cells normalised, loaded into DuckDB."""

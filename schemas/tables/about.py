@@ -1,0 +1,132 @@
+"""What a submission says of itself: from a data package's descriptor, or from a sheet of names and values."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from vaven.schemas.standard.labels import fold
+from vaven.schemas.tables.normalise import UNSEEN
+from vaven.schemas.tables.tables import About
+from vaven.vocab import register
+
+SHEET_NAMES = frozenset(("om", "about", "dataset", "datamangd", "metadata", "information"))
+# Rows of the sheet "Om": what may stand in its first column, by what it fills.
+KEYS = {
+    "slug": ("kortnamn", "slug", "name", "id"),
+    "title_sv": ("titel", "title", "titel svenska", "title swedish", "title sv", "rubrik", "namn"),
+    "title_en": ("titel engelska", "title english", "title en", "engelsk titel"),
+    "description_sv": ("beskrivning", "description", "beskrivning svenska", "description swedish", "description sv"),
+    "description_en": ("beskrivning engelska", "description english", "description en", "engelsk beskrivning"),
+    "publisher_name": ("utgivare", "publisher", "organisation"),
+    "publisher_number": ("organisationsnummer", "organisation number", "orgnr"),
+    "publisher_sector": ("sektor", "sector"),
+    "contact_name": ("kontakt", "contact", "kontaktnamn", "kontaktperson", "contact name"),
+    "contact_email": ("e post", "epost", "email", "e mail", "kontakt e post", "contact email"),
+    "licence": ("licens", "licence", "license"),
+    "keywords_sv": ("nyckelord", "keywords", "nyckelord svenska", "keywords swedish", "keywords sv"),
+    "keywords_en": ("nyckelord engelska", "keywords english", "keywords en"),
+    "series_sv": ("serie", "series", "datamangdsserie", "dataset series", "serie svenska", "series swedish"),
+    "series_en": ("serie engelska", "series english", "dataset series english"),
+    "version_note": ("versionsanmarkning", "version note", "andring", "vad ar nytt"),
+}
+
+
+def slug_of(text: str, otherwise: str = "dataset") -> str:
+    """A short name made of a title or file name: small ASCII letters, digits and single hyphens, 80 at most.
+
+    `otherwise` is that of a text without any letter that could be kept.
+    """
+    plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
+    return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-") or otherwise
+
+
+def about_of_file(path: Path, slug: str | None) -> About:
+    return About(slug=slug or slug_of(path.stem), titles={"sv": path.stem})
+
+
+def about_of_sheet(rows: Iterable[tuple[int, list[str]]], path: Path, slug: str | None) -> About:
+    """The sheet's rows are a name in the first filled cell and its value in the next."""
+    by_key = {fold(label): key for key, labels in KEYS.items() for label in labels}
+    given: dict[str, str] = {}
+    for _, cells in rows:
+        filled = [cell for cell in cells if cell]
+        if len(filled) >= 2 and (key := by_key.get(fold(filled[0].replace("(", "").replace(")", "")))):
+            given.setdefault(key, filled[1])
+    return _about(given, path, slug)
+
+
+def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | None) -> About:
+    """From Data Package properties; what Väven adds stands under `vaven` (standard/descriptors/datapackage.json)."""
+    ours = descriptor.get("vaven", {})
+    publisher, contact = ours.get("publisher", {}), ours.get("contact", {})
+    licence: Mapping[str, str] = next(iter(descriptor.get("licenses", ())), {})
+    words = ours.get("keywords", {"sv": descriptor.get("keywords", [])})
+    given = {
+        "slug": descriptor.get("name", ""),
+        "title_sv": ours.get("title", {}).get("sv") or descriptor.get("title", ""),
+        "title_en": ours.get("title", {}).get("en", ""),
+        "description_sv": ours.get("description", {}).get("sv") or descriptor.get("description", ""),
+        "description_en": ours.get("description", {}).get("en", ""),
+        "publisher_name": publisher.get("name", ""),
+        "publisher_number": publisher.get("organisation_number", ""),
+        "publisher_sector": publisher.get("sector", ""),
+        "contact_name": contact.get("name", ""),
+        "contact_email": contact.get("email", ""),
+        "licence": licence.get("path") or licence.get("name", ""),
+        "keywords_sv": ";".join(words.get("sv", ())),
+        "keywords_en": ";".join(words.get("en", ())),
+        "version_note": ours.get("version_note", ""),
+        "area_vintage": ours.get("area_vintage", ""),
+        "series": ours.get("series", {}).get("name", ""),
+        "series_sv": ours.get("series", {}).get("title", {}).get("sv", ""),
+        "series_en": ours.get("series", {}).get("title", {}).get("en", ""),
+    }
+    return _about(given, path.parent if path.name == "datapackage.json" else path, slug)
+
+
+def licence_id(text: str) -> str:
+    """The id of a licence in vocab/licences.csv by any of its names or addresses; "" where it is none of them."""
+    wanted = text.strip().casefold()
+    for code in register.codes("licences").values():
+        names = {code.id, code.properties["iri"], *code.properties["synonyms"].split("|"), *code.labels.values()}
+        if wanted in {name.casefold() for name in names}:
+            return code.id
+    return ""
+
+
+def _about(told: Mapping[str, str], path: Path, slug: str | None) -> About:
+    given = {key: re.sub(UNSEEN, " ", text).strip() for key, text in told.items()}
+
+    def both(stem: str) -> dict[str, str]:
+        return {lang: given[f"{stem}_{lang}"] for lang in ("sv", "en") if given.get(f"{stem}_{lang}")}
+
+    keywords = {
+        lang: tuple(w.strip() for w in re.split("[;,]", text) if w.strip()) for lang, text in both("keywords").items()
+    }
+    series = both("series")
+    series_name = given.get("series") or series.get("sv") or series.get("en", "")
+    return About(
+        slug=slug or slug_of(given.get("slug") or path.stem),
+        titles=both("title") or {"sv": path.stem},
+        descriptions=both("description"),
+        publisher_name=given.get("publisher_name", ""),
+        publisher_number=given.get("publisher_number", ""),
+        publisher_sector=_sector(given.get("publisher_sector", "")),
+        contact_name=given.get("contact_name", ""),
+        contact_email=given.get("contact_email", ""),
+        licence=licence_id(given.get("licence", "")),
+        keywords=keywords,
+        version_note=given.get("version_note", ""),
+        series=slug_of(series_name) if series_name else "",
+        area_vintage=given.get("area_vintage", ""),
+        series_titles=series or ({"sv": series_name} if series_name else {}),
+    )
+
+
+def _sector(text: str) -> str:
+    for code in register.codes("sectors").values():
+        if fold(text) in {fold(w) for w in (code.id, *code.labels.values(), *code.properties["synonyms"].split("|"))}:
+            return code.id
+    return ""

@@ -1,0 +1,152 @@
+"""A Table Schema as SQL over text columns: what is a fault in a cell, and what a clean cell becomes.
+
+The SQL is DuckDB's, plain enough for sqlglot to carry it elsewhere. Lexical forms are those of Table Schema
+v1 with default options (DESIGN section 3); the reader has already made numbers plain.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterator
+from typing import Any
+
+from vaven.schemas.standard.table_schemas import Field, TableSchema
+from vaven.schemas.tables.sql import quoted, text
+from vaven.schemas.tables.tables import Table
+from vaven.vocab.messages import LANGUAGES
+
+NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
+# DuckDB takes the year 0000 for 1 BC; neither Python nor Table Schema knows it.
+DATE = r"(?:[1-9]\d{3}|0[1-9]\d{2}|00[1-9]\d|000[1-9])-\d{2}-\d{2}"
+LEXICAL = {"number": NUMBER, "integer": r"[+-]?\d+", "date": DATE}
+SQL_TYPES = {"number": "DOUBLE", "integer": "BIGINT", "date": "DATE", "string": "VARCHAR"}
+# What an empty cell of these fields means; `status` is normal wherever there is a value.
+DEFAULTS = {"sex": "'T'", "age_group": "'T'"}
+# Forms outside the pattern that a rule of ours judges instead, since it can say more (rules/places.py).
+REPAIRABLE = {"municipality": r"\d{3}"}
+DECIMALS = 10
+
+
+@dataclasses.dataclass(frozen=True)
+class Check:
+    """A fault of single rows. `where` is SQL that is true for a faulty row; `params` are SQL texts to show with it.
+
+    `by_cell` tells that the text of the field alone decides, so that each different text need be judged only once.
+    """
+
+    code: str
+    field: str | None
+    where: str
+    params: dict[str, str] = dataclasses.field(default_factory=dict)
+    by_cell: bool = False
+
+
+def typed(schema_field: Field) -> str:
+    """SQL for a cell's value in its type; NULL for an empty cell and for text that has no such form."""
+    name = quoted(schema_field.name)
+    if schema_field.type == "string":
+        return name
+    cast = loosely_typed(schema_field)
+    return f"CASE WHEN regexp_full_match({name}, {text(LEXICAL[schema_field.type])}) THEN {cast} END"
+
+
+def loosely_typed(schema_field: Field) -> str:
+    """SQL as `typed`, for a fifth of the time: DuckDB also takes "0x1F" and "1_000" for numbers."""
+    cast = f"TRY_CAST({quoted(schema_field.name)} AS {SQL_TYPES[schema_field.type]})"
+    # DuckDB casts 1e999 to infinity, which no KPI without a maximum would deny.
+    return f"CASE WHEN isfinite({cast}) THEN {cast} END" if schema_field.type == "number" else cast
+
+
+def checks(table: Table, schema: TableSchema) -> Iterator[Check]:
+    """The faults that the schema defines for single rows, for each column that the table has."""
+    for schema_field in schema.fields:
+        if table.column(schema_field.name):
+            yield from _field_checks(schema_field, has_kpi=table.column("kpi") is not None)
+
+
+def _field_checks(schema_field: Field, *, has_kpi: bool) -> Iterator[Check]:
+    name, limits = quoted(schema_field.name), schema_field.constraints
+    at = schema_field.name
+    if schema_field.required:
+        yield Check("required-missing", at, f"{name} IS NULL")
+    by_cell = functools.partial(Check, by_cell=True)
+    if schema_field.type != "string":
+        dashes = f"{name} IN ('-', '–', '—')" if schema_field.type in ("number", "integer") else "FALSE"
+        yield by_cell("dash-ambiguous", at, dashes)
+        # The KPI tells whether what is behind the number is its unit.
+        kpi = {"kpi": "kpi"} if has_kpi and at == "value" else {}
+        where = f"{name} IS NOT NULL AND NOT ({dashes}) AND {typed(schema_field)} IS NULL"
+        yield by_cell("type-error", at, where, params=kpi)
+    if pattern := limits.get("pattern"):
+        also = f"|{REPAIRABLE[at]}" if at in REPAIRABLE else ""
+        yield by_cell("pattern-mismatch", at, f"NOT regexp_full_match({name}, {text(f'(?:{pattern}){also}')})")
+    if allowed := limits.get("enum"):
+        yield by_cell("not-in-list", at, f"{name} NOT IN ({', '.join(text(a) for a in allowed)})")
+    for key, code, sign in (("minimum", "below-minimum", "<"), ("maximum", "above-maximum", ">")):
+        if key in limits:
+            yield by_cell(code, at, f"{typed(schema_field)} {sign} {limits[key]}", params={"limit": text(limits[key])})
+
+
+def key_of(table: Table, schema: TableSchema) -> list[str]:
+    """SQL of the primary key's parts, with defaults for the parts that may be left out."""
+    parts = []
+    for name in schema.primary_key:
+        default = DEFAULTS.get(name)
+        given = quoted(name) if table.column(name) else None
+        parts.append(f"coalesce({given}, {default})" if given and default else given or default or "NULL")
+    return parts
+
+
+def typed_select(table: Table, schema: TableSchema) -> str:
+    """SQL of the canonical table: every field of the schema, typed, once a key, in the order of the key.
+
+    Numbers are rounded to 10 decimals, so that they have one short decimal form everywhere. Of two rows
+    with one key the one that has a value stays. Only for tables that were checked.
+    """
+    columns = ", ".join(f"{_canonical(table, f)} AS {quoted(f.name)}" for f in schema.fields)
+    # A part that was left out has one value throughout, and DuckDB orders by no constants.
+    key = ", ".join(part for part in key_of(table, schema) if '"' in part)
+    order = f"{key}, {quoted('value')} IS NULL, _row" if table.column("value") else f"{key}, _row"
+    return f"SELECT DISTINCT ON ({key}) {columns} FROM {table.relation} ORDER BY {order}"
+
+
+def text_select(select: str, schema: TableSchema) -> str:
+    """SQL of a canonical table with every column as the text that its CSV holds."""
+    columns = ", ".join(
+        f"{plain(quoted(f.name))} AS {quoted(f.name)}" if f.type == "number" else quoted(f.name) for f in schema.fields
+    )
+    return f"SELECT {columns} FROM ({select})"
+
+
+def plain(number: str) -> str:
+    """SQL of a DOUBLE as decimal digits without exponent or closing zeros (valid as xsd:decimal)."""
+    return f"rtrim(rtrim(format('{{:.{DECIMALS}f}}', {number}), '0'), '.')"
+
+
+def _canonical(table: Table, schema_field: Field) -> str:
+    if not table.column(schema_field.name):
+        if schema_field.name == "status" and table.column("value"):
+            return "CASE WHEN value IS NOT NULL THEN 'A' END"
+        return DEFAULTS.get(schema_field.name, f"CAST(NULL AS {SQL_TYPES[schema_field.type]})")
+    value = typed(schema_field)
+    if schema_field.type == "number":
+        # Adding zero turns -0 into 0, so that both are one value in every release.
+        return f"round({value}, {DECIMALS}) + 0"
+    if schema_field.name in DEFAULTS:
+        return f"coalesce({value}, {DEFAULTS[schema_field.name]})"
+    if schema_field.name == "status":
+        return f"coalesce({value}, 'A')"
+    return _harmless(schema_field, value)
+
+
+def _harmless(schema_field: Field, value: str) -> str:
+    """Free text that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, "CSV Injection")."""
+    if schema_field.type != "string" or schema_field.constraints.get("pattern") or schema_field.descriptor.get("codes"):
+        return value
+    return f"CASE WHEN regexp_matches({value}, '^[=+@\\t\\r-]') THEN '''' || {value} ELSE {value} END"
+
+
+def describe_field(schema_field: Field) -> dict[str, Any]:
+    """What messages may say of a field: its labels, what it holds, and the type it should have."""
+    words = {f"label_{language}": schema_field.label(language) for language in LANGUAGES}
+    helps = {f"help_{language}": schema_field.describe(language) for language in LANGUAGES}
+    return {**words, **helps, "type": schema_field.type}

@@ -1,0 +1,362 @@
+"""Read a partner's file into tables of text, and say what was taken for granted."""
+
+import hashlib
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import chain, islice, takewhile
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from vaven.schemas.formats.grid import Grid, GridRow, column_letter
+from vaven.schemas.formats.open import grids_of
+from vaven.schemas.formats.sniff import content_of
+from vaven.schemas.standard.finding import Finding, Severity
+from vaven.schemas.standard.labels import fold, resource_of_sheet
+from vaven.schemas.standard.read_options import AS_FOUND, Choices, Progress, quietly
+from vaven.schemas.standard.table_schemas import standard
+from vaven.schemas.tables.about import SHEET_NAMES, about_of_descriptor, about_of_file, about_of_sheet
+from vaven.schemas.tables.area_vintage import division_of, note_vintage
+from vaven.schemas.tables.compile import describe_field
+from vaven.schemas.tables.distinct_values import Distinct
+from vaven.schemas.tables.header import HEADER_SEARCH_ROWS, Header, find_header, label_problems, missing_columns
+from vaven.schemas.tables.load import columns_of, load
+from vaven.schemas.tables.normalise import tidy
+from vaven.schemas.tables.tables import About, Table, Tables
+from vaven.schemas.tables.unknown_table import not_the_standard
+from vaven.vocab.errors import NotReadable
+
+# A million observations fit; ten million spill, and the whole process stays below a gigabyte.
+MEMORY_MB = 500
+IN_MEMORY_BYTES = 150_000_000
+SAMPLE_ROWS = 500
+# How far into a table that is not ours we look for area codes: more than Sweden has areas.
+HINT_ROWS = 10_000
+# Sheets of our own template that hold no data.
+TEMPLATE_SHEETS = frozenset(("las mig", "read me", "listor", "lists"))
+
+
+@dataclass
+class _Reading:
+    """What grows while a source is read."""
+
+    work: duckdb.DuckDBPyConnection
+    distinct: Distinct
+    folder: Path
+    choices: Choices = AS_FOUND
+    progress: Progress = quietly
+    tables: dict[str, Table] = field(default_factory=dict)
+    # Whether names of municipalities stand for their codes: not where a sheet declares areas of its own.
+    has_own_areas: bool = False
+    problems: list[Finding] = field(default_factory=list)
+    unlisted: Counter[str] = field(default_factory=Counter)
+    notes: list[Finding] = field(default_factory=list)
+    # What SCB's suffixes of area codes say.
+    vintages: set[str] = field(default_factory=set)
+
+
+def read(
+    source: Path,
+    *,
+    slug: str | None = None,
+    choices: Choices = AS_FOUND,
+    progress: Progress = quietly,
+    memory_mb: int = MEMORY_MB,
+) -> Tables:
+    """Read a CSV, workbook or data package (folder, json or zip). Nothing outside the source is opened.
+
+    Raises NotReadable with a reason. Memory is bounded by `memory_mb` for DuckDB, which spills to the
+    workspace's folder, and by a batch of rows; a workbook is held whole by its reader.
+    """
+    source = Path(source)
+    content = content_of(source, choices.encoding)
+    folder = Path(tempfile.mkdtemp(prefix="vaven-read-"))
+    # A large file is kept on disk from the start; DuckDB would else write it out again and again.
+    is_large = source.is_file() and source.stat().st_size > IN_MEMORY_BYTES
+    work = duckdb.connect(str(folder / "workspace.duckdb") if is_large else ":memory:")
+    try:
+        work.execute(f"SET memory_limit = '{int(memory_mb)}MB'")
+        work.execute(f"SET temp_directory = '{folder}/spill'")
+        reading = _Reading(work, Distinct(work), folder, choices, progress)
+        progress("opening", 0)
+        about = _read_into(reading, source, content.kind, slug, folder)
+        if not reading.tables and not reading.problems:
+            raise NotReadable("not-readable-no-rows", file=source.name)
+        about = replace(about, area_vintage=_vintage(reading, about))
+        return Tables(
+            source=source,
+            sha256=_sha256(source),
+            about=about,
+            tables=reading.tables,
+            workspace=work,
+            distinct=reading.distinct,
+            folder=folder,
+            problems=tuple(reading.problems),
+            unlisted=dict(reading.unlisted),
+            assumptions=tuple(reading.notes),
+            choices=choices,
+        )
+    except BaseException:
+        work.close()
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
+
+
+def _vintage(reading: _Reading, about: About) -> str:
+    """The division of areas that state none: the user's word, or what the descriptor and SCB's suffixes say. What it
+    is is noted."""
+    reading.vintages |= {about.area_vintage} - {""}
+    division = reading.choices.vintage or division_of(reading.vintages)
+    table = reading.tables.get("observations")
+    if division is None:
+        resource, sheet = (table.resource, table.sheet) if table else (None, None)
+        params = {"vintages": ", ".join(sorted(reading.vintages))}
+        reading.problems.append(Finding("area-vintages-mixed", Severity.ERROR, resource, sheet, params=params))
+        return ""
+    if table and table.column("neighbourhood") and "neighbourhoods" not in reading.tables:
+        reading.notes += note_vintage(reading.distinct, table, division)
+    return division
+
+
+def _read_into(reading: _Reading, source: Path, kind: str, slug: str | None, folder: Path) -> About:
+    if kind not in ("package", "descriptor"):
+        return _read_tables(reading, source, slug, folder / "sheets")
+    # Frictionless takes longer to load than most files take to check, and only packages need it.
+    from vaven.schemas.formats.datapackage import read_descriptor, resource_grids, unpack
+
+    path = unpack(source, folder / "package") if kind == "package" else source
+    file = path / "datapackage.json" if path.is_dir() else path
+    descriptor = read_descriptor(file)
+    reading.has_own_areas = any(resource["name"] == "neighbourhoods" for resource in descriptor["resources"])
+    for resource, grid in resource_grids(descriptor, file.parent, folder / "sheets"):
+        _read_grid(reading, grid, resource)
+    return about_of_descriptor(descriptor, file, slug)
+
+
+def _read_tables(reading: _Reading, source: Path, slug: str | None, folder: Path) -> About:
+    """A lone table is of observations; sheets of a workbook and files of a zip go by their names."""
+    grids = grids_of(source, folder, reading.choices, reading.progress)
+    first = next(grids, None)
+    if first is None:
+        raise NotReadable("not-readable-no-rows", file=source.name)
+    if first.sheet is not None:
+        return _read_sheets(reading, chain([first], grids), source, slug)
+    _read_grid(reading, first, "observations")
+    return about_of_file(source, slug)
+
+
+def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: str | None) -> About:
+    """Sheets go by their names. Where none is called observations, the first that looks like a table is it."""
+    about = about_of_file(source, slug)
+    unnamed: list[Grid] = []
+    named: set[str] = set()
+    chosen = reading.choices.sheet
+    grids = list(grids)
+    reading.has_own_areas = any(resource_of_sheet(grid.sheet or "") == "neighbourhoods" for grid in grids)
+    for grid in grids:
+        name = fold(grid.sheet or "")
+        resource = resource_of_sheet(grid.sheet or "")
+        if grid.is_hidden:
+            if name not in TEMPLATE_SHEETS:
+                reading.notes.append(Finding("sheet-hidden", Severity.NOTE, sheet=grid.sheet))
+        elif name in SHEET_NAMES:
+            about = about_of_sheet(grid.rows, source, slug)
+        elif chosen is not None and name == fold(chosen):
+            named.add("observations")
+            _read_grid(reading, grid, "observations")
+        elif resource and resource not in named and not (chosen and resource == "observations"):
+            named.add(resource)
+            _read_grid(reading, grid, resource)
+        elif name not in TEMPLATE_SHEETS:
+            unnamed.append(grid)
+    if chosen is not None and "observations" not in named:
+        raise NotReadable("not-readable-sheet", file=source.name, sheet=chosen)
+    if "observations" not in named:
+        unnamed = _read_first(reading, unnamed)
+    reading.notes += [Finding("sheet-skipped", Severity.NOTE, sheet=grid.sheet) for grid in unnamed]
+    return about
+
+
+def _read_first(reading: _Reading, grids: list[Grid]) -> list[Grid]:
+    """Read the first sheet that has our columns as observations; the others come back.
+
+    Where none has, the first with rows is read to say what it is, unless the standard's other sheets were there.
+    """
+    samples = [list(islice(grid.rows, SAMPLE_ROWS)) for grid in grids]
+    filled = [i for i, rows in enumerate(samples) if any(any(cells) for _, cells in rows)]
+    ours = [
+        i
+        for i in filled
+        if (header := find_header(samples[i], "observations", reading.choices)) and _is_ours(header, "observations")
+    ]
+    for i in ours or ([] if reading.tables else filled):
+        rows = chain(samples[i], grids[i].rows)
+        _read_grid(reading, replace(grids[i], rows=rows), "observations")
+        return [grid for j, grid in enumerate(grids) if j != i]
+    return grids
+
+
+def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
+    """Read one sheet as a resource: a table where its columns are ours, else a problem that says what it is."""
+    place: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
+    sample = list(islice(grid.rows, max(SAMPLE_ROWS, HEADER_SEARCH_ROWS)))
+    # The row that a user names is that of the observations; other sheets have rows of their own.
+    choices = reading.choices if resource == "observations" else replace(reading.choices, header_row=None)
+    header = find_header(sample, resource, choices)
+    if header is None and choices.header_row is not None:
+        raise NotReadable("not-readable-header-row", file=grid.file, row=choices.header_row)
+    following = [row for row in sample if header and row[0] > header.row]
+    if header is None or not any(any(cells) for _, cells in following):
+        # An empty optional sheet of the template says nothing; an empty table of observations is the whole file.
+        if resource == "observations":
+            raise NotReadable("not-readable-no-rows", file=grid.file)
+        return
+    reading.notes += grid.notes
+    reading.notes += _note_header(header, sample, place)
+    if not _is_ours(header, resource):
+        reading.problems.append(not_the_standard(header, list(islice(chain(following, grid.rows), HINT_ROWS)), place))
+        return
+    rows: Iterator[GridRow] = chain(following, grid.rows)
+    # What the user says of rows is about the sheet that they look at, the observations.
+    if resource == "observations" and choices.last_row:
+        rows, grid = _until(rows, choices.last_row), replace(grid, plain=None)
+        reading.notes.append(Finding("assumed-last-row", Severity.NOTE, **place, row=choices.last_row))
+    if grid.merged or choices.fill_down:
+        rows, grid = _carried(rows, header, grid, choices, resource), replace(grid, plain=None)
+        reading.notes += _note_carried(grid, header, choices, place)
+    _load(reading, grid, resource, header, rows)
+
+
+def _until(rows: Iterable[GridRow], last: int) -> Iterator[GridRow]:
+    return takewhile(lambda row: row[0] <= last, rows)
+
+
+def _carried(rows: Iterable[GridRow], header: Header, grid: Grid, choices: Choices, resource: str) -> Iterator[GridRow]:
+    """The rows with the text of cells merged downwards in each of their rows, and, where the user says so, that of
+    the row above in every empty cell that must be filled. Numbers are never carried.
+    """
+    schema = standard()[resource]
+    texts = [i for i, name in enumerate(header.fields) if name and schema[name].type not in ("number", "integer")]
+    required = {i for i in texts if choices.fill_down and schema[header.fields[i] or ""].required}
+    last: dict[int, str] = {}
+    for number, cells in rows:
+        carried = list(cells)
+        for i in texts if any(cells) else ():
+            is_below = i in required or (number, i) in grid.merged
+            if is_below and i < len(carried) and not carried[i]:
+                carried[i] = last.get(i, "")
+            last[i] = carried[i] if i < len(carried) else ""
+        yield number, carried
+
+
+def _note_carried(grid: Grid, header: Header, choices: Choices, place: dict[str, Any]) -> Iterator[Finding]:
+    count = sum(1 for row, _ in grid.merged if row > header.row)
+    if count:
+        yield Finding("assumed-merged", Severity.NOTE, **place, params={"count": count})
+    if choices.fill_down:
+        yield Finding("assumed-fill-down", Severity.NOTE, **place)
+
+
+def _note_header(header: Header, sample: Sequence[GridRow], place: dict[str, Any]) -> Iterator[Finding]:
+    """What was skipped above the labels, in how many rows they stand, and which columns only name what others code."""
+    first = header.top or header.row
+    if first > (sample[0][0] if sample else 1):
+        params = {"count": sum(1 for row in sample if row[0] < first)}
+        yield Finding("assumed-preamble", Severity.NOTE, **place, row=first, params=params)
+    if header.top:
+        yield Finding("assumed-header-rows", Severity.NOTE, **place, row=header.row, params={"top": header.top})
+    for i, name in header.names.items():
+        at = {**place, "row": header.row, "column": column_letter(i), "text": header.labels[i]}
+        codes = header.labels[header.fields.index(name)]
+        yield Finding("assumed-names", Severity.NOTE, **at, params={"codes": codes})
+
+
+def _is_ours(header: Header, resource: str) -> bool:
+    required = {f.name for f in standard()[resource].fields if f.required} | {"value"}
+    return len((header.known - set(header.constants)) & required) >= 2
+
+
+def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: Iterable[GridRow]) -> None:
+    place: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
+    loaded = load(
+        reading.work, reading.distinct, reading.folder, grid, header, rows, f"raw_{resource}", place, reading.choices
+    )
+    reading.problems += loaded.problems
+    reading.unlisted += loaded.unlisted
+    reading.notes += loaded.notes
+    reading.problems += label_problems(header, place, resource, loaded.filled)
+    reading.problems += missing_columns(header, place, resource)
+    decimal = reading.choices.decimal
+    done = tidy(
+        reading.distinct,
+        reading.work,
+        loaded.relation,
+        resource,
+        columns_of(header),
+        standard()[resource],
+        place,
+        decimal_comma=grid.decimal_comma if decimal is None else decimal == ",",
+        is_decided=decimal is not None,
+        shares=bool(reading.choices.shares),
+        names_are_codes=not reading.has_own_areas,
+    )
+    reading.notes += [*_note_labels(header, place, resource), *_note_constants(header, place, resource), *done.notes]
+    reading.vintages |= done.vintages
+    reading.tables[resource] = Table(
+        resource,
+        grid.file,
+        grid.sheet,
+        header.row,
+        done.columns,
+        resource,
+        loaded.count,
+        written=resource if done.is_view else loaded.relation,
+        wide=header.spread,
+    )
+
+
+def _note_labels(header: Header, place: dict[str, str | None], resource: str) -> list[Finding]:
+    """Say which columns were recognised by a synonym rather than by a name of the standard."""
+    schema = standard()[resource]
+    own = {fold(t) for f in schema.fields for t in (f.name, f.label("sv"), f.label("en"))}
+    return [
+        Finding(
+            "assumed-header",
+            Severity.NOTE,
+            place["resource"],
+            place["sheet"],
+            header.row,
+            column.letter,
+            column.name,
+            column.label,
+            {"label_sv": schema[column.name].label("sv"), "label_en": schema[column.name].label("en")},
+        )
+        for column in header.columns
+        if fold(column.label or "") not in own
+    ]
+
+
+def _note_constants(header: Header, place: dict[str, str | None], resource: str) -> list[Finding]:
+    """Say which columns have the text that the user gave for all rows."""
+    schema = standard()[resource]
+    return [
+        Finding("assumed-constant", Severity.NOTE, **place, field=name, text=given, params=describe_field(schema[name]))  # type: ignore[arg-type]
+        for name, given in header.constants.items()
+    ]
+
+
+def _sha256(source: Path) -> str:
+    """Of the file, or of all files of a folder in the order of their names."""
+    digest = hashlib.sha256()
+    paths: list[Path] = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
+    for path in paths:
+        with path.open("rb") as content:
+            whole = hashlib.file_digest(content, "sha256")
+        if source.is_file():
+            return whole.hexdigest()
+        digest.update(whole.digest())
+    return digest.hexdigest()

@@ -1,0 +1,133 @@
+"""A submission that was read but not yet checked: its tables as text columns in a DuckDB workspace.
+
+DuckDB holds the cells (not Python objects), so that a check is a scan over columns and a table beyond
+memory spills to the workspace's folder.
+"""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import duckdb
+
+from vaven.schemas.formats.grid import column_letter
+from vaven.schemas.standard.finding import Finding
+from vaven.schemas.standard.read_options import AS_FOUND, Choices
+from vaven.schemas.tables.distinct_values import Distinct
+
+# In the row key of a table that was wide: the cell's row times this, and its column (Excel has 16,384 columns).
+STRIDE = 1 << 14
+
+
+@dataclass(frozen=True)
+class Column:
+    """`name` is the standard's field name, `label` what the partner wrote, `letter` the spreadsheet column.
+
+    A column that the partner left out and that has a default (sex, age_group) has no letter and no label.
+    """
+
+    name: str
+    label: str | None
+    letter: str | None
+
+
+@dataclass(frozen=True)
+class Table:
+    """One resource. `relation` names a DuckDB table of the workspace with the columns `_row` BIGINT (row as the
+    partner's program counts it, from 1, header included) and one VARCHAR column for each of `columns` by its
+    standard name; an empty cell is NULL, and surrounding blanks are gone. `written` names the relation with the same
+    columns as the partner wrote them.
+
+    `wide` names the fields that stand in the labels of columns of values, where the partner's table is wide; `_row`
+    is then the cell's key (see `place`).
+    """
+
+    resource: str
+    file: str
+    sheet: str | None
+    header_row: int
+    columns: tuple[Column, ...]
+    relation: str
+    row_count: int
+    written: str
+    wide: frozenset[str] = frozenset()
+
+    def column(self, name: str) -> Column | None:
+        return next((c for c in self.columns if c.name == name), None)
+
+    def place(self, key: int, name: str | None) -> tuple[int, str | None]:
+        """Row and column letter, as the partner's program shows them, of a field in the row with this `_row`."""
+        column = self.column(name) if name else None
+        if not self.wide:
+            return key, column.letter if column else None
+        row, position = divmod(key, STRIDE)
+        if name in self.wide:
+            return self.header_row, column_letter(position)
+        return row, column_letter(position) if name == "value" else column.letter if column else None
+
+    def cell_key(self, name: str | None) -> str:
+        """SQL that tells apart the partner's cells of a field: in a wide table many rows share a label or a code."""
+        if not self.wide or name is None or name == "value":
+            return "_row"
+        return f"_row % {STRIDE}" if name in self.wide else f"_row // {STRIDE}"
+
+
+@dataclass(frozen=True)
+class About:
+    """What the submission says of itself. Texts are by language ("sv", "en"); a language may be absent.
+
+    `slug` is the dataset's short name; `licence` is an id of vocab/licences.csv; `series` is the short name of the
+    dataset series that it belongs to; `area_vintage` is the division (vocab.areas.DIVISIONS) that areas without a
+    vintage are of, "" for the oldest that lists them; the rest may be empty.
+    """
+
+    slug: str
+    titles: Mapping[str, str]
+    descriptions: Mapping[str, str] = field(default_factory=dict)
+    publisher_name: str = ""
+    publisher_number: str = ""
+    publisher_sector: str = ""
+    contact_name: str = ""
+    contact_email: str = ""
+    licence: str = ""
+    keywords: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    version_note: str = ""
+    series: str = ""
+    series_titles: Mapping[str, str] = field(default_factory=dict)
+    area_vintage: str = ""
+
+
+@dataclass(frozen=True)
+class Tables:
+    """All tables of one source. `problems` are findings of the reading itself (ragged rows, unknown columns);
+    `unlisted` counts by code those of them that are too many to list; `assumptions` say what was taken for
+    granted, `choices` what the user decided. Close it (it is a context manager) to drop the workspace.
+    """
+
+    source: Path
+    sha256: str
+    about: About
+    tables: Mapping[str, Table]
+    workspace: duckdb.DuckDBPyConnection
+    distinct: Distinct
+    folder: Path
+    problems: tuple[Finding, ...] = ()
+    unlisted: Mapping[str, int] = field(default_factory=dict)
+    assumptions: tuple[Finding, ...] = ()
+    choices: Choices = AS_FOUND
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the workspace and delete its folder. Doing it twice is harmless."""
+        self.workspace.close()
+        shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,0 +1,67 @@
+"""What can be said of a table that is not in our form: its columns, and which hold area codes or years."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from vaven.schemas.formats.grid import GridRow, column_letter
+from vaven.schemas.standard.finding import Finding, Severity
+from vaven.schemas.standard.labels import fold
+from vaven.schemas.tables.header import Header
+from vaven.vocab.areas import areas, level_of, without_suffix
+
+# Ours: a column is one of codes where so large a share of its filled cells are.
+SHARE = 0.8
+DIVISIONS = {
+    "deso2018": {"sv": "DeSO 2018", "en": "DeSO 2018"},
+    "deso2025": {"sv": "DeSO 2025", "en": "DeSO 2025"},
+    "regso": {"sv": "RegSO", "en": "RegSO"},
+    "kommun": {"sv": "kommuner", "en": "municipalities"},
+}
+YEARS = range(1950, 2051)
+# As many labels as a person would go through to say what they are.
+MAX_LABELS = 60
+
+
+def not_the_standard(header: Header, rows: Sequence[GridRow], place: Mapping[str, str | None]) -> Finding:
+    """The finding about a foreign table; `rows` are the first of its data rows."""
+    columns = ", ".join(label for label in header.labels if label)
+    found = {"sv": list(_hints(header, rows, "sv")), "en": list(_hints(header, rows, "en"))}
+    params: dict[str, object] = {"labels": [label for label in header.labels if label][:MAX_LABELS]}
+    params |= {"columns": columns[:400]} | {f"areas_{lang}": "; ".join(hints) for lang, hints in found.items()}
+    return Finding("not-the-standard", Severity.ERROR, place["resource"], place["sheet"], header.row, params=params)
+
+
+def _hints(header: Header, rows: Sequence[GridRow], language: str) -> Iterator[str]:
+    is_swedish = language == "sv"
+    of, column, year = ("av", "kolumn", "årtal") if is_swedish else ("of", "column", "years")
+    for i, label in enumerate(header.labels):
+        texts = [cells[i] for _, cells in rows if i < len(cells) and cells[i]]
+        name = f"{column} {column_letter(i)}" + (f" ({label})" if label else "")
+        if _are_years(label, texts):
+            yield f"{name}: {year}"
+        elif found := _division(texts):
+            words, hits = found
+            yield f"{name}: {hits} {of} {len(texts)} {'är' if is_swedish else 'are'} {words[language]}"
+    labelled = [label for label in header.labels if label.isdecimal() and len(label) == 4 and int(label) in YEARS]
+    if len(labelled) > 1:
+        where = "årtal i rubrikerna" if is_swedish else "years in the headers"
+        yield f"{where}: {labelled[0]}–{labelled[-1]}"
+
+
+def _are_years(label: str, texts: Sequence[str]) -> bool:
+    """Years, and not the codes of municipalities in Västmanland and Dalarna (19xx, 20xx) under a header of codes."""
+    are = bool(texts) and all(text.isdecimal() and len(text) == 4 and int(text) in YEARS for text in texts)
+    return are and not any(word in fold(label) for word in ("kod", "code", "kommun", "municip", "region"))
+
+
+def _division(texts: Sequence[str]) -> tuple[Mapping[str, str], int] | None:
+    """The name of the division that most cells are codes of, and how many; a code may have a name after it."""
+    known = areas()
+    counts = dict.fromkeys(DIVISIONS, 0)
+    for text in texts:
+        code, _ = without_suffix(text.split(" ", 1)[0])
+        counts["deso2018"] += code in known.deso2018
+        counts["deso2025"] += code in known.deso2025
+        counts["regso"] += level_of(code) == "regso" and code[:4] in known.kommuner
+        counts["kommun"] += code in known.kommuner
+    division = max(counts, key=lambda name: counts[name])
+    return (DIVISIONS[division], counts[division]) if texts and counts[division] > len(texts) * SHARE else None

@@ -1,0 +1,1 @@
+"""Any table and any Table Schema -> the errors that frictionless-py reports."""

@@ -1,0 +1,357 @@
+"""Any table against any Table Schema, with the findings of frictionless-py: by columns where that is possible.
+
+Frictionless reads the metadata, the header and the dialect; its own cell readers judge each different text of a
+column once; DuckDB carries the verdict to the rows, and finds repeated and missing keys. The few rows with a fault
+are given to Frictionless's own Row, so that errors are its own, word for word. A resource without a column form
+(cells that are no text, custom bounds on its bytes) is validated by Frictionless itself, and the outcome says so.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from functools import partial
+from itertools import islice
+from math import isnan
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from frictionless import Checklist, FrictionlessException, Resource, errors
+from frictionless.resources import TableResource
+from frictionless.table.row import Row
+
+from vaven.schemas.tables.sql import text
+from vaven.schemas.tableschema.rows import Column, Loaded, NotColumnar, load_rows, number_of
+
+COLUMNS, FRICTIONLESS = "duckdb", "frictionless"
+# Errors of one resource that are listed (Frictionless's own limit).
+LISTED = 1_000
+
+# Texts that are certainly right, by type and format; whatever else is judged by Frictionless.
+CERTAIN: Mapping[tuple[str, str], str] = {
+    ("string", "default"): "true",
+    ("any", "default"): "true",
+    ("integer", "default"): r"regexp_full_match({c}, '-?[0-9]{{1,15}}')",
+    ("number", "default"): r"regexp_full_match({c}, '-?[0-9]{{1,12}}(\.[0-9]{{1,12}})?')",
+    ("year", "default"): r"regexp_full_match({c}, '[1-9][0-9]{{3}}')",
+}
+# Metadata that changes what a number looks like; a column with any of it is judged text by text.
+MARKS_OF_NUMBERS = ("decimalChar", "groupChar", "bareNumber")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """`errors` are Frictionless's, cut at the limit; `counts` by error type are complete. `engine` says what judged.
+
+    `rows` is None where the table could not be walked.
+    """
+
+    name: str
+    errors: tuple[Any, ...]
+    counts: Mapping[str, int]
+    engine: str
+    rows: int | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def is_valid(self) -> bool:
+        return not self.counts
+
+
+def judge(resource: TableResource, work: duckdb.DuckDBPyConnection, *, listed: int = LISTED) -> Outcome:
+    """Validate one resource as `resource.validate()` does. Its paths must have been found safe by the caller."""
+    try:
+        return _Judging(resource, work, listed).outcome()
+    except (NotColumnar, FrictionlessException, duckdb.Error, UnicodeError):
+        # Broken metadata, sources and encodings are Frictionless's to explain.
+        pass
+    report = resource.to_copy().validate(limit_errors=listed)
+    found = [error for task in report.tasks for error in task.errors] + list(report.errors)
+    counts = Counter(error.type for error in found)
+    rows = report.tasks[0].stats.get("rows") if report.tasks else None
+    return Outcome(resource.name or "", tuple(found), counts, FRICTIONLESS, rows)
+
+
+class _Judging:
+    def __init__(self, given: TableResource, work: duckdb.DuckDBPyConnection, listed: int) -> None:
+        # Opening a resource with foreign keys would read the other tables row by row.
+        self.given, self.work, self.listed = given, work, listed
+        self.keys = [dict(key) for key in given.schema.foreign_keys]
+        self.ids: dict[Hashable, int] = {}
+        self.found: dict[int, list[Any]] = {}
+        self.counts: Counter[str] = Counter()
+
+    def outcome(self) -> Outcome:
+        resource = _without_keys(self.given)
+        _refuse_uncommon(resource)
+        resource.to_descriptor(validate=True)
+        with resource:
+            if not (resource.labels or resource.fragment):
+                raise NotColumnar
+            header = list(resource.header.errors)
+            loaded = load_rows(resource, self.work, "tabular")
+            labels = tuple(map(str, resource.labels))
+            self._judge_cells(loaded)
+            keyed = self._keyed(resource, loaded)
+        rows = self._errors_of_rows(loaded, keyed)
+        self.counts.update(error.type for error in header)
+        name = self.given.name or ""
+        return Outcome(name, tuple([*header, *rows][: self.listed]), +self.counts, COLUMNS, loaded.count, labels)
+
+    # Cells
+
+    def _judge_cells(self, loaded: Loaded) -> None:
+        for column in loaded.columns:
+            _judge_texts(self.work, loaded, column)
+        blank = _blank(loaded)
+        for column in loaded.columns:
+            if column.faults:
+                self._count_cells(loaded, column, blank)
+        self.counts["blank-row"] += number_of(self.work, f"SELECT count(*) FROM {loaded.name} WHERE {blank}")
+        for number, cells in loaded.odd.items():
+            row = Row(cells, handlers=loaded.handlers, row_number=number)
+            self.counts.update(e.type for e in row.errors if e.type in ("extra-cell", "missing-cell"))
+
+    def _count_cells(self, loaded: Loaded, column: Column, blank: str) -> None:
+        faults = f"faults_{column.number}"
+        pairs = [(cell, *counts) for cell, counts in column.faults.items()]
+        _make(self.work, faults, {"cell": pa.string(), "types": pa.int64(), "others": pa.int64()}, pairs)
+        query = (
+            f"SELECT coalesce(sum(types), 0), coalesce(sum(others), 0) FROM {loaded.name} "
+            f"JOIN {faults} ON cell IS NOT DISTINCT FROM {column.sql} WHERE NOT ({blank})"
+        )
+        types, others = self.work.execute(query).fetchone() or (0, 0)
+        self.counts["type-error"] += int(types)
+        self.counts["constraint-error"] += int(others)
+
+    # Keys
+
+    def _keyed(self, resource: TableResource, loaded: Loaded) -> list[tuple[int, Callable[[Any], Any]]]:
+        """Rows with a repeated or missing key, each with the error that Frictionless would make of it."""
+        by_name = {column.field.name: column for column in loaded.columns}
+        found: list[tuple[int, Callable[[Any], Any]]] = []
+        for column in loaded.columns:
+            if column.field.constraints.get("unique"):
+                found += self._unique(loaded, column)
+        primary = list(resource.schema.primary_key)
+        if primary and set(primary) <= by_name.keys():
+            found += self._primary(loaded, [by_name[name] for name in primary])
+        for key in self.keys:
+            if set(key["fields"]) <= by_name.keys():
+                found += self._foreign(resource, loaded, key, [by_name[name] for name in key["fields"]])
+        return found
+
+    def _identified(self, loaded: Loaded, column: Column) -> str:
+        """A relation `cell`, `id` of the column's texts, where texts that mean the same to Frictionless share an id."""
+        name = f"ids_{loaded.name}_{column.number}"
+        texts = self.work.execute(f"SELECT DISTINCT {column.sql} FROM {loaded.name}").fetchall()
+        pairs = [(cell, self._id(column.reader(cell))) for (cell,) in texts]
+        _make(self.work, name, {"cell": pa.string(), "id": pa.int64()}, pairs)
+        return name
+
+    def _id(self, read: tuple[Any, Any]) -> int | None:
+        value, notes = read
+        if value is None or (notes and "type" in notes):
+            return None
+        if not isinstance(value, Hashable) or (isinstance(value, float | Decimal) and isnan(value)):
+            # Frictionless fails on lists as keys, and takes every NaN for another.
+            raise NotColumnar
+        return self.ids.setdefault(value, len(self.ids))
+
+    def _with_ids(self, loaded: Loaded, columns: Sequence[Column]) -> tuple[str, list[str]]:
+        """SQL of the rows with the ids of the key's values, and the names of these ids."""
+        ids = [f"k{i}" for i in range(len(columns))]
+        joins = "".join(
+            f" JOIN {self._identified(loaded, column)} AS j{i} ON j{i}.cell IS NOT DISTINCT FROM t.{column.sql}"
+            for i, column in enumerate(columns)
+        )
+        picked = ", ".join(f"j{i}.id AS {name}" for i, name in enumerate(ids))
+        return f"SELECT t._row, {picked} FROM {loaded.name} AS t{joins}", ids
+
+    def _repeated(self, rows: str, ids: Sequence[str]) -> list[tuple[int, int]]:
+        """Rows whose key stands in a row before, with the nearest such row."""
+        names = ", ".join(ids)
+        some = " OR ".join(f"{name} IS NOT NULL" for name in ids)
+        query = (
+            f"SELECT _row, lag(_row) OVER (PARTITION BY {names} ORDER BY _row) AS before FROM ({rows}) WHERE {some} "
+            "QUALIFY before IS NOT NULL ORDER BY _row"
+        )
+        return self.work.execute(query).fetchall()
+
+    def _unique(self, loaded: Loaded, column: Column) -> Iterator[tuple[int, Callable[[Any], Any]]]:
+        repeated = self._repeated(*self._with_ids(loaded, [column]))
+        self.counts["unique-error"] += len(repeated)
+        for number, before in repeated[: self.listed]:
+            note = f"the same as in the row at position {before}"
+            yield number, partial(errors.UniqueError.from_row, note=note, field_name=column.field.name)
+
+    def _primary(self, loaded: Loaded, columns: Sequence[Column]) -> Iterator[tuple[int, Callable[[Any], Any]]]:
+        rows, ids = self._with_ids(loaded, columns)
+        none = " AND ".join(f"{name} IS NULL" for name in ids)
+        empty = self.work.execute(f"SELECT _row FROM ({rows}) WHERE {none} ORDER BY _row").fetchall()
+        repeated = self._repeated(rows, ids)
+        self.counts["primary-key"] += len(empty) + len(repeated)
+        notes = [(number, 'cells composing the primary keys are all "None"') for (number,) in empty[: self.listed]]
+        notes += [(n, f"the same as in the row at position {before}") for n, before in repeated[: self.listed]]
+        for number, note in notes:
+            yield number, partial(errors.PrimaryKeyError.from_row, note=note)
+
+    def _foreign(
+        self, resource: TableResource, loaded: Loaded, key: Mapping[str, Any], columns: Sequence[Column]
+    ) -> Iterator[tuple[int, Callable[[Any], Any]]]:
+        rows, ids = self._with_ids(loaded, columns)
+        known = self._lookup(resource, loaded, key)
+        some = " OR ".join(f"{name} IS NOT NULL" for name in ids)
+        same = " AND ".join(f"rows.{name} IS NOT DISTINCT FROM known.{name}" for name in ids)
+        query = f"SELECT _row FROM ({rows}) AS rows ANTI JOIN {known} AS known ON {same} WHERE {some} ORDER BY _row"
+        missing = self.work.execute(query).fetchall()
+        self.counts["foreign-key"] += len(missing)
+        reference = key["reference"]
+        for (number,) in missing[: self.listed]:
+            yield number, partial(_foreign_error, names=key["fields"], reference=reference)
+
+    def _lookup(self, resource: TableResource, loaded: Loaded, key: Mapping[str, Any]) -> str:
+        """A relation of the ids of the referenced keys; the rows where all of them are empty don't count."""
+        name = f"known_{len(self.work.execute('SHOW TABLES').fetchall())}"
+        source, wanted = key["reference"]["resource"], list(key["reference"]["fields"])
+        if source in ("", resource.name):
+            other = loaded
+        else:
+            if not self.given.package or not self.given.package.has_resource(source):
+                raise NotColumnar
+            other_resource = _without_keys(self.given.package.get_resource(source))
+            _refuse_uncommon(other_resource)
+            with other_resource:
+                other = load_rows(other_resource, self.work, f"{name}_rows")
+        by_name = {column.field.name: column for column in other.columns}
+        if not set(wanted) <= by_name.keys():
+            raise NotColumnar
+        rows, ids = self._with_ids(other, [by_name[field_name] for field_name in wanted])
+        some = " OR ".join(f"{i} IS NOT NULL" for i in ids)
+        self.work.execute(f"CREATE TABLE {name} AS SELECT DISTINCT {', '.join(ids)} FROM ({rows}) WHERE {some}")
+        return name
+
+    # Rows
+
+    def _errors_of_rows(self, loaded: Loaded, keyed: list[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
+        """The errors of the first rows with faults, in the order of the rows, made by Frictionless's own Row."""
+        by_row: dict[int, list[Callable[[Any], Any]]] = {}
+        for number, make in keyed:
+            by_row.setdefault(number, []).append(make)
+        suspects = self._suspects(loaded)
+        numbers = sorted({*suspects, *islice(sorted(by_row), self.listed), *islice(sorted(loaded.odd), self.listed)})
+        found: list[Any] = []
+        for number, cells in self._cells(loaded, numbers[: self.listed]):
+            row = Row(loaded.odd.get(number, cells), handlers=loaded.handlers, row_number=number)
+            found += [*row.errors, *(make(row) for make in by_row.get(number, ()))]
+        return found
+
+    def _suspects(self, loaded: Loaded) -> list[int]:
+        """The first rows with a faulty cell, or with nothing but blank cells."""
+        faulty = [
+            f"EXISTS (FROM faults_{c.number} WHERE cell IS NOT DISTINCT FROM {c.sql})"
+            for c in loaded.columns
+            if c.faults
+        ]
+        where = " OR ".join([*faulty, f"({_blank(loaded)})"])
+        query = f"SELECT _row FROM {loaded.name} WHERE {where} ORDER BY _row LIMIT {self.listed}"
+        return [number for (number,) in self.work.execute(query).fetchall()]
+
+    def _cells(self, loaded: Loaded, numbers: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
+        if not numbers:
+            return
+        _make(self.work, "wanted", {"_row": pa.int64()}, [(number,) for number in numbers])
+        names = ", ".join(column.sql for column in loaded.columns)
+        query = f"SELECT _row, {names} FROM {loaded.name} SEMI JOIN wanted USING (_row) ORDER BY _row"
+        for number, *cells in self.work.execute(query).fetchall():
+            yield number, cells
+
+
+def _foreign_error(row: Any, names: Sequence[str], reference: Mapping[str, Any]) -> Any:
+    cells = [row[name] for name in names]
+    note = (
+        f'for "{", ".join(names)}": values "{", ".join(map(str, cells))}" not found in the lookup table '
+        f'"{reference["resource"]}" as "{", ".join(reference["fields"])}"'
+    )
+    return errors.ForeignKeyError.from_row(
+        row,
+        note=note,
+        field_names=list(names),
+        field_values=cells,
+        reference_name=reference["resource"],
+        reference_field_names=list(reference["fields"]),
+    )
+
+
+def _without_keys(resource: Resource) -> TableResource:
+    copy = resource.to_copy()
+    if not isinstance(copy, TableResource):
+        raise NotColumnar
+    if copy.schema.foreign_keys:
+        copy.schema.foreign_keys = []
+    return copy
+
+
+def _refuse_uncommon(resource: TableResource) -> None:
+    """What only Frictionless itself judges: declared sizes and sums, other checks, labels without regard to case."""
+    sums = (resource.hash, resource.bytes, resource.fields, resource.rows)
+    has_checks = any(check.type != "baseline" for check in (getattr(resource, "checklist", None) or Checklist()).checks)
+    if any(sums) or has_checks or not resource.dialect.header_case or resource.data is not None:
+        raise NotColumnar
+
+
+# --- texts
+
+
+def _judge_texts(work: duckdb.DuckDBPyConnection, loaded: Loaded, column: Column) -> None:
+    """Find the column's texts that are wrong, and those that are blank."""
+    column.blanks = {cell for cell in (*loaded.missing, *column.field.missing_values, None) if _is_blank(column, cell)}
+    texts = f"SELECT DISTINCT {column.sql} FROM {loaded.name}"
+    certain = _certain(column)
+    if certain:
+        texts += f" WHERE ({certain}) IS NOT TRUE"
+    for (cell,) in work.execute(texts).fetchall():
+        _, notes = column.reader(cell)
+        if notes:
+            column.faults[cell] = (int("type" in notes), len(notes) - int("type" in notes))
+
+
+def _is_blank(column: Column, cell: str | None) -> bool:
+    value, notes = column.reader(cell)
+    return value is None and "type" not in (notes or {})
+
+
+def _certain(column: Column) -> str | None:
+    """SQL that is true only of texts that are right; None where there is no such shortcut."""
+    field = column.field
+    pattern = CERTAIN.get((field.type, field.format))
+    judged = set(field.constraints) - {"unique", "required"}
+    descriptor = field.to_descriptor()
+    if pattern is None or judged or any(mark in descriptor for mark in (*MARKS_OF_NUMBERS, "trueValues")):
+        return None
+    blanks = ", ".join(text(cell) for cell in column.blanks if cell is not None)
+    is_filled = f"{column.sql} NOT IN ({blanks})" if blanks else "true"
+    needs = is_filled if field.constraints.get("required") else "true"
+    if pattern == "true" and needs == "true":
+        return f"{column.sql} IS NOT NULL"
+    return f"{pattern.format(c=column.sql)} AND {needs}"
+
+
+def _blank(loaded: Loaded) -> str:
+    """SQL that is true of a row whose every cell is blank."""
+    parts = []
+    for column in loaded.columns:
+        listed = ", ".join(text(cell) for cell in column.blanks if cell is not None)
+        parts.append(f"({column.sql} IS NULL{f' OR {column.sql} IN ({listed})' if listed else ''})")
+    return " AND ".join(parts)
+
+
+def _make(
+    work: duckdb.DuckDBPyConnection, name: str, kinds: Mapping[str, pa.DataType], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    made = {n: pa.array([row[i] for row in rows], kind) for i, (n, kind) in enumerate(kinds.items())}
+    work.execute(f"DROP TABLE IF EXISTS {name}")
+    work.register("batch", pa.table(made))
+    work.execute(f"CREATE TABLE {name} AS SELECT * FROM batch")
+    work.unregister("batch")

@@ -1,0 +1,172 @@
+"""The rows of a Frictionless resource as texts in the workspace, each with the number that Frictionless gives it."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from frictionless import Dialect
+from frictionless.formats import CsvControl
+from frictionless.resources import TableResource
+from frictionless.table.row import create_cell_handlers
+
+from vaven.schemas.tables.sql import quoted, text
+
+BATCH_ROWS = 20_000
+BLOCK = 1 << 22
+# Rows of another width that are kept whole.
+MAX_ODD_ROWS = 100_000
+# What the csv module may take as one cell; Frictionless raises it, DuckDB has a limit of its own.
+MAX_LINE = 1_000_000
+
+
+class NotColumnar(Exception):
+    """The resource has no form by columns; Frictionless takes it whole. `judge` hears of it, and nobody else."""
+
+
+@dataclass
+class Column:
+    """A field of the data: its position in the relation, and what its texts mean to Frictionless."""
+
+    number: int
+    field: Any
+    reader: Callable[[Any], tuple[Any, Any]]
+    faults: dict[str | None, tuple[int, int]] = field(default_factory=dict)
+    blanks: set[str | None] = field(default_factory=set)
+
+    @property
+    def sql(self) -> str:
+        return f"c{self.number}"
+
+
+@dataclass
+class Loaded:
+    """Rows of a resource in the relation `name` (`_row`, c0 …); `odd` are the rows of another width, whole.
+
+    `missing` are the texts that the schema takes for no value.
+    """
+
+    name: str
+    columns: list[Column]
+    count: int
+    odd: dict[int, list[Any]]
+    handlers: Any
+    missing: tuple[str, ...]
+
+
+def load_rows(resource: TableResource, work: duckdb.DuckDBPyConnection, name: str) -> Loaded:
+    """The rows of an open resource as text: by DuckDB where its rows are provably the same, else by Frictionless."""
+    handlers = create_cell_handlers(resource.header.get_expected_fields())
+    columns = [Column(i, handler.field, handler.reader) for i, handler in enumerate(handlers.values())]
+    if not columns:
+        raise NotColumnar
+    work.execute(f"DROP TABLE IF EXISTS {name}")
+    count = _by_duckdb(resource, work, name, len(columns))
+    odd: dict[int, list[Any]] = {}
+    if count is None:
+        count = _walked(resource, work, name, len(columns), odd)
+    return Loaded(name, columns, count, odd, handlers, tuple(map(str, resource.schema.missing_values)))
+
+
+def _by_duckdb(resource: TableResource, work: duckdb.DuckDBPyConnection, name: str, width: int) -> int | None:
+    """By DuckDB's reader; None where quotes, line ends, ragged or blank lines could make its rows others."""
+    path = Path(resource.normpath) if resource.normpath and not resource.extrapaths else None
+    control = CsvControl.from_dialect(resource.dialect)
+    is_plain = resource.format in ("csv", "tsv") and not resource.compression and _is_plain(resource.dialect)
+    # In a table of one column a blank line is a row to DuckDB, and a line without cells to Frictionless.
+    if (
+        not path
+        or not is_plain
+        or width == 1
+        or len(resource.labels) != width
+        or control.skip_initial_space
+        or control.escape_char
+    ):
+        return None
+    if resource.encoding not in ("utf-8", "ascii") or control.null_sequence is not None or control.quote_char != '"':
+        return None
+    if not control.double_quote or len(control.delimiter) != 1 or not control.delimiter.isascii():
+        return None
+    lines = _lines(path, control.delimiter.encode(), width)
+    if lines is None:
+        return None
+    names = {f"c{i}": "VARCHAR" for i in range(width)}
+    cells = ", ".join(f"coalesce(c{i}, '') AS c{i}" for i in range(width))
+    options = (
+        # A text may be called .gz, and DuckDB would go by that.
+        f"columns = {names}, auto_detect = false, compression = 'none', header = false, "
+        f"skip = 1, delim = {text(control.delimiter)}, "
+        f"quote = '', escape = '', null_padding = false, max_line_size = {MAX_LINE}"
+    )
+    with suppress(duckdb.InvalidInputException):
+        source = f"SELECT {cells} FROM read_csv({text(path)}, {options})"
+        work.execute(f"CREATE TABLE {quoted(name)} AS SELECT row_number() OVER () + 1 AS _row, * FROM ({source})")
+        if (count := number_of(work, f"SELECT count(*) FROM {name}")) == lines - 1:
+            return count
+    work.execute(f"DROP TABLE IF EXISTS {name}")
+    return None
+
+
+def _is_plain(dialect: Dialect) -> bool:
+    usual = Dialect()
+    names = ("header", "header_rows", "comment_char", "comment_rows", "skip_blank_rows")
+    return all(getattr(dialect, name) == getattr(usual, name) for name in names)
+
+
+def _lines(path: Path, delimiter: bytes, width: int) -> int | None:
+    """Lines of a text in which a line is a row of so many cells; None where quotes, NULs, odd line ends or a mark
+    make it another. DuckDB passes over one delimiter too many at the end of a line, so they are counted.
+    """
+    count, last, returns, pairs, delimiters = 0, b"\n", 0, 0, 0
+    with path.open("rb") as file:
+        while block := file.read(BLOCK):
+            if b'"' in block or b"\0" in block or (last == b"\n" and not count and block.startswith(b"\xef\xbb\xbf")):
+                return None
+            returns += block.count(b"\r")
+            pairs += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
+            count += block.count(b"\n")
+            delimiters += block.count(delimiter)
+            last = block[-1:]
+    lines = count + (last != b"\n")
+    is_even = returns == pairs and pairs in (0, count) and delimiters == lines * (width - 1)
+    return lines if is_even else None
+
+
+def _walked(
+    resource: TableResource, work: duckdb.DuckDBPyConnection, name: str, width: int, odd: dict[int, list[Any]]
+) -> int:
+    """Row by row as Frictionless's own parser gives them, in batches."""
+    names = [f"c{i}" for i in range(width)]
+    work.execute(f"CREATE TABLE {name} (_row BIGINT, {', '.join(f'{n} VARCHAR' for n in names)})")
+    rows = resource.dialect.read_enumerated_content_stream(resource.cell_stream)
+    count = 0
+    while batch := list(islice(rows, BATCH_ROWS)):
+        count += len(batch)
+        for number, cells in batch:
+            if len(cells) != width:
+                odd[number] = list(cells)
+        if len(odd) > MAX_ODD_ROWS:
+            raise NotColumnar
+        columns = zip(*((*cells, *[None] * (width - len(cells)))[:width] for _, cells in batch), strict=True)
+        try:
+            texts = {n: pa.array(cells, pa.string()) for n, cells in zip(names, columns, strict=True)}
+        except (pa.ArrowException, UnicodeError) as cause:
+            # A cell that is no text: numbers and dates of a workbook or of JSON.
+            raise NotColumnar from cause
+        _insert(work, name, pa.table({"_row": pa.array([n for n, _ in batch], pa.int64()), **texts}))
+    return count
+
+
+def _insert(work: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
+    work.register("batch", rows)
+    work.execute(f"INSERT INTO {name} SELECT * FROM batch")
+    work.unregister("batch")
+
+
+def number_of(work: duckdb.DuckDBPyConnection, query: str) -> int:
+    (found,) = work.execute(query).fetchone() or (0,)
+    return int(found)

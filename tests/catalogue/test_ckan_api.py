@@ -1,0 +1,245 @@
+"""Our Action API answers as a real CKAN does that holds the same datasets, and CKAN's own clients work with it."""
+
+import json
+import os
+import subprocess
+import sys
+import urllib.error
+import urllib.parse
+import urllib.request
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ckanapi import NotFound, RemoteCKAN
+
+from tests.conftest import Site as OurSite
+from tests.servers.ckan.stack import Ckan
+from vaven.publisher.ckan.client import Site
+from vaven.publisher.ckan.push import Plan, push
+from vaven.publisher.ckan.run import current_datasets
+from vaven.publisher.releases.records import Records
+from vaven.publisher.releases.storage import Storage
+from vaven.publisher.settings import Settings
+
+SLUG = "exempel-tre-kommuner"
+CHOSEN = '{"neighbourhood": "0180C6070", "kpi": ["tillit", "trygg-morker"]}'
+CKANAPI = Path(sys.executable).with_name("ckanapi")
+
+
+def ask(url: str, action: str, **given: Any) -> tuple[int, Any]:
+    """Status and answer of a GET, as a browser or R would send it."""
+    address = f"{url.rstrip('/')}/api/3/action/{action}?{urllib.parse.urlencode(given)}"
+    try:
+        with urllib.request.urlopen(address, timeout=60) as answer:
+            return answer.status, json.load(answer)
+    except urllib.error.HTTPError as error:
+        return error.code, json.load(error)
+
+
+@pytest.fixture(scope="module")
+def both(whole_way: OurSite, plain_ckan: Ckan) -> Iterator[tuple[str, str]]:
+    """Addresses of our site and of a CKAN that holds what our site publishes."""
+    settings = Settings(home=whole_way.home, base_iri=whole_way.url)
+    with Records(settings.database) as records:
+        datasets = [dataset for _, dataset in current_datasets(settings, records)]
+    site = Site(plain_ckan.url, plain_ckan.token)
+    for outcome in push(site, datasets, Storage(settings.storage, settings.home / "cache"), Plan()):
+        assert outcome.error is None
+    yield whole_way.url, plain_ckan.url
+    for dataset in datasets:
+        site.write("dataset_purge", id=dataset.name)
+    site.close()
+
+
+def shape(value: Any) -> Any:
+    """Keys and types, however deep; of a list the shapes that occur."""
+    if isinstance(value, dict):
+        return {key: shape(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return sorted({json.dumps(shape(inner), sort_keys=True) for inner in value})
+    return "text or nothing" if value is None or isinstance(value, str) else type(value).__name__
+
+
+def without(value: Any, *names: str) -> Any:
+    if isinstance(value, dict):
+        return {key: without(inner, *names) for key, inner in value.items() if key not in names}
+    return [without(inner, *names) for inner in value] if isinstance(value, list) else value
+
+
+@pytest.mark.parametrize(
+    ("action", "given"),
+    [
+        ("package_list", {}),
+        ("package_list", {"limit": 1, "offset": 0}),
+        ("package_show", {"id": SLUG}),
+        ("package_search", {}),
+        ("package_search", {"q": "trygghet", "facet.field": '["organization","groups","tags","res_format"]'}),
+        ("package_search", {"q": "title:bostadsområden", "fq": "tags:trygghet", "sort": "name asc", "rows": 1}),
+        ("organization_list", {}),
+        ("organization_list", {"all_fields": "true"}),
+        ("organization_show", {"id": "den-sociala-vaven"}),
+        ("group_list", {}),
+        ("group_list", {"all_fields": "true"}),
+        ("group_show", {"id": "trygghet"}),
+        ("tag_show", {"id": "trygghet"}),
+        ("status_show", {}),
+        ("current_package_list_with_resources", {"limit": 1}),
+    ],
+    ids=str,
+)
+def test_answers_have_the_shape_of_ckans(both: tuple[str, str], action: str, given: dict[str, Any]) -> None:
+    ours, theirs = (ask(url, action, **given) for url in both)
+    assert ours[0] == theirs[0] == 200
+    # CKAN shows who may edit a group; we have no such users.
+    assert shape(without(ours[1], "users")) == shape(without(theirs[1], "users"))
+
+
+def test_a_dataset_has_the_values_that_ckan_has(both: tuple[str, str]) -> None:
+    drawn = (
+        "id", "owner_org", "creator_user_id", "package_id", "created", "metadata_created", "metadata_modified", "help",
+        "last_modified",
+    )  # fmt: skip
+    ours, theirs = (without(ask(url, "package_show", id=SLUG)[1]["result"], *drawn) for url in both)
+    for found in (ours, theirs):
+        found["extras"] = {extra["key"]: extra["value"] for extra in found["extras"]}
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"q": "trygghet"},
+        {"q": "Trygghet bostadsområden"},
+        {"q": "finns-inte"},
+        {"q": "tags:trygghet"},
+        {"q": "tags:finns"},
+        {"fq": 'organization:"den-sociala-vaven"'},
+        {"fq": "-organization:den-sociala-vaven"},
+        {"fq": "groups:(trygghet OR arbete)"},
+        {"fq": "res_format:CSV AND license_id:cc-zero"},
+        {"fq": "license_id:cc-by"},
+        {"fq": "metadata_modified:[2020-01-01T00:00:00Z TO *]"},
+        {"fq": "name:exempel*"},
+        {"q": "*:*", "sort": "metadata_modified desc, name asc"},
+        {"q": "Ohälsotal"},
+        {"q": "Overcrowding"},
+    ],
+    ids=str,
+)
+def test_searches_find_what_ckan_finds(both: tuple[str, str], query: dict[str, str]) -> None:
+    ours, theirs = (ask(url, "package_search", **query)[1]["result"]["count"] for url in both)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("action", "given"),
+    [
+        ("package_show", {"id": "finns-inte"}),
+        ("package_show", {}),
+        ("no_such_action", {}),
+        ("package_search", {"rows": "x"}),
+        ("package_search", {"sort": "nonsense"}),
+        ("package_search", {"fq": "x:["}),
+        ("organization_show", {"id": "finns-inte"}),
+        ("resource_show", {"id": "finns-inte"}),
+        ("datastore_search", {"resource_id": "finns-inte"}),
+    ],
+    ids=str,
+)
+def test_what_is_wrong_is_said_as_ckan_says_it(both: tuple[str, str], action: str, given: dict[str, Any]) -> None:
+    (our_status, ours), (their_status, theirs) = (ask(url, action, **given) for url in both)
+    assert our_status == their_status
+    if isinstance(theirs, dict):
+        assert ours["error"].keys() == theirs["error"].keys()
+        assert ours["error"]["__type"] == theirs["error"]["__type"]
+    else:
+        assert ours == theirs
+
+
+def table_of(url: str) -> str:
+    resources = ask(url, "package_show", id=SLUG)[1]["result"]["resources"]
+    return str(next(r["id"] for r in resources if r["uri"].endswith("/observations.csv")))
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"limit": 5},
+        {"limit": 0},
+        {"limit": 3, "offset": 620},
+        {"filters": CHOSEN, "sort": "kpi asc, period desc, sex asc"},
+        {"filters": '{"value": 9}'},
+        {"filters": '{"period": "2024"}', "fields": "kpi", "distinct": "true", "sort": "kpi"},
+        {"fields": "kpi,value", "sort": "value desc, kpi asc", "limit": 4, "records_format": "lists"},
+        {"limit": 2, "records_format": "csv"},
+        {"include_total": "false", "limit": 1},
+    ],
+    ids=str,
+)  # fmt: skip
+def test_rows_are_those_of_ckans_datastore(both: tuple[str, str], given: dict[str, Any]) -> None:
+    ours, theirs = (
+        without(
+            ask(url, "datastore_search", resource_id=table_of(url), **given)[1]["result"], "resource_id", "filterops"
+        )
+        for url in both
+    )
+    assert ours == theirs
+
+
+def test_words_are_found_in_rows(both: tuple[str, str]) -> None:
+    ours, theirs = (ask(url, "datastore_search", resource_id=table_of(url), q="tillit")[1]["result"] for url in both)
+    assert ours["total"] == theirs["total"]
+
+
+@pytest.mark.parametrize(
+    "given",
+    [{"filters": '{"nope": "1"}'}, {"limit": "x"}, {"filters": "{"}, {"sort": "nope"}, {"fields": "nope"}],
+    ids=str,
+)
+def test_a_wrong_question_to_the_rows_gets_ckans_status(both: tuple[str, str], given: dict[str, Any]) -> None:
+    ours, theirs = (ask(url, "datastore_search", resource_id=table_of(url), **given) for url in both)
+    assert ours[0] == theirs[0] == 409
+    assert ours[1]["error"].keys() == theirs[1]["error"].keys()
+
+
+def test_jsonp_is_refused(whole_way: OurSite) -> None:
+    status, answer = ask(whole_way.url, "status_show", callback="f")
+    assert (status, answer["success"]) == (409, False)
+    assert "CORS" in answer["error"]["callback"][0] or "origin" in answer["error"]["callback"][0]
+
+
+def test_posts_are_read_in_all_their_forms(whole_way: OurSite) -> None:
+    address = f"{whole_way.url}api/3/action/package_show"
+    for body, kind in (
+        (b'{"id": "exempel-tre-kommuner"}', "application/json"),
+        (b"id=exempel-tre-kommuner", "application/x-www-form-urlencoded"),
+        (b'{"id": "exempel-tre-kommuner"}', "application/x-www-form-urlencoded"),
+    ):
+        asked = urllib.request.Request(address, body, {"Content-Type": kind})
+        with urllib.request.urlopen(asked, timeout=30) as answer:
+            assert json.load(answer)["result"]["name"] == SLUG
+    for body in (b"{", b"[1]"):
+        asked = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(asked, timeout=30)
+        assert refused.value.code == 400
+
+
+def test_ckanapi_reads_us_as_a_ckan(whole_way: OurSite, tmp_path: Path) -> None:
+    with RemoteCKAN(whole_way.url) as there:
+        assert there.action.package_list() == [SLUG]
+        assert there.action.package_show(id=SLUG)["num_resources"] > 5
+        with pytest.raises(NotFound):
+            there.action.package_show(id="finns-inte")
+    # It starts its workers by the bare name of the command.
+    found = {**os.environ, "PATH": f"{CKANAPI.parent}:{os.environ['PATH']}"}
+    dump = [str(CKANAPI), "dump", "datasets", "--all", "-r", whole_way.url]
+    done = subprocess.run(dump, capture_output=True, text=True, timeout=120, check=False, env=found)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["name"] for line in done.stdout.splitlines()] == [SLUG]
+    search = [str(CKANAPI), "search", "datasets", "q=trygghet", "-r", whole_way.url]
+    done = subprocess.run(search, capture_output=True, text=True, timeout=120, check=False, env=found)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[0])["name"] == SLUG

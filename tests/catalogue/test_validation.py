@@ -1,0 +1,341 @@
+"""A file's way through the web: the HTTP API against its own description, the queue, limits, and what stays."""
+
+import io
+import json
+import os
+import re
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
+from dataclasses import fields
+from html import unescape
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import requests
+from flask import Flask
+from flask.testing import FlaskClient
+from openpyxl import load_workbook
+
+from benchmarks.observations import write_observations
+from tests.conftest import ROOT, Serving, Site, environment, free_port, vaven
+from tests.reading import HEADER, ROW
+from vaven.catalogue.app import create_app
+from vaven.catalogue.validation.uploads import KEEP_SECONDS
+from vaven.publisher.settings import Settings
+from vaven.schemas.reports.formats import FORMS
+from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES, severity_of
+from vaven.schemas.standard.read_options import ENCODINGS, Choices
+from vaven.schemas.standard.table_schemas import standard
+from vaven.schemas.standard.thresholds import USED_BY
+from vaven.vocab.messages import LANGUAGES, messages
+
+API = "/api/v1/validations"
+FAULTY = f"{HEADER}\n{ROW}\n180C1010,arbetsloshet,2024,T,T,5.5,A,\n"
+DESCRIPTION = json.loads((ROOT / "catalogue" / "openapi.json").read_text("utf-8"))
+WAIT_SECONDS = 60
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    made = create_app(Settings(home=tmp_path_factory.mktemp("validation"), uploads_a_minute=1000))
+    yield made
+    made.extensions["vaven"].close()
+
+
+@pytest.fixture
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+@pytest.fixture(scope="module")
+def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    home, port = tmp_path_factory.mktemp("serving"), free_port()
+    settings = environment(home, port, VAVEN_UPLOADS_A_MINUTE="100000", VAVEN_UPLOAD_MB="20")
+    with Serving(home, port, settings) as site:
+        yield site
+
+
+def send(client: FlaskClient, content: str | bytes, name: str = "fil.csv", **form: Any) -> dict[str, Any]:
+    content = content.encode() if isinstance(content, str) else content
+    answer = client.post(API, data={"file": (io.BytesIO(content), name), **form})
+    assert answer.status_code == 201, answer.get_data(as_text=True)
+    told: dict[str, Any] = answer.get_json()
+    assert answer.location == told["links"]["self"]
+    return told
+
+
+def done(url: str, told: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, float]]]:
+    """The status when the check is over, and what was said of its progress on the way."""
+    seen: list[tuple[str, float]] = []
+    deadline = time.monotonic() + WAIT_SECONDS
+    while time.monotonic() < deadline:
+        now = requests.get(url.rstrip("/") + told["links"]["self"], timeout=10).json()
+        if now["state"] in ("done", "failed"):
+            return now, seen
+        seen.append((now["stage"], now["share"]))
+        time.sleep(0.05)
+    raise AssertionError(f"still {now}")
+
+
+# The description.
+
+
+def test_the_description_names_what_may_be_chosen() -> None:
+    fields = DESCRIPTION["components"]["schemas"]["Submission"]["properties"]
+    assert fields["encoding"]["enum"] == ["", *ENCODINGS]
+    for name, pattern in (("column", r"^([\s\S]*=({})?)?$"), ("set", r"^(({})=[\s\S]*)?$")):
+        assert fields[name]["items"]["pattern"] == pattern.format("|".join(standard()["observations"].names))
+    report = DESCRIPTION["paths"]["/validations/{id}/report"]["get"]
+    assert report["parameters"][1]["schema"]["enum"] == ["json", "text", "html", "sarif", "frictionless"]
+    assert set(report["parameters"][1]["schema"]["enum"]) == set(FORMS)
+
+
+def test_every_choice_is_a_field_of_the_form_and_of_the_api_and_an_option_of_the_command(client: FlaskClient) -> None:
+    names = {field.name for field in fields(Choices)} - {"columns", "constants"}
+    told = send(client, "Region;Slump;Utfall\n0180C1010;x;5,5\n")
+    page = client.get(f"/validate/{told['id']}").get_data(as_text=True)
+    for name in (*names, "column", "set-kpi"):
+        assert f'name="{name}"' in page, name
+    described = set(DESCRIPTION["components"]["schemas"]["Submission"]["properties"])
+    assert described == {*names, "column", "set", "file"}
+    helped = vaven("validate", "--help").stdout
+    for name in (*names, "column", "set"):
+        assert f"--{name.replace('_', '-')}" in helped, name
+
+
+def test_choices_of_the_form_are_followed_and_shown_as_made(client: FlaskClient) -> None:
+    rows = ("0180C1010;trygg-morker;2022;0,571", ";;2023;0,58", "0180C1020;trygg-morker;2022;0,6", "", "not")
+    text = "\n".join(("Område;Nyckeltal;Period;Värde", *rows))
+    told = send(client, text)
+    address = f"/validate/{told['id']}"
+    assert set(told["counts"]) == {"required-missing"}
+    made = {"shares": "true", "fill_down": "true", "last_row": "4", "decimal": ",", "delimiter": ";", "wide": "false"}
+    assert client.post(address, data=made).status_code == 303
+    page = client.get(address).get_data(as_text=True)
+    assert "verdict-valid" in page
+    for name in ("shares", "fill_down"):
+        assert re.search(rf'name="{name}">.*?<option value="true" selected>', page, re.DOTALL), name
+    assert 'name="last_row" type="number" min="1" max="9999999" value="4"' in page
+    assert client.post(address, data={"last_row": "fyra"}).status_code == 400
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_rule_has_a_help_page_with_its_case_and_says_whose_its_limits_are(
+    client: FlaskClient, language: str
+) -> None:
+    for code in {*RULES, *SCHEMA_RULES, *READING_RULES}:
+        answer = client.get(f"/help/{code}?lang={language}")
+        page = unescape(answer.get_data(as_text=True))
+        assert answer.status_code == 200, code
+        assert messages(language)(f"rule.{code}.title") in page
+        if code not in ("duplicate-value", "observations-missing"):
+            assert "<td" in page, code
+            has_cell = bool(
+                json.loads((ROOT / "catalogue" / "pages" / "examples.json").read_text("utf-8"))[code]["cells"]
+            )
+            assert (f'class="cell-{severity_of(code).value}"' in page) >= has_cell, code
+        whose = {"sv": "Vävens förslag, inte lag", "en": "Väven’s proposal and no law"}[language]
+        assert (whose in page) >= (code in USED_BY)
+
+
+@pytest.mark.timeout(600)
+def test_the_api_keeps_to_its_description(serving: Site, tmp_path: Path) -> None:
+    """Schemathesis as a command, as others would run it: generated and mutated requests, all of its checks."""
+    program = Path(sys.executable).with_name("schemathesis")
+    root = serving.url + "api/v1"
+    command = [program, "run", f"{root}/openapi.json", "--url", root, "--max-examples", "40", "--seed", "1"]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False, cwd=tmp_path)
+    assert ended.returncode == 0, ended.stdout[-6000:] + ended.stderr[-2000:]
+    assert "Server error" not in ended.stdout
+
+
+# A validation as a resource.
+
+
+def test_a_small_file_is_checked_at_once_and_its_report_comes_in_every_form(client: FlaskClient) -> None:
+    told = send(client, FAULTY)
+    schema = DESCRIPTION["components"]["schemas"]["Validation"]
+    jsonschema.validate(told, schema, format_checker=jsonschema.FormatChecker())
+    assert (told["state"], told["verdict"], told["name"]) == ("done", "invalid", "fil.csv")
+    assert client.get(told["links"]["self"]).get_json() == told
+    report = client.get(told["links"]["report"] + "?lang=en").get_json()
+    jsonschema.validate(report, client.get("/api/v1/report.schema.json").get_json())
+    assert report["counts"] == told["counts"]
+    for form in FORMS:
+        answer = client.get(told["links"]["report"] + f"?format={form}&lang=sv")
+        assert answer.status_code == 200
+        assert answer.mimetype == FORMS[form][0]
+        assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_the_corrected_copy_and_the_commented_workbook_come_back(client: FlaskClient) -> None:
+    told = send(client, FAULTY)
+    corrected = client.get(told["links"]["corrected"])
+    assert corrected.status_code == 200
+    assert corrected.get_data(as_text=True) == FAULTY.replace("\n180C1010", "\n0180C1010")
+    assert "fil-r%C3%A4ttad.csv" in corrected.headers["Content-Disposition"]
+    book = load_workbook(io.BytesIO(client.get(told["links"]["annotated"]).data))
+    assert any(cell.comment for sheet in book for row in sheet.iter_rows() for cell in row)
+    again = send(client, corrected.data)
+    assert again["verdict"] != "invalid"
+    assert client.get(again["links"]["corrected"]).status_code == 404
+
+
+def test_choices_are_followed_and_a_wrong_one_is_told(client: FlaskClient) -> None:
+    content = "Omr;Mått;1\n0180C1010;5,5;x\n0180C1020;6,5;y\n"
+    decided = {"column": ["Omr=neighbourhood", "Mått=value", "1="], "set": ["kpi=arbetsloshet", "period=2023"]}
+    told = send(client, content, **decided, decimal=",", delimiter=";")
+    assert told["verdict"] == "valid", told
+    report = client.get(told["links"]["report"]).get_json()
+    assert report["choices"]["constants"] == {"kpi": "arbetsloshet", "period": "2023"}
+    for wrong in ({"encoding": "utf-9"}, {"wide": "maybe"}, {"header_row": "två"}, {"set": "kpi"}, {"set": "x=1"}):
+        answer = client.post(API, data={"file": (io.BytesIO(b"a"), "x.csv"), **wrong})
+        assert answer.status_code == 400, wrong
+        assert answer.get_json()["remedy"], wrong
+
+
+def test_what_is_deleted_or_past_its_hour_is_gone(client: FlaskClient, app: Flask) -> None:
+    first, second = send(client, FAULTY), send(client, FAULTY)
+    assert client.delete(first["links"]["self"]).status_code == 204
+    assert client.get(first["links"]["self"]).status_code == 404
+    kept = Path(app.instance_path) / "validations" / second["id"]
+    assert kept.stat().st_mode & 0o077 == 0, "others on the machine can't read it"
+    past = time.time() - KEEP_SECONDS - 1
+    os.utime(kept / "state.json", (past, past))
+    assert client.get(second["links"]["report"]).status_code == 404
+    send(client, FAULTY)
+    assert not kept.exists()
+
+
+@pytest.mark.parametrize("key", ["..", "x", "A" * 22, "../../secret_key", "%2e%2e%2fsecret_key", "A" * 21 + "\n"])
+def test_an_id_that_is_none_finds_nothing(client: FlaskClient, key: str) -> None:
+    assert client.get(f"{API}/{key}").status_code == 404
+    assert client.delete(f"{API}/{key}").status_code == 404
+    assert client.get(f"/validate/{key}").status_code == 404
+
+
+def test_what_is_not_done_says_so_and_what_was_broken_off_too(client: FlaskClient, app: Flask) -> None:
+    answer = client.post(API, data={"file": (io.BytesIO(b"a"), "x.csv")}, headers={"Prefer": "respond-async"})
+    assert answer.status_code == 202
+    told = answer.get_json()
+    early = client.get(told["links"]["report"])
+    assert (early.status_code, early.headers["Retry-After"]) == (409, "1")
+    assert "Väntar på sin tur" in client.get(f"/validate/{told['id']}").get_data(as_text=True)
+    state = Path(app.instance_path) / "validations" / told["id"] / "state.json"
+    state.write_text(json.dumps(json.loads(state.read_text()) | {"state": "checking", "at": time.time() - 700}))
+    assert client.get(told["links"]["self"]).get_json()["state"] == "failed"
+    assert client.get(told["links"]["report"]).status_code == 409
+    assert "Kontrollen avbröts" in client.get(f"/validate/{told['id']}").get_data(as_text=True)
+    assert client.post(f"/validate/{told['id']}").status_code == 303
+    assert client.get(told["links"]["self"]).get_json()["verdict"] == "not-checked"
+
+
+def test_a_client_that_sends_too_much_waits_a_minute(tmp_path: Path) -> None:
+    app = create_app(Settings(home=tmp_path, uploads_a_minute=2))
+    try:
+        client = app.test_client()
+        for expected in (201, 201, 429):
+            answer = client.post(API, data={"file": (io.BytesIO(b"a"), "x.csv")})
+            assert answer.status_code == expected
+        assert answer.headers["Retry-After"] == "60"
+        page = client.post("/validate", data={"file": (io.BytesIO(b"a"), "x.csv")}, headers={"Accept": "text/html"})
+        assert page.status_code == 429
+        assert "För många filer" in page.get_data(as_text=True)
+        other = client.post(
+            API, data={"file": (io.BytesIO(b"a"), "x.csv")}, environ_overrides={"REMOTE_ADDR": "10.0.0.9"}
+        )
+        assert other.status_code == 201
+    finally:
+        app.extensions["vaven"].close()
+
+
+# Large files, on a running site.
+
+
+def test_a_large_file_is_queued_and_its_progress_told(serving: Site, tmp_path: Path) -> None:
+    path = write_observations(tmp_path / "many.csv", 150_000, faulty_share=0.001)
+    # A note with a line break keeps it off the fastest way, so that there is something to tell.
+    with path.open("a", encoding="utf-8") as file:
+        file.write('0180C1010,trygg-morker,1999,T,T,50,,,60,A,survey,"två\nrader"\n')
+    with path.open("rb") as file:
+        answer = requests.post(serving.url.rstrip("/") + API, files={"file": file}, timeout=60)
+    assert answer.status_code == 202
+    now, seen = done(serving.url, answer.json())
+    assert now["verdict"] == "invalid"
+    assert now["counts"]["type-error"] == 150
+    stages = [stage for stage, _ in seen]
+    assert stages == sorted(stages, key=["", "opening", "reading", "checking"].index)
+    assert all(0 <= share <= 1 for _, share in seen)
+    report = requests.get(serving.url.rstrip("/") + now["links"]["report"], timeout=60).json()
+    assert sum(report["rows"].values()) == 150_001
+
+
+def test_a_file_too_large_is_told_to_programs(serving: Site) -> None:
+    answer = requests.post(serving.url.rstrip("/") + API, files={"file": ("x.csv", b"a" * (21 << 20))}, timeout=60)
+    assert answer.status_code == 413
+    assert answer.headers["Content-Type"] == "application/problem+json"
+
+
+@pytest.fixture
+def redis(tmp_path: Path) -> Iterator[str]:
+    port = free_port()
+    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
+    try:
+        for _ in range(100):
+            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            time.sleep(0.05)
+        yield f"redis://127.0.0.1:{port}/0"
+    finally:
+        process.terminate()
+        process.wait(10)
+
+
+def test_redis_carries_the_queue_and_the_limits_of_several_sites(redis: str, tmp_path: Path) -> None:
+    """Two web processes on one data folder: what one queues the other's consumer does, and both count the same."""
+    (tmp_path / "home").mkdir()
+    more = {"VAVEN_REDIS_URL": redis, "VAVEN_UPLOADS_A_MINUTE": "3"}
+    ports = (free_port(), free_port())
+    with (
+        Serving(tmp_path / "home", ports[0], environment(tmp_path / "home", ports[0], **more)) as one,
+        Serving(tmp_path / "home", ports[1], environment(tmp_path / "home", ports[1], **more)) as two,
+    ):
+        answers = [
+            requests.post(
+                site.url.rstrip("/") + API,
+                files={"file": ("x.csv", FAULTY.encode())},
+                headers={"Prefer": "respond-async"},
+                timeout=30,
+            )
+            for site in (one, two, one, two)
+        ]
+        assert [a.status_code for a in answers] == [202, 202, 202, 429]
+        for answer in answers[:3]:
+            now, _ = done(two.url, answer.json())
+            assert now["verdict"] == "invalid"
+    assert not (tmp_path / "home" / "jobs.sqlite").exists()
+
+
+def test_a_consumer_ends_with_its_server_also_where_that_ends_before_it_is_up(tmp_path: Path) -> None:
+    server = "import os, subprocess, sys; print(subprocess.Popen([*sys.argv[1:], str(os.getpid())]).pid, flush=True)"
+    consumer = [sys.executable, "-P", "-m", "vaven.catalogue.cli.main", "jobs", "--with-parent"]
+    told = environment(tmp_path, free_port())
+    with subprocess.Popen([sys.executable, "-c", server, *consumer], env=told, stdout=subprocess.PIPE) as ended:
+        assert ended.stdout
+        pid = int(ended.stdout.readline())
+        assert ended.wait(30) == 0
+        # The pipe is open for as long as the consumer is.
+        has_ended, _, _ = select.select([ended.stdout], [], [], 60)
+        if not has_ended:
+            os.kill(pid, signal.SIGKILL)
+        assert has_ended
+        assert ended.stdout.read() == b""

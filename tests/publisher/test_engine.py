@@ -1,0 +1,343 @@
+"""What the query engine promises: a whole answer or an error that says which, and no query harms another's."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT, Site
+from tests.publisher.test_sparql_lexer import DISARMED, REFUSED
+from tests.servers.listener import Listener
+from vaven.publisher.engine.pool import EmbeddedEngine
+from vaven.publisher.engine.remote import RemoteEngine
+from vaven.publisher.graph.store import EmbeddedStore
+from vaven.vocab.errors import (
+    AnswerTooLarge,
+    QueryBusy,
+    QueryError,
+    QueryMemoryExceeded,
+    QueryRefused,
+    QuerySyntaxError,
+    QueryTimeout,
+    StoreUnavailable,
+)
+from vaven.vocab.iris import Iris
+
+IRIS = Iris("http://example.org/")
+JSON = "application/sparql-results+json"
+ENDLESS = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?a"
+# Endless with little memory: nothing is kept of what is counted.
+COUNTLESS = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l }"
+COUNT = "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }"
+TRIPLES = 500
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of two graphs."""
+    home = tmp_path_factory.mktemp("answer")
+    for name in ("one", "two"):
+        lines = [f'<http://example.org/s{i}> <http://example.org/p> "{name} {i}" .\n' for i in range(TRIPLES)]
+        (home / f"{name}.nt").write_text("".join(lines))
+    graphs = {f"http://example.org/{name}": [home / f"{name}.nt"] for name in ("one", "two")}
+    EmbeddedStore(home / "graph").replace(graphs, contents={})
+    return home / "graph"
+
+
+@pytest.fixture
+def engine(folder: Path) -> Iterator[EmbeddedEngine]:
+    found = EmbeddedEngine(folder, iris=IRIS, workers=2, seconds=3.0, memory_mb=2048, answer_mb=1)
+    yield found
+    found.close()
+
+
+def ask(engine: EmbeddedEngine | RemoteEngine, query: str, media_type: str = JSON, **graphs: tuple[str, ...]) -> str:
+    answer = engine.answer(query, media_type=media_type, **graphs)
+    try:
+        text = answer.file.read()
+        assert len(text) == answer.size
+        return text.decode()
+    finally:
+        answer.close()
+
+
+def count(engine: EmbeddedEngine, query: str = COUNT, **graphs: tuple[str, ...]) -> int:
+    return int(json.loads(ask(engine, query, **graphs))["results"]["bindings"][0]["n"]["value"])
+
+
+def workers(parent: int) -> list[int]:
+    """The child processes of a process that run query_worker."""
+    children = [
+        pid for task in Path(f"/proc/{parent}/task").iterdir() for pid in (task / "children").read_text().split()
+    ]
+    return [int(pid) for pid in children if b"query_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+
+
+def is_running(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return state != "Z"
+
+
+def test_an_endless_query_ends_at_the_deadline_while_another_is_answered(engine: EmbeddedEngine) -> None:
+    raised: list[QueryError] = []
+
+    def endless() -> None:
+        with pytest.raises(QueryTimeout) as timeout:
+            engine.answer(COUNTLESS, media_type=JSON)
+        raised.append(timeout.value)
+
+    thread = threading.Thread(target=endless)
+    thread.start()
+    time.sleep(0.3)
+    answered = 0
+    while thread.is_alive() and answered < 10:
+        assert count(engine) == 2 * TRIPLES
+        answered += 1
+    assert answered == 10
+    assert not raised, "the others were answered while the endless query was at work"
+    thread.join()
+    assert raised[0].status == 504
+    assert count(engine) == 2 * TRIPLES
+
+
+def test_a_sort_that_explodes_ends_with_an_error(engine: EmbeddedEngine) -> None:
+    with pytest.raises((QueryTimeout, QueryMemoryExceeded)):
+        engine.answer(ENDLESS, media_type=JSON)
+    assert count(engine) == 2 * TRIPLES
+
+
+def test_a_query_that_takes_too_much_memory_ends_alone(folder: Path) -> None:
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=2, seconds=60.0, memory_mb=700)
+    raised: list[QueryError] = []
+
+    def explode() -> None:
+        with pytest.raises(QueryMemoryExceeded) as exceeded:
+            engine.answer(ENDLESS, media_type=JSON)
+        raised.append(exceeded.value)
+
+    threads = [threading.Thread(target=explode) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    while any(thread.is_alive() for thread in threads):
+        assert count(engine) == 2 * TRIPLES
+    for thread in threads:
+        thread.join()
+    assert [error.status for error in raised] == [507] * 3
+    engine.close()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * {" + "{" * 60_000 + "}" * 60_000 + "}",
+        "SELECT * { FILTER(" + "(" * 90_000 + "1" + ")" * 90_000 + ")}",
+        "SELECT * { FILTER(" + "!" * 190_000 + "1)}",
+    ],
+)
+def test_a_query_nested_too_deeply_ends_alone(folder: Path, query: str) -> None:
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=30.0)
+    with pytest.raises(QueryError):
+        engine.answer(query, media_type=JSON)
+    assert count(engine) == 2 * TRIPLES
+    engine.close()
+
+
+def test_an_answer_beyond_the_size_limit_is_an_error_and_not_a_part(engine: EmbeddedEngine) -> None:
+    with pytest.raises(AnswerTooLarge) as refused:
+        engine.answer("SELECT * { ?a ?b ?c . ?d ?e ?f }", media_type=JSON)
+    assert refused.value.status == 413
+    for media_type in ("text/csv", "application/sparql-results+xml", "text/tab-separated-values"):
+        with pytest.raises(AnswerTooLarge):
+            engine.answer("SELECT * { ?a ?b ?c . ?d ?e ?f }", media_type=media_type)
+    with pytest.raises(AnswerTooLarge):
+        engine.answer("CONSTRUCT { ?a ?b ?f } { ?a ?b ?c . ?d ?e ?f }", media_type="text/turtle")
+    assert count(engine) == 2 * TRIPLES
+
+
+def test_who_finds_no_worker_in_time_is_told_to_come_back(folder: Path) -> None:
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=2, places=2, seconds=3.0)
+    raised: list[type] = []
+
+    def run() -> None:
+        with pytest.raises(QueryError) as error:
+            engine.answer(COUNTLESS, media_type=JSON)
+        raised.append(error.type)
+
+    threads = [threading.Thread(target=run) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert set(raised) == {QueryTimeout, QueryBusy}
+    assert count(engine) == 2 * TRIPLES
+    engine.close()
+
+
+def test_waiting_counts_towards_the_deadline(folder: Path) -> None:
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, places=1, seconds=4.0)
+    count(engine)
+    ended: list[float] = []
+
+    def run() -> None:
+        started = time.monotonic()
+        # The first may have to make room for the second.
+        with pytest.raises((QueryTimeout, QueryBusy)):
+            engine.answer(COUNTLESS, media_type=JSON)
+        ended.append(time.monotonic() - started)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+        time.sleep(2.5)
+    for thread in threads:
+        thread.join()
+    # The second waits 1.5 s for the first's place; a deadline that began there would end it after 5.5 s.
+    assert max(ended) < 5.2
+    assert workers(os.getpid()) == []
+    engine.close()
+
+
+def test_a_worker_outlives_the_thread_that_asked_first(folder: Path) -> None:
+    # The kernel's death signal belongs to the thread that starts a process, and a web server's threads come and go.
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=30.0)
+    seen = []
+    for _ in range(3):
+        thread = threading.Thread(target=count, args=(engine,))
+        thread.start()
+        thread.join()
+        time.sleep(0.1)
+        seen.append(workers(os.getpid()))
+    assert len(seen[0]) == 1
+    assert seen == [seen[0]] * 3
+    engine.close()
+    assert workers(os.getpid()) == []
+
+
+def test_no_worker_and_no_file_is_left_when_the_server_is_killed(folder: Path, tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / "tests" / "ask_and_wait.py"), str(folder), COUNTLESS]
+    environment = os.environ | {"TMPDIR": str(tmp_path)}
+    with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as server:
+        assert server.stdout
+        assert server.stdout.readline() == b"under way\n"
+        (worker,) = workers(server.pid)
+        server.send_signal(signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    while is_running(worker) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(worker)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_has_no_network_even_for_what_the_lexer_let_pass(
+    folder: Path, tmp_path: Path, listener: Listener
+) -> None:
+    snapshot = EmbeddedStore(folder).current()
+    assert snapshot is not None
+    command = [sys.executable, "-m", "vaven.publisher.engine.worker", str(snapshot.folder), "2048", "1"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
+        assert worker.stdin
+        assert worker.stdout
+        assert json.loads(worker.stdout.readline()) == {"state": "ready"}
+        for text in REFUSED + DISARMED:
+            with tempfile.NamedTemporaryFile(dir=tmp_path, delete=False) as spool:
+                job = {"query": text.replace("LISTENER", listener.address), "file": spool.name, "media_type": JSON}
+            job |= {"base": IRIS.base, "encoding": "identity", "default_graphs": [], "named_graphs": []}  # type: ignore[operator]
+            print(json.dumps(job), file=worker.stdin, flush=True)
+            # With SILENT, a service that can't be reached has no solutions; the others say what was forbidden.
+            assert json.loads(worker.stdout.readline())["state"] in ("failed", "done")
+        worker.stdin.close()
+    assert listener.connections == 0
+
+
+@pytest.mark.parametrize("text", REFUSED + DISARMED)
+def test_service_is_refused_before_a_worker_sees_it(engine: EmbeddedEngine, text: str) -> None:
+    with pytest.raises((QueryRefused, QuerySyntaxError)):
+        engine.answer(text.replace("LISTENER", "http://127.0.0.1:1/"), media_type=JSON)
+
+
+def test_the_default_graph_is_the_union_unless_the_query_or_the_protocol_says_otherwise(engine: EmbeddedEngine) -> None:
+    one, two, no = "http://example.org/one", "http://example.org/two", "http://example.org/no"
+    in_graphs = "SELECT (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } }"
+    assert count(engine) == 2 * TRIPLES
+    assert count(engine, in_graphs) == 2 * TRIPLES
+    assert count(engine, f"SELECT (COUNT(*) AS ?n) FROM <{one}> {{ ?s ?p ?o }}") == TRIPLES
+    assert count(engine, f"SELECT (COUNT(*) AS ?n) FROM <{one}> FROM <{two}> {{ ?s ?p ?o }}") == 2 * TRIPLES
+    assert count(engine, f"SELECT (COUNT(*) AS ?n) FROM <{no}> {{ ?s ?p ?o }}") == 0
+    assert count(engine, f"SELECT (COUNT(*) AS ?n) FROM NAMED <{one}> {{ ?s ?p ?o }}") == 0
+    assert count(engine, default_graphs=(one,)) == TRIPLES
+    assert count(engine, in_graphs, default_graphs=(one,)) == 0
+    assert count(engine, in_graphs, named_graphs=(two,)) == TRIPLES
+    assert count(engine, f"SELECT (COUNT(*) AS ?n) FROM <{one}> {{ ?s ?p ?o }}", default_graphs=(no,)) == 0
+
+
+def test_what_the_caller_did_wrong_does_not_cost_the_worker(engine: EmbeddedEngine) -> None:
+    count(engine)
+    before = workers(os.getpid())
+    with pytest.raises(QuerySyntaxError) as syntax:
+        engine.answer("SELECT *\n{ ?s ?p }", media_type=JSON)
+    assert (syntax.value.line, syntax.value.column) == (2, 9)
+    with pytest.raises(QuerySyntaxError) as prefix:
+        engine.answer("SELECT *\n{ ?s kpi:x ?o }", media_type=JSON)
+    assert (prefix.value.line, prefix.value.column) == (2, 6)
+    assert prefix.value.remedy == "Begin the query with: PREFIX kpi: <http://example.org/id/kpi/>"
+    with pytest.raises(QueryError, match="Invalid IRI"):
+        engine.answer("ASK {}", media_type=JSON, default_graphs=("not an iri",))
+    assert count(engine) == 2 * TRIPLES
+    assert workers(os.getpid()) == before
+
+
+def test_nothing_published_yet_is_said(tmp_path: Path) -> None:
+    engine = EmbeddedEngine(tmp_path, iris=IRIS, seconds=5.0)
+    assert engine.state() == ""
+    with pytest.raises(StoreUnavailable, match="Nothing has been published"):
+        engine.answer("ASK {}", media_type=JSON)
+    engine.close()
+
+
+def test_closing_ends_what_is_at_work(folder: Path) -> None:
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=60.0)
+    count(engine)
+    ended: list[BaseException] = []
+
+    def run() -> None:
+        with pytest.raises(QueryBusy) as busy:
+            engine.answer(COUNTLESS, media_type=JSON)
+        ended.append(busy.value)
+
+    threads = [threading.Thread(target=run) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    time.sleep(0.5)
+    engine.close()
+    for thread in threads:
+        thread.join()
+    assert len(ended) == 2
+    assert workers(os.getpid()) == []
+
+
+def test_a_remote_engine_asks_a_server_of_sparql(whole_way: Site) -> None:
+    remote = RemoteEngine(whole_way.url + "sparql", 20.0)
+    assert json.loads(ask(remote, "ASK { ?s ?p ?o }"))["boolean"] is True
+    assert ask(remote, "SELECT (1 AS ?one) {}", "text/csv").split() == ["one", "1"]
+    # SPARQLWrapper alone takes this for an update and sends it elsewhere.
+    assert ask(remote, "PREFIX insert: <a:b> CONSTRUCT { <a:a> <a:a> 'service' } {}", "application/n-triples")
+    assert json.loads(ask(remote, "ASK { ?s ?p ?o }", default_graphs=("http://example.org/no",)))["boolean"] is False
+    with pytest.raises(QueryRefused):
+        remote.answer("SELECT * { SERVICE <a:b> {} }", media_type=JSON)
+    with pytest.raises(QuerySyntaxError):
+        remote.answer("SELECT * { ?s ?p }", media_type=JSON)
+    with pytest.raises(StoreUnavailable):
+        RemoteEngine(whole_way.url + "nowhere", 20.0).answer("ASK {}", media_type=JSON)
+    with pytest.raises(QueryTimeout):
+        RemoteEngine(whole_way.url + "sparql", 1.0).answer(COUNTLESS, media_type=JSON)

@@ -1,0 +1,469 @@
+"""What every graph store promises, the embedded one and real servers alike: Virtuoso, Oxigraph, Fuseki."""
+
+import csv
+import gzip
+import io
+import itertools
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote
+
+import pyarrow
+import pytest
+from pyoxigraph import QueryBoolean, QueryResultsFormat, RdfFormat, parse, parse_query_results
+
+from tests.conftest import SAMPLE
+from tests.servers.graph import KINDS, GraphServer
+from vaven.publisher.engine.interface import QueryEngine
+from vaven.publisher.engine.open import open_engine
+from vaven.publisher.engine.pool import EmbeddedEngine
+from vaven.publisher.engine.remote import RemoteEngine
+from vaven.publisher.engine.worker import GRAPHS, RESULTS
+from vaven.publisher.graph import remote_store
+from vaven.publisher.graph.remote_store import RemoteStore
+from vaven.publisher.graph.sparql_client import Addresses, Login, RemoteServer, addresses
+from vaven.publisher.graph.store import EmbeddedStore, GraphStore
+from vaven.publisher.publish import publish
+from vaven.publisher.published.collection import Collection
+from vaven.publisher.settings import Settings
+from vaven.vocab.errors import AnswerTooLarge, StoreUnavailable
+from vaven.vocab.iris import Iris
+
+HELD = "SELECT ?g ?o { GRAPH ?g { ?s ?p ?o } }"
+UNION = "SELECT DISTINCT ?o { ?s ?p ?o }"
+# What is left of a value that servers write in forms of their own, so 40.30 may come back as 40.3.
+VALUES = '"åäö 🌍"', '"a \\"quoted\\" \\\\ line\\nand another"', '"på svenska"@sv', "<http://example.org/ö>", '""'
+numbers = itertools.count()
+
+
+class Killed(BaseException):
+    """The end of our own process, as far as the store can see it."""
+
+
+@dataclass
+class Place:
+    """A store with nothing in it, seen from its writer's side and from its readers'.
+
+    `base` is what its graphs' names begin with; `server` is what it is kept on, or None.
+    """
+
+    base: str
+    folder: Path
+    server: GraphServer | None
+
+    def store(self, step: Callable[[str], None] = lambda _: None) -> GraphStore:
+        if self.server is None:
+            return EmbeddedStore(self.folder, step)
+        return RemoteStore(remote(self.server), self.base + "state", step)
+
+    def engine(self) -> QueryEngine:
+        if self.server is None:
+            return EmbeddedEngine(self.folder, iris=Iris("http://example.org/"), workers=1, seconds=60)
+        published = RemoteStore(remote(self.server), self.base + "state")
+        return RemoteEngine(self.server.query, 60, published=published.published)
+
+    def rows(self, query: str) -> list[dict[str, str]]:
+        engine = self.engine()
+        try:
+            answer = engine.answer(query, media_type="text/csv")
+            return list(csv.DictReader(io.StringIO(answer.file.read().decode())))
+        finally:
+            engine.close()
+
+    def held(self) -> dict[str, list[str]]:
+        """The values of each graph, by the last part of its name."""
+        found: dict[str, list[str]] = {}
+        for row in self.rows(HELD):
+            found.setdefault(row["g"].rsplit("/", 1)[1], []).append(row["o"])
+        return {name: sorted(values) for name, values in found.items()}
+
+    def replace(self, version: int, /, **graphs: Sequence[Path]) -> str:
+        named = {self.base + name: paths for name, paths in graphs.items()}
+        return self.store().replace(named, contents={"a-dataset": version})
+
+
+def remote(server: GraphServer, login: Login | None = None, **seconds: float) -> RemoteServer:
+    login = login or Login(server.user, server.password)
+    return RemoteServer(Addresses(server.query, server.update, server.graph, login), **seconds)
+
+
+@pytest.fixture(scope="session")
+def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, GraphServer]]:
+    """Each kind of server, started when a test first asks for it."""
+    started: dict[str, GraphServer] = {}
+
+    class Started(dict[str, GraphServer]):
+        def __missing__(self, kind: str) -> GraphServer:
+            self[kind] = started[kind] = KINDS[kind](tmp_path_factory.mktemp(kind))
+            return self[kind]
+
+    yield Started()
+    for server in started.values():
+        server.stop()
+
+
+@pytest.fixture(params=["embedded", *KINDS])
+def place(request: pytest.FixtureRequest, servers: Mapping[str, GraphServer], tmp_path: Path) -> Place:
+    server = None if request.param == "embedded" else servers[request.param]
+    return Place(f"http://example.org/{next(numbers)}/", tmp_path / "graph", server)
+
+
+@pytest.fixture(params=KINDS)
+def far(request: pytest.FixtureRequest, servers: Mapping[str, GraphServer], tmp_path: Path) -> Place:
+    """A place that is a server elsewhere."""
+    return Place(f"http://example.org/{next(numbers)}/", tmp_path / "graph", servers[request.param])
+
+
+def triples(path: Path, *values: str | int) -> Path:
+    """A file with one triple a value, packed as its name says."""
+    text = "".join(f'<http://example.org/s/{value}> <http://example.org/p> "{value}" .\n' for value in values).encode()
+    if path.suffix == ".gz":
+        path.write_bytes(gzip.compress(text))
+    elif path.suffix == ".zst":
+        with pyarrow.CompressedOutputStream(str(path), "zstd") as stream:
+            stream.write(text)
+    else:
+        path.write_bytes(text)
+    return path
+
+
+def test_a_graph_holds_exactly_its_files_however_they_are_packed(place: Place, tmp_path: Path) -> None:
+    turtle = tmp_path / "turtle.ttl"
+    turtle.write_text("@prefix : <http://example.org/> . :s :p 'turtle', 'more' .", encoding="utf-8")
+    packed_turtle = tmp_path / "packed.ttl.gz"
+    packed_turtle.write_bytes(gzip.compress(b"@prefix : <http://example.org/> . :s :p 'packed turtle' ."))
+    plain, packed = triples(tmp_path / "a.nt", "plain"), triples(tmp_path / "b.nt.gz", "gz")
+    dense = triples(tmp_path / "c.nt.zst", "zst")
+    place.replace(1, one=[plain, packed, dense, turtle, packed_turtle], two=[plain])
+    assert place.held() == {"one": ["gz", "more", "packed turtle", "plain", "turtle", "zst"], "two": ["plain"]}
+    place.replace(2, one=[dense])
+    assert place.held() == {"one": ["zst"], "two": ["plain"]}
+    place.replace(3, one=[])
+    assert place.held() == {"two": ["plain"]}
+    place.replace(4, two=[triples(tmp_path / "empty.nt")])
+    assert place.held() == {}
+
+
+def test_the_same_again_changes_nothing(place: Place, tmp_path: Path) -> None:
+    files = [triples(tmp_path / "a.nt", 1, 2), triples(tmp_path / "b.nt", 2, 3)]
+    for _ in range(2):
+        place.replace(1, one=files)
+        assert place.held() == {"one": ["1", "2", "3"]}
+        assert place.store().contents() == {"a-dataset": 1}
+
+
+def test_the_store_says_what_its_readers_see(place: Place, tmp_path: Path) -> None:
+    assert place.store().contents() == {}
+    names = set()
+    for version in (1, 2):
+        names.add(place.replace(version, one=[triples(tmp_path / "a.nt", version)]))
+        assert place.store().contents() == {"a-dataset": version}
+    assert len(names) == 2
+    place.store().replace({}, contents={"a-dataset": 2, "ö-ett": 1})
+    assert place.store().contents() == {"a-dataset": 2, "ö-ett": 1}
+    assert place.held() == {"one": ["2"]}
+
+
+def test_texts_of_every_kind_arrive_as_they_were(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "a.nt"
+    lines = (f"<http://example.org/å> <http://example.org/p> {value} .\n" for value in VALUES)
+    file.write_text("".join(lines), encoding="utf-8")
+    place.replace(1, one=[file])
+    engine = place.engine()
+    answer = engine.answer("CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }", media_type="application/n-triples")
+    found = {str(triple.object) for triple in parse(answer.file.read(), RdfFormat.N_TRIPLES)}
+    engine.close()
+    assert found == {*VALUES}
+
+
+def test_blank_nodes_of_two_graphs_and_of_two_files_stay_two(place: Place, tmp_path: Path) -> None:
+    for name in ("a.nt", "b.nt"):
+        (tmp_path / name).write_text(f'_:x <http://example.org/p> "{name}" .\n_:x <http://example.org/q> "{name}" .\n')
+    place.replace(1, one=[tmp_path / "a.nt", tmp_path / "b.nt"], two=[tmp_path / "a.nt"])
+    (row,) = place.rows("SELECT (COUNT(DISTINCT ?s) AS ?n) { GRAPH ?g { ?s ?p ?o } }")
+    assert row["n"] == "3"
+
+
+def test_the_default_graph_is_the_union_of_the_published_ones(place: Place, tmp_path: Path) -> None:
+    one, two = triples(tmp_path / "a.nt", 1, 2), triples(tmp_path / "b.nt", 2, 3)
+    place.replace(1, one=[one], two=[two])
+    assert sorted(row["o"] for row in place.rows(UNION)) == ["1", "2", "3"]
+    from_one = UNION.replace("{", f"FROM <{place.base}one> {{")
+    assert sorted(row["o"] for row in place.rows(from_one)) == ["1", "2"]
+
+
+@pytest.mark.parametrize("name", ["bad.nt", "bad.nt.gz", "cut.nt.gz", "damaged.nt.zst", "bad.ttl", "missing.nt"])
+def test_a_file_that_can_not_be_loaded_changes_nothing_and_the_next_load_is_right(
+    place: Place, tmp_path: Path, name: str
+) -> None:
+    good = triples(tmp_path / "good.nt", "good")
+    place.replace(1, one=[good], two=[good])
+    half = b'<http://example.org/s> <http://example.org/p> "half" .\nno triple\n'
+    (tmp_path / "bad.nt").write_bytes(half)
+    (tmp_path / "bad.ttl").write_bytes(half)
+    (tmp_path / "bad.nt.gz").write_bytes(gzip.compress(half))
+    (tmp_path / "cut.nt.gz").write_bytes(triples(tmp_path / "x.nt.gz", *range(50_000)).read_bytes()[:20_000])
+    packed = bytearray(triples(tmp_path / "x.nt.zst", *range(50_000)).read_bytes())
+    packed[len(packed) // 2 : len(packed) // 2 + 50] = bytes(50)
+    (tmp_path / "damaged.nt.zst").write_bytes(packed)
+    with pytest.raises(StoreUnavailable) as refused:
+        place.replace(2, one=[good, tmp_path / name])
+    assert refused.value.remedy
+    assert place.held() == {"one": ["good"], "two": ["good"]}
+    assert place.store().contents() == {"a-dataset": 1}
+    place.replace(2, two=[triples(tmp_path / "new.nt", "new")])
+    assert place.held() == {"one": ["good"], "two": ["new"]}
+
+
+def test_a_large_file_is_sent_in_parts_and_each_triple_arrives_once(
+    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_store, "PART_BYTES", 50_000)
+    count = "SELECT (COUNT(*) AS ?n) (COUNT(DISTINCT ?o) AS ?m) { GRAPH ?g { ?s ?p ?o } }"
+    for version, values in enumerate((range(4000), range(3000, 7000), range(4000)), start=1):
+        file = triples(tmp_path / "large.nt.gz", *values)
+        assert len(gzip.decompress(file.read_bytes())) > 4 * 50_000
+        place.replace(version, one=[file])
+        assert place.rows(count) == [{"n": "4000", "m": "4000"}]
+    blank = tmp_path / "blank.nt"
+    blank.write_text("".join(f'_:same <http://example.org/p> "{i}" .\n' for i in range(4000)))
+    place.replace(9, one=[blank])
+    assert place.rows("SELECT (COUNT(DISTINCT ?s) AS ?n) { GRAPH ?g { ?s ?p ?o } }") == [{"n": "1"}]
+
+
+def test_readers_see_one_release_or_the_next(place: Place, tmp_path: Path) -> None:
+    """Both graphs carry one number a release; an answer with two numbers, or none, would be half a change."""
+    releases = [triples(tmp_path / f"{i}.nt", *[f"{i}-{n}" for n in range(300)]) for i in range(6)]
+    place.replace(0, one=[releases[0]], two=[releases[0]])
+    seen: list[list[str]] = []
+    is_done = threading.Event()
+
+    def read() -> None:
+        engine = place.engine()
+        query = "SELECT ?v (COUNT(*) AS ?n) { ?s ?p ?o BIND (STRBEFORE(?o, '-') AS ?v) } GROUP BY ?v"
+        while not is_done.is_set():
+            seen.append(engine.answer(query, media_type="text/csv").file.read().decode().replace('"', "").split()[1:])
+        engine.close()
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    for version, file in enumerate(releases):
+        place.replace(version, one=[file], two=[file])
+        answered, deadline = len(seen), time.monotonic() + 60
+        while len(seen) == answered and time.monotonic() < deadline:
+            time.sleep(0.01)
+    is_done.set()
+    reader.join()
+    assert {len(lines) for lines in seen} == {1}
+    assert {lines[0].split(",")[1] for lines in seen} <= {"300", "600"}
+    assert len({lines[0] for lines in seen}) > 1
+
+
+@pytest.mark.parametrize("fatal", ["load", "switch", "clean"])
+def test_a_writer_that_ends_at_any_step_leaves_old_or_new_and_the_same_again_ends_right(
+    far: Place, tmp_path: Path, fatal: str
+) -> None:
+    old, new = triples(tmp_path / "old.nt", "old"), triples(tmp_path / "new.nt", "new")
+    far.replace(1, one=[old], two=[old])
+    with pytest.raises(Killed):
+        far.store(killed_at(fatal)).replace(
+            {far.base + "one": [new], far.base + "two": [new]}, contents={"a-dataset": 2}
+        )
+    state = "new" if fatal == "clean" else "old"
+    assert far.held() == {"one": [state], "two": [state]}
+    assert far.store().contents() == {"a-dataset": 2 if fatal == "clean" else 1}
+    far.replace(2, one=[new], two=[new])
+    assert far.held() == {"one": ["new"], "two": ["new"]}
+    assert left_on(far) == set()
+
+
+def left_on(place: Place) -> set[str]:
+    """Which graphs beside the published ones a server has, of those that we or others may have left there."""
+    assert place.server
+    server, names = remote(place.server), ("state/staged/0", "state/staged/1", "foreign")
+    # One by one: to list all graphs takes Virtuoso longer than a query may.
+    count = "SELECT (COUNT(*) AS ?n) {{ GRAPH <{}> {{ ?s ?p ?o }} }}"
+    return {name for name in names if server.select(count.format(place.base + name))[0]["n"] != "0"}
+
+
+@pytest.mark.parametrize("fatal", ["load", "switch", "clean"])
+def test_a_server_killed_at_any_step_and_started_again_ends_the_same(far: Place, tmp_path: Path, fatal: str) -> None:
+    server = far.server
+    assert server
+
+    def step(name: str) -> None:
+        if name == fatal:
+            server.kill()
+
+    old, new = triples(tmp_path / "old.nt", *range(100)), triples(tmp_path / "new.nt", *range(50, 200))
+    far.replace(1, one=[old])
+    with pytest.raises(StoreUnavailable):
+        far.store(step).replace({far.base + "one": [new]}, contents={"a-dataset": 2})
+    server.start()
+    version = far.store().contents()["a-dataset"]
+    assert len(far.held()["one"]) == {1: 100, 2: 150}[version]
+    far.replace(2, one=[new])
+    assert len(far.held()["one"]) == 150
+    assert left_on(far) == set()
+
+
+def test_what_others_keep_on_the_server_is_not_ours_to_show_or_to_touch(far: Place, tmp_path: Path) -> None:
+    assert far.server
+    foreign = f"{far.base}foreign"
+    remote(far.server).put(foreign, triples(tmp_path / "a.nt", "foreign"), "application/n-triples")
+    far.replace(1, one=[triples(tmp_path / "b.nt", "ours")])
+    assert [row["o"] for row in far.rows(UNION)] == ["ours"]
+    assert far.held() == {"one": ["ours"]}
+    assert left_on(far) == {"foreign"}
+
+
+def test_every_form_of_answer_can_be_read(place: Place, tmp_path: Path) -> None:
+    file = tmp_path / "a.ttl"
+    # No truth values: Virtuoso keeps them as the integers 1 and 0.
+    file.write_text("@prefix : <http://example.org/> . :s :p 'å'@sv, 1.5, 7, :o, 'text' .", encoding="utf-8")
+    place.replace(1, one=[file])
+    engine = place.engine()
+    for media_type, form in RESULTS.items():
+        answer = engine.answer("SELECT ?o { ?s ?p ?o }", media_type=media_type)
+        assert (answer.media_type, len(answer.file.read().splitlines()) >= 1) == (media_type, True)
+        answer.file.seek(0)
+        if form != QueryResultsFormat.CSV:
+            rows = list(parse_query_results(answer.file, form))
+            assert {row["o"].value for row in rows} == {"å", "1.5", "7", "http://example.org/o", "text"}
+        for query, value in (("ASK { ?s ?p ?o }", True), ("ASK { ?s ?p 'no' }", False)):
+            said = engine.answer(query, media_type=media_type)
+            assert said.media_type == media_type
+            if form in (QueryResultsFormat.CSV, QueryResultsFormat.TSV):
+                assert said.file.read().decode().strip() == str(value).lower()
+            else:
+                found = parse_query_results(said.file, form)
+                assert isinstance(found, QueryBoolean)
+                assert bool(found) is value
+    for media_type, graph_form in GRAPHS.items():
+        for query in ("CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }", "DESCRIBE <http://example.org/s>"):
+            answer = engine.answer(query, media_type=media_type)
+            found = {triple.object.value for triple in parse(answer.file.read(), graph_form)}
+            assert (answer.media_type, len(found)) == (media_type, 5), (media_type, query, found)
+    typed = json.loads(
+        engine.answer("SELECT ?o { ?s ?p ?o }", media_type="application/sparql-results+json").file.read()
+    )
+    assert {row["o"]["type"] for row in typed["results"]["bindings"]} == {"literal", "uri"}
+    engine.close()
+
+
+def test_an_answer_that_the_server_cut_off_is_an_error(far: Place, tmp_path: Path) -> None:
+    """Virtuoso gives the first rows only, with status 200, and says so in a header."""
+    far.replace(1, one=[triples(tmp_path / "a.nt", *range(80))])
+    query = "SELECT ?o ?q { ?s ?p ?o . ?t ?p ?q }"
+    if far.server and far.server.kind == "virtuoso":
+        with pytest.raises(AnswerTooLarge, match="5000"):
+            far.rows(query)
+    else:
+        assert len(far.rows(query)) == 80 * 80
+
+
+@pytest.mark.parametrize("login", [Login(), Login("dba", "wrong secret"), Login("nobody", "wrong secret")])
+def test_a_wrong_login_is_said_so_and_no_password_is_told(
+    servers: Mapping[str, GraphServer], tmp_path: Path, login: Login, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    file = triples(tmp_path / "a.nt", 1)
+    for kind in ("virtuoso", "fuseki"):
+        server = servers[kind]
+        store = RemoteStore(remote(server, login), "http://example.org/login/state")
+        with pytest.raises(StoreUnavailable, match="401") as refused:
+            store.replace({"http://example.org/login/one": [file]}, contents={})
+        assert "VAVEN_SPARQL_USER" in refused.value.remedy
+        assert "wrong secret" not in f"{refused.value}{refused.value.__cause__!r}{login!r}{caplog.text}"
+        with pytest.raises(StoreUnavailable, match="401"):
+            remote(server, login).put("http://example.org/login/one", file, "application/n-triples")
+
+
+def test_a_server_that_may_not_be_written_to_says_so(far: Place, tmp_path: Path) -> None:
+    server = far.server
+    assert server
+    frozen = RemoteServer(Addresses(server.query, server.query, server.frozen, Login(server.user, server.password)))
+    with pytest.raises(StoreUnavailable, match=r"answered (4|5)") as refused:
+        RemoteStore(frozen, far.base + "state").replace({far.base + "one": []}, contents={})
+    assert refused.value.remedy
+    with pytest.raises(StoreUnavailable, match=r"answered (4|5)"):
+        frozen.put(far.base + "one", triples(tmp_path / "a.nt", 1), "application/n-triples")
+    assert far.store().contents() == {}
+
+
+def test_an_address_of_something_else_says_so(far: Place) -> None:
+    assert far.server
+    at = far.server.query.rsplit("/", 1)[0]
+    wrong = RemoteServer(Addresses(f"{at}/nothing-here", f"{at}/nothing-here", f"{at}/nothing-here"))
+    with pytest.raises(StoreUnavailable, match="nothing-here"):
+        RemoteStore(wrong, far.base + "state").contents()
+
+
+def test_a_server_that_is_away_or_says_nothing_is_named(tmp_path: Path) -> None:
+    file = triples(tmp_path / "a.nt", 1)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        at = f"http://127.0.0.1:{probe.getsockname()[1]}/"
+        away = RemoteServer(Addresses(at + "query", at + "update", at + "graph"), query_seconds=0.5, work_seconds=0.5)
+        with pytest.raises(StoreUnavailable, match=r"query can't be reached: .*refused"):
+            RemoteStore(away, "http://example.org/state").contents()
+        with pytest.raises(StoreUnavailable, match="graph can't be reached"):
+            away.put("http://example.org/g", file, "application/n-triples")
+        # Connections are taken in, and nobody answers them.
+        probe.listen()
+        with pytest.raises(StoreUnavailable, match="query did not answer within"):
+            RemoteStore(away, "http://example.org/state").contents()
+        with pytest.raises(StoreUnavailable, match="graph did not answer within"):
+            away.put("http://example.org/g", file, "application/n-triples")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_publish_goes_to_the_server_that_the_settings_name(
+    kind: str, servers: Mapping[str, GraphServer], tmp_path: Path
+) -> None:
+    server = servers[kind]
+    login = f"{quote(server.user)}:{quote(server.password)}@" if server.user else ""
+    settings = Settings(
+        home=tmp_path / "home",
+        base_iri=f"http://example.org/{next(numbers)}/",
+        sparql_query_url=server.query,
+        sparql_update_url=server.update,
+        # A login may stand in an address, or in settings of its own.
+        sparql_graph_url=server.graph.replace("http://", f"http://{login}"),
+    )
+    assert not server.user or server.password not in repr(addresses(settings))
+    query = "SELECT (COUNT(?v) AS ?n) { ?o <http://purl.org/linked-data/sdmx/2009/measure#obsValue> ?v }"
+    engine = open_engine(settings)
+    with pytest.raises(Killed):
+        publish(SAMPLE / "exempel.xlsx", settings, progress=killed_at("switch"))
+    assert engine.answer(query, media_type="text/csv").file.read().split() in ([b"n", b"0"], [b'"n"', b"0"])
+    done = publish(SAMPLE / "exempel.xlsx", settings)
+    assert (done.version, done.is_new) == (1, True)
+    assert publish(SAMPLE / "exempel.xlsx", settings).is_new is False
+    again = open_engine(settings)
+    rows = list(csv.DictReader(io.StringIO(again.answer(query, media_type="text/csv").file.read().decode())))
+    with (SAMPLE / "package" / "observations.csv").open(encoding="utf-8") as lines:
+        assert rows == [{"n": str(sum(1 for _ in csv.DictReader(lines)))}]
+    collection = Collection(settings)
+    assert dict(collection.visible()) == {done.dataset: 1}
+    collection.close()
+    nowhere = replace(settings, sparql_query_url="http://127.0.0.1:9/query")
+    collection = Collection(nowhere)
+    assert dict(collection.visible()) == {done.dataset: 1}, "the pages stand while the graph server is away"
+    collection.close()
+    for opened in (engine, again):
+        opened.close()
+
+
+def killed_at(fatal: str) -> Callable[[str], None]:
+    def step(name: str) -> None:
+        if name == fatal:
+            raise Killed
+
+    return step

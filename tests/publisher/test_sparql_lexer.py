@@ -1,0 +1,244 @@
+"""What the lexer promises: SERVICE is found however it is dressed, and nothing else is taken for it."""
+
+import random
+import time
+from collections.abc import Iterator
+
+import pytest
+from pyoxigraph import Literal, NamedNode, Quad, Store
+
+from tests.servers.listener import Listener
+from vaven.publisher.sparql.lexer import guarded, names_dataset, query_form, tokens, undeclared_prefix
+from vaven.vocab.errors import QueryRefused, QuerySyntaxError
+
+FUZZED_QUERIES = 6_000
+
+# Each of these made Oxigraph 0.5.13 connect to LISTENER when it stood in a query by itself.
+REFUSED = [
+    "SELECT * { SERVICE <LISTENER> { ?s ?p ?o } }",
+    "SELECT * { sErViCe SILENT <LISTENER> { ?s ?p ?o } }",
+    "SELECT * { SERVICESILENT<LISTENER> { ?s ?p ?o } }",
+    "SELECT * { SERVICE # a comment {\n <LISTENER> { ?s ?p ?o } }",
+    "SELECT * { ?s ?p ?o # x\rSERVICE <LISTENER> { ?s ?p ?o } }",
+    "SELECT * { ?s ?p ?o.SERVICE <LISTENER> { ?s ?p ?o } }",
+    "SELECT * { ?s ?p ?o MINUS{SERVICE<LISTENER>{ ?s ?p ?o } } }",
+    "SELECT * { ?s ?p 1SERVICE <LISTENER> { ?s ?p ?o } }",
+    "SELECT * { ?s ?p trueSERVICE <LISTENER> { ?s ?p ?o } }",
+    "PREFIX : <LISTENER> SELECT * { ?s ?p true.SERVICE:x { ?s ?p ?o } }",
+    "PREFIX : <LISTENER> SELECT * { SERVICE:x { ?s ?p ?o } }",
+    "PREFIX : <LISTENER> SELECT * { SERVICE:x # {\n{ ?s ?p ?o } }",
+    "PREFIX : <LISTENER> SELECT * { SERVICESILENT:x { ?s ?p ?o } }",
+    "PREFIX a: <LISTENER> SELECT * { SERVICEa:x { ?s ?p ?o } }",
+    "SELECT * { VALUES ?x { <LISTENER> } SERVICE ?x { ?s ?p ?o } }",
+    "SELECT * { { SELECT * { SERVICE <LISTENER> { ?s ?p ?o } } } }",
+    "SELECT * { ?s ?p ?o FILTER NOT EXISTS { SERVICE <LISTENER> { ?s ?p ?o } } }",
+    "SELECT * { LATERAL { SERVICE <LISTENER> { ?s ?p ?o } } }",
+    'SELECT * { OPTIONAL { ?s ?p "a\\u0022b" . } SERVICE <LISTENER> { ?s ?p ?o } } #"',
+    'SELECT * { OPTIONAL { ?s ?p "a\\u005C" . } SERVICE <LISTENER> { ?s ?p ?o } } #"',
+    "CONSTRUCT { ?s ?p ?o } { SERVICE <LISTENER> { ?s ?p ?o } }",
+]
+# Here Oxigraph sees an operator where the standard's longest match is an IRI. Guarded, they are no queries at all.
+DISARMED = [
+    "SELECT * { ?s ?p ?o FILTER(1<2)SERVICE#>\n<LISTENER> { ?s ?p ?o } }",
+    "SELECT * { ?s ?p ?z BIND(1<2AS?q)SERVICE#>\n<LISTENER> { ?s ?p ?o } }",
+    "SELECT * { ?s ?p ?o FILTER('a'<'x>y')SERVICE <LISTENER> { ?s ?p ?o } } #'",
+    "SELECT * { ?s ?p ?o FILTER(1<2#>'''\n)SERVICE <LISTENER> { ?s ?p ?o } } #'''",
+]
+INNOCENT = [
+    "SELECT * { ?s ?p 'SERVICE' } # SERVICE <x> {",
+    'SELECT ?SERVICE { ?SERVICE ?p """a service\n"SERVICE" <x> { """ }',
+    "PREFIX service: <http://x/> SELECT * { ?s service:SERVICE <http://x/SERVICE#service> }",
+    "PREFIX x: <http://x/service#> SELECT * { ?s x:service ?o ; x:a.SERVICE ?q }",
+    "BASE <http://x/service/> SELECT * { ?s ?p <service> FILTER(?s = 'it\\'s service') }",
+    "SELECT * { _:SERVICE ?p 'x'@en-SERVICE } LIMIT 1",
+    "SELECT * { ?s <http://x/caf\\u00E9/service> ?o }",
+]
+UPDATES = [
+    "INSERT DATA { <a:b> <a:b> <a:b> }",
+    "PREFIX select: <a:b> DELETE WHERE { ?s ?p ?o }",
+    "# SELECT\nWITH <a:b> DELETE { ?s ?p ?o } INSERT { ?s ?p ?o } WHERE { ?s ?p ?o }",
+    "LOAD <http://x/>",
+    "clear all",
+    "DROP SILENT GRAPH <a:b>",
+    "CREATE GRAPH <a:b>",
+    "COPY DEFAULT TO <a:b>",
+    "MOVE <a:b> TO <a:c>",
+    "ADD <a:b> TO <a:c>",
+    "\\u0049NSERT DATA { <a:b> <a:b> <a:b> }",
+]
+
+
+class CalledListener(Listener):
+    """With the engine that we must keep from it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.store = Store()
+        for value in (Literal(1), Literal(True), Literal("SERVICE"), NamedNode("http://x/SERVICE")):
+            self.store.add(Quad(NamedNode("a:a"), NamedNode("a:b"), value, NamedNode("a:g")))
+
+    def is_called_by(self, query: str) -> bool:
+        """Whether the engine tries to call out: it connects, or complains of the service's name."""
+        before = self.connections
+        try:
+            list(self.store.query(query, use_default_graph_as_union=True))  # type: ignore[arg-type]
+        except SyntaxError:
+            return False
+        except RuntimeError as error:
+            return "service" in str(error)
+        except OSError:
+            time.sleep(0.01)
+        return self.connections > before
+
+
+@pytest.fixture(scope="module")
+def listener() -> Iterator[CalledListener]:
+    found = CalledListener()
+    yield found
+    found.close()
+
+
+@pytest.mark.parametrize("text", REFUSED)
+def test_service_is_refused_in_every_dress_that_the_engine_knows(listener: CalledListener, text: str) -> None:
+    query = text.replace("LISTENER", listener.address)
+    with pytest.raises(QueryRefused, match="SERVICE"):
+        query_form(query)
+
+
+def test_the_dresses_are_real_ones(listener: CalledListener) -> None:
+    harmless = [t for t in REFUSED + DISARMED if not listener.is_called_by(t.replace("LISTENER", listener.address))]
+    assert harmless == []
+
+
+@pytest.mark.parametrize("text", DISARMED)
+def test_what_two_readers_read_differently_calls_nobody(listener: CalledListener, text: str) -> None:
+    query = text.replace("LISTENER", listener.address)
+    query_form(query)
+    assert not listener.is_called_by(guarded(query))
+
+
+@pytest.mark.parametrize("query", INNOCENT)
+def test_the_word_elsewhere_is_no_crime_and_keeps_its_meaning(listener: CalledListener, query: str) -> None:
+    assert query_form(query) == "SELECT"
+    expected = sorted(map(str, listener.store.query(query, use_default_graph_as_union=True)))  # type: ignore[arg-type]
+    found = sorted(map(str, listener.store.query(guarded(query), use_default_graph_as_union=True)))  # type: ignore[arg-type]
+    assert found == expected
+
+
+def test_a_guarded_string_still_finds_its_triples(listener: CalledListener) -> None:
+    for query in ("SELECT * { ?s ?p 'SERVICE' }", "SELECT * { ?s ?p <http://x/SERVICE> }"):
+        assert guarded(query) != query
+        assert len(list(listener.store.query(guarded(query), use_default_graph_as_union=True))) == 1  # type: ignore[arg-type]
+
+
+# What opens and closes strings, comments, IRIs, groups and expressions, and halves of it.
+# fmt: off
+SCRAPS = (
+    '?s ?p ?o', ' . ', 'FILTER(1<2)', 'FILTER(1<2#>', "FILTER(?s<'x>y')", "'", "'''", '"', '"""',
+    '#', '\n', '>', '<', '\\u0022', '\\u0027', '\\u003E', '\\', 'true',
+    'OPTIONAL{', '}', 'GRAPH ', '?x', '<a:b>', "<a:'#>", "'x'", "'a>'", '"a#"',
+    'BIND(1<2AS?q)', 'a:b', 'FILTER', '(', ')', '1<', '2#>', '{', 'a:b.',
+    '@en', ';', 'MINUS{', 'VALUES ?z {1}', 'UNION', '1 ', 'FILTER(?o<?o&&?o>', "\\'", '^^',
+)
+# fmt: on
+
+
+def hostile_query(draw: random.Random, address: str) -> str:
+    """SERVICE somewhere between scraps that open and close strings, comments, IRIs and expressions."""
+    word = draw.choice(["SERVICE", "service SILENT", "SERVICESILENT", "\\u0053ERVICE", "SERVICE:x", "trueSERVICEa:x"])
+    target = "" if word.endswith(":x") else draw.choice([f"<{address}>", "?t", "a:x"])
+    before = "".join(draw.choices(SCRAPS, k=draw.randint(0, 5)))
+    gap = draw.choice(["", " ", "\n", "#>\n", "#'''\n"])
+    after = draw.choice(["}", "} #'", "} #'''", '} #"', "} #>", "}}"])
+    first = draw.choice(["", "?s ?p ?o ", "?s ?p true"])
+    prologue = f"PREFIX : <{address}> PREFIX a: <{address}> PREFIX SERVICE: <{address}> "
+    return f"{prologue}SELECT * {{ {first}{before}{word}{gap}{target} {{ ?s ?p ?o }} {after}"
+
+
+def test_no_random_query_that_we_let_pass_calls_out(listener: CalledListener) -> None:
+    draw = random.Random(20261123)
+    called = 0
+    for _ in range(FUZZED_QUERIES):
+        query = hostile_query(draw, listener.address)
+        try:
+            query_form(query)
+        except QueryRefused:
+            called += listener.is_called_by(query) if called < 100 else 0
+            continue
+        assert not listener.is_called_by(guarded(query)), query
+    assert called == 100, "the scraps make queries that the engine would have called out for"
+
+
+@pytest.mark.parametrize("query", UPDATES)
+def test_updates_are_refused(query: str) -> None:
+    with pytest.raises(QueryRefused, match="change data"):
+        query_form(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "form"),
+    [
+        ("select * {}", "SELECT"),
+        ("# ASK\nBASE <http://ask/> PREFIX ask: <a:b> CONSTRUCT {} {}", "CONSTRUCT"),
+        ("PREFIX insert: <a:b> DESCRIBE insert:x", "DESCRIBE"),
+        ("ASK { ?s ?p 'INSERT DATA' , \"DROP\" FILTER(?add) }", "ASK"),
+        ("no query", ""),
+        ("", ""),
+    ],
+)
+def test_the_form_is_found(query: str, form: str) -> None:
+    assert query_form(query) == form
+
+
+def test_the_place_of_a_refusal_counts_lines_and_columns_from_one() -> None:
+    with pytest.raises(QueryRefused, match="line 3, column 5"):
+        query_form('SELECT * {\n ?s ?p """a\nb" SERVICE SERVICE <a:b> {} }'.replace('b" ', 'b"""'))
+    found = [(t.kind, t.text, t.line, t.column) for t in tokens("SELECT ?x # no\r\n{ a:b 'c\\'' }")]
+    assert found[0] == ("word", "SELECT", 1, 1)
+    assert found[2:5] == [("mark", "{", 2, 1), ("prefixed", "a:b", 2, 3), ("string", "'c\\''", 2, 7)]
+
+
+def test_a_missing_prefix_is_found_and_a_declared_one_is_not() -> None:
+    found = undeclared_prefix("PREFIX a: <a:a>\nprefix : <a:b>\nSELECT * { a:x :y å:z , '''b:c''' }")
+    assert found is not None
+    assert (found.text, found.line, found.column) == ("å:z", 3, 19)
+    assert undeclared_prefix("PREFIX a: <a:a> SELECT * { a:x a:y a: }") is None
+
+
+def test_a_dataset_of_the_query_itself_is_seen() -> None:
+    assert names_dataset("SELECT * FROM <a:b> {}")
+    assert names_dataset("SELECT*FROM<a:b>{}")
+    assert not names_dataset("SELECT ?from { ?from ?p 'FROM' } # FROM <a:b>")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("scrap", ["a.", "a-", "a", '"', "'''\"\"\"", '\\"""', "<a", "_:a.", ":a.", "@a-", "#", "1e"])
+def test_no_text_holds_the_interpreter_for_more_than_its_length(scrap: str) -> None:
+    # Before prefixes were bounded, 200,000 characters of "a.a.a.…" took 191 seconds.
+    query_form("SELECT * { " + scrap * (200_000 // len(scrap)))
+
+
+@pytest.mark.parametrize(
+    ("query", "column"),
+    [
+        ("SELECT (SUM(COUNT(?s)) AS ?n) { ?s ?p ?o }", 13),
+        ("SELECT (avg(1 + (2 * max(?o))) AS ?n) { ?s ?p ?o }", 22),
+        ("SELECT ?s { ?s ?p ?o } GROUP BY ?s HAVING(MIN(SAMPLE(?o)) > 1)", 47),
+    ],
+)
+def test_an_aggregate_of_an_aggregate_is_no_answer_without_a_value(query: str, column: int) -> None:
+    with pytest.raises(QuerySyntaxError) as wrong:
+        query_form(query)
+    assert (wrong.value.line, wrong.value.column) == (1, column)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT (SUM(?n) + COUNT(?n) AS ?all) { { SELECT (COUNT(?s) AS ?n) { ?s ?p ?o } } }",
+        "SELECT (SUM(IF(EXISTS { { SELECT (COUNT(?s) AS ?n) { ?s ?p ?o } } }, 1, 0)) AS ?n) { ?s ?p ?o }",
+        'SELECT (GROUP_CONCAT(?count; SEPARATOR="SUM(") AS ?n) { ?s a <COUNT(x)> ; ?sum "MIN(MAX(1))" }',
+    ],
+)
+def test_aggregates_beside_one_another_and_in_subqueries_are_none(query: str) -> None:
+    assert query_form(query) == "SELECT"

@@ -1,0 +1,191 @@
+"""A query taken apart: its groups and pieces with their places, and what is not understood."""
+
+from pathlib import Path
+
+import pytest
+from pyoxigraph import Store
+from rdflib.plugins.sparql.parser import parseQuery
+
+from vaven.publisher.sparql.query_parser import shape
+from vaven.publisher.sparql.query_tree import Group, NotUnderstood, Part, Triple
+from vaven.vocab.example_queries import examples
+
+BASE = "http://example.org/"
+PREFIX = "PREFIX a: <http://a.example/> "
+
+
+def where(query: str) -> Group:
+    found = shape(PREFIX + query).where
+    assert found is not None
+    return found
+
+
+def written(query: str) -> list[str]:
+    return [part.text for part in where(query).parts]
+
+
+@pytest.mark.parametrize(
+    ("pattern", "expected"),
+    [
+        ("?s ?p ?o", ["?s ?p ?o"]),
+        ("?s a a:T ; a:p 1, -2 ;; a:q ?x", ["?s a a:T", "?s a:p 1", "?s a:p -2", "?s a:q ?x"]),
+        ("?s a:p [ a:q ?x ; a:r [] ] . ?x a a:T", ["?s a:p []", "[] a:q ?x", "[] a:r []", "?x a a:T"]),
+        ("[ a a:T ] a:p ?x", ["[] a a:T", "[] a:p ?x"]),
+        ("[ a a:T ] . ?x a:p ?y", ["[] a a:T", "?x a:p ?y"]),
+        ("(1 ?x) a:p (?y [ a:q 1 ])", ["(1 ?x) a:p (?y [ a:q 1 ])"]),
+        ("?s ^a:p/(a:q|!(a:r|^a:s))*/a:t? ?o", ["?s ^a:p/(a:q|!(a:r|^a:s))*/a:t? ?o"]),
+        ('?s a:p "x"@sv, """y\nz""", "1"^^a:int, true, 1.5e3', [
+            '?s a:p "x"@sv', '?s a:p """y\nz"""', '?s a:p "1"^^a:int', "?s a:p true", "?s a:p 1.5e3"]),
+        ("_:b a:p _:c . $s a:p '}'", ["_:b a:p _:c", "$s a:p '}'"]),
+        ("?s a:p ?o FILTER (?o > 1) ?o a:q ?x", ["?s a:p ?o", "FILTER (?o > 1)", "?o a:q ?x"]),
+        ("FILTER regex(?x, '}') BIND (1 AS ?y) VALUES ?z { 1 UNDEF }",
+            ["FILTER regex(?x, '}')", "BIND (1 AS ?y)", "VALUES ?z { 1 UNDEF }"]),
+        ("VALUES (?a ?b) { (1 2) } . # a comment with }\n FILTER NOT EXISTS { ?a ?b ?c }",
+            ["VALUES (?a ?b) { (1 2) }", "FILTER NOT EXISTS { ?a ?b ?c }"]),
+        ("{ ?a ?b ?c } UNION { ?d ?e ?f } UNION {} { ?x ?y ?z }",
+            ["{ ?a ?b ?c } UNION { ?d ?e ?f } UNION {}", "{ ?x ?y ?z }"]),
+        ("OPTIONAL { ?a ?b ?c } MINUS { ?d ?e ?f } GRAPH ?g { ?x ?y ?z }",
+            ["OPTIONAL { ?a ?b ?c }", "MINUS { ?d ?e ?f }", "GRAPH ?g { ?x ?y ?z }"]),
+        ("{ SELECT ?a { ?a ?b ?c } LIMIT 1 }", ["{ SELECT ?a { ?a ?b ?c } LIMIT 1 }"]),
+        ("", []),
+    ],
+)  # fmt: skip
+def test_a_group_is_taken_apart(pattern: str, expected: list[str]) -> None:
+    assert written(f"SELECT * WHERE {{ {pattern} }}") == expected
+
+
+def test_kinds_and_what_stands_within() -> None:
+    parts = where(
+        "SELECT * { { ?a ?b ?c } UNION { ?d ?e ?f } FILTER EXISTS { ?g ?h ?i }"
+        " GRAPH a:g { ?j ?k ?l } { SELECT ?m { ?m ?n ?o } } }"
+    ).parts
+    assert [part.kind for part in parts if isinstance(part, Part)] == ["union", "exists", "graph", "group"]
+    triples = where("SELECT * { ?a ?b ?c { ?d ?e ?f } GRAPH ?g { ?h ?i ?j OPTIONAL { ?k ?l ?m } } }").triples()
+    assert [triple.subject.text for triple in triples] == ["?a", "?d", "?h", "?k"]
+    inner = where("SELECT * { SELECT ?m { ?m ?n ?o } LIMIT 5 }").parts[0]
+    assert isinstance(inner, Part)
+    assert inner.inner is not None
+    assert (inner.inner.head, list(inner.inner.tail)) == ("?m", ["limit"])
+
+
+def test_places_count_from_one_and_are_those_of_what_stands_there() -> None:
+    query = 'SELECT * WHERE {\n  ?s <a:a> ?x ;\n     <a:b> "ö" , """1\n2""" .\n\tFILTER (?x > 1)\n}'
+    lines = query.split("\n")
+    found = [(p.line, p.column, p.end_line, p.end_column) for p in shape(query).where.parts]  # type: ignore[union-attr]
+    assert found == [(2, 3, 2, 14), (3, 6, 3, 15), (3, 18, 4, 5), (5, 2, 5, 17)]
+    assert lines[1][2:13] == "?s <a:a> ?x"
+    assert lines[2][5:14] == '<a:b> "ö"'
+
+
+def test_what_stands_around_the_group() -> None:
+    found = shape(
+        "BASE <http://b/> PREFIX a: <x#> # no\nSELECT (COUNT(*) AS ?n) FROM <g> FROM NAMED a:h WHERE { ?s ?p ?o }"
+        " GROUP BY ?s (STR(?o) AS ?t) HAVING (COUNT(*) > 1) ORDER BY DESC(?n) LIMIT 3 OFFSET 4 VALUES ?s { a:v }"
+    )
+    assert (found.base, {name: term.text for name, term in found.prefixes.items()}) == ("http://b/", {"a": "<x#>"})
+    assert (found.form, found.head, found.dataset) == ("SELECT", "(COUNT(*) AS ?n)", "FROM <g> FROM NAMED a:h")
+    assert list(found.tail) == ["group", "having", "order", "limit", "offset", "values"]
+    assert found.tail_text("having", "offset") == "HAVING (COUNT(*) > 1) OFFSET 4"
+    assert [term.text for term in found.tail["values"].terms] == ["a:v"]
+
+
+@pytest.mark.parametrize(
+    ("query", "form", "head", "has_group"),
+    [
+        ("DESCRIBE <a:b> a:c", "DESCRIBE", "<a:b> a:c", False),
+        ("DESCRIBE * WHERE { ?s ?p ?o } LIMIT 1", "DESCRIBE", "*", True),
+        ("CONSTRUCT { ?s ?p [] } FROM a:g { ?s ?p ?o }", "CONSTRUCT", "{ ?s ?p [] }", True),
+        ("CONSTRUCT WHERE { ?s ?p ?o }", "CONSTRUCT", "", True),
+        ("ASK { }", "ASK", "", True),
+    ],
+)
+def test_the_other_forms(query: str, form: str, head: str, has_group: bool) -> None:
+    found = shape(PREFIX + query)
+    assert (found.form, found.head, found.where is not None) == (form, head, has_group)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "",
+        "SELECT",
+        "SELECT * {",
+        "SELECT * { ?s ?p }",
+        "SELECT * { ?s ?p ?o } }",
+        "SELECT * { ?s ?p ?o ) }",
+        "SELECT * { (1] }",
+        "SELECT * { ?s ?p << ?a ?b ?c >> }",
+        "SELECT * { LATERAL { ?s ?p ?o } }",
+        "SELECT * { ?s a:p{2} ?o }",
+        "SELECT * { ?s ?p ?o } LIMIT 1 LIMIT 2",
+        "SELECT * { ?s ?p ?o } FOO",
+        "INSERT DATA { <a:b> <a:b> <a:b> }",
+        "PREFIX a <a:b> SELECT * {}",
+        'SELECT * { ?s ?p "a }',
+        "SELECT * { " + "{" * 200 + "}" * 200 + "}",
+        "SELECT * { ?s ?p " + "[ ?p " * 200 + "1" + "]" * 200 + "}",
+        "SELECT * { FILTER " + "(" * 100_000 + "}",
+    ],
+)
+def test_what_is_not_understood_is_not_guessed(query: str) -> None:
+    with pytest.raises(NotUnderstood):
+        shape(query)
+
+
+def test_brackets_are_no_burden_however_deep() -> None:
+    assert shape("SELECT * { FILTER " + "(" * 20_000 + "1" + ")" * 20_000 + "}").where
+
+
+def queries(shared: Path) -> list[str]:
+    """Those of the SPARQL 1.1 tests that an engine takes, and our own examples."""
+    files = sorted((shared / "sparql11-tests").rglob("*.rq"))
+    texts = [file.read_text("utf-8") for file in files if "service" not in file.name and "fed" not in file.parts]
+    taken = [text for text in texts if is_taken(text)]
+    return [*taken, *(example.query(BASE) for example in examples().values())]
+
+
+def is_taken(query: str) -> bool:
+    try:
+        Store().query(query, base_iri=BASE)
+    except (SyntaxError, ValueError, RuntimeError):
+        return False
+    return True
+
+
+def together(group: Group) -> str:
+    return "{ " + " ".join(part.sparql for part in group.parts) + " }"
+
+
+def test_every_query_that_an_engine_takes_is_understood_and_its_parts_are_the_whole(shared: Path) -> None:
+    given = queries(shared)
+    assert len(given) > 300
+    for query in given:
+        found = shape(query)
+        if found.where is None:
+            continue
+        again = f"{found.prologue} ASK {found.dataset} {together(found.where)}"
+        assert is_taken(again), (query, again)
+
+
+def patterns(parsed: object) -> int:
+    """How many triples rdflib's own parser finds in the groups of a query, brackets written out."""
+    if getattr(parsed, "name", "") == "TriplesBlock":
+        return sum(len(list(block)) // 3 for block in parsed.triples)  # type: ignore[attr-defined]
+    values = parsed.values() if hasattr(parsed, "values") else parsed if isinstance(parsed, (list, tuple)) else ()
+    return sum(map(patterns, values))
+
+
+@pytest.mark.parametrize("name", list(examples()))
+def test_another_parser_counts_the_same_triples(name: str) -> None:
+    query = examples()[name].query(BASE)
+    _, parsed = parseQuery(query)
+    found = shape(query).where
+    assert found is not None
+    assert len(list(found.triples())) == patterns(parsed.where)
+
+
+def test_a_node_has_a_name_that_the_query_has_nowhere() -> None:
+    (outer, inner, _) = where("SELECT * { ?s a:p [ a:q ?node1 ] . ?node2 a:r ?x }").parts
+    assert isinstance(outer, Triple)
+    assert isinstance(inner, Triple)
+    assert outer.object.sparql == inner.subject.sparql == "?node3"

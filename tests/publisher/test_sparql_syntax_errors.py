@@ -1,0 +1,456 @@
+"""A faulty query is told the first word that can't stand where it does, and what helps; a right one nothing."""
+
+import random
+import re
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import rdflib
+from pyoxigraph import Store
+from rdflib import RDF, Namespace
+
+from tests.conftest import SHARED
+from vaven.publisher.engine.interface import syntax_error
+from vaven.publisher.sparql.error_text import MOST
+from vaven.publisher.sparql.grammar import FUNCTIONS, KEYWORDS
+from vaven.publisher.sparql.lexer import tokens, undeclared_prefix
+from vaven.publisher.sparql.syntax_check import LATER, LONGEST, fault
+from vaven.vocab.example_queries import examples
+from vaven.vocab.iris import Iris
+from vaven.vocab.messages import LANGUAGES
+
+BASE = "https://data.example/"
+MF = Namespace("http://www.w3.org/2001/sw/DataAccess/tests/test-manifest#")
+QT = Namespace("http://www.w3.org/2001/sw/DataAccess/tests/test-query#")
+TESTS = SHARED / "sparql11-tests"
+MUTATIONS = 3_000
+P = "PREFIX qb: <http://purl.org/linked-data/cube#>\nPREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>\n"
+# Query, line, column, and a phrase of its remedy.
+FAULTS = {
+    "missing closing brace": (
+        P + "SELECT ?o WHERE {\n  ?o a qb:Observation .\n", 4, 24, "Put “}” where the group ends"
+    ),
+    "extra closing brace": (P + "SELECT ?o WHERE {\n  ?o a qb:Observation .\n}}\n", 5, 2, "Take it away"),
+    "missing dot": (
+        P + "SELECT ?o WHERE {\n  ?o a qb:Observation\n  ?o rdfs:label ?l\n}", 5, 3,
+        "Put “.” after “qb:Observation” at the end of line 4",
+    ),
+    "comma columns": (
+        P + "SELECT ?o, ?l WHERE {\n  ?o a qb:Observation ; rdfs:label ?l\n}", 3, 10, "columns stand side by side"
+    ),
+    "ungrouped": (
+        P + "SELECT ?o (COUNT(*) AS ?n) WHERE {\n  ?o a qb:Observation ; rdfs:label ?l\n}", 3, 8,
+        "Put GROUP BY ?o after the “}” of WHERE, or take one of its values: (SAMPLE(?o) AS ?anyO)",
+    ),
+    "ungrouped beside a key": (
+        P + "SELECT ?o ?l (COUNT(*) AS ?n) WHERE {\n  ?o a qb:Observation ; rdfs:label ?l\n} GROUP BY ?o", 3, 11,
+        "Add ?l to GROUP BY",
+    ),
+    "aggregate without parentheses": (
+        P + "SELECT COUNT(?o) AS ?n WHERE {\n  ?o a qb:Observation ; rdfs:label ?l\n}", 3, 8, "(COUNT(?o) AS ?n)"
+    ),
+    "no AS": (
+        P + "SELECT (COUNT(?o)) WHERE {\n  ?o a qb:Observation ; rdfs:label ?l\n}", 3, 18, "(COUNT(?o) AS ?n)"
+    ),
+    "unclosed string": (P + 'SELECT ?o WHERE {\n  ?o rdfs:label "Rinkeby\n}', 4, 17, 'Put " at its end'),
+    "misspelt keyword": (P + "SELCT ?o WHERE {\n  ?o a qb:Observation\n}", 3, 1, "Did you mean SELECT?"),
+    "misspelt FILTER": (
+        P + "SELECT ?o WHERE {\n  ?o a qb:Observation\n FILTR(?o > 1)\n}", 5, 2, "Did you mean FILTER?"
+    ),
+    "unknown function": (
+        P + "SELECT ?o WHERE {\n  ?o rdfs:label ?l FILTER(LENGTH(?l) > 1)\n}", 4, 27, "has no LENGTH: write STRLEN"
+    ),
+    "missing parenthesis": (
+        P + "SELECT ?o WHERE {\n  ?o rdfs:label ?l FILTER(STRLEN(?l > 1)\n}", 5, 1, "Put “)” before it"
+    ),
+    "AND": (P + "SELECT ?o WHERE {\n  ?o rdfs:label ?l FILTER(?l > 1 AND ?l < 3)\n}", 4, 34, "Write && for AND"),
+    "==": (P + "SELECT ?o WHERE {\n  ?o rdfs:label ?l FILTER(?l == 1)\n}", 4, 30, "Write = for =="),
+    "ORDER without BY": (P + "SELECT ?o WHERE {\n  ?o rdfs:label ?l } ORDER ?o", 4, 28, "Write ORDER BY"),
+    "HAVING before GROUP BY": (
+        P + "SELECT ?l (COUNT(*) AS ?n) WHERE {\n  ?o rdfs:label ?l } HAVING(?n>1) GROUP BY ?l", 4, 35,
+        "GROUP BY, HAVING, ORDER BY, LIMIT, OFFSET",
+    ),
+    "LIMIT before ORDER BY": (
+        P + "SELECT ?o WHERE {\n  ?o rdfs:label ?l } LIMIT 5 ORDER BY ?o", 4, 30,
+        "GROUP BY, HAVING, ORDER BY, LIMIT, OFFSET",
+    ),
+    "semicolon at the end": (P + "SELECT ?o WHERE {\n  ?o rdfs:label ?l };", 4, 21, "a query ends without “;”"),
+    "blank in an IRI": (P + "SELECT ?o WHERE {\n  ?o <http://a b> ?l }", 4, 6, "Take it out of <…>, or write %20"),
+    "curly quotes": (P + "SELECT ?o WHERE {\n  ?o rdfs:label “Rinkeby” }", 4, 17, 'Write straight ones: "Rinkeby"'),
+    "BIND to a used variable": (
+        P + "SELECT ?o WHERE {\n  ?o rdfs:label ?l BIND(1 AS ?l) }", 4, 30, "Take another name, as ?l2"
+    ),
+    "AS a used variable": (
+        P + "SELECT ?o (1 AS ?o) WHERE {\n  ?o rdfs:label ?l }", 3, 17, "Take another name after AS, as ?o2"
+    ),
+    "SQL": ("SELECT * FROM table WHERE x = 1", 1, 15, "leave FROM out"),
+    "WHERE without a brace": (P + "SELECT ?o WHERE ?o a qb:Observation", 3, 17, "Put “{” after WHERE"),
+    "blank node in two groups": (
+        P + "SELECT ?o WHERE { _:a rdfs:label ?l OPTIONAL { _:a rdfs:comment ?o } }", 3, 48, "Write a variable"
+    ),
+    "missing object": (
+        P + "SELECT ?o WHERE {\n  ?o rdfs:label .\n ?o a qb:Observation }", 4, 17, "Put an object after “rdfs:label”"
+    ),
+    "aggregate in WHERE": (
+        P + "SELECT ?o WHERE {\n  ?o rdfs:label ?l FILTER(COUNT(?l) > 1)\n}", 4, 27, "in HAVING(…) after GROUP BY"
+    ),
+    "PREFIX without colon": (
+        "PREFIX qb <http://purl.org/linked-data/cube#>\nSELECT ?o { ?o a qb:X }", 1, 8,
+        "Write PREFIX qb: <http://purl.org/linked-data/cube#>",
+    ),
+    "@prefix": (
+        "@prefix qb: <http://purl.org/linked-data/cube#> .\nSELECT ?o { ?o a qb:X }", 1, 1,
+        "Write PREFIX qb: <http://purl.org/linked-data/cube#>, without “@” and without “.”",
+    ),
+    "PREFIX with a full stop": (
+        "PREFIX qb: <http://purl.org/linked-data/cube#> .\nSELECT ?o { ?o a qb:X }", 1, 48, "Take it away: in SPARQL a"
+    ),
+    "no columns": (P + "SELECT WHERE { ?o a qb:Observation }", 3, 8, "Name the columns after SELECT"),
+    "no query": (P, 2, 53, "Add one, as SELECT"),
+    "HTML": (P + "SELECT ?o WHERE { ?o rdfs:label ?l FILTER(?l &gt; 3) }", 3, 46, "Write > for &gt;"),
+}  # fmt: skip
+# The same on one line: query, column, phrase of the remedy.
+SHORT = (
+    ("SELECT * { ?s ?p ?o FILTER ?o > 1 }", 28, "FILTER(…)"),
+    ("SELECT * { ?s ?p ?o FILTER(NOT ?o) }", 32, "Write ! for"),
+    ("SELECT * { ?s ?p ?o FILTER(?o IN 1, 2) }", 34, "IN (1, 2)"),
+    ("SELECT * { ?s ?p ?o FILTER(?o LIKE '%a%') }", 31, "write CONTAINS"),
+    ("SELECT * { ?s ?p ?o FILTER(?o <> 3) }", 31, "Write != for <>"),
+    ("SELECT * { ?s ?p ?o FILTER(?o = 3 & ?p = 4) }", 35, "Write && for &"),
+    ("SELECT * { ?s ?p ?o FILTER REGEX(?o, '\\d+') }", 39, "Write \\\\d"),
+    ("SELECT * { ?s ?p ?o FILTER(CONTAINS(?o)) }", 39, "CONTAINS takes two arguments"),
+    ("SELECT * { ?s ?p ?o FILTER(STRLEN(?o, 3)) }", 37, "STRLEN takes one argument"),
+    ("SELECT * { ?s ?p ?o FILTER(STRLEN ?o) }", 35, "STRLEN(?o)"),
+    ("SELECT * { ?s ?p ?o FILTER(?o > 1)) }", 35, "Take it away"),
+    ("SELECT * { ?s ?p ?o FILTER((?o > 1) }", 37, "Put “)” before it"),
+    ("SELECT (COUNT(?s AS ?n) { ?s ?p ?o }", 18, "Put “)” after “?s”"),
+    ("SELECT (COUNT(?s) ?n) { ?s ?p ?o }", 19, "AS ?n"),
+    ("SELECT (GROUP_CONCAT(?o, ', ') AS ?x) { ?s ?p ?o }", 24, "; SEPARATOR="),
+    ("SELECT ?s AS ?x { ?s ?p ?o }", 11, "(?s AS ?x)"),
+    ("SELECT (?s) { ?s ?p ?o }", 11, "without parentheses"),
+    ("SELECT ?area-name { ?s ?p ?o }", 13, "?area_name"),
+    ("SELECT ?s ?s { ?s ?p ?o }", 11, "Take one of the two away"),
+    ("SELECT * { ?s ?p ?o } ORDER BY ?o DESC", 39, "DESC(?x)"),
+    ("SELECT * { ?s ?p ?o } ORDER BY ?o, ?s", 34, "side by side"),
+    ("SELECT * { ?s ?p ?o } LIMIT ten", 29, "whole number"),
+    ("SELECT * { ?s ?p ?o } LIMIT 5 LIMIT 6", 31, "has LIMIT once"),
+    ("SELECT * { ?s ?p ?o LIMIT 5 }", 21, "the “}” that closes the “{” of line 1, column 10"),
+    ("SELECT * { ?s ?p ?o } OPTIONAL { ?s ?q ?r }", 23, "before the “}” of line 1, column 21"),
+    ("SELECT * { ?s ?p ?o UNION { ?s ?q ?r } }", 21, "{ … } UNION { … }"),
+    ("SELECT * { ?s ?p ?o BIND(?o + 1) }", 32, "BIND(?o + 1 AS ?n)"),
+    ("SELECT * { VALUES ?x { 1, 2 } }", 25, "side by side"),
+    ("SELECT * { VALUES (?x ?y) { (1) } }", 29, "UNDEF"),
+    ("SELECT * { ?s a http://x.y/z#Q . }", 17, "<http://x.y/z#Q>"),
+    ("SELECT * { ?s a <http://x.y/z ?o }", 17, "Put “>” where it ends"),
+    ("SELECT * { ?s ?p <http://x/100%> }", 18, "%25"),
+    ("SELECT * { ?s ?p 'it's' }", 22, "\\'"),
+    ("SELECT * { ?s ?p ?o # }", 20, "in a comment"),
+    ("SELECT * { ?s ?p o }", 18, "a variable ?o"),
+    ("SELECT * { ?s ?p TRUE }", 18, "Write true"),
+    ("SELECT * { ?s A ?o }", 15, "Write a, in small letters"),
+    ("SELECT * { ?s . }", 15, "a property and an object"),
+    ("SELECT * { ?s ?p ?o .. }", 22, "Take one of"),
+    ("SELECT * { ?s ?p+ ?o }", 17, "Write a name for the variable"),
+    ("SELECT\u00a0* { ?s ?p ?o }", 7, "ordinary blank"),
+    ("SELECT * { ?s ?p ?o } GROUP BY ?s", 8, "Name the columns"),
+    ("ASK { ?s ?p ?o } GROUP BY ?s", 18, "in a subquery"),
+    ("CONSTRUCT WHERE { ?s ?p ?o FILTER(?o > 1) }", 28, "WHERE { pattern }"),
+    # A triple behind a comma or semicolon.
+    ("SELECT * { ?s ?p ?o, ?s ?q ?r }", 25, "Write “.” in place of the “,” before “?s”."),
+    ("SELECT * { ?s a ex:C, ?x ex:p ?o }", 26, "or “;” after “?x”"),
+    ("SELECT * { ?s a ?t ; ?s ?p ?o }", 28, "Write “.” in place of the “;” before ?s, or leave ?s out"),
+    ("SELECT * { ?s a ?t ; ?s a ?o }", 25, "Write “.” in place of the “;” before ?s, or leave ?s out"),
+    ("SELECT * { ?s a ?t ; ?s ex:p/ex:q ?o }", 29, "Write “.” in place of the “;” before ?s, or leave ?s out"),
+    ("SELECT * { ?s a ?t ; ?s ?p", 27, "Put “}” where the group ends"),
+    ("SELECT * { ?s a ?t ; ?x ex:p ?o }", 30, "Write “.” in place of the “;” before ?x."),
+    ("SELECT * { ?s a ?t ; ?p ?o ?x a ?y }", 28, "Put “.” after “?o”"),
+    ("CONSTRUCT { ?s a ?t, ?s ?p ?o } WHERE { ?s ?p ?o }", 25, "Write “.” in place of the “,” before “?s”."),
+    # Numbers, dates and languages.
+    ("SELECT * { ?s ?p ?o FILTER(?o > 3 900 000) }", 35, "Write 3900000:"),
+    ("SELECT * { ?s ?p ?o FILTER(?o > 3\u00a0900,5) }", 34, "Write 3900.5:"),
+    ("SELECT * { ?s ?p ?o } LIMIT 1 000", 31, "Write 1000:"),
+    ("SELECT * { ?s ?p ?o } LIMIT 10, 20", 31, "Write LIMIT 20 OFFSET 10"),
+    ("SELECT * { ?s ?p ?o FILTER(?o > 3,5) }", 34, "Write 3.5"),
+    ("SELECT * { ?s ?p ?o FILTER(ROUND(?o * -3,5) > 1) }", 41, "Write -3.5"),
+    ("SELECT * { ?s ?p ?o FILTER(SUBSTR(?o,1,2,3) = 'a') }", 41, "SUBSTR takes two or three arguments"),
+    ("SELECT * { ?s ?p ?o FILTER(?o > 52 %) }", 36, "the number alone: 52"),
+    ("SELECT * { ?s ?p ?o FILTER(?o > 52\u00a0%) }", 35, "the number alone: 52"),
+    ("SELECT * { ?s ?p ?o FILTER(?o > 2020-01-01^^xsd:date) }", 43, '"2020-01-01"^^xsd:date'),
+    ("SELECT * { ?s ?p 2020-01-01^^xsd:date }", 22, '"2020-01-01"^^xsd:date'),
+    ("SELECT * { ?s ?p 2020-01-01T10:00:00Z }", 22, '"2020-01-01T10:00:00Z"^^xsd:dateTime'),
+    ("SELECT * { ?s ?p 5^^xsd:integer }", 19, '"5"^^xsd:integer'),
+    ("SELECT * { ?s ?p ?o FILTER(?o = ?s^^xsd:integer) }", 35, "Write xsd:integer(?s)"),
+    ("SELECT * { ?s ?p ?l FILTER(lang(?l)=@sv) }", 37, 'Write the language as a text: "sv"'),
+    ("SELECT * { ?s ?p ?o@sv }", 20, 'FILTER(LANG(?o) = "sv")'),
+    # Values, aggregates and columns.
+    ("SELECT * { ?s ?p ?o FILTER(?o IN (1 2)) }", 37, "Put “,” after “1”"),
+    ("SELECT * { ?s ?p ?o FILTER(?o IN (100 200)) }", 39, "Put “,” after “100”"),
+    ("SELECT * { ?s ?p ?o FILTER(CONTAINS(?o 'a')) }", 40, "Put “,” after “?o”"),
+    ("SELECT * { ?s ?p ?o FILTER(?o => 3) }", 31, "Write >= for =>"),
+    ("SELECT * { ?s ?p ?o BIND(?o AS ?x + 1) }", 35, "Take “+” away"),
+    ("SELECT * { ?s ?p ?o BIND(?x = ?o) }", 33, "BIND(?o AS ?x)"),
+    ("SELECT * { ?s ?p ?o BIND(?x := ?o) }", 29, "BIND(… AS ?x)"),
+    ("SELECT * { ?s ?p ?o BIND(?s = ?o) }", 33, "BIND(?s = ?o AS ?n)"),
+    ("SELECT * { ?s ?p ?o LET (?x := ?o) }", 21, "write BIND(… AS ?x)"),
+    ("SELECT (SUM(*) AS ?n) { ?s ?p ?o }", 13, "Write a variable: SUM(?x). COUNT(*) counts rows."),
+    ("SELECT (COUNT DISTINCT ?s AS ?n) { ?s ?p ?o }", 15, "COUNT(DISTINCT ?s)"),
+    ("SELECT (COUNT(?s DISTINCT) AS ?n) { ?s ?p ?o }", 18, "COUNT(DISTINCT ?s)"),
+    ("SELECT COUNT DISTINCT ?s { ?s ?p ?o }", 8, "(COUNT(DISTINCT ?s) AS ?n)"),
+    ("SELECT * { ?s ?p ?o } HAVING COUNT *", 36, "COUNT(*)"),
+    ("SELECT (COUNT(?s) AS ?n { ?s ?p ?o }", 25, "Put “)” before it"),
+    ("SELECT ?s DISTINCT { ?s ?p ?o }", 11, "Write DISTINCT right after SELECT"),
+    ("SELECT ?s. WHERE { ?s ?p ?o }", 10, "columns stand side by side"),
+    ("SELECT * { ?s ?p ?o } DESC(?s)", 23, "Write ORDER BY DESC(?s), after the “}” of WHERE"),
+    ("SELECT * { ?s ?p ?o DESC(?s) }", 21, "Write ORDER BY DESC(?s), after the “}” of WHERE"),
+    # Paths and names.
+    ("SELECT * { ?s skos:broader+* ?o }", 28, "Write “*” alone"),
+    ("SELECT * { ?s skos:broader++ ?o }", 28, "Write “+” alone"),
+    ("SELECT * { ?s skos:broader^ ?o }", 27, "before the name: ^skos:broader"),
+    ("SELECT * { ?s ex:p ^ex:q ?o }", 20, "Put “/” between the steps, after “ex:p”"),
+    ("SELECT * { ?s ex:p//ex:q ?o }", 20, "Take “/” away"),
+    ("SELECT * { ? s ?p ?o }", 12, "Write ?s, without a blank"),
+    ("SELECT * { ?s ex:p ? o }", 22, "Write ?o, without a blank"),
+    ("SELECT * { ?s ?p www.example.se/x }", 18, "<http://www.example.se/x>"),
+    # What is no query.
+    ("http://a.example/b", 1, "Write DESCRIBE <http://a.example/b>"),
+    ("<http://a.example/b>", 1, "Write DESCRIBE <http://a.example/b>"),
+    ("http://a.example/b ?p ?o", 1, "Put it in angle brackets: <http://a.example/b>"),
+    ("qb: <http://a.example/> SELECT * { ?s ?p ?o }", 1, "Write PREFIX qb: <http://a.example/>"),
+    ("MATCH (n) RETURN n", 1, "Begin with SELECT"),
+    ("// all\nSELECT * { ?s ?p ?o }", 1, "with “#” in place of “//”"),
+    ("SELECT * { ?s ?p ?o } -- all", 23, "with “#” in place of “--”"),
+    ("SELECT * { ?s ?p ?o FILTER(?o > 3 -- all\n) }", 35, "with “#” in place of “--”"),
+    ("SELECT * { ?s ex:p /* all */ ?o }", 20, "with “#” in place of “/*”"),
+    ("```sparql\nSELECT * { ?s ?p ?o }\n```", 1, "Leave out the lines with ```"),
+    ("{ ?s ?p ?o }", 1, "Begin with SELECT"),
+    ("", 1, "Add one"),
+)
+
+
+@pytest.mark.parametrize("name", FAULTS)
+def test_a_fault_is_told_with_its_place_and_its_remedy(name: str) -> None:
+    query, line, column, remedy = FAULTS[name]
+    found = fault(query)
+    assert found
+    assert (found.line, found.column) == (line, column), found
+    assert remedy in found.remedy.text("en")
+    # What anybody can read: no set of characters and no name of the parser's.
+    assert not re.search(r"\[_\]|[A-Z]+_[A-Z]+|RBRACE|\$END", found.message.text("en"))
+
+
+@pytest.mark.parametrize(("query", "column", "remedy"), SHORT)
+def test_faults_of_one_line(query: str, column: int, remedy: str) -> None:
+    found = fault(query)
+    assert found
+    assert (found.line, found.column) == (1, column), found
+    assert remedy in found.remedy.text("en")
+
+
+def test_what_may_stand_there_is_named_in_groups() -> None:
+    found = fault(FAULTS["missing dot"][0])
+    assert found
+    expected = "Expected “.”, “;”, “,”, “}” or a keyword such as FILTER or OPTIONAL."
+    assert found.message.text("en") == f"“?o” can't stand at line 5, column 3. {expected}"
+
+
+def test_a_fault_is_told_in_swedish_too() -> None:
+    missing, where = fault(FAULTS["missing dot"][0]), fault(FAULTS["SQL"][0])
+    assert missing
+    assert where
+    may = "Där kan stå ”.”, ”;”, ”,”, ”}” eller ett nyckelord som FILTER eller OPTIONAL."
+    assert missing.message.text("sv") == f"”?o” kan inte stå på rad 5, kolumn 3. {may}"
+    assert missing.remedy.text("sv").startswith("Sätt ”.” efter ”qb:Observation” i slutet av rad 4")
+    assert "utelämna FROM" in where.remedy.text("sv")
+    for query in (*(query for query, *_ in FAULTS.values()), *(query for query, *_ in SHORT)):
+        found = fault(query)
+        assert found
+        for sentence in (found.message, found.remedy):
+            # Nothing is left of the template, and no English word that SPARQL hasn't.
+            swedish = re.sub(r"”[^”]*”", "", sentence.text("sv"))
+            assert not re.search(r"\b(the|is|of|write|put|take|there|line)\b|{\w+}", swedish), swedish
+
+
+def test_a_bracket_that_is_never_closed_is_named_with_its_place() -> None:
+    found = fault(FAULTS["missing closing brace"][0])
+    assert found
+    assert "the “{” of line 3, column 17 is never closed" in found.message.text("en")
+
+
+# --- with what comes before and after: prefixes, and the engine's own words
+
+
+def told(query: str) -> tuple[int | None, int | None, str, str]:
+    """What the endpoint says of a query that Oxigraph refuses."""
+    with pytest.raises(SyntaxError) as refused:
+        Store().query(query, base_iri=BASE)
+    problem = syntax_error(str(refused.value), query, Iris(BASE))
+    return problem.line, problem.column, str(problem), problem.remedy
+
+
+def test_the_engine_refuses_each_of_them() -> None:
+    for query, line, column, _ in FAULTS.values():
+        assert told(query)[:2] == (line, column)
+
+
+@pytest.mark.parametrize("name", ["PREFIX without colon", "@prefix", "blank in an IRI"])
+def test_a_fault_before_a_prefix_that_it_hides_is_the_one_that_is_told(name: str) -> None:
+    query, line, column, remedy = FAULTS[name]
+    problem = told(query)
+    assert problem[:2] == (line, column)
+    assert remedy in problem[3]
+
+
+def test_an_undeclared_prefix_before_a_fault_is_told_first() -> None:
+    line, column, message, _ = told("SELECT * {\n ?s skos:prefLabel ?o\n ?s ?p }")
+    assert (line, column) == (2, 5)
+    assert "skos:" in message
+
+
+def test_a_prefix_in_other_letters_than_its_line_is_told_how_that_writes_it() -> None:
+    query = "PREFIX skos: <http://www.w3.org/2004/02/skos/core#>\nSELECT * { ?s SKOS:prefLabel ?o }"
+    line, column, message, remedy = told(query)
+    assert (line, column) == (2, 15)
+    assert message.startswith("The prefix SKOS: is not declared.")
+    assert "Write skos: as in the PREFIX line" in remedy
+    with pytest.raises(SyntaxError) as refused:
+        Store().query(query, base_iri=BASE)
+    assert syntax_error(str(refused.value), query, Iris(BASE)).repair == ""
+
+
+def test_what_is_newer_than_the_grammar_is_told_in_the_engines_words_without_its_jargon() -> None:
+    for query in ("SELECT * { << ?s ?p ?o >> ?q }", "SELECT * { ?s ?p ?o LATERAL { ?a ?b } }", "x" * (LONGEST + 1)):
+        assert fault(query) is None
+        line, column, message, _ = told(query)
+        assert line
+        assert column
+        assert "can't be read at line" in message
+        assert "[" not in message
+        assert "<unreported>" not in message
+
+
+# --- the standard's own queries
+
+
+def actions(*kinds: str) -> Iterator[Path]:
+    """The queries of the tests of these kinds. Those of updates are none of ours, whatever kind they say."""
+    if not TESTS.is_dir():
+        pytest.skip("the shared data folder is not beside this checkout")
+    for manifest in sorted(TESTS.glob("*/manifest*.ttl")):
+        graph = rdflib.Graph().parse(manifest, publicID=manifest.as_uri())
+        for kind in kinds:
+            for test in graph.subjects(RDF.type, MF[kind]):
+                action = graph.value(test, MF.action)
+                path = Path(str(graph.value(action, QT["query"]) or action).removeprefix("file://"))
+                if path.suffix == ".rq":
+                    yield path
+
+
+def test_every_right_query_of_the_w3c_is_without_fault() -> None:
+    paths = set(actions("PositiveSyntaxTest11", "QueryEvaluationTest", "CSVResultFormatTest"))
+    assert len(paths) > 300
+    found = {path.name: fault(path.read_text("utf-8")) for path in paths}
+    assert {name: problem for name, problem in found.items() if problem} == {}
+
+
+def test_every_wrong_query_of_the_w3c_has_a_fault() -> None:
+    paths = set(actions("NegativeSyntaxTest11"))
+    assert len(paths) >= 40
+    assert [path.name for path in paths if not fault(path.read_text("utf-8"))] == []
+
+
+def test_every_example_is_without_fault() -> None:
+    for example in examples().values():
+        assert fault(example.query(BASE)) is None, example.id
+
+
+# --- whatever comes
+
+
+def mutated(query: str, dice: random.Random) -> str:
+    """A few tokens away, twice or in another's place, or characters so."""
+    for _ in range(dice.choice((1, 1, 1, 2, 3))):
+        found = list(tokens(query))
+        one, other = dice.choice(found), dice.choice(found)
+        put = dice.choice(("", "", f"{one.text} {one.text}", other.text, f"{other.text} {one.text}"))
+        start, end = one.start, one.end
+        if dice.random() < 0.3:
+            start = dice.randrange(len(query))
+            end = start + dice.randrange(3)
+            put = dice.choice(("", "", chr(dice.randrange(32, 127)), chr(dice.randrange(0x3000)), "\n"))
+        query = query[:start] + put + query[end:]
+    return query
+
+
+def is_beyond(query: str) -> bool:
+    """Whether Oxigraph takes a text for another reason than that it is SPARQL 1.1.
+
+    It wants no blank between words (`LIMIT5`, `aqb:x`), lets blanks stand in numbers (`- 1`), and has aggregates in
+    FILTER where the query has them elsewhere.
+    """
+    found = list(tokens(query))
+    words = {token.text for token in found if token.kind == "word"}
+    known = {*KEYWORDS, *FUNCTIONS, "A", "TRUE", "FALSE"}
+    glued = words - known or undeclared_prefix(query)
+    return bool(glued or re.search(r"[+-]\s+[\d.]", query) or any(token.text in LATER for token in found))
+
+
+def test_what_the_engine_takes_has_no_fault_and_no_text_raises() -> None:
+    seeds = [example.query(BASE) for example in examples().values()]
+    store = Store()
+    taken = told_nothing = 0
+    for number in range(MUTATIONS):
+        query = mutated(random.Random(number).choice(seeds), random.Random(number))
+        found = fault(query)
+        if found:
+            listed = re.search(r"Expected(?:, among other things,)? (.*)\.$", found.message.text("en"))
+            assert found.line <= query.count("\n") + 1
+            assert not listed or len(re.split(r", (?!”)| or (?!OPTIONAL|prefix:name)", listed[1])) <= MOST, found
+        try:
+            store.query(query, base_iri=BASE)
+        except SyntaxError:
+            told_nothing += not found and not undeclared_prefix(query)
+            continue
+        except (ValueError, RuntimeError):
+            continue
+        taken += 1
+        aggregate = found and "is an aggregate, and can't stand in" in found.message.text("en")
+        assert not found or aggregate or is_beyond(query), (number, found, query)
+    # Were nearly all refused, or nearly all of what is refused left to the engine, little would have been tried.
+    assert taken > MUTATIONS / 10
+    assert told_nothing < MUTATIONS / 100
+
+
+HOSTILE = {
+    "opening braces": "{" * LONGEST,
+    "a query of opening braces": "SELECT * " + "{" * (LONGEST - 9),
+    "nested groups": "SELECT * " + "{" * 9_900 + "}" * 9_900,
+    "nested parentheses": "SELECT * { FILTER" + "(" * 9_900 + "1" + ")" * 9_900 + "}",
+    "exclamation marks": "SELECT * { FILTER(" + "!" * 19_900 + "1) }",
+    "blank nodes in one another": "SELECT * { " + "[?p " * 4_900,
+    "subqueries in one another": "SELECT * {{" * 1_800,
+    "comparisons that look like addresses": "SELECT * { FILTER(?a" + "<?b&&?c>?d&&?e" * 1_400 + ") }",
+    "addresses in deep parentheses": "SELECT * { FILTER" + "(" * 6_000 + "?a IN (" + "<a>," * 3_400,
+    "many columns": "SELECT " + "?abc " * 3_900 + "{?s ?p ?o} GROUP BY ?s",
+    "many rows": "SELECT * { VALUES (?a) {" + "(1 2)" * 3_900 + "}}",
+    "quotation marks": '"' * LONGEST,
+    "a long word": "SELECT " + "A" * 19_900,
+    "backslashes": 'SELECT * { ?s ?p "' + "\\" * 19_001 + '" }',
+    "binary": "\x00\x01\ud800\x7f" * 5_000,
+    "half a character": 'SELECT * { ?s ?p "\ud800" \ud800 }',
+}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_no_text_is_slow_or_raises(name: str) -> None:
+    fault("ASK {}")
+    began = time.monotonic()
+    found = fault(HOSTILE[name])
+    # 0.3 s on a machine with nothing else to do.
+    assert time.monotonic() - began < 5
+    if found:
+        for language in LANGUAGES:
+            for sentence in (found.message.text(language), found.remedy.text(language)):
+                sentence.encode()
+                assert len(sentence) < 500

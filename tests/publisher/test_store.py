@@ -1,0 +1,313 @@
+"""What the graph store promises: a snapshot is whole, a kill leaves the old one, and a reader keeps his own."""
+
+import contextlib
+import fcntl
+import gzip
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pytest
+from pyoxigraph import Store
+
+from tests.conftest import ROOT
+from vaven.publisher.engine.pool import EmbeddedEngine
+from vaven.publisher.graph.store import EmbeddedStore, Snapshot, hold
+from vaven.vocab.errors import StoreUnavailable
+from vaven.vocab.iris import Iris
+
+ONE, TWO = "http://example.org/g/one", "http://example.org/g/two"
+STEPS = ("load", "checkpoint", "switch", "clean")
+GRAPHS = "SELECT ?g ?o { GRAPH ?g { ?s ?p ?o } } ORDER BY ?g ?o"
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> EmbeddedStore:
+    return EmbeddedStore(tmp_path / "graph", wait_seconds=0.5)
+
+
+def triples(path: Path, *values: str | int) -> Path:
+    """A file with one triple a value."""
+    text = "".join(f'<http://example.org/s> <http://example.org/p> "{value}" .\n' for value in values)
+    opener = gzip.open if path.suffix == ".gz" else open
+    with opener(path, "wt", encoding="utf-8") as file:
+        file.write(text)
+    return path
+
+
+def held(store: EmbeddedStore) -> dict[str, list[str]]:
+    """The values of each graph, as a reader of the current snapshot sees them."""
+    snapshot = store.current()
+    if snapshot is None:
+        return {}
+    found: dict[str, list[str]] = {}
+    for solution in Store.read_only(str(snapshot.data)).query(GRAPHS):  # type: ignore[union-attr]
+        found.setdefault(solution["g"].value, []).append(solution["o"].value)  # type: ignore[index,union-attr]
+    return found
+
+
+def replace(store: EmbeddedStore, graphs: Mapping[str, Sequence[Path]], version: int = 1) -> str:
+    return store.replace(graphs, contents={"a-dataset": version})
+
+
+def snapshots(store: EmbeddedStore) -> list[str]:
+    return sorted(path.name for path in (store.folder / "snapshots").iterdir())
+
+
+def layers(snapshot: Snapshot) -> int:
+    return len(list(snapshot.data.glob("*.sst")))
+
+
+def killed_load(store: EmbeddedStore, graph: str, file: Path, step: str) -> None:
+    """Load in a process that ends itself by SIGKILL when it comes to a step."""
+    driver = ROOT / "tests" / "load_and_die.py"
+    command = [sys.executable, str(driver), str(store.folder), graph, str(file), "killed", step]
+    done = subprocess.run(command, timeout=60, check=False)
+    assert done.returncode == -signal.SIGKILL, f"the step {step} was never reached"
+
+
+def test_a_graph_holds_exactly_its_files(store: EmbeddedStore, tmp_path: Path) -> None:
+    turtle = tmp_path / "c.ttl"
+    turtle.write_text('@prefix : <http://example.org/> . :s :p "turtle", "åäö"@sv .', encoding="utf-8")
+    packed_turtle = tmp_path / "d.ttl.gz"
+    packed_turtle.write_bytes(gzip.compress(b'@prefix : <http://example.org/> . :s :p "packed" .'))
+    plain, packed = triples(tmp_path / "a.nt", "plain"), triples(tmp_path / "b.nt.gz", "gz")
+    replace(store, {ONE: [plain, packed, turtle, packed_turtle], TWO: [plain]})
+    assert held(store) == {ONE: ["gz", "packed", "plain", "turtle", "åäö"], TWO: ["plain"]}
+    replace(store, {ONE: [packed]})
+    assert held(store) == {ONE: ["gz"], TWO: ["plain"]}
+    replace(store, {ONE: []})
+    assert held(store) == {TWO: ["plain"]}
+
+
+def test_blank_nodes_of_two_graphs_stay_two(store: EmbeddedStore, tmp_path: Path) -> None:
+    file = tmp_path / "a.nt"
+    file.write_text('_:x <http://example.org/p> "1" .\n')
+    replace(store, {ONE: [file], TWO: [file]})
+    snapshot = store.current()
+    assert snapshot is not None
+    query = "SELECT (COUNT(DISTINCT ?s) AS ?n) { ?s ?p ?o }"
+    (row,) = Store.read_only(str(snapshot.data)).query(query, use_default_graph_as_union=True)  # type: ignore[misc]
+    assert row["n"].value == "2"  # type: ignore[index,union-attr]
+
+
+def test_what_is_visible_changes_with_the_snapshot(store: EmbeddedStore, tmp_path: Path) -> None:
+    assert (store.current(), store.contents()) == (None, {})
+    first = replace(store, {ONE: [triples(tmp_path / "a.nt", 1)]}, version=1)
+    assert store.contents() == {"a-dataset": 1}
+    second = replace(store, {ONE: [triples(tmp_path / "a.nt", 2)]}, version=2)
+    assert store.contents() == {"a-dataset": 2}
+    assert first < second
+    assert snapshots(store) == [second]
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_a_writer_killed_at_any_step_leaves_the_old_snapshot_and_the_next_load_is_right(
+    store: EmbeddedStore, tmp_path: Path, step: str
+) -> None:
+    old, new = triples(tmp_path / "old.nt", "old"), triples(tmp_path / "new.nt", "new")
+    replace(store, {ONE: [old], TWO: [old]})
+    killed_load(store, ONE, new, step)
+    if step == "clean":
+        assert held(store) == {ONE: ["new"], TWO: ["old"]}
+    else:
+        assert held(store) == {ONE: ["old"], TWO: ["old"]}
+        assert store.contents() == {"a-dataset": 1}
+    last = replace(store, {ONE: [new]})
+    assert held(store) == {ONE: ["new"], TWO: ["old"]}
+    assert snapshots(store) == [last]
+
+
+@pytest.mark.parametrize("step", STEPS[:3])
+def test_a_graph_that_a_kill_left_dirty_is_mended_by_a_load_of_another(
+    store: EmbeddedStore, tmp_path: Path, step: str
+) -> None:
+    old, new = triples(tmp_path / "old.nt", "old"), triples(tmp_path / "new.nt", "new")
+    replace(store, {ONE: [old], TWO: [old]})
+    killed_load(store, ONE, new, step)
+    replace(store, {TWO: [new]})
+    assert held(store) == {ONE: ["old"], TWO: ["new"]}
+
+
+@pytest.mark.parametrize("step", STEPS[:3])
+def test_a_kill_of_the_very_first_load_leaves_nothing(store: EmbeddedStore, tmp_path: Path, step: str) -> None:
+    killed_load(store, ONE, triples(tmp_path / "a.nt", "a"), step)
+    assert held(store) == {}
+    replace(store, {TWO: [triples(tmp_path / "b.nt", "b")]})
+    assert held(store) == {TWO: ["b"]}
+
+
+def test_a_writer_killed_in_the_middle_of_a_file_leaves_the_old_snapshot(store: EmbeddedStore, tmp_path: Path) -> None:
+    old = triples(tmp_path / "old.nt", "old")
+    replace(store, {ONE: [old], TWO: [old]})
+    pipe = tmp_path / "endless.nt.gz"
+    os.mkfifo(pipe)
+    driver = ROOT / "tests" / "load_and_die.py"
+    writer = subprocess.Popen([sys.executable, str(driver), str(store.folder), ONE, str(pipe), "killed", "never"])
+    # What is still in gzip's hands when the reader is dead goes nowhere.
+    with contextlib.suppress(BrokenPipeError), pipe.open("wb", buffering=0) as raw, gzip.open(raw, "wb") as half:
+        for i in range(200_000):
+            half.write(b'<http://example.org/s> <http://example.org/p> "%d" .\n' % i)
+        half.flush()
+        assert writer.poll() is None
+        writer.kill()
+        writer.wait()
+    assert held(store) == {ONE: ["old"], TWO: ["old"]}
+    replace(store, {TWO: [triples(tmp_path / "new.nt", "new")]})
+    assert held(store) == {ONE: ["old"], TWO: ["new"]}
+
+
+@pytest.mark.parametrize("name", ["bad.nt", "missing.nt", "bad.nt.gz"])
+def test_a_file_that_can_not_be_loaded_changes_nothing_and_the_next_load_is_right(
+    store: EmbeddedStore, tmp_path: Path, name: str
+) -> None:
+    replace(store, {ONE: [triples(tmp_path / "a.nt", "a")]})
+    for bad in (tmp_path / "bad.nt", tmp_path / "bad.nt.gz"):
+        bad.write_text('<http://example.org/s> <http://example.org/p> "half" .\nno triple\n')
+    with pytest.raises(StoreUnavailable) as refused:
+        replace(store, {ONE: [tmp_path / name]})
+    assert held(store) == {ONE: ["a"]}
+    # The error is still at hand here, as it would be in a job's report; the store must be free all the same.
+    replace(store, {TWO: [triples(tmp_path / "b.nt", "b")]})
+    assert held(store) == {ONE: ["a"], TWO: ["b"]}
+    assert refused.value.remedy
+
+
+@pytest.mark.parametrize("others", [1, 205_000])
+def test_a_large_graph_is_replaced_and_the_others_stay(store: EmbeddedStore, tmp_path: Path, others: int) -> None:
+    """The store is built anew where much leaves, and emptied in part where more stays."""
+    large, other = triples(tmp_path / "large.nt", *range(51_000)), triples(tmp_path / "other.nt", *range(others))
+    blank = tmp_path / "blank.ttl"
+    blank.write_text('[] <http://example.org/p> "blank" ; <http://example.org/q> [] .')
+    replace(store, {ONE: [large], TWO: [other, blank]})
+    replace(store, {ONE: [triples(tmp_path / "new.nt", "new")]})
+    found = held(store)
+    assert found[ONE] == ["new"]
+    assert len(found[TWO]) == others + 2
+    replace(store, {ONE: [], TWO: []})
+    assert held(store) == {}
+
+
+def test_a_second_writer_waits_and_then_says_so(store: EmbeddedStore, tmp_path: Path) -> None:
+    replace(store, {ONE: [triples(tmp_path / "a.nt", "a")]})
+    with (store.folder / "writer.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        with pytest.raises(StoreUnavailable, match="Another process"):
+            replace(store, {ONE: []})
+    replace(store, {ONE: []})
+    assert held(store) == {}
+
+
+def test_a_snapshot_goes_when_its_last_reader_does(store: EmbeddedStore, tmp_path: Path) -> None:
+    first = replace(store, {ONE: [triples(tmp_path / "a.nt", 1)]})
+    snapshot = store.current()
+    assert snapshot is not None
+    readers = [hold(snapshot), hold(snapshot)]
+    second = replace(store, {ONE: [triples(tmp_path / "a.nt", 2)]})
+    assert snapshots(store) == [first, second]
+    for reader in readers:
+        assert reader is not None
+        os.close(reader)
+    third = replace(store, {ONE: [triples(tmp_path / "a.nt", 3)]})
+    assert snapshots(store) == [third]
+    assert hold(snapshot) is None
+
+
+def test_layers_are_merged_without_a_change_to_what_is_held(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "graph", wait_seconds=0.5, loose_bytes=0)
+    for value in range(8):
+        replace(store, {f"{ONE}/{value}": [triples(tmp_path / "a.nt", *range(value, 800, 8))]}, version=value)
+    before, loaded = held(store), store.current()
+    assert loaded is not None
+    many = layers(loaded)
+    store.settle()
+    merged = store.current()
+    assert merged is not None
+    assert merged != loaded
+    assert held(store) == before
+    assert store.contents() == {"a-dataset": 7}
+    assert snapshots(store) == [merged.id]
+    assert layers(merged) < many
+    # There is nothing to do any more, until something is loaded.
+    store.settle()
+    assert store.current() == merged
+    replace(store, {ONE: [triples(tmp_path / "b.nt", "b")]})
+    assert held(store) == before | {ONE: ["b"]}
+
+
+def test_a_small_load_into_a_large_store_merges_nothing(tmp_path: Path) -> None:
+    store = EmbeddedStore(tmp_path / "graph", wait_seconds=0.5, loose_bytes=1)
+    replace(store, {ONE: [triples(tmp_path / "a.nt", *range(20_000))]})
+    store.settle()
+    last = replace(store, {TWO: [triples(tmp_path / "b.nt", "b")]})
+    store.settle()
+    assert snapshots(store) == [last]
+
+
+def test_a_store_without_a_release_has_nothing_to_merge(store: EmbeddedStore) -> None:
+    store.settle()
+    assert store.current() is None
+
+
+@pytest.mark.parametrize("step", ["settle", "settle-switch"])
+def test_a_kill_while_layers_are_merged_leaves_what_was_visible(
+    store: EmbeddedStore, tmp_path: Path, step: str
+) -> None:
+    replace(store, {TWO: [triples(tmp_path / "old.nt", "old")]})
+    killed_load(store, ONE, triples(tmp_path / "new.nt", "new"), step)
+    assert held(store) == {ONE: ["new"], TWO: ["old"]}
+    assert store.contents() == {"killed": 1}
+    EmbeddedStore(store.folder, loose_bytes=0).settle()
+    assert held(store) == {ONE: ["new"], TWO: ["old"]}
+    last = replace(store, {TWO: []})
+    assert held(store) == {ONE: ["new"]}
+    assert snapshots(store) == [last]
+
+
+def test_what_a_killed_sweep_left_is_swept_up(store: EmbeddedStore, tmp_path: Path) -> None:
+    replace(store, {ONE: [triples(tmp_path / "a.nt", 1)]})
+    half = store.folder / "snapshots" / ".part-00000000000000000001"
+    (half / "data").mkdir(parents=True)
+    (half / "data" / "000001.sst").write_bytes(b"half")
+    last = replace(store, {ONE: [triples(tmp_path / "a.nt", 2)]})
+    assert snapshots(store) == [last]
+
+
+def test_readers_see_one_state_or_the_next_while_snapshots_change_under_them(
+    store: EmbeddedStore, tmp_path: Path
+) -> None:
+    """Both graphs carry the same number at any time; an answer with two numbers would be half a change."""
+    replace(store, {g: [triples(tmp_path / "0.nt", 0)] for g in (ONE, TWO)}, version=0)
+    engine = EmbeddedEngine(store.folder, iris=Iris("http://example.org/"), workers=2, seconds=60)
+    answers: list[tuple[str, str]] = []
+    is_done = threading.Event()
+
+    def read() -> None:
+        while not is_done.is_set():
+            answer = engine.answer("SELECT DISTINCT ?o { ?s ?p ?o }", media_type="text/csv")
+            answers.append((answer.state, answer.file.read().decode()))
+            answer.close()
+
+    readers = [threading.Thread(target=read) for _ in range(4)]
+    for reader in readers:
+        reader.start()
+    for version in range(1, 16):
+        replace(store, {g: [triples(tmp_path / f"{version}.nt", version)] for g in (ONE, TWO)}, version=version)
+        # The next change comes when somebody has read this one; a machine with much to do is given time for it.
+        current, patience = store.current(), time.monotonic() + 20
+        while current and (not answers or answers[-1][0] != current.id) and time.monotonic() < patience:
+            time.sleep(0.01)
+    is_done.set()
+    for reader in readers:
+        reader.join()
+    last = engine.answer("SELECT DISTINCT ?o { ?s ?p ?o }", media_type="text/csv")
+    assert last.file.read().split() == [b"o", b"15"]
+    engine.close()
+    assert all(len(text.split()) == 2 for _, text in answers)
+    assert len({state for state, _ in answers}) > 3
+    assert {text for state, text in answers if state == answers[0][0]} == {answers[0][1]}

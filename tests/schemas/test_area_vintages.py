@@ -1,0 +1,100 @@
+"""The division that an area's code is of: told by SCB's suffix, by the user or by a package, noted, and published."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import environment, vaven
+from vaven.publisher.publish import publish
+from vaven.publisher.releases.records import Records
+from vaven.publisher.settings import Settings
+from vaven.schemas import validate
+from vaven.schemas.standard.finding import Report, Verdict
+from vaven.schemas.standard.read_options import Choices
+from vaven.vocab.areas import areas
+from vaven.vocab.errors import WrongUse
+
+KEPT = "0180C6070"
+# Of one division alone: what was drawn in 2025, and what was taken away then.
+NEW = min(areas().deso2025.keys() - areas().deso2018.keys())
+OLD = min(code for code in areas().deso2018.keys() - areas().deso2025.keys() if code.startswith("01"))
+
+
+def written(folder: Path, *codes: str) -> Path:
+    path = folder / "omraden.csv"
+    rows = "".join(f"{code},trygg-morker,2024,55.5\n" for code in codes)
+    path.write_text(f"neighbourhood,kpi,period,value\n{rows}")
+    return path
+
+
+def noted(report: Report) -> list[object]:
+    return [note.params["vintage"] for note in report.assumptions if note.code == "assumed-vintage"]
+
+
+def divisions(settings: Settings) -> dict[str, str]:
+    with Records(settings.database) as records:
+        return {p["code"]: p["division"] for r in records.finished() for p in (r.manifest or {})["places"]}
+
+
+def test_without_a_word_the_oldest_division_that_lists_a_code_is_taken_and_told(tmp_path: Path) -> None:
+    report = validate(written(tmp_path, KEPT, NEW))
+    assert (report.verdict, noted(report)) == (Verdict.VALID, ["2018"])
+    (note,) = [note for note in report.assumptions if note.code == "assumed-vintage"]
+    assert (note.params["count"], note.params["examples"]) == (1, KEPT)
+    assert "--vintage" in note.remedy("sv")
+    publish(tmp_path / "omraden.csv", Settings(home=tmp_path))
+    assert divisions(Settings(home=tmp_path)) == {KEPT: "deso2018", NEW: "deso2025"}
+
+
+@pytest.mark.parametrize("suffix", ["_DeSO2025", ""])
+def test_the_division_that_is_told_is_published(tmp_path: Path, suffix: str) -> None:
+    path = written(tmp_path, KEPT + suffix)
+    chosen = [] if suffix else ["--vintage", "2025"]
+    told = vaven("publish", path, "--dataset", "ny", *chosen, environment=environment(tmp_path, 8000))
+    assert told.returncode == 0, told.stderr
+    assert divisions(Settings(home=tmp_path)) == {KEPT: "deso2025"}
+    # The package that readers take home says it too.
+    released = tmp_path / "releases" / "ny" / "1" / "datapackage.json"
+    assert json.loads(released.read_text("utf-8"))["vaven"]["area_vintage"] == "2025"
+    assert noted(validate(released)) == ["2025"]
+
+
+def test_a_code_is_held_against_the_division_that_is_told(tmp_path: Path) -> None:
+    path = written(tmp_path, OLD)
+    assert validate(path).verdict == Verdict.VALID
+    report = validate(path, choices=Choices(vintage="2025"))
+    assert report.counts == {"area-unknown": 1}
+    assert validate(written(tmp_path, NEW), choices=Choices(vintage="2018")).counts == {"area-unknown": 1}
+
+
+def test_the_users_word_goes_before_suffixes_that_contradict_each_other(tmp_path: Path) -> None:
+    path = written(tmp_path, f"{KEPT}_DeSO2018", f"{NEW}_DeSO2025")
+    assert validate(path).counts == {"area-vintages-mixed": 1}
+    assert noted(validate(path, choices=Choices(vintage="2025"))) == ["2025"]
+    assert validate(written(tmp_path, f"{KEPT}_DeSO2031")).counts == {"area-vintages-mixed": 1}
+
+
+def test_the_same_codes_of_another_division_are_another_release(tmp_path: Path) -> None:
+    path, settings = written(tmp_path, KEPT), Settings(home=tmp_path)
+    versions = [publish(path, settings, choices=Choices(vintage=v)).version for v in (None, "2025", "2025")]
+    assert versions == [1, 2, 2]
+
+
+def test_the_parts_of_an_own_area_are_of_the_division_that_is_told(tmp_path: Path) -> None:
+    folder = tmp_path / "package"
+    folder.mkdir()
+    (folder / "observations.csv").write_text("neighbourhood,kpi,period,value\neget,trygg-morker,2024,55.5\n")
+    rows = f"code,level,name,municipality,deso_codes\neget,own,Eget,{NEW[:4]},{NEW}\n"
+    (folder / "neighbourhoods.csv").write_text(rows)
+    resources = [{"name": name, "path": f"{name}.csv"} for name in ("observations", "neighbourhoods")]
+    for division, verdict in (("2025", Verdict.VALID), ("2018", Verdict.INVALID)):
+        described = {"name": "eget", "vaven": {"area_vintage": division}, "resources": resources}
+        (folder / "datapackage.json").write_text(json.dumps(described))
+        assert validate(folder).verdict == verdict
+    assert validate(folder).counts == {"list-member-unknown": 1}
+
+
+def test_no_other_division_can_be_chosen() -> None:
+    with pytest.raises(WrongUse, match="2020"):
+        Choices(vintage="2020")

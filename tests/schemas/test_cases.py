@@ -1,0 +1,70 @@
+"""Every behaviour is a folder: the input a partner would send, the command, and the report that it gives.
+
+tests/cases/<rule>/<case>/ holds the input (CSV, workbook, or a data package `input/`), `cmd`, and `expected.json`
+with verdict, counts, and findings as [code, resource, cell]. A new case needs no new test code.
+"""
+
+import contextlib
+import json
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.examples import TARGET, written
+from vaven.catalogue.cli.main import main
+from vaven.schemas.check import RULE_MODULES
+from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
+from vaven.schemas.standard.finding import Verdict
+
+CASES = ROOT / "tests" / "cases"
+FOLDERS = sorted(path.parent for path in CASES.glob("*/*/cmd"))
+CODES = {*RULES, *SCHEMA_RULES, *READING_RULES}
+# No field of the standard's six schemas is unique without being the key; tests/schemas/test_check.py covers it.
+WITHOUT_CASE = {"duplicate-value"}
+
+
+def expected(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "expected.json").read_text("utf-8"))
+    return found
+
+
+@pytest.mark.parametrize("folder", FOLDERS, ids=lambda f: f"{f.parent.name}/{f.name}")
+def test_a_case_gives_its_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    command, *arguments = shlex.split((folder / "cmd").read_text("utf-8"))
+    assert command == "vaven"
+    with contextlib.chdir(folder):
+        status = main(arguments)
+    report = json.loads(capsys.readouterr().out)
+    assert {
+        "verdict": report["verdict"],
+        "counts": report["counts"],
+        "findings": [[f["code"], f["resource"], f["cell"]] for f in report["findings"]],
+    } == expected(folder)
+    assert status == Verdict(report["verdict"]).exit_code
+
+
+def test_every_rule_has_a_bad_case_and_a_good_one() -> None:
+    assert RULE_MODULES
+    assert {path.name for path in CASES.iterdir()} == CODES - WITHOUT_CASE
+    for rule in CASES.iterdir():
+        has_it = [rule.name in expected(folder)["counts"] for folder in _cases_of(rule)]
+        assert True in has_it, f"{rule.name} has no bad case"
+        assert False in has_it, f"{rule.name} has no good case"
+
+
+def _cases_of(rule: Path) -> Iterator[Path]:
+    return (folder for folder in FOLDERS if folder.parent == rule)
+
+
+def test_the_help_pages_show_the_cases_of_today() -> None:
+    """Where this fails: `python -m tests.examples`."""
+    assert TARGET.read_text("utf-8") == written()
+    assert CODES - WITHOUT_CASE - json.loads(written()).keys() == {"observations-missing"}
+
+
+def test_what_is_no_case_does_not_lie_among_them() -> None:
+    assert {path.parent for path in CASES.glob("*/*/*")} == set(FOLDERS)

@@ -1,0 +1,31 @@
+"""Inputs that once broke a reader (found by `make fuzz`), and a short run of the fuzzer itself."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+from tests.fuzz import run
+from vaven.schemas import validate
+from vaven.schemas.reports.annotated_workbook import annotate
+from vaven.schemas.reports.fix import fix
+from vaven.schemas.reports.formats import FORMS, written_as
+from vaven.vocab.errors import VavenError
+
+CASES = sorted((ROOT / "tests" / "fuzz_cases").glob("*"))
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda p: p.name)
+def test_what_once_broke_a_reader_has_a_report(path: Path, tmp_path: Path) -> None:
+    report = validate(path)
+    for form in FORMS:
+        assert written_as(form, report, "sv")
+    assert report.findings or report.is_publishable
+    for write_back in (fix, annotate):
+        with suppress(VavenError):
+            write_back(path, report, tmp_path / f"{write_back.__name__}.xlsx")
+
+
+def test_the_fuzzer_finds_nothing_in_a_short_run(tmp_path: Path) -> None:
+    assert run(15, 1, tmp_path) == 0

@@ -1,0 +1,169 @@
+"""The report as HTML and in Frictionless's own form."""
+
+import json
+import os
+import pty
+import re
+import subprocess
+from pathlib import Path
+
+import frictionless
+import openpyxl
+import pytest
+
+from tests.conftest import ROOT, VAVEN, vaven
+from vaven.schemas import validate
+from vaven.schemas.reports.formats import FORMS, media_type, written_as
+from vaven.schemas.reports.html import faulty_tables
+from vaven.schemas.rules.personal_numbers import masked
+from vaven.schemas.standard.finding import Severity
+
+CASES = ROOT / "tests" / "cases"
+ROWS = """Område;KPI;Period;Värde;Kommentar
+114C1010;trygg-morker;2023;62,5;<script>alert(1)</script>
+0180C1010;trygg-morker;2024;120;\u202eabc
+0180C1010;trygg-morker;2023;62,5;19750615-0007
+"""
+
+
+@pytest.fixture
+def faulty(tmp_path: Path) -> Path:
+    path = tmp_path / "fil.csv"
+    path.write_text(ROWS, "utf-8")
+    return path
+
+
+@pytest.mark.parametrize("language", ["sv", "en"])
+def test_the_html_report_stands_alone_and_runs_nothing(faulty: Path, language: str) -> None:
+    page = written_as("html", validate(faulty), language)
+    assert f'<html lang="{language}">' in page
+    assert not re.findall(r'(?:src|href)="(?!#)', page)
+    assert "<script" not in page
+    assert "&lt;script&gt;" in page
+    assert "\u202e" not in page
+    assert "@page" in page
+
+
+def test_the_faulty_cells_stand_in_their_rows_as_the_partner_wrote_them(faulty: Path) -> None:
+    report = validate(faulty)
+    (table,) = faulty_tables(report, "sv")
+    assert [row for row, _ in table.rows] == [2, 3, 4]
+    marked = {(row, cell.text): cell.severity for row, cells in table.rows for cell in cells if cell.severity}
+    assert marked[2, "114C1010"] == Severity.ERROR
+    assert marked[3, "120"] == Severity.ERROR
+    assert "62,5" in {cell.text for _, cells in table.rows for cell in cells}
+    (only,) = faulty_tables(report, "sv", code="kpi-range")
+    assert [row for row, _ in only.rows] == [3]
+    assert faulty_tables(report, "sv", severity=Severity.NOTE) == []
+
+
+def test_a_personal_number_is_in_no_form_of_the_report(tmp_path: Path) -> None:
+    path = tmp_path / "fil.csv"
+    # Constructed: a date and a number nobody is asked for, with the check digit that Luhn gives them.
+    numbers = [number for i in range(100, 200) if masked(number := f"750615-0{i}") != number][:10]
+    rows = "".join(f"0180C1010;trygg-morker;{2010 + i};62,5;{number}\n" for i, number in enumerate(numbers))
+    path.write_text("Område;KPI;Period;Värde;Kommentar\n" + rows, "utf-8")
+    report = validate(path)
+    assert "personal-number" in report.counts
+    for form in FORMS:
+        assert not [number for number in numbers if number in written_as(form, report, "sv")], form
+
+
+def test_every_case_gives_a_report_that_frictionless_reads() -> None:
+    seen = 0
+    for source in sorted(CASES.glob("*/*/input.*")):
+        report = validate(source)
+        found = frictionless.Report.from_descriptor(json.loads(written_as("frictionless", report, "sv")))
+        assert found.valid == report.is_publishable, source
+        errors = [f for f in report.findings if f.severity == Severity.ERROR]
+        assert len(errors) == sum(len(task.errors) for task in found.tasks) + len(found.errors), source
+        assert found.to_summary() or not found.tasks, source
+        seen += 1
+    assert seen > 50
+
+
+def test_the_command_writes_each_form(faulty: Path, tmp_path: Path) -> None:
+    assert {media_type(form) for form in FORMS} >= {"text/html", "application/json", "text/plain"}
+    for form in FORMS:
+        target = tmp_path / f"rapport.{form}"
+        assert vaven("validate", faulty, "--format", form, "--output", target).returncode == 1
+        assert target.stat().st_size > 500
+
+
+def test_several_files_are_reported_one_after_another_and_the_worst_decides(faulty: Path, tmp_path: Path) -> None:
+    good, empty = tmp_path / "bra.csv", tmp_path / "tom.csv"
+    good.write_text("Område,KPI,Period,Värde\n0180C1010,trygg-morker,2023,62.5\n")
+    empty.write_text("")
+    done = vaven("validate", good, faulty)
+    assert done.returncode == 1
+    assert done.stdout.index("bra.csv") < done.stdout.index("fil.csv")
+    assert vaven("validate", good, empty, faulty).returncode == 2
+    assert vaven("validate", good, faulty, "--output", tmp_path / "x").returncode == 2
+
+
+def test_choices_are_given_on_the_command_line(tmp_path: Path) -> None:
+    path = tmp_path / "fil.csv"
+    path.write_text("skräp\nPlats|2022|2023\n0180C1010|57,1|58\n0180C1020|51|52\n", "cp1252")
+    options = ("--delimiter", "|", "--header-row", "2", "--column", "Plats=neighbourhood", "--set", "kpi=trygg-morker")
+    done = vaven("validate", path, "--encoding", "cp1252", *options, "--format", "json")
+    report = json.loads(done.stdout)
+    assert (done.returncode, report["rows"]) == (0, {"observations": 4})
+    assert report["choices"] == {
+        "encoding": "cp1252", "delimiter": "|", "header_row": 2,
+        "columns": {"Plats": "neighbourhood"}, "constants": {"kpi": "trygg-morker"},
+    }  # fmt: skip
+
+
+def test_every_choice_is_made_on_the_command_line_too(tmp_path: Path) -> None:
+    book = openpyxl.Workbook()
+    book.active.title = "Första"
+    other = book.create_sheet("Andra")
+    for row in (
+        ["Område", "KPI", 2022, 2023],
+        ["0180C1010", "trygg-morker", "0,571", 0.58],
+        [None, None, 0.6, 0.61],
+        ["x"],
+    ):
+        other.append(row)
+    book.save(tmp_path / "a.xlsx")
+    options = ("--sheet", "Andra", "--last-row", "3", "--fill-down", "--shares", "--wide", "--decimal", ",")
+    report = json.loads(vaven("validate", tmp_path / "a.xlsx", *options, "--format", "json").stdout)
+    assert report["choices"] == {
+        "sheet": "Andra", "last_row": 3, "fill_down": True, "shares": True, "wide": True, "decimal": ",",
+    }  # fmt: skip
+    assert (report["counts"], report["rows"]) == ({"duplicate-key": 2}, {"observations": 4})
+
+
+def test_a_schema_of_ones_own_and_choices_do_not_go_together(faulty: Path) -> None:
+    done = vaven("validate", faulty, "--schema", "schema.json", "--last-row", "3", "--decimal", ",")
+    assert done.returncode == 2
+    assert "--decimal, --last-row would not be followed" in done.stderr
+
+
+def test_the_terminal_has_colours_where_it_is_one_or_the_user_wants_them(faulty: Path) -> None:
+    painted = "\x1b[1;31mUNDERKÄND\x1b[0m"
+    assert painted not in vaven("validate", faulty).stdout
+    assert painted in vaven("validate", faulty, environment={**os.environ, "FORCE_COLOR": "1"}).stdout
+    both = {**os.environ, "FORCE_COLOR": "1", "NO_COLOR": "1"}
+    assert painted not in vaven("validate", faulty, environment=both).stdout
+    terminal, its_end = pty.openpty()
+    environment = {name: text for name, text in os.environ.items() if name not in ("NO_COLOR", "FORCE_COLOR")}
+    subprocess.run([VAVEN, "validate", faulty], stdout=its_end, env=environment, check=False, timeout=60)
+    assert painted in os.read(terminal, 4096).decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--encoding", "rot13"], "utf-8"),
+        (["--delimiter", "ab"], "one character"),
+        (["--header-row", "0"], "from 1"),
+        (["--column", "Plats=ort"], "neighbourhood"),
+        (["--set", "kpi"], "NAME=TEXT"),
+    ],
+)
+def test_a_wrong_choice_is_told_with_what_may_be_chosen(faulty: Path, options: list[str], told: str) -> None:
+    done = vaven("validate", faulty, *options)
+    assert done.returncode == 2
+    assert told in done.stderr
+    assert "Traceback" not in done.stderr

@@ -1,0 +1,285 @@
+"""The house keeps its promises: imports, names, messages, help, packaging, documentation."""
+
+import ast
+import configparser
+import re
+import shlex
+import shutil
+import string
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from importlib import import_module
+from importlib.metadata import requires, version
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+
+from tests.conftest import ROOT, SAMPLE, environment, vaven
+from vaven.catalogue.cli.main import build_parser
+from vaven.publisher.integrity.run import CODES as INTEGRITY
+from vaven.publisher.sparql.error_text import AFTER, GROUPS, INSTEAD
+from vaven.publisher.sparql.grammar import FUNCTIONS
+from vaven.schemas.check import RULE_MODULES
+from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
+from vaven.schemas.tableschema.check import OTHER, SENTENCES, code_of
+from vaven.vocab.messages import messages
+
+ROOMS = ("vocab", "schemas", "publisher", "catalogue")
+PACKAGES = ("vaven.vocab", "vaven.publisher", "vaven.catalogue")
+FORBIDDEN_NAMES = ("utils", "util", "helpers", "helper", "common", "misc")
+
+
+def modules() -> list[tuple[str, str, Path]]:
+    """Room, module name inside it and path of every Python file but migrations, which Alembic loads."""
+    return [
+        (room, ".".join(path.relative_to(ROOT / room).with_suffix("").parts), path)
+        for room in ROOMS
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if "migrations" not in path.parts
+    ]
+
+
+def imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def packages(room: str) -> tuple[str, ...]:
+    """The packages and modules of a room in the order that its `__init__` lists."""
+    listed: tuple[str, ...] = import_module(f"vaven.{room}").PACKAGES
+    return listed
+
+
+def top_level(room: str) -> set[str]:
+    return {name.split(".")[0] for own, name, _ in modules() if own == room} - {"__init__"}
+
+
+@pytest.mark.parametrize(("room", "name", "path"), modules(), ids=lambda value: str(value).rsplit("/", 1)[-1])
+def test_imports_run_one_way_between_rooms(room: str, name: str, path: Path) -> None:
+    allowed = ROOMS[: ROOMS.index(room) + 1]
+    for target in imports(path):
+        if target.startswith("vaven."):
+            assert target.split(".")[1] in allowed, f"{path.name} imports {target}"
+        assert target.split(".")[0] not in ROOMS, f"{path.name} imports the bare name {target}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_lists_its_packages_and_imports_run_up_that_list(room: str) -> None:
+    listed = packages(room)
+    assert set(listed) == top_level(room)
+    assert len(listed) == len(set(listed)) <= 18
+    for own, name, path in modules():
+        top = name.split(".")[0]
+        if own != room or top == "__init__":
+            continue
+        for target in imports(path):
+            parts = target.split(".")
+            if parts[:2] == ["vaven", room] and len(parts) > 2 and parts[2] in listed and parts[2] != top:
+                assert listed.index(parts[2]) < listed.index(top), f"{room}/{name} imports {target}"
+
+
+@pytest.mark.parametrize("room", ROOMS)
+def test_a_room_has_one_level_of_packages_of_at_most_fifteen_modules(room: str) -> None:
+    folders = [path.parent.relative_to(ROOT / room).parts for own, _, path in modules() if own == room]
+    assert all(len(folder) <= 1 for folder in folders)
+    for folder in set(folders):
+        names = [path.stem for path in ROOT.joinpath(room, *folder).glob("*.py") if path.stem != "__init__"]
+        assert len(names) <= 15, f"{room}/{'/'.join(folder)} has {len(names)} modules"
+
+
+def test_a_package_of_code_has_at_least_two_modules_and_says_what_goes_in_and_out() -> None:
+    for room, name, path in modules():
+        if path.stem != "__init__" or name == "__init__":
+            continue
+        is_data = any(entry.suffix not in (".py", ".typed", "") for entry in path.parent.iterdir())
+        assert is_data or len(list(path.parent.glob("*.py"))) > 2, f"{room}/{name}"
+        assert ast.get_docstring(ast.parse(path.read_text("utf-8"))), f"{room}/{name}"
+
+
+def test_no_imports_inside_a_package_form_a_cycle() -> None:
+    imported: dict[str, set[str]] = {}
+    known = {f"vaven.{room}.{name.removesuffix('.__init__')}" for room, name, _ in modules()}
+    for room, name, path in modules():
+        own = f"vaven.{room}.{name.removesuffix('.__init__')}"
+        imported[own] = {target for target in imports(path) if target in known and target != own}
+    # A room's `__init__` re-exports lazily, and is no part of the order.
+    for room in ROOMS:
+        imported.pop(f"vaven.{room}.__init__", None)
+    list(TopologicalSorter(imported).static_order())
+
+
+def test_no_private_name_is_used_in_another_package() -> None:
+    for room, name, path in modules():
+        own = f"vaven.{room}.{name.rsplit('.', 1)[0]}" if "." in name else f"vaven.{room}"
+        for target in imports(path):
+            if target.startswith("vaven.") and any(part.startswith("_") for part in target.split(".")):
+                assert target.startswith(f"{own}."), f"{room}/{name} imports {target}"
+
+
+def test_no_module_is_named_for_nothing() -> None:
+    assert [path for _, name, path in modules() if name.split(".")[-1] in FORBIDDEN_NAMES] == []
+
+
+def test_validating_does_not_load_flask() -> None:
+    script = "import sys; from vaven.schemas import validate; validate; print('flask' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.stdout.strip() == "False", done.stderr
+
+
+def test_reading_a_command_line_loads_no_engine() -> None:
+    """A small file is checked in the time that Python takes to start, so its commands load what they need, later."""
+    script = "import sys; from vaven.catalogue.cli.main import build_parser; build_parser(); print(*sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    engines = {"alembic", "sqlalchemy", "flask", "rdflib", "pyoxigraph", "ckanapi", "requests", "duckdb"}
+    assert engines & set(done.stdout.split()) == set()
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_every_sentence_is_there_in_both_languages_with_the_same_fields(package: str) -> None:
+    swedish, english = messages("sv", package).texts, messages("en", package).texts
+    assert swedish.keys() == english.keys()
+    for key, text in swedish.items():
+        assert text.strip(), key
+        assert _fields(text) == _fields(english[key]), key
+
+
+def _fields(text: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name}
+
+
+def test_every_rule_has_its_sentences_and_every_sentence_its_rule() -> None:
+    assert RULE_MODULES
+    codes = {*RULES, *SCHEMA_RULES, *READING_RULES, *INTEGRITY}
+    told = {key.split(".")[1] for key in messages("sv").texts if key.startswith("rule.")}
+    reading = {code for code in told if code.startswith(("assumed-", "not-readable-", "sheet-"))}
+    described = {code_of(kind) for kind in (*SENTENCES, OTHER)}
+    assert codes | described == told - reading
+    used = "\n".join(path.read_text("utf-8") for _, _, path in modules())
+    assert {code for code in reading if f'"{code}"' not in used} == set()
+    for code in told:
+        assert {f"rule.{code}.{part}" for part in ("title", "message", "remedy")} <= messages("sv").texts.keys(), code
+
+
+def test_every_text_that_a_page_asks_for_is_there() -> None:
+    known = messages("sv", "vaven.catalogue").texts
+    for path in (ROOT / "catalogue" / "templates").rglob("*.html"):
+        for key in re.findall(r"""\bt\(["']([a-z0-9_.-]+)["'](?=[,)])""", path.read_text("utf-8")):
+            assert key in known, f"{path.name} asks for {key}"
+
+
+def test_every_sentence_about_queries_is_used_and_there() -> None:
+    known = {key.removeprefix("query.") for key in messages("en", "vaven.publisher").texts}
+    code = "\n".join(path.read_text("utf-8") for _, _, path in modules())
+    assert set(re.findall(r'\bsaid\(\s*"([^"]+)"', code)) <= known
+    # By what a query has at the place: a keyword, a function, a thing of the grammar.
+    computed = {f"after.{word}" for word in AFTER} | {f"arguments.{terminal}" for terminal in FUNCTIONS.values()}
+    computed |= {f"thing.{name}" for *_, name in GROUPS if name.islower()}
+    computed |= {f"instead.{word}" for word, instead in INSTEAD.items() if not instead}
+    assert computed <= known
+    assert {key for key in known - computed if f'"{key}"' not in code} == set()
+
+
+def test_every_command_has_help() -> None:
+    subcommands = next(
+        a for a in build_parser()._actions if a.dest == "==SUPPRESS==" or (hasattr(a, "choices") and a.choices)
+    )
+    names = list(subcommands.choices or ())
+    assert set(names) >= {"validate", "publish", "serve", "demo", "kpis", "template"}
+    readme = (ROOT / "README.md").read_text("utf-8")
+    for name in names:
+        done = vaven(name, "--help")
+        assert done.returncode == 0
+        assert len(done.stdout) > 100
+        assert f"vaven {name}" in readme, f"README does not name `vaven {name}`"
+
+
+def test_every_command_line_of_the_readme_runs(tmp_path: Path) -> None:
+    """Serving and watching go on until stopped, so they run in test_whole_way, in `make demo` and in test_watch;
+    those of CKAN run in test_ckan, where one is."""
+    readme = (ROOT / "README.md").read_text("utf-8")
+    lines = [shlex.split(line, comments=True) for line in readme.splitlines() if line.startswith("vaven ")]
+    shutil.copy(SAMPLE / "exempel.xlsx", tmp_path / "FILE")
+    (tmp_path / "TABLE").write_text("id,name\n1,a\n")
+    (tmp_path / "SCHEMA").write_text('{"fields": [{"name": "id", "type": "integer"}, {"name": "name"}]}')
+    run = [line for line in lines if line[1] not in ("serve", "jobs", "demo", "ckan") and "--watch" not in line]
+    assert len(run) >= 6
+    for line in run:
+        done = vaven(*line[1:], environment=environment(tmp_path / "home", 8000), folder=tmp_path)
+        assert done.returncode == 0, (line, done.stdout, done.stderr)
+
+
+def test_readme_names_what_there_is() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    assert "make demo" in readme
+    assert "make test" in readme
+    for target in re.findall(r"\]\(((?!http)[^)#]+)", readme):
+        assert (ROOT / target).exists(), f"README links to {target}"
+
+
+def test_packaging_names_every_package_and_every_dependency_is_used() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    packages = set(setup["options"]["packages"].split())
+    folders = {path.parent for _, _, path in modules() if path.name == "__init__.py"}
+    assert packages == {"vaven." + ".".join(f.relative_to(ROOT).parts) for f in folders}
+    names = {"fsspec": "fsspec", "python-calamine": "python_calamine", "sqlarchemy": "sqlalchemy"}
+    needed = {re.split(r"[\[>=<]", line)[0] for line in setup["options"]["install_requires"].split("\n") if line}
+    used = {target.split(".")[0].lower() for _, _, path in modules() for target in imports(path)}
+    for name in needed:
+        assert names.get(name, name.replace("-", "_")).lower() in used, f"{name} is required but never imported"
+
+
+def test_settings_documented_in_the_readme() -> None:
+    from dataclasses import fields
+
+    from vaven.publisher.settings import Settings
+
+    configuration = (ROOT / "docs" / "configuration.md").read_text("utf-8")
+    for field in fields(Settings):
+        assert f"VAVEN_{field.name.upper()}" in configuration, field.name
+
+
+def test_pins_cover_what_is_required() -> None:
+    pinned = {
+        line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
+    }
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    lines = setup["options"]["install_requires"].split() + setup["options.extras_require"]["test"].split()
+    assert {re.split(r"[\[>=<]", line)[0].lower().replace("_", "-") for line in lines} <= {
+        p.replace("_", "-") for p in pinned
+    }
+
+
+def forbidden(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]) -> Iterator[str]:
+    """What the requirements of a package, and theirs in turn, do not allow of what is installed."""
+    if (name, extras) in seen:
+        return
+    seen.add((name, extras))
+    for requirement in map(Requirement, requires(name) or ()):
+        marker = requirement.marker
+        if marker and not any(marker.evaluate({"extra": extra}) for extra in extras | {""}):
+            continue
+        if not requirement.specifier.contains(version(requirement.name), prereleases=True):
+            yield f"{name}: {requirement}, installed is {version(requirement.name)}"
+        yield from forbidden(requirement.name, frozenset(requirement.extras), seen)
+
+
+def test_pins_are_what_is_tested_and_go_together() -> None:
+    """A pin that another package forbids stops a first installation alone; one already made goes on working."""
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines if "==" in line)
+    assert not {name: version(name) for name, pin in pinned.items() if version(name) != pin}
+    assert not list(forbidden("vaven", frozenset({"test"}), set()))
+
+
+def test_toml_files_parse() -> None:
+    assert tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["strict"] is True

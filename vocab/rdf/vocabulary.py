@@ -1,0 +1,229 @@
+"""The vocabulary as RDF: ontology and structure from their Turtle, SKOS concept schemes from the register.
+
+Generated for a base IRI; nothing here is kept on disk. Areas come per release (publisher.describe), since
+6,000 of them would drown a reader of the vocabulary.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from importlib.resources import files
+
+from rdflib import DCTERMS, FOAF, RDF, RDFS, SKOS, XSD, Graph, Literal, Namespace, URIRef
+
+from vaven.vocab import register
+from vaven.vocab.areas import Area, areas
+from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.cids import add_impact_theme, add_indicator, unit_names
+from vaven.vocab.rdf.example_queries import add_examples
+from vaven.vocab.rdf.mappings import add_match, add_registers
+
+CIDS = Namespace(NAMESPACES["cids"])
+DQV = Namespace(NAMESPACES["dqv"])
+SDMX_CODE = Namespace(NAMESPACES["sdmx-code"])
+GEO = Namespace(NAMESPACES["geo"])
+NAME = URIRef(NAMESPACES["sdo"] + "name")
+
+# What stands under `ns#`.
+ONTOLOGY_FILES = ("ontology.ttl", "structure.ttl")
+SCHEMES = {
+    "kpi": ("Nyckeltal", "KPIs"),
+    "theme": ("Teman", "Themes"),
+    "area": ("Områden", "Areas"),
+    "age": ("Åldersgrupper", "Age groups"),
+    "status": ("Observationsstatus", "Observation status"),
+    "method": ("Metoder", "Methods"),
+    "sector": ("Sektorer", "Sectors"),
+    "rule": ("Regler", "Rules"),
+}
+# Those whose concepts are all at the top. A KPI lies below its theme, which is of another scheme; an area in another.
+FLAT = ("theme", "age", "status", "method", "sector", "rule")
+
+
+def new_graph(iris: Iris) -> Graph:
+    """An empty graph that writes our prefixes."""
+    graph = Graph(bind_namespaces="none")
+    for prefix, namespace in iris.prefixes.items():
+        graph.bind(prefix, namespace)
+    return graph
+
+
+def vocabulary(iris: Iris) -> Graph:
+    """Ontology, data structure, all concept schemes but the areas, and the example queries: about 2,000 triples."""
+    graph = new_graph(iris)
+    for name in ONTOLOGY_FILES:
+        graph.parse(data=(files(__package__) / name).read_text("utf-8"), format="turtle", publicID=iris.base)
+    for name in SCHEMES:
+        _add_scheme(graph, iris, name)
+    for theme in register.themes().values():
+        add_impact_theme(graph, add_concept(graph, iris, "theme", iris.theme(theme.id), theme), theme)
+    for kpi in register.kpis().values():
+        _add_kpi(graph, iris, kpi)
+    _add_codes(graph, iris)
+    add_examples(graph, iris)
+    for unit, names in unit_names().items():
+        add_texts(graph, URIRef(unit), RDFS.label, names)
+        add_name(graph, URIRef(unit), names)
+    _add_rules(graph, iris)
+    add_registers(graph, iris)
+    # Of the schemes whose concepts are here; ages and areas come per release, and say it the other way round alone.
+    for concept, scheme in list(graph.subject_objects(SKOS.topConceptOf)):
+        graph.add((scheme, SKOS.hasTopConcept, concept))
+    return graph
+
+
+def add_concept(graph: Graph, iris: Iris, scheme: str, iri: str, words: register.Labelled) -> URIRef:
+    """A SKOS concept of one of our schemes with its labels and definitions."""
+    concept = URIRef(iri)
+    graph.add((concept, RDF.type, SKOS.Concept))
+    graph.add((concept, SKOS.inScheme, URIRef(iris.scheme(scheme))))
+    if scheme in FLAT:
+        graph.add((concept, SKOS.topConceptOf, URIRef(iris.scheme(scheme))))
+    graph.add((concept, SKOS.notation, Literal(words.id)))
+    add_texts(graph, concept, SKOS.prefLabel, words.labels)
+    add_name(graph, concept, words.labels)
+    add_texts(graph, concept, SKOS.definition, words.definitions)
+    return concept
+
+
+def add_texts(graph: Graph, subject: URIRef, predicate: URIRef, texts: Mapping[str, str]) -> None:
+    for language, text in texts.items():
+        if text:
+            graph.add((subject, predicate, Literal(text, lang=language)))
+
+
+def add_name(graph: Graph, subject: URIRef, texts: Mapping[str, str]) -> None:
+    """The name that cube.link's tools read, in every language: where there is one, as of an area, it is a proper name.
+
+    They look for their users' languages, of which Swedish is none, and a reader may ask for Swedish alone.
+    """
+    only = next(iter(texts.values()), "")
+    add_texts(graph, subject, NAME, {language: texts.get(language) or only for language in LANGUAGES})
+
+
+def moment(time: datetime) -> Literal:
+    """A time in UTC as xsd:dateTime, to the second, in its canonical form, which rdflib would write with +00:00."""
+    return Literal(f"{time:%Y-%m-%dT%H:%M:%SZ}", datatype=XSD.dateTime, normalize=False)
+
+
+def decimal(number: object) -> Literal:
+    """A number as xsd:decimal in its canonical form (XML Schema 1.1 Part 2, section E.1): 70 and not 70.0.
+
+    Engines that keep numbers by their value write them so.
+    """
+    exact = Decimal(str(number))
+    # Of zeros before the point alone, normalising would make 7E+1.
+    plain = exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact.normalize()
+    return Literal(f"{plain:f}", datatype=XSD.decimal, normalize=False)
+
+
+def add_age(graph: Graph, iris: Iris, group: str) -> None:
+    """An age group as a concept: 16-24, 80+, 7, or T for all ages."""
+    words = {"sv": "alla åldrar", "en": "all ages"} if group == "T" else {"sv": f"{group} år", "en": f"{group} years"}
+    add_concept(graph, iris, "age", iris.age(group), register.Labelled(group, words))
+
+
+def add_area(graph: Graph, iris: Iris, area: Area) -> URIRef:
+    """An official area and what it lies in: DeSO and RegSO in their kommun, a kommun in its län."""
+    label = area.name if area.level in ("kommun", "lan") else f"{area.name} ({area.code})" if area.name else area.code
+    node = add_concept(
+        graph, iris, "area", iris.area(area.division, area.code), register.Labelled(area.code, {"sv": label})
+    )
+    graph.add((node, RDF.type, URIRef(iris.ontology + "Area")))
+    graph.add((node, DCTERMS.identifier, Literal(area.code)))
+    if area.level == "kommun":
+        _add_within(graph, iris, node, areas().lan[area.code[:2]])
+        add_geometry(graph, iris, node, areas().outlines[area.code])
+    elif area.level == "lan":
+        graph.add((node, SKOS.topConceptOf, URIRef(iris.scheme("area"))))
+    else:
+        _add_within(graph, iris, node, areas().kommuner[area.kommun])
+    return node
+
+
+def add_geometry(graph: Graph, iris: Iris, node: URIRef, geometry: str) -> None:
+    """A geometry as GeoJSON text (GeoSPARQL 1.1, section 8.5.3)."""
+    shape = URIRef(iris.geometry(str(node)))
+    graph.add((node, GEO.hasGeometry, shape))
+    graph.add((shape, RDF.type, GEO.Geometry))
+    graph.add((shape, GEO.asGeoJSON, Literal(geometry, datatype=GEO.geoJSONLiteral)))
+
+
+def _add_within(graph: Graph, iris: Iris, node: URIRef, outer: Area) -> None:
+    around = URIRef(iris.area(outer.division, outer.code))
+    # Thousands of areas lie in the same few, which need to be said once.
+    if (around, SKOS.notation, None) not in graph:
+        add_area(graph, iris, outer)
+    graph.add((node, SKOS.broader, around))
+
+
+def _add_scheme(graph: Graph, iris: Iris, name: str) -> None:
+    scheme = URIRef(iris.scheme(name))
+    swedish, english = SCHEMES[name]
+    graph.add((scheme, RDF.type, SKOS.ConceptScheme))
+    add_texts(graph, scheme, SKOS.prefLabel, {"sv": swedish, "en": english})
+    add_texts(graph, scheme, DCTERMS.title, {"sv": swedish, "en": english})
+
+
+def _add_kpi(graph: Graph, iris: Iris, kpi: register.Kpi) -> None:
+    node = add_concept(graph, iris, "kpi", iris.kpi(kpi.id), kpi)
+    ours = Namespace(iris.ontology)
+    graph.add((node, RDF.type, ours.Kpi))
+    add_indicator(graph, iris, node, kpi)
+    graph.add((node, SKOS.broader, URIRef(iris.theme(kpi.theme))))
+    graph.add((node, URIRef(NAMESPACES["sdmx-attribute"] + "unitMeasure"), URIRef(kpi.unit_iri)))
+    graph.add((node, ours.indicates, URIRef(kpi.cids_class)))
+    graph.add((node, ours.direction, Literal(kpi.direction)))
+    graph.add((node, ours.tier, Literal(kpi.tier)))
+    graph.add((node, DCTERMS.source, Literal(kpi.source_body)))
+    for predicate, number in (
+        (ours.multiplier, kpi.multiplier),
+        (ours.minimum, kpi.minimum),
+        (ours.maximum, kpi.maximum),
+    ):
+        if number is not None:
+            graph.add((node, predicate, decimal(number)))
+    for match in kpi.matches:
+        add_match(graph, iris, node, match)
+
+
+def _add_codes(graph: Graph, iris: Iris) -> None:
+    for name, mint in (("statuses", iris.status), ("methods", iris.method), ("sectors", iris.sector)):
+        for code in register.codes(name).values():
+            scheme = {"statuses": "status", "methods": "method", "sectors": "sector"}[name]
+            node = add_concept(graph, iris, scheme, mint(code.id), code)
+            if same := code.properties.get("sdmx_iri"):
+                graph.add((node, SKOS.exactMatch, URIRef(same)))
+    _add_sexes(graph)
+
+
+def _add_rules(graph: Graph, iris: Iris) -> None:
+    """Every rule as a concept and a dqv:Metric: how often it spoke up is measured for each release."""
+    words = {language: messages(language) for language in LANGUAGES}
+    codes = [key.split(".")[1] for key in words["sv"].texts if key.startswith("rule.") and key.endswith(".title")]
+    for code in codes:
+        titles = {language: found(f"rule.{code}.title") for language, found in words.items()}
+        node = add_concept(graph, iris, "rule", iris.rule(code), register.Labelled(code, titles))
+        graph.add((node, RDF.type, DQV.Metric))
+        graph.add((node, DQV.inDimension, URIRef(iris.ontology + "validity")))
+        graph.add((node, DQV.expectedDataType, XSD.integer))
+        graph.add((node, FOAF.page, URIRef(f"{iris.base}help/{code}")))
+
+
+def _add_sexes(graph: Graph) -> None:
+    sexes, named = SDMX_CODE.sex, {"sv": "Kön", "en": "Sex"}
+    graph.add((sexes, RDF.type, SKOS.ConceptScheme))
+    # A title as well, since DCAT-AP asks one of every concept scheme.
+    for predicate in (SKOS.prefLabel, DCTERMS.title):
+        add_texts(graph, sexes, predicate, named)
+    for code in register.codes("sexes").values():
+        node = URIRef(code.properties["sdmx_iri"])
+        graph.add((node, RDF.type, SKOS.Concept))
+        graph.add((node, RDF.type, SDMX_CODE.Sex))
+        graph.add((node, SKOS.inScheme, sexes))
+        graph.add((node, SKOS.topConceptOf, sexes))
+        graph.add((node, SKOS.notation, Literal(code.id)))
+        add_texts(graph, node, SKOS.prefLabel, code.labels)
+        add_texts(graph, node, RDFS.label, code.labels)
+        add_name(graph, node, code.labels)
