@@ -16,12 +16,12 @@ from rdflib import Graph
 from benchmarks.measure import Measured
 from benchmarks.observations import write_observations
 from vaven.publisher.cube.observations import Emission, emit
-from vaven.publisher.integrity.columns import Columns, column_violations, structures
+from vaven.publisher.integrity.columns import ObservationColumns, column_violations, structures
 from vaven.publisher.integrity.constraints import ABOUT_OBSERVATIONS, normalise, violations
 from vaven.publisher.integrity.emission import KEY, line_violations
 from vaven.publisher.integrity.run import component_columns, integrity, unwritable
 from vaven.publisher.metadata.dataset import describe
-from vaven.publisher.metadata.provenance import Making
+from vaven.publisher.metadata.provenance import ProvenanceRecord
 from vaven.publisher.metadata.quality import measure
 from vaven.publisher.releases.release import Release, release, stamp
 from vaven.schemas.check import check
@@ -79,7 +79,7 @@ def _finish(folder: Path, rows: int) -> _Finished:
     started = time.perf_counter()
     emitted = emit(made, IRIS)
     seconds = time.perf_counter() - started
-    metadata = describe(made, IRIS, [], Making(report, at, at), measure(made), first_issued_at=at)
+    metadata = describe(made, IRIS, [], ProvenanceRecord(report, at, at), measure(made), first_issued_at=at)
     (target / "metadata.ttl").write_text(metadata.serialize(format="turtle"), "utf-8")
     return _Finished(made, emitted, metadata, seconds)
 
@@ -99,7 +99,7 @@ def _columns_seconds(finished: _Finished, repeat: int) -> float:
     def judge() -> None:
         with duckdb.connect() as work:
             relation = f"read_parquet('{finished.made.table('observations')}')"
-            columns = Columns(work, relation, component_columns(finished.made, IRIS), KEY)
+            columns = ObservationColumns(work, relation, component_columns(finished.made, IRIS), KEY)
             assert not list(column_violations(structure, columns))
             assert not list(line_violations(finished.emitted, columns))
 

@@ -8,12 +8,12 @@ from importlib.resources import files
 from flask import Blueprint, Response, g, json, request
 
 from vaven.catalogue.http.problem_details import problem, problem_of
-from vaven.catalogue.pages.publication_status import as_json, asked
-from vaven.catalogue.validation.intake import Intake, choices_of, uploaded_file
+from vaven.catalogue.pages.publication_status import as_json, selected_status
+from vaven.catalogue.validation.intake import Uploads, read_options_of, uploaded_file
 from vaven.catalogue.validation.pages import handed_back
 from vaven.catalogue.validation.uploads import Validation
 from vaven.publisher.publication_status import Publications
-from vaven.schemas.reports.formats import FORMS, media_type, written_as
+from vaven.schemas.reports.formats import FORMS, media_type, render
 from vaven.vocab.errors import UnknownDataset, WrongUse
 from vaven.vocab.messages import LANGUAGES
 
@@ -21,7 +21,7 @@ ROOT = "/api/v1"
 RETRY_SECONDS = 1
 
 
-def blueprint(intake: Intake, publications: Publications) -> Blueprint:
+def blueprint(intake: Uploads, publications: Publications) -> Blueprint:
     api = Blueprint("api", __name__, url_prefix=ROOT)
     kept = intake.validations
 
@@ -53,7 +53,7 @@ def blueprint(intake: Intake, publications: Publications) -> Blueprint:
     @api.get("/publications")
     def published() -> Response:
         try:
-            return as_json(asked(publications))
+            return as_json(selected_status(publications))
         except UnknownDataset as unknown:
             return problem_of(404, unknown)
 
@@ -67,7 +67,7 @@ def blueprint(intake: Intake, publications: Publications) -> Blueprint:
         if uploaded is None:
             return problem(400, "No file", "Send the file, with its name, as the multipart field `file`.")
         try:
-            choices = choices_of(request.form)
+            choices = read_options_of(request.form)
         except WrongUse as wrong:
             return problem_of(400, wrong)
         key = intake.take(uploaded, choices)
@@ -99,7 +99,7 @@ def blueprint(intake: Intake, publications: Publications) -> Blueprint:
         found = kept.get(key)
         if found is None or found.report is None:
             return _not_yet(found)
-        return Response(written_as(form, found.report, g.lang), mimetype=media_type(form))
+        return Response(render(form, found.report, g.lang), mimetype=media_type(form))
 
     @api.get("/validations/<key>/<any(corrected, annotated):how>")
     def back(key: str, how: str) -> Response:

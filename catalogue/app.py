@@ -10,13 +10,13 @@ from werkzeug.exceptions import HTTPException
 
 from vaven.catalogue.http import headers, i18n
 from vaven.catalogue.http.content_negotiation import prefers_html
-from vaven.catalogue.http.page_cache import KeptPages
+from vaven.catalogue.http.page_cache import PageCache
 from vaven.catalogue.http.problem_details import problem
 from vaven.publisher.engine.cache import CachedEngine
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.settings import Settings
 from vaven.vocab.areas import areas
-from vaven.vocab.errors import LeftOut, QueryError, UnknownDataset, VavenError, Withdrawn
+from vaven.vocab.errors import NoLongerIncluded, QueryError, UnknownDataset, VavenError, Withdrawn
 from vaven.vocab.example_queries import examples
 from vaven.vocab.iris import segment
 from vaven.vocab.register import codes, themes
@@ -28,7 +28,7 @@ class Parts:
 
     collection: Collection
     engine: CachedEngine
-    pages: KeptPages
+    pages: PageCache
 
     def close(self) -> None:
         self.engine.close()
@@ -37,8 +37,8 @@ class Parts:
 
 def create_app(settings: Settings) -> Flask:
     """The site for a configuration. Close it with `app.extensions["vaven"].close()`."""
-    from vaven.catalogue.http.rate_limit import Throttle
-    from vaven.catalogue.sparql.cached_responses import Shortcut
+    from vaven.catalogue.http.rate_limit import RateLimit
+    from vaven.catalogue.sparql.cached_responses import ResponseCache
     from vaven.publisher.engine.open import open_engine
 
     # Flask can't find the folder of a package inside a namespace, so it is told.
@@ -47,14 +47,14 @@ def create_app(settings: Settings) -> Flask:
     app.config["SECRET_KEY"] = settings.signing_key
     app.jinja_env.filters["segment"] = segment
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    throttle = Throttle(settings)
+    throttle = RateLimit(settings)
     engine = CachedEngine(
         open_engine(settings),
         room=settings.query_cache_mb << 20,
         patience=settings.query_seconds,
         admit=lambda client: throttle.admit_query(client, settings.queries_a_minute),
     )
-    parts = Parts(Collection(settings), engine, KeptPages(settings.page_cache_mb << 20))
+    parts = Parts(Collection(settings), engine, PageCache(settings.page_cache_mb << 20))
     app.extensions["vaven"] = parts
     headers.register(app)
     i18n.register(app)
@@ -62,7 +62,7 @@ def create_app(settings: Settings) -> Flask:
     app.context_processor(lambda: names)
     for blueprint in (*_pages(settings, parts), *_machine_access(settings, parts)):
         app.register_blueprint(blueprint)
-    app.wsgi_app = Shortcut(app.wsgi_app, engine)  # type: ignore[method-assign]
+    app.wsgi_app = ResponseCache(app.wsgi_app, engine)  # type: ignore[method-assign]
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(VavenError, _own_error)
     return app
@@ -73,12 +73,12 @@ def _pages(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
     from vaven.catalogue import api
     from vaven.catalogue.pages import datasets, docs, publication_status, sitemap
     from vaven.catalogue.validation import pages as validation
-    from vaven.catalogue.validation.intake import Intake
+    from vaven.catalogue.validation.intake import Uploads
     from vaven.publisher.publication_status import Publications
 
     collection = parts.collection
     yield datasets.blueprint(collection, parts.pages)
-    intake = Intake(settings)
+    intake = Uploads(settings)
     yield validation.blueprint(intake)
     publications = Publications(settings, collection.records, collection.store, collection.lineages)
     yield api.blueprint(intake, publications)
@@ -91,22 +91,22 @@ def _machine_access(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
     """The blueprints of files, feeds, identifiers, the Action API and the SPARQL endpoint."""
     from vaven.catalogue.ckan_api import routes as ckan_api
     from vaven.catalogue.harvest import croissant, dcat_feed, downloads, service_description, well_known
-    from vaven.catalogue.harvest.graph_statistics import Overviews
+    from vaven.catalogue.harvest.graph_statistics import GraphStatisticsCache
     from vaven.catalogue.linked_data import dereference, ontology
-    from vaven.catalogue.linked_data.lookup import Things
+    from vaven.catalogue.linked_data.lookup import ResourceLookup
     from vaven.catalogue.sparql import completions, endpoint
     from vaven.catalogue.sparql.explanations import Explainer
-    from vaven.publisher.engine.interface import SITE, InTheNameOf
-    from vaven.publisher.published.derived_files import Derived
+    from vaven.publisher.engine.interface import SITE, ClientEngine
+    from vaven.publisher.published.derived_files import DerivedFiles
 
     collection, iris = parts.collection, settings.iris
-    site = InTheNameOf(SITE, parts.engine)
-    overviews = Overviews(site, collection, iris)
-    yield downloads.blueprint(collection, site, Derived(settings.made_folder, settings.made_mb), iris)
+    site = ClientEngine(SITE, parts.engine)
+    overviews = GraphStatisticsCache(site, collection, iris)
+    yield downloads.blueprint(collection, site, DerivedFiles(settings.made_folder, settings.made_mb), iris)
     yield croissant.blueprint(collection, iris)
     yield ckan_api.blueprint(settings, collection)
     yield dcat_feed.blueprint(collection, iris)
-    yield dereference.blueprint(Things(site, collection, iris), iris)
+    yield dereference.blueprint(ResourceLookup(site, collection, iris), iris)
     yield ontology.blueprint(iris)
     yield well_known.blueprint(overviews, iris)
     yield completions.blueprint(site, collection, overviews, iris)
@@ -153,7 +153,7 @@ def _gone(error: Withdrawn) -> Response:
     return Response(render_template("gone.html", tombstone=error), status=410)
 
 
-def _left_out(error: LeftOut) -> Response:
+def _left_out(error: NoLongerIncluded) -> Response:
     """410 Gone: not in the current version, but its last one still stands."""
     if not prefers_html(request):
         remedy = error.remedy
@@ -165,7 +165,7 @@ def _own_error(error: VavenError) -> Response:
     status = 404 if isinstance(error, UnknownDataset) else error.status if isinstance(error, QueryError) else 503
     if isinstance(error, Withdrawn):
         return _gone(error)
-    if isinstance(error, LeftOut):
+    if isinstance(error, NoLongerIncluded):
         return _left_out(error)
     if not prefers_html(request):
         return problem(status, error.message, error.message, remedy=error.remedy)

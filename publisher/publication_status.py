@@ -11,7 +11,7 @@ from typing import Any
 
 from vaven.publisher.ckan.run import is_pushing, target_of
 from vaven.publisher.graph.store import GraphStore
-from vaven.publisher.metadata.versions import Lineage, about_of, lineages
+from vaven.publisher.metadata.versions import VersionHistory, about_of, version_histories
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.releases.records import FAILED, INTERRUPTED, Key, Push, Records, Withdrawal, now
 from vaven.publisher.settings import Settings
@@ -52,7 +52,7 @@ class Problem:
 
 
 @dataclass(frozen=True)
-class Place:
+class PublicationState:
     """How a version stands at a target. Times are UTC.
 
     `since` is when it was last put or confirmed there; `attempted_at`, `action` and `result` are of the last push;
@@ -83,7 +83,7 @@ class PublishedVersion:
     iri: str
     released_at: datetime
     withdrawal: Withdrawal | None
-    places: tuple[Place, ...]
+    places: tuple[PublicationState, ...]
 
 
 @dataclass(frozen=True)
@@ -97,7 +97,7 @@ class PublishedDataset:
     versions: tuple[PublishedVersion, ...]
 
     @property
-    def places(self) -> tuple[Place, ...]:
+    def places(self) -> tuple[PublicationState, ...]:
         """Those of the current version, or else of the last one."""
         return next((v.places for v in self.versions if v.number == self.current), self.versions[0].places)
 
@@ -111,7 +111,7 @@ class Status:
     datasets: tuple[PublishedDataset, ...]
 
     @property
-    def attention(self) -> list[tuple[PublishedDataset, PublishedVersion, Place]]:
+    def attention(self) -> list[tuple[PublishedDataset, PublishedVersion, PublicationState]]:
         """What somebody has to do something about."""
         return [(d, v, p) for d in self.datasets for v in d.versions for p in v.places if p.needs_attention]
 
@@ -133,7 +133,7 @@ class Publications:
         settings: Settings,
         records: Records,
         store: GraphStore,
-        listed: Callable[[], tuple[Lineage, ...]] | None = None,
+        listed: Callable[[], tuple[VersionHistory, ...]] | None = None,
     ) -> None:
         self._settings, self._records, self._store = settings, records, store
         self._listed = listed or self._read
@@ -151,9 +151,9 @@ class Publications:
         found = [self._dataset(lineage, targets, graph, pushes[lineage.slug], running) for lineage in chosen]
         return Status(now(), targets, tuple(found))
 
-    def _read(self) -> tuple[Lineage, ...]:
+    def _read(self) -> tuple[VersionHistory, ...]:
         visible = visible_versions(self._records, self._store)
-        return lineages(self._records.finished(), self._records.withdrawals(), visible)
+        return version_histories(self._records.finished(), self._records.withdrawals(), visible)
 
     def _targets(self, graph: "_Graph", sent_to: set[str]) -> tuple[Target, ...]:
         own, configured = self._settings.base_iri, target_of(self._settings)
@@ -163,13 +163,13 @@ class Publications:
         return (site, graph.target, *first, *rest)
 
     def _dataset(
-        self, lineage: Lineage, targets: Sequence[Target], graph: "_Graph", pushes: Sequence[Push], running: bool
+        self, lineage: VersionHistory, targets: Sequence[Target], graph: "_Graph", pushes: Sequence[Push], running: bool
     ) -> PublishedDataset:
         iris = self._settings.iris
 
-        def places(version: int, released_at: datetime) -> Iterator[Place]:
+        def places(version: int, released_at: datetime) -> Iterator[PublicationState]:
             gone = lineage.withdrawn.get(version)
-            yield Place(
+            yield PublicationState(
                 targets[0],
                 "withdrawn" if gone else "published",
                 gone.withdrawn_at if gone else released_at,
@@ -210,10 +210,10 @@ class _Graph:
             self._away = Problem("endpoint-away", cause.message)
         self.target = Target("sparql", "sparql", settings.iris.endpoint, snapshot=snapshot)
 
-    def place(self, lineage: Lineage, version: int, released_at: datetime) -> Place:
+    def place(self, lineage: VersionHistory, version: int, released_at: datetime) -> PublicationState:
         """One version of a dataset is in the graph: the current one."""
         held = self._contents.get(lineage.slug)
-        found = Place(self.target, "not-sent", graph=self._iris.dataset(lineage.slug), held=held)
+        found = PublicationState(self.target, "not-sent", graph=self._iris.dataset(lineage.slug), held=held)
         gone = lineage.withdrawn.get(version)
         if gone:
             found = replace(found, state="withdrawn", since=gone.withdrawn_at)
@@ -228,7 +228,9 @@ class _Graph:
         return found
 
 
-def _at_ckan(lineage: Lineage, version: int, target: Target, sent: Mapping[int, Push], running: bool) -> Place | None:
+def _at_ckan(
+    lineage: VersionHistory, version: int, target: Target, sent: Mapping[int, Push], running: bool
+) -> PublicationState | None:
     """How a version stands on a CKAN, which holds one version of a dataset; `sent` is by version.
 
     None where it was never sent and there is no reason to: to a CKAN that is configured no longer.
@@ -238,7 +240,7 @@ def _at_ckan(lineage: Lineage, version: int, target: Target, sent: Mapping[int, 
     if push is None and not target.is_configured:
         return None
     state, problem = _state(lineage, version, push, running)
-    return Place(
+    return PublicationState(
         target,
         state,
         since=push.held_at if push else None,
@@ -251,7 +253,7 @@ def _at_ckan(lineage: Lineage, version: int, target: Target, sent: Mapping[int, 
     )
 
 
-def _state(lineage: Lineage, version: int, push: Push | None, running: bool) -> tuple[str, Problem | None]:
+def _state(lineage: VersionHistory, version: int, push: Push | None, running: bool) -> tuple[str, Problem | None]:
     is_current, is_gone = version == lineage.current, version in lineage.withdrawn
     if push is None:
         return ("missing", Problem("missing")) if is_current else ("not-sent", None)
@@ -313,7 +315,9 @@ def _listed(dataset: PublishedDataset, language: str) -> dict[str, Any]:
     return {**told, "versions": versions}
 
 
-def _place(dataset: PublishedDataset, version: PublishedVersion, place: Place, language: str) -> dict[str, Any]:
+def _place(
+    dataset: PublishedDataset, version: PublishedVersion, place: PublicationState, language: str
+) -> dict[str, Any]:
     problem = None
     if place.problem:
         message, remedy = sentences(dataset, version, place, language)
@@ -334,7 +338,9 @@ def _place(dataset: PublishedDataset, version: PublishedVersion, place: Place, l
     }
 
 
-def sentences(dataset: PublishedDataset, version: PublishedVersion, place: Place, language: str) -> tuple[str, str]:
+def sentences(
+    dataset: PublishedDataset, version: PublishedVersion, place: PublicationState, language: str
+) -> tuple[str, str]:
     """What is wrong at a place that has a problem, and what can be done about it."""
     t, code = messages(language), place.problem.code if place.problem else ""
     known = {"target": place.target.address, "dataset": dataset.slug, "version": version.number}

@@ -21,18 +21,18 @@ from pyoxigraph import RdfFormat, serialize
 from rdflib import Graph
 
 from vaven.publisher.ckan.run import push_release
-from vaven.publisher.cube.observation_counts import census
+from vaven.publisher.cube.observation_counts import observation_counts
 from vaven.publisher.cube.observations import Emission, emit
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.integrity.constraints import Violation, in_short
 from vaven.publisher.integrity.run import integrity, nameless, unwritable
-from vaven.publisher.integrity.trace import traced
+from vaven.publisher.integrity.trace import trace
 from vaven.publisher.metadata.catalogue import catalogue
 from vaven.publisher.metadata.dataset import describe
-from vaven.publisher.metadata.provenance import Making
+from vaven.publisher.metadata.provenance import ProvenanceRecord
 from vaven.publisher.metadata.quality import measure
 from vaven.publisher.metadata.shared_graph import gathered, read_triples, split
-from vaven.publisher.metadata.versions import lineages
+from vaven.publisher.metadata.versions import version_histories
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.rdf.turtle import as_turtle
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now
@@ -49,7 +49,7 @@ from vaven.publisher.releases.storage import Storage
 from vaven.publisher.settings import Settings
 from vaven.schemas.check import check
 from vaven.schemas.standard.finding import Report
-from vaven.schemas.standard.read_options import AS_FOUND, Choices
+from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.tables.read import read
 from vaven.vocab.errors import NotPublishable
 from vaven.vocab.rdf.vocabulary import vocabulary
@@ -81,7 +81,7 @@ class _Whole:
     statistics: Mapping[str, Any]
 
 
-class Refused(NotPublishable):
+class SubmissionRefused(NotPublishable):
     """The submission was checked and has errors, or its release breaks a rule (integrity.py); `report` says which."""
 
     def __init__(self, report: Report) -> None:
@@ -95,7 +95,7 @@ def publish(
     *,
     dataset: str | None = None,
     note: str = "",
-    choices: Choices = AS_FOUND,
+    choices: ReadOptions = DETECT,
     progress: Progress = lambda _: None,
 ) -> Published:
     """Take a submission all the way. `progress` is told the name of each step before it begins.
@@ -119,7 +119,7 @@ def _publish(
     records: Records,
     dataset: str | None,
     note: str,
-    choices: Choices,
+    choices: ReadOptions,
     progress: Progress,
 ) -> Published:
     store = open_store(settings, progress)
@@ -132,7 +132,7 @@ def _publish(
         with read(source, slug=dataset, choices=choices) as tables:
             report = check(tables, thresholds=settings.thresholds)
             if not report.is_publishable:
-                raise Refused(report)
+                raise SubmissionRefused(report)
             progress("content")
             made = release(tables, Path(folder), default_licence=settings.default_licence)
         record = records.reserve(made.dataset, made.sha256, kept.name, source.name)
@@ -149,7 +149,7 @@ def _publish(
             records.note_step(record, "integrity", in_short(found) or "holds")
             if found or not whole:
                 original = kept if source.is_dir() else kept / source.name
-                raise Refused(traced(report, found, original, dataset, choices, made, settings.iris))
+                raise SubmissionRefused(trace(report, found, original, dataset, choices, made, settings.iris))
             record = _store_release(settings, records, record, whole)
         progress("in-graph")
         _load(settings, records, store, record)
@@ -188,13 +188,13 @@ def _complete(
     write_receipt(stamped, report)
     write_workbook(stamped)
     emitted = emit(stamped, settings.iris)
-    counted = census(stamped, emitted, settings.iris)
+    counted = observation_counts(stamped, emitted, settings.iris)
     files = [
         file_entry(path)
         for path in sorted(stamped.folder.iterdir())
         if path.suffix in (".csv", ".parquet", ".xlsx", ".gz", ".zst")
     ]
-    making, first = Making(report, began_at, now()), records.release(record.dataset, 1) or record
+    making, first = ProvenanceRecord(report, began_at, now()), records.release(record.dataset, 1) or record
     metadata = describe(
         stamped, settings.iris, files, making, measure(stamped), counted, first_issued_at=first.reserved_at
     )
@@ -242,7 +242,7 @@ def load_graphs(
         files = {name: Path(folder) / f"{name}.nt" for name in (*SHARED, "own")}
         finished, own = records.finished(), list[Path]()
         _write(vocabulary(iris), files["vocabulary"])
-        _write(catalogue(iris, lineages(finished, withdrawals, contents)), files["catalogue"])
+        _write(catalogue(iris, version_histories(finished, withdrawals, contents)), files["catalogue"])
         listed, common = split(read_triples(files["catalogue"]), iris)
         serialize(listed, str(files["catalogue"]), format=RdfFormat.N_TRIPLES)
         current = sorted((r for r in finished if contents.get(r.dataset) == r.version), key=lambda r: r.reserved_at)

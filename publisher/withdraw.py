@@ -17,7 +17,7 @@ from vaven.vocab.errors import UnknownDataset, WrongUse
 
 
 @dataclass(frozen=True)
-class Taken:
+class WithdrawnVersions:
     """What came of it: the versions that were withdrawn now, and the one that readers get instead, None if none."""
 
     dataset: str
@@ -32,7 +32,7 @@ def withdraw(
     *,
     reason: str,
     progress: Callable[[str], None] = lambda _: None,
-) -> Taken:
+) -> WithdrawnVersions:
     """Withdraw a version, or all of a dataset. `progress` is told each step before it begins.
 
     The files stay where releases are kept, but nothing shows them any more. Raises UnknownDataset for what there is
@@ -62,7 +62,7 @@ def withdraw(
             progress("in-ckan")
             _tell_ckan(settings, records, fresh, left)
             store.settle()
-        return Taken(dataset, tuple(r.version for r in fresh), left)
+        return WithdrawnVersions(dataset, tuple(r.version for r in fresh), left)
 
 
 def _wanted(shown: Sequence[ReleaseRecord], dataset: str, version: int | None) -> list[ReleaseRecord]:

@@ -12,9 +12,9 @@ import duckdb
 from vaven.schemas.rules import areas, disclosure, periods, references, totals, values
 from vaven.schemas.rules.finding_text import finding_of
 from vaven.schemas.rules.personal_numbers import masked
-from vaven.schemas.rules.registry import RULES, Checking, Hit, Rule
+from vaven.schemas.rules.registry import RULES, Checking, Rule, RuleMatch
 from vaven.schemas.standard.finding import Excerpt, Finding, Report, Severity, Verdict
-from vaven.schemas.standard.read_options import AS_FOUND, Choices, Progress, quietly
+from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.schemas.standard.table_schemas import RESOURCES, STANDARD_VERSION, Field, standard
 from vaven.schemas.standard.thresholds import PROPOSED, Thresholds
 from vaven.schemas.tables.compile import SQL_TYPES, Check, checks, loosely_typed, typed
@@ -22,7 +22,7 @@ from vaven.schemas.tables.read import MEMORY_MB, read
 from vaven.schemas.tables.sql import quoted
 from vaven.schemas.tables.tables import Table, Tables
 from vaven.vocab import register
-from vaven.vocab.errors import NotReadable, is_without_room
+from vaven.vocab.errors import NotReadable, is_full_disk
 
 RULES_VERSION = "1.0"
 # How many findings of one rule in one table are listed; the counts go on.
@@ -65,9 +65,9 @@ def validate(
     schema: Path | str | None = None,
     slug: str | None = None,
     today: date | None = None,
-    choices: Choices = AS_FOUND,
+    choices: ReadOptions = DETECT,
     thresholds: Thresholds = PROPOSED,
-    progress: Progress = quietly,
+    progress: Progress = no_progress,
     memory_mb: int = MEMORY_MB,
     listed: int = LISTED,
     seconds: float | None = None,
@@ -95,7 +95,7 @@ def validate(
     except (MemoryError, duckdb.OutOfMemoryException):
         return not_checked(path, _ran_out(path, "minne", "memory"))
     except Exception as cause:
-        if not is_without_room(cause):
+        if not is_full_disk(cause):
             raise
         return not_checked(path, _ran_out(path, "disk", "disk"))
 
@@ -117,7 +117,7 @@ def check(
     *,
     today: date | None = None,
     thresholds: Thresholds = PROPOSED,
-    progress: Progress = quietly,
+    progress: Progress = no_progress,
     listed: int = LISTED,
 ) -> Report:
     """All findings about tables that were read. Costs one scan a table, and one more for each rule with faults."""
@@ -243,7 +243,7 @@ def _texts_as_written(
                     yield (name, row), text
 
 
-def _hits(rule: Rule, on: Checking) -> Iterable[Hit]:
+def _hits(rule: Rule, on: Checking) -> Iterable[RuleMatch]:
     """What a rule finds, each cell once: in a wide table several observations share a label or a code."""
     hits = rule.wide(on) if rule.wide else ()
     if not on.table.wide:
@@ -352,11 +352,11 @@ def _occurring(on: Checking, by_cell: list[Check]) -> Iterator[Check]:
                 yield fault
 
 
-def _listed(on: Checking, fault: Check, room: int) -> Iterator[Hit]:
+def _listed(on: Checking, fault: Check, room: int) -> Iterator[RuleMatch]:
     cell = quoted(fault.field) if fault.field and on.has(fault.field) else "NULL"
     params = "".join(f", {sql}" for sql in fault.params.values())
     key = on.table.cell_key(fault.field)
     once = "" if key == "_row" else f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY _row) = 1"
     query = f"SELECT _row, {cell}{params} FROM {on.view} WHERE {fault.where} {once} ORDER BY _row LIMIT {room}"
     for row, cell_text, *shown in on.work.execute(query).fetchall():
-        yield Hit(row, fault.field, cell_text, dict(zip(fault.params, shown, strict=True)))
+        yield RuleMatch(row, fault.field, cell_text, dict(zip(fault.params, shown, strict=True)))

@@ -5,7 +5,7 @@ from collections import defaultdict
 import duckdb
 from pyoxigraph import Store
 
-from vaven.publisher.integrity.columns import Column, Columns
+from vaven.publisher.integrity.columns import ComponentColumn, ObservationColumns
 from vaven.publisher.integrity.constraints import as_text, solutions
 
 OBSERVATIONS = """
@@ -15,18 +15,18 @@ WHERE { ?observation qb:dataSet <DATASET> ; ?property ?value . FILTER (?property
 """
 
 
-def columns_of(graph: Store, dataset: str, work: duckdb.DuckDBPyConnection) -> Columns:
+def columns_of(graph: Store, dataset: str, work: duckdb.DuckDBPyConnection) -> ObservationColumns:
     """The observations of a normalised cube, one column a property. A property may have one value an observation."""
     found: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for row in solutions(graph, OBSERVATIONS.replace("DATASET", dataset)):
         observation, name, value = (as_text(row[n]) for n in ("observation", "property", "value"))
         found[observation][name] = value
     names = sorted({name for values in found.values() for name in values})
-    columns = {name: Column(f"c{i}") for i, name in enumerate(names)}
+    columns = {name: ComponentColumn(f"c{i}") for i, name in enumerate(names)}
     work.execute(
         f"CREATE OR REPLACE TABLE cube ({', '.join(['obs VARCHAR', *(f'c{i} VARCHAR' for i in range(len(names)))])})"
     )
     for observation, values in found.items():
         cells = [observation, *(values.get(name) for name in names)]
         work.execute(f"INSERT INTO cube VALUES ({', '.join('?' * len(cells))})", cells)
-    return Columns(work, "cube", columns, ("obs",))
+    return ObservationColumns(work, "cube", columns, ("obs",))

@@ -13,7 +13,7 @@ from vaven.schemas.formats.grid import column_index
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.standard.finding import Finding
-from vaven.schemas.standard.read_options import AS_FOUND
+from vaven.schemas.standard.read_options import DETECT
 from vaven.vocab.messages import LANGUAGES
 
 CASES = ROOT / "tests" / "cases"
@@ -42,7 +42,7 @@ def _example(folder: Path, code: str) -> dict[str, Any] | None:
         return None
     encoding = content_of(file).encoding
     with file.open(encoding=encoding, newline="") as lines:
-        records = list(csv.reader(lines, delimiter=delimiter_of(file, encoding, AS_FOUND)))
+        records = list(csv.reader(lines, delimiter=delimiter_of(file, encoding, DETECT)))
     row = faults[0].row or 1
     shown = [n for n in range(1, len(records) + 1) if n == 1 or abs(n - row) <= AROUND]
     width = max(len(records[n - 1]) for n in shown)

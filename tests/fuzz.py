@@ -25,7 +25,7 @@ from typing import Any
 from unittest.mock import patch
 
 from tests.conftest import ROOT, SHARED
-from vaven.schemas.standard.read_options import AS_FOUND, ENCODINGS, Choices
+from vaven.schemas.standard.read_options import DETECT, ENCODINGS, ReadOptions
 
 SCHEMA = ROOT / "schemas" / "descriptors" / "observations.json"
 MEMORY = 3_000_000_000
@@ -213,7 +213,7 @@ class TooLong(Exception):
 
 def work(seed: int, folder: Path, seeds: list[Path]) -> None:
     """Check FILES_A_WORKER mutated files. The one being checked lies in `folder`, for whoever finds the body."""
-    from vaven.schemas.reports.formats import FORMS, written_as
+    from vaven.schemas.reports.formats import FORMS, render
     from vaven.schemas.standard.finding import Verdict
 
     resource.setrlimit(resource.RLIMIT_DATA, (MEMORY, MEMORY))
@@ -234,7 +234,7 @@ def work(seed: int, folder: Path, seeds: list[Path]) -> None:
         signal.alarm(0)
         may_be_valid = may_be_valid or not is_plain
         for form in FORMS:
-            written_as(form, report, dice.choice(("sv", "en")))
+            render(form, report, dice.choice(("sv", "en")))
         if report.verdict in (Verdict.VALID, Verdict.VALID_WITH_WARNINGS):
             assert may_be_valid, f"valid, though {source.name} was damaged"
             assert sum(report.rows.values()) > 0 or not report.standard_version, "valid without a row"
@@ -256,7 +256,7 @@ def _checked(path: Path, folder: Path, dice: random.Random) -> tuple[Any, bool]:
         return validate(path, schema=schema, seconds=SECONDS_A_FILE / 2), False
     if path.suffix == ".xlsx" and dice.random() < 0.3:
         _streamed(path, folder / "streamed")
-    choices = _chosen(dice) if dice.random() < 0.15 else AS_FOUND
+    choices = _chosen(dice) if dice.random() < 0.15 else DETECT
     report = validate(path, choices=choices)
     if dice.random() < 0.15:
         for write_back in (fix, annotate):
@@ -265,7 +265,7 @@ def _checked(path: Path, folder: Path, dice: random.Random) -> tuple[Any, bool]:
             with suppress(VavenError):
                 write_back(path, report, target, choices=choices)
             target.unlink(missing_ok=True)
-    return report, choices == AS_FOUND
+    return report, choices == DETECT
 
 
 def _streamed(path: Path, folder: Path) -> None:
@@ -280,7 +280,7 @@ def _streamed(path: Path, folder: Path) -> None:
     shutil.rmtree(folder)
 
 
-def _chosen(dice: random.Random) -> Choices:
+def _chosen(dice: random.Random) -> ReadOptions:
     some = [
         {"encoding": dice.choice(ENCODINGS)}, {"delimiter": dice.choice(";,|\t")}, {"decimal": dice.choice(",.")},
         {"sheet": dice.choice(("Observationer", "Blad1"))}, {"header_row": dice.randint(1, 9)}, {"shares": True},
@@ -288,7 +288,7 @@ def _chosen(dice: random.Random) -> Choices:
         {"last_row": dice.randint(1, 60)}, {"fill_down": True}, {"wide": dice.choice((True, False))},
         {"constants": {"kpi": "arbetsloshet"}}, {"columns": {"value": "value", "note": ""}},
     ]  # fmt: skip
-    return Choices(**{name: given for one in dice.sample(some, dice.randint(1, 3)) for name, given in one.items()})
+    return ReadOptions(**{name: given for one in dice.sample(some, dice.randint(1, 3)) for name, given in one.items()})
 
 
 def run(seconds: float, first: int, keep: Path) -> int:

@@ -31,7 +31,7 @@ VavenError                  has a message and a `remedy`; command line and pages
 import errno
 import os
 
-from vaven.vocab.messages import Said
+from vaven.vocab.messages import Message
 
 # How a full disk, or a quota, is told: by the system, by SQLite, and by libxml2.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -75,7 +75,7 @@ class Withdrawn(UnknownDataset):
         self.reason = reason
 
 
-class LeftOut(UnknownDataset):
+class NoLongerIncluded(UnknownDataset):
     """What an earlier version of a dataset had and the current one has not; `version` still stands."""
 
     def __init__(self, dataset: str, version: int) -> None:
@@ -109,7 +109,7 @@ class PublishingFailed(VavenError):
     pass
 
 
-class NoRoom(PublishingFailed):
+class DiskFull(PublishingFailed):
     def __init__(self) -> None:
         remedy = "Make room in the data folder and in the folder for temporary files, and run the same command again."
         super().__init__("The disk is full, a quota of it is used up, or it can't be written.", remedy=remedy)
@@ -162,7 +162,9 @@ class QueryError(VavenError):
     status = 400
     kind = "query"
 
-    def __init__(self, message: Said, *, remedy: Said, line: int | None = None, column: int | None = None) -> None:
+    def __init__(
+        self, message: Message, *, remedy: Message, line: int | None = None, column: int | None = None
+    ) -> None:
         super().__init__(message.text("en"), remedy=remedy.text("en"))
         self._said = message, remedy
         self.line = line
@@ -180,7 +182,7 @@ class QuerySyntaxError(QueryError):
     kind = "syntax"
 
     def __init__(
-        self, message: Said, *, remedy: Said, line: int | None = None, column: int | None = None, repair: str = ""
+        self, message: Message, *, remedy: Message, line: int | None = None, column: int | None = None, repair: str = ""
     ) -> None:
         super().__init__(message, remedy=remedy, line=line, column=column)
         self.repair = repair
@@ -212,7 +214,7 @@ class QueryBusy(QueryError):
     status = 503
     kind = "busy"
 
-    def __init__(self, message: Said, *, remedy: Said, retry_seconds: int = 2) -> None:
+    def __init__(self, message: Message, *, remedy: Message, retry_seconds: int = 2) -> None:
         super().__init__(message, remedy=remedy)
         self.retry_seconds = retry_seconds
 
@@ -224,13 +226,13 @@ class QueryTooMany(QueryBusy):
     kind = "too-many"
 
 
-def tells_of_no_room(text: str) -> bool:
+def mentions_full_disk(text: str) -> bool:
     """Whether the words of an error are those of a full disk: no library has a type of its own for that."""
     return any(words in text for words in NO_ROOM)
 
 
-def is_without_room(cause: BaseException | None) -> bool:
+def is_full_disk(cause: BaseException | None) -> bool:
     """Whether a full disk is why, at first or in the end."""
-    while cause and not tells_of_no_room(str(cause)):
+    while cause and not mentions_full_disk(str(cause)):
         cause = cause.__cause__ or cause.__context__
     return cause is not None

@@ -28,7 +28,7 @@ Package = dict[str, Any]
 
 
 @dataclass(frozen=True)
-class Table:
+class SearchableTable:
     """What of a release stands behind a resource that can be searched by rows."""
 
     dataset: str
@@ -36,7 +36,7 @@ class Table:
     name: str
 
 
-class Shelf:
+class PackageList:
     """All that is published now as CKAN would show it. Built once for a state of the catalogue."""
 
     def __init__(self, settings: Settings, collection: Collection) -> None:
@@ -54,10 +54,10 @@ class Shelf:
         return {resource["id"]: resource for package in self.packages.values() for resource in package["resources"]}
 
     @cached_property
-    def tables(self) -> Mapping[str, Table]:
+    def tables(self) -> Mapping[str, SearchableTable]:
         """By resource id."""
         return {
-            resource["id"]: Table(name, self._versions[name], ROWS_FILE.removesuffix(".csv"))
+            resource["id"]: SearchableTable(name, self._versions[name], ROWS_FILE.removesuffix(".csv"))
             for name, package in self.packages.items()
             for resource in package["resources"]
             if resource["datastore_active"]

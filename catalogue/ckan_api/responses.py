@@ -21,7 +21,7 @@ def invalid(field: str, message: str) -> ActionError:
     return ActionError(409, "Validation Error", **{field: [message]})
 
 
-def needed(given: Mapping[str, Any], field: str = "id", named: str = "") -> str:
+def required(given: Mapping[str, Any], field: str = "id", named: str = "") -> str:
     """A parameter that must be there; `named` is what CKAN calls it in its error."""
     value = given.get(field)
     if not value or not isinstance(value, str):

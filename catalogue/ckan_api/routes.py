@@ -8,8 +8,8 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from vaven.catalogue.ckan_api.datastore import datastore_search
-from vaven.catalogue.ckan_api.packages import Package, Shelf
-from vaven.catalogue.ckan_api.responses import ActionError, invalid, is_true, needed, not_found, whole_number
+from vaven.catalogue.ckan_api.packages import Package, PackageList
+from vaven.catalogue.ckan_api.responses import ActionError, invalid, is_true, not_found, required, whole_number
 from vaven.catalogue.ckan_api.search import package_search
 from vaven.publisher.ckan.datastore import columns_of
 from vaven.publisher.published.collection import Collection
@@ -20,7 +20,7 @@ from vaven.vocab.messages import messages
 CKAN_VERSION = "2.12.0"
 MOST_LISTED = 10_000
 Given = Mapping[str, Any]
-Action = Callable[[Shelf, Given], Any]
+Action = Callable[[PackageList, Given], Any]
 # Parameters that clients may send in a GET as JSON or as words; all else stays text.
 JSON_TYPE = "application/json;charset=utf-8"
 
@@ -49,13 +49,13 @@ class _Shelves:
     def __init__(self, settings: Settings, collection: Collection) -> None:
         self._settings, self._collection = settings, collection
         self._lock = threading.Lock()
-        self._shelf: Shelf | None = None
+        self._shelf: PackageList | None = None
 
-    def now(self) -> Shelf:
+    def now(self) -> PackageList:
         state = self._collection.state()
         with self._lock:
             if self._shelf is None or self._shelf.state != state:
-                self._shelf = Shelf(self._settings, self._collection)
+                self._shelf = PackageList(self._settings, self._collection)
             return self._shelf
 
 
@@ -106,7 +106,7 @@ def _open_to_all(answer: Response) -> Response:
 
 
 def _actions(settings: Settings, collection: Collection) -> dict[str, Action]:
-    def status_show(_: Shelf, __: Given) -> Package:
+    def status_show(_: PackageList, __: Given) -> Package:
         t = messages("sv")
         return {
             "site_title": t("catalogue.title"),
@@ -118,7 +118,7 @@ def _actions(settings: Settings, collection: Collection) -> dict[str, Action]:
             "ckan_version": CKAN_VERSION,
         }
 
-    def search_rows(shelf: Shelf, given: Given) -> Package:
+    def search_rows(shelf: PackageList, given: Given) -> Package:
         identity = given.get("resource_id") or given.get("id")
         if not identity:
             raise invalid("resource_id", "Missing value")
@@ -149,8 +149,8 @@ def _actions(settings: Settings, collection: Collection) -> dict[str, Action]:
     return shown
 
 
-def _help(_: Shelf, given: Given) -> str:
-    name = needed(given, "name")
+def _help(_: PackageList, given: Given) -> str:
+    name = required(given, "name")
     return f"{name}: see https://docs.ckan.org/en/2.12/api/#ckan.logic.action.get.{name}"
 
 
@@ -160,15 +160,15 @@ def _page(names: Sequence[Any], given: Given) -> list[Any]:
     return list(names[start : start + limit])
 
 
-def _package_show(shelf: Shelf, given: Given) -> Package:
-    identity = given.get("name_or_id") or needed(given, named="name_or_id")
+def _package_show(shelf: PackageList, given: Given) -> Package:
+    identity = given.get("name_or_id") or required(given, named="name_or_id")
     found = shelf.package(str(identity))
     if not found:
         raise not_found()
     return found
 
 
-def _latest(shelf: Shelf, given: Given) -> list[Package]:
+def _latest(shelf: PackageList, given: Given) -> list[Package]:
     return _page(sorted(shelf.packages.values(), key=lambda p: p["metadata_modified"], reverse=True), given)
 
 
@@ -184,9 +184,9 @@ def _groups(found: Mapping[str, Package], given: Given, chosen_by: str) -> list[
     return _page(listed if is_true(given, "all_fields") else [group["name"] for group in listed], given)
 
 
-def _group_show(shelf: Shelf, given: Given, kind: str) -> Package:
+def _group_show(shelf: PackageList, given: Given, kind: str) -> Package:
     listed = shelf.organisations if kind == "organization" else shelf.groups
-    identity = needed(given)
+    identity = required(given)
     found = listed.get(identity) or next((g for g in listed.values() if g["id"] == identity), None)
     if not found:
         raise not_found()
@@ -195,29 +195,29 @@ def _group_show(shelf: Shelf, given: Given, kind: str) -> Package:
     return {**found, **packages, "users": [], "extras": [], "groups": []}
 
 
-def _tag_list(shelf: Shelf, given: Given) -> list[Any]:
+def _tag_list(shelf: PackageList, given: Given) -> list[Any]:
     query = str(given.get("query") or given.get("q") or "").casefold()
     found = [tag for name, tag in shelf.tags.items() if query in name.casefold()]
     return found if is_true(given, "all_fields") else [tag["name"] for tag in found]
 
 
-def _tag_show(shelf: Shelf, given: Given) -> Package:
-    identity = needed(given)
+def _tag_show(shelf: PackageList, given: Given) -> Package:
+    identity = required(given)
     found = shelf.tags.get(identity) or next((t for t in shelf.tags.values() if t["id"] == identity), None)
     if not found:
         raise not_found()
     return found
 
 
-def _resource_show(shelf: Shelf, given: Given) -> Package:
-    found = shelf.resources.get(needed(given))
+def _resource_show(shelf: PackageList, given: Given) -> Package:
+    found = shelf.resources.get(required(given))
     if not found:
         raise not_found()
     return found
 
 
-def _datastore_info(shelf: Shelf, given: Given) -> Package:
-    identity = str(given.get("resource_id") or needed(given))
+def _datastore_info(shelf: PackageList, given: Given) -> Package:
+    identity = str(given.get("resource_id") or required(given))
     table = shelf.tables.get(identity)
     if not table:
         raise not_found(f'Not found: Resource "{identity}" was not found.')

@@ -33,7 +33,7 @@ from luqum.tree import (
     Word,
 )
 
-from vaven.catalogue.ckan_api.packages import Package, Shelf, facets, values_of
+from vaven.catalogue.ckan_api.packages import Package, PackageList, facets, values_of
 from vaven.catalogue.ckan_api.responses import ActionError, invalid, whole_number
 
 WORD = re.compile(r"[^\W_]+")
@@ -45,7 +45,7 @@ DEFAULT_SORT = "score desc, metadata_modified desc"
 WEIGHTS = {"name": 4, "title": 4, "tags": 2, "groups": 2}
 
 
-def package_search(shelf: Shelf, given: Mapping[str, Any]) -> dict[str, Any]:
+def package_search(shelf: PackageList, given: Mapping[str, Any]) -> dict[str, Any]:
     query, sort = str(given.get("q") or "*:*"), str(given.get("sort") or DEFAULT_SORT)
     rows = whole_number(given, "rows", 10, most=MOST_ROWS)
     start = whole_number(given, "start", 0, most=10**9)
@@ -83,7 +83,7 @@ def _filter(given: Mapping[str, Any]) -> str:
     return " AND ".join(f"({part})" for part in parts if str(part).strip()) or "*:*"
 
 
-def _search_facet(shelf: Shelf, field: str, counts: Mapping[str, int]) -> dict[str, Any]:
+def _search_facet(shelf: PackageList, field: str, counts: Mapping[str, int]) -> dict[str, Any]:
     titles = {**shelf.organisations, **shelf.groups} if field in ("organization", "groups") else {}
     items = [
         {"name": name, "display_name": titles.get(name, {}).get("title", name), "count": count}

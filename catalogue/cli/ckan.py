@@ -62,14 +62,14 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _push(given: argparse.Namespace) -> int:
-    from vaven.publisher.ckan.push import Outcome
+    from vaven.publisher.ckan.push import PushResult
     from vaven.publisher.ckan.run import push_datasets
 
     t, settings = messages(given.lang), load_settings()
     if given.dry_run:
         return _compare(given, t, settings)
 
-    def tell(outcome: Outcome) -> None:
+    def tell(outcome: PushResult) -> None:
         result = t(f"ckan.result.{outcome.result}")
         print(t("ckan.outcome", name=outcome.name, version=outcome.version, result=result), flush=True)
         if outcome.error:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vaven.schemas.standard.finding import Report, Verdict
-from vaven.schemas.standard.read_options import Choices, pairs
+from vaven.schemas.standard.read_options import ReadOptions, pairs
 from vaven.vocab.areas import DIVISIONS
-from vaven.vocab.errors import NoRoom, NotReadable, VavenError, WrongUse, is_without_room
+from vaven.vocab.errors import DiskFull, NotReadable, VavenError, WrongUse, is_full_disk
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES
 
 if TYPE_CHECKING:
@@ -46,11 +46,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.close()
         return 0
     except Exception as cause:
-        if not is_without_room(cause):
+        if not is_full_disk(cause):
             raise
         # What is closed behind us meets the same full disk, and would say so at length.
         sys.unraisablehook = lambda _: None
-        print(f"vaven: {NoRoom()}", file=sys.stderr)
+        print(f"vaven: {DiskFull()}", file=sys.stderr)
         return 1
 
 
@@ -144,9 +144,9 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--shares", action="store_true", default=None, help=helped)
 
 
-def _choices(given: argparse.Namespace) -> Choices:
+def _choices(given: argparse.Namespace) -> ReadOptions:
     delimiter = "\t" if given.delimiter in ("tab", "\\t") else given.delimiter
-    return Choices(
+    return ReadOptions(
         encoding=given.encoding,
         delimiter=delimiter,
         decimal=given.decimal,
@@ -177,7 +177,7 @@ def _validate(given: argparse.Namespace) -> int:
     return max(_validate_one(given, path, choices) for path in given.files)
 
 
-def _validate_one(given: argparse.Namespace, path: Path, choices: Choices) -> int:
+def _validate_one(given: argparse.Namespace, path: Path, choices: ReadOptions) -> int:
     from vaven.publisher.settings import load_settings
     from vaven.schemas.check import validate
 
@@ -243,9 +243,9 @@ def _print_report(
         is_below = path is not None and not path.is_absolute() and ".." not in path.parts
         text = as_sarif(report, language, path=path.as_posix() if path and is_below else "")
     else:
-        from vaven.schemas.reports.formats import written_as
+        from vaven.schemas.reports.formats import render
 
-        text = written_as(form, report, language)
+        text = render(form, report, language)
     if output:
         output.write_text(text, "utf-8")
     else:
@@ -259,7 +259,7 @@ def _has_colours() -> bool:
 
 
 def _publish(given: argparse.Namespace) -> int:
-    from vaven.publisher.publish import Refused, publish
+    from vaven.publisher.publish import SubmissionRefused, publish
     from vaven.publisher.settings import load_settings
     from vaven.schemas.check import not_checked
 
@@ -272,7 +272,7 @@ def _publish(given: argparse.Namespace) -> int:
             choices=_choices(given),
             progress=lambda step: print(f"… {step}", file=sys.stderr, flush=True),
         )
-    except Refused as refused:
+    except SubmissionRefused as refused:
         _print_report(refused.report, given.lang)
         return refused.report.verdict.exit_code
     except NotReadable as reason:
@@ -314,13 +314,13 @@ def _serve(given: argparse.Namespace) -> int:
 
     from vaven.catalogue.app import create_app, warm
     from vaven.catalogue.validation.jobs import consumer
-    from vaven.publisher.engine.open import held_requests
+    from vaven.publisher.engine.open import waiting_requests
     from vaven.publisher.settings import load_settings
 
     settings = load_settings()
     app = create_app(settings)
     # A query may hold a thread until its deadline, so pages have threads of their own.
-    threads = PAGE_THREADS + held_requests(settings)
+    threads = PAGE_THREADS + waiting_requests(settings)
     try:
         server = create_server(
             app, host=given.host, port=given.port, threads=threads, ident="vaven", **_connections(settings)

@@ -12,7 +12,7 @@ from flask import Blueprint, Response, json, request
 from vaven.catalogue.pages.schema_org import Json, organisation
 from vaven.publisher.metadata.distributions import file_type
 from vaven.publisher.published.collection import Collection
-from vaven.publisher.published.values import Dataset, ReleaseEntry
+from vaven.publisher.published.values import Dataset, PublishedRelease
 from vaven.schemas.standard.table_schemas import Field, TableSchema, standard
 from vaven.vocab import register
 from vaven.vocab.iris import NAMESPACES, Iris
@@ -97,7 +97,7 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
     return pages
 
 
-def describe(iris: Iris, found: Dataset, entry: ReleaseEntry) -> Json:
+def describe(iris: Iris, found: Dataset, entry: PublishedRelease) -> Json:
     about = entry.about
     schemas = [standard()[resource] for resource in entry.rows]
     return {
@@ -125,7 +125,7 @@ def describe(iris: Iris, found: Dataset, entry: ReleaseEntry) -> Json:
     }
 
 
-def _citation(iris: Iris, entry: ReleaseEntry) -> str:
+def _citation(iris: Iris, entry: PublishedRelease) -> str:
     about = entry.about
     title = about.titles.get("en") or about.titles.get("sv") or entry.dataset
     address = iris.dataset(entry.dataset, entry.version)
@@ -136,7 +136,7 @@ def _citation(iris: Iris, entry: ReleaseEntry) -> str:
     )
 
 
-def _file(iris: Iris, entry: ReleaseEntry, name: str) -> Json:
+def _file(iris: Iris, entry: PublishedRelease, name: str) -> Json:
     file = entry.file(name)
     kind = file_type(name)
     return {

@@ -20,7 +20,7 @@ from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, s
 from vaven.catalogue.http.problem_details import problem
 from vaven.publisher.metadata.catalogue import catalogue
 from vaven.publisher.metadata.distributions import DCAT, MEDIA_TYPES, SPARQL_RESULTS
-from vaven.publisher.metadata.versions import Lineage, about_of
+from vaven.publisher.metadata.versions import VersionHistory, about_of
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.rdf.agents import add_publisher
 from vaven.vocab.iris import NAMESPACES, Iris
@@ -49,7 +49,7 @@ Record = Callable[[str, int], bytes]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class FeedRequest:
     """What a harvester asks for: the ending of the form, a profile, and a page from 1 on, None for the whole."""
 
     ending: str
@@ -69,7 +69,7 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
         return _record(collection, iris, slug, version)
 
     @lru_cache(maxsize=KEPT_ANSWERS)
-    def text(state: str, wanted: Wanted) -> str:
+    def text(state: str, wanted: FeedRequest) -> str:
         return feed(collection.lineages(), iris, record, wanted).serialize(format=SERIALISERS[wanted.ending])
 
     @pages.get("/catalog")
@@ -99,22 +99,22 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
     return pages
 
 
-def _wanted(ending: str, count: int) -> Wanted | Response:
+def _wanted(ending: str, count: int) -> FeedRequest | Response:
     """What the request asks for, or the problem with it."""
     profile, page = request.args.get("profile", PROFILES[0]), request.args.get("page")
     if profile not in PROFILES:
         return problem(400, "Unknown profile", f"profile may be {' or '.join(PROFILES)}.")
     if page is None:
-        return Wanted(ending, profile, None)
+        return FeedRequest(ending, profile, None)
     if not (page.isascii() and page.isdecimal() and int(page)):
         return problem(400, "Not a page", "page is a number from 1 on.")
     last = max(1, -(-count // PAGE))
     if int(page) > last:
         return problem(404, "No such page", f"The last page is {last}.")
-    return Wanted(ending, profile, int(page))
+    return FeedRequest(ending, profile, int(page))
 
 
-def feed(listed: Sequence[Lineage], iris: Iris, record: Record, wanted: Wanted) -> Graph:
+def feed(listed: Sequence[VersionHistory], iris: Iris, record: Record, wanted: FeedRequest) -> Graph:
     """The catalogue, or one page of it, with the DCAT record of every current release."""
     shown = [lineage for lineage in listed if lineage.current is not None]
     part = shown if wanted.page is None else shown[PAGE * (wanted.page - 1) : PAGE * wanted.page]
@@ -151,7 +151,7 @@ def _node(term: NamedNode | BlankNode | Written | Triple) -> Node:
     return Literal(term.value) if datatype == STRING else Literal(term.value, datatype=datatype, normalize=False)
 
 
-def _with_agents_of_now(whole: Iterable[Quad], iris: Iris, shown: Sequence[Lineage]) -> Dataset:
+def _with_agents_of_now(whole: Iterable[Quad], iris: Iris, shown: Sequence[VersionHistory]) -> Dataset:
     """Each publisher as the newest release names it, since a portal wants an organisation to be described once."""
     said: dict[str, Graph] = {}
     for lineage in sorted(shown, key=lambda lineage: lineage.newest.reserved_at):
@@ -162,7 +162,7 @@ def _with_agents_of_now(whole: Iterable[Quad], iris: Iris, shown: Sequence[Linea
     return Dataset([*kept, *(quad for text in now for quad in parse(text, RdfFormat.N_TRIPLES))])
 
 
-def _add_page(graph: Graph, iris: Iris, wanted: Wanted, count: int) -> None:
+def _add_page(graph: Graph, iris: Iris, wanted: FeedRequest, count: int) -> None:
     """Paging as ckanext-dcat reads it: hydra:PagedCollection with the names of either draft of Hydra."""
     page, last = wanted.page or 1, max(1, -(-count // PAGE))
     node = URIRef(wanted.address(iris, page))

@@ -13,12 +13,12 @@ from flask import Blueprint, Response, abort, g
 from pyoxigraph import RdfFormat, serialize
 
 from vaven.catalogue.http.problem_details import problem
-from vaven.catalogue.http.send_file import UNTIL_CHANGED, Sent, send
+from vaven.catalogue.http.send_file import UNTIL_CHANGED, FileResponse, send
 from vaven.catalogue.linked_data.documents import LEFT_OUT_PREFIXES
 from vaven.publisher.engine.interface import QueryEngine
 from vaven.publisher.metadata.shared_graph import read_triples, split
 from vaven.publisher.published.collection import Collection
-from vaven.publisher.published.derived_files import Derived, Made, Prepare, Recipe, Source
+from vaven.publisher.published.derived_files import DerivedFile, DerivedFiles, Prepare, Recipe, Source
 from vaven.vocab.iris import Iris
 
 # Forms of the observations that a release does not keep, or did not when it was made.
@@ -40,14 +40,14 @@ WAIT_SECONDS = 20.0
 RETRY_SECONDS = "15"
 
 
-def blueprint(collection: Collection, engine: QueryEngine, derived: Derived, iris: Iris) -> Blueprint:
+def blueprint(collection: Collection, engine: QueryEngine, derived: DerivedFiles, iris: Iris) -> Blueprint:
     pages = Blueprint("downloads", __name__)
 
     @pages.get("/dataset/<slug>/<int:version>/<name>")
     def file(slug: str, version: int, name: str) -> Response:
         entry, shown = collection.release(slug, version), f"{slug}-v{version}-{name}"
         if kept := entry.file(name):
-            sent = Sent(shown, kept.media_type, kept.size, kept.sha256, entry.released_at)
+            sent = FileResponse(shown, kept.media_type, kept.size, kept.sha256, entry.released_at)
             return send(sent, lambda: collection.open(slug, version, name))
         packed = entry.file("observations.nt.gz")
         if name not in MADE or packed is None:
@@ -67,16 +67,16 @@ def blueprint(collection: Collection, engine: QueryEngine, derived: Derived, iri
     return pages
 
 
-def _send(made: Made | None, name: str, media_type: str, modified: datetime | None) -> Response:
+def _send(made: DerivedFile | None, name: str, media_type: str, modified: datetime | None) -> Response:
     if made is None:
         text = "The file is being made."
         answer = problem(503, text, text, remedy=f"Ask again in {RETRY_SECONDS} seconds.")
         answer.headers["Retry-After"] = RETRY_SECONDS
         return answer
     if modified:
-        sent = Sent(name, media_type, made.size, made.sha256, modified)
+        sent = FileResponse(name, media_type, made.size, made.sha256, modified)
     else:
-        sent = Sent(name, media_type, made.size, made.sha256, made.made_at, UNTIL_CHANGED)
+        sent = FileResponse(name, media_type, made.size, made.sha256, made.made_at, UNTIL_CHANGED)
     return send(sent, lambda: made.path.open("rb"))
 
 

@@ -24,7 +24,7 @@ RESULTS = "application/sparql-results+json"
 
 
 @dataclass(frozen=True)
-class Overview:
+class GraphStatistics:
     """Counts of each named graph by its IRI, and of the default graph, which is their union."""
 
     graphs: Mapping[str, Statistics]
@@ -32,15 +32,15 @@ class Overview:
     datasets: tuple[Dataset, ...]
 
 
-class Overviews:
+class GraphStatisticsCache:
     """Makes the overview of what is published now; the last one made is kept. Safe to use from many threads."""
 
     def __init__(self, engine: QueryEngine, collection: Collection, iris: Iris) -> None:
         self._engine, self._collection, self._iris = engine, collection, iris
         self._lock = threading.Lock()
-        self._last: tuple[str, Overview] | None = None
+        self._last: tuple[str, GraphStatistics] | None = None
 
-    def now(self) -> Overview:
+    def now(self) -> GraphStatistics:
         """Cost where something was published since: parsing what is said of every dataset, seconds for hundreds."""
         state = f"{self._collection.state()} {self._engine.state()}"
         with self._lock:
@@ -48,11 +48,11 @@ class Overviews:
                 self._last = state, self._made()
             return self._last[1]
 
-    def _made(self) -> Overview:
+    def _made(self) -> GraphStatistics:
         datasets, iris = self._collection.datasets(), self._iris
         if not self._collection.lineages():
             # Nothing was ever published, so there is no graph to ask yet.
-            return Overview({}, Statistics(), ())
+            return GraphStatistics({}, Statistics(), ())
         small, graphs = Store(), {}
         for d in datasets:
             own, _ = split(read_triples(self._collection.local(d.slug, d.current.version, "metadata.ttl")), iris)
@@ -62,7 +62,7 @@ class Overviews:
             query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
             graphs[graph] = _loaded(small, self._ask(query, "application/n-triples"))
         whole = reduce(add, (d.current.counted for d in datasets), statistics_in(small))
-        return Overview(graphs, whole, datasets)
+        return GraphStatistics(graphs, whole, datasets)
 
     def _ask(self, query: str, media_type: str) -> bytes:
         answer = self._engine.answer(query, media_type=media_type)

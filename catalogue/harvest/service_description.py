@@ -6,7 +6,7 @@ not claimed; neither is sd:DereferencesURIs, since FROM takes graphs that are he
 
 from rdflib import DCTERMS, RDF, VOID, BNode, Graph, Literal, Namespace, URIRef
 
-from vaven.catalogue.harvest.graph_statistics import Overview
+from vaven.catalogue.harvest.graph_statistics import GraphStatistics
 from vaven.publisher.metadata.distributions import DCAT
 from vaven.publisher.metadata.void import add_counts
 from vaven.publisher.rdf.triple_counts import Statistics
@@ -29,7 +29,7 @@ RESULT_FORMATS = (
 )
 
 
-def describe_service(iris: Iris, overview: Overview) -> Graph:
+def describe_service(iris: Iris, overview: GraphStatistics) -> Graph:
     graph = new_graph(iris)
     service = URIRef(iris.service)
     for kind in (SD.Service, DCAT.DataService):
@@ -51,7 +51,7 @@ def describe_service(iris: Iris, overview: Overview) -> Graph:
     return graph
 
 
-def _add_dataset(graph: Graph, iris: Iris, overview: Overview) -> BNode:
+def _add_dataset(graph: Graph, iris: Iris, overview: GraphStatistics) -> BNode:
     """The default graph, which is the union, and each named graph with what it holds."""
     dataset, default = BNode(), URIRef(iris.everything)
     graph.add((dataset, RDF.type, SD.Dataset))

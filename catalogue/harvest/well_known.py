@@ -6,7 +6,7 @@ from collections.abc import Callable
 from flask import Blueprint, Response, request
 from rdflib import DCTERMS, FOAF, RDF, VOID, Graph, Literal, Namespace, URIRef
 
-from vaven.catalogue.harvest.graph_statistics import Overview, Overviews
+from vaven.catalogue.harvest.graph_statistics import GraphStatistics, GraphStatisticsCache
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, wanted_document
 from vaven.catalogue.http.problem_details import problem
 from vaven.publisher.metadata.void import FEATURES, FORMATS, VOCABULARIES, add_counts
@@ -20,7 +20,7 @@ from vaven.vocab.shapes import swedish_profile
 DCAT = Namespace(NAMESPACES["dcat"])
 
 
-def blueprint(overviews: Overviews, iris: Iris) -> Blueprint:
+def blueprint(overviews: GraphStatisticsCache, iris: Iris) -> Blueprint:
     pages = Blueprint("wellknown", __name__)
 
     @pages.get("/.well-known/void")
@@ -53,7 +53,7 @@ def _negotiated(made: Callable[[], Graph]) -> Response:
     return answer
 
 
-def describe(iris: Iris, overview: Overview) -> Graph:
+def describe(iris: Iris, overview: GraphStatistics) -> Graph:
     """All our RDF as one void:Dataset, with a subset for each named graph."""
     graph, everything = new_graph(iris), URIRef(iris.everything)
     document = URIRef(iris.void)

@@ -30,7 +30,7 @@ def tells_the_moment() -> None:
     g.is_of_the_moment = True
 
 
-class KeptPages:
+class PageCache:
     """Pages by address and language, in `room` bytes. None is sent that is of an older state."""
 
     def __init__(self, room: int) -> None:

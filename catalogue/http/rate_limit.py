@@ -9,14 +9,14 @@ from limits.storage import storage_from_string
 from limits.strategies import MovingWindowRateLimiter
 
 from vaven.publisher.settings import Settings
-from vaven.publisher.sparql.messages import said
+from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import QueryTooMany
 
 # What one household or office has of IPv6 addresses (RFC 6177).
 IPV6_NETWORK = 64
 
 
-class Throttle:
+class RateLimit:
     def __init__(self, settings: Settings) -> None:
         self._limiter = MovingWindowRateLimiter(storage_from_string(settings.redis_url or "memory://"))
 
@@ -30,8 +30,8 @@ class Throttle:
             return
         window = self._limiter.get_window_stats(RateLimitItemPerMinute(per_minute), "query", client)
         raise QueryTooMany(
-            said("minute", count=per_minute),
-            remedy=said("minute.remedy"),
+            query_message("minute", count=per_minute),
+            remedy=query_message("minute.remedy"),
             retry_seconds=max(1, math.ceil(window.reset_time - time.time())),
         )
 

@@ -23,7 +23,7 @@ RANGE = re.compile(r"bytes=[ \t]*(\d{0,18})-(\d{0,18})[ \t]*", re.ASCII | re.IGN
 
 
 @dataclass(frozen=True)
-class Sent:
+class FileResponse:
     """A file as its reader gets it, under a `name`: `size` in bytes, `sha256` in hex, `modified` in UTC."""
 
     name: str
@@ -34,7 +34,7 @@ class Sent:
     caching: str = FOR_A_DAY
 
 
-def send(sent: Sent, open_file: Callable[[], IO[bytes]]) -> Response:
+def send(sent: FileResponse, open_file: Callable[[], IO[bytes]]) -> Response:
     """The file, a range of it, or what the request's conditions leave of it."""
     g.is_same_in_every_language = True
     answer = Response(mimetype=sent.media_type)
@@ -64,7 +64,7 @@ def send(sent: Sent, open_file: Callable[[], IO[bytes]]) -> Response:
     return answer
 
 
-def _describe(answer: Response, sent: Sent) -> None:
+def _describe(answer: Response, sent: FileResponse) -> None:
     answer.set_etag(sent.sha256)
     answer.last_modified = sent.modified.replace(tzinfo=UTC)
     digest = base64.b64encode(bytes.fromhex(sent.sha256)).decode("ascii")
@@ -78,7 +78,7 @@ def _describe(answer: Response, sent: Sent) -> None:
     )
 
 
-def _range(answer: Response, sent: Sent) -> range | None:
+def _range(answer: Response, sent: FileResponse) -> range | None:
     """The bytes that are asked for; an empty range where there are none such, None where the whole is to be sent.
 
     Several ranges at once may be ignored (RFC 9110, section 14.2), and another unit than bytes must be.

@@ -19,7 +19,7 @@ from vaven.catalogue.http.content_negotiation import (
 )
 from vaven.catalogue.http.problem_details import not_acceptable, problem
 from vaven.catalogue.linked_data.documents import document, written
-from vaven.catalogue.linked_data.lookup import Things
+from vaven.catalogue.linked_data.lookup import ResourceLookup
 from vaven.catalogue.linked_data.statements import inverse_rows, own_rows, title
 from vaven.vocab.iris import Iris
 
@@ -35,7 +35,7 @@ PAGES_OF_THINGS = {
 }
 
 
-def blueprint(things: Things, iris: Iris) -> Blueprint:
+def blueprint(things: ResourceLookup, iris: Iris) -> Blueprint:
     pages = Blueprint("identifiers", __name__)
 
     # A code may hold two slashes in a row, which Flask would make one.
@@ -70,7 +70,7 @@ def blueprint(things: Things, iris: Iris) -> Blueprint:
     return pages
 
 
-def _see_other(things: Things, iris: Iris, name: str) -> Response:
+def _see_other(things: ResourceLookup, iris: Iris, name: str) -> Response:
     """303 to what is known of a thing, in the form that the client likes best."""
     g.is_same_in_every_language = True
     answer = _refused(name) or (None if things.knows(name) else _unknown(things, iris, name))
@@ -89,7 +89,7 @@ def _see_other(things: Things, iris: Iris, name: str) -> Response:
     return answer
 
 
-def _negotiated(things: Things, iris: Iris, name: str) -> Response:
+def _negotiated(things: ResourceLookup, iris: Iris, name: str) -> Response:
     """The document about a thing in the form that the client likes best, under the address that has no ending."""
     if refused := _refused(name):
         return refused
@@ -104,7 +104,7 @@ def _negotiated(things: Things, iris: Iris, name: str) -> Response:
     return answer
 
 
-def _document(things: Things, iris: Iris, name: str, ending: str) -> Response:
+def _document(things: ResourceLookup, iris: Iris, name: str, ending: str) -> Response:
     """One form of the document about a thing. Unchanged while the graph is: 304, with nothing looked up."""
     iri = things.iri(name) or ""
     g.is_same_in_every_language = ending != "html"
@@ -130,7 +130,7 @@ def _document(things: Things, iris: Iris, name: str, ending: str) -> Response:
     return answer
 
 
-def _written(things: Things, iris: Iris, name: str, ending: str) -> bytes | None:
+def _written(things: ResourceLookup, iris: Iris, name: str, ending: str) -> bytes | None:
     found = things.find(name)
     if found is None:
         return None
@@ -139,7 +139,7 @@ def _written(things: Things, iris: Iris, name: str, ending: str) -> bytes | None
     return written(document(iris, found, address, things.observed(name)), ending, iris)
 
 
-def _page(things: Things, iris: Iris, name: str) -> str | None:
+def _page(things: ResourceLookup, iris: Iris, name: str) -> str | None:
     """All statements about a thing for people, also for those things that have a page of their own."""
     found = things.find(name)
     if found is None:
@@ -194,7 +194,7 @@ def _refused(name: str) -> Response | None:
     return problem(404, "Nothing has this identifier", f"None of ours is longer than {LONGEST_NAME} characters.")
 
 
-def _unknown(things: Things, iris: Iris, name: str) -> Response:
+def _unknown(things: ResourceLookup, iris: Iris, name: str) -> Response:
     """404, or 410 for what was withdrawn; a closing slash too much, or a document's ending, leads to what was meant."""
     stem, _, ending = name.rpartition(".")
     bare = name.rstrip("/")
@@ -213,7 +213,7 @@ def _unknown(things: Things, iris: Iris, name: str) -> Response:
     return problem(404, "Nothing has this identifier", things.iri(name) or "", remedy=remedy)
 
 
-def _near(things: Things, name: str) -> Iterable[str | None]:
+def _near(things: ResourceLookup, name: str) -> Iterable[str | None]:
     """What a name is with its last part in small or in capital letters, where that is something."""
     head, _, last = name.rpartition("/")
     for meant in (f"{head}/{last.lower()}", f"{head.lower()}/{last.upper()}", name.lower()):

@@ -48,10 +48,10 @@ class Observed:
 def observed(iris: Iris, iri: str, kind: str, count: int, files: Iterable[str]) -> Observed:
     property = OBSERVED_BY.get(kind, iris.ontology + kind)
     query = f"SELECT ?observation WHERE {{ ?observation <{property}> <{iri}> }}"
-    return Observed(count, query, (*files, asked(iris, query)))
+    return Observed(count, query, (*files, query_link(iris, query)))
 
 
-def asked(iris: Iris, query: str) -> str:
+def query_link(iris: Iris, query: str) -> str:
     """The address of a query's answer."""
     return f"{iris.base}sparql?{urlencode({'query': query})}"
 
@@ -105,7 +105,7 @@ def _notes(iris: Iris, thing: Resource) -> Iterator[Quad]:
             text = text or say("resource.cut", count=EACH, property=short)
             yield _quad(about, "rdfs:comment", Literal(text, language=language))
         pattern = f"?thing <{property}> <{thing.iri}>" if total else f"<{thing.iri}> <{property}> ?thing"
-        yield _quad(about, "rdfs:seeAlso", NamedNode(asked(iris, f"SELECT ?thing WHERE {{ {pattern} }}")))
+        yield _quad(about, "rdfs:seeAlso", NamedNode(query_link(iris, f"SELECT ?thing WHERE {{ {pattern} }}")))
 
 
 def _observations(iris: Iris, iri: str, found: Observed) -> Iterator[Quad]:

@@ -14,7 +14,7 @@ from vaven.catalogue.linked_data.older_versions import last_version_with
 from vaven.catalogue.linked_data.resource import NAMES, Ask, Resource, Resources, exists, gather
 from vaven.publisher.engine.interface import QueryEngine
 from vaven.publisher.published.collection import Collection
-from vaven.vocab.errors import LeftOut, UnknownDataset, Withdrawn
+from vaven.vocab.errors import NoLongerIncluded, UnknownDataset, Withdrawn
 from vaven.vocab.iris import Iris, segment
 from vaven.vocab.periods import period_from_slug
 
@@ -34,7 +34,7 @@ COUNTED = {"kpi": "kpi", "age": "age", "status": "status", "method": "method", "
 VERSION_DIGITS = 9
 
 
-class Things:
+class ResourceLookup:
     """All that is published, by the path behind `id/` as Flask gives it, its escapes undone."""
 
     def __init__(self, engine: QueryEngine, collection: Collection, iris: Iris) -> None:
@@ -106,14 +106,14 @@ class Things:
             return None
         return None
 
-    def left_out(self, name: str) -> LeftOut | Withdrawn | None:
+    def left_out(self, name: str) -> NoLongerIncluded | Withdrawn | None:
         """Why a thing that an earlier version of a dataset had is not there any more; None for what none ever had."""
         iri = self.iri(name)
         found = last_version_with(self._collection, self._iris, iri, segments(name)) if iri else None
         try:
             if found:
                 self._collection.release(*found)
-                return LeftOut(*found)
+                return NoLongerIncluded(*found)
         except Withdrawn as tombstone:
             return tombstone
         return None

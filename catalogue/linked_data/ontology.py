@@ -15,7 +15,7 @@ from vaven.catalogue.http.content_negotiation import DOCUMENT_FORMATS, FORMAT_NA
 from vaven.catalogue.http.problem_details import not_acceptable
 from vaven.catalogue.linked_data.documents import written
 from vaven.catalogue.linked_data.resource import Resource
-from vaven.catalogue.linked_data.statements import Row, own_rows, title
+from vaven.catalogue.linked_data.statements import StatementRow, own_rows, title
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.rdf.vocabulary import ONTOLOGY_FILES
 
@@ -36,7 +36,7 @@ class Entry:
 
     anchor: str
     title: str
-    rows: tuple[Row, ...]
+    rows: tuple[StatementRow, ...]
 
 
 def blueprint(iris: Iris) -> Blueprint:

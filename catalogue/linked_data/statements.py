@@ -20,70 +20,76 @@ STRING = NamedNode(NAMESPACES["xsd"] + "string")
 
 
 @dataclass(frozen=True)
-class Term:
+class StatementTerm:
     """A value or a property: `text` is its name or itself, `code` its short form where that says more."""
 
     text: str
     code: str = ""
     address: str = ""
     language: str = ""
-    rows: tuple["Row", ...] = ()
+    rows: tuple["StatementRow", ...] = ()
 
 
 @dataclass(frozen=True)
-class Row:
+class StatementRow:
     """`total` is given where not all values are listed: their number, or "" where nobody has counted."""
 
-    property: Term
-    values: tuple[Term, ...]
+    property: StatementTerm
+    values: tuple[StatementTerm, ...]
     total: int | str | None = None
 
 
-def own_rows(thing: Resource, prefixes: Mapping[str, str]) -> tuple[Row, ...]:
+def own_rows(thing: Resource, prefixes: Mapping[str, str]) -> tuple[StatementRow, ...]:
     """What is said of a thing, its type first."""
     return _rows(thing, prefixes, thing.graph.quads_for_subject(NamedNode(thing.iri)), 0)
 
 
-def inverse_rows(thing: Resource, prefixes: Mapping[str, str]) -> tuple[Row, ...]:
+def inverse_rows(thing: Resource, prefixes: Mapping[str, str]) -> tuple[StatementRow, ...]:
     """What leads to a thing from others that have an IRI."""
-    grouped: dict[NamedNode, list[Term]] = {}
+    grouped: dict[NamedNode, list[StatementTerm]] = {}
     for quad in sorted(thing.graph.quads_for_object(NamedNode(thing.iri)), key=str):
         if isinstance(quad.subject, NamedNode) and quad.subject.value != thing.iri:
             grouped.setdefault(quad.predicate, []).append(_named(thing, prefixes, quad.subject))
     return tuple(
-        Row(_named(thing, prefixes, property), tuple(terms), thing.cut_inverse.get(property.value))
+        StatementRow(_named(thing, prefixes, property), tuple(terms), thing.cut_inverse.get(property.value))
         for property, terms in grouped.items()
     )
 
 
-def _rows(thing: Resource, prefixes: Mapping[str, str], quads: Iterable[Quad], depth: int) -> tuple[Row, ...]:
-    grouped: dict[NamedNode, list[Term]] = {}
+def _rows(thing: Resource, prefixes: Mapping[str, str], quads: Iterable[Quad], depth: int) -> tuple[StatementRow, ...]:
+    grouped: dict[NamedNode, list[StatementTerm]] = {}
     for quad in sorted(quads, key=lambda q: (q.predicate != TYPE, str(q))):
         grouped.setdefault(quad.predicate, []).append(_term(thing, prefixes, quad.object, depth))
     return tuple(
-        Row(_named(thing, prefixes, property), tuple(terms), "" if depth == 0 and property.value in thing.cut else None)
+        StatementRow(
+            _named(thing, prefixes, property), tuple(terms), "" if depth == 0 and property.value in thing.cut else None
+        )
         for property, terms in grouped.items()
     )
 
 
-def _term(thing: Resource, prefixes: Mapping[str, str], value: object, depth: int) -> Term:
+def _term(thing: Resource, prefixes: Mapping[str, str], value: object, depth: int) -> StatementTerm:
     if isinstance(value, NamedNode):
         # What has its IRI by a fragment of the thing's is described here and nowhere else.
         is_part = depth < DEPTH and value.value.startswith(f"{thing.iri}#")
         said = list(thing.graph.quads_for_subject(value)) if is_part else []
-        return Term("", rows=_rows(thing, prefixes, said, depth + 1)) if said else _named(thing, prefixes, value)
+        return (
+            StatementTerm("", rows=_rows(thing, prefixes, said, depth + 1)) if said else _named(thing, prefixes, value)
+        )
     if isinstance(value, Literal):
         kind = "" if value.language or value.datatype == STRING else shortened(prefixes, value.datatype.value)
-        return Term(_cut(value.value), kind, language=value.language or "")
+        return StatementTerm(_cut(value.value), kind, language=value.language or "")
     if not isinstance(value, BlankNode) or depth >= DEPTH:
-        return Term("…")
+        return StatementTerm("…")
     inner = list(thing.graph.quads_for_subject(value))
     if any(quad.predicate == FIRST for quad in inner):
-        return Term("", rows=(Row(Term(i18n.t("resource.list")), _members(thing, prefixes, value, depth)),))
-    return Term("", rows=_rows(thing, prefixes, inner, depth + 1))
+        return StatementTerm(
+            "", rows=(StatementRow(StatementTerm(i18n.t("resource.list")), _members(thing, prefixes, value, depth)),)
+        )
+    return StatementTerm("", rows=_rows(thing, prefixes, inner, depth + 1))
 
 
-def _members(thing: Resource, prefixes: Mapping[str, str], start: BlankNode, depth: int) -> tuple[Term, ...]:
+def _members(thing: Resource, prefixes: Mapping[str, str], start: BlankNode, depth: int) -> tuple[StatementTerm, ...]:
     """The members of an RDF collection; one that runs in a circle ends where it began."""
     found, node, seen = [], start, set()
     while isinstance(node, BlankNode) and node not in seen:
@@ -95,11 +101,11 @@ def _members(thing: Resource, prefixes: Mapping[str, str], start: BlankNode, dep
     return tuple(found)
 
 
-def _named(thing: Resource, prefixes: Mapping[str, str], node: NamedNode) -> Term:
+def _named(thing: Resource, prefixes: Mapping[str, str], node: NamedNode) -> StatementTerm:
     short = shortened(prefixes, node.value)
     name = i18n.words(thing.names(node.value))
     address = node.value if node.value.startswith(("http://", "https://", "mailto:")) else ""
-    return Term(_cut(name) or short, short if name else "", address)
+    return StatementTerm(_cut(name) or short, short if name else "", address)
 
 
 def _cut(text: str) -> str:

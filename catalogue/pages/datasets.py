@@ -10,13 +10,13 @@ from typing import Any
 from flask import Blueprint, Response, abort, g, render_template, request, send_file
 
 from vaven.catalogue.http import i18n
-from vaven.catalogue.http.page_cache import KeptPages
+from vaven.catalogue.http.page_cache import PageCache
 from vaven.catalogue.pages import kpi_cards, schema_org
 from vaven.catalogue.pages.line_chart import COLOURS, WIDE
 from vaven.catalogue.pages.table_download import table_response
 from vaven.publisher.integrity.run import CODES as INTEGRITY
 from vaven.publisher.published.collection import Collection
-from vaven.publisher.published.values import AreaEntry, Dataset, ReleaseEntry
+from vaven.publisher.published.values import Dataset, PublishedArea, PublishedRelease
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.standard.thresholds import USED_BY
@@ -39,7 +39,7 @@ def _examples() -> Mapping[str, Any]:
     return found
 
 
-def blueprint(collection: Collection, kept: KeptPages) -> Blueprint:
+def blueprint(collection: Collection, kept: PageCache) -> Blueprint:
     pages = Blueprint("pages", __name__)
     kept.cover(pages, collection.state)
 
@@ -150,7 +150,7 @@ def _kpi(slug: str) -> Kpi:
     return register.kpis().get(slug) or abort(404)
 
 
-def _used(entries: Iterable[AreaEntry]) -> dict[str, Kpi]:
+def _used(entries: Iterable[PublishedArea]) -> dict[str, Kpi]:
     """The KPIs that some area has values of, in the register's order."""
     used = {slug for entry in entries for slug in entry.kpis}
     return {slug: kpi for slug, kpi in register.kpis().items() if slug in used}
@@ -162,7 +162,7 @@ def _themes(kpis: Mapping[str, Kpi]) -> dict[str, list[Kpi]]:
     return {slug: listed for slug, listed in grouped.items() if listed}
 
 
-def _release_page(collection: Collection, found: Dataset, entry: ReleaseEntry) -> str:
+def _release_page(collection: Collection, found: Dataset, entry: PublishedRelease) -> str:
     return render_template(
         "dataset.html",
         structured=schema_org.dataset(collection.settings.iris, found, entry, g.lang),
@@ -209,7 +209,7 @@ def _kpi_page(collection: Collection, kpi: Kpi) -> str:
     )
 
 
-def _entries(collection: Collection, slugs: Iterable[str]) -> dict[str, ReleaseEntry]:
+def _entries(collection: Collection, slugs: Iterable[str]) -> dict[str, PublishedRelease]:
     """The current releases by dataset, each looked up once however often it is named."""
     return {slug: collection.dataset(slug).current for slug in dict.fromkeys(slugs)}
 

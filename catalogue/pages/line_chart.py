@@ -48,7 +48,7 @@ class Mark:
 
 
 @dataclass(frozen=True)
-class Line:
+class ChartLine:
     """`paths` are SVG paths, one for each stretch without a gap. A confidence interval is a band over a
     stretch, or whiskers (x, upper y, lower y) where no band can be drawn."""
 
@@ -95,7 +95,7 @@ class Chart:
     right: float
     top: int
     bottom: float
-    lines: tuple[Line, ...]
+    lines: tuple[ChartLine, ...]
     labels: tuple[Label, ...]
     x_ticks: tuple[Tick, ...]
     y_ticks: tuple[Tick, ...]
@@ -237,7 +237,7 @@ def _short(period: str) -> str:
     return start if start == end else f"{start}–{end}"
 
 
-def _labels(lines: Sequence[Line], longest: int) -> tuple[Label, ...]:
+def _labels(lines: Sequence[ChartLine], longest: int) -> tuple[Label, ...]:
     """Names beside the last points, pushed apart from the top down, then up again where they leave the drawing."""
     last = {i: [mark.y for mark in line.marks if mark.kind != "missing"][-1:] for i, line in enumerate(lines)}
     ends = sorted((ys[0], i) for i, ys in last.items() if ys)
@@ -256,7 +256,7 @@ def _cut(text: str, longest: int) -> str:
     return text if len(text) <= longest else text[: longest - 1].rstrip() + "…"
 
 
-def _line(s: Series, i: int, plane: _Plane, words: Wording, *, is_first: bool) -> Line:
+def _line(s: Series, i: int, plane: _Plane, words: Wording, *, is_first: bool) -> ChartLine:
     """`is_first` lines show their interval and what is missing."""
     stretches: list[list[Point]] = [[]]
     for point in s.points:
@@ -266,7 +266,7 @@ def _line(s: Series, i: int, plane: _Plane, words: Wording, *, is_first: bool) -
             stretches[-1].append(point)
     drawn = [stretch for stretch in stretches if stretch]
     label = words.label(s)
-    return Line(
+    return ChartLine(
         label=label,
         colour=i,
         paths=tuple(_path([(p, p.value) for p in stretch], plane) for stretch in drawn if len(stretch) > 1),
@@ -318,6 +318,6 @@ def _mark(point: Point, label: str, plane: _Plane, words: Wording) -> Mark:
     return Mark(x, plane.up(point.value), KINDS.get(point.status, "value"), text)
 
 
-def _kinds(lines: Sequence[Line]) -> frozenset[str]:
+def _kinds(lines: Sequence[ChartLine]) -> frozenset[str]:
     kinds = {mark.kind for line in lines for mark in line.marks} - {"value"}
     return frozenset(kinds | ({"band"} if any(line.band or line.whiskers for line in lines) else set()))

@@ -5,7 +5,7 @@ import json
 from flask import Blueprint, Response, abort, g, render_template, request
 
 from vaven.catalogue.http.page_cache import tells_the_moment
-from vaven.publisher.publication_status import Place, Publications, Status, as_dict, sentences
+from vaven.publisher.publication_status import Publications, PublicationState, Status, as_dict, sentences
 from vaven.vocab.errors import UnknownDataset
 from vaven.vocab.messages import messages
 
@@ -17,11 +17,11 @@ def blueprint(publications: Publications) -> Blueprint:
 
     @pages.get("/publications")
     def page() -> str:
-        return _page(asked(publications))
+        return _page(selected_status(publications))
 
     @pages.get("/publications.json")
     def data() -> Response:
-        return as_json(asked(publications))
+        return as_json(selected_status(publications))
 
     @pages.app_context_processor
     def for_pages_of_datasets() -> dict[str, object]:
@@ -38,7 +38,7 @@ def as_json(status: Status) -> Response:
     return answer
 
 
-def asked(publications: Publications) -> Status:
+def selected_status(publications: Publications) -> Status:
     """Of the dataset that is asked for, or of all. Raises UnknownDataset."""
     slug = request.args.get("dataset") or None
     status = publications.now(slug)
@@ -63,7 +63,7 @@ def _page(status: Status) -> str:
     )
 
 
-def _places(publications: Publications, slug: str) -> tuple[Place, ...]:
+def _places(publications: Publications, slug: str) -> tuple[PublicationState, ...]:
     """Where the current version of a dataset stands, for its own page."""
     tells_the_moment()
     found = publications.now(slug).datasets

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vaven.publisher.metadata.distributions import file_type
-from vaven.publisher.published.values import AreaEntry, Dataset, ReleasedFile, ReleaseEntry, Series
+from vaven.publisher.published.values import Dataset, PublishedArea, PublishedRelease, ReleasedFile, Series
 from vaven.publisher.rdf.agents import publisher_key
 from vaven.schemas.tables.tables import About
 from vaven.vocab import register
@@ -25,7 +25,7 @@ SHORTEST, LONGEST = 50, 5_000
 FORMS = {"csv": "csv", "xlsx": "xlsx", "json": "json"}
 
 
-def dataset(iris: Iris, found: Dataset, entry: ReleaseEntry, language: str) -> Json:
+def dataset(iris: Iris, found: Dataset, entry: PublishedRelease, language: str) -> Json:
     """A version of a dataset, as its page shows it."""
     about, kpis = entry.about, [register.kpis()[slug] for slug in entry.kpis]
     is_current = entry.version == found.current.version
@@ -58,7 +58,7 @@ def dataset(iris: Iris, found: Dataset, entry: ReleaseEntry, language: str) -> J
 
 
 def kpi(
-    iris: Iris, found: Kpi, series: Sequence[Series], datasets: Mapping[str, ReleaseEntry], language: str
+    iris: Iris, found: Kpi, series: Sequence[Series], datasets: Mapping[str, PublishedRelease], language: str
 ) -> Json | None:
     """A KPI in all areas that have it; None where none has, since there are no data then."""
     if not series:
@@ -80,7 +80,7 @@ def kpi(
 
 
 def area(
-    iris: Iris, found: AreaEntry, series: Sequence[Series], datasets: Mapping[str, ReleaseEntry], language: str
+    iris: Iris, found: PublishedArea, series: Sequence[Series], datasets: Mapping[str, PublishedRelease], language: str
 ) -> Json:
     """All KPIs of an area."""
     t = messages(language, "vaven.catalogue")
@@ -137,7 +137,7 @@ def organisation(iris: Iris, about: About) -> Json:
     )
 
 
-def _view(iris: Iris, entries: Iterable[ReleaseEntry], language: str, **known: Any) -> Json:
+def _view(iris: Iris, entries: Iterable[PublishedRelease], language: str, **known: Any) -> Json:
     """A dataset cut across releases: who made them, under which licence, and the page's own files."""
     sources = list(entries)
     licences = sorted({_licence(entry.about) for entry in sources})
@@ -205,7 +205,7 @@ def _kommun(iris: Iris, code: str) -> Json:
     }
 
 
-def _area(iris: Iris, found: AreaEntry) -> Json:
+def _area(iris: Iris, found: PublishedArea) -> Json:
     return {
         "@type": "Place",
         "@id": iris.area(found.division, found.code),
@@ -219,7 +219,7 @@ def _is_data(file: ReleasedFile) -> bool:
     return file.name not in ("metadata.ttl", "datapackage.json", "report.json")
 
 
-def _file(iris: Iris, entry: ReleaseEntry, file: ReleasedFile, language: str) -> Json:
+def _file(iris: Iris, entry: PublishedRelease, file: ReleasedFile, language: str) -> Json:
     return {
         "@type": "DataDownload",
         "@id": iris.distribution(entry.dataset, entry.version, file.name),

@@ -14,7 +14,7 @@ from werkzeug.http import parse_etags, remove_entity_headers
 from werkzeug.wsgi import wrap_file
 
 from vaven.publisher.engine.cache import CachedEngine
-from vaven.publisher.engine.interface import Question
+from vaven.publisher.engine.interface import QueryRequest
 from vaven.publisher.sparql.lexer import compact
 
 if TYPE_CHECKING:
@@ -30,27 +30,27 @@ Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
-class Sent:
+class SentResponse:
     """What was sent for a request: to which question, of which state, with which tag and headers."""
 
-    question: Question
+    question: QueryRequest
     state: str
     tag: str
     headers: list[tuple[str, str]]
     bare: list[tuple[str, str]]
 
 
-def remember(environ: "WSGIEnvironment", question: Question, state: str, tag: str) -> None:
+def remember(environ: "WSGIEnvironment", question: QueryRequest, state: str, tag: str) -> None:
     """Note on a request that its answer may be sent again as long as the engine keeps it."""
     environ[NOTE] = (question, state, tag)
 
 
-class Shortcut:
+class ResponseCache:
     """WSGI middleware over an application whose endpoint calls `remember`."""
 
     def __init__(self, application: "WSGIApplication", engine: CachedEngine) -> None:
         self._application, self._engine = application, engine
-        self._known: OrderedDict[Key, Sent] = OrderedDict()
+        self._known: OrderedDict[Key, SentResponse] = OrderedDict()
         self._lock = threading.Lock()
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
@@ -74,12 +74,12 @@ class Shortcut:
             note = environ.get(NOTE)
             if note and status == "200 OK" and not any(name == "Set-Cookie" for name, _ in headers):
                 question, state, tag = note
-                self._note(key, Sent(question, state, tag, headers, _without_entity(headers)))
+                self._note(key, SentResponse(question, state, tag, headers, _without_entity(headers)))
             return start_response(status, headers, *error)
 
         return start
 
-    def _note(self, key: Key, sent: Sent) -> None:
+    def _note(self, key: Key, sent: SentResponse) -> None:
         asked = replace(sent.question, query=compact(sent.question.query))
         with self._lock:
             self._known[key] = replace(sent, question=asked)

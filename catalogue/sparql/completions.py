@@ -13,7 +13,7 @@ from typing import Any
 
 from flask import Blueprint, Response, request
 
-from vaven.catalogue.harvest.graph_statistics import Overviews
+from vaven.catalogue.harvest.graph_statistics import GraphStatisticsCache
 from vaven.catalogue.http.problem_details import problem
 from vaven.publisher.engine.interface import QueryEngine
 from vaven.publisher.published.collection import Collection
@@ -27,10 +27,10 @@ KEPT_SECONDS = 300
 Row = Mapping[str, Mapping[str, str]]
 
 
-def blueprint(engine: QueryEngine, collection: Collection, overviews: Overviews, iris: Iris) -> Blueprint:
+def blueprint(engine: QueryEngine, collection: Collection, overviews: GraphStatisticsCache, iris: Iris) -> Blueprint:
     pages = Blueprint("completions", __name__)
-    terms = Kept(engine, lambda: all_terms(engine, iris))
-    classes = Kept(engine, lambda: {"classes": list(_classes(engine, overviews, iris))})
+    terms = CachedByGraph(engine, lambda: all_terms(engine, iris))
+    classes = CachedByGraph(engine, lambda: {"classes": list(_classes(engine, overviews, iris))})
 
     @pages.get("/sparql/completions.json")
     def completions() -> Response:
@@ -54,7 +54,7 @@ def blueprint(engine: QueryEngine, collection: Collection, overviews: Overviews,
     return pages
 
 
-class Kept:
+class CachedByGraph:
     """What `build` gives, built once for each state of the graph; safe to call from many threads.
 
     A remote server doesn't tell its state; then it is built once for the process.
@@ -100,7 +100,7 @@ def all_terms(engine: QueryEngine, iris: Iris) -> dict[str, Any]:
     return {"prefixes": iris.prefixes, "terms": terms, "examples": examples}
 
 
-def _classes(engine: QueryEngine, overviews: Overviews, iris: Iris) -> Iterator[dict[str, Any]]:
+def _classes(engine: QueryEngine, overviews: GraphStatisticsCache, iris: Iris) -> Iterator[dict[str, Any]]:
     """Every class with how many things have it, as VoID tells, and the properties of its things; the largest first."""
     classes = overviews.now().whole.classes
     for name in sorted(classes, key=lambda name: (-classes[name], name)):

@@ -26,9 +26,9 @@ SPOKEN = {
 FIRST = "one-kpi-over-time"
 
 
-def desk(iris: Iris, examples: Examples) -> dict[str, Any]:
+def editor_config(iris: Iris, examples: Examples) -> dict[str, Any]:
     """For the template: `first`, the query of an empty page, and `desk`, what the scripts read (None without them)."""
-    return {"first": examples[FIRST].query(iris.base, g.lang), "desk": _told(iris) if has_library() else None}
+    return {"first": examples[FIRST].query(iris.base, g.lang), "editor_config": _told(iris) if has_library() else None}
 
 
 @cache

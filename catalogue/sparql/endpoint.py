@@ -25,14 +25,14 @@ from vaven.catalogue.http.problem_details import problem, problem_of, query_prob
 from vaven.catalogue.http.rate_limit import client_of
 from vaven.catalogue.sparql import explanations, protocol
 from vaven.catalogue.sparql.cached_responses import remember
-from vaven.catalogue.sparql.editor import desk
+from vaven.catalogue.sparql.editor import editor_config
 from vaven.catalogue.sparql.explanations import Explainer
-from vaven.catalogue.sparql.protocol import RESULT_TYPES, Asked, WrongRequest
-from vaven.publisher.engine.interface import Answer, QueryEngine, Question
+from vaven.catalogue.sparql.protocol import RESULT_TYPES, ProtocolError, QueryOperation
+from vaven.publisher.engine.interface import QueryEngine, QueryRequest, QueryResult
 from vaven.publisher.rdf.compression import IDENTITY
 from vaven.publisher.sparql.lexer import is_repeatable, query_form
-from vaven.publisher.sparql.messages import said
-from vaven.publisher.sparql.syntax_check import fault
+from vaven.publisher.sparql.messages import query_message
+from vaven.publisher.sparql.syntax_check import find_mistake
 from vaven.vocab.errors import QueryError, QuerySyntaxError, VavenError
 from vaven.vocab.example_queries import Examples
 from vaven.vocab.iris import Iris
@@ -100,14 +100,14 @@ def _respond(of: Endpoint) -> Response:
         if is_page:
             raise  # the site's own page for it
         return problem_of(503, error)
-    except WrongRequest as wrong:
+    except ProtocolError as wrong:
         if is_page:
             key = 413 if wrong.status == 413 else 400
             return Response(render_template("error.html", key=key, status=wrong.status), status=wrong.status)
         return _refusal(wrong)
 
 
-def _refusal(wrong: WrongRequest) -> Response:
+def _refusal(wrong: ProtocolError) -> Response:
     language = language_of_programs()
     answer = problem(wrong.status, wrong.message.text(language))
     answer.content_language.add(language)
@@ -115,12 +115,12 @@ def _refusal(wrong: WrongRequest) -> Response:
     return answer
 
 
-def _answer(engine: QueryEngine, asked: Asked) -> Response:
+def _answer(engine: QueryEngine, asked: QueryOperation) -> Response:
     try:
         media_type = protocol.media_type(asked, request.headers.get("Accept"))
-    except WrongRequest:
+    except ProtocolError:
         # A query that can't be read is told so, whatever form its answer was to have (protocol, section 2.1.5).
-        if wrong := fault(asked.query):
+        if wrong := find_mistake(asked.query):
             message, remedy, line = wrong.message, wrong.remedy, wrong.line
             raise QuerySyntaxError(message, remedy=remedy, line=line, column=wrong.column) from None
         raise
@@ -139,7 +139,7 @@ def _answer(engine: QueryEngine, asked: Asked) -> Response:
     return _tagged(_whole(found), tag)
 
 
-def _explanation(of: Endpoint, asked: Asked, *, is_page: bool) -> Response:
+def _explanation(of: Endpoint, asked: QueryOperation, *, is_page: bool) -> Response:
     """Why the answer to a query is empty, in place of the answer."""
     form = protocol.EXPLAINED["json"]
     if not is_page:
@@ -147,7 +147,7 @@ def _explanation(of: Endpoint, asked: Asked, *, is_page: bool) -> Response:
     if (language := request.form.get("lang")) in LANGUAGES:
         # A long query comes by POST, with all that is said beside it.
         g.lang = language
-    found = explanations.told(of.explainer.explain(of.engine, _question(asked, RESULT_TYPES["json"], IDENTITY)))
+    found = explanations.as_dict(of.explainer.explain(of.engine, _question(asked, RESULT_TYPES["json"], IDENTITY)))
     if is_page:
         return _editor(of, query=asked.query, why=found, lines=explanations.marked(asked.query, found))
     text = (
@@ -160,8 +160,8 @@ def _explanation(of: Endpoint, asked: Asked, *, is_page: bool) -> Response:
     return answer
 
 
-def _question(asked: Asked, media_type: str, encoding: str | None = None) -> Question:
-    return Question(
+def _question(asked: QueryOperation, media_type: str, encoding: str | None = None) -> QueryRequest:
+    return QueryRequest(
         asked.query,
         media_type,
         asked.default_graphs,
@@ -171,7 +171,7 @@ def _question(asked: Asked, media_type: str, encoding: str | None = None) -> Que
     )
 
 
-def _whole(found: Answer) -> Response:
+def _whole(found: QueryResult) -> Response:
     """The answer as the server's own file: it sends it to slow readers without a thread of ours."""
     file = wrap_file(request.environ, found.file, BLOCK)
     answer = Response(file, content_type=_with_charset(found.media_type), direct_passthrough=True)
@@ -192,7 +192,7 @@ def _with_charset(media_type: str) -> str:
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
 
-def _tag(state: str, question: Question, encoding: str) -> str:
+def _tag(state: str, question: QueryRequest, encoding: str) -> str:
     """An entity tag that changes with the snapshot; "" where the engine can't name its state."""
     if not state:
         return ""
@@ -204,7 +204,7 @@ def _tag(state: str, question: Question, encoding: str) -> str:
 def _editor(of: Endpoint, **shown: Any) -> Response:
     error = shown.get("error")
     known = {"prefixes": of.iris.prefixes, "examples": of.examples, "permalink": _permalink}
-    known |= desk(of.iris, of.examples)
+    known |= editor_config(of.iris, of.examples)
     page = render_template("sparql/editor.html", **known, **shown)
     return Response(page, status=error.status if error else 200, mimetype="text/html")
 
@@ -214,7 +214,7 @@ def _permalink(query: str, form: str = "") -> str:
     return f"{url_for('sparql.endpoint')}?{urlencode(given)}"
 
 
-def _result_page(of: Endpoint, asked: Asked) -> Response:
+def _result_page(of: Endpoint, asked: QueryOperation) -> Response:
     """The answer as a table under the editor; a graph is shown as Turtle."""
     is_graph = asked.is_graph
     media_type = RDF_FORMATS["ttl"] if is_graph else RESULT_TYPES["tsv"]
@@ -255,7 +255,7 @@ def _service_description(service: Callable[[], Graph]) -> Response:
     """SPARQL 1.1 Service Description, section 3: what the endpoint speaks and holds."""
     ending = wanted_document(request)
     if ending is None:
-        raise WrongRequest(406, said("request.description", types=tuple(RDF_FORMATS.values())))
+        raise ProtocolError(406, query_message("request.description", types=tuple(RDF_FORMATS.values())))
     ending = "ttl" if ending == "html" else ending
     body = service().serialize(format=SERIALISERS[ending])
     return Response(body, content_type=_with_charset(RDF_FORMATS[ending]))

@@ -5,13 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vaven.catalogue.harvest.graph_statistics import Overviews
+from vaven.catalogue.harvest.graph_statistics import GraphStatisticsCache
 from vaven.catalogue.http.i18n import t
 from vaven.catalogue.sparql.completions import all_terms
-from vaven.publisher.engine.interface import QueryEngine, Question
-from vaven.publisher.explain.empty_answer import Emptiness, Finding, explain
-from vaven.publisher.explain.suggestions import Known, Remedy
-from vaven.publisher.sparql.query_tree import Piece
+from vaven.publisher.engine.interface import QueryEngine, QueryRequest
+from vaven.publisher.explain.empty_answer import EmptyReason, EmptyResultExplanation, explain
+from vaven.publisher.explain.suggestions import KnownTerms, Suggestion
+from vaven.publisher.sparql.query_tree import SyntaxNode
 from vaven.vocab.errors import QueryError
 from vaven.vocab.iris import Iris
 
@@ -22,34 +22,34 @@ class Explainer:
     """Explains empty answers within `seconds`. `site` is the engine as our own pages ask it. Safe to use from many
     threads; the names that the data have are kept for each state of the graph."""
 
-    def __init__(self, site: QueryEngine, overviews: Overviews, iris: Iris, seconds: float) -> None:
+    def __init__(self, site: QueryEngine, overviews: GraphStatisticsCache, iris: Iris, seconds: float) -> None:
         self._site, self._overviews, self._iris, self._seconds = site, overviews, iris, seconds
         self._lock = threading.Lock()
-        self._kept: tuple[str, Known] | None = None
+        self._kept: tuple[str, KnownTerms] | None = None
 
-    def explain(self, engine: QueryEngine, question: Question) -> Emptiness:
+    def explain(self, engine: QueryEngine, question: QueryRequest) -> EmptyResultExplanation:
         """As publisher/emptiness.py: raises QuerySyntaxError, and what refuses a client or its query."""
         return explain(engine, question, self._seconds, self._iris, self._known)
 
-    def _known(self) -> Known:
+    def _known(self) -> KnownTerms:
         state = self._site.state()
         with self._lock:
             if self._kept is None or not state or self._kept[0] != state:
                 self._kept = state, self._counted()
             return self._kept[1]
 
-    def _counted(self) -> Known:
+    def _counted(self) -> KnownTerms:
         """Without names there are fewer remedies, and the rest stands."""
         try:
             whole = self._overviews.now().whole
             things = [term["iri"] for term in all_terms(self._site, self._iris)["terms"]]
         except QueryError:
-            return Known()
-        return Known(tuple(whole.properties), tuple(whole.classes), (*things, *whole.classes, *whole.properties))
+            return KnownTerms()
+        return KnownTerms(tuple(whole.properties), tuple(whole.classes), (*things, *whole.classes, *whole.properties))
 
 
 @dataclass(frozen=True)
-class Line:
+class QueryLine:
     """A line of a query: its number, and its text in parts, of which the marked ones are at fault."""
 
     number: int
@@ -60,7 +60,7 @@ class Line:
         return any(is_marked for _, is_marked in self.parts)
 
 
-def told(found: Emptiness) -> dict[str, Any]:
+def as_dict(found: EmptyResultExplanation) -> dict[str, Any]:
     """An explanation in the reader's language, ready to be written as JSON."""
     return {
         "answer": found.answer,
@@ -80,10 +80,10 @@ def plain(explanation: Mapping[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def marked(query: str, explanation: Mapping[str, Any]) -> list[Line]:
+def marked(query: str, explanation: Mapping[str, Any]) -> list[QueryLine]:
     """The lines of a query with what is at fault in them: the first place of each finding."""
     places = [finding["places"][0] for finding in explanation["findings"] if finding["places"]]
-    return [Line(i, list(_parts(text, i, places))) for i, text in enumerate(query.rstrip().split("\n"), 1)]
+    return [QueryLine(i, list(_parts(text, i, places))) for i, text in enumerate(query.rstrip().split("\n"), 1)]
 
 
 def _parts(text: str, number: int, places: Sequence[Mapping[str, int]]) -> Iterator[tuple[str, bool]]:
@@ -99,7 +99,7 @@ def _parts(text: str, number: int, places: Sequence[Mapping[str, int]]) -> Itera
     yield text[done:], False
 
 
-def _summary(found: Emptiness) -> Iterator[str]:
+def _summary(found: EmptyResultExplanation) -> Iterator[str]:
     yield t(f"why.answer.{found.answer}")
     if len(found.findings) > 1:
         yield t("why.branches")
@@ -107,7 +107,7 @@ def _summary(found: Emptiness) -> Iterator[str]:
         yield t("why.not-least")
 
 
-def _finding(finding: Finding) -> dict[str, Any]:
+def _finding(finding: EmptyReason) -> dict[str, Any]:
     first = finding.pieces[0] if finding.pieces else None
     others = ", ".join(t("why.other", text=_short(piece), line=piece.line) for piece in finding.pieces[1:])
     given = {"line": first.line, "text": _short(first)} if first else {}
@@ -119,17 +119,17 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _remedy(remedy: Remedy) -> dict[str, Any]:
+def _remedy(remedy: Suggestion) -> dict[str, Any]:
     message = t(f"why.remedy.{remedy.kind}", **remedy.given)
     replace = {"replace": _place(remedy.piece) | {"by": remedy.text}} if remedy.piece else {}
     return {"kind": remedy.kind, "message": message, **replace}
 
 
-def _place(piece: Piece) -> dict[str, Any]:
+def _place(piece: SyntaxNode) -> dict[str, Any]:
     lines = {"line": piece.line, "column": piece.column, "endLine": piece.end_line, "endColumn": piece.end_column}
     return {**lines, "text": piece.text}
 
 
-def _short(piece: Piece) -> str:
+def _short(piece: SyntaxNode) -> str:
     text = " ".join(piece.text.split())
     return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"

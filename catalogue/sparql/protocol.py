@@ -9,9 +9,9 @@ from pyoxigraph import NamedNode
 
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SYNONYMS, choose, prefers_html
 from vaven.publisher.sparql.lexer import query_form
-from vaven.publisher.sparql.messages import said
+from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import QueryRefused
-from vaven.vocab.messages import Said
+from vaven.vocab.messages import Message
 
 RESULT_TYPES = {
     "json": "application/sparql-results+json",
@@ -47,7 +47,7 @@ MAX_QUERY_BYTES = 4 * MAX_QUERY_CHARS
 
 
 @dataclass(frozen=True)
-class Asked:
+class QueryOperation:
     """A query operation of the protocol, section 2.1. `explain` is what is to be said about the query instead."""
 
     query: str
@@ -61,20 +61,20 @@ class Asked:
         return query_form(self.query) in ("CONSTRUCT", "DESCRIBE")
 
 
-class WrongRequest(Exception):
+class ProtocolError(Exception):
     """A request that the protocol forbids, to be answered with `status`, `message` and `headers`."""
 
-    def __init__(self, status: int, message: Said, **headers: str) -> None:
+    def __init__(self, status: int, message: Message, **headers: str) -> None:
         super().__init__(message.text("en"))
         self.status = status
         self.message = message
         self.headers = headers
 
 
-def read(request: Request) -> Asked | None:
+def read(request: Request) -> QueryOperation | None:
     """The operation of a request, None for a GET without a query. Raises WrongRequest and QueryRefused."""
     if "update" in request.args or (is_form(request) and "update" in request.form):
-        raise QueryRefused(said("updates"), remedy=said("updates.remedy"))
+        raise QueryRefused(query_message("updates"), remedy=query_message("updates.remedy"))
     _refuse_other_letters(request.query_string)
     if request.method != "POST":
         values = request.args
@@ -85,10 +85,10 @@ def read(request: Request) -> Asked | None:
     elif request.mimetype == FORM_TYPE:
         return _checked([*request.form.getlist("query"), *request.args.getlist("query")], request.form, request.values)
     elif request.mimetype == UPDATE_TYPE:
-        raise QueryRefused(said("updates"), remedy=said("updates.remedy"))
+        raise QueryRefused(query_message("updates"), remedy=query_message("updates.remedy"))
     else:
-        message = said("request.kind", query=QUERY_TYPE, form=FORM_TYPE)
-        raise WrongRequest(415, message, **{"Accept-Post": f"{QUERY_TYPE}, {FORM_TYPE}"})
+        message = query_message("request.kind", query=QUERY_TYPE, form=FORM_TYPE)
+        raise ProtocolError(415, message, **{"Accept-Post": f"{QUERY_TYPE}, {FORM_TYPE}"})
     return _checked(values.getlist("query"), values, values)
 
 
@@ -97,24 +97,24 @@ def _refuse_other_letters(query_string: bytes) -> None:
     try:
         unquote_to_bytes(query_string).decode("utf-8")
     except UnicodeDecodeError as cause:
-        raise WrongRequest(400, said("request.address-letters", at=cause.start)) from cause
+        raise ProtocolError(400, query_message("request.address-letters", at=cause.start)) from cause
 
 
-def _checked(queries: list[str], graphs: Any, ours: Any) -> Asked:
+def _checked(queries: list[str], graphs: Any, ours: Any) -> QueryOperation:
     """The operation by where the protocol has its graphs, and where what it has not may stand."""
     # Editors on Windows put a mark before a text.
     queries = [query.removeprefix("\ufeff") for query in queries]
     if not queries:
-        raise WrongRequest(400, said("request.none"))
+        raise ProtocolError(400, query_message("request.none"))
     if len(queries) > 1:
-        raise WrongRequest(400, said("request.several"))
+        raise ProtocolError(400, query_message("request.several"))
     if not queries[0].strip():
-        raise WrongRequest(400, said("request.empty"))
+        raise ProtocolError(400, query_message("request.empty"))
     if len(queries[0]) > MAX_QUERY_CHARS:
-        raise WrongRequest(413, said("request.long", limit=MAX_QUERY_CHARS))
+        raise ProtocolError(413, query_message("request.long", limit=MAX_QUERY_CHARS))
     if (explain := ours.get("explain", "")) not in ("", EMPTY):
-        raise WrongRequest(400, said("request.explain", word=EMPTY))
-    return Asked(
+        raise ProtocolError(400, query_message("request.explain", word=EMPTY))
+    return QueryOperation(
         queries[0],
         _graphs(graphs, "default-graph-uri"),
         _graphs(graphs, "named-graph-uri"),
@@ -129,11 +129,11 @@ def _graphs(values: Any, name: str) -> tuple[str, ...]:
         try:
             NamedNode(graph)
         except ValueError as cause:
-            raise WrongRequest(400, said("request.graph", name=name, graph=graph)) from cause
+            raise ProtocolError(400, query_message("request.graph", name=name, graph=graph)) from cause
     return tuple(values.getlist(name))
 
 
-def media_type(asked: Asked, accept: str | None) -> str:
+def media_type(asked: QueryOperation, accept: str | None) -> str:
     """The form of the answer: by `format`, else by Accept. Raises WrongRequest with 406."""
     is_graph = asked.is_graph
     offered = RDF_FORMATS if is_graph else RESULT_TYPES
@@ -141,22 +141,22 @@ def media_type(asked: Asked, accept: str | None) -> str:
         named = GRAPH_NAMES if is_graph else RESULT_TYPES
         if found := asked.format if asked.format in offered.values() else named.get(asked.format.lower()):
             return found
-        raise WrongRequest(406, said("request.format", forms=tuple(offered)))
+        raise ProtocolError(406, query_message("request.format", forms=tuple(offered)))
     aliases = GRAPH_ALIASES if is_graph else ALIASES
     chosen = choose(accept, [*offered.values(), *aliases])
     if chosen is None:
-        raise WrongRequest(406, said("request.accept", types=tuple(offered.values())))
+        raise ProtocolError(406, query_message("request.accept", types=tuple(offered.values())))
     return aliases.get(chosen, chosen)
 
 
-def explanation_type(asked: Asked, accept: str | None) -> str:
+def explanation_type(asked: QueryOperation, accept: str | None) -> str:
     """The form of an explanation: by `format`, else by Accept. Raises WrongRequest with 406."""
     if asked.format:
         # Who names the form of an answer, as SPARQLWrapper does, means the explanation's nearest to it.
         return EXPLAINED["text"] if asked.format in ("text", "txt", EXPLAINED["text"]) else EXPLAINED["json"]
     chosen = choose(accept, (EXPLAINED["json"], EXPLAINED["text"], RESULT_TYPES["json"]))
     if chosen is None:
-        raise WrongRequest(406, said("request.explanation", types=(*EXPLAINED.values(), "text/html")))
+        raise ProtocolError(406, query_message("request.explanation", types=(*EXPLAINED.values(), "text/html")))
     return EXPLAINED["text"] if chosen == EXPLAINED["text"] else EXPLAINED["json"]
 
 
@@ -183,11 +183,11 @@ def query_text(request: Request) -> str:
 def _body(request: Request) -> str:
     """A body that is the query (protocol, section 2.1.3). Raises WrongRequest before too much of it is read."""
     if (request.content_length or 0) > MAX_QUERY_BYTES:
-        raise WrongRequest(413, said("request.long", limit=MAX_QUERY_CHARS))
+        raise ProtocolError(413, query_message("request.long", limit=MAX_QUERY_CHARS))
     charset = request.mimetype_params.get("charset", "utf-8").lower()
     if charset not in ("utf-8", "utf8", "us-ascii"):
-        raise WrongRequest(415, said("request.charset", charset=charset))
+        raise ProtocolError(415, query_message("request.charset", charset=charset))
     try:
         return request.get_data().decode("utf-8")
     except UnicodeDecodeError as cause:
-        raise WrongRequest(400, said("request.letters", at=cause.start)) from cause
+        raise ProtocolError(400, query_message("request.letters", at=cause.start)) from cause

@@ -6,12 +6,12 @@ from threading import BoundedSemaphore
 from flask import request
 from werkzeug.datastructures import FileStorage, MultiDict
 
-from vaven.catalogue.http.rate_limit import Throttle
+from vaven.catalogue.http.rate_limit import RateLimit
 from vaven.catalogue.validation.jobs import queue, tasks
-from vaven.catalogue.validation.uploads import Validations
+from vaven.catalogue.validation.uploads import StoredValidations
 from vaven.publisher.settings import Settings
 from vaven.schemas.standard.finding import Report
-from vaven.schemas.standard.read_options import Choices, pairs
+from vaven.schemas.standard.read_options import ReadOptions, pairs
 from vaven.vocab.errors import WrongUse
 
 # A file so small is checked before a person has looked up.
@@ -23,12 +23,12 @@ YES_OR_NO: Mapping[str, bool | None] = {"": None, "true": True, "false": False}
 CONSTANT = "set-"
 
 
-class Intake:
+class Uploads:
     """`validations` holds what came in; `start` has it checked."""
 
     def __init__(self, settings: Settings) -> None:
-        self.validations = Validations(settings)
-        self._throttle = Throttle(settings)
+        self.validations = StoredValidations(settings)
+        self._throttle = RateLimit(settings)
         self._per_minute = settings.uploads_a_minute
         self._enqueue = tasks(queue(settings), self.validations)
         self._slots = BoundedSemaphore(INLINE_AT_A_TIME)
@@ -37,7 +37,7 @@ class Intake:
         """Whether the client of this request may have another file checked within this minute."""
         return self._throttle.admits("upload", request.remote_addr or "", self._per_minute)
 
-    def take(self, uploaded: FileStorage, choices: Choices) -> str:
+    def take(self, uploaded: FileStorage, choices: ReadOptions) -> str:
         self.validations.sweep()
         return self.validations.take(uploaded.filename or "", uploaded.save, choices)
 
@@ -52,7 +52,7 @@ class Intake:
         finally:
             self._slots.release()
 
-    def report(self, uploaded: FileStorage, choices: Choices) -> Report:
+    def report(self, uploaded: FileStorage, choices: ReadOptions) -> Report:
         """The report on an upload of which nothing is kept."""
         key = self.take(uploaded, choices)
         try:
@@ -69,7 +69,7 @@ def uploaded_file() -> FileStorage | None:
     return found if found and found.filename else None
 
 
-def choices_of(form: MultiDict[str, str]) -> Choices:
+def read_options_of(form: MultiDict[str, str]) -> ReadOptions:
     """What a form's fields decide; empty ones decide nothing. Raises WrongUse that says what may be chosen."""
     given = {name: form.get(name, "") for name in ("encoding", "delimiter", "decimal", "sheet")}
     # werkzeug calls a part without a name None.
@@ -77,7 +77,7 @@ def choices_of(form: MultiDict[str, str]) -> Choices:
         f"{name.removeprefix(CONSTANT)}={text}" for name, text in form.items() if (name or "").startswith(CONSTANT)
     ]
     constants = [pair for pair in constants if not pair.endswith("=")] + [p for p in form.getlist("set") if p]
-    return Choices(
+    return ReadOptions(
         encoding=given["encoding"] or None,
         delimiter={"tab": "\t"}.get(given["delimiter"], given["delimiter"]) or None,
         decimal=given["decimal"] or None,

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 
 from huey import Huey, RedisHuey, SqliteHuey, crontab
 
-from vaven.catalogue.validation.uploads import Validations
+from vaven.catalogue.validation.uploads import StoredValidations
 from vaven.publisher.settings import Settings
 
 PR_SET_PDEATHSIG = 1
@@ -30,7 +30,7 @@ def queue(settings: Settings) -> Huey:
     return SqliteHuey("vaven", filename=str(settings.home / "jobs.sqlite"), results=False)
 
 
-def tasks(jobs: Huey, validations: Validations) -> Callable[[str], object]:
+def tasks(jobs: Huey, validations: StoredValidations) -> Callable[[str], object]:
     """Register the tasks on a queue. Returns what puts a validation into it."""
 
     @jobs.task(name="check")  # type: ignore[untyped-decorator]
@@ -69,6 +69,6 @@ def consume(settings: Settings, *, with_parent: int | None = None) -> None:
             return
     logging.basicConfig(level=logging.WARNING)
     jobs = queue(settings)
-    tasks(jobs, Validations(settings))
+    tasks(jobs, StoredValidations(settings))
     # Processes, not threads: a check is bounded and killed as one.
     jobs.create_consumer(workers=WORKERS, worker_type="process", initial_delay=0.1, max_delay=1.0).run()

@@ -10,12 +10,12 @@ from werkzeug.wrappers import Response as AnyResponse
 
 from vaven.catalogue.http.content_negotiation import choose
 from vaven.catalogue.http.problem_details import problem, problem_of
-from vaven.catalogue.validation.intake import CONSTANT, Intake, choices_of, uploaded_file
-from vaven.catalogue.validation.uploads import Validation, Validations
+from vaven.catalogue.validation.intake import CONSTANT, Uploads, read_options_of, uploaded_file
+from vaven.catalogue.validation.uploads import StoredValidations, Validation
 from vaven.schemas.reports.fix import fixes
-from vaven.schemas.reports.formats import media_type, written_as
+from vaven.schemas.reports.formats import media_type, render
 from vaven.schemas.reports.html import faulty_tables
-from vaven.schemas.reports.text_and_json import grouped, meaning, place, said, table_name
+from vaven.schemas.reports.text_and_json import grouped, location, meaning, statements, table_name
 from vaven.schemas.standard.finding import Finding, Report, Severity
 from vaven.schemas.standard.read_options import ENCODINGS
 from vaven.schemas.standard.table_schemas import standard
@@ -37,7 +37,7 @@ DECIDABLE = frozenset(
 NEVER_KEPT = {"Cache-Control": "no-store", "Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex"}
 
 
-def blueprint(intake: Intake) -> Blueprint:
+def blueprint(intake: Uploads) -> Blueprint:
     pages = Blueprint("validation", __name__)
     kept = intake.validations
 
@@ -55,11 +55,11 @@ def blueprint(intake: Intake) -> Blueprint:
                 return _start(status=400, is_missing=True)
             return problem(400, "No file", "Send the file as the multipart field `file`.")
         try:
-            choices = choices_of(request.form)
+            choices = read_options_of(request.form)
         except WrongUse as wrong:
             return _start(status=400, wrong=wrong) if form == "html" else problem_of(400, wrong)
         if form != "html":
-            return Response(written_as(form, intake.report(uploaded, choices), g.lang), mimetype=TYPES[form])
+            return Response(render(form, intake.report(uploaded, choices), g.lang), mimetype=TYPES[form])
         key = intake.take(uploaded, choices)
         intake.start(key)
         return redirect(f"/validate/{key}", 303)
@@ -72,7 +72,7 @@ def blueprint(intake: Intake) -> Blueprint:
     def again(key: str) -> AnyResponse:
         found = kept.get(key) or abort(404)
         try:
-            choices = choices_of(request.form)
+            choices = read_options_of(request.form)
         except WrongUse as wrong:
             return _private(_page(kept, found, wrong=wrong, status=400))
         if not intake.admits():
@@ -90,7 +90,7 @@ def blueprint(intake: Intake) -> Blueprint:
     def file(key: str, ending: str) -> Response:
         found = _done(kept.get(key))
         form = FILES.get(ending) or abort(404)
-        answer = Response(written_as(form, found, g.lang), mimetype=media_type(form))
+        answer = Response(render(form, found, g.lang), mimetype=media_type(form))
         if form != "html":
             answer.headers["Content-Disposition"] = f'attachment; filename="report.{ending}"'
         else:
@@ -109,7 +109,7 @@ def blueprint(intake: Intake) -> Blueprint:
     return pages
 
 
-def handed_back(intake: Intake, found: Validation | None, how: str) -> Response | None:
+def handed_back(intake: Uploads, found: Validation | None, how: str) -> Response | None:
     """The partner's own file, "corrected" or "annotated"; None where that can't be had of this one."""
     if found is None or found.report is None:
         return None
@@ -152,7 +152,7 @@ def _start(*, status: int = 200, is_missing: bool = False, wrong: WrongUse | Non
     return Response(page, status=status)
 
 
-def _page(kept: Validations, found: Validation, *, wrong: WrongUse | None = None, status: int = 200) -> Response:
+def _page(kept: StoredValidations, found: Validation, *, wrong: WrongUse | None = None, status: int = 200) -> Response:
     if found.report is None:
         return Response(render_template("validating.html", found=found))
     report = found.report
@@ -169,8 +169,8 @@ def _page(kept: Validations, found: Validation, *, wrong: WrongUse | None = None
         severities=[s for s in Severity if any(s is other for _, other, _ in grouped(report))],
         tables=faulty_tables(report, g.lang, code=code, severity=severity),
         meaning=meaning(report, g.lang),
-        place=lambda finding: place(report, finding, g.lang),
-        said=lambda listed: said(report, listed, g.lang),
+        place=lambda finding: location(report, finding, g.lang),
+        said=lambda listed: statements(report, listed, g.lang),
         decidable_codes=DECIDABLE,
         minutes_left=max(round((found.expires - datetime.now(UTC)).total_seconds() / 60), 1),
         table_name=lambda resource: table_name(resource, g.lang),

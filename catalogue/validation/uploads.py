@@ -22,7 +22,7 @@ from vaven.schemas.check import LISTED, validate
 from vaven.schemas.reports.annotated_workbook import annotate, can_annotate
 from vaven.schemas.reports.fix import ALL, fix, target_name
 from vaven.schemas.standard.finding import Report
-from vaven.schemas.standard.read_options import Choices, Progress, quietly
+from vaven.schemas.standard.read_options import Progress, ReadOptions, no_progress
 
 State = Literal["waiting", "checking", "done", "failed"]
 KEEP_SECONDS = 3600
@@ -45,16 +45,16 @@ class Validation:
     stage: str
     share: float
     expires: datetime
-    choices: Choices
+    choices: ReadOptions
     report: Report | None
 
 
-class Validations:
+class StoredValidations:
     def __init__(self, settings: Settings) -> None:
         self._folder = settings.home / "validations"
         self._thresholds = settings.thresholds
 
-    def take(self, name: str, save: Callable[[Path], None], choices: Choices) -> str:
+    def take(self, name: str, save: Callable[[Path], None], choices: ReadOptions) -> str:
         """Keep an upload (`save` writes it to a path). Returns the id by which its owner knows it."""
         key = secrets.token_urlsafe(16)
         folder = self._folder / key
@@ -68,7 +68,7 @@ class Validations:
             raise
         return key
 
-    def decide(self, key: str, choices: Choices) -> None:
+    def decide(self, key: str, choices: ReadOptions) -> None:
         """What the user decided, for the next run."""
         self._write(key, "choices.pickle", pickle.dumps(choices))
         self._say(key, "waiting")
@@ -138,7 +138,7 @@ class Validations:
         target = folder / f"{source.stem}-kommenterad.xlsx"
         return annotate(source, kept.report, target, language=language, choices=kept.choices)
 
-    def _report(self, kept: Validation, *, progress: Progress = quietly, listed: int = LISTED) -> Report:
+    def _report(self, kept: Validation, *, progress: Progress = no_progress, listed: int = LISTED) -> Report:
         return validate(
             self.upload(kept.id),
             choices=kept.choices,

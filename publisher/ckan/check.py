@@ -16,7 +16,7 @@ OLDEST = (2, 10)
 
 
 @dataclass(frozen=True)
-class Point:
+class SiteRemark:
     """One thing about an instance: `level` is good, lost (something will not be shown there) or stops (no push can
     be done); `code` and `params` make its sentence (vocab/messages, ckan.point.…)."""
 
@@ -25,7 +25,7 @@ class Point:
     params: dict[str, str]
 
 
-def check_site(site: Site, datasets: Sequence[CkanDataset], plan: Plan) -> list[Point]:
+def check_site(site: Site, datasets: Sequence[CkanDataset], plan: Plan) -> list[SiteRemark]:
     """All points about an instance, for the datasets that are to go there. Raises CkanError where none can be told."""
     found = [_version(site), _user(site)]
     found += [_organisation(site, name) for name in sorted({dataset.organisation.name for dataset in datasets})]
@@ -33,11 +33,11 @@ def check_site(site: Site, datasets: Sequence[CkanDataset], plan: Plan) -> list[
     return found
 
 
-def _point(level: str, code: str, **params: str) -> Point:
-    return Point(level, code, params)
+def _point(level: str, code: str, **params: str) -> SiteRemark:
+    return SiteRemark(level, code, params)
 
 
-def _version(site: Site) -> Point:
+def _version(site: Site) -> SiteRemark:
     version = site.abilities.version
     text = ".".join(map(str, version))
     if version < OLDEST:
@@ -45,7 +45,7 @@ def _version(site: Site) -> Point:
     return _point("good", "version" if version in TRIED else "version-untried", version=text)
 
 
-def _user(site: Site) -> Point:
+def _user(site: Site) -> SiteRemark:
     """Who the token is: CKAN 2.10 and newer show a user to themselves by the token alone."""
     try:
         name = site.read("user_show", include_plugin_extras=False)["name"]
@@ -54,7 +54,7 @@ def _user(site: Site) -> Point:
     return _point("good", "user", name=name)
 
 
-def _organisation(site: Site, name: str) -> Point:
+def _organisation(site: Site, name: str) -> SiteRemark:
     mine = {
         organisation["name"] for organisation in site.read("organization_list_for_user", permission="create_dataset")
     }
@@ -65,36 +65,36 @@ def _organisation(site: Site, name: str) -> Point:
     return _point("good", "organisation-new", name=name)
 
 
-def _groups(site: Site, datasets: Sequence[CkanDataset]) -> Point:
+def _groups(site: Site, datasets: Sequence[CkanDataset]) -> SiteRemark:
     ours = {group["name"] for group in site.read("group_list_authz")}
     missing = sorted({theme for dataset in datasets for theme in dataset.themes} - ours)
     return _point("lost" if missing else "good", "groups-missing" if missing else "groups", names=", ".join(missing))
 
 
-def _languages(site: Site) -> Point:
+def _languages(site: Site) -> SiteRemark:
     own, _ = fields_kept(site.abilities)
     if any(field.kind == "languages" for field in own):
         return _point("good", "languages")
     return _point("lost", "languages-as-extras")
 
 
-def _fields(site: Site) -> Point:
+def _fields(site: Site) -> SiteRemark:
     own, extras = fields_kept(site.abilities)
     if not extras:
         return _point("good", "fields", count=str(len(own)))
     return _point("lost", "fields-as-extras", count=str(len(extras)), names=", ".join(field.name for field in extras))
 
 
-def _rows(site: Site, plan: Plan) -> Point:
+def _rows(site: Site, plan: Plan) -> SiteRemark:
     if not plan.rows:
         return _point("good", "rows-unwanted")
     return _point("good", "rows") if site.abilities.has_datastore else _point("lost", "rows-missing")
 
 
-def _search(site: Site) -> Point:
+def _search(site: Site) -> SiteRemark:
     site.read("package_search", rows=0)
     return _point("good", "search")
 
 
-def _feed(site: Site) -> Point:
+def _feed(site: Site) -> SiteRemark:
     return _point("good", "dcat") if "dcat" in site.abilities.plugins else _point("lost", "dcat-missing")

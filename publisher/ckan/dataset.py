@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from vaven.publisher.ckan.client import Abilities
-from vaven.publisher.ckan.fields import Field, fields
+from vaven.publisher.ckan.fields import CkanField, fields
 from vaven.publisher.metadata.catalogue import LANGUAGE_IRIS
 from vaven.publisher.metadata.dataset import PUBLIC
 from vaven.publisher.metadata.versions import about_from
@@ -308,7 +308,7 @@ def as_text(value: Any) -> str | None:
     return str(value) if isinstance(value, int) else _text(value)
 
 
-def fields_kept(abilities: Abilities) -> tuple[list[Field], list[Field]]:
+def fields_kept(abilities: Abilities) -> tuple[list[CkanField], list[CkanField]]:
     """Our fields by where they go on an instance: in fields of their own, and among the extras."""
     known = abilities.schema["dataset"] if abilities.schema else frozenset()
     ours = [f for f in fields("dataset") if f.kind != "core" and (f.kind != "languages" or f.name in known)]

@@ -36,7 +36,7 @@ CORE: dict[tuple[str, str], dict[str, Any]] = {
 
 
 @dataclass(frozen=True)
-class Field:
+class CkanField:
     """`place` is dataset or resource; `kind` is core (CKAN's own), text, date, list, or languages (a text or a list
     by language)."""
 
@@ -48,14 +48,14 @@ class Field:
 
 
 @cache
-def fields(place: str) -> tuple[Field, ...]:
+def fields(place: str) -> tuple[CkanField, ...]:
     text = (files(__package__) / "fields.csv").read_text("utf-8")
     return tuple(_field(row) for row in csv.DictReader(text.splitlines()) if row["place"] == place)
 
 
-def _field(row: Mapping[str, str]) -> Field:
+def _field(row: Mapping[str, str]) -> CkanField:
     labels, helps = ({language: row[f"{what}_{language}"] for language in ("sv", "en")} for what in ("label", "help"))
-    return Field(row["place"], row["name"], row["kind"], labels, {k: text for k, text in helps.items() if text})
+    return CkanField(row["place"], row["name"], row["kind"], labels, {k: text for k, text in helps.items() if text})
 
 
 def scheming_schema() -> dict[str, Any]:
@@ -69,7 +69,7 @@ def scheming_schema() -> dict[str, Any]:
     }
 
 
-def _described(field: Field) -> dict[str, Any]:
+def _described(field: CkanField) -> dict[str, Any]:
     found: dict[str, Any] = {"field_name": field.name, "label": dict(field.labels)}
     if field.kind == "core":
         found |= CORE.get((field.place, field.name), {})

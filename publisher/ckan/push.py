@@ -47,7 +47,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Outcome:
+class PushResult:
     """What became of one dataset: `result` is created, changed, unchanged, withdrawn or failed."""
 
     name: str
@@ -63,18 +63,18 @@ def push(
     plan: Plan,
     *,
     workers: int = 2,
-    told: Callable[[Outcome], None] = lambda _: None,
-) -> list[Outcome]:
+    told: Callable[[PushResult], None] = lambda _: None,
+) -> list[PushResult]:
     """Push datasets, `workers` at a time; one that fails does not stop the others. `told` hears of each when done."""
     groups = site.insist(lambda: _prepare(site, datasets))
     seen = site.insist(lambda: _search(site, datasets)) if len(datasets) > 1 else None
 
-    def one(dataset: CkanDataset) -> Outcome:
+    def one(dataset: CkanDataset) -> PushResult:
         own = site.again()
         # What the search saw holds for the first try alone.
         glance = [] if seen is None else [seen.get(dataset.name)]
 
-        def step() -> Outcome:
+        def step() -> PushResult:
             there = glance.pop() if glance else own.find("package_show", id=dataset.name)
             return _put(own, groups, dataset, storage, plan, there)
 
@@ -86,9 +86,9 @@ def push(
                 outcome = own.insist(step)
         except NotFound as cause:
             text = f"What CKAN had of {dataset.name} was taken away there during the push: {cause}"
-            outcome = Outcome(dataset.name, dataset.version, "failed", CkanRefused(text, remedy="Push again."))
+            outcome = PushResult(dataset.name, dataset.version, "failed", CkanRefused(text, remedy="Push again."))
         except CkanError as error:
-            outcome = Outcome(dataset.name, dataset.version, "failed", error)
+            outcome = PushResult(dataset.name, dataset.version, "failed", error)
         finally:
             own.close()
         told(outcome)
@@ -98,7 +98,7 @@ def push(
         return list(pool.map(one, datasets))
 
 
-def withdraw(site: Site, name: str, version: int) -> Outcome:
+def withdraw(site: Site, name: str, version: int) -> PushResult:
     """Take a dataset from an instance's readers. CKAN keeps it as deleted; a later push of a version revives it."""
 
     def step() -> str:
@@ -111,7 +111,7 @@ def withdraw(site: Site, name: str, version: int) -> Outcome:
         site.write("package_delete", id=there["id"])
         return "withdrawn"
 
-    return Outcome(name, version, site.insist(step))
+    return PushResult(name, version, site.insist(step))
 
 
 def compare(site: Site, dataset: CkanDataset, plan: Plan) -> list[Difference]:
@@ -172,7 +172,7 @@ def _put(
     storage: Storage,
     plan: Plan,
     there: Mapping[str, Any] | None,
-) -> Outcome:
+) -> PushResult:
     wanted = shaped(dataset, site.abilities, groups)
     there, is_made = (there, False) if there else _create(site, dataset, wanted, plan)
     is_new = is_made or there["state"] == "deleted"
@@ -192,7 +192,7 @@ def _put(
             "package_patch", id=there["id"], **_emptied(there, wanted), resources=[*listed, *others], state="active"
         )
     result = "created" if is_new else "unchanged" if is_same else "changed"
-    return Outcome(dataset.name, dataset.version, result)
+    return PushResult(dataset.name, dataset.version, result)
 
 
 def _create(site: Site, dataset: CkanDataset, wanted: Values, plan: Plan) -> tuple[Mapping[str, Any], bool]:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from vaven.publisher.ckan.client import Site
 from vaven.publisher.ckan.dataset import CkanDataset, dataset_of
-from vaven.publisher.ckan.push import Outcome, Plan, push, withdraw
+from vaven.publisher.ckan.push import Plan, PushResult, push, withdraw
 from vaven.publisher.graph.sparql_client import without_login
 from vaven.publisher.releases.records import FAILED, INTERRUPTED, PushEnd, Records, ReleaseRecord
 from vaven.publisher.releases.storage import Storage
@@ -88,8 +88,8 @@ def push_datasets(
     names: Sequence[str] = (),
     *,
     workers: int = 2,
-    told: Callable[[Outcome], None] = lambda _: None,
-) -> list[Outcome]:
+    told: Callable[[PushResult], None] = lambda _: None,
+) -> list[PushResult]:
     """Push all datasets, or those named. What came of each is noted in the records; failures do not raise.
 
     A push of all takes those from CKAN that were withdrawn here since. Raises CkanError where the instance as a whole
@@ -100,7 +100,7 @@ def push_datasets(
         datasets = [dataset for _, dataset in current_datasets(settings, records, names)]
         with _Noted(settings, records, "push", [(d.name, d.version) for d in datasets]) as noted:
 
-            def heard(outcome: Outcome) -> None:
+            def heard(outcome: PushResult) -> None:
                 noted.end(outcome)
                 told(outcome)
 
@@ -125,14 +125,14 @@ class _Noted:
             records,
             action,
         )
-        self._open, self._ended = set(keys), list[Outcome]()
+        self._open, self._ended = set(keys), list[PushResult]()
         self._lock, self._noted_at = threading.Lock(), time.monotonic()
 
     def __enter__(self) -> "_Noted":
         self._records.begin_pushes(self._target, self._action, sorted(self._open))
         return self
 
-    def end(self, outcome: Outcome) -> None:
+    def end(self, outcome: PushResult) -> None:
         """Called from several threads."""
         with self._lock:
             self._open.discard((outcome.name, outcome.version))
@@ -142,7 +142,7 @@ class _Noted:
 
     def __exit__(self, _: object, error: BaseException | None, *__: object) -> None:
         if isinstance(error, CkanError):
-            self._ended += [Outcome(name, version, FAILED, error) for name, version in sorted(self._open)]
+            self._ended += [PushResult(name, version, FAILED, error) for name, version in sorted(self._open)]
         self._note()
 
     def _note(self) -> None:
@@ -152,7 +152,7 @@ class _Noted:
         keys = [(outcome.name, outcome.version) for outcome in outcomes]
         self._records.note_steps(STEP, list(zip(keys, words, strict=True)))
 
-    def _end(self, outcome: Outcome) -> PushEnd:
+    def _end(self, outcome: PushResult) -> PushEnd:
         error = outcome.error
         if error is None:
             return PushEnd(outcome.name, outcome.version, outcome.result)
@@ -163,8 +163,8 @@ class _Noted:
 
 
 def _withdraw_gone(
-    site: Site, settings: Settings, records: Records, current: set[str], told: Callable[[Outcome], None]
-) -> list[Outcome]:
+    site: Site, settings: Settings, records: Records, current: set[str], told: Callable[[PushResult], None]
+) -> list[PushResult]:
     """Take the datasets from CKAN whose versions were all withdrawn, once; only what we have sent there ourselves."""
     outcomes = []
     sent = {p.dataset: p for p in records.pushes() if p.target == target_of(settings) and p.dataset not in current}
@@ -173,7 +173,7 @@ def _withdraw_gone(
             try:
                 outcome = _withdraw(site, settings, records, last.dataset, last.version)
             except CkanError as error:
-                outcome = Outcome(last.dataset, last.version, FAILED, error)
+                outcome = PushResult(last.dataset, last.version, FAILED, error)
             outcomes.append(outcome)
             told(outcome)
     return outcomes
@@ -187,12 +187,12 @@ def push_release(settings: Settings, records: Records, record: ReleaseRecord) ->
     return outcome.result
 
 
-def withdraw_dataset(settings: Settings, records: Records, record: ReleaseRecord) -> Outcome:
+def withdraw_dataset(settings: Settings, records: Records, record: ReleaseRecord) -> PushResult:
     with open_site(settings) as site, _alone(settings, records):
         return _withdraw(site, settings, records, record.dataset, record.version)
 
 
-def _withdraw(site: Site, settings: Settings, records: Records, name: str, version: int) -> Outcome:
+def _withdraw(site: Site, settings: Settings, records: Records, name: str, version: int) -> PushResult:
     with _Noted(settings, records, "withdraw", [(name, version)]) as noted:
         outcome = withdraw(site, name, version)
         noted.end(outcome)

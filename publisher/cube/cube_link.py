@@ -15,7 +15,7 @@ from rdflib.collection import Collection
 from rdflib.namespace import SH, TIME
 from rdflib.term import Node
 
-from vaven.publisher.cube.value_ranges import Spread, spread
+from vaven.publisher.cube.value_ranges import ColumnStatistics, column_statistics
 from vaven.publisher.rdf.agents import publisher_key
 from vaven.publisher.releases.release import Release
 from vaven.vocab import register
@@ -53,7 +53,7 @@ Texts = Mapping[str, str]
 
 
 @dataclass(frozen=True)
-class Term:
+class DimensionValue:
     """A value of a coded dimension; its names stand where it is described.
 
     `position` is its place where they are ordered; cube.link sorts by it.
@@ -64,13 +64,13 @@ class Term:
 
 
 @dataclass(frozen=True)
-class Drawing:
+class CubeGraph:
     """The graph that the constraint `shape` is drawn into, and what is asked of everywhere."""
 
     graph: Graph
     iris: Iris
     release: Release
-    spread: Spread
+    spread: ColumnStatistics
     shape: URIRef
 
     def ours(self, name: str) -> URIRef:
@@ -91,7 +91,7 @@ def add_cube(graph: Graph, iris: Iris, release: Release) -> None:
     graph.add((cube, CUBE.observationConstraint, shape))
     graph.add((shape, RDF.type, CUBE.Constraint))
     graph.add((shape, RDF.type, SH.NodeShape))
-    drawing = Drawing(graph, iris, release, spread(release), shape)
+    drawing = CubeGraph(graph, iris, release, column_statistics(release), shape)
     _add_keys(drawing)
     _add_measures(drawing)
     _add_attributes(drawing)
@@ -125,25 +125,25 @@ def _add_names(graph: Graph, node: Node, predicate: URIRef, texts: Texts) -> Non
         graph.add((node, predicate, Literal(text, lang=language) if len(known) > 1 else Literal(text)))
 
 
-def _add_keys(drawing: Drawing) -> None:
+def _add_keys(drawing: CubeGraph) -> None:
     """The five dimensions by which an observation is known, in the order of the data structure definition."""
     iris, release = drawing.iris, drawing.release
     areas = [URIRef(release.places[code].iri(iris)) for code in drawing.spread.codes["neighbourhood"]]
-    area = _add_key(drawing, DIMENSION.refArea, [Term(iri) for iri in areas])
+    area = _add_key(drawing, DIMENSION.refArea, [DimensionValue(iri) for iri in areas])
     _add_area_levels(drawing, area, areas)
-    kpis = [Term(URIRef(iris.kpi(slug))) for slug in release.kpis]
+    kpis = [DimensionValue(URIRef(iris.kpi(slug))) for slug in release.kpis]
     _add_themes(drawing, _add_key(drawing, drawing.ours("kpi"), kpis))
-    periods = [Term(URIRef(iris.period(text)), Literal(text)) for text in release.periods]
+    periods = [DimensionValue(URIRef(iris.period(text)), Literal(text)) for text in release.periods]
     _add_data_kind(drawing, _add_key(drawing, DIMENSION.refPeriod, periods, QUDT.OrdinalScale))
     sexes = register.codes("sexes")
-    used = [Term(URIRef(sexes[s].properties["sdmx_iri"])) for s in drawing.spread.codes["sex"]]
+    used = [DimensionValue(URIRef(sexes[s].properties["sdmx_iri"])) for s in drawing.spread.codes["sex"]]
     _add_key(drawing, DIMENSION.sex, used)
     # Not their place among the release's, since another dataset has others.
     ages = sorted(release.ages, key=_first_year)
     _add_key(
         drawing,
         DIMENSION.age,
-        [Term(URIRef(iris.age(age)), Literal(_first_year(age))) for age in ages],
+        [DimensionValue(URIRef(iris.age(age)), Literal(_first_year(age))) for age in ages],
         QUDT.OrdinalScale,
     )
 
@@ -153,7 +153,7 @@ def _first_year(age: str) -> int:
     return -1 if age == "T" else int(age.partition("-")[0].rstrip("+"))
 
 
-def _add_measures(drawing: Drawing) -> None:
+def _add_measures(drawing: CubeGraph) -> None:
     """The value, and the bounds of its interval where the release has any."""
     kpis = [register.kpis()[slug] for slug in drawing.release.kpis]
     from_zero = all(kpi.minimum == 0 for kpi in kpis)
@@ -170,7 +170,7 @@ def _add_measures(drawing: Drawing) -> None:
         drawing.graph.add((tie, META.relatesTo, MEASURE.obsValue))
 
 
-def _add_attributes(drawing: Drawing) -> None:
+def _add_attributes(drawing: CubeGraph) -> None:
     """Unit, status, who observed, and those of the optional attributes that no observation lacks.
 
     cube.link knows no optional dimensions. One that some observations lack is no dimension, as the alternative would
@@ -178,11 +178,11 @@ def _add_attributes(drawing: Drawing) -> None:
     """
     iris = drawing.iris
     units = dict.fromkeys(register.kpis()[slug].unit_iri for slug in drawing.release.kpis)
-    _add_coded(drawing, ATTRIBUTE.unitMeasure, [Term(URIRef(iri)) for iri in units])
+    _add_coded(drawing, ATTRIBUTE.unitMeasure, [DimensionValue(URIRef(iri)) for iri in units])
     used = drawing.spread.codes
-    _add_coded(drawing, ATTRIBUTE.obsStatus, [Term(URIRef(iris.status(c))) for c in used["status"]])
+    _add_coded(drawing, ATTRIBUTE.obsStatus, [DimensionValue(URIRef(iris.status(c))) for c in used["status"]])
     if drawing.spread.is_full("method"):
-        terms = [Term(URIRef(iris.method(code))) for code in used["method"]]
+        terms = [DimensionValue(URIRef(iris.method(code))) for code in used["method"]]
         _add_coded(drawing, drawing.ours("method"), terms)
     for column, name, datatype in COUNTS:
         if drawing.spread.is_full(column):
@@ -192,7 +192,7 @@ def _add_attributes(drawing: Drawing) -> None:
     drawing.graph.add((observer, SH["in"], _listed(drawing.graph, [publisher])))
 
 
-def _close(drawing: Drawing) -> None:
+def _close(drawing: CubeGraph) -> None:
     """Nothing else may be said of an observation than its dimensions and what is named here."""
     graph, shape = drawing.graph, drawing.shape
     stated = {path for node in graph.objects(shape, SH.property) for path in graph.objects(node, SH.path)}
@@ -202,7 +202,7 @@ def _close(drawing: Drawing) -> None:
     graph.add((shape, SH.ignoredProperties, _listed(graph, beside)))
 
 
-def _add_property(drawing: Drawing, path: URIRef, node_kind: URIRef) -> BNode:
+def _add_property(drawing: CubeGraph, path: URIRef, node_kind: URIRef) -> BNode:
     """A dimension: one value on every observation."""
     graph, node = drawing.graph, BNode()
     graph.add((drawing.shape, SH.property, node))
@@ -213,7 +213,7 @@ def _add_property(drawing: Drawing, path: URIRef, node_kind: URIRef) -> BNode:
     return node
 
 
-def _add_dimension(drawing: Drawing, path: URIRef, node_kind: URIRef, scale: URIRef) -> BNode:
+def _add_dimension(drawing: CubeGraph, path: URIRef, node_kind: URIRef, scale: URIRef) -> BNode:
     """A dimension with its names, at the end of those there are."""
     graph = drawing.graph
     order = len({*graph.objects(drawing.shape, SH.property)})
@@ -226,13 +226,17 @@ def _add_dimension(drawing: Drawing, path: URIRef, node_kind: URIRef, scale: URI
     return node
 
 
-def _add_key(drawing: Drawing, path: URIRef, terms: Sequence[Term], scale: URIRef = QUDT.NominalScale) -> BNode:
+def _add_key(
+    drawing: CubeGraph, path: URIRef, terms: Sequence[DimensionValue], scale: URIRef = QUDT.NominalScale
+) -> BNode:
     node = _add_coded(drawing, path, terms, scale)
     drawing.graph.add((node, RDF.type, CUBE.KeyDimension))
     return node
 
 
-def _add_coded(drawing: Drawing, path: URIRef, terms: Sequence[Term], scale: URIRef = QUDT.NominalScale) -> BNode:
+def _add_coded(
+    drawing: CubeGraph, path: URIRef, terms: Sequence[DimensionValue], scale: URIRef = QUDT.NominalScale
+) -> BNode:
     graph = drawing.graph
     node = _add_dimension(drawing, path, SH.IRI, scale)
     graph.add((node, SH["in"], _listed(graph, [term.iri for term in terms])))
@@ -242,7 +246,7 @@ def _add_coded(drawing: Drawing, path: URIRef, terms: Sequence[Term], scale: URI
     return node
 
 
-def _add_number(drawing: Drawing, column: str, path: URIRef, datatype: URIRef, scale: URIRef) -> BNode:
+def _add_number(drawing: CubeGraph, column: str, path: URIRef, datatype: URIRef, scale: URIRef) -> BNode:
     """A dimension of numbers between the lowest and the highest there are, or cube:Undefined where one is missing."""
     graph, numbers = drawing.graph, drawing.spread.numbers[column]
     node = _add_dimension(drawing, path, SH.Literal, scale)
@@ -258,7 +262,7 @@ def _add_number(drawing: Drawing, column: str, path: URIRef, datatype: URIRef, s
     return node
 
 
-def _add_data_kind(drawing: Drawing, node: BNode) -> None:
+def _add_data_kind(drawing: CubeGraph, node: BNode) -> None:
     """That a dimension is of time, with the unit where all periods are years or all are months."""
     kinds, kind = {parse_period(text).kind for text in drawing.release.periods}, BNode()
     drawing.graph.add((node, META.dataKind, kind))
@@ -267,7 +271,7 @@ def _add_data_kind(drawing: Drawing, node: BNode) -> None:
         drawing.graph.add((kind, TIME.unitType, unit))
 
 
-def _add_area_levels(drawing: Drawing, node: BNode, areas: Sequence[URIRef]) -> None:
+def _add_area_levels(drawing: CubeGraph, node: BNode, areas: Sequence[URIRef]) -> None:
     """Län, kommun, area. An area of a partner's own that lies in no municipality is outside."""
     graph = drawing.graph
     reached = (outer for area in areas for outer in graph.transitive_objects(area, SKOS.broader) if outer != area)
@@ -277,14 +281,14 @@ def _add_area_levels(drawing: Drawing, node: BNode, areas: Sequence[URIRef]) -> 
         _add_hierarchy(drawing, node, roots, "cube.areas", ("cube.kommun", "cube.area"), drawing.ours("Area"))
 
 
-def _add_themes(drawing: Drawing, node: BNode) -> None:
+def _add_themes(drawing: CubeGraph, node: BNode) -> None:
     themes = {register.kpis()[slug].theme for slug in drawing.release.kpis}
     roots = [URIRef(drawing.iris.theme(slug)) for slug in themes]
     _add_hierarchy(drawing, node, roots, "cube.themes", ("cube.kpi",), drawing.ours("Kpi"))
 
 
 def _add_hierarchy(
-    drawing: Drawing, node: BNode, roots: Iterable[Node], name: str, levels: Sequence[str], kind: URIRef
+    drawing: CubeGraph, node: BNode, roots: Iterable[Node], name: str, levels: Sequence[str], kind: URIRef
 ) -> None:
     """A hierarchy from its roots down, level by level against skos:broader, to members of a class."""
     graph, hierarchy = drawing.graph, BNode()

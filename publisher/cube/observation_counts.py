@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 from vaven.publisher.cube.observations import Emission, emit
-from vaven.publisher.rdf.triple_counts import Census, Statistics
+from vaven.publisher.rdf.triple_counts import ObservationCounts, Statistics
 from vaven.publisher.releases.release import Release
 from vaven.vocab.iris import NAMESPACES, Iris
 
@@ -24,7 +24,7 @@ WHOLE = ("sex = 'T'", "age_group = 'T'")
 Triple = tuple[str, str, str]
 
 
-def census(release: Release, emission: Emission, iris: Iris) -> Census:
+def observation_counts(release: Release, emission: Emission, iris: Iris) -> ObservationCounts:
     """Count what `emit` wrote. Cost: one scan of the columns, and the emission of some dozens of rows."""
     with tempfile.TemporaryDirectory(prefix="vaven-census-") as folder:
         kinds = _write_kinds(release, Path(folder), iris)
@@ -35,7 +35,9 @@ def census(release: Release, emission: Emission, iris: Iris) -> Census:
     nodes = {subject for subject, _, _ in others}
     shared = _weighed([(t, 1) for t in others], len(nodes))
     left = emission.lines - own.triples
-    return Census(own, shared.scaled(left * len(nodes) // shared.triples if nodes else 0), next(iter(kinds))[1:-1])
+    return ObservationCounts(
+        own, shared.scaled(left * len(nodes) // shared.triples if nodes else 0), next(iter(kinds))[1:-1]
+    )
 
 
 def _weighed(counted: list[tuple[Triple, int]], subjects: int) -> Statistics:

@@ -22,7 +22,7 @@ import pyarrow.compute
 import zstandard
 from isal import igzip
 
-from vaven.publisher.cube.value_ranges import spread
+from vaven.publisher.cube.value_ranges import column_statistics
 from vaven.publisher.rdf.agents import publisher_key
 from vaven.publisher.releases.release import Release
 from vaven.schemas.tables.compile import plain
@@ -249,7 +249,7 @@ def _parameters(release: Release, iris: Iris) -> dict[str, Any]:
         "numerator": f'<{ours}numerator> "',
         "denominator": f'<{ours}denominator> "',
         "sample_size": f'<{ours}sampleSize> "',
-        "has_interval": spread(release).has_interval,
+        "has_interval": column_statistics(release).has_interval,
         "ci_lower": f'<{ours}ciLower> "',
         "no_ci_lower": f"<{ours}ciLower> {undefined}",
         "ci_upper": f'<{ours}ciUpper> "',

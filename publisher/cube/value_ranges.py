@@ -14,7 +14,7 @@ INTERVAL = ("ci_lower", "ci_upper")
 
 
 @dataclass(frozen=True)
-class Numbers:
+class NumberRange:
     """A column of numbers: how many rows have one, and the lowest and highest as xsd:decimal has them ("" for none)."""
 
     filled: int
@@ -23,11 +23,11 @@ class Numbers:
 
 
 @dataclass(frozen=True)
-class Spread:
+class ColumnStatistics:
     """`numbers` is by column, `methods` the rows that name one, and `codes` what a coded column has, by column."""
 
     rows: int
-    numbers: Mapping[str, Numbers]
+    numbers: Mapping[str, NumberRange]
     methods: int
     codes: Mapping[str, tuple[str, ...]]
 
@@ -41,17 +41,17 @@ class Spread:
         return self.rows == (self.methods if column == "method" else self.numbers[column].filled)
 
 
-def spread(release: Release) -> Spread:
+def column_statistics(release: Release) -> ColumnStatistics:
     """Cost: one scan of the columns."""
     with duckdb.connect() as reading:
         reading.execute(f"CREATE MACRO plain(number) AS {plain('number')}")
         reading.read_parquet(str(release.table("observations"))).create_view("observations")
         found = reading.execute((files(__package__) / "queries" / "components.sql").read_text("utf-8"))
         row = dict(zip((column[0] for column in found.description or ()), found.fetchone() or (), strict=True))
-    return Spread(
+    return ColumnStatistics(
         rows=row["rows"],
         numbers={
-            name: Numbers(row[name]["filled"], row[name]["lowest"] or "", row[name]["highest"] or "")
+            name: NumberRange(row[name]["filled"], row[name]["lowest"] or "", row[name]["highest"] or "")
             for name in NUMBERS
         },
         methods=row["methods"],

@@ -14,11 +14,11 @@ from concurrent.futures import Future
 from concurrent.futures import TimeoutError as FutureTimeout
 from dataclasses import dataclass, replace
 
-from vaven.publisher.engine.interface import SITE, Answer, QueryEngine, Question
+from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult
 from vaven.publisher.engine.spooled_file import Spool
 from vaven.publisher.rdf.compression import IDENTITY, PACKED, SMALLEST, packing, unpacked
 from vaven.publisher.sparql.lexer import compact, is_repeatable
-from vaven.publisher.sparql.messages import said
+from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import QueryBusy, QuerySyntaxError, QueryTimeout
 
 # What an entry costs beside its bytes: its question, and the table.
@@ -29,11 +29,11 @@ FILES = 200
 # So many may wait for the answer to a question that somebody else has asked; each holds a thread of the server.
 FOLLOWERS = 16
 # State, question, and whether it has fewer seconds than others: nobody else's question shall end with such a one.
-Flight = tuple[str, Question, bool]
+Flight = tuple[str, QueryRequest, bool]
 
 
 @dataclass(frozen=True)
-class Kept:
+class CachedResult:
     """An answer that many may read; `state` names the snapshot, `encoding` says how it is packed."""
 
     spool: Spool
@@ -41,8 +41,8 @@ class Kept:
     state: str
     encoding: str
 
-    def answer(self) -> Answer:
-        return Answer(self.spool.open(), self.spool.size, self.media_type, self.state, self.encoding)
+    def answer(self) -> QueryResult:
+        return QueryResult(self.spool.open(), self.spool.size, self.media_type, self.state, self.encoding)
 
 
 class CachedEngine(QueryEngine):
@@ -57,9 +57,9 @@ class CachedEngine(QueryEngine):
     ) -> None:
         self._engine, self._room, self._patience, self._admit = engine, room, patience, admit
         self._lock = threading.Lock()
-        self._kept: OrderedDict[Question, Kept] = OrderedDict()
+        self._kept: OrderedDict[QueryRequest, CachedResult] = OrderedDict()
         self._used, self._state = 0, ""
-        self._flights: dict[Flight, Future[Kept]] = {}
+        self._flights: dict[Flight, Future[CachedResult]] = {}
         self._followers = 0
 
     def state(self) -> str:
@@ -70,16 +70,16 @@ class CachedEngine(QueryEngine):
         with self._lock:
             self._forget("")
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: QueryRequest) -> QueryResult:
         return self.kept(question).answer()
 
-    def peek(self, asked: Question) -> Kept | None:
+    def peek(self, asked: QueryRequest) -> CachedResult | None:
         """What is kept for a question whose query is compact, without asking the engine."""
         state = self.state()
         with self._lock:
             return self._find(state, asked)
 
-    def kept(self, question: Question) -> Kept:
+    def kept(self, question: QueryRequest) -> CachedResult:
         asked = replace(question, query=compact(question.query))
         if not is_repeatable(asked.query):
             return self._asked(asked, question)
@@ -97,7 +97,7 @@ class CachedEngine(QueryEngine):
             if found := self._followed(flight, question):
                 return found
 
-    def _fly(self, flight: "Future[Kept]", key: Flight, question: Question) -> Kept:
+    def _fly(self, flight: "Future[CachedResult]", key: Flight, question: QueryRequest) -> CachedResult:
         """Find the answer for all who wait for it. Exceptions are theirs too."""
         state, asked, _ = key
         try:
@@ -114,19 +114,21 @@ class CachedEngine(QueryEngine):
         flight.set_result(found)
         return found
 
-    def _land(self, flight: "Future[Kept]", key: Flight) -> None:
+    def _land(self, flight: "Future[CachedResult]", key: Flight) -> None:
         with self._lock:
             if self._flights.get(key) is flight:
                 del self._flights[key]
 
-    def _followed(self, flight: "Future[Kept]", question: Question) -> Kept | None:
+    def _followed(self, flight: "Future[CachedResult]", question: QueryRequest) -> CachedResult | None:
         """The answer that another client's asking finds; None where that client was refused, and we may not be."""
         seconds = question.within(self._patience)
         with self._following():
             try:
                 return flight.result(seconds)
             except FutureTimeout as cause:
-                raise QueryTimeout(said("late", seconds=f"{seconds:g}"), remedy=said("late.remedy")) from cause
+                raise QueryTimeout(
+                    query_message("late", seconds=f"{seconds:g}"), remedy=query_message("late.remedy")
+                ) from cause
             except QueryBusy:
                 return None
 
@@ -134,7 +136,7 @@ class CachedEngine(QueryEngine):
     def _following(self) -> Iterator[None]:
         with self._lock:
             if self._followers >= FOLLOWERS:
-                raise QueryBusy(said("followers"), remedy=said("again.remedy"))
+                raise QueryBusy(query_message("followers"), remedy=query_message("again.remedy"))
             self._followers += 1
         try:
             yield
@@ -142,7 +144,7 @@ class CachedEngine(QueryEngine):
             with self._lock:
                 self._followers -= 1
 
-    def _asked(self, asked: Question, question: Question) -> Kept:
+    def _asked(self, asked: QueryRequest, question: QueryRequest) -> CachedResult:
         if question.client != SITE:
             self._admit(question.client)
         try:
@@ -150,9 +152,9 @@ class CachedEngine(QueryEngine):
         except QuerySyntaxError:
             # Its line and column shall be those of the text that the client sent.
             answer = self._engine.ask(question)
-        return Kept(Spool(answer.file, answer.size), answer.media_type, answer.state, answer.encoding)
+        return CachedResult(Spool(answer.file, answer.size), answer.media_type, answer.state, answer.encoding)
 
-    def _repacked(self, state: str, asked: Question) -> Kept | None:
+    def _repacked(self, state: str, asked: QueryRequest) -> CachedResult | None:
         """The answer from one that is kept in another encoding."""
         with self._lock:
             others = (self._find(state, replace(asked, encoding=name)) for name in (IDENTITY, *PACKED))
@@ -170,7 +172,7 @@ class CachedEngine(QueryEngine):
             unfinished.pop_all()
         return replace(found, spool=Spool(target, target.tell()), encoding=asked.encoding)
 
-    def _find(self, state: str, asked: Question) -> Kept | None:
+    def _find(self, state: str, asked: QueryRequest) -> CachedResult | None:
         if state != self._state:
             self._forget(state)
         found = self._kept.get(asked)
@@ -183,7 +185,7 @@ class CachedEngine(QueryEngine):
         self._kept.clear()
         self._used, self._state = 0, state
 
-    def _keep(self, asked: Question, found: Kept) -> None:
+    def _keep(self, asked: QueryRequest, found: CachedResult) -> None:
         if not found.state or found.state != self._state or self._cost(asked, found) > self._room * LARGEST_SHARE:
             return
         if replaced := self._kept.pop(asked, None):
@@ -194,7 +196,7 @@ class CachedEngine(QueryEngine):
             oldest, gone = self._kept.popitem(last=False)
             self._used -= self._cost(oldest, gone)
 
-    def _cost(self, asked: Question, found: Kept) -> int:
+    def _cost(self, asked: QueryRequest, found: CachedResult) -> int:
         # An open file is dear beside its bytes: a process may have about a thousand.
         size = found.spool.size if found.spool.content is not None else max(found.spool.size, self._room // FILES)
         return ENTRY_BYTES + len(asked.query) + size

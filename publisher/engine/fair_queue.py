@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from vaven.publisher.sparql.messages import said
+from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import QueryBusy, QueryTooMany
 
 YOUNG_SECONDS = 1.0
@@ -21,7 +21,7 @@ NICENESS = ((0.0, 5), (YOUNG_SECONDS, 10), (4.0, 15), (10.0, 19))
 
 
 @dataclass(eq=False)
-class Turn:
+class Slot:
     """One query of a client, on the clock of `time.monotonic`; `began` is 0 as long as it waits."""
 
     client: str
@@ -38,7 +38,7 @@ class Turn:
         return max(nice for since, nice in NICENESS if self.seconds >= since)
 
 
-class Lane:
+class FairQueue:
     """Turns in a number of places. `at_once` is how many young ones run, `each` how many turns a client may have.
 
     As many may wait as there are places. `share` is the seconds after which a turn may have to make room.
@@ -47,12 +47,12 @@ class Lane:
     def __init__(self, *, at_once: int, places: int, each: int, share: float) -> None:
         self.at_once, self.places, self.each, self.share = at_once, max(places, at_once), each, share
         self._changed = threading.Condition()
-        self._waiting: list[Turn] = []
-        self._at_work: list[Turn] = []
+        self._waiting: list[Slot] = []
+        self._at_work: list[Slot] = []
         self._is_closed = False
 
     @contextmanager
-    def turn(self, client: str, until: float) -> Iterator[Turn]:
+    def turn(self, client: str, until: float) -> Iterator[Slot]:
         """A turn that has begun. Raises QueryBusy where that is not by `until`, QueryTooMany for one client's many."""
         turn = self._enter(client)
         try:
@@ -69,7 +69,7 @@ class Lane:
         """Whether more run than should at a time."""
         return len(self._at_work) > self.at_once
 
-    def must_yield(self, turn: Turn) -> bool:
+    def must_yield(self, turn: Slot) -> bool:
         """Whether this is the turn to end for those who wait: of the client with most, the one longest at work."""
         with self._changed:
             if not self._waiting or len(self._at_work) < self.places:
@@ -83,23 +83,23 @@ class Lane:
             self._is_closed = True
             self._changed.notify_all()
 
-    def _enter(self, client: str) -> Turn:
+    def _enter(self, client: str) -> Slot:
         with self._changed:
             own = sum(turn.client == client for turn in (*self._waiting, *self._at_work))
             if own >= self.each:
-                raise QueryTooMany(said("share", count=own), remedy=said("share.remedy"))
+                raise QueryTooMany(query_message("share", count=own), remedy=query_message("share.remedy"))
             if len(self._waiting) >= self.places:
-                raise QueryBusy(said("waiting"), remedy=said("again.remedy"))
-            turn = Turn(client)
+                raise QueryBusy(query_message("waiting"), remedy=query_message("again.remedy"))
+            turn = Slot(client)
             self._waiting.append(turn)
             return turn
 
-    def _wait(self, turn: Turn, until: float) -> None:
+    def _wait(self, turn: Slot, until: float) -> None:
         with self._changed:
             while self._is_closed or self._next() is not turn:
                 left = until - time.monotonic()
                 if self._is_closed or left <= 0:
-                    raise QueryBusy(said("workers"), remedy=said("again.remedy"))
+                    raise QueryBusy(query_message("workers"), remedy=query_message("again.remedy"))
                 self._changed.wait(min(left, self._until_grown()))
             self._waiting.remove(turn)
             turn.began = time.monotonic()
@@ -107,7 +107,7 @@ class Lane:
             # There may be room for the one behind as well.
             self._changed.notify_all()
 
-    def _next(self) -> Turn | None:
+    def _next(self) -> Slot | None:
         """Who is to begin, if there is room: first those who have least at work, then those who came first."""
         young = sum(turn.seconds < YOUNG_SECONDS for turn in self._at_work)
         if young >= self.at_once or len(self._at_work) >= self.places or not self._waiting:

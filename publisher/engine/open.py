@@ -4,8 +4,8 @@ import sys
 import time
 
 from vaven.publisher.engine.cache import FOLLOWERS
-from vaven.publisher.engine.fair_queue import Lane
-from vaven.publisher.engine.interface import SITE, Answer, QueryEngine, Question
+from vaven.publisher.engine.fair_queue import FairQueue
+from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult
 from vaven.publisher.engine.pool import PLACES_A_WORKER, WAITING_SHARE, EmbeddedEngine
 from vaven.publisher.engine.remote import RemoteEngine
 from vaven.publisher.graph.remote_store import RemoteStore
@@ -27,7 +27,7 @@ def open_engine(settings: Settings) -> QueryEngine:
     )
 
 
-def held_requests(settings: Settings) -> int:
+def waiting_requests(settings: Settings) -> int:
     """How many requests may be held by queries at work, by those that wait, and by those that wait for an equal one.
 
     A server with more threads than that has some left for its pages, whatever is asked.
@@ -35,13 +35,13 @@ def held_requests(settings: Settings) -> int:
     return settings.query_workers * PLACES_A_WORKER * 2 + FOLLOWERS
 
 
-class InLane(QueryEngine):
+class QueuedEngine(QueryEngine):
     """An engine that is asked few things at a time by the public; our own pages don't wait."""
 
-    def __init__(self, engine: QueryEngine, lane: Lane, waiting_seconds: float) -> None:
+    def __init__(self, engine: QueryEngine, lane: FairQueue, waiting_seconds: float) -> None:
         self._engine, self._lane, self._waiting_seconds = engine, lane, waiting_seconds
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: QueryRequest) -> QueryResult:
         if question.client == SITE:
             return self._engine.ask(question)
         with self._lane.turn(question.client, time.monotonic() + question.within(self._waiting_seconds)):
@@ -58,10 +58,10 @@ class InLane(QueryEngine):
 def _remote(settings: Settings) -> QueryEngine:
     """A server elsewhere shares out its own processors; we bound how many of our threads wait for it."""
     places = settings.query_workers * PLACES_A_WORKER
-    lane = Lane(at_once=places, places=places, each=settings.queries_at_once, share=sys.float_info.max)
+    lane = FairQueue(at_once=places, places=places, each=settings.queries_at_once, share=sys.float_info.max)
     at = addresses(settings)
     store = RemoteStore(RemoteServer(at), settings.iris.state)
     remote = RemoteEngine(
         at.query, settings.query_seconds, settings.answer_mb, login=at.login, published=store.published
     )
-    return InLane(remote, lane, settings.query_seconds * WAITING_SHARE)
+    return QueuedEngine(remote, lane, settings.query_seconds * WAITING_SHARE)

@@ -18,11 +18,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from vaven.publisher.engine.fair_queue import Lane, Turn
-from vaven.publisher.engine.interface import SITE, Answer, QueryEngine, Question, syntax_error
+from vaven.publisher.engine.fair_queue import FairQueue, Slot
+from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult, syntax_error
 from vaven.publisher.graph.store import EmbeddedStore, Snapshot, hold
 from vaven.publisher.sparql.lexer import guarded, query_form
-from vaven.publisher.sparql.messages import said
+from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import (
     AnswerTooLarge,
     QueryBusy,
@@ -110,10 +110,10 @@ class Worker:
 
 
 @dataclass(eq=False)
-class Crew:
+class WorkerPool:
     """A lane with its workers: those that wait for a query, and those at one."""
 
-    lane: Lane
+    lane: FairQueue
     idle: list[Worker] = field(default_factory=list)
     busy: set[Worker] = field(default_factory=set)
 
@@ -142,8 +142,8 @@ class EmbeddedEngine(QueryEngine):
         self._memory_mb, self._answer_mb = memory_mb, answer_mb
         places = places or workers * PLACES_A_WORKER
         share = seconds * ROOM_SHARE
-        self._public = Crew(Lane(at_once=workers, places=places, each=each, share=share))
-        self._site = Crew(Lane(at_once=SITE_WORKERS, places=SITE_WORKERS * 2, each=sys.maxsize, share=share))
+        self._public = WorkerPool(FairQueue(at_once=workers, places=places, each=each, share=share))
+        self._site = WorkerPool(FairQueue(at_once=SITE_WORKERS, places=SITE_WORKERS * 2, each=sys.maxsize, share=share))
         self._lock = threading.Lock()
         # A worker dies with the thread that started it (PR_SET_PDEATHSIG), so one lasting thread starts them all.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="vaven-query-workers")
@@ -153,7 +153,7 @@ class EmbeddedEngine(QueryEngine):
         current = self._store.current()
         return current.id if current else ""
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: QueryRequest) -> QueryResult:
         query_form(question.query)
         arrived, seconds = time.monotonic(), question.within(self._seconds)
         crew = self._site if question.client == SITE else self._public
@@ -177,7 +177,7 @@ class EmbeddedEngine(QueryEngine):
         self._starter.shutdown()
 
     @contextlib.contextmanager
-    def _worker(self, crew: Crew, deadline: float) -> Iterator[Worker]:
+    def _worker(self, crew: WorkerPool, deadline: float) -> Iterator[Worker]:
         """A worker on the current snapshot; afterwards it waits for the next, unless it is at work still or dead."""
         worker = self._fresh(crew, deadline)
         with self._lock:
@@ -193,7 +193,7 @@ class EmbeddedEngine(QueryEngine):
                 else:
                     worker.kill()
 
-    def _fresh(self, crew: Crew, deadline: float) -> Worker:
+    def _fresh(self, crew: WorkerPool, deadline: float) -> Worker:
         for _ in range(5):
             current = self._store.current()
             if current is None:
@@ -202,9 +202,9 @@ class EmbeddedEngine(QueryEngine):
                 return worker
             if started := self._start(current, min(deadline, time.monotonic() + START_SECONDS)):
                 return started
-        raise QueryBusy(said("replaced"), remedy=said("again.remedy"))
+        raise QueryBusy(query_message("replaced"), remedy=query_message("again.remedy"))
 
-    def _idle(self, crew: Crew, current: Snapshot) -> Worker | None:
+    def _idle(self, crew: WorkerPool, current: Snapshot) -> Worker | None:
         """One that waits on this snapshot; those on an older one go."""
         with self._lock:
             while crew.idle:
@@ -237,13 +237,13 @@ class EmbeddedEngine(QueryEngine):
         command = [sys.executable, "-m", "vaven.publisher.engine.worker", str(snapshot.folder), *limits]
         with self._lock:
             if self._is_closed:
-                raise QueryBusy(said("closing"), remedy=said("again.remedy"))
+                raise QueryBusy(query_message("closing"), remedy=query_message("again.remedy"))
             start = self._starter.submit(
                 subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_ARENA
             )
             return start.result()
 
-    def _spooled(self, crew: Crew, turn: Turn, worker: Worker, question: Question) -> Answer:
+    def _spooled(self, crew: WorkerPool, turn: Slot, worker: Worker, question: QueryRequest) -> QueryResult:
         """Run a question into a file that loses its name at once, so that nothing is left of it however we end."""
         with contextlib.ExitStack() as unfinished:
             file = unfinished.enter_context(tempfile.NamedTemporaryFile(prefix="vaven-answer-", delete=False))
@@ -255,9 +255,9 @@ class EmbeddedEngine(QueryEngine):
             size = os.fstat(file.fileno()).st_size
             unfinished.pop_all()
         kept = cast(BinaryIO, file)
-        return Answer(kept, size, question.media_type, worker.snapshot.id, told["encoding"])
+        return QueryResult(kept, size, question.media_type, worker.snapshot.id, told["encoding"])
 
-    def _run(self, crew: Crew, turn: Turn, worker: Worker, question: Question, file: str) -> dict[str, Any]:
+    def _run(self, crew: WorkerPool, turn: Slot, worker: Worker, question: QueryRequest, file: str) -> dict[str, Any]:
         """Give the question to the worker and wait. Raises the QueryError that its end stands for."""
         seconds = question.within(self._seconds)
         if time.monotonic() >= turn.arrived + seconds:
@@ -276,14 +276,14 @@ class EmbeddedEngine(QueryEngine):
             told = self._watched(crew, turn, worker, seconds)
         except (EOFError, BrokenPipeError) as cause:
             if self._is_closed:
-                raise QueryBusy(said("closing"), remedy=said("again.remedy")) from cause
-            message, remedy = said("memory", limit=self._memory_mb), said("memory.remedy")
+                raise QueryBusy(query_message("closing"), remedy=query_message("again.remedy")) from cause
+            message, remedy = query_message("memory", limit=self._memory_mb), query_message("memory.remedy")
             raise QueryMemoryExceeded(message, remedy=remedy) from cause
         if told["state"] != "done":
             raise self._error(told, question)
         return told
 
-    def _watched(self, crew: Crew, turn: Turn, worker: Worker, seconds: float) -> dict[str, Any]:
+    def _watched(self, crew: WorkerPool, turn: Slot, worker: Worker, seconds: float) -> dict[str, Any]:
         """What the worker says in the end. Raises QueryTimeout, and QueryBusy where it must make room for others."""
         deadline = turn.arrived + seconds
         while True:
@@ -293,7 +293,7 @@ class EmbeddedEngine(QueryEngine):
             if time.monotonic() >= deadline:
                 raise _late(seconds)
 
-    def _make_room(self, crew: Crew, turn: Turn, worker: Worker) -> None:
+    def _make_room(self, crew: WorkerPool, turn: Slot, worker: Worker) -> None:
         """Where more are at work than should be at a time, the long ones step back, and may have to end."""
         if crew.lane.is_crowded():
             worker.lower(turn.niceness)
@@ -302,24 +302,28 @@ class EmbeddedEngine(QueryEngine):
             beyond = sum(memory.values()) > crew.lane.at_once * self._memory_mb << 20
             if beyond and worker is max(memory, key=lambda other: memory[other]):
                 retry_seconds = round(self._seconds)
-                raise QueryBusy(said("crowded"), remedy=said("crowded.remedy"), retry_seconds=retry_seconds)
+                raise QueryBusy(
+                    query_message("crowded"), remedy=query_message("crowded.remedy"), retry_seconds=retry_seconds
+                )
         if crew.lane.must_yield(turn):
             raise QueryBusy(
-                said("yielded", seconds=f"{turn.seconds:.0f}"),
-                remedy=said("yielded.remedy"),
+                query_message("yielded", seconds=f"{turn.seconds:.0f}"),
+                remedy=query_message("yielded.remedy"),
                 retry_seconds=round(self._seconds),
             )
 
-    def _error(self, told: dict[str, Any], question: Question) -> QueryError | StoreUnavailable:
+    def _error(self, told: dict[str, Any], question: QueryRequest) -> QueryError | StoreUnavailable:
         """The error that a worker's words stand for."""
         if told["state"] == "syntax":
             return syntax_error(told["message"], question.query, self._iris)
         if told["state"] == "too-large":
-            return AnswerTooLarge(said("too-large", limit=self._answer_mb), remedy=said("too-large.remedy"))
+            return AnswerTooLarge(
+                query_message("too-large", limit=self._answer_mb), remedy=query_message("too-large.remedy")
+            )
         if told["state"] == "no-room":
             return StoreUnavailable("There is no room on disk for the answer.", remedy="Try again later.")
-        return QueryError(said("failed", words=told.get("message", "")), remedy=said("failed.remedy"))
+        return QueryError(query_message("failed", words=told.get("message", "")), remedy=query_message("failed.remedy"))
 
 
 def _late(seconds: float) -> QueryTimeout:
-    return QueryTimeout(said("late", seconds=f"{seconds:g}"), remedy=said("late.remedy"))
+    return QueryTimeout(query_message("late", seconds=f"{seconds:g}"), remedy=query_message("late.remedy"))

@@ -15,11 +15,11 @@ from pyoxigraph import QueryBoolean, QueryResultsFormat, Store, parse_query_resu
 from SPARQLWrapper import POST, SPARQLWrapper
 from SPARQLWrapper.SPARQLExceptions import QueryBadFormed, SPARQLWrapperException
 
-from vaven.publisher.engine.interface import Answer, QueryEngine, Question
+from vaven.publisher.engine.interface import QueryEngine, QueryRequest, QueryResult
 from vaven.publisher.engine.worker import RESULTS
 from vaven.publisher.graph.sparql_client import JSON_RESULTS, NOBODY, Login
 from vaven.publisher.sparql.lexer import guarded, names_dataset, query_form
-from vaven.publisher.sparql.messages import said
+from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import AnswerTooLarge, QuerySyntaxError, QueryTimeout, StoreUnavailable
 
 BLOCK = 1 << 16
@@ -52,7 +52,7 @@ class RemoteEngine(QueryEngine):
     def state(self) -> str:
         return ""
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: QueryRequest) -> QueryResult:
         form = query_form(question.query)
         request = self._request(question)
         is_rewritten = form == "ASK" or (form == "SELECT" and question.media_type == TSV)
@@ -60,7 +60,7 @@ class RemoteEngine(QueryEngine):
         answer = self._fetched(request, question.within(self._seconds))
         return _rewritten(answer, form, question.media_type) if is_rewritten else answer
 
-    def _request(self, question: Question) -> SPARQLWrapper:
+    def _request(self, question: QueryRequest) -> SPARQLWrapper:
         request = SPARQLWrapper(self._query_url)
         request.setQuery(guarded(question.query))
         # It guesses the kind from the text, and sends what it takes for an update elsewhere.
@@ -79,15 +79,15 @@ class RemoteEngine(QueryEngine):
             request.addParameter("named-graph-uri", graph)
         return request
 
-    def _fetched(self, request: SPARQLWrapper, seconds: float) -> Answer:
+    def _fetched(self, request: SPARQLWrapper, seconds: float) -> QueryResult:
         deadline = time.monotonic() + seconds
-        late = QueryTimeout(said("late", seconds=f"{seconds:g}"), remedy=said("late.remedy"))
+        late = QueryTimeout(query_message("late", seconds=f"{seconds:g}"), remedy=query_message("late.remedy"))
         try:
             response = request.query().response
             file = self._read(response, deadline)
         except QueryBadFormed as cause:
-            message = said("engine.elsewhere", words=str(cause)[:450])
-            raise QuerySyntaxError(message, remedy=said("engine.remedy")) from cause
+            message = query_message("engine.elsewhere", words=str(cause)[:450])
+            raise QuerySyntaxError(message, remedy=query_message("engine.remedy")) from cause
         except TimeoutError as cause:
             raise late from cause
         except (SPARQLWrapperException, OSError) as cause:
@@ -98,13 +98,13 @@ class RemoteEngine(QueryEngine):
         # Virtuoso answers some forms in another type than the one asked for, and then says so.
         size = file.tell()
         file.seek(0)
-        return Answer(cast(BinaryIO, file), size, response.headers.get_content_type(), "")
+        return QueryResult(cast(BinaryIO, file), size, response.headers.get_content_type(), "")
 
     def _read(self, response: Any, deadline: float) -> IO[bytes]:
         """The whole body in a file without a name, whose position is its end. Raises AnswerTooLarge, TimeoutError."""
         if cut := response.headers.get("X-SPARQL-MaxRows"):
             # Virtuoso's way to say that there is more; an answer is whole or an error here.
-            raise AnswerTooLarge(said("cut-off", rows=cut), remedy=said("cut-off.remedy"))
+            raise AnswerTooLarge(query_message("cut-off", rows=cut), remedy=query_message("cut-off.remedy"))
         with contextlib.ExitStack() as unfinished:
             file = unfinished.enter_context(tempfile.TemporaryFile())
             rest = b""
@@ -115,7 +115,9 @@ class RemoteEngine(QueryEngine):
                 file.write(text[:kept])
                 rest = text[kept:]
                 if file.tell() > self._answer_mb << 20:
-                    raise AnswerTooLarge(said("too-large", limit=self._answer_mb), remedy=said("too-large.remedy"))
+                    raise AnswerTooLarge(
+                        query_message("too-large", limit=self._answer_mb), remedy=query_message("too-large.remedy")
+                    )
                 if time.monotonic() > deadline:
                     raise TimeoutError
             file.write(rest)
@@ -126,7 +128,7 @@ class RemoteEngine(QueryEngine):
         """Nothing is held between queries."""
 
 
-def _rewritten(answer: Answer, form: str, media_type: str) -> Answer:
+def _rewritten(answer: QueryResult, form: str, media_type: str) -> QueryResult:
     """An answer in JSON in the form that was wanted. Raises StoreUnavailable where it's no such answer."""
     with contextlib.closing(answer.file) as said, contextlib.ExitStack() as unfinished:
         try:
@@ -139,7 +141,7 @@ def _rewritten(answer: Answer, form: str, media_type: str) -> Answer:
         unfinished.pop_all()
     size = file.tell()
     file.seek(0)
-    return Answer(cast(BinaryIO, file), size, media_type, answer.state)
+    return QueryResult(cast(BinaryIO, file), size, media_type, answer.state)
 
 
 def _truth(found: Any) -> QueryBoolean:

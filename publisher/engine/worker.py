@@ -36,7 +36,7 @@ from vaven.publisher.graph.store import Snapshot, hold
 from vaven.publisher.rdf.compression import IDENTITY, SMALLEST, packing
 from vaven.publisher.rdf.json_ld import write_json_ld
 from vaven.publisher.sparql.lexer import declared_prefixes, names_dataset
-from vaven.publisher.sparql.rewrite import in_order, sorted_last, star
+from vaven.publisher.sparql.rewrite import expand_star, in_order, sorted_last
 
 PR_SET_PDEATHSIG = 1
 PR_SET_SECCOMP = 22
@@ -162,7 +162,7 @@ class _Target:
 
 def _with_columns(job: dict[str, Any]) -> str:
     """The query; one with `SELECT *` by its columns, which the engine would give by the alphabet."""
-    if star(job["query"]) is None:
+    if expand_star(job["query"]) is None:
         return cast(str, job["query"])
     found = cast(QuerySolutions, Store().query(job["query"], base_iri=job["base"]))
     return in_order(job["query"], [variable.value for variable in found.variables])

@@ -11,11 +11,19 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from vaven.publisher.engine.interface import QueryEngine, Question
-from vaven.publisher.explain.probe import LEAST_SECONDS, Late, Names, Place, Prober
-from vaven.publisher.explain.suggestions import Adviser, Known, Remedy
-from vaven.publisher.sparql.query_parser import shape
-from vaven.publisher.sparql.query_tree import Group, NotUnderstood, Part, Piece, Shape, Term, Triple
+from vaven.publisher.engine.interface import QueryEngine, QueryRequest
+from vaven.publisher.explain.probe import LEAST_SECONDS, DeadlineExceeded, MatchScope, Names, Prober
+from vaven.publisher.explain.suggestions import KnownTerms, Suggestion, Suggestions
+from vaven.publisher.sparql.query_parser import parse
+from vaven.publisher.sparql.query_tree import (
+    GraphPattern,
+    GroupPattern,
+    NotUnderstood,
+    ParsedQuery,
+    QueryTerm,
+    SyntaxNode,
+    TriplePattern,
+)
 from vaven.vocab.iris import Iris
 
 FILTERS = ("filter", "exists", "not-exists")
@@ -27,11 +35,11 @@ FIRST_SHARE = 0.25
 # Branches of a UNION that are told one by one.
 BRANCHES = 5
 VARIABLE = re.compile(r"[?$](\w+)")
-Element = Triple | Part
+Element = TriplePattern | GraphPattern
 
 
 @dataclass(frozen=True)
-class Finding:
+class EmptyReason:
     """`reason` names a sentence; `pieces` are the parts of the query that it is about, the one at fault first.
 
     pattern     a triple pattern that matches nothing
@@ -46,13 +54,13 @@ class Finding:
     """
 
     reason: str
-    pieces: tuple[Piece, ...]
-    remedies: tuple[Remedy, ...] = ()
+    pieces: tuple[SyntaxNode, ...]
+    remedies: tuple[Suggestion, ...] = ()
     count: int = 0
 
 
 @dataclass(frozen=True)
-class Emptiness:
+class EmptyResultExplanation:
     """`answer` is "empty"; "aggregate" (rows all the same, that count or sum up nothing); "not-empty";
     "not-understood" (the query isn't taken apart here) or "unfinished" (time or memory ran out before it was found).
 
@@ -61,15 +69,15 @@ class Emptiness:
     """
 
     answer: str
-    findings: tuple[Finding, ...] = ()
+    findings: tuple[EmptyReason, ...] = ()
     asked: int = 0
     seconds: float = 0.0
     is_least: bool = True
 
 
 def explain(
-    engine: QueryEngine, question: Question, seconds: float, iris: Iris, known: Callable[[], Known]
-) -> Emptiness:
+    engine: QueryEngine, question: QueryRequest, seconds: float, iris: Iris, known: Callable[[], KnownTerms]
+) -> EmptyResultExplanation:
     """Say why the answer to a question is empty, within so many seconds. `known` gives names that the data have.
 
     Raises QuerySyntaxError for what is no query, and what refuses a client or its query. Cost: some two queries for
@@ -77,13 +85,13 @@ def explain(
     """
     began = time.monotonic()
     try:
-        taken = shape(question.query)
+        taken = parse(question.query)
         return _Search(engine, question, taken, seconds, iris, known).run(began)
     except NotUnderstood:
         # Where the engine can't read it either, that is the better answer.
         left = seconds - (time.monotonic() - began)
         engine.ask(replace(question, seconds=max(left, LEAST_SECONDS))).close()
-        return Emptiness("not-understood", seconds=time.monotonic() - began)
+        return EmptyResultExplanation("not-understood", seconds=time.monotonic() - began)
 
 
 class _Search:
@@ -92,31 +100,31 @@ class _Search:
     def __init__(
         self,
         engine: QueryEngine,
-        question: Question,
-        taken: Shape,
+        question: QueryRequest,
+        taken: ParsedQuery,
         seconds: float,
         iris: Iris,
-        known: Callable[[], Known],
+        known: Callable[[], KnownTerms],
     ) -> None:
         self._prober = Prober(engine, question, taken, seconds)
-        self._adviser = Adviser(self._prober, Names(taken, iris), iris, known)
+        self._adviser = Suggestions(self._prober, Names(taken, iris), iris, known)
         self._taken = taken
 
-    def run(self, began: float) -> Emptiness:
+    def run(self, began: float) -> EmptyResultExplanation:
         try:
             answer, found = self._whole(self._taken)
-        except Late:
+        except DeadlineExceeded:
             answer, found = "unfinished", ()
         took = time.monotonic() - began
-        return Emptiness(answer, tuple(found), self._prober.asked, took, not self._prober.is_unsure)
+        return EmptyResultExplanation(answer, tuple(found), self._prober.asked, took, not self._prober.is_unsure)
 
-    def _whole(self, taken: Shape) -> tuple[str, Sequence[Finding]]:
+    def _whole(self, taken: ParsedQuery) -> tuple[str, Sequence[EmptyReason]]:
         """The answer's kind and what was found."""
-        found: Sequence[Finding]
+        found: Sequence[EmptyReason]
         if taken.where is None:
             found = list(self._resources(taken))
             return ("empty", found) if len(found) == len(taken.described) else ("not-empty", ())
-        place, where = Place(), taken.where
+        place, where = MatchScope(), taken.where
         # A join may be too hard as a whole, and its patterns be told apart all the same.
         has_rows = self._prober.tells(where.text, place, FIRST_SHARE)
         if has_rows:
@@ -127,30 +135,30 @@ class _Search:
             return ("unfinished" if has_rows is None or self._prober.is_unsure else "not-understood"), ()
         return ("aggregate" if self._is_aggregate(taken, place) else "empty"), found
 
-    def _is_aggregate(self, taken: Shape, place: Place) -> bool:
+    def _is_aggregate(self, taken: ParsedQuery, place: MatchScope) -> bool:
         """Whether there is a row although the group has none."""
         try:
             return bool(self._prober.tells(_select(taken), place))
-        except Late:
+        except DeadlineExceeded:
             return False
 
-    def _until_late(self, found: Iterator[Finding]) -> Sequence[Finding]:
+    def _until_late(self, found: Iterator[EmptyReason]) -> Sequence[EmptyReason]:
         """What is found before the time is used up."""
         listed = []
         while finding := self._next(found):
             listed.append(finding)
         return listed
 
-    def _next(self, found: Iterator[Finding]) -> Finding | None:
+    def _next(self, found: Iterator[EmptyReason]) -> EmptyReason | None:
         try:
             return next(found, None)
-        except Late:
+        except DeadlineExceeded:
             self._prober.is_unsure = True
             return None
 
     # --- groups
 
-    def _group(self, group: Group, place: Place, graph: Term | None) -> Iterator[Finding]:
+    def _group(self, group: GroupPattern, place: MatchScope, graph: QueryTerm | None) -> Iterator[EmptyReason]:
         """Why a group that gives nothing does so. `graph` is the term behind GRAPH that `place` has."""
         elements = [part for part in group.parts if not _is_filter(part)]
         for element in elements:
@@ -163,12 +171,14 @@ class _Search:
                 return
         yield from self._filters(group, elements, place, graph)
 
-    def _alone(self, element: Element, place: Place, graph: Term | None) -> Iterator[Finding]:
+    def _alone(self, element: Element, place: MatchScope, graph: QueryTerm | None) -> Iterator[EmptyReason]:
         """Why an element gives nothing by itself."""
-        if isinstance(element, Triple):
-            yield Finding("pattern", (element,), self._advice(partial(self._adviser.of_pattern, element, place, graph)))
+        if isinstance(element, TriplePattern):
+            yield EmptyReason(
+                "pattern", (element,), self._advice(partial(self._adviser.of_pattern, element, place, graph))
+            )
         elif element.kind == "values":
-            yield Finding("values", (element,))
+            yield EmptyReason("values", (element,))
         elif element.kind == "graph" and element.graph:
             yield from self._in_graph(element, element.graph)
         elif element.inner:
@@ -177,20 +187,20 @@ class _Search:
             for branch in element.groups[:BRANCHES]:
                 yield from self._group(branch, place, graph)
 
-    def _in_graph(self, element: Part, name: Term) -> Iterator[Finding]:
-        place = Place(name.sparql)
+    def _in_graph(self, element: GraphPattern, name: QueryTerm) -> Iterator[EmptyReason]:
+        place = MatchScope(name.sparql)
         if self._prober.matches(EVERYTHING, place):
             yield from self._group(element.groups[0], place, name)
             return
-        yield Finding("graph", (name,), self._advice(partial(self._adviser.of_graph, element, place, name)))
+        yield EmptyReason("graph", (name,), self._advice(partial(self._adviser.of_graph, element, place, name)))
 
-    def _subselect(self, inner: Shape, place: Place, graph: Term | None) -> Iterator[Finding]:
+    def _subselect(self, inner: ParsedQuery, place: MatchScope, graph: QueryTerm | None) -> Iterator[EmptyReason]:
         if inner.where and not self._prober.matches(inner.where.text, place):
             yield from self._group(inner.where, place, graph)
         else:
             yield from self._tail(inner, place)
 
-    def _join(self, elements: list[Element], place: Place) -> Finding:
+    def _join(self, elements: list[Element], place: MatchScope) -> EmptyReason:
         """The elements of which the last is the first to leave nothing, without those that it does so without."""
         last, needed = elements[-1], elements[:-1]
         try:
@@ -198,15 +208,15 @@ class _Search:
                 fewer = [other for other in needed if other is not element]
                 if fewer and not self._prober.matches(_joined([*fewer, last]), place):
                     needed = fewer
-        except Late:
+        except DeadlineExceeded:
             self._prober.is_unsure = True
-        if isinstance(last, Part) and last.kind == "minus":
-            return Finding("minus", (last,))
-        return Finding("join", (last, *needed), self._advice(partial(self._of_join, last, needed, place)))
+        if isinstance(last, GraphPattern) and last.kind == "minus":
+            return EmptyReason("minus", (last,))
+        return EmptyReason("join", (last, *needed), self._advice(partial(self._of_join, last, needed, place)))
 
-    def _of_join(self, last: Element, needed: Sequence[Element], place: Place) -> tuple[Remedy, ...]:
+    def _of_join(self, last: Element, needed: Sequence[Element], place: MatchScope) -> tuple[Suggestion, ...]:
         for part in (last, *needed):
-            if isinstance(part, Part) and part.kind == "values":
+            if isinstance(part, GraphPattern) and part.kind == "values":
                 others = _joined([element for element in (*needed, last) if element is not part])
                 if found := self._adviser.of_terms(part, others, place):
                     return found
@@ -214,8 +224,10 @@ class _Search:
         written = [name for name in shared if f"?{name}" in last.text or f"${name}" in last.text]
         return self._adviser.of_join(written, _joined(needed), last.sparql, place)
 
-    def _filters(self, group: Group, elements: list[Element], place: Place, graph: Term | None) -> Iterator[Finding]:
-        filters = [part for part in group.parts if isinstance(part, Part) and _is_filter(part)]
+    def _filters(
+        self, group: GroupPattern, elements: list[Element], place: MatchScope, graph: QueryTerm | None
+    ) -> Iterator[EmptyReason]:
+        filters = [part for part in group.parts if isinstance(part, GraphPattern) and _is_filter(part)]
         given = _joined(elements)
         for part in filters:
             if not self._prober.matches(f"{given} {part.text}", place):
@@ -224,30 +236,32 @@ class _Search:
         for i in range(1, len(filters)):
             passed = " ".join(part.text for part in filters[: i + 1])
             if not self._prober.matches(f"{given} {passed}", place):
-                yield Finding("filters", (filters[i], *filters[:i]))
+                yield EmptyReason("filters", (filters[i], *filters[:i]))
                 return
 
-    def _filter(self, part: Part, elements: list[Element], place: Place, graph: Term | None) -> Iterator[Finding]:
+    def _filter(
+        self, part: GraphPattern, elements: list[Element], place: MatchScope, graph: QueryTerm | None
+    ) -> Iterator[EmptyReason]:
         """Why a filter lets nothing pass: for EXISTS, what its group has that matches nothing."""
         if part.kind == "exists" and not self._prober.matches(part.groups[0].text, place):
             yield from self._group(part.groups[0], place, graph)
             return
         bound = frozenset[str]().union(*(_binds(element) for element in elements))
-        advice: tuple[Remedy, ...] = ()
+        advice: tuple[Suggestion, ...] = ()
         if part.kind == "filter":
             advice = self._advice(partial(self._adviser.of_filter, part, bound, _joined(elements), place))
-        yield Finding(part.kind, (part,), advice)
+        yield EmptyReason(part.kind, (part,), advice)
 
-    def _advice(self, give: Callable[[], tuple[Remedy, ...]]) -> tuple[Remedy, ...]:
+    def _advice(self, give: Callable[[], tuple[Suggestion, ...]]) -> tuple[Suggestion, ...]:
         """Remedies, if there is time for them and they can be asked for: what was found stands without."""
         try:
             return give()
-        except (Late, NotUnderstood):
+        except (DeadlineExceeded, NotUnderstood):
             return ()
 
     # --- outside of the group
 
-    def _tail(self, taken: Shape, place: Place) -> Iterator[Finding]:
+    def _tail(self, taken: ParsedQuery, place: MatchScope) -> Iterator[EmptyReason]:
         """Why a query whose group gives something has an empty answer."""
         steps = (("having", "having"), ("values", "rows"), ("limit", "limit"), ("offset", "offset"))
         kept = ["group"]
@@ -258,44 +272,44 @@ class _Search:
             if not self._prober.matches(_select(taken, *kept), place):
                 part = taken.tail[kind]
                 rows = self._count(taken, kept, place) if kind == "offset" else 0
-                yield Finding(reason, (part,), self._of_rows(taken, part, place), rows)
+                yield EmptyReason(reason, (part,), self._of_rows(taken, part, place), rows)
                 return
         if taken.form in ("CONSTRUCT", "DESCRIBE") and not self._prober.builds(taken):
-            yield Finding("template" if taken.form == "CONSTRUCT" else "described", ())
+            yield EmptyReason("template" if taken.form == "CONSTRUCT" else "described", ())
 
-    def _of_rows(self, taken: Shape, part: Part, place: Place) -> tuple[Remedy, ...]:
+    def _of_rows(self, taken: ParsedQuery, part: GraphPattern, place: MatchScope) -> tuple[Suggestion, ...]:
         if part.kind != "values" or taken.where is None or "group" in taken.tail:
             return ()
         bound = frozenset[str]().union(*(_binds(element) for element in taken.where.parts))
         return self._advice(partial(self._adviser.of_filter, part, bound, taken.where.text, place))
 
-    def _count(self, taken: Shape, kept: Sequence[str], place: Place) -> int:
+    def _count(self, taken: ParsedQuery, kept: Sequence[str], place: MatchScope) -> int:
         """How many rows there are before the first."""
         inside = _select(taken, *(kind for kind in kept if kind not in ("limit", "offset")))
         rows = self._prober.rows("?n0", f"{{ SELECT (COUNT(*) AS ?n0) {{ {inside} }} }}", place, 1)
         return int(rows[0]["n0"]["value"]) if rows else 0
 
-    def _resources(self, taken: Shape) -> Iterator[Finding]:
+    def _resources(self, taken: ParsedQuery) -> Iterator[EmptyReason]:
         """What DESCRIBE without a pattern names, and nothing is said of."""
-        place = Place()
+        place = MatchScope()
         for term in taken.described:
             if not self._prober.matches(f"{term.sparql} ?p0 ?o0", place):
-                yield Finding("resource", (term,), self._advice(partial(self._adviser.of_resource, term, place)))
+                yield EmptyReason("resource", (term,), self._advice(partial(self._adviser.of_resource, term, place)))
 
 
 def _is_filter(element: Element) -> bool:
-    return isinstance(element, Part) and element.kind in FILTERS
+    return isinstance(element, GraphPattern) and element.kind in FILTERS
 
 
 def _gives(element: Element) -> bool:
-    return isinstance(element, Triple) or element.kind in GIVERS
+    return isinstance(element, TriplePattern) or element.kind in GIVERS
 
 
 def _joined(elements: Sequence[Element]) -> str:
     return " ".join(element.sparql for element in elements)
 
 
-def _select(taken: Shape, *kinds: str) -> str:
+def _select(taken: ParsedQuery, *kinds: str) -> str:
     """A query as a group, with the modifiers of these kinds, or with all that may leave nothing."""
     head = taken.head
     if taken.form != "SELECT":
@@ -306,7 +320,7 @@ def _select(taken: Shape, *kinds: str) -> str:
 
 def _binds(element: Element) -> frozenset[str]:
     """The variables that an element can give a value to."""
-    if isinstance(element, Triple):
+    if isinstance(element, TriplePattern):
         return element.variables
     if element.kind == "minus" or _is_filter(element):
         return frozenset()

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urljoin
 
-from vaven.publisher.engine.interface import Answer, QueryEngine, Question
-from vaven.publisher.sparql.query_tree import NotUnderstood, Shape, Term
+from vaven.publisher.engine.interface import QueryEngine, QueryRequest, QueryResult
+from vaven.publisher.sparql.query_tree import NotUnderstood, ParsedQuery, QueryTerm
 from vaven.vocab.errors import QueryBusy, QueryError, QueryRefused, QuerySyntaxError
 from vaven.vocab.iris import NAMESPACES, Iris
 
@@ -34,12 +34,12 @@ Row = Mapping[str, Mapping[str, str]]
 Found = dict[str, Any]
 
 
-class Late(Exception):
+class DeadlineExceeded(Exception):
     """The time is used up."""
 
 
 @dataclass(frozen=True)
-class Place:
+class MatchScope:
     """Where a pattern is to be matched: in the default graph, or in what `graph`, a SPARQL term, names.
 
     `is_anywhere` leaves the query's own dataset aside.
@@ -55,14 +55,14 @@ class Place:
 class Prober:
     """`question` has the query's dataset and client. `asked` counts; `is_unsure` once a probe had no answer."""
 
-    def __init__(self, engine: QueryEngine, question: Question, shape: Shape, seconds: float) -> None:
+    def __init__(self, engine: QueryEngine, question: QueryRequest, shape: ParsedQuery, seconds: float) -> None:
         self._engine, self._question = engine, replace(question, media_type=RESULTS)
         self._prologue, self._dataset = shape.prologue, shape.dataset
         self._ends = time.monotonic() + seconds
         self.has_dataset = bool(shape.dataset or question.default_graphs or question.named_graphs)
         self.asked, self.is_unsure = 0, False
 
-    def matches(self, pattern: str, place: Place) -> bool:
+    def matches(self, pattern: str, place: MatchScope) -> bool:
         """Whether a pattern matches anything. True too where that could not be told: then `is_unsure`.
 
         Raises Late, NotUnderstood, and what refuses the client: QueryBusy, StoreUnavailable.
@@ -71,18 +71,18 @@ class Prober:
         self.is_unsure = self.is_unsure or found is None
         return found is not False
 
-    def tells(self, pattern: str, place: Place, share: float = SHARE) -> bool | None:
+    def tells(self, pattern: str, place: MatchScope, share: float = SHARE) -> bool | None:
         """Whether a pattern matches anything; None where that could not be told in a share of the time left."""
         found = self._json("ASK {0} {{ {1} }}", place, pattern, share)
         return None if found is None else bool(found["boolean"])
 
-    def rows(self, variables: str, pattern: str, place: Place, limit: int) -> Sequence[Row]:
+    def rows(self, variables: str, pattern: str, place: MatchScope, limit: int) -> Sequence[Row]:
         """Different solutions of a pattern; none where that could not be told. Raises as `matches`."""
         found = self._json(f"SELECT DISTINCT {variables} {{0}} {{{{ {{1}} }}}} LIMIT {limit}", place, pattern)
         rows: Sequence[Row] = found["results"]["bindings"] if found else ()
         return rows
 
-    def builds(self, taken: Shape) -> bool:
+    def builds(self, taken: ParsedQuery) -> bool:
         """Whether a query that builds a graph has a triple in it. Raises as `matches`."""
         whole = replace(self._question, media_type=TRIPLES)
         where = taken.where.text if taken.where else "{}"
@@ -99,7 +99,7 @@ class Prober:
                 return True
         return False
 
-    def _json(self, form: str, place: Place, pattern: str, share: float = SHARE) -> Found | None:
+    def _json(self, form: str, place: MatchScope, pattern: str, share: float = SHARE) -> Found | None:
         query = self._prologue + form.format("" if place.is_anywhere else self._dataset, place.around(pattern))
         question = replace(self._question, query=query)
         if place.is_anywhere:
@@ -113,11 +113,11 @@ class Prober:
             answer.close()
         return found
 
-    def _ask(self, question: Question, share: float) -> Answer | None:
+    def _ask(self, question: QueryRequest, share: float) -> QueryResult | None:
         """An answer within a share of the time left; None where there is none in that, or it takes too much memory."""
         left = self._ends - time.monotonic()
         if left < LEAST_SECONDS:
-            raise Late
+            raise DeadlineExceeded
         self.asked += 1
         try:
             return self._engine.ask(replace(question, seconds=left * share))
@@ -133,11 +133,11 @@ class Prober:
 class Names:
     """How a query writes IRIs: by its own prefixes and base."""
 
-    def __init__(self, shape: Shape, iris: Iris) -> None:
+    def __init__(self, shape: ParsedQuery, iris: Iris) -> None:
         self.prefixes, self.base = shape.prefixes, _resolved(iris.base, shape.base)
         self._namespaces = {name: _resolved(self.base, term.text[1:-1]) for name, term in self.prefixes.items()}
 
-    def iri(self, term: Term) -> str:
+    def iri(self, term: QueryTerm) -> str:
         """The whole IRI of a term; "" for what is none, or has escapes in it."""
         if term.text == "a":
             return NAMESPACES["rdf"] + "type"
@@ -148,7 +148,7 @@ class Names:
             return self._namespaces[prefix] + ESCAPED.sub(r"\1", name)
         return ""
 
-    def written(self, iri: str, like: Term | None = None) -> str:
+    def written(self, iri: str, like: QueryTerm | None = None) -> str:
         """An IRI as the query would write it: with a prefix, else in full; against the base where `like` is so."""
         for prefix, namespace in self._namespaces.items():
             if iri.startswith(namespace) and PLAIN_NAME.fullmatch(iri[len(namespace) :]):

@@ -43,7 +43,7 @@ class Component:
 
 
 @dataclass(frozen=True)
-class Column:
+class ComponentColumn:
     """Where the values of a component stand. `terms` is what each code stands for; without it the cells are the terms.
 
     `is_filled` tells that an empty cell is published too, as a value that says so.
@@ -68,12 +68,12 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Columns:
+class ObservationColumns:
     """The observations of one cube: a row each in `relation`. `columns` are by property; `cells` name a row."""
 
     work: duckdb.DuckDBPyConnection
     relation: str
-    columns: Mapping[str, Column]
+    columns: Mapping[str, ComponentColumn]
     cells: tuple[str, ...]
     _codes: dict[str, list[tuple[str | None, int]]] = field(default_factory=dict)
 
@@ -121,7 +121,7 @@ def _code_lists(graph: Store) -> dict[str, tuple[CodeList, ...]]:
     return dict(found)
 
 
-def column_violations(structure: Sequence[Component], columns: Columns) -> Iterator[Violation]:
+def column_violations(structure: Sequence[Component], columns: ObservationColumns) -> Iterator[Violation]:
     """What breaks IC-11 to IC-17 and IC-19 to IC-21 in one cube, rows that have a code in common as one violation."""
     by_measure = any(c.property == MEASURE_TYPE for c in structure)
     for component in structure:
@@ -143,7 +143,7 @@ def _must_have(component: Component, by_measure: bool) -> str:
     return "ic-13" if component.required else ""
 
 
-def _missing(constraint: str, component: Component, columns: Columns) -> Iterator[Violation]:
+def _missing(constraint: str, component: Component, columns: ObservationColumns) -> Iterator[Violation]:
     column = columns.columns.get(component.property)
     if column is None:
         if columns.rows:
@@ -155,7 +155,7 @@ def _missing(constraint: str, component: Component, columns: Columns) -> Iterato
             yield Violation(constraint, property=component.property, value=code or "", cells=cells, rows=rows)
 
 
-def _outside(component: Component, code_list: CodeList, columns: Columns) -> Iterator[Violation]:
+def _outside(component: Component, code_list: CodeList, columns: ObservationColumns) -> Iterator[Violation]:
     """IC-19, IC-20 and IC-21."""
     column = columns.columns.get(component.property)
     for code, rows in columns.codes(column.name) if column else ():
@@ -165,7 +165,7 @@ def _outside(component: Component, code_list: CodeList, columns: Columns) -> Ite
             yield Violation(f"ic-{code_list.case}", code_list.iri, component.property, term, cells=cells, rows=rows)
 
 
-def _twins(structure: Sequence[Component], columns: Columns) -> Iterator[Violation]:
+def _twins(structure: Sequence[Component], columns: ObservationColumns) -> Iterator[Violation]:
     """IC-12. A release is in the order of its key, so that a look at each row and the one before it is enough."""
     key = _key(structure, columns)
     if not key:
@@ -176,13 +176,13 @@ def _twins(structure: Sequence[Component], columns: Columns) -> Iterator[Violati
     yield from _named("ic-12", columns, query("twins.sql"), key=", ".join(key))
 
 
-def _key(structure: Sequence[Component], columns: Columns, *, without: str = "") -> list[str]:
+def _key(structure: Sequence[Component], columns: ObservationColumns, *, without: str = "") -> list[str]:
     """SQL of the values of all dimensions that stand in a column, in the order of the columns."""
     dimensions = {c.property for c in structure if c.kind == "dimension" and c.property != without}
     return [column.same for name, column in columns.columns.items() if name in dimensions]
 
 
-def _named(constraint: str, columns: Columns, sql: str, **parts: str) -> Iterator[Violation]:
+def _named(constraint: str, columns: ObservationColumns, sql: str, **parts: str) -> Iterator[Violation]:
     """A violation for each of the first observations at fault, and one without cells for all others."""
     names = ", ".join(quoted(name) for name in columns.cells)
     rows = columns.run(sql, cells=names, limit=str(NAMED), **parts)
@@ -192,7 +192,7 @@ def _named(constraint: str, columns: Columns, sql: str, **parts: str) -> Iterato
         yield Violation(constraint, rows=others)
 
 
-def _by_measure(structure: Sequence[Component], columns: Columns) -> Iterator[Violation]:
+def _by_measure(structure: Sequence[Component], columns: ObservationColumns) -> Iterator[Violation]:
     """IC-15, IC-16 and IC-17, which speak of cubes with measure dimension."""
     of_measure = columns.columns.get(MEASURE_TYPE)
     measures = [c.property for c in structure if c.kind == "measure"]

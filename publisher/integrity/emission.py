@@ -14,7 +14,7 @@ from urllib.parse import unquote
 from pyoxigraph import Literal, NamedNode, Quad, RdfFormat, parse
 
 from vaven.publisher.cube.observations import Emission
-from vaven.publisher.integrity.columns import Column, Columns
+from vaven.publisher.integrity.columns import ComponentColumn, ObservationColumns
 from vaven.publisher.integrity.constraints import Violation, as_text
 from vaven.publisher.releases.release import Release
 from vaven.schemas.tables.sql import quoted, text
@@ -30,7 +30,7 @@ SAMPLE_LINES = 100
 
 
 @dataclass(frozen=True)
-class Sampled:
+class SampledObservation:
     """An observation of the sample: its IRI, the triples that name it, and its row, None where no row is meant."""
 
     iri: str
@@ -42,7 +42,7 @@ class Sampled:
         return [_value(t.object) for t in self.triples if as_text(t.subject) == self.iri and t.predicate.value == name]
 
 
-def line_violations(emitted: Emission, columns: Columns) -> Iterator[Violation]:
+def line_violations(emitted: Emission, columns: ObservationColumns) -> Iterator[Violation]:
     """Whether as many lines were written as the cells have to say."""
     sql = (files(__package__) / "queries" / "lines.sql").read_text("utf-8")
     expected = int(columns.run(sql)[0][0])
@@ -50,7 +50,7 @@ def line_violations(emitted: Emission, columns: Columns) -> Iterator[Violation]:
         yield Violation("lines", texts={"said": str(emitted.lines), "expected": str(expected)})
 
 
-def sample(emitted: Emission, made: Release, iris: Iris, columns: Columns) -> list[Sampled]:
+def sample(emitted: Emission, made: Release, iris: Iris, columns: ObservationColumns) -> list[SampledObservation]:
     """The first observations of the file that are there whole, each with its row."""
     triples: defaultdict[str, list[Quad]] = defaultdict(list)
     stem = iris.observation_stem(made.dataset)
@@ -62,10 +62,12 @@ def sample(emitted: Emission, made: Release, iris: Iris, columns: Columns) -> li
     whole = list(triples) if is_all else list(triples)[:-1]
     keys = {iri: key for iri in whole if (key := _key_in(iri.removeprefix(stem)))}
     rows = _rows(columns, set(keys.values()))
-    return [Sampled(iri, triples[iri], rows.get(keys.get(iri, ()))) for iri in whole]
+    return [SampledObservation(iri, triples[iri], rows.get(keys.get(iri, ()))) for iri in whole]
 
 
-def sample_violations(sampled: Sequence[Sampled], made: Release, iris: Iris, columns: Columns) -> Iterator[Violation]:
+def sample_violations(
+    sampled: Sequence[SampledObservation], made: Release, iris: Iris, columns: ObservationColumns
+) -> Iterator[Violation]:
     """Where a sampled observation does not say what its row says."""
     if not sampled and columns.rows:
         yield Violation("sample", texts={"said": "", "expected": iris.observation_stem(made.dataset)})
@@ -81,7 +83,9 @@ def key_of(row: Mapping[str, object]) -> dict[str, str | None]:
     return {name: str(row[name]) for name in KEY}
 
 
-def _disagreeing(one: Sampled, row: Mapping[str, object], dataset: str, columns: Columns) -> Iterator[Violation]:
+def _disagreeing(
+    one: SampledObservation, row: Mapping[str, object], dataset: str, columns: ObservationColumns
+) -> Iterator[Violation]:
     expected = {name: _expected(column, row[column.name]) for name, column in columns.columns.items()}
     expected[NAMESPACES["qb"] + "dataSet"] = [[dataset]]
     for name, allowed in expected.items():
@@ -91,7 +95,7 @@ def _disagreeing(one: Sampled, row: Mapping[str, object], dataset: str, columns:
             yield Violation("sample", one.iri, name, cells=key_of(row), texts=texts)
 
 
-def _expected(column: Column, cell: object) -> list[list[object]]:
+def _expected(column: ComponentColumn, cell: object) -> list[list[object]]:
     """The values that the graph may have for a cell: an empty one may also be said to be empty."""
     if cell is None:
         return [[""]] if column.is_filled else [[], [""]]
@@ -124,7 +128,7 @@ def _key_in(path: str) -> tuple[str, ...]:
     return tuple(parts) if len(parts) == len(KEY) else ()
 
 
-def _rows(columns: Columns, keys: set[tuple[str, ...]]) -> dict[tuple[str, ...], dict[str, object]]:
+def _rows(columns: ObservationColumns, keys: set[tuple[str, ...]]) -> dict[tuple[str, ...], dict[str, object]]:
     """The rows with these keys; one scan for all of them."""
     if not keys:
         return {}

@@ -13,9 +13,16 @@ from pyoxigraph import NamedNode, RdfFormat, Store
 from rdflib import Graph, URIRef
 
 from vaven.publisher.cube.observations import Emission
-from vaven.publisher.integrity.columns import Column, Columns, column_violations, structures
+from vaven.publisher.integrity.columns import ComponentColumn, ObservationColumns, column_violations, structures
 from vaven.publisher.integrity.constraints import ABOUT_OBSERVATIONS, CONSTRAINTS, Violation, normalise, violations
-from vaven.publisher.integrity.emission import KEY, Sampled, key_of, line_violations, sample, sample_violations
+from vaven.publisher.integrity.emission import (
+    KEY,
+    SampledObservation,
+    key_of,
+    line_violations,
+    sample,
+    sample_violations,
+)
 from vaven.publisher.integrity.shacl import shape_violations
 from vaven.publisher.releases.release import Release
 from vaven.schemas.tables.sql import text
@@ -88,7 +95,9 @@ def integrity(made: Release, iris: Iris, emitted: Emission, metadata: Graph) -> 
         return found + _of_observations(graph, _columns(work, made, iris), made, iris, emitted)
 
 
-def _of_observations(graph: Store, columns: Columns, made: Release, iris: Iris, emitted: Emission) -> list[Violation]:
+def _of_observations(
+    graph: Store, columns: ObservationColumns, made: Release, iris: Iris, emitted: Emission
+) -> list[Violation]:
     structure = structures(graph).get(iris.dataset(made.dataset), ())
     found = [*column_violations(structure, columns), *line_violations(emitted, columns)]
     try:
@@ -100,7 +109,7 @@ def _of_observations(graph: Store, columns: Columns, made: Release, iris: Iris, 
     return found + [v for v in _by_sparql(graph, sampled) if (v.constraint, v.property) not in known]
 
 
-def _by_sparql(graph: Store, sampled: Sequence[Sampled]) -> Iterator[Violation]:
+def _by_sparql(graph: Store, sampled: Sequence[SampledObservation]) -> Iterator[Violation]:
     """The same constraints in the W3C's own form, of the observations in the sample as they were written."""
     graph.extend(triple for one in sampled for triple in one.triples)
     normalise(graph)
@@ -110,12 +119,12 @@ def _by_sparql(graph: Store, sampled: Sequence[Sampled]) -> Iterator[Violation]:
         yield replace(found, cells=key_of(row) if row else None)
 
 
-def _columns(work: duckdb.DuckDBPyConnection, made: Release, iris: Iris) -> Columns:
+def _columns(work: duckdb.DuckDBPyConnection, made: Release, iris: Iris) -> ObservationColumns:
     relation = f"read_parquet({text(made.table('observations'))})"
-    return Columns(work, relation, component_columns(made, iris), KEY)
+    return ObservationColumns(work, relation, component_columns(made, iris), KEY)
 
 
-def component_columns(made: Release, iris: Iris) -> dict[str, Column]:
+def component_columns(made: Release, iris: Iris) -> dict[str, ComponentColumn]:
     """Where a released table has what the cube says, by property, and what its codes stand for.
 
     It is said here once more, so that an emission that says something else is found out. The key comes first, in the
@@ -124,16 +133,26 @@ def component_columns(made: Release, iris: Iris) -> dict[str, Column]:
     dimension, attribute, measure = (NAMESPACES[f"sdmx-{kind}"] for kind in ("dimension", "attribute", "measure"))
     kpis = register.kpis()
     return {
-        f"{dimension}refArea": Column("neighbourhood", {code: place.iri(iris) for code, place in made.places.items()}),
-        f"{iris.ontology}kpi": Column("kpi", {slug: iris.kpi(slug) for slug in kpis}),
-        f"{dimension}refPeriod": Column("period", {period: iris.period(period) for period in made.periods}),
-        f"{dimension}sex": Column("sex", {c.id: c.properties["sdmx_iri"] for c in register.codes("sexes").values()}),
-        f"{dimension}age": Column("age_group", {age: iris.age(age) for age in made.ages}),
-        f"{measure}obsValue": Column("value", is_filled=True),
-        f"{attribute}unitMeasure": Column("kpi", {slug: kpi.unit_iri for slug, kpi in kpis.items() if kpi.unit_iri}),
-        f"{attribute}obsStatus": Column("status", {code: iris.status(code) for code in register.codes("statuses")}),
-        f"{iris.ontology}method": Column("method", {code: iris.method(code) for code in register.codes("methods")}),
-        **{f"{iris.ontology}{name}": Column(column) for name, column in NUMBERS.items()},
+        f"{dimension}refArea": ComponentColumn(
+            "neighbourhood", {code: place.iri(iris) for code, place in made.places.items()}
+        ),
+        f"{iris.ontology}kpi": ComponentColumn("kpi", {slug: iris.kpi(slug) for slug in kpis}),
+        f"{dimension}refPeriod": ComponentColumn("period", {period: iris.period(period) for period in made.periods}),
+        f"{dimension}sex": ComponentColumn(
+            "sex", {c.id: c.properties["sdmx_iri"] for c in register.codes("sexes").values()}
+        ),
+        f"{dimension}age": ComponentColumn("age_group", {age: iris.age(age) for age in made.ages}),
+        f"{measure}obsValue": ComponentColumn("value", is_filled=True),
+        f"{attribute}unitMeasure": ComponentColumn(
+            "kpi", {slug: kpi.unit_iri for slug, kpi in kpis.items() if kpi.unit_iri}
+        ),
+        f"{attribute}obsStatus": ComponentColumn(
+            "status", {code: iris.status(code) for code in register.codes("statuses")}
+        ),
+        f"{iris.ontology}method": ComponentColumn(
+            "method", {code: iris.method(code) for code in register.codes("methods")}
+        ),
+        **{f"{iris.ontology}{name}": ComponentColumn(column) for name, column in NUMBERS.items()},
     }
 
 

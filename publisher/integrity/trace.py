@@ -10,7 +10,7 @@ from vaven.publisher.integrity.constraints import Violation
 from vaven.publisher.integrity.run import component_columns
 from vaven.publisher.releases.release import Release, read_rows
 from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
-from vaven.schemas.standard.read_options import Choices
+from vaven.schemas.standard.read_options import ReadOptions
 from vaven.schemas.tables.compile import DEFAULTS
 from vaven.schemas.tables.read import read
 from vaven.schemas.tables.sql import quoted, text
@@ -24,7 +24,7 @@ Origin = tuple[str, Mapping[str, str | None]]
 
 
 @dataclass(frozen=True)
-class Trail:
+class Trace:
     """What leads back: the submission's tables, the prefixes that shorten IRIs, the row that each IRI was made of,
     and the field that each property of an observation comes from."""
 
@@ -51,12 +51,12 @@ class Trail:
         return f"{name}:{term.removeprefix(iri)}"
 
 
-def traced(
+def trace(
     report: Report,
     found: Sequence[Violation],
     original: Path,
     dataset: str | None,
-    choices: Choices,
+    choices: ReadOptions,
     made: Release,
     iris: Iris,
 ) -> Report:
@@ -66,10 +66,10 @@ def traced(
     """
     fields = {name: column.name for name, column in component_columns(made, iris).items()}
     with read(original, slug=dataset, choices=choices) as tables:
-        return broken(report, found, Trail(tables, iris.prefixes, dict(_origins(made, iris)), fields))
+        return broken(report, found, Trace(tables, iris.prefixes, dict(_origins(made, iris)), fields))
 
 
-def broken(report: Report, found: Sequence[Violation], trail: Trail) -> Report:
+def broken(report: Report, found: Sequence[Violation], trail: Trace) -> Report:
     """The report with the violations as findings before its own."""
     counts: Counter[str] = Counter()
     findings: list[Finding] = []
@@ -107,7 +107,7 @@ def _origins(made: Release, iris: Iris) -> Iterator[tuple[str, Origin]]:
         yield iris.target(made.dataset, row["neighbourhood"], row["kpi"], row["period"]), ("targets", row)
 
 
-def _findings(violation: Violation, trail: Trail) -> Iterator[Finding]:
+def _findings(violation: Violation, trail: Trace) -> Iterator[Finding]:
     """One for each row that the violation is about; one without a row where it is about none."""
     words = {name: trail.short(getattr(violation, name)) for name in ("focus", "property", "value", "other")} | {
         "said": "",

@@ -7,7 +7,7 @@ from rdflib import DCTERMS, FOAF, RDF, VOID, Graph, Literal, URIRef
 from vaven.publisher.metadata.dataset import PUBLIC
 from vaven.publisher.metadata.dataset_series import add_all_series
 from vaven.publisher.metadata.distributions import DCAT, SPARQL_RESULTS
-from vaven.publisher.metadata.versions import Lineage, add_lineage
+from vaven.publisher.metadata.versions import VersionHistory, add_version_history
 from vaven.publisher.rdf.agents import add_mission
 from vaven.vocab import register
 from vaven.vocab.iris import Iris
@@ -22,7 +22,7 @@ SWEDEN = URIRef("http://publications.europa.eu/resource/authority/country/SWE")
 DATA_THEMES = URIRef("http://publications.europa.eu/resource/authority/data-theme")
 
 
-def catalogue(iris: Iris, listed: Sequence[Lineage]) -> Graph:
+def catalogue(iris: Iris, listed: Sequence[VersionHistory]) -> Graph:
     """The dcat:Catalog with its own publisher, licence and service, and what ties datasets together.
 
     Withdrawn datasets and versions have their tombstones here; the catalogue no longer lists them.
@@ -31,7 +31,7 @@ def catalogue(iris: Iris, listed: Sequence[Lineage]) -> Graph:
     shown = [lineage for lineage in listed if lineage.current is not None]
     node = _add_catalogue(graph, iris, shown)
     for lineage in listed:
-        add_lineage(graph, iris, lineage)
+        add_version_history(graph, iris, lineage)
     for lineage in shown:
         graph.add((node, DCAT.dataset, URIRef(iris.dataset(lineage.slug))))
     for series in add_all_series(graph, iris, shown):
@@ -41,7 +41,7 @@ def catalogue(iris: Iris, listed: Sequence[Lineage]) -> Graph:
     return graph
 
 
-def _add_catalogue(graph: Graph, iris: Iris, shown: Sequence[Lineage]) -> URIRef:
+def _add_catalogue(graph: Graph, iris: Iris, shown: Sequence[VersionHistory]) -> URIRef:
     node = URIRef(iris.catalogue)
     graph.add((node, RDF.type, DCAT.Catalog))
     _add_words(graph, node, "title", "description")
@@ -67,7 +67,7 @@ def _add_reference(graph: Graph, iris: Iris) -> None:
     graph.add((node, DCTERMS.license, URIRef(register.codes("licences")["cc0"].properties["rdf_iri"])))
 
 
-def _add_service(graph: Graph, iris: Iris, shown: Sequence[Lineage]) -> URIRef:
+def _add_service(graph: Graph, iris: Iris, shown: Sequence[VersionHistory]) -> URIRef:
     """The SPARQL endpoint; what it can do is told by its own description (catalogue/service.py)."""
     node = URIRef(iris.service)
     graph.add((node, RDF.type, DCAT.DataService))

@@ -13,12 +13,12 @@ from rdflib.namespace import PROV, XSD
 
 from vaven.publisher.cube.cube_link import add_cube
 from vaven.publisher.metadata.distributions import DCAT, add_endpoint, add_file
-from vaven.publisher.metadata.provenance import Making, add_provenance, statement
+from vaven.publisher.metadata.provenance import ProvenanceRecord, add_provenance, statement
 from vaven.publisher.metadata.quality import Quality, add_quality
-from vaven.publisher.metadata.referenced_things import add_surroundings
+from vaven.publisher.metadata.referenced_things import add_referenced_resources
 from vaven.publisher.metadata.void import add_void
 from vaven.publisher.rdf.agents import add_contact, add_publisher
-from vaven.publisher.rdf.triple_counts import Census
+from vaven.publisher.rdf.triple_counts import ObservationCounts
 from vaven.publisher.releases.release import Release
 from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab import register
@@ -35,9 +35,9 @@ def describe(
     release: Release,
     iris: Iris,
     files: Files,
-    making: Making,
+    making: ProvenanceRecord,
     quality: Quality,
-    census: Census,
+    census: ObservationCounts,
     *,
     first_issued_at: datetime,
 ) -> Graph:
@@ -54,7 +54,7 @@ def describe(
         graph.add((URIRef(iris.dataset(release.dataset, release.version)), DCAT.distribution, distribution))
     add_provenance(graph, iris, release, making, publisher)
     add_quality(graph, iris, release, making.report, quality)
-    add_surroundings(graph, iris, release)
+    add_referenced_resources(graph, iris, release)
     add_cube(graph, iris, release)
     # Last of all, since it counts what there is.
     add_void(graph, iris, release, census)
@@ -62,7 +62,7 @@ def describe(
 
 
 def _add_dataset(
-    graph: Graph, iris: Iris, release: Release, making: Making, publisher: URIRef, first_issued_at: datetime
+    graph: Graph, iris: Iris, release: Release, making: ProvenanceRecord, publisher: URIRef, first_issued_at: datetime
 ) -> URIRef:
     """The dataset whatever its version: what it says is what its newest version says."""
     node = URIRef(iris.dataset(release.dataset))
@@ -77,7 +77,7 @@ def _add_dataset(
 
 
 def _add_version(
-    graph: Graph, iris: Iris, release: Release, making: Making, publisher: URIRef, dataset: URIRef
+    graph: Graph, iris: Iris, release: Release, making: ProvenanceRecord, publisher: URIRef, dataset: URIRef
 ) -> None:
     """The version and its place in the chain: section 11.1 of DCAT 3, where dcat:prev is of series alone."""
     node = URIRef(iris.dataset(release.dataset, release.version))
@@ -124,7 +124,7 @@ def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef, publis
         graph.add((node, DCAT.contactPoint, add_contact(graph, iris, about)))
 
 
-def _add_statement(graph: Graph, node: URIRef, told_at: str, making: Making) -> None:
+def _add_statement(graph: Graph, node: URIRef, told_at: str, making: ProvenanceRecord) -> None:
     """Where the data comes from in words, since the Swedish profile leaves PROV out."""
     # Named, since harvesters keep the name that a graph's reader gives a blank node, another each time.
     told = URIRef(told_at)

@@ -12,7 +12,7 @@ from rdflib import DCTERMS, RDF, Graph, Literal, URIRef
 
 from vaven.publisher.metadata.dataset import add_timespan
 from vaven.publisher.metadata.distributions import DCAT
-from vaven.publisher.metadata.versions import Lineage, about_of
+from vaven.publisher.metadata.versions import VersionHistory, about_of
 from vaven.publisher.rdf.agents import add_publisher, publisher_key
 from vaven.publisher.releases.records import ReleaseRecord
 from vaven.schemas.standard.table_schemas import standard
@@ -22,12 +22,12 @@ from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
 from vaven.vocab.rdf.vocabulary import add_area, add_texts, moment
 
-Members = Sequence[Lineage]
+Members = Sequence[VersionHistory]
 
 
-def add_all_series(graph: Graph, iris: Iris, listed: Iterable[Lineage]) -> tuple[URIRef, ...]:
+def add_all_series(graph: Graph, iris: Iris, listed: Iterable[VersionHistory]) -> tuple[URIRef, ...]:
     """Every series of the datasets that are shown; returns their IRIs."""
-    grouped: dict[str, list[Lineage]] = {}
+    grouped: dict[str, list[VersionHistory]] = {}
     for lineage in listed:
         about = about_of(lineage.newest)
         if lineage.current is not None and about.series:
@@ -35,7 +35,7 @@ def add_all_series(graph: Graph, iris: Iris, listed: Iterable[Lineage]) -> tuple
     return tuple(_add_series(graph, iris, URIRef(iri), sorted(found, key=_place)) for iri, found in grouped.items())
 
 
-def _place(lineage: Lineage) -> tuple[date, date, str]:
+def _place(lineage: VersionHistory) -> tuple[date, date, str]:
     return (*_period(lineage.newest), lineage.slug)
 
 

@@ -20,7 +20,7 @@ from vaven.vocab.rdf.vocabulary import add_texts, moment
 
 
 @dataclass(frozen=True)
-class Making:
+class ProvenanceRecord:
     """How a release was made: what the check said, and when work on the submission began and ended (UTC)."""
 
     report: Report
@@ -28,7 +28,7 @@ class Making:
     ended_at: datetime
 
 
-def add_provenance(graph: Graph, iris: Iris, release: Release, making: Making, publisher: URIRef) -> None:
+def add_provenance(graph: Graph, iris: Iris, release: Release, making: ProvenanceRecord, publisher: URIRef) -> None:
     """Submission, checking, receipt and releasing, the program that did it, and by which rules."""
 
     def part(name: str) -> URIRef:
@@ -60,7 +60,7 @@ def add_provenance(graph: Graph, iris: Iris, release: Release, making: Making, p
     graph.add((version, PROV.generatedAtTime, moment(release.issued_at)))
 
 
-def statement(making: Making) -> dict[str, str]:
+def statement(making: ProvenanceRecord) -> dict[str, str]:
     """Where the data comes from, as a sentence in each language (dcterms:provenance)."""
     report = making.report
     given = {

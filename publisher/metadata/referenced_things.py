@@ -7,7 +7,7 @@ from rdflib import DCTERMS, RDF, RDFS, SKOS, XSD, Graph, Literal, Namespace, URI
 
 from vaven.publisher.metadata.distributions import DCAT
 from vaven.publisher.rdf.agents import add_actor
-from vaven.publisher.releases.areas import Place
+from vaven.publisher.releases.areas import ReleasedArea
 from vaven.publisher.releases.release import Release, read_rows
 from vaven.vocab.areas import areas
 from vaven.vocab.iris import Iris
@@ -17,7 +17,7 @@ from vaven.vocab.rdf.vocabulary import CIDS, NAME, add_age, add_area, add_geomet
 Row = Mapping[str, Any]
 
 
-def add_surroundings(graph: Graph, iris: Iris, release: Release) -> None:
+def add_referenced_resources(graph: Graph, iris: Iris, release: Release) -> None:
     for text in release.periods:
         _add_period(graph, iris, text)
     for age in release.ages:
@@ -46,7 +46,7 @@ def _add_period(graph: Graph, iris: Iris, text: str) -> URIRef:
     return node
 
 
-def _add_place(graph: Graph, iris: Iris, place: Place, division: str) -> None:
+def _add_place(graph: Graph, iris: Iris, place: ReleasedArea, division: str) -> None:
     node = URIRef(place.iri(iris))
     area = (
         None

@@ -20,7 +20,7 @@ WITHDRAWN = URIRef("http://publications.europa.eu/resource/authority/dataset-sta
 
 
 @dataclass(frozen=True)
-class Lineage:
+class VersionHistory:
     """A dataset's versions that were ever shown, oldest first, and the tombstones among them by version.
 
     `current` is the version that readers get; None where all were withdrawn.
@@ -49,9 +49,9 @@ def about_from(manifest: Mapping[str, Any]) -> About:
     return About(**kept)
 
 
-def lineages(
+def version_histories(
     finished: Iterable[ReleaseRecord], withdrawals: Sequence[Withdrawal], contents: Mapping[str, int]
-) -> tuple[Lineage, ...]:
+) -> tuple[VersionHistory, ...]:
     """All datasets by slug, when readers see the versions of `contents` (dataset to version)."""
     shown: dict[str, list[ReleaseRecord]] = {}
     for record in finished:
@@ -59,12 +59,12 @@ def lineages(
             shown.setdefault(record.dataset, []).append(record)
     gone = {slug: {w.version: w for w in withdrawals if w.dataset == slug} for slug in shown}
     return tuple(
-        Lineage(slug, tuple(sorted(shown[slug], key=lambda r: r.version)), gone[slug], contents.get(slug))
+        VersionHistory(slug, tuple(sorted(shown[slug], key=lambda r: r.version)), gone[slug], contents.get(slug))
         for slug in sorted(shown)
     )
 
 
-def add_lineage(graph: Graph, iris: Iris, lineage: Lineage) -> None:
+def add_version_history(graph: Graph, iris: Iris, lineage: VersionHistory) -> None:
     """The dataset with its earlier versions. Of the current one its own release says all, that it is current too."""
     dataset = URIRef(iris.dataset(lineage.slug))
     for record in lineage.versions:
@@ -106,7 +106,7 @@ def _add_tombstone(graph: Graph, node: URIRef, tombstone: Withdrawal) -> None:
         graph.add((node, DCTERMS.description, Literal(text, lang=language)))
 
 
-def _add_withdrawn(graph: Graph, iris: Iris, lineage: Lineage, dataset: URIRef) -> None:
+def _add_withdrawn(graph: Graph, iris: Iris, lineage: VersionHistory, dataset: URIRef) -> None:
     """A dataset of which nothing is left: no release says anything of it, so this does."""
     about, last = about_of(lineage.newest), max(lineage.withdrawn.values(), key=lambda w: w.withdrawn_at)
     graph.add((dataset, RDF.type, DCAT.Dataset))

@@ -6,7 +6,7 @@ Counted, never estimated: a test asks the endpoint the same.
 from rdflib import RDF, VOID, BNode, Graph, Literal, Namespace, URIRef
 from rdflib.term import Node
 
-from vaven.publisher.rdf.triple_counts import Census, Statistics, statistics_of
+from vaven.publisher.rdf.triple_counts import ObservationCounts, Statistics, statistics_of
 from vaven.publisher.releases.release import Release
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.rdf.vocabulary import new_graph
@@ -18,7 +18,7 @@ FEATURES = ("Turtle", "N-Triples", "RDF_XML", "JSON-LD")
 ROUNDS = 5
 
 
-def add_void(graph: Graph, iris: Iris, release: Release, census: Census) -> None:
+def add_void(graph: Graph, iris: Iris, release: Release, census: ObservationCounts) -> None:
     """Say of a dataset's named graph what it holds, this description included.
 
     `graph` may also describe what the dataset has in common with others: that is in no dataset's graph.
@@ -58,7 +58,7 @@ def add_counts(graph: Graph, node: Node, counts: Statistics) -> None:
             graph.add((part, count, Literal(number)))
 
 
-def _add_access(graph: Graph, iris: Iris, release: Release, node: URIRef, census: Census) -> None:
+def _add_access(graph: Graph, iris: Iris, release: Release, node: URIRef, census: ObservationCounts) -> None:
     """Where and how to get at it (VoID, sections 3 and 4.1-4.2).
 
     Without a void:dataDump, which would be of all these triples: the release's files hold its observations alone.

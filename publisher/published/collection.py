@@ -17,19 +17,19 @@ import duckdb
 
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.metadata.referenced_things import split
-from vaven.publisher.metadata.versions import Lineage, about_from, lineages
+from vaven.publisher.metadata.versions import VersionHistory, about_from, version_histories
 from vaven.publisher.published.values import (
-    AreaEntry,
     Dataset,
     Investment,
     Point,
     Preview,
+    PublishedArea,
+    PublishedRelease,
     ReleasedFile,
-    ReleaseEntry,
     Series,
 )
 from vaven.publisher.rdf.triple_counts import counted_from
-from vaven.publisher.releases.areas import Place
+from vaven.publisher.releases.areas import ReleasedArea
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal
 from vaven.publisher.releases.release import read_rows
 from vaven.publisher.releases.storage import Storage
@@ -79,7 +79,7 @@ class Collection:
             raise UnknownDataset(f"There is no dataset {slug!r}.", remedy="Look it up in the list of datasets.")
         return found
 
-    def release(self, slug: str, version: int) -> ReleaseEntry:
+    def release(self, slug: str, version: int) -> PublishedRelease:
         self._raise_if_withdrawn(self._now().withdrawn.get(slug, ()), version)
         for entry in self.dataset(slug).versions:
             if entry.version == version:
@@ -127,14 +127,14 @@ class Collection:
             rows = [tuple(cell or "" for cell in row) for row in found.fetchall()]
         return Preview(columns, rows, entry.rows[resource])
 
-    def areas(self) -> tuple[AreaEntry, ...]:
+    def areas(self) -> tuple[PublishedArea, ...]:
         return tuple(self._now().areas.values())
 
-    def area(self, division: str, code: str) -> AreaEntry | None:
+    def area(self, division: str, code: str) -> PublishedArea | None:
         return self._now().areas.get((division, code))
 
     def series(
-        self, *, kpi: str | None = None, area: AreaEntry | None = None, totals_only: bool = False
+        self, *, kpi: str | None = None, area: PublishedArea | None = None, totals_only: bool = False
     ) -> tuple[Series, ...]:
         """All series of an area, of a KPI, or of both; totals (sex T, age T) first, then by KPI and area."""
         view = self._now()
@@ -158,7 +158,7 @@ class Collection:
             found = work.execute(query, dict.fromkeys(COUNTED) | wanted).fetchone()
         return int(found[0]) if found else 0
 
-    def investments(self, area: AreaEntry | None = None) -> tuple[Investment, ...]:
+    def investments(self, area: PublishedArea | None = None) -> tuple[Investment, ...]:
         every = self._now().investments
         return every if area is None else tuple(i for i in every if area in i.areas)
 
@@ -170,7 +170,7 @@ class Collection:
         seen = (sorted(self.visible().items()), [(w.dataset, w.version) for w in self._records.withdrawals()])
         return hashlib.sha256(repr(seen).encode()).hexdigest()
 
-    def lineages(self) -> tuple[Lineage, ...]:
+    def lineages(self) -> tuple[VersionHistory, ...]:
         """All datasets that were ever shown, with their versions and tombstones."""
         return self._now().lineages
 
@@ -214,7 +214,7 @@ class _View:
         self.withdrawn = {w.dataset: [t for t in withdrawals if t.dataset == w.dataset] for w in withdrawals}
         gone = {(w.dataset, w.version) for w in withdrawals}
         finished = records.finished()
-        self.lineages = lineages(finished, withdrawals, self.visible)
+        self.lineages = version_histories(finished, withdrawals, self.visible)
         found = [r for r in finished if r.version <= self.visible.get(r.dataset, 0)]
         # A withdrawal under way: what the graph still has is shown until it is switched.
         kept = [r for r in found if r.version == self.visible[r.dataset] or (r.dataset, r.version) not in gone]
@@ -243,18 +243,18 @@ class _View:
         if rows:
             self.database.executemany("INSERT INTO places VALUES (?, ?, ?, ?)", rows)
 
-    def _area_entries(self) -> dict[tuple[str, str], AreaEntry]:
+    def _area_entries(self) -> dict[tuple[str, str], PublishedArea]:
         if not self.datasets:
             return {}
         found = self.database.execute((files(__package__) / "queries" / "areas.sql").read_text("utf-8")).fetchall()
         entries = [
-            AreaEntry(p.division, p.key, p.name, p.kommun, p.kommun_name, tuple(kpis), tuple(datasets))
+            PublishedArea(p.division, p.key, p.name, p.kommun, p.kommun_name, tuple(kpis), tuple(datasets))
             for dataset, code, kpis, datasets in found
             for p in [self.places[dataset][code]]
         ]
         return {(e.division, e.code): e for e in sorted(entries, key=lambda e: (e.name.casefold(), e.code))}
 
-    def entry(self, dataset: str, code: str) -> AreaEntry | None:
+    def entry(self, dataset: str, code: str) -> PublishedArea | None:
         place = self.places[dataset].get(code)
         return self.areas.get((place.division, place.key)) if place else None
 
@@ -300,11 +300,11 @@ def _dataset(slug: str, kept: Sequence[ReleaseRecord], withdrawn: Sequence[Withd
     return Dataset(slug, tuple(_entry(r) for r in versions), tuple(withdrawn))
 
 
-def _entry(record: ReleaseRecord) -> ReleaseEntry:
+def _entry(record: ReleaseRecord) -> PublishedRelease:
     manifest = record.manifest or {}
     about = about_from(manifest)
     first, last = (date.fromisoformat(day) for day in manifest["period"])
-    return ReleaseEntry(
+    return PublishedRelease(
         dataset=record.dataset,
         version=record.version,
         released_at=record.reserved_at,
@@ -319,8 +319,8 @@ def _entry(record: ReleaseRecord) -> ReleaseEntry:
     )
 
 
-def _place(kept: Mapping[str, Any]) -> Place:
-    return Place(**{**kept, "parts": tuple(kept["parts"])})
+def _place(kept: Mapping[str, Any]) -> ReleasedArea:
+    return ReleasedArea(**{**kept, "parts": tuple(kept["parts"])})
 
 
 def _series(view: _View, iris: Iris, rows: Sequence[Sequence[Any]]) -> Series:

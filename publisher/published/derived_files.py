@@ -65,7 +65,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class Made:
+class DerivedFile:
     """A finished file; `made_at` is UTC."""
 
     path: Path
@@ -78,7 +78,7 @@ class Made:
 Prepare = Callable[[Path], Recipe]
 
 
-class Derived:
+class DerivedFiles:
     """The made files below `folder`: one folder a family (what is made), in it one a key (of what). Safe in threads."""
 
     def __init__(self, folder: Path, limit_mb: int) -> None:
@@ -88,7 +88,7 @@ class Derived:
         self._lock = threading.Lock()
         self._places = threading.Semaphore(WAITING)
 
-    def get(self, family: str, key: str, prepare: Prepare, seconds: float) -> Made | None:
+    def get(self, family: str, key: str, prepare: Prepare, seconds: float) -> DerivedFile | None:
         """The file of a family for a key; None where it is not done after `seconds`. Raises StoreUnavailable."""
         place = self._folder / family / key
         if found := _read(place):
@@ -101,7 +101,7 @@ class Derived:
         finally:
             self._places.release()
 
-    def _waited(self, place: Path, prepare: Prepare, deadline: float) -> Made | None:
+    def _waited(self, place: Path, prepare: Prepare, deadline: float) -> DerivedFile | None:
         while (found := _read(place)) is None and time.monotonic() < deadline:
             thread = self._started(place, prepare)
             thread.join(POLL_SECONDS)
@@ -140,7 +140,7 @@ class Derived:
             self._errors[place] = str(cause)[:300]
 
 
-def _read(place: Path) -> Made | None:
+def _read(place: Path) -> DerivedFile | None:
     note = place / "made.json"
     try:
         kept = json.loads(note.read_text("utf-8"))
@@ -149,7 +149,7 @@ def _read(place: Path) -> Made | None:
     except FileNotFoundError:
         return None
     made_at = datetime.fromisoformat(kept["made_at"])
-    return Made(place / kept["name"], kept["size"], kept["sha256"], made_at)
+    return DerivedFile(place / kept["name"], kept["size"], kept["sha256"], made_at)
 
 
 def main(place: str, limit_mb: str) -> None:

@@ -22,7 +22,7 @@ class ReleasedFile:
 
 
 @dataclass(frozen=True)
-class ReleaseEntry:
+class PublishedRelease:
     """One version of a dataset. `rows` counts by resource; `period` spans first to last day of the observations."""
 
     dataset: str
@@ -46,16 +46,16 @@ class Dataset:
     """A dataset with all its visible versions, newest first, and the tombstones of those withdrawn."""
 
     slug: str
-    versions: tuple[ReleaseEntry, ...]
+    versions: tuple[PublishedRelease, ...]
     withdrawn: tuple[Withdrawal, ...] = ()
 
     @property
-    def current(self) -> ReleaseEntry:
+    def current(self) -> PublishedRelease:
         return self.versions[0]
 
 
 @dataclass(frozen=True)
-class AreaEntry:
+class PublishedArea:
     """An area that some current release has observations of. `division` as in Iris.area; kommun is its code."""
 
     division: str
@@ -85,7 +85,7 @@ class Series:
     """A KPI in an area over time, points by period. `target` is (period, value), `baseline` likewise, where set."""
 
     kpi: str
-    area: AreaEntry
+    area: PublishedArea
     dataset: str
     sex: str
     age_group: str
@@ -112,7 +112,7 @@ class Investment:
     kind: str
     target_group: str
     actors: tuple[str, ...]
-    areas: tuple[AreaEntry, ...]
+    areas: tuple[PublishedArea, ...]
     kpis: tuple[str, ...]
     comparison_areas: tuple[str, ...]
     note: str

@@ -37,7 +37,7 @@ class Statistics:
 
 
 @dataclass(frozen=True)
-class Census:
+class ObservationCounts:
     """What a release's observations became: `own` are the triples of each observation, `shared` the nodes that several
     of them name and that look all alike, `example` is the IRI of one observation."""
 

@@ -8,7 +8,7 @@ from vaven.vocab.iris import Iris
 
 
 @dataclass(frozen=True)
-class Place:
+class ReleasedArea:
     """`code` as the submission writes it; `division` and `key` make its IRI; `parts` the DeSO of an own area.
 
     `kommun` is a code of four digits, `geometry` a GeoJSON text; both may be empty.
@@ -27,9 +27,9 @@ class Place:
         return iris.area(self.division, self.key)
 
 
-def places(
+def released_areas(
     dataset: str, neighbourhoods: Iterable[Mapping[str, str | None]], codes: Iterable[str], division: str
-) -> dict[str, Place]:
+) -> dict[str, ReleasedArea]:
     """Every area by code: those declared, then those that observations name without a declaration. `division` is that
     of areas without a vintage, as schemas.tables.About.area_vintage."""
     found = {str(row["code"]): _declared(dataset, row, division) for row in neighbourhoods}
@@ -39,14 +39,14 @@ def places(
     return found
 
 
-def _declared(dataset: str, row: Mapping[str, str | None], division: str) -> Place:
+def _declared(dataset: str, row: Mapping[str, str | None], division: str) -> ReleasedArea:
     code, kommun = str(row["code"]), row["municipality"] or ""
     if row["level"] != "own":
         vintage = row["vintage"] if row["level"] in ("deso", "regso") else None
         area = areas().find(code, vintage) if vintage else areas().find_of(code, division)
         if place := _official(area, row["name"] or ""):
             return place
-    return Place(
+    return ReleasedArea(
         code=code,
         division="own",
         # Two partners may choose the same word, so an own area's key carries its dataset.
@@ -59,11 +59,11 @@ def _declared(dataset: str, row: Mapping[str, str | None], division: str) -> Pla
     )
 
 
-def _official(area: Area | None, name: str) -> Place | None:
+def _official(area: Area | None, name: str) -> ReleasedArea | None:
     if area is None:
         return None
     code = area.code
-    return Place(code, area.division, code, name or area.name or code, area.kommun, _kommun_name(area.kommun))
+    return ReleasedArea(code, area.division, code, name or area.name or code, area.kommun, _kommun_name(area.kommun))
 
 
 def _kommun_name(code: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 import duckdb
 
-from vaven.publisher.releases.areas import Place, places
+from vaven.publisher.releases.areas import ReleasedArea, released_areas
 from vaven.schemas.reports.text_and_json import as_json
 from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.table_schemas import RESOURCES, standard
@@ -49,7 +49,7 @@ class Release:
     about: About
     folder: Path
     rows: Mapping[str, int]
-    places: Mapping[str, Place]
+    places: Mapping[str, ReleasedArea]
     kpis: tuple[str, ...]
     periods: tuple[str, ...]
     ages: tuple[str, ...]
@@ -170,7 +170,7 @@ def _described(reading: duckdb.DuckDBPyConnection, about: About, folder: Path, r
         about=about,
         folder=folder,
         rows=rows,
-        places=places(
+        places=released_areas(
             about.slug, read_rows(folder / "neighbourhoods.parquet"), distinct("neighbourhood"), about.area_vintage
         ),
         kpis=tuple(slug for slug in register.kpis() if slug in used),

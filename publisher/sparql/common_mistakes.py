@@ -8,10 +8,28 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import replace
 
-from vaven.publisher.sparql.error_text import PATHS, TERMS, VALUES, Fault, cut, is_mark, is_word, shown, told
-from vaven.publisher.sparql.grammar import CLOSING, KEYWORDS, MARKS, WRONG_PERCENT, WRONG_SCHEME, Stop, wrong_escape
+from vaven.publisher.sparql.error_text import (
+    PATHS,
+    TERMS,
+    VALUES,
+    QueryMistake,
+    cut,
+    is_mark,
+    is_word,
+    mistake_at,
+    token_text,
+)
+from vaven.publisher.sparql.grammar import (
+    CLOSING,
+    KEYWORDS,
+    MARKS,
+    WRONG_PERCENT,
+    WRONG_SCHEME,
+    SyntaxStop,
+    wrong_escape,
+)
 from vaven.publisher.sparql.lexer import QUOTES, TOKEN, Token, place
-from vaven.publisher.sparql.messages import said
+from vaven.publisher.sparql.messages import query_message
 
 CURLY = re.compile("[“”„‟«»‘’‚]([^“”„‟«»‘’‚\n]*)")
 ENTITY = re.compile("&(?:amp;)?(amp|lt|gt|quot|apos|#39|#34);")
@@ -35,7 +53,7 @@ KINDS = ("variable", "iri", "prefixed", "blank_node", "string", "number")
 OPENING = {closing: opening for opening, closing in CLOSING.items()}
 
 
-def _unclosed_text(stop: Stop) -> Fault | None:
+def _unclosed_text(stop: SyntaxStop) -> QueryMistake | None:
     token, before = stop.token, stop.previous
     if not is_mark(token, *QUOTES):
         return None
@@ -43,10 +61,12 @@ def _unclosed_text(stop: Stop) -> Fault | None:
     is_long = before.text == token.text * 2 and before.end == token.start
     at, mark = (before, token.text * 3) if is_long else (token, token.text)
     remedy = "text-unclosed.remedy.long" if is_long else "text-unclosed.remedy"
-    return told(stop, said(remedy, mark=mark, long=token.text * 3), said("text-unclosed", place=place(at)), at)
+    return mistake_at(
+        stop, query_message(remedy, mark=mark, long=token.text * 3), query_message("text-unclosed", place=place(at)), at
+    )
 
 
-def _text_closed_too_early(stop: Stop) -> Fault | None:
+def _text_closed_too_early(stop: SyntaxStop) -> QueryMistake | None:
     before, token = stop.previous, stop.token
     if (
         before.kind != "string"
@@ -54,34 +74,34 @@ def _text_closed_too_early(stop: Stop) -> Fault | None:
         or token.kind not in ("word", "prefixed", "variable", "number")
     ):
         return None
-    return told(stop, said("text-early.remedy", mark=before.text[0]))
+    return mistake_at(stop, query_message("text-early.remedy", mark=before.text[0]))
 
 
-def _curly_quotes(stop: Stop) -> Fault | None:
+def _curly_quotes(stop: SyntaxStop) -> QueryMistake | None:
     if not (found := CURLY.match(stop.query, stop.token.start)):
         return None
     text = cut(found[1].replace('"', "'")) or "…"
-    return told(stop, said("curly.remedy", text=text), said("curly", place=place(stop.token)))
+    return mistake_at(stop, query_message("curly.remedy", text=text), query_message("curly", place=place(stop.token)))
 
 
-def _entity(stop: Stop) -> Fault | None:
+def _entity(stop: SyntaxStop) -> QueryMistake | None:
     if not (found := ENTITY.match(stop.query, stop.token.start)):
         return None
     sign = ENTITIES[found[1]]
-    message = said("entity", entity=found[0], place=place(stop.token), sign=sign)
-    return told(stop, said("entity.remedy", entity=found[0], sign=sign), message)
+    message = query_message("entity", entity=found[0], place=place(stop.token), sign=sign)
+    return mistake_at(stop, query_message("entity.remedy", entity=found[0], sign=sign), message)
 
 
-def _unseen(stop: Stop) -> Fault | None:
-    number = shown(stop, stop.token)
+def _unseen(stop: SyntaxStop) -> QueryMistake | None:
+    number = token_text(stop, stop.token)
     if stop.token.kind != "mark" or not number.startswith("U+"):
         return None
-    name = unicodedata.name(stop.token.text[:1], "").lower() or said("unseen.control")
-    message = said("unseen", number=number, name=name, place=place(stop.token))
-    return told(stop, said("unseen.remedy"), message)
+    name = unicodedata.name(stop.token.text[:1], "").lower() or query_message("unseen.control")
+    message = query_message("unseen", number=number, name=name, place=place(stop.token))
+    return mistake_at(stop, query_message("unseen.remedy"), message)
 
 
-def _wrong_escape(stop: Stop) -> Fault | None:
+def _wrong_escape(stop: SyntaxStop) -> QueryMistake | None:
     token = stop.token
     if token.kind != "string" or (offset := wrong_escape(token)) is None:
         return None
@@ -89,10 +109,12 @@ def _wrong_escape(stop: Stop) -> Fault | None:
     column = offset - token.text.rindex("\n", 0, offset) if breaks else token.column + offset
     at = replace(token, text=token.text[offset : offset + 2].rstrip(), line=token.line + breaks, column=column)
     remedy = "escape.remedy.number" if at.text[1:] in ("u", "U") else "escape.remedy"
-    return told(stop, said(remedy, text=at.text), said("escape", text=at.text, place=place(at)), at)
+    return mistake_at(
+        stop, query_message(remedy, text=at.text), query_message("escape", text=at.text, place=place(at)), at
+    )
 
 
-def _bare_address(stop: Stop) -> Fault | None:
+def _bare_address(stop: SyntaxStop) -> QueryMistake | None:
     token = stop.token
     has_scheme = token.kind == "prefixed" and stop.query.startswith("//", token.end)
     is_short = is_word(token, "WWW") and stop.query.startswith(".", token.end)
@@ -101,14 +123,14 @@ def _bare_address(stop: Stop) -> Fault | None:
     found = BARE_ADDRESS.match(stop.query, token.start)
     address = "http://" * is_short + (found[0] if found else token.text)
     is_query = stop.begins and found and not stop.query[found.end() :].strip()
-    remedy = said("begin.describe" if is_query else "address-bare.remedy", address=f"<{address}>")
-    return told(stop, remedy, said("address-bare", place=place(token)))
+    remedy = query_message("begin.describe" if is_query else "address-bare.remedy", address=f"<{address}>")
+    return mistake_at(stop, remedy, query_message("address-bare", place=place(token)))
 
 
 # --- what other languages have
 
 
-def _comment(stop: Stop) -> Fault | None:
+def _comment(stop: SyntaxStop) -> QueryMistake | None:
     """The first of its marks may be an operator to the grammar."""
     marks = [token for token in (*stop.before[-2:], stop.token) if is_mark(token, "/", "-", "<")]
     found = [(token, mark) for token in marks for mark in COMMENTS if stop.query.startswith(mark, token.start)]
@@ -120,19 +142,21 @@ def _comment(stop: Stop) -> Fault | None:
     is_operator = at != stop.token and follows and not is_word(stop.token)
     if "*/" not in stop.query[at.end + 1 :] if mark == "/*" else is_operator:
         return None
-    return told(stop, said("comment.remedy", mark=mark), said("comment", mark=mark, place=place(at)), at)
+    return mistake_at(
+        stop, query_message("comment.remedy", mark=mark), query_message("comment", mark=mark, place=place(at)), at
+    )
 
 
-def _fence(stop: Stop) -> Fault | None:
+def _fence(stop: SyntaxStop) -> QueryMistake | None:
     if not is_mark(stop.token, "`") or not stop.query.startswith(FENCE, stop.token.start):
         return None
-    return told(stop, said("fence.remedy"), said("fence", place=place(stop.token)))
+    return mistake_at(stop, query_message("fence.remedy"), query_message("fence", place=place(stop.token)))
 
 
 # --- numbers, dates and languages
 
 
-def _number(stop: Stop) -> Fault | None:
+def _number(stop: SyntaxStop) -> QueryMistake | None:
     before, token = stop.previous, stop.token
     if before.kind != "number":
         return None
@@ -140,20 +164,20 @@ def _number(stop: Stop) -> Fault | None:
     grouped = GROUPED.match(stop.query, before.start)
     if grouped and token.start < grouped.end() and not is_in_list:
         number = re.sub(r"[^\d,+-]", "", grouped[0]).replace(",", ".")
-        return told(stop, said("number.remedy", number=number))
+        return mistake_at(stop, query_message("number.remedy", number=number))
     is_modulo = bool(stop.after) and stop.after[0].kind in ("number", "variable")
     if stop.query[before.end : before.end + 3].lstrip().startswith("%") and not is_modulo:
-        return told(stop, said("number.percent", number=before.text))
+        return mistake_at(stop, query_message("number.percent", number=before.text))
     next_one = stop.after[0] if is_mark(token, ",") and stop.after else token
     if next_one == token or not next_one.text.isdigit() or not before.text.lstrip("+-").isdigit():
         return None
     if is_word(stop.before[-2], "LIMIT"):
-        return told(stop, said("number.limit", count=next_one.text, first=before.text))
+        return mistake_at(stop, query_message("number.limit", count=next_one.text, first=before.text))
     is_one = before.end == token.start and token.end == next_one.start and not is_mark(stop.before[-2], ",")
-    return told(stop, said("number.comma", number=f"{before.text}.{next_one.text}")) if is_one else None
+    return mistake_at(stop, query_message("number.comma", number=f"{before.text}.{next_one.text}")) if is_one else None
 
 
-def _unquoted(stop: Stop) -> Fault | None:
+def _unquoted(stop: SyntaxStop) -> QueryMistake | None:
     """A date, or what stands before ^^, without quotation marks."""
     token, before = stop.token, stop.previous
     if before.kind == "string":
@@ -162,44 +186,52 @@ def _unquoted(stop: Stop) -> Fault | None:
     if is_mark(token, "^^"):
         datatype = stop.after[0].text if stop.after and stop.after[0].kind in ("prefixed", "iri") else "xsd:…"
         if before.kind == "variable":
-            return told(stop, said("literal.variable", call=f"{datatype}({before.text})"))
+            return mistake_at(stop, query_message("literal.variable", call=f"{datatype}({before.text})"))
         written = next((found for found in WRITTEN.finditer(stop.query, back) if found.end() == token.start), None)
-        return told(stop, said("literal.quotes", literal=f'"{cut(written[0])}"^^{datatype}')) if written else None
+        return (
+            mistake_at(stop, query_message("literal.quotes", literal=f'"{cut(written[0])}"^^{datatype}'))
+            if written
+            else None
+        )
     dates = (found for found in DATE.finditer(stop.query, back) if found.start() < token.start < found.end())
     if before.kind != "number" or not (date := next(dates, None)) or date.start() > before.start:
         return None
     datatype = DATATYPES.get(len(date[0]), "xsd:dateTime")
-    return told(stop, said("literal.quotes", literal=f'"{date[0]}"^^{datatype}'))
+    return mistake_at(stop, query_message("literal.quotes", literal=f'"{date[0]}"^^{datatype}'))
 
 
-def _language(stop: Stop) -> Fault | None:
+def _language(stop: SyntaxStop) -> QueryMistake | None:
     token, before = stop.token, stop.previous
     if token.kind != "language":
         return None
     language = token.text[1:]
     if before.kind == "variable" and stop.accepted & {"SEMI", "ANDAND"}:
-        return told(stop, said("language.variable", name=before.text, language=language))
-    return told(stop, said("language.text", language=language)) if "FUNCTION_1" in stop.accepted else None
+        return mistake_at(stop, query_message("language.variable", name=before.text, language=language))
+    return (
+        mistake_at(stop, query_message("language.text", language=language)) if "FUNCTION_1" in stop.accepted else None
+    )
 
 
-def _wrong_address(stop: Stop) -> Fault | None:
+def _wrong_address(stop: SyntaxStop) -> QueryMistake | None:
     token = stop.token
-    faulty = {"address": shown(stop, token), "place": place(token)}
+    faulty = {"address": token_text(stop, token), "place": place(token)}
     if token.kind == "iri" and WRONG_PERCENT.search(token.text):
-        return told(stop, said("address-percent.remedy"), said("address-percent", **faulty))
+        return mistake_at(stop, query_message("address-percent.remedy"), query_message("address-percent", **faulty))
     if token.kind == "iri" and WRONG_SCHEME.match(token.text):
-        return told(stop, said("address-scheme.remedy"), said("address-scheme", **faulty))
+        return mistake_at(stop, query_message("address-scheme.remedy"), query_message("address-scheme", **faulty))
     if not is_mark(token, "<") or "IRIREF" not in stop.accepted or stop.query[token.end : token.end + 1].strip() == "":
         return None
     whole = BRACKETED.match(stop.query, token.start)
     if not whole or not (wrong := WRONG_IN_ADDRESS.search(whole[1])):
-        return told(stop, said("address-unclosed.remedy"), said("address-unclosed", place=place(token)))
-    what = said("blank") if wrong[0] <= " " else said("quoted", text=wrong[0])
-    message = said("address-wrong", address=cut(whole[0]), place=place(token), what=what)
-    return told(stop, said("address-wrong.remedy", number=f"{ord(wrong[0]):02X}"), message)
+        return mistake_at(
+            stop, query_message("address-unclosed.remedy"), query_message("address-unclosed", place=place(token))
+        )
+    what = query_message("blank") if wrong[0] <= " " else query_message("quoted", text=wrong[0])
+    message = query_message("address-wrong", address=cut(whole[0]), place=place(token), what=what)
+    return mistake_at(stop, query_message("address-wrong.remedy", number=f"{ord(wrong[0]):02X}"), message)
 
 
-def _variable_name(stop: Stop) -> Fault | None:
+def _variable_name(stop: SyntaxStop) -> QueryMistake | None:
     """?area-name is a variable, a minus and a word."""
     dash = next((token for token in (stop.token, stop.previous) if is_mark(token, "-")), None)
     if not dash:
@@ -209,10 +241,10 @@ def _variable_name(stop: Stop) -> Fault | None:
     if not left or not right or left.kind != "variable" or right.kind != "word":
         return None
     name = f"{left.text}_{stop.source(right)}"
-    return told(stop, said("variable-name.remedy", name=name))
+    return mistake_at(stop, query_message("variable-name.remedy", name=name))
 
 
-def _blank_in_variable(stop: Stop) -> Fault | None:
+def _blank_in_variable(stop: SyntaxStop) -> QueryMistake | None:
     """A mark, a blank and a name. ? may be read as the end of a path."""
     word, mark = stop.token, stop.previous
     if is_mark(stop.token, "?", "$") and stop.after:
@@ -222,13 +254,15 @@ def _blank_in_variable(stop: Stop) -> Fault | None:
     is_apart = is_mark(mark, "?", "$") and is_word(word) and word.start > mark.end
     if not is_apart or word.line != mark.line or word.text in KEYWORDS:
         return None
-    return told(stop, said("variable-name.blank", name=f"{mark.text}{stop.source(word)}", mark=mark.text))
+    return mistake_at(
+        stop, query_message("variable-name.blank", name=f"{mark.text}{stop.source(word)}", mark=mark.text)
+    )
 
 
 # --- equations and triples
 
 
-def _assigned(stop: Stop) -> Fault | None:
+def _assigned(stop: SyntaxStop) -> QueryMistake | None:
     """BIND(?x = …) and BIND(?x := …), where ?x stands nowhere before."""
     if "AS" not in stop.accepted or "RPAR" in stop.accepted or not stop.open:
         return None
@@ -237,14 +271,16 @@ def _assigned(stop: Stop) -> Fault | None:
     if not is_word(stop.before[opening - 1], "BIND") or name.kind != "variable":
         return None
     if stop.token.text == ":" and stop.query.startswith("=", stop.token.end) and not rest:
-        return told(stop, said("unnamed.assigned", value="…", name=name.text))
+        return mistake_at(stop, query_message("unnamed.assigned", value="…", name=name.text))
     is_used = any(token.text[1:] == name.text[1:] for token in stop.before[:opening] if token.kind == "variable")
     if not is_mark(stop.token, ")") or len(rest) < 2 or not is_mark(rest[0], "=") or is_used:
         return None
-    return told(stop, said("unnamed.assigned", value=cut(stop.query[rest[1].start : stop.token.start]), name=name.text))
+    return mistake_at(
+        stop, query_message("unnamed.assigned", value=cut(stop.query[rest[1].start : stop.token.start]), name=name.text)
+    )
 
 
-def _subject_again(stop: Stop) -> Fault | None:
+def _subject_again(stop: SyntaxStop) -> QueryMistake | None:
     """A whole triple behind a comma or semicolon."""
     token, before = stop.token, stop.before
     if len(before) < 4 or not (stop.takes("DOT", "SEMI") or is_word(token, "A")):
@@ -252,20 +288,22 @@ def _subject_again(stop: Stop) -> Fault | None:
     is_last = not any(token.kind in KINDS or token.text in (*PATHS, "A", "[", "(") for token in stop.after[:1])
     if is_mark(before[-2], ",") and (stop.terminal in TERMS or is_word(token, "A")) and not is_last:
         key = "again.comma" if _is_subject(stop, before[-1]) else "again.comma.or"
-        return told(stop, said(key, previous=said("quoted", text=shown(stop, stop.previous))))
+        return mistake_at(
+            stop, query_message(key, previous=query_message("quoted", text=token_text(stop, stop.previous)))
+        )
     subject = before[-1] if is_word(token, "A") else before[-2]
     semicolon = before[before.index(subject) - 1]
     goes_on = stop.terminal in TERMS | VALUES or is_word(token, "A") or is_mark(token, *PATHS)
     if not is_mark(semicolon, ";") or not goes_on:
         return None
     if _is_subject(stop, subject):
-        return told(stop, said("again.semicolon", subject=subject.text))
+        return mistake_at(stop, query_message("again.semicolon", subject=subject.text))
     if subject.kind == "variable" and is_last and not is_mark(token, *PATHS):
-        return told(stop, said("again.semicolon.other", subject=subject.text))
+        return mistake_at(stop, query_message("again.semicolon.other", subject=subject.text))
     return None
 
 
-def _is_subject(stop: Stop, term: Token) -> bool:
+def _is_subject(stop: SyntaxStop, term: Token) -> bool:
     """Whether a term is the subject of the triples that it stands in."""
     depth = 0
     for i in range(len(stop.before) - 2, -1, -1):
@@ -279,71 +317,77 @@ def _is_subject(stop: Stop, term: Token) -> bool:
 # --- the lines before the query
 
 
-def _turtle(stop: Stop) -> Fault | None:
+def _turtle(stop: SyntaxStop) -> QueryMistake | None:
     """@prefix, and a full stop after an address."""
     if not stop.begins:
         return None
     word = stop.token.text[1:].upper()
     if stop.token.kind == "language" and word in ("PREFIX", "BASE"):
         written = " ".join(token.text for token in stop.after[: 2 if word == "PREFIX" else 1])
-        return told(stop, said("turtle.remedy", line=f"{word} {cut(written)}"))
+        return mistake_at(stop, query_message("turtle.remedy", line=f"{word} {cut(written)}"))
     if is_mark(stop.token, ".") and stop.before:
-        return told(stop, said("turtle-stop.remedy"))
+        return mistake_at(stop, query_message("turtle-stop.remedy"))
     return None
 
 
-def _prefix(stop: Stop) -> Fault | None:
+def _prefix(stop: SyntaxStop) -> QueryMistake | None:
     if stop.accepted == {"IRIREF"}:
-        return told(stop, said("prefix-address.remedy"))
+        return mistake_at(stop, query_message("prefix-address.remedy"))
     # The line without its word.
     is_line = stop.begins and stop.token.text.endswith(":") and [token.kind for token in stop.after[:1]] == ["iri"]
     if not is_word(stop.previous, "PREFIX") and not is_line:
         return None
     name = stop.source(stop.token).partition(":")[0] if stop.token.kind in ("word", "prefixed") else ""
     address = next((token.text for token in stop.after[:2] if token.kind == "iri"), "<http://…>")
-    return told(stop, said("prefix.remedy", name=name or said("prefix.name"), address=cut(address)))
+    return mistake_at(
+        stop, query_message("prefix.remedy", name=name or query_message("prefix.name"), address=cut(address))
+    )
 
 
-def _no_query(stop: Stop) -> Fault | None:
+def _no_query(stop: SyntaxStop) -> QueryMistake | None:
     if stop.token.kind != "end" or not stop.begins:
         return None
-    message = said("no-query.prefixes", place=place(stop.token)) if stop.before else said("no-query")
-    return told(stop, said("no-query.remedy"), message)
+    message = query_message("no-query.prefixes", place=place(stop.token)) if stop.before else query_message("no-query")
+    return mistake_at(stop, query_message("no-query.remedy"), message)
 
 
 # --- brackets
 
 
-def _never_closed(stop: Stop) -> Fault | None:
+def _never_closed(stop: SyntaxStop) -> QueryMistake | None:
     if stop.token.kind != "end" or not stop.open or MARKS[CLOSING[stop.open[-1].text]] not in stop.accepted:
         return None
     opening = stop.open[-1]
     closing = CLOSING[opening.text]
-    message = said("unclosed", place=place(stop.token), mark=opening.text, opened=place(opening))
-    remedy = said("unclosed.remedy.group") if closing == "}" else said("unclosed.remedy", mark=closing)
+    message = query_message("unclosed", place=place(stop.token), mark=opening.text, opened=place(opening))
+    remedy = (
+        query_message("unclosed.remedy.group") if closing == "}" else query_message("unclosed.remedy", mark=closing)
+    )
     found = [part for part in TOKEN.finditer(stop.query, opening.end) if part.lastgroup == "comment"]
     if comments := [comment for comment in found if closing in comment.group()]:
         line = stop.query.count("\n", 0, comments[-1].start()) + 1
-        remedy = said("unclosed.remedy.comment", mark=closing, line=line)
-    return told(stop, remedy, message)
+        remedy = query_message("unclosed.remedy.comment", mark=closing, line=line)
+    return mistake_at(stop, remedy, message)
 
 
-def _closes_nothing(stop: Stop) -> Fault | None:
+def _closes_nothing(stop: SyntaxStop) -> QueryMistake | None:
     token = stop.token
     if not is_mark(token, *OPENING):
         return None
     if OPENING[token.text] not in [opening.text for opening in stop.open]:
-        message = said("closes-nothing", mark=token.text, place=place(token))
-        return told(stop, said("closes-nothing.remedy", mark=OPENING[token.text]), message)
+        message = query_message("closes-nothing", mark=token.text, place=place(token))
+        return mistake_at(stop, query_message("closes-nothing.remedy", mark=OPENING[token.text]), message)
     opening = stop.open[-1]
     closing = CLOSING[opening.text]
     if closing == token.text or MARKS[closing] not in stop.accepted:
         return None
-    message = said("still-open", shown=token.text, place=place(token), mark=opening.text, opened=place(opening))
-    return told(stop, said("still-open.remedy", mark=closing), message)
+    message = query_message(
+        "still-open", shown=token.text, place=place(token), mark=opening.text, opened=place(opening)
+    )
+    return mistake_at(stop, query_message("still-open.remedy", mark=closing), message)
 
 
-SLIPS: tuple[Callable[[Stop], Fault | None], ...] = (
+SLIPS: tuple[Callable[[SyntaxStop], QueryMistake | None], ...] = (
     _unclosed_text, _text_closed_too_early, _curly_quotes, _entity, _comment, _fence, _number, _unquoted, _language,
     _unseen, _wrong_escape, _bare_address, _wrong_address, _variable_name, _blank_in_variable, _assigned,
     _turtle, _prefix, _no_query, _never_closed, _closes_nothing, _subject_again,

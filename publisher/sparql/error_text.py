@@ -7,10 +7,10 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from vaven.publisher.sparql.grammar import END, FUNCTIONS, KEYWORDS, MARKS, Stop
+from vaven.publisher.sparql.grammar import END, FUNCTIONS, KEYWORDS, MARKS, SyntaxStop
 from vaven.publisher.sparql.lexer import Token, place
-from vaven.publisher.sparql.messages import said
-from vaven.vocab.messages import Said
+from vaven.publisher.sparql.messages import query_message
+from vaven.vocab.messages import Message
 
 # The most things that a sentence lists, and the most characters that it quotes.
 MOST = 6
@@ -88,29 +88,31 @@ PATHS = ("/", "|", "*", "+", "?", "^", "!")
 
 
 @dataclass(frozen=True)
-class Fault:
+class QueryMistake:
     """`line` and `column` count from 1, in characters."""
 
     line: int
     column: int
-    message: Said
-    remedy: Said
+    message: Message
+    remedy: Message
 
 
-def told(stop: Stop, remedy: Said, message: Said | None = None, at: Token | None = None) -> Fault:
+def mistake_at(
+    stop: SyntaxStop, remedy: Message, message: Message | None = None, at: Token | None = None
+) -> QueryMistake:
     """A fault at the token that can't stand there, or at another; without a message, with what could stand there."""
     token = at or stop.token
-    return Fault(token.line, token.column, message or _unexpected(stop), remedy)
+    return QueryMistake(token.line, token.column, message or _unexpected(stop), remedy)
 
 
-def _unexpected(stop: Stop) -> Said:
+def _unexpected(stop: SyntaxStop) -> Message:
     at, may = place(stop.token), expected(stop.accepted)
     if stop.token.kind == "end":
-        return said("ends-too-early", place=at, expected=may)
-    return said("unexpected", shown=shown(stop, stop.token), place=at, expected=may)
+        return query_message("ends-too-early", place=at, expected=may)
+    return query_message("unexpected", shown=token_text(stop, stop.token), place=at, expected=may)
 
 
-def shown(stop: Stop, token: Token) -> str:
+def token_text(stop: SyntaxStop, token: Token) -> str:
     """A token for a sentence: on one line, not long, and what can't be seen by its number."""
     written = stop.source(token)
     if token.kind == "mark" and not _is_seen(written):
@@ -136,7 +138,7 @@ def is_word(token: Token, *texts: str) -> bool:
     return token.kind == "word" and (not texts or token.text in texts)
 
 
-def expected(terminals: frozenset[str]) -> Said:
+def expected(terminals: frozenset[str]) -> Message:
     """The sentence of what may stand where these are accepted, with no more than MOST things in it."""
     left, named = set(terminals), list[str]()
     for needed, told, name in GROUPS:
@@ -146,15 +148,15 @@ def expected(terminals: frozenset[str]) -> Said:
     named += [text for word, text in WORDS.items() if word in left]
     named += sorted(word for word in left & KEYWORDS if word not in WORDS)
     named += sorted(SIGNS[terminal] for terminal in left if terminal in SIGNS)
-    return said("may-be.many" if len(named) > MOST else "may-be", names=one_of([*map(_thing, named[:MOST])]))
+    return query_message("may-be.many" if len(named) > MOST else "may-be", names=one_of([*map(_thing, named[:MOST])]))
 
 
-def one_of(things: Sequence[Said | str]) -> Said | str:
+def one_of(things: Sequence[Message | str]) -> Message | str:
     *most, last = things
-    return said("or", most=tuple(most), last=last) if most else last
+    return query_message("or", most=tuple(most), last=last) if most else last
 
 
-def _thing(name: str) -> Said | str:
+def _thing(name: str) -> Message | str:
     if name.islower():
-        return said(f"thing.{name}")
-    return name if name[0].isalpha() else said("quoted", text=name)
+        return query_message(f"thing.{name}")
+    return name if name[0].isalpha() else query_message("quoted", text=name)

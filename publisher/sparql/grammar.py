@@ -76,7 +76,7 @@ WRONG_SCHEME = re.compile(r"<(?![A-Za-z][A-Za-z0-9+.\-]*:)[^/?#:>]*:")
 
 
 @dataclass(frozen=True)
-class Stop:
+class SyntaxStop:
     """Where a query can't go on: the token that can't stand there, the terminals that could, and what stands before.
 
     At the query's end `token` has the kind "end" and stands right behind the last token.
@@ -127,7 +127,7 @@ class Stop:
         return self.query[token.start : token.end]
 
 
-def read(query: str) -> Tree[Leaf] | Stop:
+def read(query: str) -> Tree[Leaf] | SyntaxStop:
     """The tree of a query, whose leaves have their places, or where it stops to be one.
 
     Cost: some 30 µs for a token; the first call makes the tables.
@@ -143,13 +143,13 @@ def read(query: str) -> Tree[Leaf] | Stop:
         try:
             at.feed_token(_leaf(token, terminal))
         except UnexpectedToken:
-            return Stop(query, tuple(before), token, _accepted(query, before))
+            return SyntaxStop(query, tuple(before), token, _accepted(query, before))
         before.append(token)
     try:
         tree: Tree[Leaf] = at.feed_eof()  # type: ignore[no-untyped-call]
         return tree
     except UnexpectedToken:
-        return Stop(query, tuple(before), _end(before), _accepted(query, before))
+        return SyntaxStop(query, tuple(before), _end(before), _accepted(query, before))
 
 
 def terminal_of(token: Token, query: str) -> str:

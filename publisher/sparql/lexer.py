@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from itertools import pairwise
 from urllib.parse import urljoin
 
-from vaven.publisher.sparql.messages import said
+from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import QueryRefused, QuerySyntaxError
-from vaven.vocab.messages import Said
+from vaven.vocab.messages import Message
 
 SERVICE = re.compile("s(?=ervice)", re.IGNORECASE)
 ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
@@ -62,9 +62,9 @@ class Token:
         return self.start + len(self.text)
 
 
-def place(token: Token) -> Said:
+def place(token: Token) -> Message:
     """Where a token stands, for a sentence."""
-    return said("place", line=token.line, column=token.column)
+    return query_message("place", line=token.line, column=token.column)
 
 
 def tokens(query: str) -> Iterator[Token]:
@@ -143,14 +143,16 @@ def _judged(words: Iterable[Token]) -> str:
     for i, token in enumerate(found):
         if _calls_out(token, found[i + 1].text if i + 1 < len(found) else ""):
             is_keyword = token.kind == "word"
-            remedy = said("service.remedy") if is_keyword else said("service.remedy.name", name=token.text)
-            message = said("service", place=place(token))
+            remedy = (
+                query_message("service.remedy") if is_keyword else query_message("service.remedy.name", name=token.text)
+            )
+            message = query_message("service", place=place(token))
             raise QueryRefused(message, remedy=remedy, line=token.line, column=token.column)
         if token.kind != "word" or form:
             continue
         if token.text in UPDATES:
-            message = said("update", word=token.text, place=place(token))
-            raise QueryRefused(message, remedy=said("update.remedy"), line=token.line, column=token.column)
+            message = query_message("update", word=token.text, place=place(token))
+            raise QueryRefused(message, remedy=query_message("update.remedy"), line=token.line, column=token.column)
         if token.text in FORMS:
             form = token.text
     return form
@@ -167,8 +169,11 @@ def _refuse_nested_aggregate(found: Sequence[Token]) -> None:
     for i, token in enumerate(found):
         is_aggregate = token.kind == "word" and token.text in AGGREGATES
         if is_aggregate and inside and inside[-1]:
-            message, remedy = said("nested-aggregate", word=token.text, place=place(token)), "nested-aggregate.remedy"
-            raise QuerySyntaxError(message, remedy=said(remedy), line=token.line, column=token.column)
+            message, remedy = (
+                query_message("nested-aggregate", word=token.text, place=place(token)),
+                "nested-aggregate.remedy",
+            )
+            raise QuerySyntaxError(message, remedy=query_message(remedy), line=token.line, column=token.column)
         if token.kind != "mark":
             continue
         if token.text == "(":

@@ -4,13 +4,13 @@ Most of them quote a query, so each sentence here is a `str.format` template, al
 own is written twice.
 """
 
-from vaven.vocab.messages import Said
+from vaven.vocab.messages import Message
 
 
-def said(key: str, /, **params: object) -> Said:
+def query_message(key: str, /, **params: object) -> Message:
     """The sentence `query.{key}`. What no answer may have in it is taken out of what it quotes."""
     shown = {name: _printable(value) if isinstance(value, str) else value for name, value in params.items()}
-    return Said("vaven.publisher", f"query.{key}", shown)
+    return Message("vaven.publisher", f"query.{key}", shown)
 
 
 def _printable(text: str) -> str:

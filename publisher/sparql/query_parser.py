@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from itertools import count
 
 from vaven.publisher.sparql.lexer import FORMS, Token, tokens
-from vaven.publisher.sparql.query_tree import Group, NotUnderstood, Part, Shape, Term, Triple
+from vaven.publisher.sparql.query_tree import (
+    GraphPattern,
+    GroupPattern,
+    NotUnderstood,
+    ParsedQuery,
+    QueryTerm,
+    TriplePattern,
+)
 
 ENDS = {"(": ")", "[": "]", "{": "}"}
 # Solution modifiers and the values behind them (rules 18 to 28), by their first word.
@@ -18,7 +25,7 @@ PARTS = ("FILTER", "BIND", "VALUES", "OPTIONAL", "MINUS", "GRAPH")
 DEEPEST = 50
 
 
-def shape(query: str) -> Shape:
+def parse(query: str) -> ParsedQuery:
     """Take a query apart. Raises NotUnderstood. Cost: linear in its length."""
     return _Reader(query).query()
 
@@ -89,7 +96,7 @@ class _Reader:
 
     # --- queries
 
-    def query(self) -> Shape:
+    def query(self) -> ParsedQuery:
         prefixes, base = {}, ""
         while self._is_word("BASE", "PREFIX"):
             if self._take().text == "BASE":
@@ -104,12 +111,12 @@ class _Reader:
             raise NotUnderstood
         return found
 
-    def _iri(self) -> Term:
+    def _iri(self) -> QueryTerm:
         if self._peek().kind != "iri":
             raise NotUnderstood
         return self._term()
 
-    def _select(self, prologue: str, prefixes: dict[str, Term], base: str) -> Shape:
+    def _select(self, prologue: str, prefixes: dict[str, QueryTerm], base: str) -> ParsedQuery:
         if self._peek().kind != "word":
             raise NotUnderstood
         form = self._take(*FORMS).text
@@ -124,7 +131,7 @@ class _Reader:
         if self._is_word("WHERE"):
             self._take("WHERE")
         where = self._group() if self._is("{") or form != "DESCRIBE" else None
-        return Shape(prologue, prefixes, base, form, head, described, dataset, where, self._tail())
+        return ParsedQuery(prologue, prefixes, base, form, head, described, dataset, where, self._tail())
 
     def _head(self, form: str) -> str:
         first = self._at
@@ -133,7 +140,7 @@ class _Reader:
             self._skip()
         return self._since(first)
 
-    def _described(self) -> tuple[str, tuple[Term, ...]]:
+    def _described(self) -> tuple[str, tuple[QueryTerm, ...]]:
         first, found = self._at, []
         while self._at < len(self._all) and not (self._is_word(*MODIFIERS, "FROM", "WHERE") or self._is("{")):
             if self._is("*"):
@@ -142,7 +149,7 @@ class _Reader:
                 found.append(self._term())
         return self._since(first), tuple(found)
 
-    def _tail(self) -> dict[str, Part]:
+    def _tail(self) -> dict[str, GraphPattern]:
         found = {}
         while self._at < len(self._all) and not self._is("}"):
             first, kind = self._at, self._peek().text.lower()
@@ -151,7 +158,7 @@ class _Reader:
             self._take()
             while self._at < len(self._all) and not (self._is("}") or self._is_word(*MODIFIERS)):
                 self._skip()
-            found[kind] = Part(*self._piece(first), kind, terms=self._named(first))
+            found[kind] = GraphPattern(*self._piece(first), kind, terms=self._named(first))
         return found
 
     # --- groups
@@ -161,23 +168,23 @@ class _Reader:
         if self._depth > DEEPEST:
             raise NotUnderstood
 
-    def _group(self) -> Group:
+    def _group(self) -> GroupPattern:
         self._deeper(1)
         first = self._at
         self._take("{")
-        parts: list[Triple | Part] = []
+        parts: list[TriplePattern | GraphPattern] = []
         if self._is_word("SELECT"):
             at = self._at
             inner = self._select("", {}, "")
-            parts.append(Part(*self._piece(at), "select", (inner.where,) if inner.where else (), None, inner))
+            parts.append(GraphPattern(*self._piece(at), "select", (inner.where,) if inner.where else (), None, inner))
         else:
             while not self._is("}"):
                 parts += self._parts()
         self._take("}")
         self._deeper(-1)
-        return Group(self._since(first), tuple(parts))
+        return GroupPattern(self._since(first), tuple(parts))
 
-    def _parts(self) -> Sequence[Triple | Part]:
+    def _parts(self) -> Sequence[TriplePattern | GraphPattern]:
         if self._is("."):
             self._take()
             return ()
@@ -192,20 +199,20 @@ class _Reader:
             return (self._values(),)
         return (self._with_group(),)
 
-    def _union(self) -> Part:
+    def _union(self) -> GraphPattern:
         first, groups = self._at, [self._group()]
         while self._is_word("UNION"):
             self._take()
             groups.append(self._group())
-        return Part(*self._piece(first), "union" if len(groups) > 1 else "group", tuple(groups))
+        return GraphPattern(*self._piece(first), "union" if len(groups) > 1 else "group", tuple(groups))
 
-    def _with_group(self) -> Part:
+    def _with_group(self) -> GraphPattern:
         first, kind = self._at, self._take().text.lower()
         graph = self._term() if kind == "graph" else None
         group = self._group()
-        return Part(*self._piece(first), kind, (group,), graph)
+        return GraphPattern(*self._piece(first), kind, (group,), graph)
 
-    def _filter(self) -> Part:
+    def _filter(self) -> GraphPattern:
         """Also FILTER EXISTS, whose group is taken apart; "not-exists" is a kind of its own."""
         first, kind = self._at, "filter"
         self._take("FILTER")
@@ -214,21 +221,21 @@ class _Reader:
             if kind == "not-exists":
                 self._take("EXISTS")
             group = self._group()
-            return Part(*self._piece(first), kind, (group,))
+            return GraphPattern(*self._piece(first), kind, (group,))
         if not self._is("("):
             self._take()
         self._skip_brackets()
-        return Part(*self._piece(first), kind, terms=self._named(first))
+        return GraphPattern(*self._piece(first), kind, terms=self._named(first))
 
-    def _values(self) -> Part:
+    def _values(self) -> GraphPattern:
         """BIND (…), VALUES ?x {…} or VALUES (…) {…}."""
         first, kind = self._at, self._take().text.lower()
         self._skip()
         if kind == "values":
             self._skip_brackets()
-        return Part(*self._piece(first), kind, terms=self._named(first))
+        return GraphPattern(*self._piece(first), kind, terms=self._named(first))
 
-    def _named(self, first: int) -> tuple[Term, ...]:
+    def _named(self, first: int) -> tuple[QueryTerm, ...]:
         """The IRIs and strings from a token on to the last taken; functions and datatypes are none of them."""
         end, self._at = self._at, first
         found = []
@@ -244,7 +251,7 @@ class _Reader:
 
     # --- triples
 
-    def _triples(self) -> list[Triple]:
+    def _triples(self) -> list[TriplePattern]:
         """Triples with one subject (rule 81), and those in the brackets of their nodes."""
         first = self._at
         subject, found = self._node()
@@ -255,9 +262,9 @@ class _Reader:
     def _is_end(self) -> bool:
         return self._is(".", "}", "]", "{") or self._is_word(*PARTS)
 
-    def _properties(self, subject: Term, first: int) -> list[Triple]:
+    def _properties(self, subject: QueryTerm, first: int) -> list[TriplePattern]:
         """A property list (rule 83). `first` is the token at which its first triple begins."""
-        found: list[Triple] = []
+        found: list[TriplePattern] = []
         while True:
             predicate = self._verb()
             while True:
@@ -275,15 +282,15 @@ class _Reader:
             if first < 0 or self._is_end():
                 return found
 
-    def _triple(self, first: int, subject: Term, predicate: Term, object_: Term) -> Triple:
+    def _triple(self, first: int, subject: QueryTerm, predicate: QueryTerm, object_: QueryTerm) -> TriplePattern:
         """The triple that begins at a token; where its object is a node, it ends at the bracket that opens it."""
         begin = self._all[first]
         variables = frozenset[str]().union(*(t.variables for t in (subject, predicate, object_)))
         text = f"{subject.text} {predicate.text} {object_.text}"
         place = (begin.line, begin.column, object_.end_line, object_.end_column)
-        return Triple(text, *place, variables, subject, predicate, object_)
+        return TriplePattern(text, *place, variables, subject, predicate, object_)
 
-    def _node(self) -> tuple[Term, list[Triple]]:
+    def _node(self) -> tuple[QueryTerm, list[TriplePattern]]:
         """A subject or object, and the triples in its brackets."""
         first = self._at
         if self._is("("):
@@ -297,16 +304,16 @@ class _Reader:
             return self._as_term(first, "blank_node"), []
         self._deeper(1)
         name = next(self._fresh)
-        node = Term("[]", *self._place(first, first), frozenset((name[1:],)), "node", name)
+        node = QueryTerm("[]", *self._place(first, first), frozenset((name[1:],)), "node", name)
         found = self._properties(node, self._at)
         self._take("]")
         self._deeper(-1)
         return node, found
 
-    def _as_term(self, first: int, kind: str, names: tuple[Term, ...] = ()) -> Term:
-        return Term(*self._piece(first), kind, self._since(first), names)
+    def _as_term(self, first: int, kind: str, names: tuple[QueryTerm, ...] = ()) -> QueryTerm:
+        return QueryTerm(*self._piece(first), kind, self._since(first), names)
 
-    def _term(self) -> Term:
+    def _term(self) -> QueryTerm:
         """A variable, IRI, literal or blank node's label (rules 106 and 109)."""
         first, token = self._at, self._take()
         if token.kind == "mark" and token.text in "+-" and self._peek().kind == "number":
@@ -324,7 +331,7 @@ class _Reader:
             raise NotUnderstood
         return self._as_term(first, "literal")
 
-    def _verb(self) -> Term:
+    def _verb(self) -> QueryTerm:
         """A variable, a property or a property path (rules 82 to 96)."""
         first = self._at
         if self._peek().kind == "variable":
@@ -344,7 +351,7 @@ class _Reader:
                 return self._path(first)
             self._take()
 
-    def _path(self, first: int) -> Term:
+    def _path(self, first: int) -> QueryTerm:
         places = [i for i in range(first, self._at) if self._all[i].kind in ("iri", "prefixed") or self._is_a(i)]
         names = tuple(self._name(i) for i in places)
         kind = self._all[first].kind if self._at - first == 1 else "path"
@@ -353,7 +360,7 @@ class _Reader:
     def _is_a(self, at: int) -> bool:
         return self._all[at].kind == "word" and self._all[at].text == "A"
 
-    def _name(self, at: int) -> Term:
+    def _name(self, at: int) -> QueryTerm:
         token = self._all[at]
         text = self._text[token.start : token.end]
-        return Term(text, *self._place(at, at), frozenset(), token.kind, text)
+        return QueryTerm(text, *self._place(at, at), frozenset(), token.kind, text)

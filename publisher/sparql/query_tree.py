@@ -12,7 +12,7 @@ class NotUnderstood(Exception):
 
 
 @dataclass(frozen=True)
-class Piece:
+class SyntaxNode:
     """A part of the query's text with its place, and the variables in it, without their sign.
 
     Lines and columns count from 1, in characters; the end is behind the last one.
@@ -27,7 +27,7 @@ class Piece:
 
 
 @dataclass(frozen=True)
-class Term(Piece):
+class QueryTerm(SyntaxNode):
     """A subject, predicate or object. `kind` is that of its token, "path", "literal", "list" or "node".
 
     A node is `[…]` with something in it: `text` is [] and `sparql` a variable that the query has nowhere else. `names`
@@ -36,7 +36,7 @@ class Term(Piece):
 
     kind: str
     sparql: str
-    names: tuple["Term", ...] = ()
+    names: tuple["QueryTerm", ...] = ()
 
     @property
     def is_open(self) -> bool:
@@ -45,13 +45,13 @@ class Term(Piece):
 
 
 @dataclass(frozen=True)
-class Triple(Piece):
+class TriplePattern(SyntaxNode):
     """One triple pattern. `text` is written out, also where the query has `;` or `,`; its place is what stands there
     of it alone."""
 
-    subject: Term
-    predicate: Term
-    object: Term
+    subject: QueryTerm
+    predicate: QueryTerm
+    object: QueryTerm
 
     @property
     def sparql(self) -> str:
@@ -59,7 +59,7 @@ class Triple(Piece):
 
 
 @dataclass(frozen=True)
-class Part(Piece):
+class GraphPattern(SyntaxNode):
     """A part of a group that is no triple. `kind` is its keyword in lower case, "union", "group" or "select".
 
     `groups` are the groups within it in their order, `graph` the name behind GRAPH, `inner` the query of a subselect,
@@ -67,10 +67,10 @@ class Part(Piece):
     """
 
     kind: str
-    groups: tuple["Group", ...] = ()
-    graph: Term | None = None
-    inner: "Shape | None" = None
-    terms: tuple[Term, ...] = ()
+    groups: tuple["GroupPattern", ...] = ()
+    graph: QueryTerm | None = None
+    inner: "ParsedQuery | None" = None
+    terms: tuple[QueryTerm, ...] = ()
 
     @property
     def sparql(self) -> str:
@@ -78,16 +78,16 @@ class Part(Piece):
 
 
 @dataclass(frozen=True)
-class Group:
+class GroupPattern:
     """What stands between two braces; `text` has them."""
 
     text: str
-    parts: tuple[Triple | Part, ...]
+    parts: tuple[TriplePattern | GraphPattern, ...]
 
-    def triples(self) -> Iterator[Triple]:
+    def triples(self) -> Iterator[TriplePattern]:
         """Also those of the groups within, in the order of the text."""
         for part in self.parts:
-            if isinstance(part, Triple):
+            if isinstance(part, TriplePattern):
                 yield part
             else:
                 for group in part.groups:
@@ -95,7 +95,7 @@ class Group:
 
 
 @dataclass(frozen=True)
-class Shape:
+class ParsedQuery:
     """A query or subselect.
 
     `prologue` is the text before its form, `prefixes` the IRIs of its PREFIX lines by prefix (without colon), `base`
@@ -104,14 +104,14 @@ class Shape:
     """
 
     prologue: str
-    prefixes: dict[str, Term]
+    prefixes: dict[str, QueryTerm]
     base: str
     form: str
     head: str
-    described: tuple[Term, ...]
+    described: tuple[QueryTerm, ...]
     dataset: str
-    where: Group | None
-    tail: dict[str, Part]
+    where: GroupPattern | None
+    tail: dict[str, GraphPattern]
 
     def tail_text(self, *kinds: str) -> str:
         """The modifiers of these kinds, as the query has them in its order."""

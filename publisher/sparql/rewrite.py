@@ -35,7 +35,7 @@ def sorted_last(query: str) -> str:
     return f"{outer}{query[begin:end]}\n}}\n{query[end:]}"
 
 
-def star(query: str) -> Token | None:
+def expand_star(query: str) -> Token | None:
     """The `*` of a query that is `SELECT *`."""
     found = list(tokens(query))
     select = next((i for i, token in enumerate(found) if token.kind == "word" and token.text in FORMS), len(found))
@@ -48,7 +48,7 @@ def in_order(query: str, columns: Sequence[str]) -> str:
 
     The standard leaves that order open (SPARQL 1.1 Query Language, section 18.2.4.4); people expect their own.
     """
-    if (mark := star(query)) is None or not columns:
+    if (mark := expand_star(query)) is None or not columns:
         return query
     named = dict.fromkeys(token.text[1:] for token in tokens(query) if token.kind == "variable")
     listed = sorted(columns, key=list(named).index)

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from lark import Token as Leaf
 from lark import Tree
 
-from vaven.publisher.sparql.messages import said
-from vaven.vocab.messages import Said
+from vaven.publisher.sparql.messages import query_message
+from vaven.vocab.messages import Message
 
 # After these another basic graph pattern begins; FILTER, BIND and VALUES stand inside one, if no EXISTS is in them.
 BREAKS = frozenset(("optional", "minus", "graph", "service", "alternatives", "subselect"))
@@ -28,7 +28,7 @@ Node = Tree[Leaf]
 
 
 @dataclass(frozen=True)
-class Misuse:
+class MisusedVariable:
     """A word where it may not stand, with its place as lark's token has it, and what helps.
 
     `key` names the sentence of what is wrong with it, which tells the word (`word`) and its place (`place`) beside
@@ -37,7 +37,7 @@ class Misuse:
 
     word: Leaf
     key: str
-    remedy: Said
+    remedy: Message
     params: Mapping[str, object] = field(default_factory=dict)
 
     @property
@@ -45,7 +45,7 @@ class Misuse:
         return self.word.start_pos or 0
 
 
-def first_misuse(tree: Node) -> Misuse | None:
+def first_misuse(tree: Node) -> MisusedVariable | None:
     """The first in the text, if there is one. Cost: linear in the tree, which may be as deep as it likes."""
     found = _Scopes()
     for node in _children_first(tree):
@@ -100,7 +100,7 @@ def _has_group(node: Node) -> bool:
 class _Scopes:
     """What is found in the nodes so far. `visible` is by a node's id: the variables that are in scope after it."""
 
-    misuses: list[Misuse] = field(default_factory=list)
+    misuses: list[MisusedVariable] = field(default_factory=list)
     visible: dict[int, set[str]] = field(default_factory=dict)
     # Label, where it stands, and the basic graph pattern that it is in.
     labels: list[tuple[Leaf, tuple[int, int]]] = field(default_factory=list)
@@ -155,11 +155,13 @@ class _Scopes:
 
     def _refuse_bound(self, word: Leaf, seen: set[str]) -> None:
         if _name(word) in seen:
-            self.misuses.append(Misuse(word, "bound", said("bound.remedy", name=_other(word))))
+            self.misuses.append(MisusedVariable(word, "bound", query_message("bound.remedy", name=_other(word))))
 
     def _refuse_aggregates(self, node: Node, where: str) -> None:
         for word in _aggregates(node):
-            self.misuses.append(Misuse(word, "aggregate", said("aggregate.remedy"), {"clause": where}))
+            self.misuses.append(
+                MisusedVariable(word, "aggregate", query_message("aggregate.remedy"), {"clause": where})
+            )
 
     def _values(self, node: Node) -> set[str]:
         header = _nodes(node, "header")
@@ -171,14 +173,16 @@ class _Scopes:
                 assert not isinstance(first, Tree)
                 counts = {"count": count, "named": len(words)}
                 key = "row-long" if count > len(words) else "row-short"
-                self.misuses.append(Misuse(first, key, said("row.remedy"), counts))
+                self.misuses.append(MisusedVariable(first, key, query_message("row.remedy"), counts))
         return {_name(word) for word in words}
 
     def _refuse_twice(self, words: list[Leaf], where: str) -> None:
         seen = set[str]()
         for word in words:
             if _name(word) in seen:
-                self.misuses.append(Misuse(word, "named-twice", said("named-twice.remedy"), {"clause": where}))
+                self.misuses.append(
+                    MisusedVariable(word, "named-twice", query_message("named-twice.remedy"), {"clause": where})
+                )
             seen.add(_name(word))
 
     def _form(self, node: Node) -> set[str]:
@@ -203,7 +207,7 @@ class _Scopes:
             self._refuse_ungrouped(node, keys, has_clause=bool(clause))
         else:
             form = {"form": str(node.data).upper()}
-            self.misuses.append(Misuse(begin, "no-groups", said("no-groups.remedy"), form))
+            self.misuses.append(MisusedVariable(begin, "no-groups", query_message("no-groups.remedy"), form))
         return keys
 
     def _columns(self, node: Node, seen: set[str]) -> set[str]:
@@ -218,13 +222,15 @@ class _Scopes:
             word = _words(child, "VAR")[-1]
             columns.append(word)
             if _name(word) in seen:
-                self.misuses.append(Misuse(word, "as-used", said("as-used.remedy", name=_other(word))))
+                self.misuses.append(
+                    MisusedVariable(word, "as-used", query_message("as-used.remedy", name=_other(word)))
+                )
         self._refuse_twice(columns, "SELECT")
         return {_name(word) for word in columns}
 
     def _refuse_ungrouped(self, node: Node, keys: set[str], *, has_clause: bool) -> None:
         if star := _words(node, "STAR"):
-            self.misuses.append(Misuse(star[0], "star-grouped", said("star-grouped.remedy")))
+            self.misuses.append(MisusedVariable(star[0], "star-grouped", query_message("star-grouped.remedy")))
         self._refuse_loose(_words(node, "VAR"), keys, has_clause=has_clause)
         for named in _nodes(node, "named"):
             variables = [word for word in _leaves(named, outside=("aggregate", "exists")) if word.type == "VAR"]
@@ -239,10 +245,12 @@ class _Scopes:
         word, name = loose[0], _name(loose[0])
         sample = f"(SAMPLE({word}) AS ?any{name[:1].upper()}{name[1:]})" if is_column else f"SAMPLE({word})"
         if has_clause:
-            self.misuses.append(Misuse(word, "ungrouped", said("ungrouped.remedy", name=word, sample=sample)))
+            self.misuses.append(
+                MisusedVariable(word, "ungrouped", query_message("ungrouped.remedy", name=word, sample=sample))
+            )
             return
         names = " ".join(loose[:MOST]) + " …" * (len(loose) > MOST)
-        self.misuses.append(Misuse(word, "loose", said("loose.remedy", names=names, sample=sample)))
+        self.misuses.append(MisusedVariable(word, "loose", query_message("loose.remedy", names=names, sample=sample)))
 
     def blank_nodes(self) -> None:
         """Judge the labels of the whole query."""
@@ -250,7 +258,9 @@ class _Scopes:
         for word, pattern in sorted(self.labels, key=lambda label: label[0].start_pos or 0):
             if first.setdefault(str(word), pattern) != pattern:
                 variable = "?" + re.sub(r"\W", "_", word[2:])
-                self.misuses.append(Misuse(word, "blank-node", said("blank-node.remedy", name=variable)))
+                self.misuses.append(
+                    MisusedVariable(word, "blank-node", query_message("blank-node.remedy", name=variable))
+                )
 
 
 def _keys(modifiers: Node) -> set[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from vaven.schemas.formats.grid import MAX_COLUMNS, Grid, GridRow
 from vaven.schemas.standard.finding import Finding, Severity
-from vaven.schemas.standard.read_options import AS_FOUND, Choices, Progress, quietly
+from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.vocab.errors import NotReadable
 
 DELIMITERS = (";", ",", "\t", "|")
@@ -23,7 +23,7 @@ MAX_CELL = 1_000_000
 PROGRESS_ROWS = 5_000
 
 
-def read_delimited(path: Path, encoding: str, choices: Choices = AS_FOUND, progress: Progress = quietly) -> Grid:
+def read_delimited(path: Path, encoding: str, choices: ReadOptions = DETECT, progress: Progress = no_progress) -> Grid:
     """The one sheet of a text file. Rows carry the line on which their record begins."""
     delimiter = delimiter_of(path, encoding, choices)
     notes = []
@@ -36,7 +36,7 @@ def read_delimited(path: Path, encoding: str, choices: Choices = AS_FOUND, progr
     return Grid(path.name, None, rows, delimiter != ",", tuple(notes), (path, encoding, delimiter))
 
 
-def delimiter_of(path: Path, encoding: str, choices: Choices) -> str:
+def delimiter_of(path: Path, encoding: str, choices: ReadOptions) -> str:
     """The user's delimiter, or the one that the file's first lines speak for."""
     # The limit belongs to the whole process, and other libraries (Frictionless) raise it.
     csv.field_size_limit(MAX_CELL)

@@ -18,7 +18,7 @@ from vaven.schemas.formats.open import grids_of
 from vaven.schemas.formats.sniff import check_archive, content_of
 from vaven.schemas.formats.xml_safety import ZIP_DAMAGE
 from vaven.schemas.standard.labels import fold
-from vaven.schemas.standard.read_options import Choices
+from vaven.schemas.standard.read_options import ReadOptions
 from vaven.schemas.standard.table_schemas import profile
 from vaven.vocab.errors import NotReadable, WrongUse
 
@@ -118,7 +118,7 @@ def _paths(resource: Mapping[str, Any]) -> list[str]:
     return [str(part) for part in path] if isinstance(path, list) else [str(path)]
 
 
-def _grid(folder: Path, given: str, sheets: Path, name: str, choices: Choices) -> Grid:
+def _grid(folder: Path, given: str, sheets: Path, name: str, choices: ReadOptions) -> Grid:
     path = _resolved(folder, given)
     if not path.is_relative_to(folder.resolve()):
         raise NotReadable("not-readable-path", file=folder.name, path=given)
@@ -161,7 +161,7 @@ def _without_marks(grid: Grid, missing: Set[str]) -> Grid:
     return replace(grid, rows=rows, plain=None)
 
 
-def _as_described(folder: Path, resource: Mapping[str, Any]) -> Choices:
+def _as_described(folder: Path, resource: Mapping[str, Any]) -> ReadOptions:
     """How the descriptor says that the file is written; what we don't do is refused rather than read in another way."""
     dialect = _metadata(folder, resource.get("dialect"))
     # Frictionless-py 5 nests what belongs to a format; Data Package v1 and v2 have it flat.
@@ -172,7 +172,7 @@ def _as_described(folder: Path, resource: Mapping[str, Any]) -> Choices:
     rows = flat.get("headerRows", [None])
     sheet = flat.get("sheetName", flat.get("sheet"))
     try:
-        return Choices(
+        return ReadOptions(
             encoding=resource.get("encoding"),
             delimiter=flat.get("delimiter"),
             sheet=sheet if isinstance(sheet, str) else None,

@@ -10,14 +10,16 @@ from vaven.schemas.formats.json import read_json, read_json_lines
 from vaven.schemas.formats.pcaxis import read_pcaxis
 from vaven.schemas.formats.sniff import content_of, unpack_tables
 from vaven.schemas.formats.workbook import read_parquet, read_workbook
-from vaven.schemas.standard.read_options import AS_FOUND, Choices, Progress, quietly
+from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.vocab.errors import NotReadable
 
 # Of several files in a zip, each is a table by its own name; more than these are no submission.
 MAX_FILES = 100
 
 
-def grids_of(path: Path, folder: Path, choices: Choices = AS_FOUND, progress: Progress = quietly) -> Iterator[Grid]:
+def grids_of(
+    path: Path, folder: Path, choices: ReadOptions = DETECT, progress: Progress = no_progress
+) -> Iterator[Grid]:
     """The tables of a file: one of a text, a sheet each of a workbook, a file each of a zip.
 
     `folder` is where unpacked rows wait until they are walked; it must not exist, and the caller removes it.
@@ -44,7 +46,7 @@ def grids_of(path: Path, folder: Path, choices: Choices = AS_FOUND, progress: Pr
             raise NotReadable("not-readable-format", file=path.name, format="Data Package")
 
 
-def _unpacked(path: Path, folder: Path, choices: Choices, progress: Progress) -> Iterator[Grid]:
+def _unpacked(path: Path, folder: Path, choices: ReadOptions, progress: Progress) -> Iterator[Grid]:
     files = unpack_tables(path, folder)
     if len(files) > MAX_FILES:
         raise NotReadable("not-readable-files", file=path.name, count=len(files))

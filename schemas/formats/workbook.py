@@ -29,8 +29,8 @@ from typing import Any
 
 from vaven.schemas.formats.grid import MAX_CELLS, MAX_COLUMNS, Grid, GridRow
 from vaven.schemas.formats.xlsx_stream import Book, TooManyCells, Walk, large_parts, open_book
-from vaven.schemas.standard.read_options import Progress, quietly
-from vaven.vocab.errors import NotReadable, tells_of_no_room
+from vaven.schemas.standard.read_options import Progress, no_progress
+from vaven.vocab.errors import NotReadable, mentions_full_disk
 
 # Ours: 50 million cells are 1.6 GB in calamine, and 100,000 rows of 12 columns take a second.
 MAX_BYTES = 3_000_000_000
@@ -44,7 +44,7 @@ ROWS_A_BATCH = 10_000
 REFUSED = 3
 
 
-def read_workbook(path: Path, folder: Path, progress: Progress = quietly) -> Iterator[Grid]:
+def read_workbook(path: Path, folder: Path, progress: Progress = no_progress) -> Iterator[Grid]:
     """The sheets in their order, hidden ones marked and without rows; an empty one gives a grid without rows.
 
     `folder` is where the rows wait until they are walked; it must not exist and the caller removes it.
@@ -74,7 +74,7 @@ def _judge(path: Path, done: subprocess.CompletedProcess[bytes]) -> None:
         raise NotReadable("not-readable-heavy", file=path.name)
     if b"PanicException" in done.stderr:
         raise NotReadable("not-readable-damaged", file=path.name)
-    if tells_of_no_room(done.stderr.decode("utf-8", "replace")):
+    if mentions_full_disk(done.stderr.decode("utf-8", "replace")):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
     if done.returncode != REFUSED:
         done.check_returncode()

@@ -25,7 +25,7 @@ from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.formats.workbook import read_workbook
 from vaven.schemas.formats.xlsx_stream import large_parts
 from vaven.schemas.standard.finding import Finding, Report, Severity
-from vaven.schemas.standard.read_options import AS_FOUND, Choices
+from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.vocab.errors import WrongUse
 from vaven.vocab.messages import messages
 
@@ -47,7 +47,9 @@ MAX_ROWS = 100_000
 MAX_UNPACKED_BYTES = 150_000_000
 
 
-def annotate(source: Path, report: Report, target: Path, *, language: str = "sv", choices: Choices = AS_FOUND) -> Path:
+def annotate(
+    source: Path, report: Report, target: Path, *, language: str = "sv", choices: ReadOptions = DETECT
+) -> Path:
     """Write the annotated copy of `source`, read with `choices`, to `target`.
 
     Raises WrongUse for a source that is no table of one file, or has more than MAX_ROWS rows.
@@ -64,13 +66,13 @@ def annotate(source: Path, report: Report, target: Path, *, language: str = "sv"
     return target
 
 
-def can_annotate(source: Path, report: Report, choices: Choices = AS_FOUND) -> bool:
+def can_annotate(source: Path, report: Report, choices: ReadOptions = DETECT) -> bool:
     """Whether `annotate` takes it."""
     is_small = 0 < sum(report.rows.values()) <= MAX_ROWS
     return is_small and content_of(source, choices.encoding).kind in ("text", "workbook")
 
 
-def editable_copy(source: Path, choices: Choices = AS_FOUND) -> Workbook:
+def editable_copy(source: Path, choices: ReadOptions = DETECT) -> Workbook:
     """A CSV or workbook as a workbook to change and save; XLS and ODS give their texts without formats."""
     content = content_of(source, choices.encoding)
     if content.kind == "text":

@@ -22,7 +22,7 @@ from vaven.schemas.formats.grid import column_index
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.reports.annotated_workbook import editable_copy, sheet_of
 from vaven.schemas.standard.finding import Finding, Report
-from vaven.schemas.standard.read_options import AS_FOUND, Choices
+from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.vocab.errors import WrongUse
 
 SPREADSHEET_ENDING = ".xlsx"
@@ -43,7 +43,7 @@ def target_name(source: Path, ending: str) -> str:
     return f"{source.stem}-{ending}{SPREADSHEET_ENDING if is_workbook else source.suffix}"
 
 
-def fix(source: Path, report: Report, target: Path, *, choices: Choices = AS_FOUND) -> tuple[Finding, ...]:
+def fix(source: Path, report: Report, target: Path, *, choices: ReadOptions = DETECT) -> tuple[Finding, ...]:
     """Write the corrected copy of `source` to `target`, which must not exist. Returns the findings that were mended.
 
     `report` is that of the same bytes, read with the same `choices`. A source without anything to mend gives no
@@ -61,7 +61,7 @@ def fix(source: Path, report: Report, target: Path, *, choices: Choices = AS_FOU
     return mended
 
 
-def _copy(source: Path, mended: Sequence[Finding], folder: Path, choices: Choices) -> Path:
+def _copy(source: Path, mended: Sequence[Finding], folder: Path, choices: ReadOptions) -> Path:
     content = content_of(source, choices.encoding)
     if content.kind in ("package", "descriptor"):
         return _package_copy(source, mended, folder, is_zip=content.kind == "package")
@@ -70,7 +70,7 @@ def _copy(source: Path, mended: Sequence[Finding], folder: Path, choices: Choice
     return copy
 
 
-def _mend_file(source: Path, mended: Sequence[Finding], target: Path, choices: Choices) -> None:
+def _mend_file(source: Path, mended: Sequence[Finding], target: Path, choices: ReadOptions) -> None:
     content = content_of(source, choices.encoding)
     if content.kind == "text":
         _mend_text(source, content.encoding, delimiter_of(source, content.encoding, choices), mended, target)
@@ -187,7 +187,7 @@ def _mend_resources(file: Path, mended: Sequence[Finding], folder: Path) -> None
         own = [f for f in mended if f.resource == resource["name"]]
         if own:
             path, copy = file.parent / resource["path"], folder / "resource"
-            _mend_file(path, own, copy, AS_FOUND)
+            _mend_file(path, own, copy, DETECT)
             shutil.move(copy, path)
             _describe_anew(resource, path)
     file.write_text(json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n", "utf-8")

@@ -17,7 +17,7 @@ FORMS: Mapping[str, tuple[str, Callable[[Report, str], str]]] = {
 }
 
 
-def written_as(form: str, report: Report, language: str) -> str:
+def render(form: str, report: Report, language: str) -> str:
     """The report in a form of `FORMS`, with sentences in one language."""
     _, write = FORMS[form]
     return write(report, language)

@@ -6,7 +6,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
-from vaven.schemas.reports.text_and_json import grouped, harmless, meaning, place, said, table_name
+from vaven.schemas.reports.text_and_json import grouped, harmless, location, meaning, statements, table_name
 from vaven.schemas.standard.finding import Excerpt, Finding, Report, Severity
 from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab.messages import messages
@@ -43,10 +43,10 @@ def as_html(report: Report, language: str) -> str:
         t=messages(language),
         groups=grouped(report),
         tables=faulty_tables(report, language),
-        place=lambda finding: place(report, finding, language),
+        place=lambda finding: location(report, finding, language),
         table_name=lambda resource: table_name(resource, language),
         shown=PLACES,
-        said=lambda listed: said(report, listed, language),
+        said=lambda listed: statements(report, listed, language),
         number=lambda count: f"{count:,}".replace(",", "\u00a0" if language == "sv" else ","),
     )
     return page.encode("utf-8", "replace").decode("utf-8")

@@ -75,14 +75,14 @@ def table_name(resource: str, language: str) -> str:
     return standard()[resource].label(language) if resource in RESOURCES else resource
 
 
-def place(report: Report, finding: Finding, language: str) -> str:
+def location(report: Report, finding: Finding, language: str) -> str:
     """The cell's address. Where a package has several tables without sheets, the table's name is its sheet."""
     table = finding.resource if finding.sheet is None and len(report.rows) > 1 else None
     return "!".join(part for part in (table_name(table, language) if table else None, finding.address) if part)
 
 
 @dataclass(frozen=True)
-class Said:
+class Statement:
     """A sentence once, with the cells it is true of: "Blad1!C2:C15, C18". `count` is the number of findings in it."""
 
     places: str
@@ -90,17 +90,17 @@ class Said:
     count: int
 
 
-def said(report: Report, listed: Sequence[Finding], language: str) -> list[Said]:
+def statements(report: Report, listed: Sequence[Finding], language: str) -> list[Statement]:
     """Findings of one rule with those that say the same put together, in the order in which they first come."""
     groups: dict[tuple[str, str | None, str | None], list[Finding]] = {}
     for finding in listed:
         groups.setdefault((finding.message(language), finding.resource, finding.sheet), []).append(finding)
-    return [Said(_places(report, same, language), message, len(same)) for (message, _, _), same in groups.items()]
+    return [Statement(_places(report, same, language), message, len(same)) for (message, _, _), same in groups.items()]
 
 
 def _places(report: Report, same: Sequence[Finding], language: str) -> str:
     spans = list(_spans(same))
-    first = place(report, same[0], language)
+    first = location(report, same[0], language)
     if len(spans) < 2 and spans[0][0] == spans[0][1]:
         return first
     # The sheet is named once, before the first cell.
@@ -170,7 +170,7 @@ def _group(
 ) -> Iterator[str]:
     t = messages(language)
     yield f"{t(f'report.severity.{severity.value}')}: {title} ({report.counts[code]})  [{code}]"
-    shown = said(report, listed, language)[:PLACES]
+    shown = statements(report, listed, language)[:PLACES]
     yield from ("  " + harmless(f"{s.places}: {s.message}" if s.places else s.message) for s in shown)
     if rest := report.counts[code] - sum(s.count for s in shown):
         yield "  " + t("report.more", count=rest)
@@ -178,7 +178,7 @@ def _group(
 
 
 def _line(report: Report, finding: Finding, language: str) -> str:
-    where = place(report, finding, language)
+    where = location(report, finding, language)
     return "  " + harmless(f"{where}: {finding.message(language)}" if where else finding.message(language))
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
-from vaven.schemas.rules.registry import Checking, Hit, wide_rule
+from vaven.schemas.rules.registry import Checking, RuleMatch, wide_rule
 from vaven.schemas.standard.finding import Fix, Severity
 from vaven.schemas.tables.sql import quoted
 from vaven.vocab.areas import PATTERNS, VINTAGES, areas, level_of
@@ -97,16 +97,16 @@ def _with_zero(code: str) -> str | None:
 
 
 @wide_rule("area-leading-zero", Severity.ERROR, "")
-def area_leading_zero(on: Checking) -> Iterator[Hit]:
+def area_leading_zero(on: Checking) -> Iterator[RuleMatch]:
     """A code that lost its first zero, as spreadsheets do to numbers."""
     for cell in _unknown(on, with_zero=True):
         longer = "0" + cell.code
-        yield Hit(cell.row, cell.field, cell.code, {"code": longer}, Fix(longer))
+        yield RuleMatch(cell.row, cell.field, cell.code, {"code": longer}, Fix(longer))
     for row, code in _undeclared_without_zero(on):
-        yield Hit(row, "neighbourhood", code, {"code": "0" + code}, Fix("0" + code))
+        yield RuleMatch(row, "neighbourhood", code, {"code": "0" + code}, Fix("0" + code))
     for row, code in _municipalities(on):
         if "0" + code in areas().kommuner:
-            yield Hit(row, "municipality", code, {"code": "0" + code}, Fix("0" + code))
+            yield RuleMatch(row, "municipality", code, {"code": "0" + code}, Fix("0" + code))
 
 
 def _undeclared_without_zero(on: Checking) -> Iterable[tuple[Any, ...]]:
@@ -127,18 +127,18 @@ def _undeclared_without_zero(on: Checking) -> Iterable[tuple[Any, ...]]:
 
 
 @wide_rule("area-unknown", Severity.ERROR, "")
-def area_unknown(on: Checking) -> Iterator[Hit]:
+def area_unknown(on: Checking) -> Iterator[RuleMatch]:
     """A code that no list has, though the list is known."""
     nearest: dict[tuple[str, str], str] = {}
     for cell in _unknown(on, with_zero=False):
         stated = (cell.code, cell.vintage)
         if stated not in nearest and len(nearest) < SUGGESTED:
             nearest[stated] = areas().nearest(cell.code, cell.vintage or None) or ""
-        yield Hit(cell.row, cell.field, cell.code, {"nearest": nearest.get(stated, "")})
+        yield RuleMatch(cell.row, cell.field, cell.code, {"nearest": nearest.get(stated, "")})
 
 
 @wide_rule("area-vintage", Severity.ERROR, "neighbourhoods")
-def area_vintage(on: Checking) -> Iterator[Hit]:
+def area_vintage(on: Checking) -> Iterator[RuleMatch]:
     """A code of another vintage than the row says."""
     for cell in _cells(on):
         level = level_of(cell.code)
@@ -148,7 +148,7 @@ def area_vintage(on: Checking) -> Iterator[Hit]:
         if cell.vintage not in VINTAGES[level] or not areas().find(cell.code, cell.vintage):
             right = areas().find(cell.code)
             after = ", ".join(areas().successors.get(cell.code, ())) if cell.vintage == "2025" else ""
-            yield Hit(
+            yield RuleMatch(
                 cell.row,
                 "vintage",
                 cell.vintage,
@@ -157,24 +157,24 @@ def area_vintage(on: Checking) -> Iterator[Hit]:
 
 
 @wide_rule("area-level", Severity.ERROR, "neighbourhoods")
-def area_level(on: Checking) -> Iterator[Hit]:
+def area_level(on: Checking) -> Iterator[RuleMatch]:
     """A code whose form is not that of the level the row says."""
     for cell in _cells(on):
         found = level_of(cell.code)
         if cell.level in PATTERNS and found and found != cell.level:
-            yield Hit(cell.row, "level", cell.level, {"code": cell.code, "right": found})
+            yield RuleMatch(cell.row, "level", cell.level, {"code": cell.code, "right": found})
 
 
 @wide_rule("own-area-code", Severity.ERROR, "neighbourhoods")
-def own_area_code(on: Checking) -> Iterator[Hit]:
+def own_area_code(on: Checking) -> Iterator[RuleMatch]:
     """An own area under a code that looks official, so that readers would take it for that area."""
     for cell in _cells(on):
         if cell.level == "own" and level_of(cell.code):
-            yield Hit(cell.row, "code", cell.code)
+            yield RuleMatch(cell.row, "code", cell.code)
 
 
 @wide_rule("own-area-empty", Severity.ERROR, "neighbourhoods")
-def own_area_empty(on: Checking) -> Iterator[Hit]:
+def own_area_empty(on: Checking) -> Iterator[RuleMatch]:
     """An own area that is not said to be anywhere: neither DeSO codes nor a geometry."""
     if on.has("level", "code"):
         given = [f"{quoted(n)} IS NULL" for n in ("deso_codes", "geometry") if on.has(n)] or ["TRUE"]
@@ -182,15 +182,15 @@ def own_area_empty(on: Checking) -> Iterator[Hit]:
             f"SELECT _row, code FROM {on.table.relation} WHERE level = 'own' AND {' AND '.join(given)} ORDER BY _row"
         )
         for row, code in on.rows(query):
-            yield Hit(row, "deso_codes" if on.has("deso_codes") else "code", None, {"code": code})
+            yield RuleMatch(row, "deso_codes" if on.has("deso_codes") else "code", None, {"code": code})
 
 
 @wide_rule("municipality-unknown", Severity.ERROR, "neighbourhoods")
-def municipality_unknown(on: Checking) -> Iterator[Hit]:
+def municipality_unknown(on: Checking) -> Iterator[RuleMatch]:
     """A municipality code that is none of the 290."""
     for row, code in _municipalities(on):
         if code not in areas().kommuner and "0" + code not in areas().kommuner:
-            yield Hit(row, "municipality", code, {"nearest": _nearest_kommun(code)})
+            yield RuleMatch(row, "municipality", code, {"nearest": _nearest_kommun(code)})
 
 
 @lru_cache(maxsize=1_000)
@@ -208,16 +208,16 @@ def _municipalities(on: Checking) -> Iterable[tuple[Any, ...]]:
 
 
 @wide_rule("municipality-disagrees", Severity.ERROR, "neighbourhoods")
-def municipality_disagrees(on: Checking) -> Iterator[Hit]:
+def municipality_disagrees(on: Checking) -> Iterator[RuleMatch]:
     """A code that begins with another municipality than the row says."""
     for cell in _cells(on):
         known = cell.municipality in areas().kommuner and areas().find(cell.code)
         if known and cell.level in ("deso", "regso", "kommun") and cell.code[:4] != cell.municipality:
-            yield Hit(cell.row, "municipality", cell.municipality, {"code": cell.code, "right": cell.code[:4]})
+            yield RuleMatch(cell.row, "municipality", cell.municipality, {"code": cell.code, "right": cell.code[:4]})
 
 
 @wide_rule("area-list-unknown", Severity.NOTE, "")
-def area_list_unknown(on: Checking) -> Iterator[Hit]:
+def area_list_unknown(on: Checking) -> Iterator[RuleMatch]:
     """Codes whose form and municipality are right but whose list nobody here holds; said once a division."""
     counted: dict[str, int] = {}
     for code, vintage in _distinct_official(on):
@@ -225,7 +225,7 @@ def area_list_unknown(on: Checking) -> Iterator[Hit]:
         if area and not areas().is_list_known(area.level, area.vintage, code[:2]):
             counted[area.division] = counted.get(area.division, 0) + 1
     for division, count in sorted(counted.items()):
-        yield Hit(None, None, None, {"division": DIVISIONS.get(division, division), "count": count})
+        yield RuleMatch(None, None, None, {"division": DIVISIONS.get(division, division), "count": count})
 
 
 DIVISIONS: Mapping[str, str] = {

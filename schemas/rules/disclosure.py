@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vaven.schemas.rules.personal_numbers import NUMBER, masked
-from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
+from vaven.schemas.rules.registry import Checking, RuleMatch, row_rule, wide_rule
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.tables.compile import Check
 from vaven.schemas.tables.sql import quoted, text
@@ -20,7 +20,7 @@ PERSONS_SHARE = 0.5
 
 
 @wide_rule("personal-number", Severity.ERROR, "")
-def personal_number(on: Checking) -> Iterator[Hit]:
+def personal_number(on: Checking) -> Iterator[RuleMatch]:
     """Cells that are personal identity numbers, in a column where most numbers of that form are.
 
     A column of codes that now and then looks like one (Oslo's area codes do) is left alone. The number itself is
@@ -32,16 +32,16 @@ def personal_number(on: Checking) -> Iterator[Hit]:
             numbers += 1
             persons += masked(cell) != cell
         if persons and persons >= PERSONS_SHARE * numbers:
-            yield from (Hit(row, name) for row, cell in _numbers(on, name) if masked(cell) != cell)
+            yield from (RuleMatch(row, name) for row, cell in _numbers(on, name) if masked(cell) != cell)
 
 
 @wide_rule("personal-number-in-text", Severity.WARNING, "")
-def personal_number_in_text(on: Checking) -> Iterator[Hit]:
+def personal_number_in_text(on: Checking) -> Iterator[RuleMatch]:
     """A number of that form within other text. It may be something else, so a person should look."""
     for name in _free_columns(on):
         for row, cell in _candidates(on, name):
             if not NUMBER.fullmatch(cell) and masked(cell) != cell:
-                yield Hit(row, name)
+                yield RuleMatch(row, name)
 
 
 def _free_columns(on: Checking) -> list[str]:

@@ -5,7 +5,7 @@ import re
 from collections.abc import Mapping
 from functools import cache, lru_cache
 
-from vaven.schemas.rules.registry import Checking, Hit, severity_of
+from vaven.schemas.rules.registry import Checking, RuleMatch, severity_of
 from vaven.schemas.standard.finding import Finding, Fix
 from vaven.schemas.tables.compile import describe_field
 from vaven.vocab import register
@@ -20,7 +20,7 @@ LONGEST_NUMBER = 40
 UNIT_WORDS = {"%": ("procent", "percent"), "SEK": ("kronor", ":-"), "persons": ("st", "pers"), "hours": ("tim", "h")}
 
 
-def finding_of(on: Checking, code: str, hit: Hit) -> Finding:
+def finding_of(on: Checking, code: str, hit: RuleMatch) -> Finding:
     column = on.table.column(hit.field) if hit.field else None
     params = {**_words(on, hit), **hit.params}
     kpi = register.kpis().get(str(params.get("kpi")))
@@ -49,19 +49,19 @@ def _without_unit(text: str | None, kpi: register.Kpi) -> Fix | None:
     return Fix(found[1]) if found and found[2].casefold() in (word.casefold() for word in words) else None
 
 
-def _words(on: Checking, hit: Hit) -> Mapping[str, object]:
+def _words(on: Checking, hit: RuleMatch) -> Mapping[str, object]:
     """What messages may say of the hit's field, if it has one."""
     return describe_field(on.schema[hit.field]) if hit.field and hit.field in on.schema.names else {}
 
 
-def _nearest_words(on: Checking, hit: Hit) -> Mapping[str, object]:
+def _nearest_words(on: Checking, hit: RuleMatch) -> Mapping[str, object]:
     nearest = _nearest(on, hit)
     kpi = register.kpis().get(nearest) if hit.field == "kpi" else None
     names = {f"nearest_{language}": f"{kpi.text(language)} ({kpi.id})" for language in LANGUAGES} if kpi else {}
     return {"nearest": nearest, **names}
 
 
-def _nearest(on: Checking, hit: Hit) -> str:
+def _nearest(on: Checking, hit: RuleMatch) -> str:
     """The allowed code most like the one given; for a KPI its labels count too."""
     field_name = hit.field or ""
     allowed = tuple(str(code) for code in on.schema[field_name].constraints["enum"])

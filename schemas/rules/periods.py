@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
+from vaven.schemas.rules.registry import Checking, RuleMatch, row_rule, wide_rule
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.tables.compile import Check, key_of, typed
 from vaven.schemas.tables.sql import quoted, text
@@ -29,12 +29,12 @@ def rows_with(on: Checking, name: str, texts: list[str], where: str = "TRUE") ->
 
 
 @wide_rule("period-impossible", Severity.ERROR, "")
-def period_impossible(on: Checking) -> Iterator[Hit]:
+def period_impossible(on: Checking) -> Iterator[RuleMatch]:
     """A period of the right form that does not exist, such as an interval that ends before it starts."""
     for name in ("period", "baseline_period"):
         if name in on.schema.names and on.has(name):
             wrong = [p for p in _distinct(on, name) if not _exists(p)]
-            yield from (Hit(row, name, cell) for row, cell in rows_with(on, name, wrong))
+            yield from (RuleMatch(row, name, cell) for row, cell in rows_with(on, name, wrong))
 
 
 def _exists(period: str) -> bool:
@@ -46,27 +46,27 @@ def _exists(period: str) -> bool:
 
 
 @wide_rule("period-future", Severity.ERROR, "observations")
-def period_future(on: Checking) -> Iterator[Hit]:
+def period_future(on: Checking) -> Iterator[RuleMatch]:
     """An observation of a time that has not come, unless its status says forecast."""
     if on.has("period"):
         ahead = [p for p in _distinct(on, "period") if _exists(p) and parse_period(p).start > on.today]
         is_no_forecast = "status IS DISTINCT FROM 'F'" if on.has("status") else "TRUE"
-        yield from (Hit(row, "period", cell) for row, cell in rows_with(on, "period", ahead, is_no_forecast))
+        yield from (RuleMatch(row, "period", cell) for row, cell in rows_with(on, "period", ahead, is_no_forecast))
 
 
 @wide_rule("period-too-old", Severity.WARNING, "observations")
-def period_too_old(on: Checking) -> Iterator[Hit]:
+def period_too_old(on: Checking) -> Iterator[RuleMatch]:
     """A period before a year of ours: in this field more likely a slip of the pen than history."""
     if on.has("period"):
         old = [
             p for p in _distinct(on, "period") if _exists(p) and parse_period(p).start.year < on.thresholds.oldest_year
         ]
         limit = {"limit": str(on.thresholds.oldest_year)}
-        yield from (Hit(row, "period", cell, dict(limit)) for row, cell in rows_with(on, "period", old))
+        yield from (RuleMatch(row, "period", cell, dict(limit)) for row, cell in rows_with(on, "period", old))
 
 
 @wide_rule("period-overlap", Severity.WARNING, "observations")
-def period_overlap(on: Checking) -> Iterator[Hit]:
+def period_overlap(on: Checking) -> Iterator[RuleMatch]:
     """Two periods of a series that share days, though neither lies within the other.
 
     Years beside their quarters and months are no fault, nor are moving means, whose periods have one length. The same
@@ -94,7 +94,7 @@ def period_overlap(on: Checking) -> Iterator[Hit]:
             (last_day > other_last AND abs((last_day - first_day) - (other_last - other_first)) > {MONTHS_DIFFER}))
         ORDER BY _row"""
     for row, cell, other in on.rows(query):
-        yield Hit(row, "period", cell, {"other_period": other})
+        yield RuleMatch(row, "period", cell, {"other_period": other})
 
 
 @row_rule("investment-dates", Severity.ERROR, "investments")

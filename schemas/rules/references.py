@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from vaven.schemas.rules.personal_numbers import passes_luhn
-from vaven.schemas.rules.registry import Checking, Hit, wide_rule
+from vaven.schemas.rules.registry import Checking, RuleMatch, wide_rule
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.tables.sql import quoted
 from vaven.vocab import register
@@ -11,7 +11,7 @@ from vaven.vocab.areas import areas, level_of
 
 
 @wide_rule("duplicate-value", Severity.ERROR, "", "unique-error")
-def duplicate_value(on: Checking) -> Iterator[Hit]:
+def duplicate_value(on: Checking) -> Iterator[RuleMatch]:
     """The same text twice in a column whose cells must differ."""
     for field in on.schema.fields:
         # A unique column that is the whole key is judged by the key's own rule, once.
@@ -21,11 +21,11 @@ def duplicate_value(on: Checking) -> Iterator[Hit]:
                 SELECT _row, {name}, min(_row) OVER (PARTITION BY {name}) AS first_row FROM {on.table.relation}
                 WHERE {name} IS NOT NULL) WHERE _row > first_row ORDER BY _row"""
             for row, cell, first in on.rows(query):
-                yield Hit(row, field.name, cell, {"other": first})
+                yield RuleMatch(row, field.name, cell, {"other": first})
 
 
 @wide_rule("reference-missing", Severity.ERROR, "", "foreign-key")
-def reference_missing(on: Checking) -> Iterator[Hit]:
+def reference_missing(on: Checking) -> Iterator[RuleMatch]:
     """A code that the referenced sheet does not list. Only where that sheet is part of the submission."""
     for key in on.schema.foreign_keys:
         (own,), (other,) = key["fields"], key["reference"]["fields"]
@@ -41,11 +41,11 @@ def reference_missing(on: Checking) -> Iterator[Hit]:
         schema = on.standard[target.resource]
         words: dict[str, object] = {"sheet_sv": schema.label("sv"), "sheet_en": schema.label("en")}
         for row, cell in on.rows(query):
-            yield Hit(row, own, cell, words)
+            yield RuleMatch(row, own, cell, words)
 
 
 @wide_rule("list-member-unknown", Severity.ERROR, "")
-def list_member_unknown(on: Checking) -> Iterator[Hit]:
+def list_member_unknown(on: Checking) -> Iterator[RuleMatch]:
     """A part of a list cell that is not known: an area, an actor, a KPI or a DeSO code."""
     for field in on.schema.fields:
         if field.list_of is None or not on.has(field.name):
@@ -59,7 +59,7 @@ def list_member_unknown(on: Checking) -> Iterator[Hit]:
                 if part and not _is_member(part, known, field.list_of, on.tables.about.area_vintage)
             ]
             if unknown:
-                yield Hit(row, field.name, cell, {"unknown": ", ".join(unknown)})
+                yield RuleMatch(row, field.name, cell, {"unknown": ", ".join(unknown)})
 
 
 def _members(on: Checking, listed: str) -> frozenset[str] | None:
@@ -83,7 +83,7 @@ def _is_member(part: str, known: frozenset[str] | None, listed: str, division: s
 
 
 @wide_rule("organisation-number", Severity.ERROR, "actors")
-def organisation_number(on: Checking) -> Iterator[Hit]:
+def organisation_number(on: Checking) -> Iterator[RuleMatch]:
     """A number that fails its check digit (Luhn), or is a person's: those have a month in digits 3-4.
 
     Skatteverket: the third digit of an organisation number is at least 2 (DOMAIN section 4). The number
@@ -96,4 +96,4 @@ def organisation_number(on: Checking) -> Iterator[Hit]:
     for row, number in on.rows(query):
         digits = number.replace("-", "")
         if digits[2] < "2" or not passes_luhn(digits):
-            yield Hit(row, "organisation_number")
+            yield RuleMatch(row, "organisation_number")

@@ -93,7 +93,7 @@ class Checking:
 
 
 @dataclass(frozen=True)
-class Hit:
+class RuleMatch:
     """A fault found by a rule that looks beyond single rows. `row` is None for a fault of the whole table."""
 
     row: int | None
@@ -104,7 +104,7 @@ class Hit:
 
 
 RowRule = Callable[[Checking], Iterator[Check]]
-WideRule = Callable[[Checking], Iterator[Hit]]
+WideRule = Callable[[Checking], Iterator[RuleMatch]]
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vaven.schemas.rules.registry import Checking, Hit, wide_rule
+from vaven.schemas.rules.registry import Checking, RuleMatch, wide_rule
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.tables.compile import key_of
 from vaven.schemas.tables.sql import quoted, text
@@ -88,7 +88,7 @@ def _about(on: Checking, field: str) -> dict[str, object]:
 
 
 @wide_rule("parts-sum", Severity.WARNING, "observations")
-def parts_sum(on: Checking) -> Iterator[Hit]:
+def parts_sum(on: Checking) -> Iterator[RuleMatch]:
     """Counts whose parts make more or less than their total, beyond protection, rounding and people not placed.
 
     The limits are ours. Of age groups that leave some ages out only too large a sum is a fault.
@@ -103,11 +103,11 @@ def parts_sum(on: Checking) -> Iterator[Hit]:
             number = f"CASE WHEN kpi_sum THEN {name}_n END" if name == "value" else f"{name}_n"
             query = f"SELECT _row, cell, parts FROM ({_grouped(on, parts, name, number)}) WHERE {wrong} ORDER BY _row"
             for row, cell, total in _found(on, parts, number, wrong, query):
-                yield Hit(row, name, cell, {"sum": f"{total:g}", **_about(on, parts.field)})
+                yield RuleMatch(row, name, cell, {"sum": f"{total:g}", **_about(on, parts.field)})
 
 
 @wide_rule("total-outside-parts", Severity.WARNING, "observations")
-def total_outside_parts(on: Checking) -> Iterator[Hit]:
+def total_outside_parts(on: Checking) -> Iterator[RuleMatch]:
     """A share or a mean for all that is below each of its parts, or above: no weights can make it so."""
     units, share = on.thresholds.parts_units, on.thresholds.parts_share
     for parts in _breakdowns(on):
@@ -120,7 +120,7 @@ def total_outside_parts(on: Checking) -> Iterator[Hit]:
         query = f"""SELECT _row, cell, lowest, highest FROM ({_grouped(on, parts, "value", mean)})
             WHERE {wrong} ORDER BY _row"""
         for row, cell, low, high in _found(on, parts, mean, outside.format(allowed=least), query):
-            yield Hit(row, "value", cell, {"low": f"{low:g}", "high": f"{high:g}", **_about(on, parts.field)})
+            yield RuleMatch(row, "value", cell, {"low": f"{low:g}", "high": f"{high:g}", **_about(on, parts.field)})
 
 
 def _has_sums(on: Checking) -> bool:
@@ -171,14 +171,14 @@ def _grouped(on: Checking, parts: _Parts, name: str, number: str) -> str:
 
 
 @wide_rule("suppression-reversible", Severity.ERROR, "observations")
-def suppression_reversible(on: Checking) -> Iterator[Hit]:
+def suppression_reversible(on: Checking) -> Iterator[RuleMatch]:
     """A count that is kept back and can be worked out from what is shown beside it (secondary suppression).
 
     Each breakdown is one equation, as in the usual practice of hiding a second part (DOMAIN section 4).
     """
     if not on.has("neighbourhood", "kpi", "period", "value"):
         return
-    found: dict[int, Hit] = {}
+    found: dict[int, RuleMatch] = {}
     hits = _left_out(on) if not _has_suppressed(on) else (*_beside(on), *_one_of(on), *_one_area(on), *_left_out(on))
     for hit in hits:
         found.setdefault(hit.row or 0, hit)
@@ -190,14 +190,14 @@ def _has_suppressed(on: Checking) -> bool:
     return query is not None and on.work.execute(query).fetchone() is not None
 
 
-def _beside(on: Checking) -> Iterator[Hit]:
+def _beside(on: Checking) -> Iterator[RuleMatch]:
     """The value is left out, but what it is made of is shown in the same row."""
     if on.has("numerator"):
         words = {f"by_{language}": on.schema["numerator"].label(language).lower() for language in LANGUAGES}
         query = f"""SELECT _row, numerator FROM {on.table.relation}
             WHERE status = '{SUPPRESSED}' AND value IS NULL AND numerator IS NOT NULL ORDER BY _row"""
         for row, cell in on.rows(query):
-            yield Hit(row, "numerator", cell, dict(words))
+            yield RuleMatch(row, "numerator", cell, dict(words))
 
 
 def _counted(on: Checking) -> str:
@@ -205,7 +205,7 @@ def _counted(on: Checking) -> str:
     return f"""SELECT *, {COUNT} AS shown, {COUNT} IS NULL AND status = '{SUPPRESSED}' AS hidden FROM {on.view}"""
 
 
-def _one_of(on: Checking) -> Iterator[Hit]:
+def _one_of(on: Checking) -> Iterator[RuleMatch]:
     """One of women, men and the total, or of all ages and the total, is kept back and the others are shown."""
     for parts in _breakdowns(on):
         if not parts.whole:
@@ -215,10 +215,10 @@ def _one_of(on: Checking) -> Iterator[Hit]:
             GROUP BY hash({_rest(on, parts.field)})
             HAVING count(*) FILTER (hidden) = 1 AND count(shown) = {len(parts.codes)} ORDER BY 1"""
         for (row,) in on.rows(query):
-            yield Hit(row, "value", None, _about(on, parts.field))
+            yield RuleMatch(row, "value", None, _about(on, parts.field))
 
 
-def _left_out(on: Checking) -> Iterator[Hit]:
+def _left_out(on: Checking) -> Iterator[RuleMatch]:
     """The total and one sex are shown, and the other is not there: what is missing is a small count."""
     parts = next((p for p in _breakdowns_of_sex(on)), None)
     if parts is None or not (on.occurs("numerator") or on.occurs("denominator") or _has_sums(on)):
@@ -230,7 +230,7 @@ def _left_out(on: Checking) -> Iterator[Hit]:
             AND max(shown) - min(shown) BETWEEN 0.5 AND {on.thresholds.small_count} - 0.5
             AND max(shown) FILTER ({parts.code} = '{TOTAL}') = max(shown) ORDER BY 1"""
     for (row,) in on.rows(query):
-        yield Hit(row, "sex", None, _about(on, "sex"))
+        yield RuleMatch(row, "sex", None, _about(on, "sex"))
 
 
 def _breakdowns_of_sex(on: Checking) -> Iterator[_Parts]:
@@ -240,7 +240,7 @@ def _breakdowns_of_sex(on: Checking) -> Iterator[_Parts]:
             yield _Parts("sex", SEXES, whole=True)
 
 
-def _one_area(on: Checking) -> Iterator[Hit]:
+def _one_area(on: Checking) -> Iterator[RuleMatch]:
     """One DeSO of a municipality or of an own area is kept back, and all others and the whole are shown."""
     query = f"SELECT DISTINCT neighbourhood FROM ({_counted(on)}) WHERE hidden"
     hidden = {code for (code,) in on.work.execute(query).fetchall()}
@@ -262,7 +262,7 @@ def _one_area(on: Checking) -> Iterator[Hit]:
         SELECT p._row FROM parts p SEMI JOIN (SELECT *, hash({rest}) AS h FROM counted WHERE shown IS NOT NULL) t
             ON t.neighbourhood = p.whole AND t.h = p.h ORDER BY 1"""
     for (row,) in on.rows(query):
-        yield Hit(row, "value", None, _about(on, "neighbourhood"))
+        yield RuleMatch(row, "value", None, _about(on, "neighbourhood"))
 
 
 def _wholes(on: Checking, hidden: set[str]) -> Iterator[tuple[str, Sequence[str]]]:

@@ -6,7 +6,7 @@ The register's columns and the typed numbers (value_n, numerator_n …) stand be
 
 from collections.abc import Iterator
 
-from vaven.schemas.rules.registry import Checking, Hit, row_rule, wide_rule
+from vaven.schemas.rules.registry import Checking, RuleMatch, row_rule, wide_rule
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.tables.compile import Check, key_of, typed
 from vaven.schemas.tables.sql import text
@@ -35,7 +35,7 @@ def kpi_range(on: Checking) -> Iterator[Check]:
 
 
 @wide_rule("kpi-scale", Severity.ERROR, "observations")
-def kpi_scale(on: Checking) -> Iterator[Hit]:
+def kpi_scale(on: Checking) -> Iterator[RuleMatch]:
     """A KPI in per cent whose values all lie from 0 to 1: a share given for a percentage.
 
     Ours: at least three values, one of them over 0.05 and one neither 0 nor 1. A partner whose values truly are
@@ -50,7 +50,7 @@ def kpi_scale(on: Checking) -> Iterator[Hit]:
         GROUP BY kpi HAVING count(*) >= 3 AND min(value_n) >= 0 AND max(value_n) BETWEEN 0.05 AND 1
         AND bool_or(value_n > 0 AND value_n < 1) AND NOT coalesce(bool_or({shown}), FALSE) ORDER BY 2"""
     for kpi, row, count, greatest in on.work.execute(query).fetchall():
-        yield Hit(row, "value", None, {"kpi": kpi, "count": count, "greatest": f"{greatest:g}"})
+        yield RuleMatch(row, "value", None, {"kpi": kpi, "count": count, "greatest": f"{greatest:g}"})
 
 
 @row_rule("ratio-disagrees", Severity.ERROR, "observations")
@@ -118,28 +118,28 @@ def confidence_interval_open(on: Checking) -> Iterator[Check]:
 
 
 @wide_rule("method-illustrative", Severity.NOTE, "observations")
-def method_illustrative(on: Checking) -> Iterator[Hit]:
+def method_illustrative(on: Checking) -> Iterator[RuleMatch]:
     """Invented values, which are published with that mark; said once with their number."""
     if on.has("method"):
         query = f"SELECT min(_row), count(*) FROM {on.table.relation} WHERE method = 'illustrative'"
         row, count = on.work.execute(query).fetchone() or (None, 0)
         if count:
-            yield Hit(row, "method", None, {"count": count})
+            yield RuleMatch(row, "method", None, {"count": count})
 
 
 @wide_rule("duplicate-key", Severity.ERROR, "", "primary-key")
-def duplicate_key(on: Checking) -> Iterator[Hit]:
+def duplicate_key(on: Checking) -> Iterator[RuleMatch]:
     """Two rows with the same key and different contents."""
     yield from _duplicates(on, same=False)
 
 
 @wide_rule("duplicate-row", Severity.WARNING, "", "primary-key")
-def duplicate_row(on: Checking) -> Iterator[Hit]:
+def duplicate_row(on: Checking) -> Iterator[RuleMatch]:
     """Two rows with the same key and the same value, or one of them without: one is enough (DOMAIN section 5)."""
     yield from _duplicates(on, same=True)
 
 
-def _duplicates(on: Checking, *, same: bool) -> Iterator[Hit]:
+def _duplicates(on: Checking, *, same: bool) -> Iterator[RuleMatch]:
     if not on.has(*(name for name in on.schema.primary_key if on.schema[name].required)):
         return
     # 5 and 5.0 are one value; a text that is no number stands for itself.
@@ -155,7 +155,7 @@ def _duplicates(on: Checking, *, same: bool) -> Iterator[Hit]:
     # In a wide table the value's cell is the row; its area is that of other values too.
     field = "value" if on.table.wide else on.schema.primary_key[0]
     for row, first in on.rows(query):
-        yield Hit(row, field, None, {"other": first})
+        yield RuleMatch(row, field, None, {"other": first})
 
 
 def _all_columns(on: Checking) -> str:
@@ -163,7 +163,7 @@ def _all_columns(on: Checking) -> str:
 
 
 @wide_rule("jump", Severity.WARNING, "observations")
-def jump(on: Checking) -> Iterator[Hit]:
+def jump(on: Checking) -> Iterator[RuleMatch]:
     """A yearly value far from the one before it in the same series.
 
     The thresholds are ours, not a standard's: points for a KPI in per cent, a factor for others (from or to zero
@@ -197,4 +197,4 @@ def jump(on: Checking) -> Iterator[Hit]:
             ELSE least(value_n, before) > 0 AND greatest(value_n, before) > {factor} * least(value_n, before) END
         ORDER BY _row"""
     for row, value, before, since in on.rows(query):
-        yield Hit(row, "value", value, {"before": before, "since": since})
+        yield RuleMatch(row, "value", value, {"before": before, "since": since})

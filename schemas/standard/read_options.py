@@ -29,7 +29,7 @@ Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
-class Choices:
+class ReadOptions:
     """None or empty means "find out". `header_row` counts as the partner's program does, from 1.
 
     `decimal` is "," or ".". `columns` gives a partner's label (compared folded) its field of the standard, or ""
@@ -101,8 +101,8 @@ def codec_of(name: str) -> str | None:
     return found if found in {codecs.lookup(known).name for known in ENCODINGS} else None
 
 
-AS_FOUND = Choices()
+DETECT = ReadOptions()
 
 
-def quietly(stage: str, share: float) -> None:
+def no_progress(stage: str, share: float) -> None:
     """Progress that nobody asked for."""

@@ -16,7 +16,7 @@ SHOWN_CODES = 3
 SMALL_AREAS = "regexp_full_match(cell, '[0-9]{4}([ABC][0-9]{4}|R[0-9]{3})')"
 
 
-def noting_vintage(recode: Callable[[str], str], seen: set[str]) -> Callable[[str], str]:
+def record_vintage(recode: Callable[[str], str], seen: set[str]) -> Callable[[str], str]:
     """The same, with the vintages that SCB's suffixes name kept in `seen`."""
 
     def recoded(text: str) -> str:
@@ -27,7 +27,7 @@ def noting_vintage(recode: Callable[[str], str], seen: set[str]) -> Callable[[st
     return recoded
 
 
-def division_of(seen: Set[str]) -> str | None:
+def single_vintage(seen: Set[str]) -> str | None:
     """The division that all suffixes are of; "" where there are none, None where they are of several, or of one that
     nobody knows."""
     found = {next((d for d, vintages in DIVISIONS.items() if vintage in vintages), None) for vintage in seen}

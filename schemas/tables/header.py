@@ -9,7 +9,7 @@ from itertools import pairwise, zip_longest
 from vaven.schemas.formats.grid import GridRow, column_letter
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import fold, known_labels, meaning
-from vaven.schemas.standard.read_options import AS_FOUND, Choices
+from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.tables import Column
 from vaven.vocab.areas import level_of, without_suffix
@@ -59,7 +59,7 @@ class Header:
         )
 
 
-def find_header(rows: Sequence[GridRow], resource: str, choices: Choices = AS_FOUND) -> Header | None:
+def find_header(rows: Sequence[GridRow], resource: str, choices: ReadOptions = DETECT) -> Header | None:
     """The likeliest header among the first rows: the one with most known labels, else the first that is full.
 
     None where no row has two filled cells (or one, in a sheet of a single column), or where the row that the user
@@ -93,7 +93,7 @@ def _knows(header: Header) -> int:
     return len(header.known) - len(header.constants)
 
 
-def _double(upper: GridRow, lower: GridRow, resource: str, choices: Choices) -> Header | None:
+def _double(upper: GridRow, lower: GridRow, resource: str, choices: ReadOptions) -> Header | None:
     """Labels in two rows, such as years merged over women and men, as one header; None where the two are not that."""
     (top, above), (number, below) = upper, lower
     gaps = [i for i, cell in enumerate(below) if cell and (i >= len(above) or not above[i])]
@@ -134,7 +134,7 @@ def _is_code(cell: str) -> bool:
     return level_of(code) is not None or level_of("0" + code) is not None
 
 
-def _header(number: int, cells: Sequence[str], resource: str, choices: Choices) -> Header:
+def _header(number: int, cells: Sequence[str], resource: str, choices: ReadOptions) -> Header:
     names = set(standard()[resource].names)
     constants = {name: given for name, given in choices.constants.items() if name in names}
     known = {**known_labels(resource), **{fold(label): name for label, name in choices.columns.items()}}
@@ -149,7 +149,7 @@ def _header(number: int, cells: Sequence[str], resource: str, choices: Choices) 
 
 
 def _wide(
-    labels: Sequence[str], found: Sequence[str | None], left_out: frozenset[int], choices: Choices
+    labels: Sequence[str], found: Sequence[str | None], left_out: frozenset[int], choices: ReadOptions
 ) -> Mapping[int, Mapping[str, str]]:
     """The columns of values and what their labels say; none where the table has one column of values.
 
@@ -220,7 +220,7 @@ def missing_columns(header: Header, place: Mapping[str, str | None], resource: s
     ]
 
 
-def is_header(cells: Sequence[str], resource: str, choices: Choices = AS_FOUND) -> bool:
+def is_header(cells: Sequence[str], resource: str, choices: ReadOptions = DETECT) -> bool:
     """Whether a row below a gap is a header again: it has two labels that the standard knows, or, since every
     observation has a period or an area code, not one digit.
     """
@@ -239,7 +239,7 @@ class Sections:
 
     header: Header
     resource: str
-    choices: Choices = AS_FOUND
+    choices: ReadOptions = DETECT
     repeated: list[int] = field(default_factory=list)
     others: list[tuple[int, str]] = field(default_factory=list)
 

@@ -10,12 +10,12 @@ import duckdb
 
 from vaven.schemas.formats.grid import Grid, GridRow, column_letter
 from vaven.schemas.standard.finding import Finding, Severity
-from vaven.schemas.standard.read_options import AS_FOUND, Choices
+from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables import unpivot
 from vaven.schemas.tables.distinct_values import Distinct
 from vaven.schemas.tables.header import Header, Sections, body
-from vaven.schemas.tables.load_csv import load_columns
+from vaven.schemas.tables.load_csv import load_csv
 from vaven.schemas.tables.sql import quoted, text
 from vaven.schemas.tables.tables import Column
 from vaven.vocab.errors import NotReadable
@@ -26,7 +26,7 @@ LISTED = 1_000
 
 
 @dataclass
-class Loaded:
+class LoadedTable:
     """`relation` as schemas.tables.Table.written, `count` its rows, `filled` the unlabelled positions in use.
 
     `problems` are about the rows' shape; `unlisted` counts by code those that are too many to list.
@@ -49,17 +49,17 @@ def load(
     rows: Iterable[GridRow],
     raw: str,
     place: dict[str, str | None],
-    choices: Choices = AS_FOUND,
-) -> Loaded:
+    choices: ReadOptions = DETECT,
+) -> LoadedTable:
     """Make the relation `raw` (or one named after it) of the table's rows; wide tables become long."""
     under = unpivot.loading(header)
     has_columns = grid.plain and any(under.fields)
     # What a wide table's columns hold is asked for once it is long.
     judged = _judged(str(place["resource"])) if not header.wide else frozenset[str]()
     judged &= {name for name in under.fields if name}
-    fast = load_columns(work, distinct, *grid.plain, under, raw, folder, judged) if grid.plain and has_columns else None
+    fast = load_csv(work, distinct, *grid.plain, under, raw, folder, judged) if grid.plain and has_columns else None
     loaded = (
-        Loaded(raw, *fast)
+        LoadedTable(raw, *fast)
         if fast
         else _load_rows(work, Sections(header, str(place["resource"]), choices), under, rows, raw, place)
     )
@@ -95,7 +95,7 @@ def _load_rows(
     rows: Iterable[GridRow],
     raw: str,
     place: dict[str, str | None],
-) -> Loaded:
+) -> LoadedTable:
     """The exact way: row by row, with every row's number and shape."""
     loader = _Loader(work, raw, header, place)
     has_end = sections.choices.last_row is not None and sections.resource == "observations"
@@ -116,7 +116,7 @@ def _load_rows(
     for number, label in sections.others:
         loader.problem("other-table", Severity.ERROR, number, None, label)
     unlisted = loader.counts - Counter(p.code for p in loader.problems)
-    return Loaded(raw, loader.count, loader.filled, loader.problems, unlisted, notes)
+    return LoadedTable(raw, loader.count, loader.filled, loader.problems, unlisted, notes)
 
 
 class _Loader:

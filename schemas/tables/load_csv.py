@@ -20,7 +20,7 @@ BLOCK = 1 << 22
 BLANKS = "".join(chr(i) for i in range(0x3001) if chr(i).isspace())
 
 
-def load_columns(
+def load_csv(
     work: duckdb.DuckDBPyConnection,
     distinct: Distinct,
     path: Path,

@@ -15,7 +15,7 @@ import duckdb
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import age_of, codes_by_word, fold, period_of
 from vaven.schemas.standard.table_schemas import Field, TableSchema
-from vaven.schemas.tables.area_vintage import noting_vintage
+from vaven.schemas.tables.area_vintage import record_vintage
 from vaven.schemas.tables.compile import describe_field, plain
 from vaven.schemas.tables.distinct_values import Distinct
 from vaven.schemas.tables.sql import quoted
@@ -51,7 +51,7 @@ LISTED_LEVELS = {"omrade": "own", "eget": "own", "eget omrade": "own", "municipa
 
 
 @dataclass(frozen=True)
-class Tidied:
+class NormalisedTable:
     """`columns` in the order of the standard. `is_view`: nothing was rewritten, and raw is looked at through a view.
     `vintages` are those that SCB's suffixes of area codes name."""
 
@@ -61,7 +61,7 @@ class Tidied:
     vintages: frozenset[str] = frozenset()
 
 
-def tidy(
+def normalise(
     distinct: Distinct,
     work: duckdb.DuckDBPyConnection,
     raw: str,
@@ -74,7 +74,7 @@ def tidy(
     is_decided: bool = False,
     shares: bool = False,
     names_are_codes: bool = False,
-) -> Tidied:
+) -> NormalisedTable:
     """Make `relation` from `raw` (both as schemas.tables.Table.relation; an empty cell of `raw` is NULL too).
 
     `decimal_comma`: commas in numbers are likelier decimal than grouping; or surely so, where the user decided.
@@ -95,7 +95,7 @@ def tidy(
         else:
             recode = _recoder(distinct, raw, field, names_are_codes=names_are_codes)
             if recode and column.name in AREA_FIELDS:
-                recode = noting_vintage(recode, vintages)
+                recode = record_vintage(recode, vintages)
             notes += _recode(distinct, work, raw, field, given, at, recode) if recode else []
             notes += _without_unseen(distinct, raw, field, given, at)
     if shares and "kpi" in names:
@@ -113,7 +113,7 @@ def tidy(
         distinct.alias(relation, name, raw)
     letters = {c.name: c for c in columns}
     found = tuple(letters.get(name, Column(name, None, None)) for name in order)
-    return Tidied(found, notes, is_view, frozenset(vintages))
+    return NormalisedTable(found, notes, is_view, frozenset(vintages))
 
 
 def _read_marks(

@@ -17,15 +17,15 @@ from vaven.schemas.formats.open import grids_of
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import fold, resource_of_sheet
-from vaven.schemas.standard.read_options import AS_FOUND, Choices, Progress, quietly
+from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.about import SHEET_NAMES, about_of_descriptor, about_of_file, about_of_sheet
-from vaven.schemas.tables.area_vintage import division_of, note_vintage
+from vaven.schemas.tables.area_vintage import note_vintage, single_vintage
 from vaven.schemas.tables.compile import describe_field
 from vaven.schemas.tables.distinct_values import Distinct
 from vaven.schemas.tables.header import HEADER_SEARCH_ROWS, Header, find_header, label_problems, missing_columns
 from vaven.schemas.tables.load import columns_of, load
-from vaven.schemas.tables.normalise import tidy
+from vaven.schemas.tables.normalise import normalise
 from vaven.schemas.tables.tables import About, Table, Tables
 from vaven.schemas.tables.unknown_table import not_the_standard
 from vaven.vocab.errors import NotReadable
@@ -47,8 +47,8 @@ class _Reading:
     work: duckdb.DuckDBPyConnection
     distinct: Distinct
     folder: Path
-    choices: Choices = AS_FOUND
-    progress: Progress = quietly
+    choices: ReadOptions = DETECT
+    progress: Progress = no_progress
     tables: dict[str, Table] = field(default_factory=dict)
     # Whether names of municipalities stand for their codes: not where a sheet declares areas of its own.
     has_own_areas: bool = False
@@ -63,8 +63,8 @@ def read(
     source: Path,
     *,
     slug: str | None = None,
-    choices: Choices = AS_FOUND,
-    progress: Progress = quietly,
+    choices: ReadOptions = DETECT,
+    progress: Progress = no_progress,
     memory_mb: int = MEMORY_MB,
 ) -> Tables:
     """Read a CSV, workbook or data package (folder, json or zip). Nothing outside the source is opened.
@@ -110,7 +110,7 @@ def _vintage(reading: _Reading, about: About) -> str:
     """The division of areas that state none: the user's word, or what the descriptor and SCB's suffixes say. What it
     is is noted."""
     reading.vintages |= {about.area_vintage} - {""}
-    division = reading.choices.vintage or division_of(reading.vintages)
+    division = reading.choices.vintage or single_vintage(reading.vintages)
     table = reading.tables.get("observations")
     if division is None:
         resource, sheet = (table.resource, table.sheet) if table else (None, None)
@@ -235,7 +235,9 @@ def _until(rows: Iterable[GridRow], last: int) -> Iterator[GridRow]:
     return takewhile(lambda row: row[0] <= last, rows)
 
 
-def _carried(rows: Iterable[GridRow], header: Header, grid: Grid, choices: Choices, resource: str) -> Iterator[GridRow]:
+def _carried(
+    rows: Iterable[GridRow], header: Header, grid: Grid, choices: ReadOptions, resource: str
+) -> Iterator[GridRow]:
     """The rows with the text of cells merged downwards in each of their rows, and, where the user says so, that of
     the row above in every empty cell that must be filled. Numbers are never carried.
     """
@@ -253,7 +255,7 @@ def _carried(rows: Iterable[GridRow], header: Header, grid: Grid, choices: Choic
         yield number, carried
 
 
-def _note_carried(grid: Grid, header: Header, choices: Choices, place: dict[str, Any]) -> Iterator[Finding]:
+def _note_carried(grid: Grid, header: Header, choices: ReadOptions, place: dict[str, Any]) -> Iterator[Finding]:
     count = sum(1 for row, _ in grid.merged if row > header.row)
     if count:
         yield Finding("assumed-merged", Severity.NOTE, **place, params={"count": count})
@@ -291,7 +293,7 @@ def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: It
     reading.problems += label_problems(header, place, resource, loaded.filled)
     reading.problems += missing_columns(header, place, resource)
     decimal = reading.choices.decimal
-    done = tidy(
+    done = normalise(
         reading.distinct,
         reading.work,
         loaded.relation,

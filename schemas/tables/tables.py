@@ -15,7 +15,7 @@ import duckdb
 
 from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.standard.finding import Finding
-from vaven.schemas.standard.read_options import AS_FOUND, Choices
+from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.tables.distinct_values import Distinct
 
 # In the row key of a table that was wide: the cell's row times this, and its column (Excel has 16,384 columns).
@@ -117,7 +117,7 @@ class Tables:
     problems: tuple[Finding, ...] = ()
     unlisted: Mapping[str, int] = field(default_factory=dict)
     assumptions: tuple[Finding, ...] = ()
-    choices: Choices = AS_FOUND
+    choices: ReadOptions = DETECT
 
     def __enter__(self) -> Self:
         return self

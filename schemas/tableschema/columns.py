@@ -22,7 +22,7 @@ from frictionless.resources import TableResource
 from frictionless.table.row import Row
 
 from vaven.schemas.tables.sql import text
-from vaven.schemas.tableschema.rows import Column, Loaded, NotColumnar, load_rows, number_of
+from vaven.schemas.tableschema.rows import LoadedRows, NotColumnar, ReadColumn, load_rows, number_of
 
 COLUMNS, FRICTIONLESS = "duckdb", "frictionless"
 # Errors of one resource that are listed (Frictionless's own limit).
@@ -41,7 +41,7 @@ MARKS_OF_NUMBERS = ("decimalChar", "groupChar", "bareNumber")
 
 
 @dataclass(frozen=True)
-class Outcome:
+class TableResult:
     """`errors` are Frictionless's, cut at the limit; `counts` by error type are complete. `engine` says what judged.
 
     `rows` is None where the table could not be walked.
@@ -59,7 +59,7 @@ class Outcome:
         return not self.counts
 
 
-def judge(resource: TableResource, work: duckdb.DuckDBPyConnection, *, listed: int = LISTED) -> Outcome:
+def judge(resource: TableResource, work: duckdb.DuckDBPyConnection, *, listed: int = LISTED) -> TableResult:
     """Validate one resource as `resource.validate()` does. Its paths must have been found safe by the caller."""
     try:
         return _Judging(resource, work, listed).outcome()
@@ -70,7 +70,7 @@ def judge(resource: TableResource, work: duckdb.DuckDBPyConnection, *, listed: i
     found = [error for task in report.tasks for error in task.errors] + list(report.errors)
     counts = Counter(error.type for error in found)
     rows = report.tasks[0].stats.get("rows") if report.tasks else None
-    return Outcome(resource.name or "", tuple(found), counts, FRICTIONLESS, rows)
+    return TableResult(resource.name or "", tuple(found), counts, FRICTIONLESS, rows)
 
 
 class _Judging:
@@ -82,7 +82,7 @@ class _Judging:
         self.found: dict[int, list[Any]] = {}
         self.counts: Counter[str] = Counter()
 
-    def outcome(self) -> Outcome:
+    def outcome(self) -> TableResult:
         resource = _without_keys(self.given)
         _refuse_uncommon(resource)
         resource.to_descriptor(validate=True)
@@ -97,11 +97,11 @@ class _Judging:
         rows = self._errors_of_rows(loaded, keyed)
         self.counts.update(error.type for error in header)
         name = self.given.name or ""
-        return Outcome(name, tuple([*header, *rows][: self.listed]), +self.counts, COLUMNS, loaded.count, labels)
+        return TableResult(name, tuple([*header, *rows][: self.listed]), +self.counts, COLUMNS, loaded.count, labels)
 
     # Cells
 
-    def _judge_cells(self, loaded: Loaded) -> None:
+    def _judge_cells(self, loaded: LoadedRows) -> None:
         for column in loaded.columns:
             _judge_texts(self.work, loaded, column)
         blank = _blank(loaded)
@@ -113,7 +113,7 @@ class _Judging:
             row = Row(cells, handlers=loaded.handlers, row_number=number)
             self.counts.update(e.type for e in row.errors if e.type in ("extra-cell", "missing-cell"))
 
-    def _count_cells(self, loaded: Loaded, column: Column, blank: str) -> None:
+    def _count_cells(self, loaded: LoadedRows, column: ReadColumn, blank: str) -> None:
         faults = f"faults_{column.number}"
         pairs = [(cell, *counts) for cell, counts in column.faults.items()]
         _make(self.work, faults, {"cell": pa.string(), "types": pa.int64(), "others": pa.int64()}, pairs)
@@ -127,7 +127,7 @@ class _Judging:
 
     # Keys
 
-    def _keyed(self, resource: TableResource, loaded: Loaded) -> list[tuple[int, Callable[[Any], Any]]]:
+    def _keyed(self, resource: TableResource, loaded: LoadedRows) -> list[tuple[int, Callable[[Any], Any]]]:
         """Rows with a repeated or missing key, each with the error that Frictionless would make of it."""
         by_name = {column.field.name: column for column in loaded.columns}
         found: list[tuple[int, Callable[[Any], Any]]] = []
@@ -142,7 +142,7 @@ class _Judging:
                 found += self._foreign(resource, loaded, key, [by_name[name] for name in key["fields"]])
         return found
 
-    def _identified(self, loaded: Loaded, column: Column) -> str:
+    def _identified(self, loaded: LoadedRows, column: ReadColumn) -> str:
         """A relation `cell`, `id` of the column's texts, where texts that mean the same to Frictionless share an id."""
         name = f"ids_{loaded.name}_{column.number}"
         texts = self.work.execute(f"SELECT DISTINCT {column.sql} FROM {loaded.name}").fetchall()
@@ -159,7 +159,7 @@ class _Judging:
             raise NotColumnar
         return self.ids.setdefault(value, len(self.ids))
 
-    def _with_ids(self, loaded: Loaded, columns: Sequence[Column]) -> tuple[str, list[str]]:
+    def _with_ids(self, loaded: LoadedRows, columns: Sequence[ReadColumn]) -> tuple[str, list[str]]:
         """SQL of the rows with the ids of the key's values, and the names of these ids."""
         ids = [f"k{i}" for i in range(len(columns))]
         joins = "".join(
@@ -179,14 +179,14 @@ class _Judging:
         )
         return self.work.execute(query).fetchall()
 
-    def _unique(self, loaded: Loaded, column: Column) -> Iterator[tuple[int, Callable[[Any], Any]]]:
+    def _unique(self, loaded: LoadedRows, column: ReadColumn) -> Iterator[tuple[int, Callable[[Any], Any]]]:
         repeated = self._repeated(*self._with_ids(loaded, [column]))
         self.counts["unique-error"] += len(repeated)
         for number, before in repeated[: self.listed]:
             note = f"the same as in the row at position {before}"
             yield number, partial(errors.UniqueError.from_row, note=note, field_name=column.field.name)
 
-    def _primary(self, loaded: Loaded, columns: Sequence[Column]) -> Iterator[tuple[int, Callable[[Any], Any]]]:
+    def _primary(self, loaded: LoadedRows, columns: Sequence[ReadColumn]) -> Iterator[tuple[int, Callable[[Any], Any]]]:
         rows, ids = self._with_ids(loaded, columns)
         none = " AND ".join(f"{name} IS NULL" for name in ids)
         empty = self.work.execute(f"SELECT _row FROM ({rows}) WHERE {none} ORDER BY _row").fetchall()
@@ -198,7 +198,7 @@ class _Judging:
             yield number, partial(errors.PrimaryKeyError.from_row, note=note)
 
     def _foreign(
-        self, resource: TableResource, loaded: Loaded, key: Mapping[str, Any], columns: Sequence[Column]
+        self, resource: TableResource, loaded: LoadedRows, key: Mapping[str, Any], columns: Sequence[ReadColumn]
     ) -> Iterator[tuple[int, Callable[[Any], Any]]]:
         rows, ids = self._with_ids(loaded, columns)
         known = self._lookup(resource, loaded, key)
@@ -211,7 +211,7 @@ class _Judging:
         for (number,) in missing[: self.listed]:
             yield number, partial(_foreign_error, names=key["fields"], reference=reference)
 
-    def _lookup(self, resource: TableResource, loaded: Loaded, key: Mapping[str, Any]) -> str:
+    def _lookup(self, resource: TableResource, loaded: LoadedRows, key: Mapping[str, Any]) -> str:
         """A relation of the ids of the referenced keys; the rows where all of them are empty don't count."""
         name = f"known_{len(self.work.execute('SHOW TABLES').fetchall())}"
         source, wanted = key["reference"]["resource"], list(key["reference"]["fields"])
@@ -234,7 +234,7 @@ class _Judging:
 
     # Rows
 
-    def _errors_of_rows(self, loaded: Loaded, keyed: list[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
+    def _errors_of_rows(self, loaded: LoadedRows, keyed: list[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
         """The errors of the first rows with faults, in the order of the rows, made by Frictionless's own Row."""
         by_row: dict[int, list[Callable[[Any], Any]]] = {}
         for number, make in keyed:
@@ -247,7 +247,7 @@ class _Judging:
             found += [*row.errors, *(make(row) for make in by_row.get(number, ()))]
         return found
 
-    def _suspects(self, loaded: Loaded) -> list[int]:
+    def _suspects(self, loaded: LoadedRows) -> list[int]:
         """The first rows with a faulty cell, or with nothing but blank cells."""
         faulty = [
             f"EXISTS (FROM faults_{c.number} WHERE cell IS NOT DISTINCT FROM {c.sql})"
@@ -258,7 +258,7 @@ class _Judging:
         query = f"SELECT _row FROM {loaded.name} WHERE {where} ORDER BY _row LIMIT {self.listed}"
         return [number for (number,) in self.work.execute(query).fetchall()]
 
-    def _cells(self, loaded: Loaded, numbers: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
+    def _cells(self, loaded: LoadedRows, numbers: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
         if not numbers:
             return
         _make(self.work, "wanted", {"_row": pa.int64()}, [(number,) for number in numbers])
@@ -304,7 +304,7 @@ def _refuse_uncommon(resource: TableResource) -> None:
 # --- texts
 
 
-def _judge_texts(work: duckdb.DuckDBPyConnection, loaded: Loaded, column: Column) -> None:
+def _judge_texts(work: duckdb.DuckDBPyConnection, loaded: LoadedRows, column: ReadColumn) -> None:
     """Find the column's texts that are wrong, and those that are blank."""
     column.blanks = {cell for cell in (*loaded.missing, *column.field.missing_values, None) if _is_blank(column, cell)}
     texts = f"SELECT DISTINCT {column.sql} FROM {loaded.name}"
@@ -317,12 +317,12 @@ def _judge_texts(work: duckdb.DuckDBPyConnection, loaded: Loaded, column: Column
             column.faults[cell] = (int("type" in notes), len(notes) - int("type" in notes))
 
 
-def _is_blank(column: Column, cell: str | None) -> bool:
+def _is_blank(column: ReadColumn, cell: str | None) -> bool:
     value, notes = column.reader(cell)
     return value is None and "type" not in (notes or {})
 
 
-def _certain(column: Column) -> str | None:
+def _certain(column: ReadColumn) -> str | None:
     """SQL that is true only of texts that are right; None where there is no such shortcut."""
     field = column.field
     pattern = CERTAIN.get((field.type, field.format))
@@ -338,7 +338,7 @@ def _certain(column: Column) -> str | None:
     return f"{pattern.format(c=column.sql)} AND {needs}"
 
 
-def _blank(loaded: Loaded) -> str:
+def _blank(loaded: LoadedRows) -> str:
     """SQL that is true of a row whose every cell is blank."""
     parts = []
     for column in loaded.columns:

@@ -29,7 +29,7 @@ class NotColumnar(Exception):
 
 
 @dataclass
-class Column:
+class ReadColumn:
     """A field of the data: its position in the relation, and what its texts mean to Frictionless."""
 
     number: int
@@ -44,24 +44,24 @@ class Column:
 
 
 @dataclass
-class Loaded:
+class LoadedRows:
     """Rows of a resource in the relation `name` (`_row`, c0 …); `odd` are the rows of another width, whole.
 
     `missing` are the texts that the schema takes for no value.
     """
 
     name: str
-    columns: list[Column]
+    columns: list[ReadColumn]
     count: int
     odd: dict[int, list[Any]]
     handlers: Any
     missing: tuple[str, ...]
 
 
-def load_rows(resource: TableResource, work: duckdb.DuckDBPyConnection, name: str) -> Loaded:
+def load_rows(resource: TableResource, work: duckdb.DuckDBPyConnection, name: str) -> LoadedRows:
     """The rows of an open resource as text: by DuckDB where its rows are provably the same, else by Frictionless."""
     handlers = create_cell_handlers(resource.header.get_expected_fields())
-    columns = [Column(i, handler.field, handler.reader) for i, handler in enumerate(handlers.values())]
+    columns = [ReadColumn(i, handler.field, handler.reader) for i, handler in enumerate(handlers.values())]
     if not columns:
         raise NotColumnar
     work.execute(f"DROP TABLE IF EXISTS {name}")
@@ -69,7 +69,7 @@ def load_rows(resource: TableResource, work: duckdb.DuckDBPyConnection, name: st
     odd: dict[int, list[Any]] = {}
     if count is None:
         count = _walked(resource, work, name, len(columns), odd)
-    return Loaded(name, columns, count, odd, handlers, tuple(map(str, resource.schema.missing_values)))
+    return LoadedRows(name, columns, count, odd, handlers, tuple(map(str, resource.schema.missing_values)))
 
 
 def _by_duckdb(resource: TableResource, work: duckdb.DuckDBPyConnection, name: str, width: int) -> int | None:

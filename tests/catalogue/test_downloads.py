@@ -20,7 +20,7 @@ from pyoxigraph import DefaultGraph, NamedNode, Quad, RdfFormat, Store, parse
 
 from tests.catalogue.test_dereference import Answer, Client
 from tests.conftest import Site
-from vaven.publisher.published.derived_files import Derived, Recipe, Source, make_room, write
+from vaven.publisher.published.derived_files import DerivedFiles, Recipe, Source, make_room, write
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import Iris
 
@@ -215,7 +215,7 @@ def test_a_file_is_made_once_however_many_ask(tmp_path: Path) -> None:
         prepared.append(folder)
         return recipe(folder)
 
-    derived = Derived(tmp_path, 100)
+    derived = DerivedFiles(tmp_path, 100)
     with ThreadPoolExecutor(8) as pool:
         found = list(pool.map(lambda _: derived.get("a", "k", prepare, 60), range(8)))
     made = [f for f in found if f]
@@ -224,7 +224,7 @@ def test_a_file_is_made_once_however_many_ask(tmp_path: Path) -> None:
     assert len(prepared) == 1
     assert {f.sha256 for f in made} == {hashlib.sha256(made[0].path.read_bytes()).hexdigest()}
     assert derived.get("a", "k", prepare, 0) == made[0]
-    assert Derived(tmp_path, 100).get("a", "k", prepare, 0) == made[0]
+    assert DerivedFiles(tmp_path, 100).get("a", "k", prepare, 0) == made[0]
     gone_by = time.monotonic() + 10
     while list(tmp_path.glob(".inputs-*")):
         assert time.monotonic() < gone_by
@@ -232,13 +232,13 @@ def test_a_file_is_made_once_however_many_ask(tmp_path: Path) -> None:
 
 
 def test_who_does_not_wait_is_told_to_come_back(tmp_path: Path) -> None:
-    derived = Derived(tmp_path, 100)
+    derived = DerivedFiles(tmp_path, 100)
     assert derived.get("a", "k", recipe, 0) is None
     assert derived.get("a", "k", recipe, 60) is not None
 
 
 def test_what_can_not_be_made_is_said_and_tried_again(tmp_path: Path) -> None:
-    derived = Derived(tmp_path, 100)
+    derived = DerivedFiles(tmp_path, 100)
 
     def broken(folder: Path) -> Recipe:
         (folder / "x.nt").write_bytes(b"this is no triple .\n")
@@ -252,7 +252,7 @@ def test_what_can_not_be_made_is_said_and_tried_again(tmp_path: Path) -> None:
 
 
 def test_a_new_dump_takes_the_place_of_the_old(tmp_path: Path) -> None:
-    derived = Derived(tmp_path, 100)
+    derived = DerivedFiles(tmp_path, 100)
     for key in ("1", "2"):
         derived.get("a", key, lambda folder: Recipe("a.nt", recipe(folder).sources, replaces=True), 60)
     assert [place.name for place in (tmp_path / "a").iterdir()] == ["2"]
@@ -301,7 +301,7 @@ while not list(Path({str(tmp_path)!r}).glob("a/.part-*")):
     before = sum(p.stat().st_size for p in parts[0].iterdir())
     time.sleep(0.5)
     assert sum(p.stat().st_size for p in parts[0].iterdir()) == before
-    assert Derived(tmp_path, 100).get("a", "k", recipe, 60) is not None
+    assert DerivedFiles(tmp_path, 100).get("a", "k", recipe, 60) is not None
     assert not list(tmp_path.glob("a/.part-*"))
 
 

@@ -32,7 +32,7 @@ from vaven.catalogue.validation.uploads import KEEP_SECONDS
 from vaven.publisher.settings import Settings
 from vaven.schemas.reports.formats import FORMS
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES, severity_of
-from vaven.schemas.standard.read_options import ENCODINGS, Choices
+from vaven.schemas.standard.read_options import ENCODINGS, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.standard.thresholds import USED_BY
 from vaven.vocab.messages import LANGUAGES, messages
@@ -99,7 +99,7 @@ def test_the_description_names_what_may_be_chosen() -> None:
 
 
 def test_every_choice_is_a_field_of_the_form_and_of_the_api_and_an_option_of_the_command(client: FlaskClient) -> None:
-    names = {field.name for field in fields(Choices)} - {"columns", "constants"}
+    names = {field.name for field in fields(ReadOptions)} - {"columns", "constants"}
     told = send(client, "Region;Slump;Utfall\n0180C1010;x;5,5\n")
     page = client.get(f"/validate/{told['id']}").get_data(as_text=True)
     for name in (*names, "column", "set-kpi"):

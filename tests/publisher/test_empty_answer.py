@@ -11,13 +11,13 @@ import pytest
 
 from tests.publisher.test_sparql_query_tree import queries
 from vaven.publisher.engine.cache import CachedEngine
-from vaven.publisher.engine.interface import Question
+from vaven.publisher.engine.interface import QueryRequest
 from vaven.publisher.engine.pool import EmbeddedEngine
-from vaven.publisher.explain.empty_answer import Emptiness, Finding, explain
-from vaven.publisher.explain.suggestions import Known, Remedy
+from vaven.publisher.explain.empty_answer import EmptyReason, EmptyResultExplanation, explain
+from vaven.publisher.explain.suggestions import KnownTerms, Suggestion
 from vaven.publisher.graph.store import EmbeddedStore
 from vaven.publisher.sparql.lexer import query_form
-from vaven.publisher.sparql.messages import said
+from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import QueryRefused, QuerySyntaxError, QueryTooMany
 from vaven.vocab.iris import Iris
 
@@ -46,7 +46,7 @@ TRIPLES = {
         <Sid/o/3> <Vperiod> <http://time.example/2023> .
     """,
 }  # fmt: skip
-KNOWN = Known(
+KNOWN = KnownTerms(
     tuple(f"http://voc.example/ns#{name}" for name in ("label", "year", "kpi", "value", "note", "area", "period")),
     ("http://voc.example/ns#Kpi",),
     ("http://site.example/id/kpi/tillit", "http://site.example/id/kpi/annat"),
@@ -68,12 +68,12 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CachedEngine]:
     found.close()
 
 
-def told(engine: CachedEngine, query: str, seconds: float = 20.0, **graphs: tuple[str, ...]) -> Emptiness:
-    question = Question(PREFIX + query, JSON, client="test", **graphs)  # type: ignore[arg-type]
+def told(engine: CachedEngine, query: str, seconds: float = 20.0, **graphs: tuple[str, ...]) -> EmptyResultExplanation:
+    question = QueryRequest(PREFIX + query, JSON, client="test", **graphs)  # type: ignore[arg-type]
     return explain(engine, question, seconds, IRIS, lambda: KNOWN)
 
 
-def found(engine: CachedEngine, query: str, **graphs: tuple[str, ...]) -> Finding:
+def found(engine: CachedEngine, query: str, **graphs: tuple[str, ...]) -> EmptyReason:
     """The one reason why a query is empty."""
     emptiness = told(engine, query, **graphs)
     assert (emptiness.answer, emptiness.is_least) == ("empty", True)
@@ -81,7 +81,7 @@ def found(engine: CachedEngine, query: str, **graphs: tuple[str, ...]) -> Findin
     return finding
 
 
-def remedy(engine: CachedEngine, query: str, **graphs: tuple[str, ...]) -> Remedy:
+def remedy(engine: CachedEngine, query: str, **graphs: tuple[str, ...]) -> Suggestion:
     (given,) = found(engine, query, **graphs).remedies
     return given
 
@@ -178,7 +178,7 @@ def test_what_may_have_been_meant_gives_rows_when_written(
     assert told(engine, mended(query, given)).answer == "not-empty"
 
 
-def mended(query: str, given: Remedy) -> str:
+def mended(query: str, given: Suggestion) -> str:
     """The query with the piece replaced, as the editor's button does it."""
     piece = given.piece
     assert piece is not None
@@ -236,8 +236,8 @@ def test_another_graph_has_it(engine: CachedEngine, query: str, graphs: dict[str
 
 
 def test_codes_that_differ_in_a_figure_are_not_taken_for_each_other(engine: CachedEngine) -> None:
-    known = Known(things=("http://site.example/id/o/1",))
-    question = Question(f"{PREFIX}SELECT * {{ <id/o/9> v:kpi ?k }}", JSON)
+    known = KnownTerms(things=("http://site.example/id/o/1",))
+    question = QueryRequest(f"{PREFIX}SELECT * {{ <id/o/9> v:kpi ?k }}", JSON)
     (given,) = explain(engine, question, 20.0, IRIS, lambda: known).findings[0].remedies
     assert given.kind == "no-thing"
 
@@ -279,7 +279,7 @@ def test_what_is_too_hard_ends_in_time_and_says_so(engine: CachedEngine) -> None
     "query", ["SELECT * { ?k v:none ?x }", "DESCRIBE v:nothing", "CONSTRUCT { ?o v:x ?zz } { ?o v:kpi ?k }"]
 )
 def test_without_time_it_is_unfinished_and_no_error(engine: CachedEngine, query: str) -> None:
-    assert told(engine, query, 0.001) == Emptiness("unfinished", (), 0, pytest.approx(0, abs=5))  # type: ignore[arg-type]
+    assert told(engine, query, 0.001) == EmptyResultExplanation("unfinished", (), 0, pytest.approx(0, abs=5))  # type: ignore[arg-type]
 
 
 def test_an_easy_reason_is_found_in_a_hard_query(engine: CachedEngine) -> None:
@@ -306,7 +306,7 @@ def test_every_reduced_query_counts_as_one_of_the_client(engine: CachedEngine) -
     def admit(client: str) -> None:
         asked.append(client)
         if len(asked) > 3:
-            raise QueryTooMany(said("waiting"), remedy=said("again.remedy"))
+            raise QueryTooMany(query_message("waiting"), remedy=query_message("again.remedy"))
 
     limited = CachedEngine(engine, room=0, patience=20.0, admit=admit)
     with pytest.raises(QueryTooMany):
@@ -315,8 +315,8 @@ def test_every_reduced_query_counts_as_one_of_the_client(engine: CachedEngine) -
 
 
 def test_another_clients_equal_question_does_not_end_with_a_shorter_one(engine: CachedEngine) -> None:
-    short = Question(f"{PREFIX}SELECT * {{ {GOOD} }}", JSON, seconds=5.0)
-    assert short == Question(short.query, JSON), "so that its answer is kept for both"
+    short = QueryRequest(f"{PREFIX}SELECT * {{ {GOOD} }}", JSON, seconds=5.0)
+    assert short == QueryRequest(short.query, JSON), "so that its answer is kept for both"
     answer = engine.ask(short)
     assert len(json.load(answer.file)["results"]["bindings"]) == 2
     answer.close()
@@ -327,7 +327,7 @@ def test_of_the_w3c_queries_every_empty_one_has_its_reason_and_no_other(engine: 
     told_of: Counter[str] = Counter()
     odd = []
     for query in queries(shared):
-        question = Question(query, TRIPLES_TYPE if is_graph(query) else JSON)
+        question = QueryRequest(query, TRIPLES_TYPE if is_graph(query) else JSON)
         emptiness = explain(engine, question, 20.0, IRIS, lambda: KNOWN)
         told_of[emptiness.answer] += 1
         has_none = is_empty(engine, question)
@@ -343,7 +343,7 @@ def is_graph(query: str) -> bool:
     return query_form(query) in ("CONSTRUCT", "DESCRIBE")
 
 
-def is_empty(engine: CachedEngine, question: Question) -> bool:
+def is_empty(engine: CachedEngine, question: QueryRequest) -> bool:
     answer = engine.ask(question)
     text = answer.file.read()
     answer.close()

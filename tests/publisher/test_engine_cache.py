@@ -12,11 +12,11 @@ import pytest
 import zstandard
 
 from vaven.publisher.engine.cache import CachedEngine
-from vaven.publisher.engine.interface import SITE, Answer, QueryEngine, Question
+from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult
 from vaven.publisher.engine.pool import EmbeddedEngine
 from vaven.publisher.graph.store import EmbeddedStore
 from vaven.publisher.rdf.compression import IDENTITY
-from vaven.publisher.sparql.messages import said
+from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import QueryBusy, QueryError, QuerySyntaxError, QueryTimeout, QueryTooMany
 from vaven.vocab.iris import Iris
 
@@ -31,9 +31,9 @@ class Counted(QueryEngine):
 
     def __init__(self, engine: QueryEngine) -> None:
         self.engine = engine
-        self.asked: list[Question] = []
+        self.asked: list[QueryRequest] = []
 
-    def ask(self, question: Question) -> Answer:
+    def ask(self, question: QueryRequest) -> QueryResult:
         self.asked.append(question)
         return self.engine.ask(question)
 
@@ -59,7 +59,7 @@ def counted(tmp_path: Path) -> Iterator[Counted]:
 
 
 def content(engine: QueryEngine, query: str, encoding: str = IDENTITY, **more: str) -> bytes:
-    answer = engine.ask(Question(query, JSON, encoding=encoding, **more))
+    answer = engine.ask(QueryRequest(query, JSON, encoding=encoding, **more))
     with answer.file:
         data = answer.file.read()
     assert len(data) == answer.size
@@ -91,7 +91,7 @@ def test_other_encodings_are_made_of_what_is_kept(counted: Counted, first: str) 
     expected = content(counted, ROWS)
     counted.asked.clear()
     for encoding in (first, "zstd", "gzip", IDENTITY, first):
-        answer = engine.ask(Question(ROWS, JSON, encoding=encoding))
+        answer = engine.ask(QueryRequest(ROWS, JSON, encoding=encoding))
         answer.close()
         assert answer.encoding == encoding
         assert content(engine, ROWS, encoding) == expected
@@ -100,7 +100,7 @@ def test_other_encodings_are_made_of_what_is_kept(counted: Counted, first: str) 
 
 def test_a_short_answer_is_not_packed(counted: Counted) -> None:
     for encoding in ("gzip", "zstd"):
-        answer = counted.ask(Question("ASK {}", JSON, encoding=encoding))
+        answer = counted.ask(QueryRequest("ASK {}", JSON, encoding=encoding))
         assert (answer.encoding, json.loads(answer.file.read())["boolean"]) == (IDENTITY, True)
         answer.close()
 
@@ -111,9 +111,9 @@ def test_form_and_dataset_belong_to_the_question_and_the_client_does_not(counted
     content(engine, COUNT, client="b")
     assert len(counted.asked) == 1
     for question in (
-        Question(COUNT, "text/csv"),
-        Question(COUNT, JSON, default_graphs=("http://example.org/g",)),
-        Question(COUNT, JSON, named_graphs=("http://example.org/g",)),
+        QueryRequest(COUNT, "text/csv"),
+        QueryRequest(COUNT, JSON, default_graphs=("http://example.org/g",)),
+        QueryRequest(COUNT, JSON, named_graphs=("http://example.org/g",)),
     ):
         engine.ask(question).close()
     assert len(counted.asked) == 4
@@ -121,7 +121,7 @@ def test_form_and_dataset_belong_to_the_question_and_the_client_does_not(counted
 
 def test_a_new_snapshot_means_new_answers(counted: Counted, tmp_path: Path) -> None:
     engine = CachedEngine(counted, room=10 << 20, patience=5.0)
-    before = engine.ask(Question(ROWS, JSON))
+    before = engine.ask(QueryRequest(ROWS, JSON))
     publish(tmp_path, 5)
     assert len(json.loads(content(engine, ROWS))["results"]["bindings"]) == 5
     assert len(counted.asked) == 2
@@ -175,7 +175,7 @@ def test_a_refusal_is_the_clients_own(counted: Counted) -> None:
     def admit(client: str) -> None:
         if client == "greedy":
             gate.wait(20)
-            raise QueryTooMany(said("waiting"), remedy=said("again.remedy"))
+            raise QueryTooMany(query_message("waiting"), remedy=query_message("again.remedy"))
 
     engine = CachedEngine(counted, room=10 << 20, patience=20.0, admit=admit)
 
@@ -255,7 +255,7 @@ def test_an_answer_larger_than_its_share_is_not_kept(counted: Counted) -> None:
 
 def test_readers_of_one_answer_do_not_disturb_each_other(counted: Counted) -> None:
     engine = CachedEngine(counted, room=10 << 20, patience=5.0)
-    one, other = (engine.ask(Question(ROWS, JSON)) for _ in range(2))
+    one, other = (engine.ask(QueryRequest(ROWS, JSON)) for _ in range(2))
     first = one.file.read(1000)
     assert other.file.read(1000) == first
     one.file.seek(0, os.SEEK_END)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 import pytest
 
-from vaven.publisher.engine.fair_queue import YOUNG_SECONDS, Lane, Turn
+from vaven.publisher.engine.fair_queue import YOUNG_SECONDS, FairQueue, Slot
 from vaven.vocab.errors import QueryBusy, QueryTooMany
 
 
@@ -21,8 +21,8 @@ def soon(is_so: Callable[[], bool]) -> bool:
 class Client:
     """A thread with a turn, which it keeps until told."""
 
-    def __init__(self, lane: Lane, name: str, seconds: float = 20.0) -> None:
-        self.turn: Turn | None = None
+    def __init__(self, lane: FairQueue, name: str, seconds: float = 20.0) -> None:
+        self.turn: Slot | None = None
         self.refused: QueryBusy | None = None
         self._done = threading.Event()
         self._lane, self._name, self._seconds = lane, name, seconds
@@ -46,7 +46,7 @@ class Client:
 
 
 @contextmanager
-def clients(lane: Lane, *names: str) -> Iterator[list[Client]]:
+def clients(lane: FairQueue, *names: str) -> Iterator[list[Client]]:
     """Each has come before the next one comes."""
     made: list[Client] = []
     try:
@@ -60,7 +60,7 @@ def clients(lane: Lane, *names: str) -> Iterator[list[Client]]:
 
 
 def test_as_many_run_as_should_until_they_last_long() -> None:
-    lane = Lane(at_once=2, places=3, each=10, share=60.0)
+    lane = FairQueue(at_once=2, places=3, each=10, share=60.0)
     with clients(lane, *"abcde") as (a, b, c, d, e):
         assert soon(lambda: a.is_at_work and b.is_at_work)
         assert not c.is_at_work
@@ -78,7 +78,7 @@ def test_as_many_run_as_should_until_they_last_long() -> None:
 
 
 def test_who_has_least_at_work_is_next() -> None:
-    lane = Lane(at_once=1, places=4, each=10, share=60.0)
+    lane = FairQueue(at_once=1, places=4, each=10, share=60.0)
     with clients(lane, "many", "many", "many", "one") as (_, second, third, one):
         assert soon(lambda: one.is_at_work)
         assert not second.is_at_work
@@ -88,7 +88,7 @@ def test_who_has_least_at_work_is_next() -> None:
 
 
 def test_who_waits_too_long_or_comes_too_often_is_refused() -> None:
-    lane = Lane(at_once=1, places=1, each=2, share=60.0)
+    lane = FairQueue(at_once=1, places=1, each=2, share=60.0)
     with clients(lane, "a"):
         waiting = Client(lane, "a", seconds=0.3)
         assert soon(lambda: len(lane._waiting) == 1)
@@ -106,7 +106,7 @@ def test_who_waits_too_long_or_comes_too_often_is_refused() -> None:
 
 
 def test_of_a_full_house_the_busiest_clients_oldest_makes_room() -> None:
-    lane = Lane(at_once=3, places=3, each=10, share=0.5)
+    lane = FairQueue(at_once=3, places=3, each=10, share=0.5)
     with clients(lane, "a", "b", "b") as (a, older, newer):
         assert soon(lambda: newer.is_at_work)
         time.sleep(0.6)
@@ -124,7 +124,7 @@ def test_of_a_full_house_the_busiest_clients_oldest_makes_room() -> None:
 
 
 def test_nobody_makes_room_before_a_share_of_time() -> None:
-    lane = Lane(at_once=1, places=1, each=10, share=60.0)
+    lane = FairQueue(at_once=1, places=1, each=10, share=60.0)
     with clients(lane, "a", "b") as (a, _):
         assert soon(lambda: a.is_at_work)
         assert a.turn
@@ -132,11 +132,11 @@ def test_nobody_makes_room_before_a_share_of_time() -> None:
         a.turn.began -= 60
         assert lane.must_yield(a.turn)
         assert a.turn.niceness == 19
-        assert Turn("x").niceness < 19
+        assert Slot("x").niceness < 19
 
 
 def test_closing_sends_those_away_who_wait() -> None:
-    lane = Lane(at_once=1, places=1, each=10, share=60.0)
+    lane = FairQueue(at_once=1, places=1, each=10, share=60.0)
     with clients(lane, "a", "b") as (_, waiting):
         lane.close()
         assert soon(lambda: waiting.refused is not None)

@@ -13,19 +13,19 @@ import pytest
 from rdflib import DCTERMS, QB, RDF, RDFS, SKOS, XSD, Graph, Literal, URIRef
 
 from tests.conftest import SAMPLE
-from vaven.publisher.cube.observation_counts import census
+from vaven.publisher.cube.observation_counts import observation_counts
 from vaven.publisher.cube.observations import Emission, emit
 from vaven.publisher.integrity import run as integrity_module
 from vaven.publisher.integrity.constraints import Violation
 from vaven.publisher.integrity.run import CODES, integrity, nameless, unwritable
-from vaven.publisher.integrity.trace import traced
+from vaven.publisher.integrity.trace import trace
 from vaven.publisher.metadata.dataset import describe
-from vaven.publisher.metadata.provenance import Making
+from vaven.publisher.metadata.provenance import ProvenanceRecord
 from vaven.publisher.metadata.quality import measure
 from vaven.publisher.releases.release import Release, release, stamp
 from vaven.schemas.check import check
 from vaven.schemas.standard.finding import Report
-from vaven.schemas.standard.read_options import AS_FOUND
+from vaven.schemas.standard.read_options import DETECT
 from vaven.schemas.tables.read import read
 from vaven.vocab import register
 from vaven.vocab.iris import NAMESPACES, Iris
@@ -64,8 +64,8 @@ def finish(made: Release, report: Report) -> Finished:
     assert found
     made = replace(made, rows={**made.rows, "observations": found[0]})
     emitted = emit(made, IRIS)
-    counted = census(made, emitted, IRIS)
-    metadata = describe(made, IRIS, [], Making(report, NOW, NOW), measure(made), counted, first_issued_at=NOW)
+    counted = observation_counts(made, emitted, IRIS)
+    metadata = describe(made, IRIS, [], ProvenanceRecord(report, NOW, NOW), measure(made), counted, first_issued_at=NOW)
     return Finished(made, emitted, metadata, report)
 
 
@@ -347,13 +347,13 @@ def cells(report: Report, code: str, source: Path) -> Iterator[tuple[str | None,
             yield finding.text, book[finding.sheet][f"{finding.column}{finding.row}"].value
 
 
-def trace(finished: Finished, source: Path, *found: Violation) -> Report:
-    return traced(finished.report, found, source, None, AS_FOUND, finished.made, IRIS)
+def traced(finished: Finished, source: Path, *found: Violation) -> Report:
+    return trace(finished.report, found, source, None, DETECT, finished.made, IRIS)
 
 
 def test_rows_at_fault_are_named_by_sheet_row_and_cell(sample: Finished) -> None:
     fault = Violation("ic-19a", property=str(REF_AREA), value="x", cells={"neighbourhood": AREA}, rows=43)
-    report = trace(sample, WORKBOOK, fault)
+    report = traced(sample, WORKBOOK, fault)
     shown = list(cells(report, "integrity-ic-19a", WORKBOOK))
     assert shown == [(AREA, AREA)] * 20
     assert report.counts["integrity-ic-19a"] == 43
@@ -363,7 +363,7 @@ def test_rows_at_fault_are_named_by_sheet_row_and_cell(sample: Finished) -> None
 
 def test_a_single_observation_is_found_by_its_key(sample: Finished) -> None:
     key = {"neighbourhood": AREA, "kpi": "trygg-morker", "period": "2024", "sex": "T", "age_group": "T"}
-    report = trace(sample, WORKBOOK, Violation("sample", property=VALUE, cells=key, texts={"said": "1"}))
+    report = traced(sample, WORKBOOK, Violation("sample", property=VALUE, cells=key, texts={"said": "1"}))
     ((text, written),) = cells(report, "integrity-sample", WORKBOOK)
     assert text is not None
     assert float(text.replace(",", ".")) == float(str(written))
@@ -376,7 +376,7 @@ def test_an_area_an_investment_and_a_target_lead_to_their_own_sheets(sample: Fin
         row = work.execute(f"FROM read_parquet('{sample.made.table('targets')}') LIMIT 1").fetchone()
     assert row
     target = IRIS.target("exempel-tre-kommuner", *row[:3])
-    report = trace(
+    report = traced(
         sample, WORKBOOK, *(Violation("shape", iri, texts={"said_sv": "x"}) for iri in (own, insats, target))
     )
     places = [(f.resource, f.address.rstrip("0123456789")) for f in report.findings if f.code == "integrity-shape"]
@@ -384,7 +384,7 @@ def test_an_area_an_investment_and_a_target_lead_to_their_own_sheets(sample: Fin
 
 
 def test_what_no_row_made_is_told_without_one(sample: Finished) -> None:
-    report = trace(sample, WORKBOOK, Violation("ic-4", str(REF_AREA)))
+    report = traced(sample, WORKBOOK, Violation("ic-4", str(REF_AREA)))
     (finding,) = [f for f in report.findings if f.code == "integrity-ic-4"]
     assert (finding.resource, finding.row) == (None, None)
     assert "sdmx-dimension:refArea" in finding.message("sv")
@@ -403,7 +403,7 @@ def test_a_wide_table_s_cell_is_found(sample: Finished, workbook: Callable[..., 
         }
     )
     key = {"neighbourhood": AREA, "kpi": "trygg-morker", "period": "2024", "sex": "T", "age_group": "T"}
-    report = trace(sample, source, Violation("sample", property=VALUE, cells=key, texts={"said": "1"}))
+    report = traced(sample, source, Violation("sample", property=VALUE, cells=key, texts={"said": "1"}))
     assert [(f.address, f.text) for f in report.findings if f.code == "integrity-sample"] == [("Data!D2", "59.8")]
-    report = trace(sample, source, Violation("ic-11", cells={"period": "2023"}, rows=2))
+    report = traced(sample, source, Violation("ic-11", cells={"period": "2023"}, rows=2))
     assert {f.address for f in report.findings if f.code == "integrity-ic-11"} == {"Data!C1"}

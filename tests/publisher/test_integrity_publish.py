@@ -19,10 +19,10 @@ from tests.conftest import ROOT, SAMPLE, Serving, environment, free_port, vaven
 from tests.publisher.test_publish import COUNT, SLUG, change_a_value, state
 from vaven.catalogue.app import create_app
 from vaven.publisher.integrity import run
-from vaven.publisher.publish import Refused, publish
+from vaven.publisher.publish import SubmissionRefused, publish
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.releases import release
-from vaven.publisher.releases.areas import Place, places
+from vaven.publisher.releases.areas import ReleasedArea, released_areas
 from vaven.publisher.releases.records import Records, StepRecord
 from vaven.publisher.settings import Settings
 from vaven.vocab.rdf.vocabulary import vocabulary
@@ -105,7 +105,7 @@ def test_an_address_that_is_none_is_refused_and_told(settings: Settings, package
         descriptor = json.load(file)
     descriptor["vaven"]["contact"] = {"name": "Anna", "email": "anna andersson"}
     (package / "datapackage.json").write_text(json.dumps(descriptor), "utf-8")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(SubmissionRefused) as refused:
         publish(package, settings)
     (finding,) = [f for f in refused.value.report.findings if f.code == "integrity-iri"]
     assert finding.text == "mailto:anna andersson"
@@ -120,13 +120,13 @@ def test_rows_that_nothing_can_be_made_of_are_named_by_sheet_and_cell(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As if the check knew an area that publishing does not."""
-    known = places
+    known = released_areas
 
-    def fewer(*given: Any) -> dict[str, Place]:
+    def fewer(*given: Any) -> dict[str, ReleasedArea]:
         return {code: place for code, place in known(*given).items() if code != "0180C6070"}
 
-    monkeypatch.setattr(release, "places", fewer)
-    with pytest.raises(Refused) as refused:
+    monkeypatch.setattr(release, "released_areas", fewer)
+    with pytest.raises(SubmissionRefused) as refused:
         publish(SAMPLE / "exempel.xlsx", settings)
     found = [f for f in refused.value.report.findings if f.code == "integrity-code"]
     book = openpyxl.load_workbook(SAMPLE / "exempel.xlsx")
@@ -173,7 +173,7 @@ def test_a_lone_file_is_led_back_to_as_well(
     area = URIRef(settings.iris.area("deso2018", "0180C6090"))
     words.add((area, SKOS.prefLabel, Literal("Ett annat namn", lang="sv")))
     monkeypatch.setattr(run, "vocabulary", lambda _: words)
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(SubmissionRefused) as refused:
         publish(path, settings)
     (finding,) = [f for f in refused.value.report.findings if f.code == "integrity-skos-s14"]
     assert (finding.address, finding.text) == ("A3", "0180C6090")

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import ROOT, SAMPLE
 from vaven.publisher.engine.open import open_engine
 from vaven.publisher.graph.store import EmbeddedStore
-from vaven.publisher.publish import Refused, publish
+from vaven.publisher.publish import SubmissionRefused, publish
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.releases.records import Records
 from vaven.publisher.settings import Settings
@@ -103,7 +103,7 @@ def test_a_faulty_submission_leaves_nothing_behind(settings: Settings, package: 
     publish(package, settings)
     before = state(settings)
     change_a_value(package, "170")
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(SubmissionRefused) as refused:
         publish(package, settings)
     assert refused.value.report.counts["kpi-range"] == 1
     (package / "datapackage.json").write_text("{")

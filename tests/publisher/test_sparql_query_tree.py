@@ -6,16 +6,16 @@ import pytest
 from pyoxigraph import Store
 from rdflib.plugins.sparql.parser import parseQuery
 
-from vaven.publisher.sparql.query_parser import shape
-from vaven.publisher.sparql.query_tree import Group, NotUnderstood, Part, Triple
+from vaven.publisher.sparql.query_parser import parse
+from vaven.publisher.sparql.query_tree import GraphPattern, GroupPattern, NotUnderstood, TriplePattern
 from vaven.vocab.example_queries import examples
 
 BASE = "http://example.org/"
 PREFIX = "PREFIX a: <http://a.example/> "
 
 
-def where(query: str) -> Group:
-    found = shape(PREFIX + query).where
+def where(query: str) -> GroupPattern:
+    found = parse(PREFIX + query).where
     assert found is not None
     return found
 
@@ -59,11 +59,11 @@ def test_kinds_and_what_stands_within() -> None:
         "SELECT * { { ?a ?b ?c } UNION { ?d ?e ?f } FILTER EXISTS { ?g ?h ?i }"
         " GRAPH a:g { ?j ?k ?l } { SELECT ?m { ?m ?n ?o } } }"
     ).parts
-    assert [part.kind for part in parts if isinstance(part, Part)] == ["union", "exists", "graph", "group"]
+    assert [part.kind for part in parts if isinstance(part, GraphPattern)] == ["union", "exists", "graph", "group"]
     triples = where("SELECT * { ?a ?b ?c { ?d ?e ?f } GRAPH ?g { ?h ?i ?j OPTIONAL { ?k ?l ?m } } }").triples()
     assert [triple.subject.text for triple in triples] == ["?a", "?d", "?h", "?k"]
     inner = where("SELECT * { SELECT ?m { ?m ?n ?o } LIMIT 5 }").parts[0]
-    assert isinstance(inner, Part)
+    assert isinstance(inner, GraphPattern)
     assert inner.inner is not None
     assert (inner.inner.head, list(inner.inner.tail)) == ("?m", ["limit"])
 
@@ -71,14 +71,14 @@ def test_kinds_and_what_stands_within() -> None:
 def test_places_count_from_one_and_are_those_of_what_stands_there() -> None:
     query = 'SELECT * WHERE {\n  ?s <a:a> ?x ;\n     <a:b> "ö" , """1\n2""" .\n\tFILTER (?x > 1)\n}'
     lines = query.split("\n")
-    found = [(p.line, p.column, p.end_line, p.end_column) for p in shape(query).where.parts]  # type: ignore[union-attr]
+    found = [(p.line, p.column, p.end_line, p.end_column) for p in parse(query).where.parts]  # type: ignore[union-attr]
     assert found == [(2, 3, 2, 14), (3, 6, 3, 15), (3, 18, 4, 5), (5, 2, 5, 17)]
     assert lines[1][2:13] == "?s <a:a> ?x"
     assert lines[2][5:14] == '<a:b> "ö"'
 
 
 def test_what_stands_around_the_group() -> None:
-    found = shape(
+    found = parse(
         "BASE <http://b/> PREFIX a: <x#> # no\nSELECT (COUNT(*) AS ?n) FROM <g> FROM NAMED a:h WHERE { ?s ?p ?o }"
         " GROUP BY ?s (STR(?o) AS ?t) HAVING (COUNT(*) > 1) ORDER BY DESC(?n) LIMIT 3 OFFSET 4 VALUES ?s { a:v }"
     )
@@ -100,7 +100,7 @@ def test_what_stands_around_the_group() -> None:
     ],
 )
 def test_the_other_forms(query: str, form: str, head: str, has_group: bool) -> None:
-    found = shape(PREFIX + query)
+    found = parse(PREFIX + query)
     assert (found.form, found.head, found.where is not None) == (form, head, has_group)
 
 
@@ -129,11 +129,11 @@ def test_the_other_forms(query: str, form: str, head: str, has_group: bool) -> N
 )
 def test_what_is_not_understood_is_not_guessed(query: str) -> None:
     with pytest.raises(NotUnderstood):
-        shape(query)
+        parse(query)
 
 
 def test_brackets_are_no_burden_however_deep() -> None:
-    assert shape("SELECT * { FILTER " + "(" * 20_000 + "1" + ")" * 20_000 + "}").where
+    assert parse("SELECT * { FILTER " + "(" * 20_000 + "1" + ")" * 20_000 + "}").where
 
 
 def queries(shared: Path) -> list[str]:
@@ -152,7 +152,7 @@ def is_taken(query: str) -> bool:
     return True
 
 
-def together(group: Group) -> str:
+def together(group: GroupPattern) -> str:
     return "{ " + " ".join(part.sparql for part in group.parts) + " }"
 
 
@@ -160,7 +160,7 @@ def test_every_query_that_an_engine_takes_is_understood_and_its_parts_are_the_wh
     given = queries(shared)
     assert len(given) > 300
     for query in given:
-        found = shape(query)
+        found = parse(query)
         if found.where is None:
             continue
         again = f"{found.prologue} ASK {found.dataset} {together(found.where)}"
@@ -179,13 +179,13 @@ def patterns(parsed: object) -> int:
 def test_another_parser_counts_the_same_triples(name: str) -> None:
     query = examples()[name].query(BASE)
     _, parsed = parseQuery(query)
-    found = shape(query).where
+    found = parse(query).where
     assert found is not None
     assert len(list(found.triples())) == patterns(parsed.where)
 
 
 def test_a_node_has_a_name_that_the_query_has_nowhere() -> None:
     (outer, inner, _) = where("SELECT * { ?s a:p [ a:q ?node1 ] . ?node2 a:r ?x }").parts
-    assert isinstance(outer, Triple)
-    assert isinstance(inner, Triple)
+    assert isinstance(outer, TriplePattern)
+    assert isinstance(inner, TriplePattern)
     assert outer.object.sparql == inner.subject.sparql == "?node3"

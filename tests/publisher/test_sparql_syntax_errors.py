@@ -16,7 +16,7 @@ from vaven.publisher.engine.interface import syntax_error
 from vaven.publisher.sparql.error_text import MOST
 from vaven.publisher.sparql.grammar import FUNCTIONS, KEYWORDS
 from vaven.publisher.sparql.lexer import tokens, undeclared_prefix
-from vaven.publisher.sparql.syntax_check import LATER, LONGEST, fault
+from vaven.publisher.sparql.syntax_check import LATER, LONGEST, find_mistake
 from vaven.vocab.example_queries import examples
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES
@@ -232,7 +232,7 @@ SHORT = (
 @pytest.mark.parametrize("name", FAULTS)
 def test_a_fault_is_told_with_its_place_and_its_remedy(name: str) -> None:
     query, line, column, remedy = FAULTS[name]
-    found = fault(query)
+    found = find_mistake(query)
     assert found
     assert (found.line, found.column) == (line, column), found
     assert remedy in found.remedy.text("en")
@@ -242,21 +242,21 @@ def test_a_fault_is_told_with_its_place_and_its_remedy(name: str) -> None:
 
 @pytest.mark.parametrize(("query", "column", "remedy"), SHORT)
 def test_faults_of_one_line(query: str, column: int, remedy: str) -> None:
-    found = fault(query)
+    found = find_mistake(query)
     assert found
     assert (found.line, found.column) == (1, column), found
     assert remedy in found.remedy.text("en")
 
 
 def test_what_may_stand_there_is_named_in_groups() -> None:
-    found = fault(FAULTS["missing dot"][0])
+    found = find_mistake(FAULTS["missing dot"][0])
     assert found
     expected = "Expected “.”, “;”, “,”, “}” or a keyword such as FILTER or OPTIONAL."
     assert found.message.text("en") == f"“?o” can't stand at line 5, column 3. {expected}"
 
 
 def test_a_fault_is_told_in_swedish_too() -> None:
-    missing, where = fault(FAULTS["missing dot"][0]), fault(FAULTS["SQL"][0])
+    missing, where = find_mistake(FAULTS["missing dot"][0]), find_mistake(FAULTS["SQL"][0])
     assert missing
     assert where
     may = "Där kan stå ”.”, ”;”, ”,”, ”}” eller ett nyckelord som FILTER eller OPTIONAL."
@@ -264,7 +264,7 @@ def test_a_fault_is_told_in_swedish_too() -> None:
     assert missing.remedy.text("sv").startswith("Sätt ”.” efter ”qb:Observation” i slutet av rad 4")
     assert "utelämna FROM" in where.remedy.text("sv")
     for query in (*(query for query, *_ in FAULTS.values()), *(query for query, *_ in SHORT)):
-        found = fault(query)
+        found = find_mistake(query)
         assert found
         for sentence in (found.message, found.remedy):
             # Nothing is left of the template, and no English word that SPARQL hasn't.
@@ -273,7 +273,7 @@ def test_a_fault_is_told_in_swedish_too() -> None:
 
 
 def test_a_bracket_that_is_never_closed_is_named_with_its_place() -> None:
-    found = fault(FAULTS["missing closing brace"][0])
+    found = find_mistake(FAULTS["missing closing brace"][0])
     assert found
     assert "the “{” of line 3, column 17 is never closed" in found.message.text("en")
 
@@ -321,7 +321,7 @@ def test_a_prefix_in_other_letters_than_its_line_is_told_how_that_writes_it() ->
 
 def test_what_is_newer_than_the_grammar_is_told_in_the_engines_words_without_its_jargon() -> None:
     for query in ("SELECT * { << ?s ?p ?o >> ?q }", "SELECT * { ?s ?p ?o LATERAL { ?a ?b } }", "x" * (LONGEST + 1)):
-        assert fault(query) is None
+        assert find_mistake(query) is None
         line, column, message, _ = told(query)
         assert line
         assert column
@@ -350,19 +350,19 @@ def actions(*kinds: str) -> Iterator[Path]:
 def test_every_right_query_of_the_w3c_is_without_fault() -> None:
     paths = set(actions("PositiveSyntaxTest11", "QueryEvaluationTest", "CSVResultFormatTest"))
     assert len(paths) > 300
-    found = {path.name: fault(path.read_text("utf-8")) for path in paths}
+    found = {path.name: find_mistake(path.read_text("utf-8")) for path in paths}
     assert {name: problem for name, problem in found.items() if problem} == {}
 
 
 def test_every_wrong_query_of_the_w3c_has_a_fault() -> None:
     paths = set(actions("NegativeSyntaxTest11"))
     assert len(paths) >= 40
-    assert [path.name for path in paths if not fault(path.read_text("utf-8"))] == []
+    assert [path.name for path in paths if not find_mistake(path.read_text("utf-8"))] == []
 
 
 def test_every_example_is_without_fault() -> None:
     for example in examples().values():
-        assert fault(example.query(BASE)) is None, example.id
+        assert find_mistake(example.query(BASE)) is None, example.id
 
 
 # --- whatever comes
@@ -402,7 +402,7 @@ def test_what_the_engine_takes_has_no_fault_and_no_text_raises() -> None:
     taken = told_nothing = 0
     for number in range(MUTATIONS):
         query = mutated(random.Random(number).choice(seeds), random.Random(number))
-        found = fault(query)
+        found = find_mistake(query)
         if found:
             listed = re.search(r"Expected(?:, among other things,)? (.*)\.$", found.message.text("en"))
             assert found.line <= query.count("\n") + 1
@@ -444,9 +444,9 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_no_text_is_slow_or_raises(name: str) -> None:
-    fault("ASK {}")
+    find_mistake("ASK {}")
     began = time.monotonic()
-    found = fault(HOSTILE[name])
+    found = find_mistake(HOSTILE[name])
     # 0.3 s on a machine with nothing else to do.
     assert time.monotonic() - began < 5
     if found:

@@ -11,7 +11,7 @@ from vaven.publisher.releases.records import Records
 from vaven.publisher.settings import Settings
 from vaven.schemas import validate
 from vaven.schemas.standard.finding import Report, Verdict
-from vaven.schemas.standard.read_options import Choices
+from vaven.schemas.standard.read_options import ReadOptions
 from vaven.vocab.areas import areas
 from vaven.vocab.errors import WrongUse
 
@@ -63,21 +63,21 @@ def test_the_division_that_is_told_is_published(tmp_path: Path, suffix: str) -> 
 def test_a_code_is_held_against_the_division_that_is_told(tmp_path: Path) -> None:
     path = written(tmp_path, OLD)
     assert validate(path).verdict == Verdict.VALID
-    report = validate(path, choices=Choices(vintage="2025"))
+    report = validate(path, choices=ReadOptions(vintage="2025"))
     assert report.counts == {"area-unknown": 1}
-    assert validate(written(tmp_path, NEW), choices=Choices(vintage="2018")).counts == {"area-unknown": 1}
+    assert validate(written(tmp_path, NEW), choices=ReadOptions(vintage="2018")).counts == {"area-unknown": 1}
 
 
 def test_the_users_word_goes_before_suffixes_that_contradict_each_other(tmp_path: Path) -> None:
     path = written(tmp_path, f"{KEPT}_DeSO2018", f"{NEW}_DeSO2025")
     assert validate(path).counts == {"area-vintages-mixed": 1}
-    assert noted(validate(path, choices=Choices(vintage="2025"))) == ["2025"]
+    assert noted(validate(path, choices=ReadOptions(vintage="2025"))) == ["2025"]
     assert validate(written(tmp_path, f"{KEPT}_DeSO2031")).counts == {"area-vintages-mixed": 1}
 
 
 def test_the_same_codes_of_another_division_are_another_release(tmp_path: Path) -> None:
     path, settings = written(tmp_path, KEPT), Settings(home=tmp_path)
-    versions = [publish(path, settings, choices=Choices(vintage=v)).version for v in (None, "2025", "2025")]
+    versions = [publish(path, settings, choices=ReadOptions(vintage=v)).version for v in (None, "2025", "2025")]
     assert versions == [1, 2, 2]
 
 
@@ -97,4 +97,4 @@ def test_the_parts_of_an_own_area_are_of_the_division_that_is_told(tmp_path: Pat
 
 def test_no_other_division_can_be_chosen() -> None:
     with pytest.raises(WrongUse, match="2020"):
-        Choices(vintage="2020")
+        ReadOptions(vintage="2020")

@@ -10,7 +10,7 @@ from tests.fuzz import run
 from vaven.schemas import validate
 from vaven.schemas.reports.annotated_workbook import annotate
 from vaven.schemas.reports.fix import fix
-from vaven.schemas.reports.formats import FORMS, written_as
+from vaven.schemas.reports.formats import FORMS, render
 from vaven.vocab.errors import VavenError
 
 CASES = sorted((ROOT / "tests" / "fuzz_cases").glob("*"))
@@ -20,7 +20,7 @@ CASES = sorted((ROOT / "tests" / "fuzz_cases").glob("*"))
 def test_what_once_broke_a_reader_has_a_report(path: Path, tmp_path: Path) -> None:
     report = validate(path)
     for form in FORMS:
-        assert written_as(form, report, "sv")
+        assert render(form, report, "sv")
     assert report.findings or report.is_publishable
     for write_back in (fix, annotate):
         with suppress(VavenError):

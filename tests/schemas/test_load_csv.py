@@ -87,7 +87,7 @@ def test_both_ways_read_the_same(
 
 def by_columns(work: duckdb.DuckDBPyConnection, path: Path, header: Header) -> tuple[int, set[int]] | None:
     judged = {"neighbourhood", "value"}
-    return load_csv.load_columns(work, Distinct(work), path, "utf-8", ",", header, "raw", path.parent, judged)
+    return load_csv.load_csv(work, Distinct(work), path, "utf-8", ",", header, "raw", path.parent, judged)
 
 
 def test_a_clean_file_is_read_by_columns(tmp_path: Path) -> None:

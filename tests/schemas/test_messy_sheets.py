@@ -12,22 +12,22 @@ from tests.reading import rows_of
 from vaven.schemas import validate
 from vaven.schemas.reports.fix import fix
 from vaven.schemas.standard.finding import Verdict
-from vaven.schemas.standard.read_options import Choices
+from vaven.schemas.standard.read_options import ReadOptions
 from vaven.schemas.tables.read import read
 
 LONG = ["Område", "Nyckeltal", "Period", "Värde"]
 KPI = "trygg-morker"
 
 
-def observations(path: Path, choices: Choices | None = None) -> list[tuple[Any, ...]]:
-    with read(path, choices=choices or Choices()) as tables:
+def observations(path: Path, choices: ReadOptions | None = None) -> list[tuple[Any, ...]]:
+    with read(path, choices=choices or ReadOptions()) as tables:
         return [
             tuple(row.get(n) for n in ("neighbourhood", "kpi", "period", "sex", "value")) for row in rows_of(tables)
         ]
 
 
-def notes(path: Path, choices: Choices | None = None) -> dict[str, str]:
-    return {n.code: n.message("sv") for n in validate(path, choices=choices or Choices()).assumptions}
+def notes(path: Path, choices: ReadOptions | None = None) -> dict[str, str]:
+    return {n.code: n.message("sv") for n in validate(path, choices=choices or ReadOptions()).assumptions}
 
 
 def sheet(path: Path, rows: list[list[Any]], merged: tuple[str, ...] = ()) -> Path:
@@ -91,7 +91,7 @@ def test_years_beside_an_area_show_where_the_header_is_and_the_kpi_is_for_the_us
     (finding,) = validate(path).findings
     assert (finding.code, finding.row) == ("not-the-standard", 3)
     assert finding.params["labels"] == ["Område", "Kod", "2022", "2023"]
-    chosen = Choices(constants={"kpi": KPI})
+    chosen = ReadOptions(constants={"kpi": KPI})
     assert observations(path, chosen) == [
         ("0180C1010", KPI, "2022", "T", "57.5"),
         ("0180C1010", KPI, "2023", "T", None),
@@ -120,7 +120,7 @@ def test_text_merged_over_several_rows_stands_in_each_of_them(messy: Callable[..
 def test_empty_cells_mean_the_same_as_above_only_where_the_user_says_so(messy: Callable[..., Path]) -> None:
     path = messy([LONG, ["0180C1010", KPI, 2022, 57], [None, None, 2023, 58], [], ["0180C1020", KPI, 2022, 61]])
     assert validate(path).counts == {"required-missing": 2, "blank-row": 1}
-    chosen = Choices(fill_down=True)
+    chosen = ReadOptions(fill_down=True)
     assert observations(path, chosen)[1] == ("0180C1010", KPI, "2023", "T", "58")
     assert validate(path, choices=chosen).counts == {"blank-row": 1}
     assert "assumed-fill-down" in notes(path, chosen)
@@ -129,7 +129,7 @@ def test_empty_cells_mean_the_same_as_above_only_where_the_user_says_so(messy: C
 def test_empty_cells_of_a_csv_may_mean_the_same_as_above_too(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"{','.join(LONG)}\n0180C1010,{KPI},2022,57\n,,2023,58\n")
-    assert observations(path, Choices(fill_down=True))[1] == ("0180C1010", KPI, "2023", "T", "58")
+    assert observations(path, ReadOptions(fill_down=True))[1] == ("0180C1010", KPI, "2023", "T", "58")
 
 
 @pytest.mark.parametrize("ending", [".xlsx", ".csv"])
@@ -158,10 +158,10 @@ def test_the_last_row_is_the_users(messy: Callable[..., Path]) -> None:
     rows = [LONG, ["0180C1010", KPI, 2022, 57], ["Not om mätningen"], [], ["0180C1020", KPI, 2022, "preliminärt 58"]]
     path = messy(rows)
     assert "type-error" in validate(path).counts
-    assert validate(path, choices=Choices(last_row=2)).verdict == Verdict.VALID
-    assert "Rad 2 är den sista" in notes(path, Choices(last_row=2))["assumed-last-row"]
+    assert validate(path, choices=ReadOptions(last_row=2)).verdict == Verdict.VALID
+    assert "Rad 2 är den sista" in notes(path, ReadOptions(last_row=2))["assumed-last-row"]
     # What would be a footnote is data where the user says that the table goes on to there.
-    assert "required-missing" in validate(path, choices=Choices(last_row=3)).counts
+    assert "required-missing" in validate(path, choices=ReadOptions(last_row=3)).counts
 
 
 def test_hidden_sheets_are_told(tmp_path: Path) -> None:
@@ -231,7 +231,7 @@ def test_shares_are_made_per_cent_where_the_user_says_that_they_are_shares(messy
     rows = [[area, KPI, 2022, value] for area, value in zip(areas, (0.571, 0.6, 0), strict=True)]
     path = messy([LONG, *rows, ["0180C1010", "ohalsotal", 2022, 0.5], ["0180C1020", KPI, 2023, "ca 0,5"]])
     assert validate(path).counts == {"kpi-scale": 1, "type-error": 1}
-    chosen = Choices(shares=True)
+    chosen = ReadOptions(shares=True)
     assert [row[4] for row in observations(path, chosen)] == ["57.1", "60", "0", "0.5", "ca 0,5"]
     report = validate(path, choices=chosen)
     assert [(f.code, f.address, f.text) for f in report.findings] == [("type-error", "Sheet!D6", "ca 0,5")]

@@ -8,7 +8,7 @@ import pytest
 from vaven.schemas import validate
 from vaven.schemas.standard.finding import Report, Verdict
 from vaven.schemas.standard.labels import meaning
-from vaven.schemas.standard.read_options import Choices
+from vaven.schemas.standard.read_options import ReadOptions
 from vaven.schemas.tables.read import read
 
 WIDE = """Andel trygga i våra områden;;;;
@@ -25,7 +25,7 @@ def written(tmp_path: Path, text: str, encoding: str = "utf-8") -> Path:
     return path
 
 
-def observations(path: Path, choices: Choices, columns: str) -> list[tuple[object, ...]]:
+def observations(path: Path, choices: ReadOptions, columns: str) -> list[tuple[object, ...]]:
     with read(path, choices=choices) as tables:
         return tables.workspace.execute(f"SELECT {columns} FROM observations ORDER BY _row").fetchall()
 
@@ -42,7 +42,7 @@ def test_a_table_with_a_column_a_year_becomes_a_row_a_value_and_findings_keep_th
     (note,) = [n for n in report.assumptions if n.code == "assumed-wide"]
     assert "3 kolumner, från C (2021) till E (2023), lästes som Period" in note.message("sv")
     assert note.params["empty"] == 1
-    assert observations(path, Choices(), "neighbourhood, period, value, status")[:4] == [
+    assert observations(path, ReadOptions(), "neighbourhood, period, value, status")[:4] == [
         ("0180C1010", "2021", "62.5", None),
         ("0180C1010", "2022", "64.1", None),
         ("0180C1020", "2021", "55.0", None),
@@ -53,7 +53,7 @@ def test_a_table_with_a_column_a_year_becomes_a_row_a_value_and_findings_keep_th
 def test_columns_may_be_kpis_with_years_and_sexes(tmp_path: Path) -> None:
     label = "Trygg utomhus i området efter mörkrets inbrott"
     path = written(tmp_path, f"DeSO;{label} 2022, kvinnor;{label} 2031 män\n0180C1010;62,5;64\n")
-    assert observations(path, Choices(), "kpi, period, sex, value") == [
+    assert observations(path, ReadOptions(), "kpi, period, sex, value") == [
         ("trygg-morker", "2022", "F", "62.5"),
         ("trygg-morker", "2031", "M", "64"),
     ]
@@ -96,20 +96,20 @@ def test_a_label_is_understood_whole_or_not_at_all(label: str, says: dict[str, s
 def test_statistics_without_a_kpi_are_not_taken_for_a_wide_table_unless_the_user_says_so(tmp_path: Path) -> None:
     path = written(tmp_path, "region,2022,2023\n0180,57,58\n0184,51,52\n")
     assert set(validate(path).counts) == {"not-the-standard"}
-    assert set(validate(path, choices=Choices(wide=True)).counts) == {"missing-column"}
-    chosen = validate(path, choices=Choices(constants={"kpi": "trygg-morker"}))
+    assert set(validate(path, choices=ReadOptions(wide=True)).counts) == {"missing-column"}
+    chosen = validate(path, choices=ReadOptions(constants={"kpi": "trygg-morker"}))
     assert chosen.verdict == Verdict.VALID
     assert chosen.rows == {"observations": 4}
     assert "är ”trygg-morker” på alla rader" in [n.message("sv") for n in chosen.assumptions][2]
 
 
 def test_a_table_is_not_read_as_wide_where_the_user_says_no(tmp_path: Path) -> None:
-    assert set(validate(written(tmp_path, WIDE), choices=Choices(wide=False)).counts) >= {"missing-column"}
+    assert set(validate(written(tmp_path, WIDE), choices=ReadOptions(wide=False)).counts) >= {"missing-column"}
 
 
 def test_a_constant_takes_the_place_of_a_column(tmp_path: Path) -> None:
     path = written(tmp_path, "Område,KPI,Period,Värde\n0180C1010,skräp,2023,57\n0180C1020,,2023,58\n")
-    kept = Choices(constants={"kpi": "Trygg utomhus i området efter mörkrets inbrott"})
+    kept = ReadOptions(constants={"kpi": "Trygg utomhus i området efter mörkrets inbrott"})
     assert validate(path, choices=kept).verdict == Verdict.VALID
     assert observations(path, kept, "kpi, value") == [("trygg-morker", "57"), ("trygg-morker", "58")]
 
@@ -117,7 +117,7 @@ def test_a_constant_takes_the_place_of_a_column(tmp_path: Path) -> None:
 def test_a_column_is_what_the_user_says_or_left_out(tmp_path: Path) -> None:
     path = written(tmp_path, "Plats,KPI,Period,Andel,Resultat\n0180C1010,trygg-morker,2023,0.57,57\n")
     assert "missing-column" in validate(path).counts
-    choices = Choices(columns={"plats": "neighbourhood", "ANDEL": "", "Resultat": "value"})
+    choices = ReadOptions(columns={"plats": "neighbourhood", "ANDEL": "", "Resultat": "value"})
     report = validate(path, choices=choices)
     assert observations(path, choices, "neighbourhood, value") == [("0180C1010", "57")]
     assert set(report.counts) <= {"unknown-column"}
@@ -125,20 +125,20 @@ def test_a_column_is_what_the_user_says_or_left_out(tmp_path: Path) -> None:
 
 def test_the_decimal_sign_is_the_users(tmp_path: Path) -> None:
     path = written(tmp_path, "Område;KPI;Period;Värde\n0180C1010;folkmangd;2023;4,726\n")
-    assert observations(path, Choices(), "value") == [("4.726",)]
-    assert observations(path, Choices(decimal="."), "value") == [("4726",)]
-    assert not [n for n in validate(path, choices=Choices(decimal=".")).assumptions if n.code == "assumed-decimal"]
+    assert observations(path, ReadOptions(), "value") == [("4.726",)]
+    assert observations(path, ReadOptions(decimal="."), "value") == [("4726",)]
+    assert not [n for n in validate(path, choices=ReadOptions(decimal=".")).assumptions if n.code == "assumed-decimal"]
 
 
 def test_the_header_row_delimiter_and_encoding_are_the_users(tmp_path: Path) -> None:
     text = "Område|KPI|Period|Värde\nfel|rad|är|detta\nOmråde|KPI|Period|Värde\n0180C1010|trygg-morker|2023|57\n"
     path = written(tmp_path, text, "utf-16-le")
     assert validate(path).verdict == Verdict.NOT_CHECKED
-    choices = Choices(encoding="utf-16-le", delimiter="|", header_row=3)
+    choices = ReadOptions(encoding="utf-16-le", delimiter="|", header_row=3)
     assert observations(path, choices, "_row, value") == [(4, "57")]
-    missing = validate(path, choices=Choices(encoding="utf-16-le", header_row=700))
+    missing = validate(path, choices=ReadOptions(encoding="utf-16-le", header_row=700))
     assert set(missing.counts) == {"not-readable-header-row"}
-    assert set(validate(path, choices=Choices(encoding="utf-8")).counts) == {"not-readable-encoding"}
+    assert set(validate(path, choices=ReadOptions(encoding="utf-8")).counts) == {"not-readable-encoding"}
 
 
 def test_the_sheet_is_the_users(tmp_path: Path) -> None:
@@ -151,6 +151,6 @@ def test_the_sheet_is_the_users(tmp_path: Path) -> None:
     other.append(["0180C1010", "trygg-morker", 2023, 57])
     path = tmp_path / "två.xlsx"
     book.save(path)
-    assert observations(path, Choices(), "value") == [("1",)]
-    assert observations(path, Choices(sheet="ny version"), "value") == [("57",)]
-    assert set(validate(path, choices=Choices(sheet="Borta")).counts) == {"not-readable-sheet"}
+    assert observations(path, ReadOptions(), "value") == [("1",)]
+    assert observations(path, ReadOptions(sheet="ny version"), "value") == [("57",)]
+    assert set(validate(path, choices=ReadOptions(sheet="Borta")).counts) == {"not-readable-sheet"}

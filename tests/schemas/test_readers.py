@@ -17,7 +17,7 @@ from pyarrow import parquet
 from tests.reading import HEADER, ROW, codes, refused, rows_of
 from vaven.schemas import validate
 from vaven.schemas.standard.finding import Verdict
-from vaven.schemas.standard.read_options import Choices
+from vaven.schemas.standard.read_options import ReadOptions
 from vaven.schemas.tables.read import read
 from vaven.vocab.errors import NotReadable
 
@@ -42,9 +42,9 @@ DATA=
 """
 
 
-def values_of(path: Path, choices: Choices | None = None) -> list[tuple[str | None, ...]]:
+def values_of(path: Path, choices: ReadOptions | None = None) -> list[tuple[str | None, ...]]:
     names = ("neighbourhood", "kpi", "period", "value", "status")
-    with read(path, choices=choices or Choices()) as tables:
+    with read(path, choices=choices or ReadOptions()) as tables:
         return [tuple(row.get(name) for name in names) for row in rows_of(tables)]
 
 
@@ -84,7 +84,7 @@ def test_every_px_file_of_statistics_sweden_is_read(shared: Path) -> None:
     """Their own examples of the format: hierarchies, keys, several languages, quoted cells, months, weeks."""
     assert len(list(px_files())) > 50
     for path in px_files():
-        report = validate(path, choices=Choices(constants={"kpi": "trygg-morker"}))
+        report = validate(path, choices=ReadOptions(constants={"kpi": "trygg-morker"}))
         # Population by county is none of our neighbourhoods, which the findings say; but every file was read.
         assert report.verdict is not Verdict.NOT_CHECKED or report.findings[0].code == "not-readable-no-rows", path
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import ROOT, VAVEN, vaven
 from vaven.schemas import validate
-from vaven.schemas.reports.formats import FORMS, media_type, written_as
+from vaven.schemas.reports.formats import FORMS, media_type, render
 from vaven.schemas.reports.html import faulty_tables
 from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.standard.finding import Severity
@@ -35,7 +35,7 @@ def faulty(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("language", ["sv", "en"])
 def test_the_html_report_stands_alone_and_runs_nothing(faulty: Path, language: str) -> None:
-    page = written_as("html", validate(faulty), language)
+    page = render("html", validate(faulty), language)
     assert f'<html lang="{language}">' in page
     assert not re.findall(r'(?:src|href)="(?!#)', page)
     assert "<script" not in page
@@ -66,14 +66,14 @@ def test_a_personal_number_is_in_no_form_of_the_report(tmp_path: Path) -> None:
     report = validate(path)
     assert "personal-number" in report.counts
     for form in FORMS:
-        assert not [number for number in numbers if number in written_as(form, report, "sv")], form
+        assert not [number for number in numbers if number in render(form, report, "sv")], form
 
 
 def test_every_case_gives_a_report_that_frictionless_reads() -> None:
     seen = 0
     for source in sorted(CASES.glob("*/*/input.*")):
         report = validate(source)
-        found = frictionless.Report.from_descriptor(json.loads(written_as("frictionless", report, "sv")))
+        found = frictionless.Report.from_descriptor(json.loads(render("frictionless", report, "sv")))
         assert found.valid == report.is_publishable, source
         errors = [f for f in report.findings if f.severity == Severity.ERROR]
         assert len(errors) == sum(len(task.errors) for task in found.tasks) + len(found.errors), source

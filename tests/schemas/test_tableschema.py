@@ -12,7 +12,7 @@ import pytest
 from tests.conftest import vaven
 from tests.reading import assert_speaks
 from vaven.schemas import validate
-from vaven.schemas.reports.formats import FORMS, written_as
+from vaven.schemas.reports.formats import FORMS, render
 from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.tableschema.check import SENTENCES, code_of
 
@@ -63,14 +63,14 @@ def test_it_is_told_in_every_form_that_the_standard_was_not_asked(
 ) -> None:
     report = with_schema("id;namn\n1;abc\nx;abc\n")
     for form in FORMS:
-        text = written_as(form, report, language)
+        text = render(form, report, language)
         assert text
         if form == "frictionless":
             task = frictionless.Report.from_descriptor(json.loads(text)).tasks[0]
             assert [(e.type, e.row_number) for e in task.errors] == [("type-error", 3), ("primary-key", 3)]
     told = {"sv": "Den kan inte publiceras här", "en": "It can't be published here"}[language]
-    assert told in written_as("text", report, language)
-    assert "kan publiceras." not in written_as("text", with_schema("id;namn\n1;a\n"), "sv")
+    assert told in render("text", report, language)
+    assert "kan publiceras." not in render("text", with_schema("id;namn\n1;a\n"), "sv")
 
 
 def test_every_kind_of_error_has_its_words() -> None:

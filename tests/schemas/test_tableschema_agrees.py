@@ -21,7 +21,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import SHARED
-from vaven.schemas.tableschema.columns import COLUMNS, LISTED, Outcome, judge
+from vaven.schemas.tableschema.columns import COLUMNS, LISTED, TableResult, judge
 
 TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".ods", ".json", ".jsonl", ".ndjson", ".zip", ".gz")
 # The one way in which an outcome of ours may differ: counts go on where Frictionless stops at its limit.
@@ -38,12 +38,12 @@ def theirs(resource: TableResource) -> list[tuple[Any, ...]]:
     return sorted(key(e) for e in [*(e for task in report.tasks for e in task.errors), *report.errors])
 
 
-def ours(resource: TableResource) -> Outcome:
+def ours(resource: TableResource) -> TableResult:
     with duckdb.connect() as work:
         return judge(resource, work)
 
 
-def assert_same(resource: TableResource) -> Outcome:
+def assert_same(resource: TableResource) -> TableResult:
     expected, found = theirs(resource), ours(resource)
     assert sorted(map(key, found.errors)) == expected
     counts = Counter(error[0] for error in expected)

@@ -62,6 +62,16 @@ def top_level(room: str) -> set[str]:
     return {name.split(".")[0] for own, name, _ in modules() if own == room} - {"__init__"}
 
 
+def classes() -> dict[str, list[str]]:
+    """Each public class name with the modules that define it."""
+    defined: dict[str, list[str]] = {}
+    for room, name, path in modules():
+        for node in ast.parse(path.read_text("utf-8")).body:
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                defined.setdefault(node.name, []).append(f"{room}.{name}")
+    return defined
+
+
 @pytest.mark.parametrize(("room", "name", "path"), modules(), ids=lambda value: str(value).rsplit("/", 1)[-1])
 def test_imports_run_one_way_between_rooms(room: str, name: str, path: Path) -> None:
     allowed = ROOMS[: ROOMS.index(room) + 1]
@@ -114,6 +124,10 @@ def test_no_imports_inside_a_package_form_a_cycle() -> None:
     for room in ROOMS:
         imported.pop(f"vaven.{room}.__init__", None)
     list(TopologicalSorter(imported).static_order())
+
+
+def test_each_public_class_name_occurs_once() -> None:
+    assert {name: places for name, places in classes().items() if len(places) > 1} == {}
 
 
 def test_no_private_name_is_used_in_another_package() -> None:

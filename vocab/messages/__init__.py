@@ -45,7 +45,7 @@ def messages(language: str, package: str = "vaven.vocab") -> Messages:
 
 
 @dataclass(frozen=True)
-class Said:
+class Message:
     """A sentence that waits for its reader's language: a key of a package's catalogues and what fills its fields.
 
     What fills a field may be such a sentence itself, or a tuple, which is told with commas.
@@ -63,4 +63,4 @@ class Said:
 def _told(value: object, language: str) -> object:
     if isinstance(value, tuple):
         return ", ".join(str(_told(part, language)) for part in value)
-    return value.text(language) if isinstance(value, Said) else value
+    return value.text(language) if isinstance(value, Message) else value
