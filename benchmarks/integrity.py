@@ -23,11 +23,11 @@ from vaven.publisher.integrity.run import component_columns, integrity, unwritab
 from vaven.publisher.metadata.dataset import describe
 from vaven.publisher.metadata.provenance import ProvenanceRecord
 from vaven.publisher.metadata.quality import measure
+from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.releases.release import Release, release, stamp
 from vaven.schemas.check import check
 from vaven.schemas.tables.read import read
 from vaven.vocab.iris import Iris
-from vaven.vocab.rdf.vocabulary import vocabulary
 
 IRIS = Iris("https://data.example/")
 MILLION, SHORT = 1_000_000, 1_000
@@ -86,7 +86,7 @@ def _finish(folder: Path, rows: int) -> _Finished:
 
 def _small_graph(finished: _Finished) -> Store:
     graph = Store()
-    graph.load(vocabulary(IRIS).serialize(format="nt", encoding="utf-8"), RdfFormat.N_TRIPLES)
+    graph.load(published_vocabulary(IRIS).serialize(format="nt", encoding="utf-8"), RdfFormat.N_TRIPLES)
     graph.load(path=str(finished.made.folder / "metadata.ttl"), format=RdfFormat.TURTLE)
     normalise(graph)
     return graph

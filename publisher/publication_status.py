@@ -44,7 +44,7 @@ class Target:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why something is not as it should be. `code` makes its sentences (vocab/messages, publications.problem.…);
+    """Why something is not as it should be. `code` makes its sentences (publisher/messages, publications.problem.…);
     `detail` is what was reported then, in English, "" where there is nothing more to say."""
 
     code: str
@@ -342,7 +342,7 @@ def sentences(
     dataset: PublishedDataset, version: PublishedVersion, place: PublicationState, language: str
 ) -> tuple[str, str]:
     """What is wrong at a place that has a problem, and what can be done about it."""
-    t, code = messages(language), place.problem.code if place.problem else ""
+    t, code = messages(language, "publisher"), place.problem.code if place.problem else ""
     known = {"target": place.target.address, "dataset": dataset.slug, "version": version.number}
     shown = {**known, "held": place.held, "current": dataset.current}
     return t(f"publications.problem.{code}", **shown), t(f"publications.remedy.{code}", **shown)

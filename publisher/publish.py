@@ -31,6 +31,7 @@ from vaven.publisher.metadata.catalogue import catalogue
 from vaven.publisher.metadata.dataset import describe
 from vaven.publisher.metadata.provenance import ProvenanceRecord
 from vaven.publisher.metadata.quality import measure
+from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.metadata.shared_graph import gathered, read_triples, split
 from vaven.publisher.metadata.versions import version_histories
 from vaven.publisher.published.collection import visible_versions
@@ -52,7 +53,6 @@ from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.tables.read import read
 from vaven.vocab.errors import NotPublishable
-from vaven.vocab.rdf.vocabulary import vocabulary
 
 Progress = Callable[[str], None]
 # The files of Iris.shared_graphs.
@@ -241,7 +241,7 @@ def load_graphs(
     with tempfile.TemporaryDirectory(prefix="vaven-graph-") as folder:
         files = {name: Path(folder) / f"{name}.nt" for name in (*SHARED, "own")}
         finished, own = records.finished(), list[Path]()
-        _write(vocabulary(iris), files["vocabulary"])
+        _write(published_vocabulary(iris), files["vocabulary"])
         _write(catalogue(iris, version_histories(finished, withdrawals, contents)), files["catalogue"])
         listed, common = split(read_triples(files["catalogue"]), iris)
         serialize(listed, str(files["catalogue"]), format=RdfFormat.N_TRIPLES)

@@ -92,7 +92,7 @@ class BadSettings(WrongUse):
 class NotReadable(VavenError):
     """`code` is the message code of the reason, e.g. "not-readable-empty"; `params` fill its sentence.
 
-    The sentences stand in vocab/messages, so that the report can say the reason in either language.
+    The sentences are in schemas/messages, so that the report can say the reason in either language.
     """
 
     def __init__(self, code: str, **params: str | int) -> None:

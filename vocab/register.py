@@ -46,7 +46,7 @@ class Match:
     def reservation(self, language: str) -> str:
         """The remark as a sentence's end in either language."""
         key = re.sub(r"\W+", "-", self.remark).strip("-")
-        return messages(language)(f"match.remark.{key}") if key else ""
+        return messages(language, "vocab")(f"match.remark.{key}") if key else ""
 
 
 @dataclass(frozen=True)

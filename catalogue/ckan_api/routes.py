@@ -107,7 +107,7 @@ def _open_to_all(answer: Response) -> Response:
 
 def _actions(settings: Settings, collection: Collection) -> dict[str, Action]:
     def status_show(_: PackageList, __: Given) -> Package:
-        t = messages("sv")
+        t = messages("sv", "publisher")
         return {
             "site_title": t("catalogue.title"),
             "site_description": t("catalogue.description"),

@@ -52,7 +52,7 @@ def _check(given: argparse.Namespace) -> int:
     from vaven.publisher.ckan.check import check_site
     from vaven.publisher.ckan.run import current_datasets, open_site, plan_of
 
-    t, settings = messages(given.lang), load_settings()
+    t, settings = messages(given.lang, "publisher"), load_settings()
     with _records(settings) as records, open_site(settings) as site:
         pairs = current_datasets(settings, records, given.datasets)
         points = check_site(site, [dataset for _, dataset in pairs], plan_of(settings))
@@ -65,7 +65,7 @@ def _push(given: argparse.Namespace) -> int:
     from vaven.publisher.ckan.push import PushResult
     from vaven.publisher.ckan.run import push_datasets
 
-    t, settings = messages(given.lang), load_settings()
+    t, settings = messages(given.lang, "publisher"), load_settings()
     if given.dry_run:
         return _compare(given, t, settings)
 
@@ -121,7 +121,7 @@ def _tell_status(status: "Status", language: str) -> None:
     """A line for each version that a CKAN has or should have, under it what is wrong and what to do."""
     from vaven.publisher.publication_status import sentences
 
-    t, targets = messages(language), [target for target in status.targets if target.kind == "ckan"]
+    t, targets = messages(language, "publisher"), [target for target in status.targets if target.kind == "ckan"]
     if not targets:
         print(t("publications.no_ckan"))
     for target in targets:
@@ -140,7 +140,7 @@ def _tell_status(status: "Status", language: str) -> None:
 def _withdraw(given: argparse.Namespace) -> int:
     from vaven.publisher.ckan.run import current_datasets, withdraw_dataset
 
-    t, settings = messages(given.lang), load_settings()
+    t, settings = messages(given.lang, "publisher"), load_settings()
     with _records(settings) as records:
         ((record, _),) = current_datasets(settings, records, [given.dataset])
         outcome = withdraw_dataset(settings, records, record)

@@ -209,7 +209,7 @@ def _fix(given: argparse.Namespace) -> int:
     from vaven.schemas.reports.fix import ALL, fix, target_name
     from vaven.vocab.messages import messages
 
-    choices, t, thresholds = _choices(given), messages(given.lang), load_settings().thresholds
+    choices, t, thresholds = _choices(given), messages(given.lang, "schemas"), load_settings().thresholds
     report = validate(given.file, choices=choices, thresholds=thresholds, listed=ALL)
     if report.verdict == Verdict.NOT_CHECKED:
         _print_report(report, given.lang)

@@ -35,7 +35,7 @@ def describe_service(iris: Iris, overview: GraphStatistics) -> Graph:
     for kind in (SD.Service, DCAT.DataService):
         graph.add((service, RDF.type, kind))
     for language in LANGUAGES:
-        words = messages(language)
+        words = messages(language, "publisher")
         graph.add((service, DCTERMS.title, Literal(words("catalogue.sparql"), lang=language)))
         graph.add((service, DCTERMS.description, Literal(words("catalogue.sparql_description"), lang=language)))
     graph.add((service, SD.endpoint, URIRef(iris.endpoint)))

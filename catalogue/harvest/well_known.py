@@ -61,7 +61,7 @@ def describe(iris: Iris, overview: GraphStatistics) -> Graph:
     graph.add((document, FOAF.primaryTopic, everything))
     graph.add((document, DCTERMS.creator, URIRef(iris.organisation("den-sociala-vaven"))))
     for language in LANGUAGES:
-        words = messages(language)
+        words = messages(language, "publisher")
         for node in (document, everything):
             graph.add((node, DCTERMS.title, Literal(words("catalogue.title"), lang=language)))
         graph.add((everything, DCTERMS.description, Literal(words("catalogue.description"), lang=language)))

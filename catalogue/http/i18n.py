@@ -36,7 +36,7 @@ def language_of_programs() -> str:
 
 def t(key: str, /, **params: object) -> str:
     """The sentence for a key; where `count` is one, its form `{key}.one` if it has one."""
-    found = messages(g.lang, "vaven.catalogue")
+    found = messages(g.lang, "catalogue")
     is_one = str(params.get("count")) == "1" and f"{key}.one" in found.texts
     return found(f"{key}.one" if is_one else key, **params)
 
@@ -113,9 +113,8 @@ def words(texts: Mapping[str, str]) -> str:
 def warm() -> None:
     """Read all sentences and what the locales know, which take the first page of a process a while."""
     for language, locale in LOCALES.items():
-        messages(language)
-        messages(language, "vaven.catalogue")
-        messages(language, "vaven.publisher")
+        for room in ("vocab", "schemas", "publisher", "catalogue"):
+            messages(language, room)
         _formatted(0, "0", locale)
         format_date(date.min, locale=locale)
 

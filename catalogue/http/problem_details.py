@@ -34,7 +34,7 @@ def query_problem(error: QueryError, base: str, language: str) -> Response:
     """
     more = {"line": error.line, "column": error.column, "repair": getattr(error, "repair", "")}
     message, remedy = error.told(language)
-    title, kind = messages(language, "vaven.catalogue")(f"sparql.error.{error.kind}"), f"{base}help/sparql-{error.kind}"
+    title, kind = messages(language, "catalogue")(f"sparql.error.{error.kind}"), f"{base}help/sparql-{error.kind}"
     answer = problem(error.status, message, message, kind=kind, title=title, remedy=remedy, **more)
     answer.content_language.add(language)
     if isinstance(error, QueryBusy):

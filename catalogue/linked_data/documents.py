@@ -100,7 +100,7 @@ def _notes(iris: Iris, thing: Resource) -> Iterator[Quad]:
     for property in [*thing.cut, *thing.cut_inverse]:
         total = thing.cut_inverse.get(property)
         for language in LANGUAGES:
-            say, short = messages(language, "vaven.catalogue"), shortened(iris.prefixes, property)
+            say, short = messages(language, "catalogue"), shortened(iris.prefixes, property)
             text = say("resource.cut_inverse", count=EACH, total=total, property=short) if total else ""
             text = text or say("resource.cut", count=EACH, property=short)
             yield _quad(about, "rdfs:comment", Literal(text, language=language))
@@ -120,7 +120,7 @@ def _observations(iris: Iris, iri: str, found: Observed) -> Iterator[Quad]:
     for address in found.addresses:
         yield _quad(subset, "rdfs:seeAlso", NamedNode(address))
     for language in LANGUAGES:
-        text = messages(language, "vaven.catalogue")("resource.observations", count=found.count)
+        text = messages(language, "catalogue")("resource.observations", count=found.count)
         yield _quad(subset, "rdfs:label", Literal(text, language=language))
 
 

@@ -15,6 +15,7 @@ from vaven.catalogue.pages import kpi_cards, schema_org
 from vaven.catalogue.pages.line_chart import COLOURS, WIDE
 from vaven.catalogue.pages.table_download import table_response
 from vaven.publisher.integrity.run import CODES as INTEGRITY
+from vaven.publisher.metadata.rules import rule_texts
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.published.values import Dataset, PublishedArea, PublishedRelease
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
@@ -117,7 +118,7 @@ def blueprint(collection: Collection, kept: PageCache) -> Blueprint:
 
     @pages.get("/help")
     def help_index() -> str:
-        words = messages(g.lang)
+        words = rule_texts(g.lang)
 
         def by_title(codes: Iterable[str]) -> list[str]:
             return sorted(codes, key=lambda code: words(f"rule.{code}.title").casefold())
@@ -129,7 +130,7 @@ def blueprint(collection: Collection, kept: PageCache) -> Blueprint:
     def help_page(code: str) -> str:
         if code.startswith("sparql-"):
             return _query_error_page(code.removeprefix("sparql-"))
-        words = messages(g.lang)
+        words = rule_texts(g.lang)
         if not words.get(f"rule.{code}.title"):
             abort(404)
         limits = {name: getattr(collection.settings.thresholds, name) for name in USED_BY.get(code, ())}
@@ -272,7 +273,7 @@ def _fits(query: str, text: str) -> bool:
 
 def _query_error_page(kind: str) -> str:
     """What the types of the endpoint's problem details mean (RFC 9457, section 3.1.1)."""
-    words = messages(g.lang, "vaven.catalogue")
+    words = messages(g.lang, "catalogue")
     if not words.get(f"sparql.error.{kind}"):
         abort(404)
     return render_template("query_error.html", kind=kind)

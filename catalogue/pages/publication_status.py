@@ -25,7 +25,7 @@ def blueprint(publications: Publications) -> Blueprint:
 
     @pages.app_context_processor
     def for_pages_of_datasets() -> dict[str, object]:
-        return {"places_of": lambda slug: _places(publications, slug), "told": messages(g.lang)}
+        return {"places_of": lambda slug: _places(publications, slug), "told": messages(g.lang, "publisher")}
 
     pages.add_app_template_filter(_host, "host")
     return pages

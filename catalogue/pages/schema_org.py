@@ -63,7 +63,7 @@ def kpi(
     """A KPI in all areas that have it; None where none has, since there are no data then."""
     if not series:
         return None
-    t = messages(language, "vaven.catalogue")
+    t = messages(language, "catalogue")
     places = {s.area.kommun: s.area.kommun_name for s in series if s.area.kommun}
     return _view(
         iris,
@@ -83,7 +83,7 @@ def area(
     iris: Iris, found: PublishedArea, series: Sequence[Series], datasets: Mapping[str, PublishedRelease], language: str
 ) -> Json:
     """All KPIs of an area."""
-    t = messages(language, "vaven.catalogue")
+    t = messages(language, "catalogue")
     kpis = [kpi for slug, kpi in register.kpis().items() if slug in found.kpis]
     where = f"{found.name}, {found.kommun_name}" if found.kommun_name else found.name
     listed = ", ".join(kpi.text(language) for kpi in kpis)
@@ -103,7 +103,7 @@ def area(
 
 def catalogue(iris: Iris, datasets: Iterable[Dataset], language: str) -> Json:
     """The catalogue itself, with its datasets by name."""
-    words = messages(language)
+    words = messages(language, "publisher")
     listed = [
         {
             "@type": "Dataset",
@@ -173,7 +173,7 @@ def _description(about: About, kpis: Sequence[Kpi], language: str) -> str:
     said = _words(about.descriptions, language) or _words(about.titles, language)
     if len(said) < SHORTEST:
         listed = ", ".join(kpi.text(language) for kpi in kpis)
-        said = messages(language, "vaven.catalogue")("structured.dataset", said=said.rstrip("."), kpis=listed)
+        said = messages(language, "catalogue")("structured.dataset", said=said.rstrip("."), kpis=listed)
     return said[:LONGEST]
 
 
@@ -236,7 +236,7 @@ def _catalogue(iris: Iris, language: str) -> Json:
     return {
         "@type": "DataCatalog",
         "@id": iris.catalogue,
-        "name": messages(language)("catalogue.title"),
+        "name": messages(language, "publisher")("catalogue.title"),
         "url": f"{iris.base}datasets",
     }
 

@@ -38,7 +38,7 @@ def has_library() -> bool:
 
 def words(language: str) -> dict[str, str]:
     """What the scripts may say, by key."""
-    texts = messages(language, "vaven.catalogue").texts
+    texts = messages(language, "catalogue").texts
     return {
         name + key.removeprefix(prefix): text
         for prefix, name in SPOKEN.items()

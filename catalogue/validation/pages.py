@@ -175,7 +175,7 @@ def _page(kept: StoredValidations, found: Validation, *, wrong: WrongUse | None 
         minutes_left=max(round((found.expires - datetime.now(UTC)).total_seconds() / 60), 1),
         table_name=lambda resource: table_name(resource, g.lang),
         shown=SHOWN_PLACES,
-        say=messages(g.lang),
+        say=messages(g.lang, "schemas"),
         can_mend=bool(fixes(report)),
         can_annotate=kept.can_annotate(found),
         decided=_decidable(found),

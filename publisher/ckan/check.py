@@ -18,7 +18,7 @@ OLDEST = (2, 10)
 @dataclass(frozen=True)
 class SiteRemark:
     """One thing about an instance: `level` is good, lost (something will not be shown there) or stops (no push can
-    be done); `code` and `params` make its sentence (vocab/messages, ckan.point.…)."""
+    be done); `code` and `params` make its sentence (publisher/messages, ckan.point.…)."""
 
     level: str
     code: str

@@ -62,7 +62,7 @@ def is_pushing(settings: Settings) -> bool:
 
 
 def code_of(error: CkanError) -> str:
-    """The short name of a failure, from its class: ckan-not-allowed. Its sentences stand in vocab/messages."""
+    """The short name of a failure, from its class: ckan-not-allowed. Its sentences stand in publisher/messages."""
     return CAPITALS.sub("-", type(error).__name__).lower()
 
 

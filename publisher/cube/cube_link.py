@@ -309,7 +309,7 @@ def _add_hierarchy(
 
 
 def _words(key: str) -> dict[str, str]:
-    return {language: messages(language)(key) for language in LANGUAGES}
+    return {language: messages(language, "publisher")(key) for language in LANGUAGES}
 
 
 def _listed(graph: Graph, members: Sequence[Node]) -> Node:

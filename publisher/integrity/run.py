@@ -24,11 +24,11 @@ from vaven.publisher.integrity.emission import (
     sample_violations,
 )
 from vaven.publisher.integrity.shacl import shape_violations
+from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.releases.release import Release
 from vaven.schemas.tables.sql import text
 from vaven.vocab import register
 from vaven.vocab.iris import NAMESPACES, Iris
-from vaven.vocab.rdf.vocabulary import vocabulary
 
 # Those of the SKOS Reference that can be broken, and our own of every concept.
 SKOS_CONDITIONS = (*(f"skos-{number}" for number in ("s9", "s13", "s14", "s27", "s46")), "concept")
@@ -80,7 +80,7 @@ def integrity(made: Release, iris: Iris, emitted: Emission, metadata: Graph) -> 
     `metadata` is what `metadata.ttl` there was written from. Cost: linear in observations, areas and metadata;
     benchmarks/integrity.py has figures.
     """
-    graph, words = Store(), vocabulary(iris)
+    graph, words = Store(), published_vocabulary(iris)
     if bad := list(unwritable(words)):
         return bad
     try:

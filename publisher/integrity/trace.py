@@ -114,7 +114,13 @@ def _findings(violation: Violation, trail: Trace) -> Iterator[Finding]:
         "expected": "",
         **violation.texts,
     }
-    plain = Finding(f"integrity-{violation.constraint}", Severity.ERROR, text=violation.value or None, params=words)
+    plain = Finding(
+        f"integrity-{violation.constraint}",
+        Severity.ERROR,
+        text=violation.value or None,
+        params=words,
+        room="publisher",
+    )
     origin = trail.origin(violation)
     table = trail.tables.tables.get(origin[0]) if origin else None
     if not origin or table is None:

@@ -73,7 +73,7 @@ def _add_service(graph: Graph, iris: Iris, shown: Sequence[VersionHistory]) -> U
     graph.add((node, RDF.type, DCAT.DataService))
     _add_words(graph, node, "sparql", "sparql_description")
     for language in LANGUAGES:
-        for word in messages(language)("catalogue.sparql_keywords").split(";"):
+        for word in messages(language, "publisher")("catalogue.sparql_keywords").split(";"):
             graph.add((node, DCAT.keyword, Literal(word, lang=language)))
     graph.add((node, DCTERMS.publisher, add_mission(graph, iris)))
     graph.add((node, DCAT.endpointURL, URIRef(iris.endpoint)))
@@ -90,4 +90,9 @@ def _add_service(graph: Graph, iris: Iris, shown: Sequence[VersionHistory]) -> U
 def _add_words(graph: Graph, node: URIRef, title: str, description: str) -> None:
     """A title and a description of the catalogue's messages, in each language."""
     for predicate, key in ((DCTERMS.title, title), (DCTERMS.description, description)):
-        add_texts(graph, node, predicate, {language: messages(language)(f"catalogue.{key}") for language in LANGUAGES})
+        add_texts(
+            graph,
+            node,
+            predicate,
+            {language: messages(language, "publisher")(f"catalogue.{key}") for language in LANGUAGES},
+        )

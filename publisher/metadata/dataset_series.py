@@ -65,7 +65,7 @@ def _add_words(graph: Graph, iris: Iris, node: URIRef, members: Members) -> None
     add_texts(graph, node, DCTERMS.title, about.series_titles)
     for language in LANGUAGES:
         title = about.series_titles.get(language) or next(iter(about.series_titles.values()))
-        words = messages(language)("catalogue.series", title=title, count=len(members))
+        words = messages(language, "publisher")("catalogue.series", title=title, count=len(members))
         graph.add((node, DCTERMS.description, Literal(words, lang=language)))
     graph.add((node, DCTERMS.publisher, add_publisher(graph, iris, about)))
     if about.contact_email:

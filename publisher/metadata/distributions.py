@@ -56,8 +56,8 @@ def add_endpoint(graph: Graph, iris: Iris, release: Release) -> URIRef:
     node = URIRef(iris.release_part(release.dataset, release.version, "sparql"))
     _add_common(graph, iris, release, node)
     for language in LANGUAGES:
-        graph.add((node, DCTERMS.title, Literal(messages(language)("catalogue.sparql"), lang=language)))
-        words = messages(language)("catalogue.sparql_description")
+        graph.add((node, DCTERMS.title, Literal(messages(language, "publisher")("catalogue.sparql"), lang=language)))
+        words = messages(language, "publisher")("catalogue.sparql_description")
         graph.add((node, DCTERMS.description, Literal(words, lang=language)))
     graph.add((node, DCAT.accessURL, URIRef(iris.endpoint)))
     graph.add((node, DCAT.accessService, URIRef(iris.service)))
@@ -87,4 +87,4 @@ def _content(name: str, language: str) -> str:
     """What the file holds: a table's name, or all of them."""
     resource = name.partition(".")[0]
     is_table = resource in RESOURCES and not name.endswith(".xlsx")
-    return standard()[resource].label(language) if is_table else messages(language)("catalogue.all_tables")
+    return standard()[resource].label(language) if is_table else messages(language, "publisher")("catalogue.all_tables")

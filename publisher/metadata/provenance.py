@@ -70,7 +70,7 @@ def statement(making: ProvenanceRecord) -> dict[str, str]:
         "day": f"{report.checked_at or making.began_at:%Y-%m-%d}",
         "sha256": report.sha256,
     }
-    return {language: messages(language)("provenance.statement", **given) for language in LANGUAGES}
+    return {language: messages(language, "publisher")("provenance.statement", **given) for language in LANGUAGES}
 
 
 def _add_submission(graph: Graph, iris: Iris, node: URIRef, report: Report, publisher: URIRef) -> URIRef:
@@ -141,4 +141,4 @@ def _add_labels(graph: Graph, node: URIRef, key: str, **params: object) -> None:
 
 
 def _words(key: str, **params: object) -> Mapping[str, str]:
-    return {language: messages(language)(f"provenance.{key}", **params) for language in LANGUAGES}
+    return {language: messages(language, "publisher")(f"provenance.{key}", **params) for language in LANGUAGES}

@@ -86,7 +86,7 @@ def _add_certificate(graph: Graph, iris: Iris, release: Release, version: URIRef
     graph.add((node, OA.hasBody, URIRef(iris.distribution(release.dataset, release.version, "report.json"))))
     graph.add((node, OA.motivatedBy, DQV.qualityAssessment))
     graph.add((node, DQV.inDimension, URIRef(iris.ontology + "validity")))
-    titles = {language: messages(language)("provenance.certificate") for language in LANGUAGES}
+    titles = {language: messages(language, "publisher")("provenance.certificate") for language in LANGUAGES}
     add_texts(graph, node, DCTERMS.title, titles)
     graph.add((node, PROV.generatedAtTime, moment(release.issued_at)))
 

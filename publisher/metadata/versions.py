@@ -102,7 +102,7 @@ def _add_tombstone(graph: Graph, node: URIRef, tombstone: Withdrawal) -> None:
     graph.add((node, PROV.invalidatedAtTime, moment(tombstone.withdrawn_at)))
     day = f"{tombstone.withdrawn_at:%Y-%m-%d}"
     for language in LANGUAGES:
-        text = messages(language)("catalogue.withdrawn", day=day, reason=tombstone.reason)
+        text = messages(language, "publisher")("catalogue.withdrawn", day=day, reason=tombstone.reason)
         graph.add((node, DCTERMS.description, Literal(text, lang=language)))
 
 

@@ -29,7 +29,7 @@ def add_mission(graph: Graph, iris: Iris) -> URIRef:
     """The mission itself, which publishes the catalogue."""
     node = _add_agent(graph, iris, name_key(MISSION), MISSION, "civil-society")
     for language in LANGUAGES:
-        words = Literal(messages(language)("catalogue.description"), lang=language)
+        words = Literal(messages(language, "publisher")("catalogue.description"), lang=language)
         graph.add((node, DCTERMS.description, words))
     return node
 

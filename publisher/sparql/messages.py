@@ -10,7 +10,7 @@ from vaven.vocab.messages import Message
 def query_message(key: str, /, **params: object) -> Message:
     """The sentence `query.{key}`. What no answer may have in it is taken out of what it quotes."""
     shown = {name: _printable(value) if isinstance(value, str) else value for name, value in params.items()}
-    return Message("vaven.publisher", f"query.{key}", shown)
+    return Message("publisher", f"query.{key}", shown)
 
 
 def _printable(text: str) -> str:

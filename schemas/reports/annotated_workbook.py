@@ -155,7 +155,7 @@ def _mark(book: Workbook, finding: Finding, language: str) -> None:
 
 def _add_summary(book: Workbook, report: Report, language: str) -> None:
     """A first sheet with the verdict and every listed finding, each with a link to its cell."""
-    words = messages(language)
+    words = messages(language, "schemas")
     title = words("report.sheet")
     sheet = book.create_sheet(title if title not in book.sheetnames else f"Väven {title}", 0)
     sheet.append([words(f"report.verdict.{report.verdict.value}")])

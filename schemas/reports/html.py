@@ -40,7 +40,7 @@ def as_html(report: Report, language: str) -> str:
         report=report,
         lang=language,
         meaning=meaning(report, language),
-        t=messages(language),
+        t=messages(language, "schemas"),
         groups=grouped(report),
         tables=faulty_tables(report, language),
         place=lambda finding: location(report, finding, language),

@@ -43,7 +43,7 @@ def _artifact(report: Report, uri: str) -> dict[str, Any]:
 
 
 def _rule(code: str, language: str) -> dict[str, Any]:
-    words = messages(language)
+    words = messages(language, "schemas")
     return {"id": code, "shortDescription": {"text": words(f"rule.{code}.title")}}
 
 

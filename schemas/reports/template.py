@@ -1,6 +1,6 @@
 """The empty workbook that a partner fills in, made from the standard: headers, help, drop-downs, areas.
 
-Everything in it comes from the descriptors, the register and vocab/messages/template.*.toml, and `read` reads
+Everything in it comes from the descriptors, the register and schemas/messages/template.*.toml, and `read` reads
 it back: a sheet's name, a header or a code that the reader would not know can't come about.
 """
 
@@ -63,7 +63,7 @@ class _Writing:
     ranges: dict[str, str]
 
     def say(self, key: str, **params: object) -> str:
-        return messages(self.language)(f"template.{key}", **params)
+        return messages(self.language, "schemas")(f"template.{key}", **params)
 
 
 def write_template(path: Path | BinaryIO, *, language: str = "sv", kommun: str | None = None) -> None:

@@ -107,7 +107,7 @@ def _places(report: Report, same: Sequence[Finding], language: str) -> str:
     front = first.removesuffix(same[0].cell)
     shown = ", ".join(start if start == end else f"{start}:{end}" for start, end, _ in spans[:SPANS])
     rest = sum(count for _, _, count in spans[SPANS:])
-    return front + shown + (" " + messages(language)("report.more", count=rest) if rest else "")
+    return front + shown + (" " + messages(language, "schemas")("report.more", count=rest) if rest else "")
 
 
 def _spans(same: Sequence[Finding]) -> Iterator[tuple[str, str, int]]:
@@ -125,7 +125,7 @@ def _spans(same: Sequence[Finding]) -> Iterator[tuple[str, str, int]]:
 def meaning(report: Report, language: str) -> str:
     """What the verdict means for the file: only what follows the standard may be published."""
     is_ours = report.standard_version or report.verdict == Verdict.NOT_CHECKED
-    return messages(language)(f"report.meaning.{'' if is_ours else 'described-'}{report.verdict.value}")
+    return messages(language, "schemas")(f"report.meaning.{'' if is_ours else 'described-'}{report.verdict.value}")
 
 
 def _finding(finding: Finding, language: str) -> dict[str, Any]:
@@ -146,7 +146,7 @@ def _finding(finding: Finding, language: str) -> dict[str, Any]:
 
 
 def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
-    t = messages(language)
+    t = messages(language, "schemas")
 
     def painted(text: str, code: str) -> str:
         return f"\x1b[{code}m{text}\x1b[0m" if colour else text
@@ -168,7 +168,7 @@ def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
 def _group(
     report: Report, language: str, title: str, code: str, severity: Severity, listed: list[Finding]
 ) -> Iterator[str]:
-    t = messages(language)
+    t = messages(language, "schemas")
     yield f"{t(f'report.severity.{severity.value}')}: {title} ({report.counts[code]})  [{code}]"
     shown = statements(report, listed, language)[:PLACES]
     yield from ("  " + harmless(f"{s.places}: {s.message}" if s.places else s.message) for s in shown)

@@ -45,7 +45,7 @@ class Finding:
 
     `row` counts as the partner's program shows it (first line or sheet row is 1), `column` is its letter,
     `field` the standard's name. A finding about a whole table has no row; one about the file no resource.
-    `params` fill the sentences `rule.{code}.message` and `rule.{code}.remedy` of vocab/messages.
+    `params` fill the sentences `rule.{code}.message` and `rule.{code}.remedy` of the messages of `room`.
     """
 
     code: str
@@ -58,6 +58,7 @@ class Finding:
     text: str | None = None
     params: Mapping[str, object] = dataclasses.field(default_factory=dict)
     fix: Fix | None = None
+    room: str = "schemas"
 
     @property
     def cell(self) -> str:
@@ -70,13 +71,13 @@ class Finding:
         return "!".join(part for part in (self.sheet, self.cell) if part)
 
     def title(self, language: str) -> str:
-        return messages(language)(f"rule.{self.code}.title")
+        return messages(language, self.room)(f"rule.{self.code}.title")
 
     def message(self, language: str) -> str:
-        return messages(language)(f"rule.{self.code}.message", **self._words(language))
+        return messages(language, self.room)(f"rule.{self.code}.message", **self._words(language))
 
     def remedy(self, language: str) -> str:
-        return messages(language)(f"rule.{self.code}.remedy", **self._words(language))
+        return messages(language, self.room)(f"rule.{self.code}.remedy", **self._words(language))
 
     def _words(self, language: str) -> dict[str, object]:
         """What fills the sentences: a parameter `label_sv` is `label` in Swedish, and nothing is shown as a dash."""
@@ -85,7 +86,7 @@ class Finding:
         given |= {name.removesuffix(ending): value for name, value in self.params.items() if name.endswith(ending)}
         for name in ("type", "style"):
             if name in given:
-                given[name] = messages(language)(f"{name}.{given[name]}")
+                given[name] = messages(language, "schemas")(f"{name}.{given[name]}")
         if language == "sv":
             given |= {name: _with_comma(given[name]) for name in NUMBERS & given.keys()}
         return {name: "–" if value in (None, "") else value for name, value in given.items()}

@@ -107,7 +107,7 @@ def test_an_answer_and_its_explanation_are_never_taken_for_each_other(whole_way:
 
 
 def test_every_reason_and_remedy_has_its_sentence() -> None:
-    known = messages("sv", "vaven.catalogue").texts
+    known = messages("sv", "catalogue").texts
     reasons = (files("vaven.publisher.explain") / "empty_answer.py").read_text("utf-8")
     remedies = (files("vaven.publisher.explain") / "suggestions.py").read_text("utf-8")
     wanted = {f"why.reason.{name}" for name in re.findall(r'Finding\(\s*"([a-z-]+)"', reasons)}

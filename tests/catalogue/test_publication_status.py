@@ -298,7 +298,7 @@ def test_a_push_is_under_way_until_it_is_killed_and_interrupted_then(settings: S
 def test_the_page_says_what_is_wrong_and_what_to_do(settings: Settings, client: FlaskClient, language: str) -> None:
     note(settings, 1, "created")
     note(settings, 3, "failed", problem="ckan-too-large", reason="413 <b>here</b>")
-    t = messages(language)
+    t = messages(language, "publisher")
     page = client.get(f"/publications?lang={language}", headers=BROWSER).get_data(as_text=True)
     for code in ("problem", "remedy"):
         assert t(f"publications.{code}.ckan-too-large", target=CKAN, dataset=SLUG, version=3) in page
@@ -382,7 +382,7 @@ def test_every_failure_and_state_has_its_sentences() -> None:
     codes = {code_of(kind("")) for kind in kinds}
     assert codes >= {"ckan-not-allowed", "ckan-answer-lost", "ckan-without-search"}
     for language in LANGUAGES:
-        texts = messages(language).texts
+        texts = messages(language, "publisher").texts
         for code in (*codes, "interrupted", "missing", "out-of-date", "remains", "endpoint-away", "endpoint-missing"):
             assert {f"publications.problem.{code}", f"publications.remedy.{code}"} <= texts.keys(), code
         assert {f"publications.state.{state}" for state in STATES} <= texts.keys()

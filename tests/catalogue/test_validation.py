@@ -35,7 +35,7 @@ from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES, sev
 from vaven.schemas.standard.read_options import ENCODINGS, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.standard.thresholds import USED_BY
-from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.messages import LANGUAGES
 
 API = "/api/v1/validations"
 FAULTY = f"{HEADER}\n{ROW}\n180C1010,arbetsloshet,2024,T,T,5.5,A,\n"
@@ -135,7 +135,7 @@ def test_every_rule_has_a_help_page_with_its_case_and_says_whose_its_limits_are(
         answer = client.get(f"/help/{code}?lang={language}")
         page = unescape(answer.get_data(as_text=True))
         assert answer.status_code == 200, code
-        assert messages(language)(f"rule.{code}.title") in page
+        assert rule_texts(language)(f"rule.{code}.title") in page
         if code not in ("duplicate-value", "observations-missing"):
             assert "<td" in page, code
             has_cell = bool(

@@ -22,6 +22,7 @@ from vaven.publisher.integrity.trace import trace
 from vaven.publisher.metadata.dataset import describe
 from vaven.publisher.metadata.provenance import ProvenanceRecord
 from vaven.publisher.metadata.quality import measure
+from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.releases.release import Release, release, stamp
 from vaven.schemas.check import check
 from vaven.schemas.standard.finding import Report
@@ -30,7 +31,6 @@ from vaven.schemas.tables.read import read
 from vaven.vocab import register
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import messages
-from vaven.vocab.rdf.vocabulary import vocabulary
 
 IRIS = Iris("https://data.example/")
 WORKBOOK = SAMPLE / "exempel.xlsx"
@@ -109,8 +109,8 @@ def in_lines(finished: Finished, change: Callable[[list[str]], list[str]]) -> No
 @pytest.fixture
 def words(monkeypatch: pytest.MonkeyPatch) -> Graph:
     """The vocabulary that the release is judged by, to spoil."""
-    graph = vocabulary(IRIS)
-    monkeypatch.setattr(integrity_module, "vocabulary", lambda _: graph)
+    graph = published_vocabulary(IRIS)
+    monkeypatch.setattr(integrity_module, "published_vocabulary", lambda _: graph)
     return graph
 
 
@@ -330,7 +330,7 @@ def test_an_iri_that_is_none_is_told_before_anything_is_written(finished: Finish
 
 
 def test_every_violation_has_a_code(sample: Finished) -> None:
-    titles = {key for key in messages("sv").texts if key.startswith("rule.integrity-")}
+    titles = {key for key in messages("sv", "publisher").texts if key.startswith("rule.integrity-")}
     assert {f"rule.{code}.title" for code in CODES} <= titles
 
 

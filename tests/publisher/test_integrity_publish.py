@@ -19,13 +19,13 @@ from tests.conftest import ROOT, SAMPLE, Serving, environment, free_port, vaven
 from tests.publisher.test_publish import COUNT, SLUG, change_a_value, state
 from vaven.catalogue.app import create_app
 from vaven.publisher.integrity import run
+from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.publish import SubmissionRefused, publish
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.releases import release
 from vaven.publisher.releases.areas import ReleasedArea, released_areas
 from vaven.publisher.releases.records import Records, StepRecord
 from vaven.publisher.settings import Settings
-from vaven.vocab.rdf.vocabulary import vocabulary
 
 
 @pytest.fixture
@@ -169,10 +169,10 @@ def test_a_lone_file_is_led_back_to_as_well(
     """Without a sheet of areas an area's fault stands in the rows of observations."""
     path = tmp_path / "Trygghet.csv"
     path.write_text("Område;Nyckeltal;År;Värde\n0180C6070;trygg-morker;2023;57,5\n0180C6090;trygg-morker;2024;59,8\n")
-    words = vocabulary(settings.iris)
+    words = published_vocabulary(settings.iris)
     area = URIRef(settings.iris.area("deso2018", "0180C6090"))
     words.add((area, SKOS.prefLabel, Literal("Ett annat namn", lang="sv")))
-    monkeypatch.setattr(run, "vocabulary", lambda _: words)
+    monkeypatch.setattr(run, "published_vocabulary", lambda _: words)
     with pytest.raises(SubmissionRefused) as refused:
         publish(path, settings)
     (finding,) = [f for f in refused.value.report.findings if f.code == "integrity-skos-s14"]

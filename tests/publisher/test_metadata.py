@@ -20,13 +20,13 @@ from rdflib import DCTERMS, FOAF, PROV, RDF, SH, SKOS, BNode, Graph, Literal, Na
 from tests.conftest import SAMPLE
 from vaven.catalogue.app import create_app
 from vaven.catalogue.harvest import dcat_feed
+from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.publish import publish
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.settings import Settings
 from vaven.vocab import register
 from vaven.vocab.iris import NAMESPACES
 from vaven.vocab.rdf.mappings import target
-from vaven.vocab.rdf.vocabulary import vocabulary
 from vaven.vocab.shapes import swedish_profile
 
 SLUG = "exempel-tre-kommuner"
@@ -378,7 +378,7 @@ def test_warnings_are_measured_rule_by_rule(tmp_path: Path) -> None:
 
 
 def test_every_metric_and_dimension_is_defined(settings: Settings, metadata: Graph) -> None:
-    words = vocabulary(settings.iris)
+    words = published_vocabulary(settings.iris)
     metrics = set(metadata.objects(None, DQV.isMeasurementOf))
     assert len(metrics) >= 5
     for metric in metrics:
@@ -399,7 +399,7 @@ def test_the_receipt_is_the_certificate(client: FlaskClient, settings: Settings,
 
 
 def test_only_verified_matches_are_published_and_none_is_left_out(settings: Settings) -> None:
-    graph = vocabulary(settings.iris)
+    graph = published_vocabulary(settings.iris)
     wanted = {
         (URIRef(settings.iris.kpi(kpi.id)), URIRef(target(settings.iris, match)))
         for kpi in register.kpis().values()
@@ -422,7 +422,7 @@ def test_only_verified_matches_are_published_and_none_is_left_out(settings: Sett
 
 
 def test_an_exact_match_with_a_reservation_is_not_said_to_be_exact(settings: Settings) -> None:
-    graph = vocabulary(settings.iris)
+    graph = published_vocabulary(settings.iris)
     kpi = URIRef(settings.iris.kpi("otrygg-sen-kvall"))
     outside = URIRef(settings.iris.outside("kolada", "N07609"))
     assert (kpi, SKOS.relatedMatch, outside) in graph
@@ -435,7 +435,7 @@ def test_an_exact_match_with_a_reservation_is_not_said_to_be_exact(settings: Set
 def test_sdg_indicators_are_the_un_s_http_iris(settings: Settings, shared: Path) -> None:
     with (shared / "derived" / "sdg_indicator_iris.csv").open(encoding="utf-8") as lines:
         known = {URIRef(row["iri"]) for row in csv.DictReader(lines)}
-    graph = vocabulary(settings.iris)
+    graph = published_vocabulary(settings.iris)
     found = {o for o in graph.objects(None, SSSOM.object_id) if "/sdg/" in str(o)}
     assert found
     assert found <= known
@@ -445,7 +445,7 @@ def test_iris_metrics_are_those_of_the_common_approach_s_list(settings: Settings
     with (shared / "derived" / "iris53_metric_ids.csv").open(encoding="utf-8") as lines:
         stem = "https://codelist.commonapproach.org/codeLists/IrisMetric53#"
         known = {URIRef(stem + row["iris_id"]) for row in csv.DictReader(lines)}
-    graph = vocabulary(settings.iris)
+    graph = published_vocabulary(settings.iris)
     found = {o for o in graph.objects(None, SSSOM.object_id) if "IrisMetric53" in str(o)}
     assert len(found) > 15
     assert found <= known

@@ -71,9 +71,11 @@ def fill(path: Path, language: str) -> None:
         labels = [cell.value for cell in sheet[1]]
         for name, value in row.items():
             sheet.cell(2, labels.index(schema[name].label(language)) + 1, value)
-    about = book[messages(language)("template.sheet.about")]
+    about = book[messages(language, "schemas")("template.sheet.about")]
     for cells in about.iter_rows(min_row=2):
-        key = next(key for key in ABOUT_ORDER if messages(language)(f"template.about.{key}") == cells[0].value)
+        key = next(
+            key for key in ABOUT_ORDER if messages(language, "schemas")(f"template.about.{key}") == cells[0].value
+        )
         cells[1].value = ABOUT[key]
     book.save(path)
 

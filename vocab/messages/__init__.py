@@ -1,7 +1,7 @@
 """Sentences for people, in Swedish and English, kept in TOML catalogues of flat keys.
 
-A package keeps its own catalogues as `messages/*.{lang}.toml` or `messages/{lang}.toml`; code names a
-key and parameters and never holds a sentence. A missing key is a defect that the house test finds.
+A room keeps its own catalogues as `messages/*.{lang}.toml`; code names a key and parameters and never holds a
+sentence. A missing key is a defect that the house test finds.
 """
 
 import tomllib
@@ -16,7 +16,7 @@ DEFAULT_LANGUAGE = "sv"
 
 @dataclass(frozen=True)
 class Messages:
-    """The catalogue of one package in one language. `texts` maps a flat key to a `str.format` template."""
+    """The catalogue of one room in one language. `texts` maps a flat key to a `str.format` template."""
 
     language: str
     texts: Mapping[str, str]
@@ -30,34 +30,36 @@ class Messages:
 
 
 @cache
-def messages(language: str, package: str = "vaven.vocab") -> Messages:
-    """All catalogues of `package` in `language` ("sv" or "en") as one; a key given twice is a ValueError."""
+def messages(language: str, room: str) -> Messages:
+    """All catalogues of a room (vocab, schemas, publisher or catalogue) in `language` ("sv" or "en") as one.
+
+    A key that occurs twice is a ValueError.
+    """
     texts: dict[str, str] = {}
-    # Our own sentences lie beside this file, those of another package in its folder `messages`.
-    folder = files(package) / "messages"
+    folder = files(f"vaven.{room}") / "messages"
     for entry in sorted(folder.iterdir(), key=lambda e: e.name):
-        if entry.name == f"{language}.toml" or entry.name.endswith(f".{language}.toml"):
+        if entry.name.endswith(f".{language}.toml"):
             for key, text in tomllib.loads(entry.read_text("utf-8")).items():
                 if key in texts:
-                    raise ValueError(f"message key {key!r} stands twice in the {language} catalogues of {package}")
+                    raise ValueError(f"message key {key!r} occurs twice in the {language} catalogues of {room}")
                 texts[key] = text
     return Messages(language, texts)
 
 
 @dataclass(frozen=True)
 class Message:
-    """A sentence that waits for its reader's language: a key of a package's catalogues and what fills its fields.
+    """A sentence that waits for its reader's language: a key of a room's catalogues and what fills its fields.
 
     What fills a field may be such a sentence itself, or a tuple, which is told with commas.
     """
 
-    package: str
+    room: str
     key: str
     params: Mapping[str, object] = field(default_factory=dict)
 
     def text(self, language: str) -> str:
         told = {name: _told(value, language) for name, value in self.params.items()}
-        return messages(language, self.package).texts[self.key].format(**told)
+        return messages(language, self.room).texts[self.key].format(**told)
 
 
 def _told(value: object, language: str) -> object:

@@ -48,5 +48,5 @@ def unit_names() -> dict[str, Mapping[str, str]]:
 def _unit_names(iri: str, name: tuple[str, ...], *others: tuple[str, ...]) -> Mapping[str, str]:
     if others:
         key = f"cube.unit.{iri.rpartition('/')[2]}"
-        return {language: messages(language)(key) for language in LANGUAGES}
+        return {language: messages(language, "vocab")(key) for language in LANGUAGES}
     return dict(zip(LANGUAGES, name, strict=True))

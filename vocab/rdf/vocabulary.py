@@ -9,12 +9,12 @@ from datetime import datetime
 from decimal import Decimal
 from importlib.resources import files
 
-from rdflib import DCTERMS, FOAF, RDF, RDFS, SKOS, XSD, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, RDF, RDFS, SKOS, XSD, Graph, Literal, Namespace, URIRef
 
 from vaven.vocab import register
 from vaven.vocab.areas import Area, areas
 from vaven.vocab.iris import NAMESPACES, Iris
-from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.messages import LANGUAGES
 from vaven.vocab.rdf.cids import add_impact_theme, add_indicator, unit_names
 from vaven.vocab.rdf.example_queries import add_examples
 from vaven.vocab.rdf.mappings import add_match, add_registers
@@ -50,7 +50,7 @@ def new_graph(iris: Iris) -> Graph:
 
 
 def vocabulary(iris: Iris) -> Graph:
-    """Ontology, data structure, all concept schemes but the areas, and the example queries: about 2,000 triples."""
+    """Ontology, data structure, concept schemes (without areas and rules), example queries: about 1,500 triples."""
     graph = new_graph(iris)
     for name in ONTOLOGY_FILES:
         graph.parse(data=(files(__package__) / name).read_text("utf-8"), format="turtle", publicID=iris.base)
@@ -65,12 +65,16 @@ def vocabulary(iris: Iris) -> Graph:
     for unit, names in unit_names().items():
         add_texts(graph, URIRef(unit), RDFS.label, names)
         add_name(graph, URIRef(unit), names)
-    _add_rules(graph, iris)
     add_registers(graph, iris)
     # Of the schemes whose concepts are here; ages and areas come per release, and say it the other way round alone.
+    add_top_concepts(graph)
+    return graph
+
+
+def add_top_concepts(graph: Graph) -> None:
+    """Add skos:hasTopConcept, the inverse of skos:topConceptOf."""
     for concept, scheme in list(graph.subject_objects(SKOS.topConceptOf)):
         graph.add((scheme, SKOS.hasTopConcept, concept))
-    return graph
 
 
 def add_concept(graph: Graph, iris: Iris, scheme: str, iri: str, words: register.Labelled) -> URIRef:
@@ -196,19 +200,6 @@ def _add_codes(graph: Graph, iris: Iris) -> None:
             if same := code.properties.get("sdmx_iri"):
                 graph.add((node, SKOS.exactMatch, URIRef(same)))
     _add_sexes(graph)
-
-
-def _add_rules(graph: Graph, iris: Iris) -> None:
-    """Every rule as a concept and a dqv:Metric: how often it spoke up is measured for each release."""
-    words = {language: messages(language) for language in LANGUAGES}
-    codes = [key.split(".")[1] for key in words["sv"].texts if key.startswith("rule.") and key.endswith(".title")]
-    for code in codes:
-        titles = {language: found(f"rule.{code}.title") for language, found in words.items()}
-        node = add_concept(graph, iris, "rule", iris.rule(code), register.Labelled(code, titles))
-        graph.add((node, RDF.type, DQV.Metric))
-        graph.add((node, DQV.inDimension, URIRef(iris.ontology + "validity")))
-        graph.add((node, DQV.expectedDataType, XSD.integer))
-        graph.add((node, FOAF.page, URIRef(f"{iris.base}help/{code}")))
 
 
 def _add_sexes(graph: Graph) -> None:

@@ -1,0 +1,35 @@
+"""The validator's rules as dqv:Metric (DQV, section 4.7), beside the vocabulary that they belong to."""
+
+from rdflib import FOAF, RDF, XSD, Graph, Namespace, URIRef
+
+from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.messages import LANGUAGES, Messages, messages
+from vaven.vocab.rdf.vocabulary import add_concept, add_top_concepts, vocabulary
+from vaven.vocab.register import Labelled
+
+DQV = Namespace(NAMESPACES["dqv"])
+# The rooms that have rules of their own: those of a submission, and those of a finished release.
+ROOMS = ("schemas", "publisher")
+
+
+def rule_texts(language: str) -> Messages:
+    """The title, message and remedy of every rule."""
+    texts = {
+        key: text for room in ROOMS for key, text in messages(language, room).texts.items() if key.startswith("rule.")
+    }
+    return Messages(language, texts)
+
+
+def published_vocabulary(iris: Iris) -> Graph:
+    """The vocabulary with every rule as a concept and a dqv:Metric: its findings are counted for each release."""
+    graph = vocabulary(iris)
+    texts = {language: rule_texts(language) for language in LANGUAGES}
+    for code in (key.split(".")[1] for key in texts["sv"].texts if key.endswith(".title")):
+        titles = {language: rules(f"rule.{code}.title") for language, rules in texts.items()}
+        node = add_concept(graph, iris, "rule", iris.rule(code), Labelled(code, titles))
+        graph.add((node, RDF.type, DQV.Metric))
+        graph.add((node, DQV.inDimension, URIRef(iris.ontology + "validity")))
+        graph.add((node, DQV.expectedDataType, XSD.integer))
+        graph.add((node, FOAF.page, URIRef(f"{iris.base}help/{code}")))
+    add_top_concepts(graph)
+    return graph
