@@ -29,6 +29,7 @@ from tests.conftest import ROOT, Serving, Site, environment, free_port, vaven
 from tests.reading import HEADER, ROW
 from vaven.catalogue.app import create_app
 from vaven.catalogue.validation.uploads import KEEP_SECONDS
+from vaven.publisher.metadata.rules import rule_texts
 from vaven.publisher.settings import Settings
 from vaven.schemas.reports.formats import FORMS
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES, severity_of
