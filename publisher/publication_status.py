@@ -11,9 +11,9 @@ from typing import Any
 
 from vaven.publisher.ckan.run import is_pushing, target_of
 from vaven.publisher.graph.store import GraphStore
-from vaven.publisher.metadata.versions import VersionHistory, about_of, version_histories
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.releases.records import FAILED, INTERRUPTED, Key, Push, Records, Withdrawal, now
+from vaven.publisher.releases.versions import VersionHistory, about_of, version_histories
 from vaven.publisher.settings import Settings
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.messages import messages

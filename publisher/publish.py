@@ -33,7 +33,6 @@ from vaven.publisher.metadata.provenance import ProvenanceRecord
 from vaven.publisher.metadata.quality import measure
 from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.metadata.shared_graph import gathered, read_triples, split
-from vaven.publisher.metadata.versions import version_histories
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.rdf.turtle import as_turtle
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now
@@ -47,6 +46,7 @@ from vaven.publisher.releases.release import (
     write_workbook,
 )
 from vaven.publisher.releases.storage import Storage
+from vaven.publisher.releases.versions import version_histories
 from vaven.publisher.settings import Settings
 from vaven.schemas.check import check
 from vaven.schemas.standard.finding import Report

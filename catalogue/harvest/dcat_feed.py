@@ -20,9 +20,9 @@ from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, s
 from vaven.catalogue.http.problem_details import problem
 from vaven.publisher.metadata.catalogue import catalogue
 from vaven.publisher.metadata.distributions import DCAT, MEDIA_TYPES, SPARQL_RESULTS
-from vaven.publisher.metadata.versions import VersionHistory, about_of
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.rdf.agents import add_publisher
+from vaven.publisher.releases.versions import VersionHistory, about_of
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.rdf.vocabulary import new_graph
 

@@ -10,9 +10,9 @@ from vaven.publisher.ckan.client import Abilities
 from vaven.publisher.ckan.fields import CkanField, fields
 from vaven.publisher.metadata.catalogue import LANGUAGE_IRIS
 from vaven.publisher.metadata.dataset import PUBLIC
-from vaven.publisher.metadata.versions import about_from
 from vaven.publisher.rdf.agents import name_key, publisher_key
 from vaven.publisher.releases.records import ReleaseRecord
+from vaven.publisher.releases.versions import about_from
 from vaven.publisher.settings import Settings
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.tables import About

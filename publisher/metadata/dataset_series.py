@@ -12,9 +12,9 @@ from rdflib import DCTERMS, RDF, Graph, Literal, URIRef
 
 from vaven.publisher.metadata.dataset import add_timespan
 from vaven.publisher.metadata.distributions import DCAT
-from vaven.publisher.metadata.versions import VersionHistory, about_of
 from vaven.publisher.rdf.agents import add_publisher, publisher_key
 from vaven.publisher.releases.records import ReleaseRecord
+from vaven.publisher.releases.versions import VersionHistory, about_of
 from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab import register
 from vaven.vocab.areas import areas

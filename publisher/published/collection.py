@@ -17,7 +17,6 @@ import duckdb
 
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.metadata.referenced_things import split
-from vaven.publisher.metadata.versions import VersionHistory, about_from, version_histories
 from vaven.publisher.published.values import (
     Dataset,
     Investment,
@@ -33,6 +32,7 @@ from vaven.publisher.releases.areas import ReleasedArea
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal
 from vaven.publisher.releases.release import read_rows
 from vaven.publisher.releases.storage import Storage
+from vaven.publisher.releases.versions import VersionHistory, about_from, version_histories
 from vaven.publisher.settings import Settings
 from vaven.schemas.tables.tables import About
 from vaven.vocab.errors import StoreUnavailable, UnknownDataset, Withdrawn

@@ -1,0 +1,55 @@
+"""The versions of each dataset as readers see them, with the tombstones among them."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from vaven.publisher.releases.records import ReleaseRecord, Withdrawal
+from vaven.schemas.tables.tables import About
+
+
+@dataclass(frozen=True)
+class VersionHistory:
+    """A dataset's versions that were ever visible, oldest first, and the tombstones among them by version.
+
+    `current` is the version that readers get; None if all versions are withdrawn.
+    """
+
+    slug: str
+    versions: tuple[ReleaseRecord, ...]
+    withdrawn: Mapping[int, Withdrawal]
+    current: int | None
+
+    @property
+    def newest(self) -> ReleaseRecord:
+        """The current version, or the last version if none is current."""
+        return next((r for r in self.versions if r.version == self.current), self.versions[-1])
+
+
+def about_of(record: ReleaseRecord) -> About:
+    """Return the submission's own description of a release, from the records."""
+    return about_from(record.manifest or {})
+
+
+def about_from(manifest: Mapping[str, Any]) -> About:
+    """Rebuild the submission's own description from the manifest that `write_datapackage` stored."""
+    fields = dict(manifest["about"])
+    fields["keywords"] = {language: tuple(words) for language, words in fields["keywords"].items()}
+    return About(**fields)
+
+
+def version_histories(
+    finished: Iterable[ReleaseRecord], withdrawals: Sequence[Withdrawal], contents: Mapping[str, int]
+) -> tuple[VersionHistory, ...]:
+    """Return all datasets by slug, given the versions that readers see (`contents`: dataset to version)."""
+    visible: dict[str, list[ReleaseRecord]] = {}
+    for record in finished:
+        if record.visible_at or record.version <= contents.get(record.dataset, 0):
+            visible.setdefault(record.dataset, []).append(record)
+    tombstones = {slug: {w.version: w for w in withdrawals if w.dataset == slug} for slug in visible}
+    return tuple(
+        VersionHistory(
+            slug, tuple(sorted(visible[slug], key=lambda r: r.version)), tombstones[slug], contents.get(slug)
+        )
+        for slug in sorted(visible)
+    )
