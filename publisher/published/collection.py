@@ -5,7 +5,6 @@ Datasets and versions come from the records; figures come from the Parquet of th
 """
 
 import hashlib
-import threading
 from collections.abc import Mapping, Sequence
 from datetime import date
 from importlib.resources import files
@@ -29,6 +28,7 @@ from vaven.publisher.published.values import (
 )
 from vaven.publisher.rdf.triple_counts import counted_from
 from vaven.publisher.releases.areas import ReleasedArea
+from vaven.publisher.releases.cache import CachedByState
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal
 from vaven.publisher.releases.release import read_rows
 from vaven.publisher.releases.storage import Storage
@@ -55,8 +55,7 @@ class Collection:
         self._records = Records(settings.database)
         self._storage = Storage(settings.storage, settings.home / "cache")
         self._store = open_store(settings)
-        self._lock = threading.Lock()
-        self._view: _View | None = None
+        self._views = CachedByState[str, _View](1)
 
     def close(self) -> None:
         self._records.close()
@@ -186,10 +185,8 @@ class Collection:
     def _now(self) -> "_View":
         """The view of what is visible at this moment; built anew only when something was published."""
         visible, withdrawals = self.visible(), self._records.withdrawals()
-        with self._lock:
-            if self._view is None or (self._view.visible, self._view.withdrawals) != (visible, withdrawals):
-                self._view = _View(visible, withdrawals, self._records, self._storage)
-            return self._view
+        state = frozenset(visible.items()), tuple(withdrawals)
+        return self._views.get(state, "view", lambda: _View(visible, withdrawals, self._records, self._storage))
 
 
 def visible_versions(records: Records, store: GraphStore) -> dict[str, int]:
