@@ -74,7 +74,7 @@ def ours(folder: Path) -> None:
 
 def ours_unpacked(folder: Path) -> None:
     """With the lines as they are beside them, for a bulk load at once."""
-    emit(_release(folder), Iris(BASE), unpacked=folder / "ours.nt")
+    emit(_release(folder), Iris(BASE), uncompressed=folder / "ours.nt")
 
 
 def bare(folder: Path) -> None:

@@ -17,12 +17,12 @@ from benchmarks.measure import Measured
 from benchmarks.observations import write_observations
 from vaven.publisher.cube.observations import Emission, emit
 from vaven.publisher.integrity.columns import ObservationColumns, column_violations, structures
-from vaven.publisher.integrity.constraints import ABOUT_OBSERVATIONS, normalise, violations
+from vaven.publisher.integrity.constraints import ABOUT_OBSERVATIONS, normalise, sparql_violations
 from vaven.publisher.integrity.emission import KEY, line_violations
-from vaven.publisher.integrity.run import component_columns, integrity, unwritable
+from vaven.publisher.integrity.run import check_integrity, component_columns, invalid_iris
 from vaven.publisher.metadata.dataset import describe
 from vaven.publisher.metadata.provenance import ProvenanceRecord
-from vaven.publisher.metadata.quality import measure
+from vaven.publisher.metadata.quality import measure_quality
 from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.releases.release import Release, release, stamp
 from vaven.schemas.check import check
@@ -79,7 +79,7 @@ def _finish(folder: Path, rows: int) -> _Finished:
     started = time.perf_counter()
     emitted = emit(made, IRIS)
     seconds = time.perf_counter() - started
-    metadata = describe(made, IRIS, [], ProvenanceRecord(report, at, at), measure(made), first_issued_at=at)
+    metadata = describe(made, IRIS, [], ProvenanceRecord(report, at, at), measure_quality(made), first_issued_at=at)
     (target / "metadata.ttl").write_text(metadata.serialize(format="turtle"), "utf-8")
     return _Finished(made, emitted, metadata, seconds)
 
@@ -118,8 +118,8 @@ def _all_of_it(finished: _Finished, rows: int, repeat: int) -> Measured:
     """As publish does it: IRIs, constraints, SKOS, columns, lines, sample and SHACL."""
 
     def everything() -> None:
-        assert not list(unwritable(finished.metadata))
-        assert not integrity(finished.made, IRIS, finished.emitted, finished.metadata)
+        assert not list(invalid_iris(finished.metadata))
+        assert not check_integrity(finished.made, IRIS, finished.emitted, finished.metadata)
 
     seconds = _fastest(everything, repeat)
     share = seconds / finished.emission_seconds
@@ -136,7 +136,7 @@ def _by_sparql(finished: _Finished, rows: int, repeat: int) -> Iterator[Measured
     normalise(graph)
     columns = _columns_seconds(finished, repeat)
     for name, constraints in (("IC-12", ["ic-12"]), ("all", sorted(ABOUT_OBSERVATIONS))):
-        sparql = _fastest(lambda asked=constraints: list(violations(graph, asked)), repeat)
+        sparql = _fastest(lambda asked=constraints: list(sparql_violations(graph, asked)), repeat)
         note = f"SPARQL {sparql:.2f} s, columns {columns:.3f} s for all"
         yield Measured(f"{rows:,} rows: SPARQL, {name}, times the columns", sparql / columns, "x", note=note)
 

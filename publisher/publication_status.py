@@ -24,7 +24,7 @@ STATES = (
     "published", "replaced", "withdrawn", "not-sent", "under-way", "out-of-date", "missing", "interrupted", "failed",
     "remains", "unknown",
 )  # fmt: skip
-FAULTS = ("missing", "interrupted", "failed", "remains", "unknown")
+ATTENTION_STATES = ("missing", "interrupted", "failed", "remains", "unknown")
 
 
 @dataclass(frozen=True)
@@ -64,7 +64,7 @@ class PublicationState:
     since: datetime | None = None
     address: str = ""
     graph: str = ""
-    held: int | None = None
+    held_version: int | None = None
     action: str = ""
     result: str = ""
     attempted_at: datetime | None = None
@@ -72,7 +72,7 @@ class PublicationState:
 
     @property
     def needs_attention(self) -> bool:
-        return self.state in FAULTS and self.target.is_configured
+        return self.state in ATTENTION_STATES and self.target.is_configured
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class PublishedVersion:
     iri: str
     released_at: datetime
     withdrawal: Withdrawal | None
-    places: tuple[PublicationState, ...]
+    states: tuple[PublicationState, ...]
 
 
 @dataclass(frozen=True)
@@ -97,9 +97,9 @@ class PublishedDataset:
     versions: tuple[PublishedVersion, ...]
 
     @property
-    def places(self) -> tuple[PublicationState, ...]:
+    def states(self) -> tuple[PublicationState, ...]:
         """Those of the current version, or else of the last one."""
-        return next((v.places for v in self.versions if v.number == self.current), self.versions[0].places)
+        return next((v.states for v in self.versions if v.number == self.current), self.versions[0].states)
 
 
 @dataclass(frozen=True)
@@ -113,11 +113,11 @@ class Status:
     @property
     def attention(self) -> list[tuple[PublishedDataset, PublishedVersion, PublicationState]]:
         """What somebody has to do something about."""
-        return [(d, v, p) for d in self.datasets for v in d.versions for p in v.places if p.needs_attention]
+        return [(d, v, p) for d in self.datasets for v in d.versions for p in v.states if p.needs_attention]
 
     def counts(self, target: Target) -> Mapping[str, int]:
         """How many versions are in each state at a target."""
-        found = Counter(p.state for d in self.datasets for v in d.versions for p in v.places if p.target == target)
+        found = Counter(p.state for d in self.datasets for v in d.versions for p in v.states if p.target == target)
         return {state: found[state] for state in STATES if found[state]}
 
 
@@ -138,7 +138,7 @@ class Publications:
         self._settings, self._records, self._store = settings, records, store
         self._listed = listed or self._read
 
-    def now(self, dataset: str | None = None) -> Status:
+    def status(self, dataset: str | None = None) -> Status:
         """Of all datasets by short name, or of one; none where there is no such."""
         chosen = [lineage for lineage in self._listed() if dataset in (None, lineage.slug)]
         pushes: dict[str, list[Push]] = {lineage.slug: [] for lineage in chosen}
@@ -174,7 +174,7 @@ class Publications:
                 "withdrawn" if gone else "published",
                 gone.withdrawn_at if gone else released_at,
                 iris.page(lineage.slug, version),
-                held=lineage.current,
+                held_version=lineage.current,
             )
             yield graph.place(lineage, version, released_at)
             for target in targets[2:]:
@@ -213,7 +213,7 @@ class _Graph:
     def place(self, lineage: VersionHistory, version: int, released_at: datetime) -> PublicationState:
         """One version of a dataset is in the graph: the current one."""
         held = self._contents.get(lineage.slug)
-        found = PublicationState(self.target, "not-sent", graph=self._iris.dataset(lineage.slug), held=held)
+        found = PublicationState(self.target, "not-sent", graph=self._iris.dataset(lineage.slug), held_version=held)
         gone = lineage.withdrawn.get(version)
         if gone:
             found = replace(found, state="withdrawn", since=gone.withdrawn_at)
@@ -245,7 +245,7 @@ def _at_ckan(
         state,
         since=push.held_at if push else None,
         address=f"{target.address}/dataset/{lineage.slug}" if push and push.is_held else "",
-        held=held,
+        held_version=held,
         action=push.action if push else "",
         result=(push.result or ("" if running else INTERRUPTED)) if push else "",
         attempted_at=(push.ended_at or push.begun_at) if push else None,
@@ -307,7 +307,7 @@ def _listed(dataset: PublishedDataset, language: str) -> dict[str, Any]:
             "iri": version.iri,
             "released_at": _moment(version.released_at),
             "withdrawn": {"at": _moment(w.withdrawn_at), "reason": w.reason} if (w := version.withdrawal) else None,
-            "places": [_place(dataset, version, place, language) for place in version.places],
+            "places": [_place(dataset, version, place, language) for place in version.states],
         }
         for version in dataset.versions
     ]
@@ -320,7 +320,7 @@ def _place(
 ) -> dict[str, Any]:
     problem = None
     if place.problem:
-        message, remedy = sentences(dataset, version, place, language)
+        message, remedy = problem_texts(dataset, version, place, language)
         problem = {"code": place.problem.code, "message": message, "remedy": remedy}
         problem["detail"] = place.problem.detail
     return {
@@ -330,7 +330,7 @@ def _place(
         "since": _moment(place.since),
         "address": place.address or None,
         "graph": place.graph or None,
-        "held": place.held,
+        "held": place.held_version,
         "action": place.action or None,
         "result": place.result or None,
         "attempted_at": _moment(place.attempted_at),
@@ -338,13 +338,13 @@ def _place(
     }
 
 
-def sentences(
+def problem_texts(
     dataset: PublishedDataset, version: PublishedVersion, place: PublicationState, language: str
 ) -> tuple[str, str]:
     """What is wrong at a place that has a problem, and what can be done about it."""
     t, code = messages(language, "publisher"), place.problem.code if place.problem else ""
     known = {"target": place.target.address, "dataset": dataset.slug, "version": version.number}
-    shown = {**known, "held": place.held, "current": dataset.current}
+    shown = {**known, "held": place.held_version, "current": dataset.current}
     return t(f"publications.problem.{code}", **shown), t(f"publications.remedy.{code}", **shown)
 
 

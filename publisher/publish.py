@@ -24,15 +24,15 @@ from vaven.publisher.ckan.run import push_release
 from vaven.publisher.cube.observation_counts import observation_counts
 from vaven.publisher.cube.observations import Emission, emit
 from vaven.publisher.graph.store import GraphStore, open_store
-from vaven.publisher.integrity.constraints import Violation, in_short
-from vaven.publisher.integrity.run import integrity, nameless, unwritable
-from vaven.publisher.integrity.trace import trace
-from vaven.publisher.metadata.catalogue import catalogue
+from vaven.publisher.integrity.constraints import Violation, summary
+from vaven.publisher.integrity.run import check_integrity, invalid_iris, unknown_codes
+from vaven.publisher.integrity.trace import trace_violations
+from vaven.publisher.metadata.catalogue import catalogue_record
 from vaven.publisher.metadata.dataset import describe
 from vaven.publisher.metadata.provenance import ProvenanceRecord
-from vaven.publisher.metadata.quality import measure
+from vaven.publisher.metadata.quality import measure_quality
 from vaven.publisher.metadata.rules import published_vocabulary
-from vaven.publisher.metadata.shared_graph import gathered, read_triples, split
+from vaven.publisher.metadata.shared_graph import merge_shared_triples, read_triples, split_shared
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.rdf.turtle import as_turtle
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now
@@ -142,14 +142,16 @@ def _publish(
             records.note_step(record, "validated", report.verdict.value)
         if record.manifest is None:
             progress("released")
-            found = list(nameless(made, settings.iris))
+            found = list(unknown_codes(made, settings.iris))
             whole = None if found else _complete(settings, records, record, made, report, note, began_at)
             progress("integrity")
             found += _breaches(settings, whole) if whole else []
-            records.note_step(record, "integrity", in_short(found) or "holds")
+            records.note_step(record, "integrity", summary(found) or "holds")
             if found or not whole:
                 original = kept if source.is_dir() else kept / source.name
-                raise SubmissionRefused(trace(report, found, original, dataset, choices, made, settings.iris))
+                raise SubmissionRefused(
+                    trace_violations(report, found, original, dataset, choices, made, settings.iris)
+                )
             record = _store_release(settings, records, record, whole)
         progress("in-graph")
         _load(settings, records, store, record)
@@ -196,17 +198,17 @@ def _complete(
     ]
     making, first = ProvenanceRecord(report, began_at, now()), records.release(record.dataset, 1) or record
     metadata = describe(
-        stamped, settings.iris, files, making, measure(stamped), counted, first_issued_at=first.reserved_at
+        stamped, settings.iris, files, making, measure_quality(stamped), counted, first_issued_at=first.reserved_at
     )
     return _Whole(stamped, emitted, metadata, asdict(counted))
 
 
 def _breaches(settings: Settings, whole: _Whole) -> list[Violation]:
     """Write `metadata.ttl`, and say what of the release breaks a rule."""
-    if found := list(unwritable(whole.metadata)):
+    if found := list(invalid_iris(whole.metadata)):
         return found
     (whole.release.folder / METADATA).write_text(as_turtle(whole.metadata, settings.iris), "utf-8")
-    return integrity(whole.release, settings.iris, whole.emission, whole.metadata)
+    return check_integrity(whole.release, settings.iris, whole.emission, whole.metadata)
 
 
 def _store_release(settings: Settings, records: Records, record: ReleaseRecord, whole: _Whole) -> ReleaseRecord:
@@ -242,16 +244,16 @@ def load_graphs(
         files = {name: Path(folder) / f"{name}.nt" for name in (*SHARED, "own")}
         finished, own = records.finished(), list[Path]()
         _write(published_vocabulary(iris), files["vocabulary"])
-        _write(catalogue(iris, version_histories(finished, withdrawals, contents)), files["catalogue"])
-        listed, common = split(read_triples(files["catalogue"]), iris)
+        _write(catalogue_record(iris, version_histories(finished, withdrawals, contents)), files["catalogue"])
+        listed, common = split_shared(read_triples(files["catalogue"]), iris)
         serialize(listed, str(files["catalogue"]), format=RdfFormat.N_TRIPLES)
         current = sorted((r for r in finished if contents.get(r.dataset) == r.version), key=lambda r: r.reserved_at)
         described = [(_hash_of(r, METADATA), partial(kept.local, r.dataset, r.version, METADATA)) for r in current]
         known = set(read_triples(files["vocabulary"]))
-        reference = gathered(settings.home / "cache" / "reference.sqlite", iris, common, described)
+        reference = merge_shared_triples(settings.home / "cache" / "reference.sqlite", iris, common, described)
         serialize((t for t in reference if t not in known), str(files["reference"]), format=RdfFormat.N_TRIPLES)
         if version is not None:
-            said, _ = split(read_triples(kept.local(changed, version, METADATA)), iris)
+            said, _ = split_shared(read_triples(kept.local(changed, version, METADATA)), iris)
             serialize(said, str(files["own"]), format=RdfFormat.N_TRIPLES)
             own = [files["own"], kept.local(changed, version, "observations.nt.gz")]
         graphs: dict[str, Sequence[Path]] = {

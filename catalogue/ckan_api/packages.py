@@ -8,8 +8,8 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any
 
-from vaven.publisher.ckan.client import Abilities
-from vaven.publisher.ckan.dataset import CkanDataset, dataset_of, shaped, shaped_resource
+from vaven.publisher.ckan.client import Capabilities
+from vaven.publisher.ckan.dataset import CkanDataset, dataset_of, to_package, to_resource
 from vaven.publisher.ckan.push import ROWS_FILE
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.releases.records import ReleaseRecord
@@ -17,7 +17,7 @@ from vaven.publisher.settings import Settings
 from vaven.vocab.register import themes
 
 # An instance as most are: no schema of its own, so our fields stand among the extras.
-PLAIN = Abilities((2, 12), frozenset(("datastore",)), None)
+PLAIN = Capabilities((2, 12), frozenset(("datastore",)), None)
 # CKAN's words for the licences that it knows by these ids (ckan/config/licenses).
 LICENCES = {
     "cc-zero": ("Creative Commons CCZero", "http://www.opendefinition.org/licenses/cc-zero"),
@@ -89,7 +89,7 @@ class PackageList:
         return [p for p in self.packages.values() if name in {group["name"] for group in p["groups"]}]
 
     def _package(self, record: ReleaseRecord, dataset: CkanDataset) -> Package:
-        wanted = shaped(dataset, PLAIN, frozenset(dataset.themes))
+        wanted = to_package(dataset, PLAIN, frozenset(dataset.themes))
         title, address = LICENCES[wanted["license_id"]]
         moment = _moment(record.visible_at or record.reserved_at)
         organisation = self._organisation(dataset, moment)
@@ -142,7 +142,7 @@ class PackageList:
             "size": None,
             "state": "active",
             "url_type": "",
-            **shaped_resource(resource, PLAIN),
+            **to_resource(resource, PLAIN),
             **({"rows_sha256": resource["hash"]} if has_rows else {}),
         }
 

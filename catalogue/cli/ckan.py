@@ -76,7 +76,7 @@ def _push(given: argparse.Namespace) -> int:
             print(f"  {outcome.error}", file=sys.stderr, flush=True)
 
     with _records(settings) as records:
-        outcomes = push_datasets(settings, records, given.datasets, workers=given.workers, told=tell)
+        outcomes = push_datasets(settings, records, given.datasets, workers=given.workers, on_result=tell)
     return int(any(outcome.error for outcome in outcomes))
 
 
@@ -105,7 +105,7 @@ def _status(given: argparse.Namespace) -> int:
 
     settings = load_settings()
     with _records(settings) as records:
-        status = Publications(settings, records, open_store(settings)).now()
+        status = Publications(settings, records, open_store(settings)).status()
     if unknown := set(given.datasets) - {dataset.slug for dataset in status.datasets}:
         raise UnknownDataset(f"There is no dataset {min(unknown)!r}.", remedy="See the list of datasets.")
     if given.datasets:
@@ -119,21 +119,21 @@ def _status(given: argparse.Namespace) -> int:
 
 def _tell_status(status: "Status", language: str) -> None:
     """A line for each version that a CKAN has or should have, under it what is wrong and what to do."""
-    from vaven.publisher.publication_status import sentences
+    from vaven.publisher.publication_status import problem_texts
 
     t, targets = messages(language, "publisher"), [target for target in status.targets if target.kind == "ckan"]
     if not targets:
         print(t("publications.no_ckan"))
     for target in targets:
         print(target.address if target.is_configured else t("publications.former", target=target.address))
-        places = [(d, v, p) for d in status.datasets for v in d.versions for p in v.places if p.target == target]
+        places = [(d, v, p) for d in status.datasets for v in d.versions for p in v.states if p.target == target]
         for dataset, version, place in places:
             if place.state in ("not-sent", "replaced"):
                 continue
             state, since = t(f"publications.state.{place.state}"), f" ({place.since} UTC)" if place.since else ""
             print("  " + t("ckan.outcome", name=dataset.slug, version=version.number, result=state + since))
             if place.problem:
-                told = (*sentences(dataset, version, place, language), place.problem.detail)
+                told = (*problem_texts(dataset, version, place, language), place.problem.detail)
                 print("\n".join(f"    {text}" for text in told if text))
 
 

@@ -18,7 +18,7 @@ from rdflib.term import Node
 
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, see_other, wanted_document
 from vaven.catalogue.http.problem_details import problem
-from vaven.publisher.metadata.catalogue import catalogue
+from vaven.publisher.metadata.catalogue import catalogue_record
 from vaven.publisher.metadata.distributions import DCAT, MEDIA_TYPES, SPARQL_RESULTS
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.rdf.agents import add_publisher
@@ -118,7 +118,7 @@ def feed(listed: Sequence[VersionHistory], iris: Iris, record: Record, wanted: F
     """The catalogue, or one page of it, with the DCAT record of every current release."""
     shown = [lineage for lineage in listed if lineage.current is not None]
     part = shown if wanted.page is None else shown[PAGE * (wanted.page - 1) : PAGE * wanted.page]
-    said = catalogue(iris, part).serialize(format="nt", encoding="utf-8")
+    said = catalogue_record(iris, part).serialize(format="nt", encoding="utf-8")
     texts = [said, *(record(lineage.slug, lineage.current or 0) for lineage in part)]
     # Not a Store, which makes an xsd:integer of every kind of integer, and so of dcat:byteSize.
     parsed = (quad for text in texts for quad in parse(text, RdfFormat.N_TRIPLES))

@@ -16,7 +16,7 @@ from vaven.catalogue.http.problem_details import problem
 from vaven.catalogue.http.send_file import UNTIL_CHANGED, FileResponse, send
 from vaven.catalogue.linked_data.documents import LEFT_OUT_PREFIXES
 from vaven.publisher.engine.interface import QueryEngine
-from vaven.publisher.metadata.shared_graph import read_triples, split
+from vaven.publisher.metadata.shared_graph import read_triples, split_shared
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.published.derived_files import DerivedFile, DerivedFiles, Prepare, Recipe, Source
 from vaven.vocab.iris import Iris
@@ -111,7 +111,7 @@ def _everything(
             sources.append(Source(str(path), graph))
         for slug, version in sorted(contents.items()):
             entry, described = collection.release(slug, version), inputs / f"{slug}.nt"
-            own, _ = split(read_triples(collection.local(slug, version, "metadata.ttl")), iris)
+            own, _ = split_shared(read_triples(collection.local(slug, version, "metadata.ttl")), iris)
             serialize(own, str(described), format=RdfFormat.N_TRIPLES)
             observations = collection.local(slug, version, next(file for file in KEPT if entry.file(file)))
             sources += [Source(str(path), iris.dataset(slug)) for path in (described, observations)]

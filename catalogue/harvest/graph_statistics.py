@@ -14,7 +14,7 @@ from typing import cast
 from pyoxigraph import NamedNode, QuerySolutions, RdfFormat, Store, serialize
 
 from vaven.publisher.engine.interface import QueryEngine
-from vaven.publisher.metadata.shared_graph import read_triples, split
+from vaven.publisher.metadata.shared_graph import read_triples, split_shared
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.published.values import Dataset
 from vaven.publisher.rdf.triple_counts import Statistics
@@ -55,7 +55,7 @@ class GraphStatisticsCache:
             return GraphStatistics({}, Statistics(), ())
         small, graphs = Store(), {}
         for d in datasets:
-            own, _ = split(read_triples(self._collection.local(d.slug, d.current.version, "metadata.ttl")), iris)
+            own, _ = split_shared(read_triples(self._collection.local(d.slug, d.current.version, "metadata.ttl")), iris)
             said = serialize(own, format=RdfFormat.N_TRIPLES) or b""
             graphs[iris.dataset(d.slug)] = _loaded(small, said) + d.current.counted
         for graph in iris.shared_graphs:

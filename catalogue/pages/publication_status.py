@@ -5,7 +5,7 @@ import json
 from flask import Blueprint, Response, abort, g, render_template, request
 
 from vaven.catalogue.http.page_cache import tells_the_moment
-from vaven.publisher.publication_status import Publications, PublicationState, Status, as_dict, sentences
+from vaven.publisher.publication_status import Publications, PublicationState, Status, as_dict, problem_texts
 from vaven.vocab.errors import UnknownDataset
 from vaven.vocab.messages import messages
 
@@ -41,7 +41,7 @@ def as_json(status: Status) -> Response:
 def selected_status(publications: Publications) -> Status:
     """Of the dataset that is asked for, or of all. Raises UnknownDataset."""
     slug = request.args.get("dataset") or None
-    status = publications.now(slug)
+    status = publications.status(slug)
     if slug and not status.datasets:
         raise UnknownDataset(f"There is no dataset {slug!r}.", remedy="Look it up in the list of datasets.")
     return status
@@ -55,19 +55,19 @@ def _page(status: Status) -> str:
     return render_template(
         "publications.html",
         status=status,
-        attention=[(d, v, p, sentences(d, v, p, g.lang)) for d, v, p in status.attention],
+        attention=[(d, v, p, problem_texts(d, v, p, g.lang)) for d, v, p in status.attention],
         listed=status.datasets[(number - 1) * PAGE_SIZE : number * PAGE_SIZE],
         pages=(number, count),
         asked=request.args.get("dataset") or "",
-        sentences=lambda dataset, version, place: sentences(dataset, version, place, g.lang),
+        sentences=lambda dataset, version, place: problem_texts(dataset, version, place, g.lang),
     )
 
 
 def _places(publications: Publications, slug: str) -> tuple[PublicationState, ...]:
     """Where the current version of a dataset stands, for its own page."""
     tells_the_moment()
-    found = publications.now(slug).datasets
-    return found[0].places if found else ()
+    found = publications.status(slug).datasets
+    return found[0].states if found else ()
 
 
 def _host(address: str) -> str:

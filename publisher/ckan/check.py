@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from ckanapi.errors import NotFound
 
 from vaven.publisher.ckan.client import Site
-from vaven.publisher.ckan.dataset import CkanDataset, fields_kept
+from vaven.publisher.ckan.dataset import CkanDataset, split_fields
 from vaven.publisher.ckan.push import Plan
 from vaven.vocab.errors import CkanNotAllowed
 
 # What we have been run against; others are told so.
-TRIED = ((2, 10), (2, 11), (2, 12))
-OLDEST = (2, 10)
+TESTED_VERSIONS = ((2, 10), (2, 11), (2, 12))
+MINIMUM_VERSION = (2, 10)
 
 
 @dataclass(frozen=True)
@@ -38,11 +38,11 @@ def _point(level: str, code: str, **params: str) -> SiteRemark:
 
 
 def _version(site: Site) -> SiteRemark:
-    version = site.abilities.version
+    version = site.capabilities.version
     text = ".".join(map(str, version))
-    if version < OLDEST:
-        return _point("stops", "too-old", version=text, oldest=".".join(map(str, OLDEST)))
-    return _point("good", "version" if version in TRIED else "version-untried", version=text)
+    if version < MINIMUM_VERSION:
+        return _point("stops", "too-old", version=text, oldest=".".join(map(str, MINIMUM_VERSION)))
+    return _point("good", "version" if version in TESTED_VERSIONS else "version-untried", version=text)
 
 
 def _user(site: Site) -> SiteRemark:
@@ -72,14 +72,14 @@ def _groups(site: Site, datasets: Sequence[CkanDataset]) -> SiteRemark:
 
 
 def _languages(site: Site) -> SiteRemark:
-    own, _ = fields_kept(site.abilities)
+    own, _ = split_fields(site.capabilities)
     if any(field.kind == "languages" for field in own):
         return _point("good", "languages")
     return _point("lost", "languages-as-extras")
 
 
 def _fields(site: Site) -> SiteRemark:
-    own, extras = fields_kept(site.abilities)
+    own, extras = split_fields(site.capabilities)
     if not extras:
         return _point("good", "fields", count=str(len(own)))
     return _point("lost", "fields-as-extras", count=str(len(extras)), names=", ".join(field.name for field in extras))
@@ -88,7 +88,7 @@ def _fields(site: Site) -> SiteRemark:
 def _rows(site: Site, plan: Plan) -> SiteRemark:
     if not plan.rows:
         return _point("good", "rows-unwanted")
-    return _point("good", "rows") if site.abilities.has_datastore else _point("lost", "rows-missing")
+    return _point("good", "rows") if site.capabilities.has_datastore else _point("lost", "rows-missing")
 
 
 def _search(site: Site) -> SiteRemark:
@@ -97,4 +97,4 @@ def _search(site: Site) -> SiteRemark:
 
 
 def _feed(site: Site) -> SiteRemark:
-    return _point("good", "dcat") if "dcat" in site.abilities.plugins else _point("lost", "dcat-missing")
+    return _point("good", "dcat") if "dcat" in site.capabilities.plugins else _point("lost", "dcat-missing")

@@ -32,27 +32,27 @@ from vaven.vocab.errors import (
 
 T = TypeVar("T")
 # The seconds to wait for a connection and for each block of an answer.
-PATIENCE = (10.0, 120.0)
-TRIES = 5
-FIRST_WAIT = 0.5
-LONGEST_WAIT = 30.0
+TIMEOUT_SECONDS = (10.0, 120.0)
+MAX_ATTEMPTS = 5
+FIRST_WAIT_SECONDS = 0.5
+MAX_WAIT_SECONDS = 30.0
 # A proxy's words for a server that is away or has too much to do; the same request may go through later.
-PASSING = frozenset((429, 502, 503, 504))
+RETRYABLE_STATUSES = frozenset((429, 502, 503, 504))
 
 
 class _Remote(RemoteCKAN):  # type: ignore[misc]
     """RemoteCKAN that notes its requests in `sent` and tells a proxy's refusal from CKAN's."""
 
-    sent: list[str]
+    actions: list[str]
 
     def _request_fn(
         self, url: str, data: Any, headers: Any, files: Any, requests_kwargs: Mapping[str, Any]
     ) -> tuple[int, str]:
-        self.sent.append(url.rsplit("/", 1)[-1])
+        self.actions.append(url.rsplit("/", 1)[-1])
         answer = self.session.post(
             url, data=data, headers=headers, files=files, allow_redirects=False, **requests_kwargs
         )
-        if answer.status_code in PASSING:
+        if answer.status_code in RETRYABLE_STATUSES:
             raise CkanAnswerLost(
                 f"CKAN answered {answer.status_code} for {url}.",
                 remedy="Try again when it is up.",
@@ -76,7 +76,7 @@ def _seconds(text: str) -> float | None:
 
 
 @dataclass(frozen=True)
-class Abilities:
+class Capabilities:
     """What an instance can do: its `version`, its plugins, and the fields of its dataset schema (ckanext-scheming),
     by place; None where it has no such schema and everything unknown to CKAN goes into extras."""
 
@@ -103,27 +103,27 @@ class Site:
         session.auth = (login.user, login.password) if login.user else None
         self._remote = _Remote(self.url, apikey=token, user_agent="vaven", session=session)
         # Names of the actions asked for so far, by this site and those made of it.
-        self.sent: list[str] = []
-        self._remote.sent = self.sent
+        self.actions: list[str] = []
+        self._remote.actions = self.actions
 
-    def again(self) -> "Site":
+    def clone(self) -> "Site":
         """Another one of the same instance, for another thread, that knows already what it can do."""
         other = Site(self._given, self._token, wait=self._wait)
-        other.__dict__["abilities"] = self.abilities
-        other.sent = other._remote.sent = self.sent
+        other.__dict__["capabilities"] = self.capabilities
+        other.actions = other._remote.actions = self.actions
         return other
 
     def close(self) -> None:
         self._remote.close()
 
-    def insist(self, step: Callable[[], T]) -> T:
+    def retry(self, step: Callable[[], T]) -> T:
         """Do a step again while only the way to CKAN is at fault. The step must find out by itself what is done."""
-        for trial in range(TRIES - 1):
+        for trial in range(MAX_ATTEMPTS - 1):
             try:
                 return step()
             except (CkanAnswerLost, CkanUnreachable) as cause:
                 asked = cause.wait_seconds if isinstance(cause, CkanAnswerLost) else None
-                self._wait(min(asked if asked is not None else FIRST_WAIT * 2**trial, LONGEST_WAIT))
+                self._wait(min(asked if asked is not None else FIRST_WAIT_SECONDS * 2**trial, MAX_WAIT_SECONDS))
         return step()
 
     def read(self, action: str, **given: Any) -> Any:
@@ -146,7 +146,9 @@ class Site:
         self, action: str, given: Mapping[str, Any], uploads: Mapping[str, tuple[str, BinaryIO]] | None = None
     ) -> Any:
         try:
-            return self._remote.call_action(action, dict(given), files=uploads, requests_kwargs={"timeout": PATIENCE})
+            return self._remote.call_action(
+                action, dict(given), files=uploads, requests_kwargs={"timeout": TIMEOUT_SECONDS}
+            )
         except NotAuthorized as cause:
             raise _not_allowed(self.url, action, cause) from cause
         except (SearchIndexError, SearchError) as cause:
@@ -163,7 +165,7 @@ class Site:
         except CKANAPIError as cause:
             raise self._odd(action, str(cause)) from cause
         except requests.Timeout as cause:
-            text = f"CKAN at {self.url} gave no answer to {action} in {PATIENCE[1]:g} seconds."
+            text = f"CKAN at {self.url} gave no answer to {action} in {TIMEOUT_SECONDS[1]:g} seconds."
             raise CkanAnswerLost(text, remedy="Push again: what was done is recognised.") from cause
         except requests.RequestException as cause:
             raise CkanUnreachable(
@@ -184,14 +186,14 @@ class Site:
         return CkanRefused(f"CKAN failed in {action}: {status} {body[:300]}", remedy="See CKAN's log, then push again.")
 
     @cached_property
-    def abilities(self) -> Abilities:
+    def capabilities(self) -> Capabilities:
         """Asked once: version and plugins, and the dataset schema where ckanext-scheming shows one."""
         try:
             status = self.read("status_show")
         except NotFound as cause:
             raise _no_ckan(self.url) from cause
         version = tuple(int(part) for part in status["ckan_version"].split(".")[:2] if part.isdecimal())
-        return Abilities(version, frozenset(status["extensions"]), self._schema(status["extensions"]))
+        return Capabilities(version, frozenset(status["extensions"]), self._schema(status["extensions"]))
 
     def _schema(self, plugins: list[str]) -> dict[str, frozenset[str]] | None:
         if "scheming_datasets" not in plugins:

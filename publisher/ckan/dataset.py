@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from vaven.publisher.ckan.client import Abilities
+from vaven.publisher.ckan.client import Capabilities
 from vaven.publisher.ckan.fields import CkanField, fields
 from vaven.publisher.metadata.catalogue import LANGUAGE_IRIS
 from vaven.publisher.metadata.dataset import PUBLIC
@@ -209,7 +209,7 @@ def _table_name(stem: str, language: str) -> str:
     return standard()[stem].label(language)
 
 
-def shaped(dataset: CkanDataset, abilities: Abilities, groups: frozenset[str]) -> dict[str, Any]:
+def to_package(dataset: CkanDataset, abilities: Capabilities, groups: frozenset[str]) -> dict[str, Any]:
     """The dataset as package_create takes it on this instance, but for its resources, in those of its groups that
     are there; what is published is open to all. What the instance's schema knows stands in a field of its own; the
     rest goes into extras, lists as JSON. A value by language is for schemas only: single languages have fields of
@@ -233,7 +233,7 @@ def shaped(dataset: CkanDataset, abilities: Abilities, groups: frozenset[str]) -
     return found | {"extras": [{"key": key, "value": value} for key, value in sorted(extras.items())]}
 
 
-def shaped_resource(resource: Values, abilities: Abilities) -> dict[str, Any]:
+def to_resource(resource: Values, abilities: Capabilities) -> dict[str, Any]:
     """A resource as this instance takes it. Fields that no schema knows may stand beside CKAN's own, as texts, but for
     those by language, which ckanext-dcat would take for one text."""
     known = abilities.schema["resource"] if abilities.schema else frozenset()
@@ -308,7 +308,7 @@ def as_text(value: Any) -> str | None:
     return str(value) if isinstance(value, int) else _text(value)
 
 
-def fields_kept(abilities: Abilities) -> tuple[list[CkanField], list[CkanField]]:
+def split_fields(abilities: Capabilities) -> tuple[list[CkanField], list[CkanField]]:
     """Our fields by where they go on an instance: in fields of their own, and among the extras."""
     known = abilities.schema["dataset"] if abilities.schema else frozenset()
     ours = [f for f in fields("dataset") if f.kind != "core" and (f.kind != "languages" or f.name in known)]

@@ -22,8 +22,8 @@ from vaven.publisher.ckan.dataset import (
     as_text,
     differences,
     resource_differences,
-    shaped,
-    shaped_resource,
+    to_package,
+    to_resource,
 )
 from vaven.publisher.ckan.datastore import put_rows
 from vaven.publisher.releases.storage import Storage
@@ -63,14 +63,14 @@ def push(
     plan: Plan,
     *,
     workers: int = 2,
-    told: Callable[[PushResult], None] = lambda _: None,
+    on_result: Callable[[PushResult], None] = lambda _: None,
 ) -> list[PushResult]:
     """Push datasets, `workers` at a time; one that fails does not stop the others. `told` hears of each when done."""
-    groups = site.insist(lambda: _prepare(site, datasets))
-    seen = site.insist(lambda: _search(site, datasets)) if len(datasets) > 1 else None
+    groups = site.retry(lambda: _prepare(site, datasets))
+    seen = site.retry(lambda: _search(site, datasets)) if len(datasets) > 1 else None
 
     def one(dataset: CkanDataset) -> PushResult:
-        own = site.again()
+        own = site.clone()
         # What the search saw holds for the first try alone.
         glance = [] if seen is None else [seen.get(dataset.name)]
 
@@ -80,10 +80,10 @@ def push(
 
         try:
             try:
-                outcome = own.insist(step)
+                outcome = own.retry(step)
             except NotFound:
                 # Somebody took it from CKAN after we had looked; from the start it is made anew.
-                outcome = own.insist(step)
+                outcome = own.retry(step)
         except NotFound as cause:
             text = f"What CKAN had of {dataset.name} was taken away there during the push: {cause}"
             outcome = PushResult(dataset.name, dataset.version, "failed", CkanRefused(text, remedy="Push again."))
@@ -91,7 +91,7 @@ def push(
             outcome = PushResult(dataset.name, dataset.version, "failed", error)
         finally:
             own.close()
-        told(outcome)
+        on_result(outcome)
         return outcome
 
     with ThreadPoolExecutor(max(workers, 1)) as pool:
@@ -111,19 +111,19 @@ def withdraw(site: Site, name: str, version: int) -> PushResult:
         site.write("package_delete", id=there["id"])
         return "withdrawn"
 
-    return PushResult(name, version, site.insist(step))
+    return PushResult(name, version, site.retry(step))
 
 
 def compare(site: Site, dataset: CkanDataset, plan: Plan) -> list[Difference]:
     """What a push would change, field by field; for a dataset that is not there, everything."""
-    there = site.insist(lambda: site.find("package_show", id=dataset.name)) or {}
+    there = site.retry(lambda: site.find("package_show", id=dataset.name)) or {}
     # Groups that are not there yet would be made.
     groups = _groups(site) | frozenset(dataset.themes)
-    found = differences(there, shaped(dataset, site.abilities, groups))
+    found = differences(there, to_package(dataset, site.capabilities, groups))
     by_file = _by_file(there)
     for resource in dataset.resources:
         theirs = by_file.get(resource["file"], {})
-        wanted = shaped_resource(resource, site.abilities)
+        wanted = to_resource(resource, site.capabilities)
         found += resource_differences(resource["file"], theirs, wanted, is_uploaded=_is_sent(resource, plan))
         if _lacks_rows(site, resource, theirs, plan):
             found.append(Difference(f"resources/{resource['file']}/rows", theirs.get("rows_sha256"), resource["hash"]))
@@ -173,7 +173,7 @@ def _put(
     plan: Plan,
     there: Mapping[str, Any] | None,
 ) -> PushResult:
-    wanted = shaped(dataset, site.abilities, groups)
+    wanted = to_package(dataset, site.capabilities, groups)
     there, is_made = (there, False) if there else _create(site, dataset, wanted, plan)
     is_new = is_made or there["state"] == "deleted"
     before = _by_file(there)
@@ -200,8 +200,8 @@ def _create(site: Site, dataset: CkanDataset, wanted: Values, plan: Plan) -> tup
 
     Where its name is taken, what has it, and False: one that is deleted, or was given to another organisation.
     """
-    links = [] if plan.uploads else [shaped_resource(r, site.abilities) for r in dataset.resources]
-    is_whole = not plan.uploads and not (plan.rows and site.abilities.has_datastore)
+    links = [] if plan.uploads else [to_resource(r, site.capabilities) for r in dataset.resources]
+    is_whole = not plan.uploads and not (plan.rows and site.capabilities.has_datastore)
     try:
         state = "active" if is_whole else "draft"
         return site.write("package_create", **wanted, resources=links, state=state), True
@@ -228,7 +228,7 @@ def _put_file(
     plan: Plan,
 ) -> tuple[dict[str, Any], bool]:
     """A resource as the final patch lists it, and whether it differs from CKAN's. An upload is done at once."""
-    wanted = shaped_resource(resource, site.abilities)
+    wanted = to_resource(resource, site.capabilities)
     if not _is_sent(resource, plan):
         is_other = theirs is None or bool(resource_differences(resource["file"], theirs, wanted, is_uploaded=False))
         # An upload of an earlier run becomes a link; CKAN keeps the address of what it takes for an upload.
@@ -253,7 +253,7 @@ def _is_sent(resource: Values, plan: Plan) -> bool:
 
 
 def _lacks_rows(site: Site, resource: Values, theirs: Mapping[str, Any], plan: Plan) -> bool:
-    if resource["file"] != ROWS_FILE or not plan.rows or not site.abilities.has_datastore:
+    if resource["file"] != ROWS_FILE or not plan.rows or not site.capabilities.has_datastore:
         return False
     return theirs.get("rows_sha256") != resource["hash"] or not theirs.get("datastore_active")
 

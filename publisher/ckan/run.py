@@ -88,7 +88,7 @@ def push_datasets(
     names: Sequence[str] = (),
     *,
     workers: int = 2,
-    told: Callable[[PushResult], None] = lambda _: None,
+    on_result: Callable[[PushResult], None] = lambda _: None,
 ) -> list[PushResult]:
     """Push all datasets, or those named. What came of each is noted in the records; failures do not raise.
 
@@ -102,12 +102,12 @@ def push_datasets(
 
             def heard(outcome: PushResult) -> None:
                 noted.end(outcome)
-                told(outcome)
+                on_result(outcome)
 
             storage = Storage(settings.storage, settings.home / "cache")
-            outcomes = push(site, datasets, storage, plan_of(settings), workers=workers, told=heard)
+            outcomes = push(site, datasets, storage, plan_of(settings), workers=workers, on_result=heard)
         if not names:
-            outcomes += _withdraw_gone(site, settings, records, {d.name for d in datasets}, told)
+            outcomes += _withdraw_gone(site, settings, records, {d.name for d in datasets}, on_result)
     return outcomes
 
 
@@ -163,7 +163,7 @@ class _Noted:
 
 
 def _withdraw_gone(
-    site: Site, settings: Settings, records: Records, current: set[str], told: Callable[[PushResult], None]
+    site: Site, settings: Settings, records: Records, current: set[str], on_result: Callable[[PushResult], None]
 ) -> list[PushResult]:
     """Take the datasets from CKAN whose versions were all withdrawn, once; only what we have sent there ourselves."""
     outcomes = []
@@ -175,7 +175,7 @@ def _withdraw_gone(
             except CkanError as error:
                 outcome = PushResult(last.dataset, last.version, FAILED, error)
             outcomes.append(outcome)
-            told(outcome)
+            on_result(outcome)
     return outcomes
 
 

@@ -1,9 +1,9 @@
-"""A release's observations as RDF in N-Triples, by columns (DESIGN section 5).
+"""A release's observations as RDF in N-Triples, generated column by column (DESIGN section 5).
 
-Data Cube, SDMX, cube.link and CIDS speak of the same observation: docs/cube.md lists its triples and why each is
-there. The text of an observation is put together by DuckDB from dictionaries of minted IRIs; no Python object stands
-for a triple. It comes in pieces of some megabytes, and each is packed with gzip and with zstd while DuckDB makes the
-next, so that length costs time and disk but no memory.
+Data Cube, SDMX, cube.link and CIDS describe the same observation: docs/cube.md lists its triples with a reason for
+each. DuckDB builds the text of an observation from dictionaries of minted IRIs; no triple becomes a Python object. The
+text comes in batches of some megabytes, and each batch is compressed with gzip and with zstd while DuckDB builds the
+next, so that more observations cost time and disk but no memory.
 """
 
 import os
@@ -22,7 +22,7 @@ import pyarrow.compute
 import zstandard
 from isal import igzip
 
-from vaven.publisher.cube.value_ranges import column_statistics
+from vaven.publisher.cube.column_statistics import column_statistics
 from vaven.publisher.rdf.agents import publisher_key
 from vaven.publisher.releases.release import Release
 from vaven.schemas.tables.compile import plain
@@ -32,42 +32,43 @@ from vaven.vocab.iris import NAMESPACES, Iris, segment
 from vaven.vocab.periods import parse_period
 
 GZIP, ZSTD = "observations.nt.gz", "observations.nt.zst"
-# DuckDB's own memory. Past it, it writes to a folder beside the others of the system's temporary files.
+# DuckDB's own memory; beyond it, DuckDB spills to a folder among the system's temporary files.
 MEMORY = "160MB"
-# More threads than these only wait for the packing.
+# More threads than these only wait for the compression.
 THREADS = 4
-# Rows a piece: about 5 MB of text.
-PIECE = 2048
-# In these texts every line begins like the one before it, so that even the quickest level packs them 20 times, and
-# zstd 60 times.
+# About 5 MB of text.
+BATCH_ROWS = 2048
+# Every line begins like the line before it, so that even the fastest level compresses the text 20 times with gzip and
+# 60 times with zstd.
 GZIP_LEVEL, ZSTD_LEVEL = 1, 1
 STOP = ".\n"
 END = f" {STOP}"
-# A full disk, told by the system or by DuckDB, and a DuckDB that may not write beside its memory.
+# A full disk, reported by the system or by DuckDB, and a DuckDB that can't spill.
 NO_ROOM = (OSError, duckdb.IOException, duckdb.OutOfMemoryException)
 ESCAPED = r"""replace(replace(replace(replace(text, '\', '\\'), '"', '\"'), chr(10), '\n'), chr(13), '\r')"""
 
 
 class Sink(Protocol):
-    """What takes the bytes of a file: a packing stream, or the file itself."""
+    """A writable binary stream: a compressor or the file itself."""
 
     def write(self, data: Any, /) -> Any: ...
 
 
 @dataclass(frozen=True)
 class Emission:
-    """What was written: the two files, and how many lines each holds, so that a check need not unpack them to count."""
+    """The two compressed files and their number of lines, which a check then need not count by decompressing."""
 
     path: Path
     zstd: Path
     lines: int
 
 
-def emit(release: Release, iris: Iris, *, unpacked: Path | None = None) -> Emission:
+def emit(release: Release, iris: Iris, *, uncompressed: Path | None = None) -> Emission:
     """Write `observations.nt.gz` and `observations.nt.zst` into the release's folder, the same lines in both.
 
-    The lines of an observation stand together, and no line comes twice. `unpacked` is a further file to write them to
-    as they are, for a bulk load at once. Raises PublishingFailed where a row would be lost, and where there is no room.
+    The lines of an observation are adjacent, and no line occurs twice. `uncompressed` is a further file that receives
+    the same lines uncompressed, for an immediate bulk load. Raises PublishingFailed if a row would be lost, or if the
+    disk is full.
     """
     gzip, zstd = release.folder / GZIP, release.folder / ZSTD
     try:
@@ -75,12 +76,12 @@ def emit(release: Release, iris: Iris, *, unpacked: Path | None = None) -> Emiss
             tempfile.TemporaryDirectory(prefix="vaven-emit-") as folder,
             duckdb.connect(config=_limits(folder)) as work,
         ):
-            given = _prepare(work, release, iris)
-            with _sinks(gzip, zstd, unpacked) as sinks:
-                rows, lines = _write(_pieces(work, "observations", given), sinks)
+            parameters = _prepare(work, release, iris)
+            with _sinks(gzip, zstd, uncompressed) as sinks:
+                rows, lines = _write(_batches(work, "observations", parameters), sinks)
                 if rows != release.rows["observations"]:
                     raise _lost(release.rows["observations"], rows)
-                lines += _write(_pieces(work, "measures", given), sinks)[1]
+                lines += _write(_batches(work, "measures", parameters), sinks)[1]
     except NO_ROOM as cause:
         raise PublishingFailed(
             f"The observations could not be written as RDF: {cause}",
@@ -90,15 +91,15 @@ def emit(release: Release, iris: Iris, *, unpacked: Path | None = None) -> Emiss
 
 
 @contextmanager
-def _sinks(gzip: Path, zstd: Path, unpacked: Path | None) -> Iterator[list[Sink]]:
+def _sinks(gzip: Path, zstd: Path, uncompressed: Path | None) -> Iterator[list[Sink]]:
     with ExitStack() as stack:
-        packing = zstandard.ZstdCompressor(ZSTD_LEVEL, write_checksum=True)
+        compressor = zstandard.ZstdCompressor(ZSTD_LEVEL, write_checksum=True)
         sinks: list[Sink] = [
             stack.enter_context(igzip.open(gzip, "wb", GZIP_LEVEL)),  # type: ignore[no-untyped-call]
-            stack.enter_context(zstandard.open(zstd, "wb", cctx=packing)),
+            stack.enter_context(zstandard.open(zstd, "wb", cctx=compressor)),
         ]
-        if unpacked:
-            sinks.append(stack.enter_context(unpacked.open("wb")))
+        if uncompressed:
+            sinks.append(stack.enter_context(uncompressed.open("wb")))
         yield sinks
 
 
@@ -118,35 +119,35 @@ def _lost(rows: int, written: int) -> PublishingFailed:
     )
 
 
-def _pieces(work: duckdb.DuckDBPyConnection, query: str, given: Mapping[str, Any]) -> Iterator[pyarrow.RecordBatch]:
-    """The answer of a query of this room, with those of the parameters that it names."""
+def _batches(work: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any]) -> Iterator[pyarrow.RecordBatch]:
+    """Run a query of this package with the parameters that it names, and yield its result in batches."""
     sql = (files(__package__) / "queries" / f"{query}.sql").read_text("utf-8")
     [statement] = work.extract_statements(sql)
-    named = {name: given[name] for name in statement.named_parameters}
-    yield from work.sql(sql, params=named).to_arrow_reader(PIECE)
+    parameters = {name: values[name] for name in statement.named_parameters}
+    yield from work.sql(sql, params=parameters).to_arrow_reader(BATCH_ROWS)
 
 
-def _write(pieces: Iterator[pyarrow.RecordBatch], sinks: Sequence[Sink]) -> tuple[int, int]:
-    """Give each piece to all files at once; returns rows and lines."""
+def _write(batches: Iterator[pyarrow.RecordBatch], sinks: Sequence[Sink]) -> tuple[int, int]:
+    """Write each batch to all files in parallel, and return the numbers of rows and lines."""
     rows = lines = 0
-    writing: list[Future[Any]] = []
+    writes: list[Future[Any]] = []
     with ThreadPoolExecutor(len(sinks)) as pool:
-        for piece in pieces:
-            _finish(writing)
-            writing = [pool.submit(sink.write, _text_of(piece.column("text"))) for sink in sinks]
-            rows += piece.num_rows
-            lines += pyarrow.compute.sum(piece.column("lines")).as_py() or 0
-        _finish(writing)
+        for batch in batches:
+            _await(writes)
+            writes = [pool.submit(sink.write, _concatenated(batch.column("text"))) for sink in sinks]
+            rows += batch.num_rows
+            lines += pyarrow.compute.sum(batch.column("lines")).as_py() or 0
+        _await(writes)
     return rows, lines
 
 
-def _finish(writing: Sequence[Future[Any]]) -> None:
-    for write in writing:
+def _await(writes: Sequence[Future[Any]]) -> None:
+    for write in writes:
         write.result()
 
 
-def _text_of(column: pyarrow.StringArray) -> pyarrow.Buffer:
-    """All strings of a column one after the other: Arrow keeps them so, and nothing is copied."""
+def _concatenated(column: pyarrow.StringArray) -> pyarrow.Buffer:
+    """Return all strings of a column as one buffer, without a copy: Arrow stores them one after the other."""
     _, offsets, text = column.buffers()
     if not len(column):
         return pyarrow.py_buffer(b"")
@@ -155,27 +156,27 @@ def _text_of(column: pyarrow.StringArray) -> pyarrow.Buffer:
 
 
 def _prepare(work: duckdb.DuckDBPyConnection, release: Release, iris: Iris) -> dict[str, Any]:
-    """The relations and macros that the queries name; returns their parameters."""
-    # So that DuckDB goes on while the pieces before are packed; a setting of the session alone.
+    """Create the relations and macros that the queries name, and return the queries' parameters."""
+    # Lets DuckDB go on while earlier batches are compressed; can be set for the session only.
     work.execute("SET enable_progress_bar = false")
     work.execute("SET streaming_buffer_size = '16MB'")
     work.execute(f"CREATE MACRO plain(number) AS {plain('number')}")
     work.execute(f"CREATE MACRO escaped(text) AS {ESCAPED}")
     work.read_parquet(str(release.table("observations"))).create_view("observations")
     for name, columns, rows in _dictionaries(release, iris):
-        listed = zip(*rows, strict=True) if rows else [()] * len(columns)
-        arrays = [pyarrow.array(column, pyarrow.string()) for column in listed]
+        cells = zip(*rows, strict=True) if rows else [()] * len(columns)
+        arrays = [pyarrow.array(column, pyarrow.string()) for column in cells]
         work.register(name, pyarrow.table(arrays, names=list(columns)))
     return _parameters(release, iris)
 
 
 def _tail(predicate: str, iri: str) -> str:
-    """What follows a subject: predicate, object and the end of the line."""
+    """Return the rest of a line after its subject: predicate, object, full stop and line end."""
     return f"<{predicate}> <{iri}>{END}"
 
 
 def _dictionaries(release: Release, iris: Iris) -> Iterator[tuple[str, tuple[str, ...], list[tuple[str, ...]]]]:
-    """Name, columns and rows of each small table that the queries join: one row a distinct code."""
+    """Yield name, columns and rows of each small table that the queries join, with one row per distinct code."""
     ns, register_of = NAMESPACES, register.codes
     dimension, attribute = ns["sdmx-dimension"], ns["sdmx-attribute"]
     yield (
@@ -227,10 +228,10 @@ def _period(text: str, iris: Iris) -> tuple[str, ...]:
 
 
 def _parameters(release: Release, iris: Iris) -> dict[str, Any]:
-    """The constant texts of the queries. One that ends a literal begins with its closing quote."""
+    """Return the constant texts of the queries; a text that ends a literal begins with its closing quote."""
     ns, ours, kind = NAMESPACES, iris.ontology, NAMESPACES["rdf"] + "type"
     publisher = iris.organisation(publisher_key(release.about))
-    # cube.link's word for "there is no value here", so that IC-14 holds; the status says why.
+    # cube.link's literal for a missing value, so that IC-14 holds; the status gives the reason.
     undefined = f'""^^<{ns["cube"]}Undefined>{END}'
     return {
         "stop": STOP,
@@ -238,7 +239,7 @@ def _parameters(release: Release, iris: Iris) -> dict[str, Any]:
         "string": f'"{END}',
         "decimal": f'"^^<{ns["xsd"]}decimal>{END}',
         "integer": f'"^^<{ns["xsd"]}integer>{END}',
-        "stem": iris.observation_stem(release.dataset),
+        "iri_prefix": iris.observation_stem(release.dataset),
         "is_observation": _tail(kind, ns["qb"] + "Observation"),
         "is_cube_observation": _tail(kind, ns["cube"] + "Observation"),
         "member": f"<{iris.observation_set(release.dataset, release.version)}> <{ns['cube']}observation> ",
@@ -258,7 +259,7 @@ def _parameters(release: Release, iris: Iris) -> dict[str, Any]:
         "is_report": _tail(kind, ns["cids"] + "IndicatorReport"),
         "for_organization": _tail(ns["cids"] + "forOrganization", publisher),
         "has_name": f'<{ns["tove"]}hasName> "',
-        "measured": f"<{ns['i72']}value> <",
-        "is_measure": _tail(kind, ns["i72"] + "Measure"),
+        "has_quantity": f"<{ns['i72']}value> <",
+        "is_quantity": _tail(kind, ns["i72"] + "Measure"),
         "number": f'<{ns["i72"]}hasNumericalValue> "',
     }

@@ -39,7 +39,7 @@ class Violation:
     texts: Mapping[str, str] = field(default_factory=dict)
 
 
-def in_short(found: Iterable[Violation]) -> str:
+def summary(found: Iterable[Violation]) -> str:
     """The constraints that were broken, each with the number of its violations."""
     return ", ".join(f"{name} {count}" for name, count in Counter(v.constraint for v in found).items())
 
@@ -56,7 +56,7 @@ def normalise(graph: Store) -> None:
         graph.update(query(name))
 
 
-def violations(graph: Store, constraints: Iterable[str] = CONSTRAINTS) -> Iterator[Violation]:
+def sparql_violations(graph: Store, constraints: Iterable[str] = CONSTRAINTS) -> Iterator[Violation]:
     """What in a normalised graph breaks these constraints, one violation for each thing at fault."""
     for constraint in constraints:
         for text in queries(graph, constraint):

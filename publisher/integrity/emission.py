@@ -37,7 +37,7 @@ class SampledObservation:
     triples: Sequence[Quad]
     row: Mapping[str, object] | None
 
-    def says(self, name: str) -> list[object]:
+    def values(self, name: str) -> list[object]:
         """The values of a property: IRIs and texts as text, numbers as numbers."""
         return [_value(t.object) for t in self.triples if as_text(t.subject) == self.iri and t.predicate.value == name]
 
@@ -50,7 +50,7 @@ def line_violations(emitted: Emission, columns: ObservationColumns) -> Iterator[
         yield Violation("lines", texts={"said": str(emitted.lines), "expected": str(expected)})
 
 
-def sample(emitted: Emission, made: Release, iris: Iris, columns: ObservationColumns) -> list[SampledObservation]:
+def read_sample(emitted: Emission, made: Release, iris: Iris, columns: ObservationColumns) -> list[SampledObservation]:
     """The first observations of the file that are there whole, each with its row."""
     triples: defaultdict[str, list[Quad]] = defaultdict(list)
     stem = iris.observation_stem(made.dataset)
@@ -89,7 +89,7 @@ def _disagreeing(
     expected = {name: _expected(column, row[column.name]) for name, column in columns.columns.items()}
     expected[NAMESPACES["qb"] + "dataSet"] = [[dataset]]
     for name, allowed in expected.items():
-        said = one.says(name)
+        said = one.values(name)
         if said not in allowed:
             texts = {"said": ", ".join(map(str, said)), "expected": ", ".join(map(str, allowed[0]))}
             yield Violation("sample", one.iri, name, cells=key_of(row), texts=texts)

@@ -14,13 +14,19 @@ from rdflib import Graph, URIRef
 
 from vaven.publisher.cube.observations import Emission
 from vaven.publisher.integrity.columns import ComponentColumn, ObservationColumns, column_violations, structures
-from vaven.publisher.integrity.constraints import ABOUT_OBSERVATIONS, CONSTRAINTS, Violation, normalise, violations
+from vaven.publisher.integrity.constraints import (
+    ABOUT_OBSERVATIONS,
+    CONSTRAINTS,
+    Violation,
+    normalise,
+    sparql_violations,
+)
 from vaven.publisher.integrity.emission import (
     KEY,
     SampledObservation,
     key_of,
     line_violations,
-    sample,
+    read_sample,
     sample_violations,
 )
 from vaven.publisher.integrity.shacl import shape_violations
@@ -48,7 +54,7 @@ NUMBERS = {
 MEMORY = "256MB"
 
 
-def nameless(made: Release, iris: Iris) -> Iterator[Violation]:
+def unknown_codes(made: Release, iris: Iris) -> Iterator[Violation]:
     """The codes of a release that stand for nothing: neither lines nor a description can be made of their rows.
 
     Cost: one scan of the coded columns.
@@ -64,7 +70,7 @@ def nameless(made: Release, iris: Iris) -> Iterator[Violation]:
             seen.add(column.name)
 
 
-def unwritable(graph: Graph) -> Iterator[Violation]:
+def invalid_iris(graph: Graph) -> Iterator[Violation]:
     """The IRIs of a graph that are none by RFC 3987, which no serialisation can carry; each once."""
     terms = {term for triple in graph for term in triple if isinstance(term, URIRef)}
     bad = {term for term in terms if not _is_iri(term)}
@@ -74,14 +80,14 @@ def unwritable(graph: Graph) -> Iterator[Violation]:
             yield Violation("iri", str(subject), str(name), str(iri))
 
 
-def integrity(made: Release, iris: Iris, emitted: Emission, metadata: Graph) -> list[Violation]:
+def check_integrity(made: Release, iris: Iris, emitted: Emission, metadata: Graph) -> list[Violation]:
     """All that breaks a rule in a release whose folder has everything but its data package.
 
     `metadata` is what `metadata.ttl` there was written from. Cost: linear in observations, areas and metadata;
     benchmarks/integrity.py has figures.
     """
     graph, words = Store(), published_vocabulary(iris)
-    if bad := list(unwritable(words)):
+    if bad := list(invalid_iris(words)):
         return bad
     try:
         graph.load(words.serialize(format="nt", encoding="utf-8"), RdfFormat.N_TRIPLES)
@@ -90,7 +96,7 @@ def integrity(made: Release, iris: Iris, emitted: Emission, metadata: Graph) -> 
         return [Violation("syntax", texts={"said": str(fault)})]
     normalise(graph)
     general = (name for name in CONSTRAINTS if name not in ABOUT_OBSERVATIONS)
-    found = [*violations(graph, (*general, *SKOS_CONDITIONS)), *shape_violations(metadata, iris)]
+    found = [*sparql_violations(graph, (*general, *SKOS_CONDITIONS)), *shape_violations(metadata, iris)]
     with duckdb.connect(config={"memory_limit": MEMORY}) as work:
         return found + _of_observations(graph, _columns(work, made, iris), made, iris, emitted)
 
@@ -101,7 +107,7 @@ def _of_observations(
     structure = structures(graph).get(iris.dataset(made.dataset), ())
     found = [*column_violations(structure, columns), *line_violations(emitted, columns)]
     try:
-        sampled = sample(emitted, made, iris, columns)
+        sampled = read_sample(emitted, made, iris, columns)
     except SyntaxError as fault:
         return [*found, Violation("syntax", texts={"said": str(fault)})]
     found += sample_violations(sampled, made, iris, columns)
@@ -114,7 +120,7 @@ def _by_sparql(graph: Store, sampled: Sequence[SampledObservation]) -> Iterator[
     graph.extend(triple for one in sampled for triple in one.triples)
     normalise(graph)
     rows = {one.iri: one.row for one in sampled}
-    for found in violations(graph, sorted(ABOUT_OBSERVATIONS)):
+    for found in sparql_violations(graph, sorted(ABOUT_OBSERVATIONS)):
         row = rows.get(found.focus)
         yield replace(found, cells=key_of(row) if row else None)
 

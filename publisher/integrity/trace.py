@@ -51,7 +51,7 @@ class Trace:
         return f"{name}:{term.removeprefix(iri)}"
 
 
-def trace(
+def trace_violations(
     report: Report,
     found: Sequence[Violation],
     original: Path,
@@ -66,10 +66,10 @@ def trace(
     """
     fields = {name: column.name for name, column in component_columns(made, iris).items()}
     with read(original, slug=dataset, choices=choices) as tables:
-        return broken(report, found, Trace(tables, iris.prefixes, dict(_origins(made, iris)), fields))
+        return report_with_violations(report, found, Trace(tables, iris.prefixes, dict(_origins(made, iris)), fields))
 
 
-def broken(report: Report, found: Sequence[Violation], trail: Trace) -> Report:
+def report_with_violations(report: Report, found: Sequence[Violation], trail: Trace) -> Report:
     """The report with the violations as findings before its own."""
     counts: Counter[str] = Counter()
     findings: list[Finding] = []

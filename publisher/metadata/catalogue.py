@@ -23,7 +23,7 @@ SWEDEN = URIRef("http://publications.europa.eu/resource/authority/country/SWE")
 DATA_THEMES = URIRef("http://publications.europa.eu/resource/authority/data-theme")
 
 
-def catalogue(iris: Iris, listed: Sequence[VersionHistory]) -> Graph:
+def catalogue_record(iris: Iris, listed: Sequence[VersionHistory]) -> Graph:
     """The dcat:Catalog with its own publisher, licence and service, and what ties datasets together.
 
     Withdrawn datasets and versions have their tombstones here; the catalogue no longer lists them.

@@ -13,7 +13,7 @@ from rdflib.namespace import PROV, XSD
 
 from vaven.publisher.cube.cube_link import add_cube
 from vaven.publisher.metadata.distributions import DCAT, add_endpoint, add_file
-from vaven.publisher.metadata.provenance import ProvenanceRecord, add_provenance, statement
+from vaven.publisher.metadata.provenance import ProvenanceRecord, add_provenance, provenance_statement
 from vaven.publisher.metadata.quality import Quality, add_quality
 from vaven.publisher.metadata.referenced_things import add_referenced_resources
 from vaven.publisher.metadata.void import add_void
@@ -130,7 +130,7 @@ def _add_statement(graph: Graph, node: URIRef, told_at: str, making: ProvenanceR
     told = URIRef(told_at)
     graph.add((node, DCTERMS.provenance, told))
     graph.add((told, RDF.type, DCTERMS.ProvenanceStatement))
-    for language, text in statement(making).items():
+    for language, text in provenance_statement(making).items():
         graph.add((told, DCTERMS.description, Literal(text, lang=language)))
 
 

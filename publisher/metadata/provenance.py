@@ -60,7 +60,7 @@ def add_provenance(graph: Graph, iris: Iris, release: Release, making: Provenanc
     graph.add((version, PROV.generatedAtTime, moment(release.issued_at)))
 
 
-def statement(making: ProvenanceRecord) -> dict[str, str]:
+def provenance_statement(making: ProvenanceRecord) -> dict[str, str]:
     """Where the data comes from, as a sentence in each language (dcterms:provenance)."""
     report = making.report
     given = {

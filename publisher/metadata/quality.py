@@ -38,7 +38,7 @@ class Quality:
         return _percent(self.suppressed, self.rows)
 
 
-def measure(release: Release) -> Quality:
+def measure_quality(release: Release) -> Quality:
     """Count a release's observations. Cost: one scan of the Parquet's columns."""
     with duckdb.connect() as work:
         view = work.read_parquet(str(release.table("observations")))

@@ -31,7 +31,7 @@ def add_referenced_resources(graph: Graph, iris: Iris, release: Release) -> None
         _add_target(graph, iris, release, row)
 
 
-def split(cell: str | None) -> list[str]:
+def split_list(cell: str | None) -> list[str]:
     """The parts of a list cell; the standard separates them by semicolons."""
     return [part.strip() for part in (cell or "").split(";") if part.strip()]
 
@@ -93,11 +93,11 @@ def _add_investment(
     if row["amount"] is not None:
         graph.add((node, ours.amount, decimal(row["amount"])))
     for column, predicate in (("neighbourhoods", ours.neighbourhood), ("comparison_areas", ours.comparisonArea)):
-        for code in split(row[column]):
+        for code in split_list(row[column]):
             graph.add((node, predicate, URIRef(release.places[code].iri(iris))))
-    for slug in split(row["kpis"]):
+    for slug in split_list(row["kpis"]):
         graph.add((node, ours.targetedKpi, URIRef(iris.kpi(slug))))
-    for actor in split(row["actors"]):
+    for actor in split_list(row["actors"]):
         graph.add((node, ours.actor, actors[actor]))
 
 

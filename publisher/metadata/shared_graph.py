@@ -41,7 +41,7 @@ def read_triples(path: Path) -> Iterator[Triple]:
         yield quad.triple
 
 
-def split(triples: Iterable[Triple], iris: Iris) -> tuple[list[Triple], list[Triple]]:
+def split_shared(triples: Iterable[Triple], iris: Iris) -> tuple[list[Triple], list[Triple]]:
     """Those that say something of what is a dataset's or the catalogue's own, and those of what several have in common.
 
     A blank node is its graph's own: what datasets have in common has none (Iris.geometry).
@@ -60,7 +60,9 @@ def split(triples: Iterable[Triple], iris: Iris) -> tuple[list[Triple], list[Tri
     return own, common
 
 
-def gathered(cache: Path, iris: Iris, first: Sequence[Triple], releases: Sequence[Source]) -> Iterator[Triple]:
+def merge_shared_triples(
+    cache: Path, iris: Iris, first: Sequence[Triple], releases: Sequence[Source]
+) -> Iterator[Triple]:
     """What is said of what datasets have in common: by `first`, and by all that is published, the newest last.
 
     `releases` are the SHA-256 of each `metadata.ttl` and where it is. In `cache`, a file that may be deleted, is kept
@@ -104,7 +106,7 @@ def _digests(kept: sqlite3.Connection, key: str, find: Callable[[], Path], iris:
     found = kept.execute("SELECT digests FROM files WHERE key = ?", [key]).fetchone()
     if found is None:
         said: dict[object, list[Triple]] = {}
-        for triple in split(read_triples(find()), iris)[1]:
+        for triple in split_shared(read_triples(find()), iris)[1]:
             said.setdefault(triple.subject, []).append(triple)
         texts = [serialize(sorted(triples, key=str), format=RdfFormat.N_TRIPLES) or b"" for triples in said.values()]
         listed = [(hashlib.blake2b(text, digest_size=DIGEST).digest(), text) for text in texts]

@@ -15,7 +15,7 @@ from typing import Any, BinaryIO
 import duckdb
 
 from vaven.publisher.graph.store import GraphStore, open_store
-from vaven.publisher.metadata.referenced_things import split
+from vaven.publisher.metadata.referenced_things import split_list
 from vaven.publisher.published.values import (
     Dataset,
     Investment,
@@ -269,7 +269,7 @@ class _View:
         return tuple(sorted(found, key=lambda i: i.start, reverse=True))
 
     def _investment(self, dataset: str, row: Mapping[str, Any], actors: Mapping[str, str]) -> Investment:
-        entries = (self.entry(dataset, code) for code in split(row["neighbourhoods"]))
+        entries = (self.entry(dataset, code) for code in split_list(row["neighbourhoods"]))
         return Investment(
             id=f"{dataset}.{row['id']}",
             dataset=dataset,
@@ -280,10 +280,10 @@ class _View:
             amount=None if row["amount"] is None else float(row["amount"]),
             kind=row["kind"],
             target_group=row["target_group"] or "",
-            actors=tuple(actors.get(actor, actor) for actor in split(row["actors"])),
+            actors=tuple(actors.get(actor, actor) for actor in split_list(row["actors"])),
             areas=tuple(entry for entry in entries if entry),
-            kpis=tuple(split(row["kpis"])),
-            comparison_areas=tuple(split(row["comparison_areas"])),
+            kpis=tuple(split_list(row["kpis"])),
+            comparison_areas=tuple(split_list(row["comparison_areas"])),
             note=row["note"] or "",
         )
 

@@ -24,7 +24,7 @@ from vaven.catalogue.app import create_app
 from vaven.catalogue.pages import publication_status as pages
 from vaven.publisher.ckan.run import code_of, is_pushing, push_release
 from vaven.publisher.graph.store import open_store
-from vaven.publisher.publication_status import FAULTS, STATES, Publications, Status, as_dict
+from vaven.publisher.publication_status import ATTENTION_STATES, STATES, Publications, Status, as_dict
 from vaven.publisher.publish import publish
 from vaven.publisher.releases.records import PushEnd, Records
 from vaven.publisher.settings import Settings
@@ -131,7 +131,7 @@ def test_publishing_is_the_same_with_postgresql(postgres: str, tmp_path: Path) -
     assert publish_value(settings, tmp_path, 2) == 2
     withdraw(settings, SLUG, 2, reason="Fel.")
     (dataset,) = status_of(settings).datasets
-    assert {v.number: v.places[0].state for v in dataset.versions} == {2: "withdrawn", 1: "published"}
+    assert {v.number: v.states[0].state for v in dataset.versions} == {2: "withdrawn", 1: "published"}
 
 
 # --- what is told of them -----------------------------------------------------------------------------------------
@@ -168,13 +168,13 @@ def client(settings: Settings) -> Iterator[FlaskClient]:
 
 def status_of(settings: Settings) -> Status:
     with Records(settings.database) as records:
-        return Publications(settings, records, open_store(settings)).now()
+        return Publications(settings, records, open_store(settings)).status()
 
 
 def states(settings: Settings, kind: str = "ckan") -> dict[int, str]:
     """Version to state at the targets of a kind."""
     (dataset,) = status_of(settings).datasets
-    return {v.number: p.state for v in dataset.versions for p in v.places if p.target.kind == kind}
+    return {v.number: p.state for v in dataset.versions for p in v.states if p.target.kind == kind}
 
 
 def note(settings: Settings, version: int, result: str, action: str = "push", **more: str) -> None:
@@ -191,7 +191,7 @@ def test_every_version_is_told_of_at_every_target(settings: Settings) -> None:
     note(settings, 3, "failed", problem="ckan-refused", reason="Validation Error")
     assert states(settings) == {1: "out-of-date", 2: "not-sent", 3: "failed"}
     (dataset,) = status_of(settings).datasets
-    assert {place.held for place in dataset.places if place.target.kind == "ckan"} == {1}
+    assert {place.held_version for place in dataset.states if place.target.kind == "ckan"} == {1}
     note(settings, 3, "changed")
     assert states(settings) == {1: "replaced", 2: "not-sent", 3: "published"}
 
@@ -271,7 +271,7 @@ def test_a_push_is_under_way_until_it_is_killed_and_interrupted_then(settings: S
             connection, _ = silent.accept()
             assert is_pushing(here)
             (dataset,) = status_of(here).datasets
-            assert {p.state for p in dataset.places if p.target.id == url} == {"under-way"}
+            assert {p.state for p in dataset.states if p.target.id == url} == {"under-way"}
             assert status_of(here).attention == []
         finally:
             pushing.send_signal(signal.SIGKILL)
@@ -386,4 +386,4 @@ def test_every_failure_and_state_has_its_sentences() -> None:
         for code in (*codes, "interrupted", "missing", "out-of-date", "remains", "endpoint-away", "endpoint-missing"):
             assert {f"publications.problem.{code}", f"publications.remedy.{code}"} <= texts.keys(), code
         assert {f"publications.state.{state}" for state in STATES} <= texts.keys()
-    assert set(FAULTS) < set(STATES)
+    assert set(ATTENTION_STATES) < set(STATES)

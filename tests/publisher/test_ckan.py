@@ -214,10 +214,10 @@ def test_a_second_push_writes_nothing(plain_ckan: Ckan, dataset: CkanDataset, st
         (first,) = push(site, [dataset], storage, plan)
         assert (first.result, first.error) == ("created", None)
         assert compare(site, dataset, plan) == []
-        sent = len(site.sent)
+        sent = len(site.actions)
         (second,) = push(site, [dataset], storage, plan)
         assert second.result == "unchanged"
-        again = site.sent[sent:]
+        again = site.actions[sent:]
         assert not [action for action in again if action.endswith(WRITES)]
         assert len(again) <= 3
 
@@ -229,9 +229,9 @@ def test_only_the_changed_file_is_sent_again(plain_ckan: Ckan, dataset: CkanData
         push(site, [dataset], storage, plan)
         before = {r["name"]: r for r in there.action.package_show(id=SLUG)["resources"]}
         resources = [{**r, "hash": "0" * 64} if r["file"] == "targets.csv" else r for r in dataset.resources]
-        sent = len(site.sent)
+        sent = len(site.actions)
         push(site, [replace(dataset, resources=tuple(resources))], storage, plan)
-        assert site.sent[sent:].count("resource_patch") == 1
+        assert site.actions[sent:].count("resource_patch") == 1
         after = {r["name"]: r for r in there.action.package_show(id=SLUG)["resources"]}
         assert {name: r["id"] for name, r in before.items()} == {name: r["id"] for name, r in after.items()}
         changed = [r["uri"].rsplit("/", 1)[-1] for name, r in after.items() if r["hash"] != before[name]["hash"]]
@@ -490,10 +490,10 @@ def test_many_datasets_are_found_with_one_search(plain_ckan: Ckan, dataset: Ckan
     site = Site(plain_ckan.url, plain_ckan.token)
     try:
         assert {o.result for o in push(site, many, storage, Plan(rows=False))} == {"created"}
-        assert (site.sent.count("package_create"), site.sent.count("package_show")) == (len(many), 0)
-        sent = len(site.sent)
+        assert (site.actions.count("package_create"), site.actions.count("package_show")) == (len(many), 0)
+        sent = len(site.actions)
         assert {o.result for o in push(site, many, storage, Plan(rows=False))} == {"unchanged"}
-        assert len(site.sent) - sent <= 4
+        assert len(site.actions) - sent <= 4
         other = site.write("organization_create", name="another-one")
         site.write("package_patch", id="many-0", owner_org=other["id"])
         site.write("package_delete", id="many-1")

@@ -51,7 +51,7 @@ def push(settings: Settings) -> list[str]:
 def told(settings: Settings) -> dict[int, dict[str, Any]]:
     """How each version stands on CKAN."""
     with Records(settings.database) as records:
-        (dataset,) = as_dict(Publications(settings, records, open_store(settings)).now(), "en")["datasets"]
+        (dataset,) = as_dict(Publications(settings, records, open_store(settings)).status(), "en")["datasets"]
     return {v["version"]: p for v in dataset["versions"] for p in v["places"] if p["target"] == settings.ckan_url}
 
 

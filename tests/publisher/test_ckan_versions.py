@@ -46,9 +46,9 @@ def test_an_older_ckan_takes_the_whole_release(older: Ckan, home: Settings, plan
     (table,) = (r for r in shown["resources"] if r.get("datastore_active"))
     assert site.read("datastore_search", resource_id=table["id"], limit=0)["total"] == 629
     assert site.read("package_search", q="Ohälsotal")["count"] == 1
-    site.sent.clear()
+    site.actions.clear()
     assert [outcome.result for outcome in push(site, [dataset], storage, plan)] == ["unchanged"]
-    assert not [action for action in site.sent if action.endswith(("create", "update", "patch", "delete", "upsert"))]
+    assert not [action for action in site.actions if action.endswith(("create", "update", "patch", "delete", "upsert"))]
     assert withdraw(site, dataset.name, dataset.version).result == "withdrawn"
     assert site.read("package_search", q="Ohälsotal")["count"] == 0
     site.close()

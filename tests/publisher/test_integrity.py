@@ -17,11 +17,11 @@ from vaven.publisher.cube.observation_counts import observation_counts
 from vaven.publisher.cube.observations import Emission, emit
 from vaven.publisher.integrity import run as integrity_module
 from vaven.publisher.integrity.constraints import Violation
-from vaven.publisher.integrity.run import CODES, integrity, nameless, unwritable
-from vaven.publisher.integrity.trace import trace
+from vaven.publisher.integrity.run import CODES, check_integrity, invalid_iris, unknown_codes
+from vaven.publisher.integrity.trace import trace_violations
 from vaven.publisher.metadata.dataset import describe
 from vaven.publisher.metadata.provenance import ProvenanceRecord
-from vaven.publisher.metadata.quality import measure
+from vaven.publisher.metadata.quality import measure_quality
 from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.releases.release import Release, release, stamp
 from vaven.schemas.check import check
@@ -51,7 +51,7 @@ class Finished:
 
     def found(self) -> list[Violation]:
         (self.made.folder / "metadata.ttl").write_text(self.metadata.serialize(format="turtle"), "utf-8")
-        return integrity(self.made, IRIS, self.emitted, self.metadata)
+        return check_integrity(self.made, IRIS, self.emitted, self.metadata)
 
     def constraints(self) -> set[str]:
         return {violation.constraint for violation in self.found()}
@@ -65,7 +65,9 @@ def finish(made: Release, report: Report) -> Finished:
     made = replace(made, rows={**made.rows, "observations": found[0]})
     emitted = emit(made, IRIS)
     counted = observation_counts(made, emitted, IRIS)
-    metadata = describe(made, IRIS, [], ProvenanceRecord(report, NOW, NOW), measure(made), counted, first_issued_at=NOW)
+    metadata = describe(
+        made, IRIS, [], ProvenanceRecord(report, NOW, NOW), measure_quality(made), counted, first_issued_at=NOW
+    )
     return Finished(made, emitted, metadata, report)
 
 
@@ -203,9 +205,9 @@ def test_a_fault_of_the_metadata_is_named(finished: Finished, constraint: str) -
 @pytest.mark.parametrize("column", ["neighbourhood", "kpi", "period", "sex", "age_group", "status", "method"])
 def test_a_code_that_stands_for_nothing_is_named_with_its_rows(finished: Finished, column: str) -> None:
     """Nothing can be made of such rows, and the joins of the emission would drop them: so they are looked for first."""
-    assert list(nameless(finished.made, IRIS)) == []
+    assert list(unknown_codes(finished.made, IRIS)) == []
     in_table(finished, f"UPDATE o SET {column} = 'okänd' WHERE rowid IN (5, 6)")
-    (found,) = nameless(finished.made, IRIS)
+    (found,) = unknown_codes(finished.made, IRIS)
     assert (found.constraint, found.cells, found.rows) == ("code", {column: "okänd"}, 2)
 
 
@@ -324,9 +326,9 @@ def test_observations_of_nowhere_are_told(finished: Finished) -> None:
 
 @pytest.mark.parametrize("bad", ["mailto:anna andersson", "https://data.example/id/area/own/x.\ue000", "<x>"])
 def test_an_iri_that_is_none_is_told_before_anything_is_written(finished: Finished, bad: str) -> None:
-    assert list(unwritable(finished.metadata)) == []
+    assert list(invalid_iris(finished.metadata)) == []
     finished.metadata.add((DATASET, RDFS.seeAlso, URIRef(bad)))
-    assert [v.value for v in unwritable(finished.metadata)] == [bad]
+    assert [v.value for v in invalid_iris(finished.metadata)] == [bad]
 
 
 def test_every_violation_has_a_code(sample: Finished) -> None:
@@ -348,7 +350,7 @@ def cells(report: Report, code: str, source: Path) -> Iterator[tuple[str | None,
 
 
 def traced(finished: Finished, source: Path, *found: Violation) -> Report:
-    return trace(finished.report, found, source, None, DETECT, finished.made, IRIS)
+    return trace_violations(finished.report, found, source, None, DETECT, finished.made, IRIS)
 
 
 def test_rows_at_fault_are_named_by_sheet_row_and_cell(sample: Finished) -> None:

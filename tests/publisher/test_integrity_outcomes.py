@@ -15,7 +15,7 @@ from pyoxigraph import RdfFormat, Store
 from tests.conftest import SHARED
 from tests.cube_table import columns_of
 from vaven.publisher.integrity.columns import column_violations, structures
-from vaven.publisher.integrity.constraints import CONSTRAINTS, normalise, violations
+from vaven.publisher.integrity.constraints import CONSTRAINTS, normalise, sparql_violations
 
 FOLDER = Path("qb-integrity") / "src" / "test" / "resources"
 # IC-1 and IC-18 are about what an observation belongs to, and a column form has each observation in one cube already.
@@ -58,7 +58,7 @@ def test_there_are_all_of_them(shared: Path) -> None:
 
 @pytest.mark.parametrize(("constraint", "merged", "violated"), OUTCOMES, indirect=["merged"])
 def test_a_graph_is_judged_as_expected(constraint: str, merged: Store, violated: bool) -> None:
-    assert bool(list(violations(merged, [constraint]))) is violated
+    assert bool(list(sparql_violations(merged, [constraint]))) is violated
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_columns_are_judged_as_expected(constraint: str, merged: Store, violated
 def test_both_forms_agree_about_every_cube(merged: Store) -> None:
     """An observation without a dimension breaks IC-11; the Recommendation's query for IC-12 then leaves the dimension
     out, and so finds it equal to others, where over columns a missing value is no value."""
-    by_graph = {v.constraint for v in violations(merged, sorted(BY_COLUMNS))}
+    by_graph = {v.constraint for v in sparql_violations(merged, sorted(BY_COLUMNS))}
     apart = {"ic-12", "ic-17"} if "ic-11" in by_graph else set()
     assert set(by_columns(merged)) - apart == by_graph - apart
 

@@ -8,7 +8,7 @@ from pyoxigraph import QueryBoolean, QuerySolutions, RdfFormat, Store
 from rdflib import DCAT, SH, XSD, Graph, Literal
 
 from tests.conftest import SHARED, Site
-from vaven.publisher.integrity.constraints import normalise, violations
+from vaven.publisher.integrity.constraints import normalise, sparql_violations
 from vaven.publisher.integrity.run import SKOS_CONDITIONS
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.shapes import release_shapes, swedish_profile
@@ -65,11 +65,11 @@ def test_their_queries_and_ours_would_notice(graph: Store, shared: Path, name: s
     fault, condition = PLANTED[name]
     graph.update(fault, prefixes=NAMESPACES)
     assert is_found(graph, shared, name)
-    assert not condition or list(violations(graph, [condition]))
+    assert not condition or list(sparql_violations(graph, [condition]))
 
 
 def test_no_condition_of_ours_is_broken(graph: Store) -> None:
-    assert list(violations(graph, SKOS_CONDITIONS)) == []
+    assert list(sparql_violations(graph, SKOS_CONDITIONS)) == []
 
 
 @pytest.mark.parametrize("shapes", ["dcat-ap", "dcat-ap-se", "release"])

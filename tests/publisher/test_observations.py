@@ -172,13 +172,13 @@ def test_a_strict_parser_takes_every_line(released: Callable[..., Release]) -> N
 
 def test_each_form_has_the_same_lines(released: Callable[..., Release], tmp_path: Path) -> None:
     unpacked = tmp_path / "loose.nt"
-    done = emit(released(), IRIS, unpacked=unpacked)
+    done = emit(released(), IRIS, uncompressed=unpacked)
     assert unpacked.read_bytes() == gzip.decompress(done.path.read_bytes()) == unpack_zstd(done.zstd)
     assert unpacked.read_bytes().count(b"\n") == done.lines
 
 
 def test_lines_of_an_observation_stand_together(released: Callable[..., Release], tmp_path: Path) -> None:
-    emit(released(), IRIS, unpacked=tmp_path / "loose.nt")
+    emit(released(), IRIS, uncompressed=tmp_path / "loose.nt")
     stem = IRIS.observation_stem("by-hand")
     subjects = [
         found[0]
@@ -205,7 +205,7 @@ def test_a_code_without_words_stops_the_release(released: Callable[..., Release]
 
 def test_a_full_disk_is_an_error_with_a_remedy_and_not_a_short_file(released: Callable[..., Release]) -> None:
     with pytest.raises(PublishingFailed, match="No space left") as caught:
-        emit(released(), IRIS, unpacked=Path("/dev/full"))
+        emit(released(), IRIS, uncompressed=Path("/dev/full"))
     assert "Make room" in caught.value.remedy
 
 

@@ -1,8 +1,8 @@
--- The N-Triples of the quantities that indicator reports have: those of a KPI that have one value share it.
--- In:  observations and kpis as in observations.sql; macro plain(number); parameters is_measure, number, string
+-- Write the N-Triples of the quantities that indicator reports refer to; equal values of a KPI share one quantity.
+-- In:  observations and kpis as in observations.sql; macro plain(number); parameters is_quantity, number, string
 -- Out: text VARCHAR, the lines of one quantity; lines BIGINT
--- Cost: one scan and one hash of the different values of each KPI, which spills to disk.
-SELECT concat('<', measure, n, '> ', $is_measure, '<', measure, n, '> ', $number, n, $string) AS text, 2::BIGINT AS lines
+-- Cost: one scan and one hash of the distinct values of each KPI, which spills to disk
+SELECT concat('<', measure, n, '> ', $is_quantity, '<', measure, n, '> ', $number, n, $string) AS text, 2::BIGINT AS lines
 FROM (
     SELECT DISTINCT k.measure, plain(o.value) AS n
     FROM observations o JOIN kpis k ON k.code = o.kpi

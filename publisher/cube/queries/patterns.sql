@@ -1,7 +1,7 @@
--- One row of each kind: rows with the same columns filled, of the whole population or of a part of it.
--- In:  observations, the released Parquet as a view; {kinds}, what tells the kinds apart
--- Out: n BIGINT, how many rows are of the kind; row STRUCT, one of them
--- Cost: one scan; as many groups as there are kinds, some dozens at most.
+-- Select one row of each pattern: rows with the same columns filled that agree in being a total over sex and age.
+-- In:  observations, the released Parquet as a view; {pattern}, the expressions that distinguish patterns
+-- Out: n BIGINT, the number of rows with the pattern; row STRUCT, one of them
+-- Cost: one scan; one group per pattern, some dozens at most
 SELECT count(*) AS n, first(observations) AS row
 FROM observations
-GROUP BY {kinds}
+GROUP BY {pattern}

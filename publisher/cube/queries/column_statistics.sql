@@ -1,8 +1,8 @@
--- How far the columns of a release's observations are filled, and between what.
+-- Summarise the columns of a release's observations: how many cells are filled, their range, and their codes.
 -- In:  observations, a relation; macro plain(number)
--- Out: one row: rows; a struct filled, lowest, highest for each column of numbers, the two as decimal texts; methods,
---      how many rows have one; lists of the codes of neighbourhood, sex, status and method
--- Cost: one scan.
+-- Out: one row: rows; a struct filled, lowest, highest for each numeric column, the latter two as decimal texts;
+--      rows_with_method; lists of the codes of neighbourhood, sex, status and method
+-- Cost: one scan
 SELECT
     count(*) AS rows,
     {'filled': count(value), 'lowest': plain(min(value)), 'highest': plain(max(value))} AS value,
@@ -11,9 +11,9 @@ SELECT
     {'filled': count(sample_size), 'lowest': min(sample_size)::VARCHAR, 'highest': max(sample_size)::VARCHAR} AS sample_size,
     {'filled': count(ci_lower), 'lowest': plain(min(ci_lower)), 'highest': plain(max(ci_lower))} AS ci_lower,
     {'filled': count(ci_upper), 'lowest': plain(min(ci_upper)), 'highest': plain(max(ci_upper))} AS ci_upper,
-    count(method) AS methods,
+    count(method) AS rows_with_method,
     list_sort(list(DISTINCT neighbourhood)) AS neighbourhoods,
     list_sort(list(DISTINCT sex)) AS sexes,
     list_sort(list(DISTINCT status)) AS statuses,
-    coalesce(list_sort(list(DISTINCT method) FILTER (method IS NOT NULL)), []) AS listed_methods
+    coalesce(list_sort(list(DISTINCT method) FILTER (method IS NOT NULL)), []) AS method_codes
 FROM observations
