@@ -3,12 +3,9 @@
 `vaven jobs` is the consumer; `vaven serve` starts one beside itself and ends it.
 """
 
-import ctypes
 import logging
-import os
 import signal
 import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -16,8 +13,8 @@ from huey import Huey, RedisHuey, SqliteHuey, crontab
 
 from vaven.catalogue.validation.uploads import StoredValidations
 from vaven.publisher.settings import Settings
+from vaven.schemas.formats.child_process import command, end_with_parent
 
-PR_SET_PDEATHSIG = 1
 WORKERS = 2
 STOP_SECONDS = 10
 
@@ -47,8 +44,7 @@ def tasks(jobs: Huey, validations: StoredValidations) -> Callable[[str], object]
 @contextmanager
 def consumer() -> Iterator[None]:
     """A consumer in a process of its own for as long as the block lasts."""
-    command = [sys.executable, "-P", "-m", "vaven.catalogue.cli.main", "jobs", "--with-parent", str(os.getpid())]
-    process = subprocess.Popen(command)
+    process = subprocess.Popen(command("vaven.catalogue.cli.main", "jobs"))
     try:
         yield
     finally:
@@ -63,10 +59,7 @@ def consumer() -> Iterator[None]:
 def consume(settings: Settings, *, with_parent: int | None = None) -> None:
     """Work on the queue until a signal ends it, or the end of the process above where `with_parent` is its id."""
     if with_parent is not None:
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
-        # The kernel tells of an end to come, not of one that was while this process began.
-        if os.getppid() != with_parent:
-            return
+        end_with_parent(with_parent, signal.SIGTERM)
     logging.basicConfig(level=logging.WARNING)
     jobs = queue(settings)
     tasks(jobs, StoredValidations(settings))

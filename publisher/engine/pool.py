@@ -23,6 +23,7 @@ from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, Qu
 from vaven.publisher.graph.store import EmbeddedStore, Snapshot, hold
 from vaven.publisher.sparql.lexer import guarded, query_form
 from vaven.publisher.sparql.messages import query_message
+from vaven.schemas.formats.child_process import command
 from vaven.vocab.errors import (
     AnswerTooLarge,
     QueryBusy,
@@ -234,12 +235,12 @@ class EmbeddedEngine(QueryEngine):
 
     def _process(self, snapshot: Snapshot) -> "subprocess.Popen[bytes]":
         limits = [str(self._memory_mb), str(self._answer_mb)]
-        command = [sys.executable, "-m", "vaven.publisher.engine.worker", str(snapshot.folder), *limits]
+        line = command("vaven.publisher.engine.worker", str(snapshot.folder), *limits)
         with self._lock:
             if self._is_closed:
                 raise QueryBusy(query_message("closing"), remedy=query_message("again.remedy"))
             start = self._starter.submit(
-                subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_ARENA
+                subprocess.Popen, line, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_ARENA
             )
             return start.result()
 

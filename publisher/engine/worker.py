@@ -37,8 +37,8 @@ from vaven.publisher.rdf.compression import IDENTITY, SMALLEST, packing
 from vaven.publisher.rdf.json_ld import write_json_ld
 from vaven.publisher.sparql.lexer import declared_prefixes, names_dataset
 from vaven.publisher.sparql.rewrite import expand_star, in_order, sorted_last
+from vaven.schemas.formats.child_process import enter, limit
 
-PR_SET_PDEATHSIG = 1
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
@@ -64,15 +64,13 @@ GRAPHS = {
 
 
 def main(folder: str, memory_mb: str, answer_mb: str) -> None:
-    # The kernel ends us with the thread that started us, so that a killed server leaves no worker at work.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     _leave_network()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     # Without the handler a file beyond the limit would end the process; ignored, the write fails with EFBIG.
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    _limit(resource.RLIMIT_AS, int(memory_mb) << 20)
-    _limit(resource.RLIMIT_FSIZE, int(answer_mb) << 20)
-    _limit(resource.RLIMIT_CORE, 0)
+    limit(resource.RLIMIT_AS, int(memory_mb) << 20)
+    limit(resource.RLIMIT_FSIZE, int(answer_mb) << 20)
+    limit(resource.RLIMIT_CORE, 0)
     snapshot = Snapshot(Path(folder).name, Path(folder))
     if hold(snapshot) is None:
         _say({"state": "gone"})
@@ -104,10 +102,6 @@ def _leave_network() -> None:
     prctl = ctypes.CDLL(None).prctl
     prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
     prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(pointer), 0, 0)
-
-
-def _limit(kind: int, value: int) -> None:
-    resource.setrlimit(kind, (value, value))
 
 
 def _say(message: dict[str, Any]) -> None:
@@ -288,4 +282,5 @@ def _is_fit(name: str, iri: str) -> bool:
 
 if __name__ == "__main__":
     with contextlib.suppress(BrokenPipeError):
-        main(*sys.argv[1:])
+        # A killed server leaves no worker at work.
+        main(*enter(sys.argv[1:]))

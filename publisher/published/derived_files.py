@@ -8,14 +8,11 @@ Program: `python -m vaven.publisher.published.derived_files FOLDER LIMIT_MB`, wi
 """
 
 import contextlib
-import ctypes
 import fcntl
 import hashlib
 import json
 import os
 import shutil
-import signal
-import subprocess
 import sys
 import tempfile
 import threading
@@ -30,9 +27,9 @@ import pyarrow as pa
 from pyoxigraph import NamedNode, Quad, RdfFormat, parse, serialize
 
 from vaven.publisher.rdf.json_ld import write_json_ld
+from vaven.schemas.formats.child_process import enter, run
 from vaven.vocab.errors import StoreUnavailable
 
-PR_SET_PDEATHSIG = 1
 BLOCK = 4 << 20
 PACKINGS = {".gz": "gzip", ".zst": "zstd"}
 POLL_SECONDS = 0.05
@@ -124,18 +121,10 @@ class DerivedFiles:
             place.parent.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(prefix=".inputs-", dir=self._folder) as inputs:
                 recipe = prepare(Path(inputs))
-                command = [
-                    sys.executable,
-                    "-m",
-                    "vaven.publisher.published.derived_files",
-                    str(place),
-                    str(self._limit_mb),
-                ]
-                done = subprocess.run(
-                    command, input=json.dumps(asdict(recipe)), capture_output=True, text=True, check=False
-                )
-            if done.returncode:
-                self._errors[place] = (done.stderr.strip().splitlines() or ["it ended"])[-1][:300]
+                arguments = str(place), str(self._limit_mb)
+                child = run("vaven.publisher.published.derived_files", *arguments, stdin=json.dumps(asdict(recipe)))
+            if child.code:
+                self._errors[place] = (child.stderr.strip().splitlines() or ["it ended"])[-1][:300]
         except Exception as cause:  # noqa: BLE001 - told to whoever waits, in another thread
             self._errors[place] = str(cause)[:300]
 
@@ -153,8 +142,6 @@ def _read(place: Path) -> DerivedFile | None:
 
 
 def main(place: str, limit_mb: str) -> None:
-    # The kernel ends us with the thread that started us, so that a stopped server leaves nothing at work.
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.nice(10)
     given = json.load(sys.stdin)
     recipe = Recipe(**{**given, "sources": [Source(**source) for source in given["sources"]]})
@@ -270,4 +257,5 @@ def _size(place: Path) -> int:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    # A stopped server leaves nothing at work.
+    main(*enter(sys.argv[1:]))

@@ -8,11 +8,8 @@ are walked as a stream (sheetxml).
 Cells become the text that a person sees in a column of codes and figures: 2024.0 is "2024", a date is ISO.
 """
 
-import errno
 import json
-import os
 import resource
-import subprocess
 import sys
 import zipfile
 import zlib
@@ -27,10 +24,11 @@ from pyexpat import ExpatError
 from types import NoneType
 from typing import Any
 
+from vaven.schemas.formats.child_process import ExitReason, enter, limit, read_result, run, write_result
 from vaven.schemas.formats.grid import MAX_CELLS, MAX_COLUMNS, Grid, GridRow
 from vaven.schemas.formats.xlsx_stream import Book, TooManyCells, Walk, large_parts, open_book
 from vaven.schemas.standard.read_options import Progress, no_progress
-from vaven.vocab.errors import NotReadable, mentions_full_disk
+from vaven.vocab.errors import NotReadable
 
 # Ours: 50 million cells are 1.6 GB in calamine, and 100,000 rows of 12 columns take a second.
 MAX_BYTES = 3_000_000_000
@@ -40,8 +38,15 @@ MAX_MERGED = 200_000
 # What a broken part makes of the stream.
 BROKEN = (ExpatError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError)
 ROWS_A_LINE = 500
+SHEETS = "sheets.json"
 ROWS_A_BATCH = 10_000
-REFUSED = 3
+# Exits of the process that are a property of the file.
+UNREADABLE = {
+    ExitReason.TIMED_OUT: "not-readable-heavy",
+    ExitReason.KILLED: "not-readable-heavy",
+    ExitReason.OUT_OF_MEMORY: "not-readable-heavy",
+    ExitReason.PANICKED: "not-readable-damaged",
+}
 
 
 def read_workbook(path: Path, folder: Path, progress: Progress = no_progress) -> Iterator[Grid]:
@@ -51,33 +56,14 @@ def read_workbook(path: Path, folder: Path, progress: Progress = no_progress) ->
     Raises NotReadable for a workbook that is protected, damaged, or too large to open safely.
     """
     folder.mkdir(parents=True)
-    # -P: a partner's folder, where the command may well run, is not a place to import Python modules from.
-    command = [sys.executable, "-P", "-m", "vaven.schemas.formats.workbook", str(path.resolve()), str(folder)]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=MAX_SECONDS, check=False)
-    except subprocess.TimeoutExpired as cause:
-        raise NotReadable("not-readable-heavy", file=path.name) from cause
-    _judge(path, done)
-    found = json.loads((folder / "sheets.json").read_text("utf-8"))
-    if done.returncode == REFUSED:
-        raise NotReadable(found["code"], **found["params"])
-    for sheet in found:
+    child = run("vaven.schemas.formats.workbook", str(path.resolve()), str(folder), seconds=MAX_SECONDS)
+    if code := UNREADABLE.get(child.reason):
+        raise NotReadable(code, file=path.name)
+    child.check()
+    for sheet in read_result(child, folder / SHEETS):
         rows = _stored(folder / sheet["rows"], progress) if sheet["rows"] else iter(())
         merged = frozenset((row, column) for row, column in sheet["merged"])
         yield Grid(path.name, sheet["name"], rows, merged=merged, is_hidden=sheet["is_hidden"])
-
-
-def _judge(path: Path, done: subprocess.CompletedProcess[bytes]) -> None:
-    """What the end of the process says of the file; one that is no file's fault is an OSError for a full disk, else a
-    CalledProcessError."""
-    if done.returncode < 0 or b"MemoryError" in done.stderr:
-        raise NotReadable("not-readable-heavy", file=path.name)
-    if b"PanicException" in done.stderr:
-        raise NotReadable("not-readable-damaged", file=path.name)
-    if mentions_full_disk(done.stderr.decode("utf-8", "replace")):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    if done.returncode != REFUSED:
-        done.check_returncode()
 
 
 def read_parquet(path: Path, folder: Path) -> Grid:
@@ -262,16 +248,10 @@ _TEXTS: Mapping[type, Callable[[Any], str]] = {
 
 
 def main(path: Path, folder: Path) -> int:
-    """The process that opens a workbook: leaves sheets.json in `folder`, a list of sheets or the reason for none."""
-    resource.setrlimit(resource.RLIMIT_AS, (MAX_BYTES, MAX_BYTES))
-    try:
-        found: object = unfold(path, folder)
-        code = 0
-    except NotReadable as reason:
-        found, code = {"code": reason.code, "params": reason.params}, REFUSED
-    (folder / "sheets.json").write_text(json.dumps(found), "utf-8")
-    return code
+    """Write the list of a workbook's sheets, or the reason for none, to a file in `folder`. Returns the exit code."""
+    limit(resource.RLIMIT_AS, MAX_BYTES)
+    return write_result(folder / SHEETS, lambda: unfold(path, folder))
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2])))
+    sys.exit(main(*map(Path, enter(sys.argv[1:]))))

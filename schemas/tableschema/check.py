@@ -4,10 +4,8 @@ What it finds is Frictionless's (schemas.tabular), said in our sentences. It run
 memory and time: a pattern of a descriptor may backtrack without end, and a workbook may ask for all there is.
 """
 
-import json
 import re
 import resource
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from vaven.schemas.formats.child_process import ExitReason, enter, limit, read_result, run, write_result
 from vaven.schemas.formats.datapackage import is_inside, read_json, unpack
 from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.formats.sniff import check_packed, content_of
@@ -24,7 +23,12 @@ from vaven.vocab.errors import NotReadable
 
 MAX_BYTES = 4_000_000_000
 MAX_SECONDS = 1_800
-REFUSED = 3
+# Exits of the process that are a property of the file.
+UNREADABLE = {
+    ExitReason.TIMED_OUT: "not-readable-long",
+    ExitReason.KILLED: "not-readable-heavy",
+    ExitReason.OUT_OF_MEMORY: "not-readable-heavy",
+}
 # Formats and schemes that stay in the folder. Others of Frictionless's open networks and databases.
 FORMATS = ("csv", "tsv", "xlsx", "xls", "ods", "json", "jsonl", "ndjson", "inline", "")
 SCHEMES = ("file", "buffer", "")
@@ -37,7 +41,7 @@ TYPE = re.compile(r'type is "([^"/]*)')
 CONSTRAINT = re.compile(r'constraint "(\w+)" is "(.*)"', re.DOTALL)
 BEFORE = re.compile(r"position (\d+)")
 # Frictionless's own code ended with an exception: it takes the metadata for sound where they are not.
-FAILED = re.compile(rb'File "[^"]*/frictionless/[^"]*", line [^\n]*\n[^\n]*\n(?:[ ~^]*\n)?(\w[^\n]*)\s*\Z')
+FAILED = re.compile(r'File "[^"]*/frictionless/[^"]*", line [^\n]*\n[^\n]*\n(?:[ ~^]*\n)?(\w[^\n]*)\s*\Z')
 # Error types of frictionless-py 5 with a sentence of their own; the rest are faults of the file or its description.
 SENTENCES = frozenset(
     (
@@ -87,23 +91,14 @@ def validate_described(path: Path, schema: Path | None = None, *, seconds: float
     content_of(path)
     with tempfile.TemporaryDirectory(prefix="vaven-described-") as folder:
         target = Path(folder) / "outcomes.json"
-        given = [str(path.resolve()), str(schema.resolve()) if schema else "", str(target)]
-        command = [sys.executable, "-P", "-m", "vaven.schemas.tableschema.check", *given]
-        try:
-            done = subprocess.run(command, capture_output=True, timeout=seconds, check=False, cwd=folder)
-        except subprocess.TimeoutExpired as cause:
-            raise NotReadable("not-readable-long", file=path.name) from cause
-        if done.returncode < 0 or b"MemoryError" in done.stderr:
-            raise NotReadable("not-readable-heavy", file=path.name)
-        if done.returncode not in (0, REFUSED) and (failed := FAILED.search(done.stderr)):
-            reason = failed[1].decode("utf-8", "replace")[:300]
-            raise NotReadable("not-readable-descriptor", file=(schema or path).name, where=".", reason=reason)
-        if done.returncode != REFUSED:
-            done.check_returncode()
-        found = json.loads(target.read_text("utf-8"))
-    if done.returncode == REFUSED:
-        raise NotReadable(found["code"], **found["params"])
-    return _report(path, found)
+        arguments = [str(path.resolve()), str(schema.resolve()) if schema else "", str(target)]
+        child = run("vaven.schemas.tableschema.check", *arguments, seconds=seconds, folder=Path(folder))
+        if code := UNREADABLE.get(child.reason):
+            raise NotReadable(code, file=path.name)
+        if child.reason is ExitReason.FAILED and (failed := FAILED.search(child.stderr)):
+            raise NotReadable("not-readable-descriptor", file=(schema or path).name, where=".", reason=failed[1][:300])
+        child.check()
+        return _report(path, read_result(child, target))
 
 
 # --- the report
@@ -153,17 +148,9 @@ def _findings(outcome: Mapping[str, Any]) -> Iterator[Finding]:
 
 
 def main(path: Path, schema: Path | None, target: Path) -> int:
-    """Leaves the outcomes in `target`, or the reason why there are none."""
-    _, allowed = resource.getrlimit(resource.RLIMIT_DATA)
-    limit = MAX_BYTES if allowed == resource.RLIM_INFINITY else min(MAX_BYTES, allowed)
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    try:
-        found: object = _outcomes(path, schema, target.parent)
-        code = 0
-    except NotReadable as reason:
-        found, code = {"code": reason.code, "params": reason.params}, REFUSED
-    target.write_text(json.dumps(found, default=str), "utf-8")
-    return code
+    """Write the outcome of each table, or the reason for none, to `target`. Returns the exit code."""
+    limit(resource.RLIMIT_DATA, MAX_BYTES)
+    return write_result(target, lambda: _outcomes(path, schema, target.parent))
 
 
 def _outcomes(path: Path, schema: Path | None, folder: Path) -> list[dict[str, Any]]:
@@ -290,4 +277,5 @@ def _safe(file: Path, path: Any) -> Path:
 
 
 if __name__ == "__main__":
-    sys.exit(main(Path(sys.argv[1]), Path(sys.argv[2]) if sys.argv[2] else None, Path(sys.argv[3])))
+    file, own_schema, outcomes = enter(sys.argv[1:])
+    sys.exit(main(Path(file), Path(own_schema) if own_schema else None, Path(outcomes)))

@@ -288,9 +288,9 @@ def test_a_server_that_stops_leaves_nothing_at_work(tmp_path: Path) -> None:
     script = f"""
 import time
 from pathlib import Path
-from vaven.publisher.published.derived_files import Derived
+from vaven.publisher.published.derived_files import DerivedFiles
 from tests.catalogue.test_downloads import recipe
-Derived(Path({str(tmp_path)!r}), 100).get("a", "k", lambda folder: recipe(folder, "a.ttl", 3_000_000), 0)
+DerivedFiles(Path({str(tmp_path)!r}), 100).get("a", "k", lambda folder: recipe(folder, "a.ttl", 3_000_000), 0)
 while not list(Path({str(tmp_path)!r}).glob("a/.part-*")):
     time.sleep(0.01)
 """
