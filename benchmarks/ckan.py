@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ckanapi import RemoteCKAN
@@ -109,15 +109,15 @@ def _published(folder: Path, releases: int) -> Settings:
     storage = Storage(settings.storage, settings.home / "cache")
     with Records(settings.database) as records:
         (first,) = records.finished()
-        manifest = first.manifest or {}
+        manifest = first.complete_manifest
         files = storage.local(made.dataset, made.version, "datapackage.json").parent
         for number in range(1, releases):
             name = f"bench-{number}"
-            titles = {language: f"{text} {number}" for language, text in manifest["about"]["titles"].items()}
-            about = {**manifest["about"], "slug": name, "titles": titles}
+            titles = {language: f"{text} {number}" for language, text in manifest.about.titles.items()}
+            about = replace(manifest.about, slug=name, titles=titles)
             record = records.reserve(name, first.content_sha256, first.source_sha256, first.source_name)
             storage.put(files, name, 1)
-            records.show(records.finish(record, {**manifest, "about": about}))
+            records.show(records.finish(record, replace(manifest, about=about)))
     return settings
 
 

@@ -13,7 +13,7 @@ from vaven.publisher.ckan.run import is_pushing, target_of
 from vaven.publisher.graph.store import GraphStore
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.releases.records import FAILED, INTERRUPTED, Key, Push, Records, Withdrawal, now
-from vaven.publisher.releases.versions import VersionHistory, about_of, version_histories
+from vaven.publisher.releases.versions import VersionHistory, version_histories
 from vaven.publisher.settings import Settings
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.messages import messages
@@ -192,7 +192,7 @@ class Publications:
             )
             for record in reversed(lineage.versions)
         )
-        titles = {language: text for language, text in about_of(lineage.newest).titles.items() if text}
+        titles = {language: text for language, text in lineage.newest.complete_manifest.about.titles.items() if text}
         return PublishedDataset(lineage.slug, titles, iris.dataset(lineage.slug), lineage.current, versions)
 
 

@@ -38,8 +38,8 @@ from vaven.publisher.rdf.turtle import as_turtle
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now
 from vaven.publisher.releases.release import (
     Release,
-    file_entry,
     release,
+    released_file,
     stamp,
     write_datapackage,
     write_receipt,
@@ -192,7 +192,7 @@ def _complete(
     emitted = emit(stamped, settings.iris)
     counted = observation_counts(stamped, emitted, settings.iris)
     files = [
-        file_entry(path)
+        released_file(path)
         for path in sorted(stamped.folder.iterdir())
         if path.suffix in (".csv", ".parquet", ".xlsx", ".gz", ".zst")
     ]
@@ -214,7 +214,7 @@ def _breaches(settings: Settings, whole: _Whole) -> list[Violation]:
 def _store_release(settings: Settings, records: Records, record: ReleaseRecord, whole: _Whole) -> ReleaseRecord:
     """Put the folder where releases are kept, and note that it is whole."""
     made = whole.release
-    manifest = write_datapackage(made) | {"statistics": whole.statistics}
+    manifest = write_datapackage(made, whole.statistics)
     storage(settings).put(made.folder, made.dataset, made.version)
     finished = records.finish(record, manifest)
     records.note_step(finished, "released")
@@ -248,7 +248,7 @@ def load_graphs(
         listed, common = split_shared(read_triples(files["catalogue"]), iris)
         serialize(listed, str(files["catalogue"]), format=RdfFormat.N_TRIPLES)
         current = sorted((r for r in finished if contents.get(r.dataset) == r.version), key=lambda r: r.reserved_at)
-        described = [(_hash_of(r, METADATA), partial(kept.local, r.dataset, r.version, METADATA)) for r in current]
+        described = [(_metadata_hash(r), partial(kept.local, r.dataset, r.version, METADATA)) for r in current]
         known = set(read_triples(files["vocabulary"]))
         reference = merge_shared_triples(settings.home / "cache" / "reference.sqlite", iris, common, described)
         serialize((t for t in reference if t not in known), str(files["reference"]), format=RdfFormat.N_TRIPLES)
@@ -266,9 +266,8 @@ def _write(graph: Graph, path: Path) -> None:
     graph.serialize(path, format="nt", encoding="utf-8")
 
 
-def _hash_of(record: ReleaseRecord, name: str) -> str:
-    """The SHA-256 of a file of a release."""
-    return next(str(file["sha256"]) for file in (record.manifest or {})["files"] if file["name"] == name)
+def _metadata_hash(record: ReleaseRecord) -> str:
+    return next(file.sha256 for file in record.complete_manifest.files if file.name == METADATA)
 
 
 def storage(settings: Settings) -> Storage:

@@ -22,7 +22,7 @@ from vaven.publisher.metadata.catalogue import catalogue_record
 from vaven.publisher.metadata.distributions import DCAT, MEDIA_TYPES, SPARQL_RESULTS
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.rdf.agents import add_publisher
-from vaven.publisher.releases.versions import VersionHistory, about_of
+from vaven.publisher.releases.versions import VersionHistory
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.rdf.vocabulary import new_graph
 
@@ -156,7 +156,7 @@ def _with_agents_of_now(whole: Iterable[Quad], iris: Iris, shown: Sequence[Versi
     said: dict[str, Graph] = {}
     for lineage in sorted(shown, key=lambda lineage: lineage.newest.reserved_at):
         described = new_graph(iris)
-        said[str(add_publisher(described, iris, about_of(lineage.newest)))] = described
+        said[str(add_publisher(described, iris, lineage.newest.complete_manifest.about))] = described
     kept = [quad for quad in whole if not (isinstance(quad.subject, NamedNode) and quad.subject.value in said)]
     now = (graph.serialize(format="nt", encoding="utf-8") for graph in said.values())
     return Dataset([*kept, *(quad for text in now for quad in parse(text, RdfFormat.N_TRIPLES))])

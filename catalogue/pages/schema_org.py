@@ -8,8 +8,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from vaven.publisher.metadata.distributions import file_type
-from vaven.publisher.published.values import Dataset, PublishedArea, PublishedRelease, ReleasedFile, Series
+from vaven.publisher.published.values import Dataset, PublishedArea, PublishedRelease, Series
 from vaven.publisher.rdf.agents import publisher_key
+from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.schemas.tables.tables import About
 from vaven.vocab import register
 from vaven.vocab.areas import areas

@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from vaven.publisher.ckan.client import Capabilities
@@ -11,8 +11,8 @@ from vaven.publisher.ckan.fields import CkanField, fields
 from vaven.publisher.metadata.catalogue import LANGUAGE_IRIS
 from vaven.publisher.metadata.dataset import PUBLIC
 from vaven.publisher.rdf.agents import name_key, publisher_key
+from vaven.publisher.releases.manifest import Manifest
 from vaven.publisher.releases.records import ReleaseRecord
-from vaven.publisher.releases.versions import about_from
 from vaven.publisher.settings import Settings
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.tables import About
@@ -53,8 +53,8 @@ class CkanDataset:
 
 def dataset_of(settings: Settings, record: ReleaseRecord, versions: Sequence[int]) -> CkanDataset:
     """The release's dataset; `versions` are all that readers can see."""
-    manifest = record.manifest or {}
-    about = about_from(manifest)
+    manifest = record.complete_manifest
+    about = manifest.about
     values = _words(about) | _agents(settings.iris, about) | _extent(settings.iris, manifest)
     values |= _series(settings.iris, about) | {
         "name": record.dataset,
@@ -72,9 +72,9 @@ def dataset_of(settings: Settings, record: ReleaseRecord, versions: Sequence[int
         "conforms_to": [settings.iris.structure],
         "access_rights": str(PUBLIC),
     }
-    themes = tuple(t for t in register.themes() if any(register.kpis()[k].theme == t for k in manifest["kpis"]))
+    themes = tuple(t for t in register.themes() if any(register.kpis()[k].theme == t for k in manifest.kpis))
     values["theme"] = sorted({register.themes()[theme].data_theme for theme in themes})
-    kept = [f for f in manifest["files"] if f["name"].endswith(LISTED)]
+    kept = [asdict(f) for f in manifest.files if f.name.endswith(LISTED)]
     made = [MADE] if any(f["name"] == MADE_OF for f in kept) else []
     files = sorted([*kept, *made], key=_rank)
     return CkanDataset(
@@ -152,10 +152,10 @@ def _agents(iris: Iris, about: About) -> dict[str, Any]:
     }
 
 
-def _extent(iris: Iris, manifest: Mapping[str, Any]) -> dict[str, Any]:
-    first, last = manifest["period"]
-    kommuner = sorted({place["kommun"] for place in manifest["places"] if place["kommun"]})
-    kpis = [register.kpis()[slug] for slug in manifest["kpis"]]
+def _extent(iris: Iris, manifest: Manifest) -> dict[str, Any]:
+    first, last = (day.isoformat() for day in manifest.period)
+    kommuner = manifest.kommuner
+    kpis = [register.kpis()[slug] for slug in manifest.kpis]
     return {
         "temporal_start": first,
         "temporal_end": last,
@@ -166,7 +166,7 @@ def _extent(iris: Iris, manifest: Mapping[str, Any]) -> dict[str, Any]:
         "municipalities": [iris.area("kommun", code) for code in kommuner],
         "kpis": [iris.kpi(kpi.id) for kpi in kpis],
         **{f"kpi_names_{language}": [kpi.text(language) for kpi in kpis] for language in LANGUAGES},
-        "observations": str(manifest["rows"]["observations"]),
+        "observations": str(manifest.rows["observations"]),
     }
 
 

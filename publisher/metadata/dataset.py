@@ -4,9 +4,8 @@ A dataset and each of its versions are datasets of their own, tied as DCAT 3 has
 people cite and harvest, a version is what never changes. docs/metadata.md says why.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, datetime
-from typing import Any
 
 from rdflib import DCTERMS, QB, RDF, RDFS, Graph, Literal, URIRef
 from rdflib.namespace import PROV, XSD
@@ -19,6 +18,7 @@ from vaven.publisher.metadata.referenced_things import add_referenced_resources
 from vaven.publisher.metadata.void import add_void
 from vaven.publisher.rdf.agents import add_contact, add_publisher
 from vaven.publisher.rdf.triple_counts import ObservationCounts
+from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.release import Release
 from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab import register
@@ -28,20 +28,19 @@ from vaven.vocab.rdf.vocabulary import add_area, add_texts, moment, new_graph
 
 ADMS = NAMESPACES["adms"]
 PUBLIC = URIRef("http://publications.europa.eu/resource/authority/access-right/PUBLIC")
-Files = Sequence[Mapping[str, Any]]
 
 
 def describe(
     release: Release,
     iris: Iris,
-    files: Files,
+    files: Sequence[ReleasedFile],
     making: ProvenanceRecord,
     quality: Quality,
     census: ObservationCounts,
     *,
     first_issued_at: datetime,
 ) -> Graph:
-    """The graph of `metadata.ttl`. `files` are name, size and sha256 of the release's data files, `census` counts what
+    """The graph of `metadata.ttl`. `files` are the release's data files, `census` counts what
     the observations became; the dataset was first issued with its version 1."""
     graph = new_graph(iris)
     publisher = add_publisher(graph, iris, release.about)

@@ -13,8 +13,7 @@ from rdflib import DCTERMS, RDF, Graph, Literal, URIRef
 from vaven.publisher.metadata.dataset import add_timespan
 from vaven.publisher.metadata.distributions import DCAT
 from vaven.publisher.rdf.agents import add_publisher, publisher_key
-from vaven.publisher.releases.records import ReleaseRecord
-from vaven.publisher.releases.versions import VersionHistory, about_of
+from vaven.publisher.releases.versions import VersionHistory
 from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab import register
 from vaven.vocab.areas import areas
@@ -29,28 +28,23 @@ def add_all_series(graph: Graph, iris: Iris, listed: Iterable[VersionHistory]) -
     """Every series of the datasets that are shown; returns their IRIs."""
     grouped: dict[str, list[VersionHistory]] = {}
     for lineage in listed:
-        about = about_of(lineage.newest)
+        about = lineage.newest.complete_manifest.about
         if lineage.current is not None and about.series:
             grouped.setdefault(iris.series(publisher_key(about), about.series), []).append(lineage)
     return tuple(_add_series(graph, iris, URIRef(iri), sorted(found, key=_place)) for iri, found in grouped.items())
 
 
 def _place(lineage: VersionHistory) -> tuple[date, date, str]:
-    return (*_period(lineage.newest), lineage.slug)
-
-
-def _period(record: ReleaseRecord) -> tuple[date, date]:
-    first, last = (record.manifest or {})["period"]
-    return date.fromisoformat(first), date.fromisoformat(last)
+    return (*lineage.newest.complete_manifest.period, lineage.slug)
 
 
 def _add_series(graph: Graph, iris: Iris, node: URIRef, members: Members) -> URIRef:
     graph.add((node, RDF.type, DCAT.DatasetSeries))
     _add_words(graph, iris, node, members)
     _add_order(graph, iris, node, members)
-    spans = [_period(member.newest) for member in members]
+    spans = [member.newest.complete_manifest.period for member in members]
     add_timespan(graph, iris, node, min(s[0] for s in spans), max(s[1] for s in spans))
-    for kommun in sorted({p["kommun"] for m in members for p in (m.newest.manifest or {})["places"] if p["kommun"]}):
+    for kommun in sorted({kommun for m in members for kommun in m.newest.complete_manifest.kommuner}):
         graph.add((node, DCTERMS.spatial, add_area(graph, iris, areas().kommuner[kommun])))
     graph.add((node, DCTERMS.issued, moment(min(m.versions[0].reserved_at for m in members))))
     graph.add((node, DCTERMS.modified, moment(max(m.newest.reserved_at for m in members))))
@@ -61,7 +55,7 @@ def _add_series(graph: Graph, iris: Iris, node: URIRef, members: Members) -> URI
 
 def _add_words(graph: Graph, iris: Iris, node: URIRef, members: Members) -> None:
     """Title, publisher and contact as the newest member has them; keywords and themes of all."""
-    about = about_of(members[-1].newest)
+    about = members[-1].newest.complete_manifest.about
     add_texts(graph, node, DCTERMS.title, about.series_titles)
     for language in LANGUAGES:
         title = about.series_titles.get(language) or next(iter(about.series_titles.values()))
@@ -72,10 +66,10 @@ def _add_words(graph: Graph, iris: Iris, node: URIRef, members: Members) -> None
         # Described by the newest member's own release.
         graph.add((node, DCAT.contactPoint, URIRef(iris.contact(about.slug))))
     for member in members:
-        for language, keywords in about_of(member.newest).keywords.items():
+        for language, keywords in member.newest.complete_manifest.about.keywords.items():
             for word in keywords:
                 graph.add((node, DCAT.keyword, Literal(word, lang=language)))
-        for slug in (member.newest.manifest or {})["kpis"]:
+        for slug in member.newest.complete_manifest.kpis:
             graph.add((node, DCAT.theme, URIRef(register.themes()[register.kpis()[slug].theme].data_theme)))
 
 

@@ -1,10 +1,8 @@
 """The files of a release as dcat:Distribution, and the endpoint as one more way to the same data."""
 
-from collections.abc import Mapping
-from typing import Any
-
 from rdflib import DCTERMS, RDF, XSD, Graph, Literal, Namespace, URIRef
 
+from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.release import Release
 from vaven.schemas.standard.table_schemas import RESOURCES, standard
 from vaven.vocab import register
@@ -27,17 +25,17 @@ def file_type(name: str) -> Code:
     return register.codes("file_types")[name.partition(".")[2]]
 
 
-def add_file(graph: Graph, iris: Iris, release: Release, file: Mapping[str, Any]) -> URIRef:
-    """A file as a distribution. `file` has name, size in bytes and sha256."""
-    node = URIRef(iris.distribution(release.dataset, release.version, file["name"]))
-    kind = file_type(file["name"])
+def add_file(graph: Graph, iris: Iris, release: Release, file: ReleasedFile) -> URIRef:
+    """Add a file as a distribution; return its node."""
+    node = URIRef(iris.distribution(release.dataset, release.version, file.name))
+    kind = file_type(file.name)
     _add_common(graph, iris, release, node)
     for language in LANGUAGES:
-        what = _content(file["name"], language)
+        what = _content(file.name, language)
         graph.add((node, DCTERMS.title, Literal(f"{what} – {kind.text(language)}", lang=language)))
     add_texts(graph, node, DCTERMS.description, kind.definitions)
     graph.add((node, DCAT.accessURL, URIRef(iris.page(release.dataset, release.version))))
-    graph.add((node, DCAT.downloadURL, URIRef(iris.download(release.dataset, release.version, file["name"]))))
+    graph.add((node, DCAT.downloadURL, URIRef(iris.download(release.dataset, release.version, file.name))))
     # The EU's file type with the media type beside it, which the Swedish portal takes too; docs/metadata.md has why.
     graph.add((node, DCTERMS.format, URIRef(kind.properties["file_type"])))
     graph.add((node, DCAT.mediaType, URIRef(MEDIA_TYPES + kind.properties["media_type"])))
@@ -46,8 +44,8 @@ def add_file(graph: Graph, iris: Iris, release: Release, file: Mapping[str, Any]
     is_cube = kind.properties["media_type"] == "application/n-triples"
     scheme = iris.structure if is_cube else iris.standard(standard().version)
     graph.add((node, DCTERMS.conformsTo, URIRef(scheme)))
-    graph.add((node, DCAT.byteSize, Literal(file["size"], datatype=XSD.nonNegativeInteger)))
-    add_checksum(graph, iris, node, file["sha256"])
+    graph.add((node, DCAT.byteSize, Literal(file.size, datatype=XSD.nonNegativeInteger)))
+    add_checksum(graph, iris, node, file.sha256)
     return node
 
 

@@ -8,7 +8,7 @@ from rdflib import DCTERMS, PROV, RDF, Graph, Literal, Namespace, URIRef
 from vaven.publisher.metadata.distributions import DCAT
 from vaven.publisher.rdf.agents import add_publisher
 from vaven.publisher.releases.records import ReleaseRecord, Withdrawal
-from vaven.publisher.releases.versions import VersionHistory, about_of
+from vaven.publisher.releases.versions import VersionHistory
 from vaven.schemas.tables.tables import About
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
@@ -31,14 +31,14 @@ def add_version_history(graph: Graph, iris: Iris, history: VersionHistory) -> No
         if tombstone := history.withdrawn.get(record.version):
             _add_tombstone(graph, version, tombstone)
         else:
-            add_texts(graph, version, DCTERMS.description, _description(about_of(record)))
+            add_texts(graph, version, DCTERMS.description, _description(record.complete_manifest.about))
     if history.current is None:
         _add_withdrawn_dataset(graph, iris, history, dataset)
 
 
 def _add_earlier_version(graph: Graph, iris: Iris, record: ReleaseRecord, version: URIRef) -> None:
     """Describe a version whose own metadata is no longer in the graph."""
-    about = about_of(record)
+    about = record.complete_manifest.about
     graph.add((version, RDF.type, DCAT.Dataset))
     add_texts(graph, version, DCTERMS.title, about.titles)
     graph.add((version, DCTERMS.publisher, add_publisher(graph, iris, about)))
@@ -62,7 +62,7 @@ def _add_tombstone(graph: Graph, node: URIRef, tombstone: Withdrawal) -> None:
 
 def _add_withdrawn_dataset(graph: Graph, iris: Iris, history: VersionHistory, dataset: URIRef) -> None:
     """Describe a dataset all of whose versions are withdrawn, since no release describes it any more."""
-    about, last = about_of(history.newest), max(history.withdrawn.values(), key=lambda w: w.withdrawn_at)
+    about, last = history.newest.complete_manifest.about, max(history.withdrawn.values(), key=lambda w: w.withdrawn_at)
     graph.add((dataset, RDF.type, DCAT.Dataset))
     add_texts(graph, dataset, DCTERMS.title, about.titles)
     graph.add((dataset, DCTERMS.publisher, add_publisher(graph, iris, about)))

@@ -6,7 +6,6 @@ Datasets and versions come from the records; figures come from the Parquet of th
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from datetime import date
 from importlib.resources import files
 from itertools import groupby
 from pathlib import Path
@@ -23,16 +22,14 @@ from vaven.publisher.published.values import (
     Preview,
     PublishedArea,
     PublishedRelease,
-    ReleasedFile,
     Series,
 )
 from vaven.publisher.rdf.triple_counts import counted_from
-from vaven.publisher.releases.areas import ReleasedArea
 from vaven.publisher.releases.cache import CachedByState
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal
 from vaven.publisher.releases.release import read_rows
 from vaven.publisher.releases.storage import Storage
-from vaven.publisher.releases.versions import VersionHistory, about_from, version_histories
+from vaven.publisher.releases.versions import VersionHistory, version_histories
 from vaven.publisher.settings import Settings
 from vaven.schemas.tables.tables import About
 from vaven.vocab.errors import StoreUnavailable, UnknownDataset, Withdrawn
@@ -217,7 +214,7 @@ class _View:
         kept = [r for r in found if r.version == self.visible[r.dataset] or (r.dataset, r.version) not in gone]
         self.datasets = {slug: _dataset(slug, kept, self.withdrawn.get(slug, ())) for slug in self.visible}
         self.current = current = [r for r in kept if r.version == self.visible[r.dataset]]
-        self.places = {r.dataset: {p["code"]: _place(p) for p in (r.manifest or {})["places"]} for r in current}
+        self.places = {r.dataset: {area.code: area for area in r.complete_manifest.areas} for r in current}
         self.database = duckdb.connect()
         self._create_views(current, storage)
         self.areas = self._area_entries()
@@ -228,7 +225,7 @@ class _View:
         for resource in ("observations", "targets"):
             parts = []
             for r in current:
-                if resource in (r.manifest or {})["rows"]:
+                if resource in r.complete_manifest.rows:
                     path = _sql(storage.local(r.dataset, r.version, f"{resource}.parquet"))
                     parts.append(f"SELECT '{r.dataset}' AS dataset, * FROM read_parquet('{path}')")
             if parts:
@@ -258,11 +255,11 @@ class _View:
     def _investments(self, current: Sequence[ReleaseRecord], storage: Storage) -> tuple[Investment, ...]:
         found = []
         for r in current:
-            if "investments" in (r.manifest or {})["rows"]:
+            if "investments" in r.complete_manifest.rows:
                 actors = {
                     row["id"]: row["name"]
                     for row in read_rows(storage.local(r.dataset, r.version, "actors.parquet"))
-                    if "actors" in (r.manifest or {})["rows"]
+                    if "actors" in r.complete_manifest.rows
                 }
                 rows = read_rows(storage.local(r.dataset, r.version, "investments.parquet"))
                 found += [self._investment(r.dataset, row, actors) for row in rows]
@@ -298,26 +295,20 @@ def _dataset(slug: str, kept: Sequence[ReleaseRecord], withdrawn: Sequence[Withd
 
 
 def _entry(record: ReleaseRecord) -> PublishedRelease:
-    manifest = record.manifest or {}
-    about = about_from(manifest)
-    first, last = (date.fromisoformat(day) for day in manifest["period"])
+    manifest = record.complete_manifest
     return PublishedRelease(
         dataset=record.dataset,
         version=record.version,
         released_at=record.reserved_at,
-        note=about.version_note,
-        about=about,
-        files=tuple(ReleasedFile(**file) for file in manifest["files"]),
-        rows=manifest["rows"],
-        kpis=tuple(manifest["kpis"]),
-        kommuner=tuple(sorted({place["kommun"] for place in manifest["places"] if place["kommun"]})),
-        period=(first, last),
-        counted=counted_from(manifest),
+        note=manifest.about.version_note,
+        about=manifest.about,
+        files=manifest.files,
+        rows=manifest.rows,
+        kpis=manifest.kpis,
+        kommuner=manifest.kommuner,
+        period=manifest.period,
+        counted=counted_from(manifest.statistics),
     )
-
-
-def _place(kept: Mapping[str, Any]) -> ReleasedArea:
-    return ReleasedArea(**{**kept, "parts": tuple(kept["parts"])})
 
 
 def _series(view: _View, iris: Iris, rows: Sequence[Sequence[Any]]) -> Series:

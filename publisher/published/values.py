@@ -7,18 +7,9 @@ from functools import cached_property
 from typing import NamedTuple
 
 from vaven.publisher.rdf.triple_counts import Statistics
+from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.records import Withdrawal
 from vaven.schemas.tables.tables import About
-
-
-@dataclass(frozen=True)
-class ReleasedFile:
-    """A file of a release: `name` inside its folder, `size` in bytes, `sha256` in hex."""
-
-    name: str
-    media_type: str
-    size: int
-    sha256: str
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,6 @@ def statistics_of(triples: Iterable[tuple[Node, Node, Node]]) -> Statistics:
     return Statistics(properties.total(), len(subjects), *named)
 
 
-def counted_from(manifest: Mapping[str, Any]) -> Statistics:
-    """Of a release's observations with their nodes, from the Census in its record; nothing for one older than that."""
-    found = manifest.get("statistics", {})
+def counted_from(found: Mapping[str, Any]) -> Statistics:
+    """Return the counts of a release's observations with their nodes, from the statistics in its manifest."""
     return reduce(add, (Statistics(**found[part]) for part in ("own", "shared") if part in found), Statistics())

@@ -17,6 +17,8 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 
+from vaven.publisher.releases.manifest import Manifest
+
 METADATA = sa.MetaData()
 RELEASES = sa.Table(
     "releases",
@@ -71,7 +73,7 @@ Key = tuple[str, int]
 
 @dataclass(frozen=True)
 class ReleaseRecord:
-    """A row of `releases`. Times are UTC. `manifest` describes the finished folder, None until it is whole."""
+    """A row of `releases`. Times are UTC. `manifest` is None until the release's folder is complete."""
 
     dataset: str
     version: int
@@ -80,7 +82,14 @@ class ReleaseRecord:
     source_name: str
     reserved_at: datetime
     visible_at: datetime | None
-    manifest: Mapping[str, Any] | None
+    manifest: Manifest | None
+
+    @property
+    def complete_manifest(self) -> Manifest:
+        """The manifest of a finished release. Raises ValueError for one that is only reserved."""
+        if self.manifest is None:
+            raise ValueError(f"{self.dataset} version {self.version} is not finished")
+        return self.manifest
 
 
 @dataclass(frozen=True)
@@ -202,10 +211,10 @@ class Records:
             connection.execute(sa.insert(RELEASES).values(**row))
             return ReleaseRecord(**row)
 
-    def finish(self, record: ReleaseRecord, manifest: Mapping[str, Any]) -> ReleaseRecord:
+    def finish(self, record: ReleaseRecord, manifest: Manifest) -> ReleaseRecord:
         """Note that the folder of a reserved release is whole."""
         with self._engine.begin() as connection:
-            connection.execute(sa.update(RELEASES).where(*_key(record)).values(manifest=dict(manifest)))
+            connection.execute(sa.update(RELEASES).where(*_key(record)).values(manifest=manifest.as_json()))
             return self._select(connection, *_key(record))[0]
 
     def show(self, record: ReleaseRecord) -> ReleaseRecord:
@@ -308,7 +317,12 @@ class Records:
     @staticmethod
     def _select(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[ReleaseRecord]:
         query = sa.select(RELEASES).where(*where).order_by(RELEASES.c.dataset, RELEASES.c.version)
-        return [ReleaseRecord(**row._mapping) for row in connection.execute(query)]
+        return [_record(row._asdict()) for row in connection.execute(query)]
+
+
+def _record(row: Mapping[str, Any]) -> ReleaseRecord:
+    stored = row["manifest"]
+    return ReleaseRecord(**{**row, "manifest": None if stored is None else Manifest.from_json(stored)})
 
 
 def _withdrawals(connection: sa.Connection) -> list[Withdrawal]:

@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from vaven.publisher.releases.areas import ReleasedArea, released_areas
+from vaven.publisher.releases.manifest import Manifest, ReleasedFile
 from vaven.schemas.reports.text_and_json import as_json
 from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.table_schemas import RESOURCES, standard
@@ -122,21 +123,21 @@ def write_workbook(made: Release) -> None:
     workbook.save(made.folder / "observations.xlsx")
 
 
-def write_datapackage(made: Release) -> dict[str, Any]:
-    """Write datapackage.json, last of all files, and return what the records keep of the release."""
-    files = [file_entry(path) for path in sorted(made.folder.iterdir()) if path.name != "datapackage.json"]
-    descriptor = _descriptor(made, {file["name"]: file for file in files})
+def write_datapackage(made: Release, statistics: Mapping[str, Any]) -> Manifest:
+    """Write datapackage.json, last of all files; return the manifest, with `statistics` as they are."""
+    files = [released_file(path) for path in sorted(made.folder.iterdir()) if path.name != "datapackage.json"]
+    descriptor = _descriptor(made, {file.name: file for file in files})
     path = made.folder / "datapackage.json"
     path.write_text(json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n", "utf-8")
-    first, last = made.period
-    return {
-        "about": asdict(made.about),
-        "files": [*files, file_entry(path)],
-        "rows": dict(made.rows),
-        "kpis": list(made.kpis),
-        "places": [asdict(place) for place in made.places.values()],
-        "period": [first.isoformat(), last.isoformat()],
-    }
+    return Manifest(
+        about=made.about,
+        files=(*files, released_file(path)),
+        rows=dict(made.rows),
+        kpis=made.kpis,
+        areas=tuple(made.places.values()),
+        period=made.period,
+        statistics=statistics,
+    )
 
 
 def _write_table(workspace: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> int:
@@ -195,17 +196,12 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(content, "sha256").hexdigest()
 
 
-def file_entry(path: Path) -> dict[str, Any]:
-    """Name, media type, size in bytes and SHA-256 of a file of a release."""
-    return {
-        "name": path.name,
-        "media_type": MEDIA_TYPES[path.suffix],
-        "size": path.stat().st_size,
-        "sha256": _sha256(path),
-    }
+def released_file(path: Path) -> ReleasedFile:
+    """Describe a file of a release on disk."""
+    return ReleasedFile(path.name, MEDIA_TYPES[path.suffix], path.stat().st_size, _sha256(path))
 
 
-def _descriptor(made: Release, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _descriptor(made: Release, files: Mapping[str, ReleasedFile]) -> dict[str, Any]:
     """A Data Package (v1) of the canonical CSV; our own properties have the names of the profile."""
     about, licence = made.about, register.codes("licences")[made.about.licence]
     return {
@@ -237,17 +233,17 @@ def _descriptor(made: Release, files: Mapping[str, Mapping[str, Any]]) -> dict[s
     }
 
 
-def _resource(resource: str, rows: int, files: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+def _resource(resource: str, rows: int, files: Mapping[str, ReleasedFile]) -> dict[str, Any]:
     file = files[f"{resource}.csv"]
     return {
         "profile": "tabular-data-resource",
         "name": resource,
-        "path": file["name"],
+        "path": file.name,
         "format": "csv",
         "mediatype": "text/csv",
         "encoding": "utf-8",
-        "bytes": file["size"],
-        "hash": f"sha256:{file['sha256']}",
+        "bytes": file.size,
+        "hash": f"sha256:{file.sha256}",
         "stats": {"rows": rows},
         "schema": dict(standard()[resource].descriptor),
     }

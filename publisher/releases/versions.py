@@ -2,10 +2,8 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from vaven.publisher.releases.records import ReleaseRecord, Withdrawal
-from vaven.schemas.tables.tables import About
 
 
 @dataclass(frozen=True)
@@ -24,18 +22,6 @@ class VersionHistory:
     def newest(self) -> ReleaseRecord:
         """The current version, or the last version if none is current."""
         return next((r for r in self.versions if r.version == self.current), self.versions[-1])
-
-
-def about_of(record: ReleaseRecord) -> About:
-    """Return the submission's own description of a release, from the records."""
-    return about_from(record.manifest or {})
-
-
-def about_from(manifest: Mapping[str, Any]) -> About:
-    """Rebuild the submission's own description from the manifest that `write_datapackage` stored."""
-    fields = dict(manifest["about"])
-    fields["keywords"] = {language: tuple(words) for language, words in fields["keywords"].items()}
-    return About(**fields)
 
 
 def version_histories(

@@ -158,8 +158,8 @@ def test_ckanext_dcat_gives_back_what_was_published(home: Settings, ckan: Ckan) 
     keywords = {Literal(word, lang=k) for k, words in about["keywords"].items() for word in words}
     assert set(graph.objects(node, URIRef(NAMESPACES["dcat"] + "keyword"))) == keywords
     with Records(home.database) as records:
-        manifest = records.finished()[0].manifest or {}
-    sums = {f["name"]: f["sha256"] for f in manifest["files"]}
+        manifest = records.finished()[0].complete_manifest
+    sums = {f.name: f.sha256 for f in manifest.files}
     checksum, value = URIRef(NAMESPACES["spdx"] + "checksum"), URIRef(NAMESPACES["spdx"] + "checksumValue")
     given = {
         str(file).rsplit("/", 1)[-1]: str(graph.value(graph.value(file, checksum), value))
