@@ -69,26 +69,28 @@ def create_app(settings: Settings) -> Flask:
 
 
 def _pages(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
-    """The blueprints of pages for people, and of the API that has the same content."""
-    from vaven.catalogue import api
-    from vaven.catalogue.pages import datasets, docs, publication_status, sitemap
-    from vaven.catalogue.validation import pages as validation
-    from vaven.catalogue.validation.intake import Uploads
+    """Return the blueprints of pages for people, and of the API that has the same content."""
+    from vaven.catalogue.api import routes as api
+    from vaven.catalogue.pages import areas, datasets, docs, help, investments, kpis, publication_status, sitemap, start
+    from vaven.catalogue.validation import files, form, report
+    from vaven.catalogue.validation.uploads import Uploads
     from vaven.publisher.publication_status import Publications
 
     collection = parts.collection
-    yield datasets.blueprint(collection, parts.pages)
-    intake = Uploads(settings)
-    yield validation.blueprint(intake)
+    for pages in (start, datasets, areas, kpis, investments, help):
+        yield pages.blueprint(collection, parts.pages)
+    uploads = Uploads(settings)
+    for pages in (form, report, files):
+        yield pages.blueprint(uploads)
     publications = Publications(settings, collection.records, collection.store, collection.lineages)
-    yield api.blueprint(intake, publications)
+    yield api.blueprint(uploads, publications)
     yield publication_status.blueprint(publications)
     yield sitemap.blueprint(collection, settings.iris)
     yield docs.blueprint(settings.iris)
 
 
 def _machine_access(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
-    """The blueprints of files, feeds, identifiers, the Action API and the SPARQL endpoint."""
+    """Return the blueprints of files, feeds, identifiers, the Action API and the SPARQL endpoint."""
     from vaven.catalogue.ckan_api import routes as ckan_api
     from vaven.catalogue.harvest import croissant, dcat_feed, downloads, service_description, well_known
     from vaven.catalogue.harvest.graph_statistics import GraphStatisticsCache
@@ -101,21 +103,21 @@ def _machine_access(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
 
     collection, iris = parts.collection, settings.iris
     site = ClientEngine(SITE, parts.engine)
-    overviews = GraphStatisticsCache(site, collection, iris)
+    statistics = GraphStatisticsCache(site, collection, iris)
     yield downloads.blueprint(collection, site, DerivedFiles(settings.made_folder, settings.made_mb), iris)
     yield croissant.blueprint(collection, iris)
     yield ckan_api.blueprint(settings, collection)
     yield dcat_feed.blueprint(collection, iris)
     yield dereference.blueprint(ResourceLookup(site, collection, iris), iris)
     yield ontology.blueprint(iris)
-    yield well_known.blueprint(overviews, iris)
-    yield completions.blueprint(site, collection, overviews, iris)
+    yield well_known.blueprint(statistics, iris)
+    yield completions.blueprint(site, collection, statistics, iris)
     yield endpoint.blueprint(
         parts.engine,
         iris,
         examples(),
-        lambda: service_description.describe_service(iris, overviews.now()),
-        Explainer(site, overviews, iris, settings.query_seconds),
+        lambda: service_description.describe_service(iris, statistics.now()),
+        Explainer(site, statistics, iris, settings.query_seconds),
     )
 
 
@@ -140,7 +142,7 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
         answer = problem(status, error.name, error.description or "")
     else:
         key = status if status in (404, 405, 413, 429) else 400 if status < 500 else 500
-        answer = Response(render_template("error.html", key=key, status=status), status=status)
+        answer = Response(render_template("errors/error.html", key=key, status=status), status=status)
     if status == 405:
         answer.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ["GET"])
     return answer
@@ -150,15 +152,15 @@ def _gone(error: Withdrawn) -> Response:
     """410 Gone (RFC 9110, section 15.5.11): it was here, and is not to come back under this address."""
     if not prefers_html(request):
         return problem(410, error.message, error.message, remedy=error.remedy, reason=error.reason, day=error.day)
-    return Response(render_template("gone.html", tombstone=error), status=410)
+    return Response(render_template("errors/withdrawn.html", tombstone=error), status=410)
 
 
-def _left_out(error: NoLongerIncluded) -> Response:
+def _no_longer_included(error: NoLongerIncluded) -> Response:
     """410 Gone: not in the current version, but its last one still stands."""
     if not prefers_html(request):
         remedy = error.remedy
         return problem(410, error.message, error.message, remedy=remedy, dataset=error.dataset, version=error.version)
-    return Response(render_template("left_out.html", left=error), status=410)
+    return Response(render_template("errors/no_longer_included.html", error=error), status=410)
 
 
 def _own_error(error: VavenError) -> Response:
@@ -166,8 +168,8 @@ def _own_error(error: VavenError) -> Response:
     if isinstance(error, Withdrawn):
         return _gone(error)
     if isinstance(error, NoLongerIncluded):
-        return _left_out(error)
+        return _no_longer_included(error)
     if not prefers_html(request):
         return problem(status, error.message, error.message, remedy=error.remedy)
     key = 404 if status == 404 else 500
-    return Response(render_template("error.html", key=key, status=status), status=status)
+    return Response(render_template("errors/error.html", key=key, status=status), status=status)

@@ -26,12 +26,12 @@ from vaven.vocab.iris import Iris
 LONGEST_NAME = 2_000
 # Pages about one thing, whose address says which: the endpoint's name and the path behind `id/`.
 PAGES_OF_THINGS = {
-    "pages.kpi": "kpi/{slug}",
-    "pages.theme": "theme/{slug}",
-    "pages.area": "area/{division}/{code}",
-    "pages.dataset": "dataset/{slug}",
-    "pages.version": "dataset/{slug}/{version}",
-    "pages.investment": "investment/{slug}",
+    "kpis.kpi": "kpi/{slug}",
+    "kpis.theme": "theme/{slug}",
+    "areas.area": "area/{area_vintage}/{code}",
+    "datasets.dataset": "dataset/{slug}",
+    "datasets.version": "dataset/{slug}/{version}",
+    "investments.investment": "investment/{slug}",
 }
 
 
@@ -145,7 +145,7 @@ def _page(things: ResourceLookup, iris: Iris, name: str) -> str | None:
     if found is None:
         return None
     return render_template(
-        "resource.html",
+        "linked_data/resource.html",
         iri=found.iri,
         title=title(found),
         rows=own_rows(found, iris.prefixes),

@@ -97,7 +97,11 @@ def _page(iris: Iris) -> str:
     listed = list(_entries(iris))
     groups = {group: [entry for found, entry in listed if found == group] for group in GROUPS}
     return render_template(
-        "ontology.html", groups=groups, namespace=iris.ontology, formats=FORMAT_NAMES, endings=DOCUMENT_FORMATS
+        "linked_data/ontology.html",
+        groups=groups,
+        namespace=iris.ontology,
+        formats=FORMAT_NAMES,
+        endings=DOCUMENT_FORMATS,
     )
 
 

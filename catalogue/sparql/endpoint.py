@@ -103,7 +103,7 @@ def _respond(of: Endpoint) -> Response:
     except ProtocolError as wrong:
         if is_page:
             key = 413 if wrong.status == 413 else 400
-            return Response(render_template("error.html", key=key, status=wrong.status), status=wrong.status)
+            return Response(render_template("errors/error.html", key=key, status=wrong.status), status=wrong.status)
         return _refusal(wrong)
 
 

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 
 from huey import Huey, RedisHuey, SqliteHuey, crontab
 
-from vaven.catalogue.validation.uploads import StoredValidations
+from vaven.catalogue.validation.store import StoredValidations
 from vaven.publisher.settings import Settings
 from vaven.schemas.formats.child_process import command, end_with_parent
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from flask import template_rendered
 from flask.testing import FlaskClient
 
 from tests.conftest import SAMPLE
@@ -37,20 +38,16 @@ def client(home: Settings) -> Iterator[FlaskClient]:
 
 
 @pytest.fixture
-def made(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
-    """How many pages were made so far, by the real way to render them."""
-    from vaven.catalogue.pages import datasets
-
+def renderings() -> Iterator[Callable[[], int]]:
+    """Count the templates rendered so far."""
     count = 0
-    render = datasets.render_template
 
-    def counted(*names: str, **given: object) -> str:
+    def add(*_: object, **__: object) -> None:
         nonlocal count
         count += 1
-        return render(*names, **given)
 
-    monkeypatch.setattr(datasets, "render_template", counted)
-    return lambda: count
+    with template_rendered.connected_to(add):
+        yield lambda: count
 
 
 def test_after_warming_no_reader_waits_for_what_a_process_reads_once(
@@ -79,17 +76,17 @@ def test_after_warming_no_reader_waits_for_what_a_process_reads_once(
         app.extensions["vaven"].close()
 
 
-def test_a_page_is_made_once_for_each_address_and_language(client: FlaskClient, made: Callable[[], int]) -> None:
+def test_a_page_is_made_once_for_each_address_and_language(client: FlaskClient, renderings: Callable[[], int]) -> None:
     first = client.get(KPI, headers=BROWSER)
     assert first.status_code == 200
     assert client.get(KPI, headers=BROWSER).data == first.data
     assert client.head(KPI, headers=BROWSER).headers["ETag"] == first.headers["ETag"]
-    assert made() == 1
+    assert renderings() == 1
     english = client.get(KPI, headers=BROWSER | {"Accept-Language": "en"})
     assert english.headers["Content-Language"] == "en"
     assert b'lang="en"' in english.data
     assert client.get(f"{KPI}?area=0180C6070", headers=BROWSER).status_code == 200
-    assert made() == 3
+    assert renderings() == 3
     assert {"Accept-Language", "Cookie", "Accept-Encoding"} <= set(first.vary)
 
 
@@ -121,10 +118,12 @@ def test_a_reader_who_has_the_page_gets_304(client: FlaskClient) -> None:
         assert client.get(KPI, headers=headers | {"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_a_page_that_tells_where_a_dataset_is_now_is_made_anew(client: FlaskClient, made: Callable[[], int]) -> None:
+def test_a_page_that_tells_where_a_dataset_is_now_is_made_anew(
+    client: FlaskClient, renderings: Callable[[], int]
+) -> None:
     address = client.get("/datasets", headers=BROWSER).text.split('href="/dataset/')[1].split('"')[0]
     tags = {client.get(f"/dataset/{address}", headers=BROWSER).headers["ETag"] for _ in range(2)}
-    assert (len(tags), made()) == (1, 3)
+    assert (len(tags), renderings()) == (1, 3)
 
 
 def test_what_is_not_there_is_not_kept(client: FlaskClient) -> None:

@@ -28,7 +28,7 @@ from benchmarks.observations import write_observations
 from tests.conftest import ROOT, Serving, Site, environment, free_port, vaven
 from tests.reading import HEADER, ROW
 from vaven.catalogue.app import create_app
-from vaven.catalogue.validation.uploads import KEEP_SECONDS
+from vaven.catalogue.validation.store import KEEP_SECONDS
 from vaven.publisher.metadata.rules import rule_texts
 from vaven.publisher.settings import Settings
 from vaven.schemas.reports.formats import FORMS
@@ -40,7 +40,7 @@ from vaven.vocab.messages import LANGUAGES
 
 API = "/api/v1/validations"
 FAULTY = f"{HEADER}\n{ROW}\n180C1010,arbetsloshet,2024,T,T,5.5,A,\n"
-DESCRIPTION = json.loads((ROOT / "catalogue" / "openapi.json").read_text("utf-8"))
+DESCRIPTION = json.loads((ROOT / "catalogue" / "api" / "openapi.json").read_text("utf-8"))
 WAIT_SECONDS = 60
 
 
