@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException
 from vaven.catalogue.http import headers, i18n
 from vaven.catalogue.http.content_negotiation import prefers_html
 from vaven.catalogue.http.page_cache import PageCache
-from vaven.catalogue.http.problem_details import problem
+from vaven.catalogue.http.problem_details import problem, problem_of
 from vaven.publisher.engine.cache import CachedEngine
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.settings import Settings
@@ -151,15 +151,14 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
 def _gone(error: Withdrawn) -> Response:
     """410 Gone (RFC 9110, section 15.5.11): it was here, and is not to come back under this address."""
     if not prefers_html(request):
-        return problem(410, error.message, error.message, remedy=error.remedy, reason=error.reason, day=error.day)
+        return problem_of(410, error, reason=error.reason, day=error.day)
     return Response(render_template("errors/withdrawn.html", tombstone=error), status=410)
 
 
 def _no_longer_included(error: NoLongerIncluded) -> Response:
     """410 Gone: not in the current version, but its last one still stands."""
     if not prefers_html(request):
-        remedy = error.remedy
-        return problem(410, error.message, error.message, remedy=remedy, dataset=error.dataset, version=error.version)
+        return problem_of(410, error, dataset=error.dataset, version=error.version)
     return Response(render_template("errors/no_longer_included.html", error=error), status=410)
 
 
@@ -170,6 +169,6 @@ def _own_error(error: VavenError) -> Response:
     if isinstance(error, NoLongerIncluded):
         return _no_longer_included(error)
     if not prefers_html(request):
-        return problem(status, error.message, error.message, remedy=error.remedy)
+        return problem_of(status, error)
     key = 404 if status == 404 else 500
     return Response(render_template("errors/error.html", key=key, status=status), status=status)

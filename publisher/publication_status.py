@@ -207,7 +207,7 @@ class _Graph:
         try:
             self._contents, snapshot = store.contents(), store.name()
         except StoreUnavailable as cause:
-            self._away = Problem("endpoint-away", cause.message)
+            self._away = Problem("endpoint-away", cause.message("en"))
         self.target = Target("sparql", "sparql", settings.iris.endpoint, snapshot=snapshot)
 
     def place(self, lineage: VersionHistory, version: int, released_at: datetime) -> PublicationState:

@@ -85,7 +85,7 @@ class SubmissionRefused(NotPublishable):
     """The submission was checked and has errors, or its release breaks a rule (integrity.py); `report` says which."""
 
     def __init__(self, report: Report) -> None:
-        super().__init__("The submission is not published.", remedy="Mend what the report lists and send it again.")
+        super().__init__("publisher.submission-refused")
         self.report = report
 
 

@@ -98,7 +98,7 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
         try:
             given |= tomllib.loads(file.read_text("utf-8"))
         except tomllib.TOMLDecodeError as cause:
-            raise BadSettings(f"{file} is not TOML: {cause}.", remedy="Mend the line that it names.") from cause
+            raise BadSettings("publisher.settings-not-toml", file=file, cause=cause) from cause
     source = os.environ if environment is None else environment
     given |= {name[6:].lower(): text for name, text in source.items() if name.startswith("VAVEN_")}
     limits = dict(given.pop("thresholds", {}))
@@ -108,20 +108,20 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
         **{name: _convert(Settings, name, given[name], "VAVEN_") for name in names}, thresholds=_thresholds(limits)
     )
     if not settings.base_iri.endswith("/"):
-        raise BadSettings(f"VAVEN_BASE_IRI is {settings.base_iri!r}.", remedy="It must end with a slash.")
+        raise BadSettings("publisher.base-iri-without-slash", value=settings.base_iri)
     if settings.ckan_files not in ("link", "upload"):
-        raise BadSettings(f"VAVEN_CKAN_FILES is {settings.ckan_files!r}.", remedy="It must be link or upload.")
+        raise BadSettings("publisher.ckan-files-invalid", value=settings.ckan_files)
     return settings
 
 
 def _thresholds(given: Mapping[str, Any]) -> Thresholds:
     names = [f.name for f in fields(Thresholds)]
     for name in given.keys() - set(names):
-        raise BadSettings(f"There is no threshold {name!r}.", remedy=f"Choose of {', '.join(names)}.")
+        raise BadSettings("publisher.threshold-unknown", name=name, names=tuple(names))
     found = {name: _convert(Thresholds, name, value, "VAVEN_THRESHOLDS_") for name, value in given.items()}
     for name, value in found.items():
         if value < 0:
-            raise BadSettings(f"The threshold {name} is {value}.", remedy="It must be zero or more.")
+            raise BadSettings("publisher.threshold-negative", name=name, value=value)
     return Thresholds(**found)
 
 
@@ -132,7 +132,9 @@ def _convert(owner: type, name: str, value: Any, prefix: str) -> Any:
     try:
         return Path(value) if issubclass(kind, Path) else kind(value)
     except (TypeError, ValueError) as cause:
-        raise BadSettings(f"{prefix}{name.upper()} is {value!r}.", remedy=f"It must be a {kind.__name__}.") from cause
+        raise BadSettings(
+            f"publisher.setting-not-{kind.__name__}", name=f"{prefix}{name.upper()}", value=value
+        ) from cause
 
 
 def _flag(name: str, value: Any) -> bool:
@@ -140,5 +142,5 @@ def _flag(name: str, value: Any) -> bool:
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
     found = words.get(str(value).lower())
     if found is None:
-        raise BadSettings(f"{name} is {value!r}.", remedy="It must be true or false.")
+        raise BadSettings("publisher.setting-not-bool", name=name, value=value)
     return found

@@ -39,7 +39,7 @@ def withdraw(
     not, and WrongUse for a reason without words, which would leave readers with nothing.
     """
     if not reason.strip():
-        raise WrongUse("A withdrawal needs a reason.", remedy="Say it with --reason; readers will see it.")
+        raise WrongUse("publisher.reason-missing")
     with alone(settings.home), Records(settings.database) as records:
         store = open_store(settings, progress)
         catch_up(records, store)
@@ -67,10 +67,10 @@ def withdraw(
 
 def _wanted(shown: Sequence[ReleaseRecord], dataset: str, version: int | None) -> list[ReleaseRecord]:
     if not shown:
-        raise UnknownDataset(f"There is no dataset {dataset!r}.", remedy="Look it up in the list of datasets.")
+        raise UnknownDataset("publisher.no-dataset", dataset=dataset)
     wanted = [r for r in shown if version in (None, r.version)]
     if not wanted:
-        raise UnknownDataset(f"Dataset {dataset!r} has no version {version}.", remedy="See its page for those it has.")
+        raise UnknownDataset("publisher.no-version", dataset=dataset, version=version)
     return wanted
 
 

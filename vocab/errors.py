@@ -1,6 +1,6 @@
 """All of Väven's errors, as one family.
 
-VavenError                  has a message and a `remedy`; command line and pages print both
+VavenError                  has a message and a remedy in each language; command line and pages print both
 ├── WrongUse                the caller asked for something that does not exist (exit code 2)
 │   ├── UnknownDataset
 │   │   └── Withdrawn       it existed and was taken back: the answer is 410, not 404
@@ -31,7 +31,7 @@ VavenError                  has a message and a `remedy`; command line and pages
 import errno
 import os
 
-from vaven.vocab.messages import Message
+from vaven.vocab.messages import Message, in_language, messages
 
 # How a full disk, or a quota, is told: by the system, by SQLite, and by libxml2.
 FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -44,15 +44,29 @@ NO_ROOM = (
 
 
 class VavenError(Exception):
-    """`message` says what is wrong, `remedy` what the reader can do about it. Both are sentences for people."""
+    """An error for people, in the reader's language: a message that says what is wrong, and a remedy.
 
-    def __init__(self, message: str, *, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+    `key` is "room.name". The sentences are `error.{name}` and `error.{name}.remedy` of that room's messages, and
+    `params` fill their fields.
+    """
+
+    def __init__(self, key: str, **params: object) -> None:
+        super().__init__(key)
+        room, _, name = key.partition(".")
+        self._sentences = Message(room, f"error.{name}", params), Message(room, f"error.{name}.remedy", params)
+
+    def message(self, language: str) -> str:
+        return self._sentences[0].text(language)
+
+    def remedy(self, language: str) -> str:
+        return self._sentences[1].text(language)
+
+    def text(self, language: str) -> str:
+        """Message and remedy."""
+        return f"{self.message(language)} {self.remedy(language)}".strip()
 
     def __str__(self) -> str:
-        return f"{self.message} {self.remedy}".strip()
+        return self.text("en")
 
 
 class WrongUse(VavenError):
@@ -67,8 +81,8 @@ class Withdrawn(UnknownDataset):
     """`version` is None where the whole dataset was withdrawn; `day` is an ISO date, `reason` the publisher's words."""
 
     def __init__(self, dataset: str, version: int | None, *, day: str, reason: str) -> None:
-        what = f"Dataset {dataset!r}" if version is None else f"Version {version} of {dataset!r}"
-        super().__init__(f"{what} was withdrawn on {day}: {reason}", remedy="See the dataset's page for what is left.")
+        key = "vocab.withdrawn" if version is None else "vocab.withdrawn-version"
+        super().__init__(key, dataset=dataset, version=version, day=day, reason=reason)
         self.dataset = dataset
         self.version = version
         self.day = day
@@ -76,11 +90,10 @@ class Withdrawn(UnknownDataset):
 
 
 class NoLongerIncluded(UnknownDataset):
-    """What an earlier version of a dataset had and the current one has not; `version` still stands."""
+    """A resource that version `version` of a dataset had and the current one has not; that version is still served."""
 
     def __init__(self, dataset: str, version: int) -> None:
-        text = f"This was in version {version} of dataset {dataset!r}, and is in no later one."
-        super().__init__(text, remedy="See that version's page for its files.")
+        super().__init__("vocab.no-longer-included", dataset=dataset, version=version)
         self.dataset = dataset
         self.version = version
 
@@ -90,15 +103,24 @@ class BadSettings(WrongUse):
 
 
 class NotReadable(VavenError):
-    """`code` is the message code of the reason, e.g. "not-readable-empty"; `params` fill its sentence.
+    """`code` is the message code of the reason, e.g. "not-readable-empty"; `params` fill its sentences.
 
-    The sentences are in schemas/messages, so that the report can say the reason in either language.
+    They are those of a finding (`rule.{code}.message` of schemas), so that the report can give the reason too.
     """
 
     def __init__(self, code: str, **params: str | int) -> None:
-        super().__init__(code)
+        super().__init__(f"schemas.{code}")
         self.code = code
         self.params = params
+
+    def message(self, language: str) -> str:
+        return messages(language, "schemas")(f"rule.{self.code}.message", **in_language(self.params, language))
+
+    def remedy(self, language: str) -> str:
+        return messages(language, "schemas")(f"rule.{self.code}.remedy", **in_language(self.params, language))
+
+    def __str__(self) -> str:
+        return self.code
 
 
 class NotPublishable(VavenError):
@@ -111,8 +133,7 @@ class PublishingFailed(VavenError):
 
 class DiskFull(PublishingFailed):
     def __init__(self) -> None:
-        remedy = "Make room in the data folder and in the folder for temporary files, and run the same command again."
-        super().__init__("The disk is full, a quota of it is used up, or it can't be written.", remedy=remedy)
+        super().__init__("vocab.disk-full")
 
 
 class StoreUnavailable(PublishingFailed):
@@ -132,8 +153,10 @@ class CkanIncompatible(CkanError):
 
 
 class CkanAnswerLost(CkanError):
-    def __init__(self, message: str, *, remedy: str = "", wait_seconds: float | None = None) -> None:
-        super().__init__(message, remedy=remedy)
+    """A request was sent and its response never came: a step may be done or not."""
+
+    def __init__(self, key: str, *, wait_seconds: float | None = None, **params: object) -> None:
+        super().__init__(key, **params)
         self.wait_seconds = wait_seconds
 
 
@@ -165,15 +188,10 @@ class QueryError(VavenError):
     def __init__(
         self, message: Message, *, remedy: Message, line: int | None = None, column: int | None = None
     ) -> None:
-        super().__init__(message.text("en"), remedy=remedy.text("en"))
-        self._said = message, remedy
+        super().__init__(f"{message.room}.{message.key}")
+        self._sentences = message, remedy
         self.line = line
         self.column = column
-
-    def told(self, language: str) -> tuple[str, str]:
-        """Message and remedy in a language."""
-        message, remedy = self._said
-        return message.text(language), remedy.text(language)
 
 
 class QuerySyntaxError(QueryError):

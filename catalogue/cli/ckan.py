@@ -73,7 +73,7 @@ def _push(given: argparse.Namespace) -> int:
         result = t(f"ckan.result.{outcome.result}")
         print(t("ckan.outcome", name=outcome.name, version=outcome.version, result=result), flush=True)
         if outcome.error:
-            print(f"  {outcome.error}", file=sys.stderr, flush=True)
+            print(f"  {outcome.error.text(given.lang)}", file=sys.stderr, flush=True)
 
     with _records(settings) as records:
         outcomes = push_datasets(settings, records, given.datasets, workers=given.workers, on_result=tell)
@@ -107,7 +107,7 @@ def _status(given: argparse.Namespace) -> int:
     with _records(settings) as records:
         status = Publications(settings, records, open_store(settings)).status()
     if unknown := set(given.datasets) - {dataset.slug for dataset in status.datasets}:
-        raise UnknownDataset(f"There is no dataset {min(unknown)!r}.", remedy="See the list of datasets.")
+        raise UnknownDataset("publisher.no-dataset", dataset=min(unknown))
     if given.datasets:
         status = replace(status, datasets=tuple(d for d in status.datasets if d.slug in given.datasets))
     if given.format == "json":

@@ -35,12 +35,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = given.command
     try:
         return command(given)
-    except WrongUse as error:
-        print(f"vaven: {error}", file=sys.stderr)
-        return 2
     except VavenError as error:
-        print(f"vaven: {error}", file=sys.stderr)
-        return 1
+        print(f"vaven: {error.text(given.lang)}", file=sys.stderr)
+        return 2 if isinstance(error, WrongUse) else 1
     except BrokenPipeError:
         # The reader of our output went away, e.g. `vaven kpis | head`; that is its right.
         sys.stderr.close()
@@ -50,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         # What is closed behind us meets the same full disk, and would say so at length.
         sys.unraisablehook = lambda _: None
-        print(f"vaven: {DiskFull()}", file=sys.stderr)
+        print(f"vaven: {DiskFull().text(given.lang)}", file=sys.stderr)
         return 1
 
 
@@ -165,11 +162,10 @@ def _choices(given: argparse.Namespace) -> ReadOptions:
 def _validate(given: argparse.Namespace) -> int:
     choices = _choices(given)
     if given.output and len(given.files) > 1:
-        raise WrongUse("--output names one file, and there are several to check.", remedy="Check them one by one.")
+        raise WrongUse("catalogue.one-output")
     if given.schema and choices.made:
         named = ", ".join(f"--{name.replace('_', '-')}" for name in choices.made)
-        remedy = "Say how the file is written in the descriptor's dialect, or leave them out."
-        raise WrongUse(f"With --schema, {named} would not be followed.", remedy=remedy)
+        raise WrongUse("catalogue.options-with-schema", options=named)
     if given.watch:
         from vaven.catalogue.cli.watch import watch
 
@@ -198,7 +194,7 @@ def _hand_back(given: argparse.Namespace, path: Path, report: Report) -> None:
     ending = {"sv": "kontrollerad", "en": "checked"}[given.lang]
     target = given.output or path.with_name(f"{path.stem}-{ending}.xlsx")
     if target.exists() and target.samefile(path):
-        raise WrongUse("That would overwrite the file itself.", remedy="Name another file with --output.")
+        raise WrongUse("catalogue.output-is-input")
     print(annotate(path, report, target, language=given.lang, choices=_choices(given)))
 
 
@@ -262,7 +258,9 @@ def _publish(given: argparse.Namespace) -> int:
     from vaven.publisher.publish import SubmissionRefused, publish
     from vaven.publisher.settings import load_settings
     from vaven.schemas.check import not_checked
+    from vaven.vocab.messages import messages
 
+    t = messages(given.lang, "catalogue")
     try:
         done = publish(
             given.file,
@@ -270,7 +268,7 @@ def _publish(given: argparse.Namespace) -> int:
             dataset=given.dataset,
             note=given.note,
             choices=_choices(given),
-            progress=lambda step: print(f"… {step}", file=sys.stderr, flush=True),
+            progress=lambda step: print(f"… {t(f'cli.step.{step}')}", file=sys.stderr, flush=True),
         )
     except SubmissionRefused as refused:
         _print_report(refused.report, given.lang)
@@ -279,33 +277,25 @@ def _publish(given: argparse.Namespace) -> int:
         _print_report(not_checked(given.file, reason), given.lang)
         return Verdict.NOT_CHECKED.exit_code
     _print_report(done.report, given.lang)
-    words = {
-        ("sv", True): f"Publicerad: {done.dataset}, version {done.version}.",
-        ("sv", False): f"Oförändrad: {done.dataset}, version {done.version}, har redan detta innehåll.",
-        ("en", True): f"Published: {done.dataset}, version {done.version}.",
-        ("en", False): f"Unchanged: {done.dataset}, version {done.version}, has this content already.",
-    }
-    print(words[given.lang, done.is_new])
+    key = "cli.published" if done.is_new else "cli.unchanged"
+    print(t(key, dataset=done.dataset, version=done.version))
     return 0
 
 
 def _withdraw(given: argparse.Namespace) -> int:
     from vaven.publisher.settings import load_settings
     from vaven.publisher.withdraw import withdraw
+    from vaven.vocab.messages import messages
 
+    t = messages(given.lang, "catalogue")
     done = withdraw(load_settings(), given.dataset, given.version, reason=given.reason)
     if not done.versions:
-        print({"sv": "Redan tillbakadragen.", "en": "Withdrawn already."}[given.lang])
+        print(t("cli.withdrawn-already"))
         return 0
     numbers = ", ".join(map(str, done.versions))
-    words = {
-        "sv": f"Tillbakadragen: {done.dataset}, version {numbers}.",
-        "en": f"Withdrawn: {done.dataset}, version {numbers}.",
-    }
-    print(words[given.lang])
+    print(t("cli.withdrawn", dataset=done.dataset, versions=numbers))
     if done.current:
-        current = {"sv": f"Aktuell version är nu {done.current}.", "en": f"The current version is now {done.current}."}
-        print(current[given.lang])
+        print(t("cli.current", version=done.current))
     return 0
 
 
@@ -326,7 +316,7 @@ def _serve(given: argparse.Namespace) -> int:
             app, host=given.host, port=given.port, threads=threads, ident="vaven", **_connections(settings)
         )
     except OSError as cause:
-        raise WrongUse(f"Port {given.port} is taken: {cause}.", remedy="Choose another with --port.") from cause
+        raise WrongUse("catalogue.port-taken", port=given.port, cause=cause) from cause
     try:
         # Who asks already waits at the open port.
         warm(app)
@@ -376,7 +366,7 @@ def _kpis(given: argparse.Namespace) -> int:
     from vaven.vocab.register import kpis, themes
 
     if given.theme and given.theme not in themes():
-        raise WrongUse(f"There is no theme {given.theme!r}.", remedy=f"Choose one of {', '.join(themes())}.")
+        raise WrongUse("catalogue.no-theme", theme=given.theme, themes=tuple(themes()))
     for kpi in kpis().values():
         if given.theme in (None, kpi.theme):
             print(f"{kpi.id:32} {kpi.text(given.lang)} ({kpi.unit(given.lang)})")

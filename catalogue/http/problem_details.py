@@ -7,6 +7,7 @@ from flask import Response, json
 from werkzeug.http import HTTP_STATUS_CODES
 
 from vaven.catalogue.http.content_negotiation import links
+from vaven.catalogue.http.i18n import language_of_programs
 from vaven.vocab.errors import QueryBusy, QueryError, VavenError
 from vaven.vocab.messages import messages
 
@@ -33,7 +34,7 @@ def query_problem(error: QueryError, base: str, language: str) -> Response:
     A fault in the text has `line` and `column`, and `repair` where a line at its beginning mends it.
     """
     more = {"line": error.line, "column": error.column, "repair": getattr(error, "repair", "")}
-    message, remedy = error.told(language)
+    message, remedy = error.message(language), error.remedy(language)
     title, kind = messages(language, "catalogue")(f"sparql.error.{error.kind}"), f"{base}help/sparql-{error.kind}"
     answer = problem(error.status, message, message, kind=kind, title=title, remedy=remedy, **more)
     answer.content_language.add(language)
@@ -42,8 +43,13 @@ def query_problem(error: QueryError, base: str, language: str) -> Response:
     return answer
 
 
-def problem_of(status: int, error: VavenError) -> Response:
-    return problem(status, error.message, error.message, remedy=error.remedy)
+def problem_of(status: int, error: VavenError, **more: Any) -> Response:
+    """The problem that an error is, in the client's language. `more` are extension members."""
+    language = language_of_programs()
+    message = error.message(language)
+    response = problem(status, message, message, remedy=error.remedy(language), **more)
+    response.content_language.add(language)
+    return response
 
 
 def not_acceptable(forms: Mapping[str, str]) -> Response:

@@ -43,7 +43,7 @@ def selected_status(publications: Publications) -> Status:
     slug = request.args.get("dataset") or None
     status = publications.status(slug)
     if slug and not status.datasets:
-        raise UnknownDataset(f"There is no dataset {slug!r}.", remedy="Look it up in the list of datasets.")
+        raise UnknownDataset("publisher.no-dataset", dataset=slug)
     return status
 
 

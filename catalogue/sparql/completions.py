@@ -14,6 +14,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from vaven.catalogue.harvest.graph_statistics import GraphStatisticsCache
+from vaven.catalogue.http.i18n import language_of_programs
 from vaven.catalogue.http.problem_details import problem
 from vaven.publisher.engine.interface import QueryEngine
 from vaven.publisher.published.collection import Collection
@@ -75,7 +76,7 @@ class CachedByGraph:
             try:
                 self._found, self._state = self._build(), state
             except QueryBusy as busy:
-                return _later(busy.message)
+                return _later(busy.message(language_of_programs()))
             finally:
                 self._lock.release()
         return _json(self._found)

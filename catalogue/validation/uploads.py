@@ -96,11 +96,11 @@ def read_options_of(form: MultiDict[str, str]) -> ReadOptions:
 
 def _row(text: str) -> int | None:
     if text and not (text.isdecimal() and len(text) < 8):
-        raise WrongUse(f"{text!r} is no row.", remedy="Give the number of the row, such as 3.")
+        raise WrongUse("catalogue.row-not-a-number", text=text)
     return int(text) if text else None
 
 
 def _yes_or_no(text: str) -> bool | None:
     if text not in YES_OR_NO:
-        raise WrongUse(f"{text!r} is neither true nor false.", remedy="Leave it empty to have it found out.")
+        raise WrongUse("catalogue.not-yes-or-no", text=text)
     return YES_OR_NO[text]

@@ -54,20 +54,15 @@ class _Remote(RemoteCKAN):  # type: ignore[misc]
         )
         if answer.status_code in RETRYABLE_STATUSES:
             raise CkanAnswerLost(
-                f"CKAN answered {answer.status_code} for {url}.",
-                remedy="Try again when it is up.",
+                "publisher.ckan-passing",
+                status=answer.status_code,
+                url=url,
                 wait_seconds=_seconds(answer.headers.get("Retry-After", "")),
             )
         if answer.status_code == 413:
-            raise CkanTooLarge(
-                f"The server in front of CKAN takes no request as large as that for {url}.",
-                remedy="Raise its limit (nginx: client_max_body_size), or set VAVEN_CKAN_FILES=link.",
-            )
+            raise CkanTooLarge("publisher.ckan-too-large", url=url)
         if answer.is_redirect:
-            raise CkanIncompatible(
-                f"{url} is answered with a redirection to {answer.headers.get('Location', '')}.",
-                remedy="Set VAVEN_CKAN_URL to the address that it leads to, without /api.",
-            )
+            raise CkanIncompatible("publisher.ckan-redirects", url=url, target=answer.headers.get("Location", ""))
         return answer.status_code, answer.text
 
 
@@ -155,9 +150,7 @@ class Site:
             raise _without_search(self.url, action) from cause
         except ValidationError as cause:
             told = {key: value for key, value in cause.error_dict.items() if key != "__type"}
-            raise CkanRefused(
-                f"CKAN refused {action}: {told}", remedy="Mend what it names, then push again."
-            ) from cause
+            raise CkanRefused("publisher.ckan-refused", action=action, reason=told) from cause
         except NotFound:
             raise
         except ServerIncompatibleError as cause:
@@ -165,13 +158,11 @@ class Site:
         except CKANAPIError as cause:
             raise self._odd(action, str(cause)) from cause
         except requests.Timeout as cause:
-            text = f"CKAN at {self.url} gave no answer to {action} in {TIMEOUT_SECONDS[1]:g} seconds."
-            raise CkanAnswerLost(text, remedy="Push again: what was done is recognised.") from cause
+            seconds = f"{TIMEOUT_SECONDS[1]:g}"
+            raise CkanAnswerLost("publisher.ckan-late", url=self.url, action=action, seconds=seconds) from cause
         except requests.RequestException as cause:
-            raise CkanUnreachable(
-                f"CKAN at {self.url} did not answer: {type(cause).__name__}.",
-                remedy="Check VAVEN_CKAN_URL and that the instance is up, then push again.",
-            ) from cause
+            name = type(cause).__name__
+            raise CkanUnreachable("publisher.ckan-unreachable", url=self.url, cause=name) from cause
 
     def _odd(self, action: str, text: str) -> Exception:
         """What stands behind an answer that ckanapi has no error for; it gives address, status and body as text."""
@@ -183,7 +174,7 @@ class Site:
         if status == 400 and "not known" in body:
             unknown: Exception = NotFound(f"Action {action} is not known")
             return unknown
-        return CkanRefused(f"CKAN failed in {action}: {status} {body[:300]}", remedy="See CKAN's log, then push again.")
+        return CkanRefused("publisher.ckan-failed", action=action, status=status, body=body[:300])
 
     @cached_property
     def capabilities(self) -> Capabilities:
@@ -208,23 +199,15 @@ class Site:
 
 
 def _without_search(url: str, action: str) -> CkanWithoutSearch:
-    return CkanWithoutSearch(
-        f"CKAN at {url} could not reach its search engine (Solr) during {action}.",
-        remedy="Have Solr started, then push again: what was left half done is taken up.",
-    )
+    return CkanWithoutSearch("publisher.ckan-without-search", url=url, action=action)
 
 
 def _no_ckan(url: str) -> CkanIncompatible:
-    return CkanIncompatible(
-        f"There is no CKAN at {url}.", remedy="Set VAVEN_CKAN_URL to the address of its start page, without /api."
-    )
+    return CkanIncompatible("publisher.no-ckan", url=url)
 
 
 def _not_allowed(url: str, action: str, cause: NotAuthorized) -> CkanNotAllowed:
     told = getattr(cause, "extra_msg", None)
     text = told.get("message", "") if isinstance(told, dict) else str(told or "")
-    return CkanNotAllowed(
-        f"CKAN at {url} does not allow {action}: {text.removeprefix('Access denied: ')}",
-        remedy="Make a new API token of a user who may edit the organisation, and set VAVEN_CKAN_TOKEN; or, if the "
-        "instance is read-only for now, push again later.",
-    )
+    reason = text.removeprefix("Access denied: ")
+    return CkanNotAllowed("publisher.ckan-not-allowed", url=url, action=action, reason=reason)

@@ -85,10 +85,10 @@ def push(
                 # Somebody took it from CKAN after we had looked; from the start it is made anew.
                 outcome = own.retry(step)
         except NotFound as cause:
-            text = f"What CKAN had of {dataset.name} was taken away there during the push: {cause}"
-            outcome = PushResult(dataset.name, dataset.version, "failed", CkanRefused(text, remedy="Push again."))
-        except CkanError as error:
+            error = CkanRefused("publisher.ckan-removed", dataset=dataset.name, cause=cause)
             outcome = PushResult(dataset.name, dataset.version, "failed", error)
+        except CkanError as failure:
+            outcome = PushResult(dataset.name, dataset.version, "failed", failure)
         finally:
             own.close()
         on_result(outcome)

@@ -29,7 +29,7 @@ CAPITALS = re.compile(r"(?<=[a-z])(?=[A-Z])")
 @contextmanager
 def open_site(settings: Settings) -> Iterator[Site]:
     if not settings.ckan_url:
-        raise BadSettings("No CKAN is configured.", remedy="Set VAVEN_CKAN_URL and VAVEN_CKAN_TOKEN.")
+        raise BadSettings("publisher.no-ckan-configured")
     site = Site(settings.ckan_url, settings.ckan_token)
     try:
         yield site
@@ -77,7 +77,7 @@ def current_datasets(
             visible.setdefault(record.dataset, []).append(record)
     for name in names:
         if name not in visible:
-            raise UnknownDataset(f"There is no dataset {name!r}.", remedy="See the list of datasets.")
+            raise UnknownDataset("publisher.no-dataset", dataset=name)
     chosen = [(visible[name][-1], [r.version for r in visible[name]]) for name in names or visible]
     return [(record, dataset_of(settings, record, versions)) for record, versions in chosen]
 
@@ -156,7 +156,7 @@ class _Noted:
         error = outcome.error
         if error is None:
             return PushEnd(outcome.name, outcome.version, outcome.result)
-        return PushEnd(outcome.name, outcome.version, FAILED, code_of(error), self._shown(error.message))
+        return PushEnd(outcome.name, outcome.version, FAILED, code_of(error), self._shown(error.message("en")))
 
     def _shown(self, text: str) -> str:
         return text.replace(self._address.rstrip("/"), self._target)

@@ -83,10 +83,8 @@ def emit(release: Release, iris: Iris, *, uncompressed: Path | None = None) -> E
                     raise _lost(release.rows["observations"], rows)
                 lines += _write(_batches(work, "measures", parameters), sinks)[1]
     except NO_ROOM as cause:
-        raise PublishingFailed(
-            f"The observations could not be written as RDF: {cause}",
-            remedy=f"Make room on the disk of {release.folder} and {tempfile.gettempdir()}, then publish again.",
-        ) from cause
+        folders = {"folder": release.folder, "temporary": tempfile.gettempdir()}
+        raise PublishingFailed("publisher.observations-not-written", cause=cause, **folders) from cause
     return Emission(gzip, zstd, lines)
 
 
@@ -113,10 +111,7 @@ def _limits(folder: str) -> dict[str, Any]:
 
 
 def _lost(rows: int, written: int) -> PublishingFailed:
-    return PublishingFailed(
-        f"{rows - written} of {rows} observations have a code that the vocabulary does not know.",
-        remedy="Nothing was published. Check the submission again with this version of Väven and send it anew.",
-    )
+    return PublishingFailed("publisher.observations-lost", lost=rows - written, rows=rows)
 
 
 def _batches(work: duckdb.DuckDBPyConnection, query: str, values: Mapping[str, Any]) -> Iterator[pyarrow.RecordBatch]:

@@ -198,7 +198,7 @@ class EmbeddedEngine(QueryEngine):
         for _ in range(5):
             current = self._store.current()
             if current is None:
-                raise StoreUnavailable("Nothing has been published yet.", remedy="Publish a submission first.")
+                raise StoreUnavailable("publisher.nothing-published")
             if worker := self._idle(crew, current):
                 return worker
             if started := self._start(current, min(deadline, time.monotonic() + START_SECONDS)):
@@ -322,7 +322,7 @@ class EmbeddedEngine(QueryEngine):
                 query_message("too-large", limit=self._answer_mb), remedy=query_message("too-large.remedy")
             )
         if told["state"] == "no-room":
-            return StoreUnavailable("There is no room on disk for the answer.", remedy="Try again later.")
+            return StoreUnavailable("publisher.no-room-for-result")
         return QueryError(query_message("failed", words=told.get("message", "")), remedy=query_message("failed.remedy"))
 
 

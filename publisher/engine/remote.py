@@ -93,8 +93,7 @@ class RemoteEngine(QueryEngine):
         except (SPARQLWrapperException, OSError) as cause:
             if isinstance(getattr(cause, "reason", None), TimeoutError):
                 raise late from cause
-            text = f"The graph server gave no answer: {cause}"[:500]
-            raise StoreUnavailable(text, remedy="Try again later, or narrow the query.") from cause
+            raise StoreUnavailable("publisher.graph-server-silent", cause=str(cause)[:500]) from cause
         # Virtuoso answers some forms in another type than the one asked for, and then says so.
         size = file.tell()
         file.seek(0)
@@ -136,8 +135,7 @@ def _rewritten(answer: QueryResult, form: str, media_type: str) -> QueryResult:
             file = unfinished.enter_context(tempfile.TemporaryFile())
             result.serialize(file, RESULTS[media_type])
         except (ValueError, KeyError, TypeError, SyntaxError) as cause:
-            text = f"The graph server's answer can't be read: {cause}"[:500]
-            raise StoreUnavailable(text, remedy="See whether its query address is right.") from cause
+            raise StoreUnavailable("publisher.result-not-readable", cause=str(cause)[:500]) from cause
         unfinished.pop_all()
     size = file.tell()
     file.seek(0)

@@ -12,6 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -73,7 +74,7 @@ class RemoteStore:
                 self._kept = self._asked()
             said = self._kept[1]
         if isinstance(said, StoreUnavailable):
-            raise StoreUnavailable(said.message, remedy=said.remedy) from said
+            raise copy(said) from said
         return said
 
     def _asked(self) -> tuple[float, State | StoreUnavailable]:
@@ -133,8 +134,8 @@ class RemoteStore:
         found = {graph: self._count(graph) for graph in sizes}
         if wrong := [graph for graph in sizes if found[graph] != sizes[graph]]:
             self._update("switch.ru", changes="", facts=_facts(self._state_graph, before))
-            text = f"The graph server holds {found[wrong[0]]} of {sizes[wrong[0]]} triples of {wrong[0]}."
-            raise StoreUnavailable(text, remedy="See its log, and publish again.")
+            counts = {"graph": wrong[0], "held": found[wrong[0]], "sent": sizes[wrong[0]]}
+            raise StoreUnavailable("publisher.graph-incomplete", **counts)
 
     def _count(self, graph: str) -> int:
         return int(self._server.select(_text("count.rq", graph=graph))[0]["n"])

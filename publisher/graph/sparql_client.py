@@ -22,10 +22,13 @@ CONNECT_SECONDS = 10.0
 # An update that moves a large graph answers when it is done.
 WORK_SECONDS = 3600.0
 QUERY_SECONDS = 10.0
-RUNS = "See whether the graph server runs and the address is right."
-LOGIN = "Set VAVEN_SPARQL_USER and VAVEN_SPARQL_PASSWORD to a user who may write to it."
-ADDRESS = "See whether the address is right, and whether the server may be written to."
-REMEDIES = {401: LOGIN, 403: LOGIN, 404: ADDRESS, 405: ADDRESS}
+# Errors by the status that a graph server refuses with; their remedies differ.
+REFUSALS = {
+    401: "publisher.graph-server-login",
+    403: "publisher.graph-server-login",
+    404: "publisher.graph-server-address",
+    405: "publisher.graph-server-address",
+}
 
 
 @dataclass(frozen=True)
@@ -87,8 +90,7 @@ class RemoteServer:
             rows = response.json()["results"]["bindings"]
             return [{name: term["value"] for name, term in row.items()} for row in rows]
         except (ValueError, KeyError, TypeError, AttributeError) as cause:
-            text = f"{self._at.query} answered something else than SPARQL results."
-            raise StoreUnavailable(text, remedy="Set VAVEN_SPARQL_QUERY_URL to the server's query address.") from cause
+            raise StoreUnavailable("publisher.no-sparql-results", url=self._at.query) from cause
 
     def update(self, text: str) -> None:
         """All the operations of a SPARQL update in one request."""
@@ -131,11 +133,9 @@ class RemoteServer:
                 allow_redirects=False,
             )
         except requests.Timeout as cause:
-            text = f"{url} did not answer within {seconds:g} seconds."
-            raise StoreUnavailable(text, remedy="See whether the graph server is at work, and try again.") from cause
+            raise StoreUnavailable("publisher.graph-server-late", url=url, seconds=f"{seconds:g}") from cause
         except (requests.RequestException, OSError) as cause:
-            text = f"{url} can't be reached: {_reason(cause)}."
-            raise StoreUnavailable(text, remedy=RUNS) from cause
+            raise StoreUnavailable("publisher.graph-server-unreachable", url=url, cause=_reason(cause)) from cause
         if not response.ok or response.is_redirect:
             raise _refusal(url, response)
         return response
@@ -171,5 +171,6 @@ def _reason(cause: BaseException) -> str:
 
 def _refusal(url: str, response: requests.Response) -> StoreUnavailable:
     said = " ".join(re.sub(r"<[^<>]*>", " ", response.text[:4000]).split())[:300]
-    text = f"{url} answered {response.status_code} {response.reason}" + (f": {said}" if said else ".")
-    return StoreUnavailable(text, remedy=REMEDIES.get(response.status_code, "See the graph server's log."))
+    response_text = f"{response.status_code} {response.reason}" + (f": {said}" if said else ".")
+    key = REFUSALS.get(response.status_code, "publisher.graph-server-refused")
+    return StoreUnavailable(key, url=url, response=response_text)

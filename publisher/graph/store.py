@@ -120,7 +120,7 @@ class EmbeddedStore:
                 return snapshot.contents
             except FileNotFoundError:
                 continue
-        raise StoreUnavailable("The graph's snapshots change faster than they can be read.", remedy="Try again.")
+        raise StoreUnavailable("publisher.snapshots-change")
 
     def replace(self, graphs: Graphs, *, contents: Mapping[str, int]) -> str:
         with self._alone():
@@ -131,8 +131,7 @@ class EmbeddedStore:
             except (SyntaxError, *DAMAGE) as cause:
                 # RocksDB gives its lock back when the last reference goes, and the traceback's frames hold some.
                 traceback.clear_frames(cause.__traceback__)
-                text = f"The graph could not be loaded: {cause}"[:500]
-                raise StoreUnavailable(text, remedy="Mend what it names and publish again.") from cause
+                raise StoreUnavailable("publisher.graph-not-loaded", cause=str(cause)[:500]) from cause
             self._step("switch")
             self._switch(snapshot)
             self._step("clean")
@@ -159,8 +158,7 @@ class EmbeddedStore:
                 live.flush()
                 snapshot = self._checkpoint(live, current.contents)
             except DAMAGE as cause:
-                text = f"The graph is visible, but its layers could not be merged: {cause}"[:500]
-                raise StoreUnavailable(text, remedy="Make room on its disk and publish again.") from cause
+                raise StoreUnavailable("publisher.layers-not-merged", cause=str(cause)[:500]) from cause
             self._step("settle-switch")
             self._switch(snapshot)
             (self.folder / "settled").touch()
@@ -254,9 +252,7 @@ class EmbeddedStore:
             deadline = time.monotonic() + self._wait_seconds
             while not _try_lock(lock.fileno(), fcntl.LOCK_EX):
                 if time.monotonic() > deadline:
-                    raise StoreUnavailable(
-                        "Another process is writing to the graph.", remedy="Try again when it is done."
-                    )
+                    raise StoreUnavailable("publisher.graph-locked")
                 time.sleep(0.2)
             yield
 

@@ -79,8 +79,7 @@ def merge_shared_triples(
         try:
             merged = _merged(cache, iris, first, releases)
         except sqlite3.DatabaseError as cause:
-            text = f"{cache} could not be written: {cause}."
-            raise PublishingFailed(text, remedy="Make room on its disk and publish again.") from cause
+            raise PublishingFailed("publisher.cache-not-written", file=cache, cause=cause) from cause
     return merged.triples()
 
 

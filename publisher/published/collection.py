@@ -72,7 +72,7 @@ class Collection:
         found = self._now().datasets.get(slug)
         if found is None:
             self._raise_if_withdrawn(self._now().withdrawn.get(slug, ()), None)
-            raise UnknownDataset(f"There is no dataset {slug!r}.", remedy="Look it up in the list of datasets.")
+            raise UnknownDataset("publisher.no-dataset", dataset=slug)
         return found
 
     def release(self, slug: str, version: int) -> PublishedRelease:
@@ -80,7 +80,7 @@ class Collection:
         for entry in self.dataset(slug).versions:
             if entry.version == version:
                 return entry
-        raise UnknownDataset(f"Dataset {slug!r} has no version {version}.", remedy="See its page for those it has.")
+        raise UnknownDataset("publisher.no-version", dataset=slug, version=version)
 
     @staticmethod
     def _raise_if_withdrawn(tombstones: Sequence[Withdrawal], version: int | None) -> None:
@@ -94,13 +94,13 @@ class Collection:
         """A file of a release, e.g. observations.csv, observations.parquet, observations.xlsx, metadata.ttl,
         observations.nt.gz, datapackage.json or report.json."""
         if self.release(slug, version).file(name) is None:
-            raise UnknownDataset(f"{slug} version {version} has no file {name!r}.", remedy="See the release's page.")
+            raise UnknownDataset("publisher.no-file", dataset=slug, version=version, file=name)
         return self._storage.open(slug, version, name)
 
     def local(self, slug: str, version: int, name: str) -> Path:
         """A file of a release as a path on this machine's disk."""
         if self.release(slug, version).file(name) is None:
-            raise UnknownDataset(f"{slug} version {version} has no file {name!r}.", remedy="See the release's page.")
+            raise UnknownDataset("publisher.no-file", dataset=slug, version=version, file=name)
         return self._storage.local(slug, version, name)
 
     def earlier(self, slug: str) -> Sequence[int]:
@@ -115,7 +115,7 @@ class Collection:
     def preview(self, slug: str, version: int, resource: str, limit: int = 20) -> Preview:
         entry = self.release(slug, version)
         if resource not in entry.rows:
-            raise UnknownDataset(f"{slug} version {version} has no table {resource!r}.", remedy="See its page.")
+            raise UnknownDataset("publisher.no-table", dataset=slug, version=version, table=resource)
         path = self._storage.local(slug, version, f"{resource}.parquet")
         with self._now().database.cursor() as work:
             found = work.execute(f"SELECT COLUMNS(*)::VARCHAR FROM read_parquet(?) LIMIT {int(limit)}", [str(path)])

@@ -103,7 +103,7 @@ class DerivedFiles:
             thread = self._started(place, prepare)
             thread.join(POLL_SECONDS)
             if not thread.is_alive() and (error := self._errors.pop(place, "")):
-                raise StoreUnavailable(f"The file could not be made: {error}", remedy="Try again later.")
+                raise StoreUnavailable("publisher.file-not-made", cause=error)
         return found
 
     def _started(self, place: Path, prepare: Prepare) -> threading.Thread:

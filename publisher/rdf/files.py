@@ -26,7 +26,7 @@ def form(path: Path) -> str:
     """`.nt` or `.ttl`, whatever the file is packed in. Raises StoreUnavailable for another."""
     inner = path.with_suffix("").suffix if path.suffix in PACKINGS else path.suffix
     if inner not in (N_TRIPLES, TURTLE):
-        raise StoreUnavailable(f"{path.name} is no file of triples.", remedy="It must be .nt or .ttl, .gz or .zst.")
+        raise StoreUnavailable("publisher.not-triples", file=path.name)
     return inner
 
 
@@ -51,7 +51,7 @@ def parts(path: Path, folder: Path, size: int) -> Iterator[Path]:
     in `folder` is gone when the next one is asked for. Raises StoreUnavailable for a file that can't be unpacked.
     """
     if not path.is_file():
-        raise StoreUnavailable(f"There is no file {path}.", remedy="Publish again, so that it is written anew.")
+        raise StoreUnavailable("publisher.triples-missing", file=path)
     plain = path
     if path.suffix in PACKINGS:
         plain = folder / f"plain{form(path)}"
@@ -69,7 +69,7 @@ def _unpack(path: Path, target: Path) -> None:
         with unpacked(path) as stream, target.open("wb") as plain:
             shutil.copyfileobj(stream, plain, BLOCK)
     except DAMAGE as cause:
-        raise StoreUnavailable(f"{path.name} can't be unpacked: {cause}.", remedy="Write it anew.") from cause
+        raise StoreUnavailable("publisher.triples-damaged", file=path.name, cause=cause) from cause
 
 
 def _has_blank_nodes(path: Path) -> bool:

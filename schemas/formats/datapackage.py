@@ -21,6 +21,7 @@ from vaven.schemas.standard.labels import fold
 from vaven.schemas.standard.read_options import ReadOptions
 from vaven.schemas.standard.table_schemas import profile
 from vaven.vocab.errors import NotReadable, WrongUse
+from vaven.vocab.messages import LANGUAGES
 
 MAX_DESCRIPTOR_BYTES = 10_000_000
 SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
@@ -179,10 +180,9 @@ def _as_described(folder: Path, resource: Mapping[str, Any]) -> ReadOptions:
             header_row=rows[-1] if isinstance(rows, list) and rows and isinstance(rows[-1], int) else None,
         )
     except WrongUse as cause:
-        reason = cause.message
-        raise NotReadable(
-            "not-readable-descriptor", file=str(resource["path"])[:80], where="dialect", reason=reason
-        ) from cause
+        reasons = {f"reason_{language}": cause.message(language) for language in LANGUAGES}
+        file = str(resource["path"])[:80]
+        raise NotReadable("not-readable-descriptor", file=file, where="dialect", **reasons) from cause
 
 
 def _missing_values(folder: Path, resource: Mapping[str, Any]) -> Set[str]:

@@ -55,8 +55,7 @@ def annotate(
     Raises WrongUse for a source that is no table of one file, or has more than MAX_ROWS rows.
     """
     if sum(report.rows.values()) > MAX_ROWS:
-        sentence = f"More than {MAX_ROWS:,} rows are not handed back as a workbook."
-        raise WrongUse(sentence, remedy="Use --format html, or check the file in parts.")
+        raise WrongUse("schemas.too-many-rows-to-annotate", rows=MAX_ROWS)
     book = editable_copy(source, choices)
     for finding in report.findings:
         if finding.row and finding.column:
@@ -80,14 +79,12 @@ def editable_copy(source: Path, choices: ReadOptions = DETECT) -> Workbook:
         _fill(book.active, read_delimited(source, content.encoding, choices).rows)
         return book
     if content.kind != "workbook":
-        raise WrongUse(
-            "Only a CSV or a workbook can be handed back.", remedy="Use --format text or json for a package."
-        )
+        raise WrongUse("schemas.not-annotated")
     if not _is_xlsx(source):
         return _from_sheets(source)
     with ZipFile(source) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
-            raise WrongUse(f"{source.name} is too large to be written back.", remedy="Save it as CSV and try again.")
+            raise WrongUse("schemas.too-large-to-annotate", file=source.name)
     try:
         # From an open file, since openpyxl judges a path by its ending.
         with source.open("rb") as file, ZipFile(file) as archive:
@@ -97,8 +94,7 @@ def editable_copy(source: Path, choices: ReadOptions = DETECT) -> Workbook:
                 raise KeyError(min(lost))
             return book
     except UNREADABLE as cause:
-        remedy = "Open it in Excel or LibreOffice, save it as .xlsx and try again."
-        raise WrongUse(f"{source.name} can't be written back.", remedy=remedy) from cause
+        raise WrongUse("schemas.workbook-not-written", file=source.name) from cause
 
 
 def _is_xlsx(source: Path) -> bool:

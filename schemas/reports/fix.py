@@ -53,7 +53,7 @@ def fix(source: Path, report: Report, target: Path, *, choices: ReadOptions = DE
     if not mended:
         return ()
     if target.exists():
-        raise WrongUse(f"{target.name} exists already.", remedy="Name another file with --output.")
+        raise WrongUse("schemas.file-exists", file=target.name)
     with tempfile.TemporaryDirectory(prefix="vaven-fix-") as folder:
         # Finished beside, moved at the end: nobody finds half a copy under the name.
         made = _copy(source, mended, Path(folder), choices)
@@ -77,7 +77,7 @@ def _mend_file(source: Path, mended: Sequence[Finding], target: Path, choices: R
     elif content.kind == "workbook":
         _mend_workbook(source, mended, target)
     else:
-        raise WrongUse(f"{source.name} can't be written back.", remedy="Save it as CSV or .xlsx and try again.")
+        raise WrongUse("schemas.format-not-written", file=source.name)
 
 
 def _mend_workbook(source: Path, mended: Sequence[Finding], target: Path) -> None:

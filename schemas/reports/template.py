@@ -95,9 +95,7 @@ def _areas_of(writing: _Writing, kommun: str) -> list[Area]:
     by_name = {area.name.casefold(): code for code, area in known.kommuner.items()}
     code = by_name.get(kommun.strip().casefold(), kommun.strip().zfill(4))
     if code not in known.kommuner:
-        raise WrongUse(
-            writing.say("unknown-kommun", kommun=kommun), remedy=writing.say("unknown-kommun-remedy", kommun=kommun)
-        )
+        raise WrongUse("schemas.kommun-unknown", kommun=kommun)
     return [area for area in known.deso2018.values() if area.kommun == code]
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from vaven.vocab.messages import messages
+from vaven.vocab.messages import in_language, messages
 
 # Parameters that we computed, and so have a point: a Swedish sentence has a comma.
 NUMBERS = frozenset(("before", "expected", "greatest", "high", "low", "limit", "maximum", "minimum", "sum"))
@@ -81,9 +81,7 @@ class Finding:
 
     def _words(self, language: str) -> dict[str, object]:
         """What fills the sentences: a parameter `label_sv` is `label` in Swedish, and nothing is shown as a dash."""
-        given = {"text": self.text, "field": self.field, "row": self.row, **self.params}
-        ending = f"_{language}"
-        given |= {name.removesuffix(ending): value for name, value in self.params.items() if name.endswith(ending)}
+        given = {"text": self.text, "field": self.field, "row": self.row, **in_language(self.params, language)}
         for name in ("type", "style"):
             if name in given:
                 given[name] = messages(language, "schemas")(f"{name}.{given[name]}")

@@ -61,18 +61,18 @@ class ReadOptions:
     def __post_init__(self) -> None:
         """Raises WrongUse that says what may be chosen."""
         if self.encoding is not None and codec_of(self.encoding) is None:
-            raise WrongUse(f"There is no encoding {self.encoding!r} here.", remedy=f"Choose of {', '.join(ENCODINGS)}.")
+            raise WrongUse("schemas.encoding-unknown", encoding=self.encoding, encodings=tuple(ENCODINGS))
         if self.delimiter is not None and not _divides(self.delimiter):
-            raise WrongUse(f"{self.delimiter!r} is no delimiter.", remedy="Give one character, or tab.")
+            raise WrongUse("schemas.delimiter-invalid", delimiter=self.delimiter)
         if self.decimal not in (None, ",", "."):
-            raise WrongUse(f"{self.decimal!r} is no decimal sign.", remedy="Choose a comma or a point.")
+            raise WrongUse("schemas.decimal-invalid", decimal=self.decimal)
         if (row := min(n for n in (self.header_row, self.last_row, 1) if n is not None)) < 1:
-            raise WrongUse(f"There is no row {row}.", remedy="Rows are counted from 1.")
+            raise WrongUse("schemas.row-invalid", row=row)
         if self.vintage is not None and self.vintage not in DIVISIONS:
-            raise WrongUse(f"There is no division of {self.vintage!r}.", remedy=f"Choose of {', '.join(DIVISIONS)}.")
+            raise WrongUse("schemas.vintage-unknown", vintage=self.vintage, vintages=tuple(DIVISIONS))
         names = {name for schema in standard().schemas.values() for name in schema.names}
         for name in {*self.columns.values(), *self.constants} - names - {""}:
-            raise WrongUse(f"The standard has no column {name!r}.", remedy=f"Choose of {', '.join(sorted(names))}.")
+            raise WrongUse("schemas.column-unknown", column=name, columns=tuple(sorted(names)))
 
 
 def pairs(given: Sequence[str], *, is_label: bool) -> dict[str, str]:
@@ -83,7 +83,7 @@ def pairs(given: Sequence[str], *, is_label: bool) -> dict[str, str]:
     """
     for pair in given:
         if "=" not in pair:
-            raise WrongUse(f"{pair!r} says nothing.", remedy="Write NAME=TEXT, in quotes if it has blanks.")
+            raise WrongUse("schemas.pair-invalid", pair=pair)
     parts = [pair.rpartition("=") if is_label else pair.partition("=") for pair in given]
     return {name: text for name, _, text in parts}
 

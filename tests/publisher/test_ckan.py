@@ -400,13 +400,13 @@ def test_a_proxy_that_takes_no_large_file_is_named(plain_ckan: Ckan, dataset: Ck
         way.before = lambda _number, path: (413, {}) if path.endswith("resource_create") else None
         error = failure(dataset, storage, way.url, plain_ckan.token, Plan(uploads=True))
     assert isinstance(error, CkanTooLarge)
-    assert "VAVEN_CKAN_FILES" in error.remedy
+    assert "VAVEN_CKAN_FILES" in error.remedy("en")
 
 
 def test_a_proxy_that_stays_away_is_named(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
     with proxy(port_of(plain_ckan)) as way:
         way.before = lambda _number, _path: (502, {})
-        assert "502" in failure(dataset, storage, way.url, plain_ckan.token).message
+        assert "502" in failure(dataset, storage, way.url, plain_ckan.token).message("en")
 
 
 def test_a_token_that_is_wrong_or_revoked_is_named(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
@@ -416,7 +416,7 @@ def test_a_token_that_is_wrong_or_revoked_is_named(plain_ckan: Ckan, dataset: Ck
     for bad in (token, "nonsense", ""):
         error = failure(dataset, storage, plain_ckan.url, bad)
         assert isinstance(error, CkanNotAllowed)
-        assert "VAVEN_CKAN_TOKEN" in error.remedy
+        assert "VAVEN_CKAN_TOKEN" in error.remedy("en")
 
 
 def test_a_user_without_rights_is_named(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
@@ -438,12 +438,12 @@ def test_an_address_without_a_ckan_is_named(dataset: CkanDataset, storage: Stora
     assert isinstance(failure(dataset, storage, nobody, "x"), CkanUnreachable)
     wrong = failure(dataset, storage, f"{plain_ckan.url}/dataset", plain_ckan.token)
     assert isinstance(wrong, CkanIncompatible)
-    assert "VAVEN_CKAN_URL" in wrong.remedy
+    assert "VAVEN_CKAN_URL" in wrong.remedy("en")
     with proxy(port_of(plain_ckan)) as way:
         way.before = lambda _number, _path: (301, {"Location": "https://example.org/api/action/status_show"})
         moved = failure(dataset, storage, way.url, plain_ckan.token)
     assert isinstance(moved, CkanIncompatible)
-    assert "https://example.org/" in moved.message
+    assert "https://example.org/" in moved.message("en")
 
 
 def test_an_organisation_left_behind_without_solr_is_adopted(
@@ -453,7 +453,7 @@ def test_an_organisation_left_behind_without_solr_is_adopted(
     with ckan_stack.serving(more=["solr_url = http://127.0.0.1:1/solr/ckan"]) as blind:
         error = failure(dataset, storage, blind.url, blind.token)
         assert isinstance(error, CkanWithoutSearch)
-        assert "Solr" in error.message
+        assert "Solr" in error.message("en")
         with ckan_stack.serving(database=blind) as seeing:
             site = Site(seeing.url, blind.token)
             assert site.find("organization_show", id="den-sociala-vaven")

@@ -290,7 +290,7 @@ def test_what_the_caller_did_wrong_does_not_cost_the_worker(engine: EmbeddedEngi
     with pytest.raises(QuerySyntaxError) as prefix:
         engine.answer("SELECT *\n{ ?s kpi:x ?o }", media_type=JSON)
     assert (prefix.value.line, prefix.value.column) == (2, 6)
-    assert prefix.value.remedy == "Begin the query with: PREFIX kpi: <http://example.org/id/kpi/>"
+    assert prefix.value.remedy("en") == "Begin the query with: PREFIX kpi: <http://example.org/id/kpi/>"
     with pytest.raises(QueryError, match="Invalid IRI"):
         engine.answer("ASK {}", media_type=JSON, default_graphs=("not an iri",))
     assert count(engine) == 2 * TRIPLES

@@ -214,7 +214,7 @@ def test_a_file_that_can_not_be_loaded_changes_nothing_and_the_next_load_is_righ
     (tmp_path / "damaged.nt.zst").write_bytes(packed)
     with pytest.raises(StoreUnavailable) as refused:
         place.replace(2, one=[good, tmp_path / name])
-    assert refused.value.remedy
+    assert refused.value.remedy("en")
     assert place.held() == {"one": ["good"], "two": ["good"]}
     assert place.store().contents() == {"a-dataset": 1}
     place.replace(2, two=[triples(tmp_path / "new.nt", "new")])
@@ -379,7 +379,7 @@ def test_a_wrong_login_is_said_so_and_no_password_is_told(
         store = RemoteStore(remote(server, login), "http://example.org/login/state")
         with pytest.raises(StoreUnavailable, match="401") as refused:
             store.replace({"http://example.org/login/one": [file]}, contents={})
-        assert "VAVEN_SPARQL_USER" in refused.value.remedy
+        assert "VAVEN_SPARQL_USER" in refused.value.remedy("en")
         assert "wrong secret" not in f"{refused.value}{refused.value.__cause__!r}{login!r}{caplog.text}"
         with pytest.raises(StoreUnavailable, match="401"):
             remote(server, login).put("http://example.org/login/one", file, "application/n-triples")
@@ -391,7 +391,7 @@ def test_a_server_that_may_not_be_written_to_says_so(far: Place, tmp_path: Path)
     frozen = RemoteServer(Addresses(server.query, server.query, server.frozen, Login(server.user, server.password)))
     with pytest.raises(StoreUnavailable, match=r"answered (4|5)") as refused:
         RemoteStore(frozen, far.base + "state").replace({far.base + "one": []}, contents={})
-    assert refused.value.remedy
+    assert refused.value.remedy("en")
     with pytest.raises(StoreUnavailable, match=r"answered (4|5)"):
         frozen.put(far.base + "one", triples(tmp_path / "a.nt", 1), "application/n-triples")
     assert far.store().contents() == {}

@@ -286,7 +286,7 @@ def told(query: str) -> tuple[int | None, int | None, str, str]:
     with pytest.raises(SyntaxError) as refused:
         Store().query(query, base_iri=BASE)
     problem = syntax_error(str(refused.value), query, Iris(BASE))
-    return problem.line, problem.column, str(problem), problem.remedy
+    return problem.line, problem.column, str(problem), problem.remedy("en")
 
 
 def test_the_engine_refuses_each_of_them() -> None:

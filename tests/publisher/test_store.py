@@ -175,7 +175,7 @@ def test_a_file_that_can_not_be_loaded_changes_nothing_and_the_next_load_is_righ
     # The error is still at hand here, as it would be in a job's report; the store must be free all the same.
     replace(store, {TWO: [triples(tmp_path / "b.nt", "b")]})
     assert held(store) == {ONE: ["a"], TWO: ["b"]}
-    assert refused.value.remedy
+    assert refused.value.remedy("en")
 
 
 @pytest.mark.parametrize("others", [1, 205_000])

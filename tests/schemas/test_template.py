@@ -136,7 +136,7 @@ def test_the_areas_of_a_municipality_are_filled_in(tmp_path: Path, kommun: str) 
 def test_an_unknown_municipality_is_wrong_use(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="9999") as caught:
         write_template(tmp_path / "template.xlsx", kommun="9999")
-    assert caught.value.remedy
+    assert caught.value.remedy("en")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)

@@ -46,6 +46,13 @@ def messages(language: str, room: str) -> Messages:
     return Messages(language, texts)
 
 
+def in_language(params: Mapping[str, object], language: str) -> dict[str, object]:
+    """The fields of a sentence: a parameter `label_sv` is `label` in Swedish."""
+    ending = f"_{language}"
+    own = {name.removesuffix(ending): value for name, value in params.items() if name.endswith(ending)}
+    return {**params, **own}
+
+
 @dataclass(frozen=True)
 class Message:
     """A sentence that waits for its reader's language: a key of a room's catalogues and what fills its fields.
