@@ -1,10 +1,9 @@
-"""Fixtures: the whole way as one running product, and the shared data where it is at hand."""
+"""Fixtures: a published and served sample, real CKANs, a browser, and the folder of shared data where it exists."""
 
 import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,17 +17,18 @@ import openpyxl
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
-from tests.servers.ckan.stack import PLUGINS, SCHEMING, Ckan, Stack, running
+from tests.servers.ckan.instance import PLUGINS, SCHEMING, Ckan
+from tests.servers.ckan.stack import Stack, running
 from tests.servers.listener import Listener
+from tests.servers.process import ROOT, START_SECONDS, ServerProcess, free_port, program
+from tests.servers.supervisor import end_with_parent
 
-ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
 VAVEN = Path(sys.executable).with_name("vaven")
 SAMPLE = ROOT / "catalogue" / "sample"
-START_SECONDS = 60
 # Files whose tests share a CKAN.
 WITH_CKAN = ("test_ckan", "test_ckan_status", "test_ckan_api", "test_harvest")
-# What takes longest begins first, so that no process is alone with it at the end.
+# The files that take longest begin first, so that no process runs one of them alone at the end.
 FIRST = (
     *WITH_CKAN, "test_ckan_versions", "test_publish", "test_hostile", "test_load_csv", "test_integrity_publish",
     "test_bad_queries", "test_graph_stores",
@@ -36,11 +36,17 @@ FIRST = (
 
 
 class _ByFile(LoadScopeScheduling):  # type: ignore[misc]
-    """A file's tests go to one process, and those of all files that share a CKAN to the same one."""
+    """Send a file's tests to one process, and all files that share a CKAN to the same one."""
 
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::", 1)[0]
         return "ckan" if Path(path).stem in WITH_CKAN else path
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # A worker in the middle of a test would go on after its controller has been killed, and its servers with it.
+    if hasattr(config, "workerinput"):
+        end_with_parent()
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile:
@@ -53,48 +59,41 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @dataclass(frozen=True)
 class Site:
-    """A serving process: its address with closing slash, its data folder, and the environment of its commands."""
+    """A serving process: its URL with closing slash, its data folder, and the environment of its commands."""
 
     url: str
     home: Path
     environment: Mapping[str, str]
 
     def run(self, *arguments: str | Path) -> "subprocess.CompletedProcess[str]":
-        """A `vaven` command on the same data folder."""
+        """Run a `vaven` command on the same data folder."""
         return vaven(*arguments, environment=self.environment)
 
 
 def vaven(
     *arguments: str | Path, environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """The installed command, as a person types it in a folder."""
+    """Run the installed command in a folder, as a person types it."""
     command = [str(VAVEN), *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=120, env=environment, cwd=folder, check=False
     )
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def environment(home: Path, port: int, **more: str) -> dict[str, str]:
-    """The settings of a site on `port` with its data in `home`; nothing of the caller's own settings is left."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("VAVEN_")}
-    return kept | {"VAVEN_HOME": str(home), "VAVEN_BASE_IRI": f"http://127.0.0.1:{port}/"} | more
+    """Return the settings of a site on `port` with its data in `home`, without any of the caller's own settings."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("VAVEN_")}
+    return inherited | {"VAVEN_HOME": str(home), "VAVEN_BASE_IRI": f"http://127.0.0.1:{port}/"} | more
 
 
 class Serving:
-    """`vaven serve` in a process of its own, stopped by its id."""
+    """`vaven serve` in a process of its own."""
 
     def __init__(self, home: Path, port: int, settings: Mapping[str, str]) -> None:
-        command = [str(VAVEN), "serve", "--port", str(port)]
+        command = [VAVEN, "serve", "--port", port]
         self.site = Site(f"http://127.0.0.1:{port}/", home, settings)
-        self._log = (home / "serve.log").open("w")
-        self._process = subprocess.Popen(command, env=settings, stdout=self._log, stderr=subprocess.STDOUT)
+        with (home / "serve.log").open("w") as log:
+            self._process = ServerProcess(command, env=settings, stdout=log, stderr=subprocess.STDOUT)
 
     def __enter__(self) -> Site:
         deadline = time.monotonic() + START_SECONDS
@@ -111,18 +110,12 @@ class Serving:
         raise RuntimeError((self.site.home / "serve.log").read_text())
 
     def __exit__(self, *_: object) -> None:
-        self._process.send_signal(signal.SIGINT)
-        try:
-            self._process.wait(20)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
-        self._log.close()
+        self._process.stop(signal.SIGINT)
 
 
 @pytest.fixture(scope="session")
 def whole_way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """The installed command publishes the sample, and a real process serves it."""
+    """Publish the sample by the installed command, and serve it by a real process."""
     home, port = tmp_path_factory.mktemp("whole-way"), free_port()
     settings = environment(home, port, VAVEN_QUERY_SECONDS="8")
     done = vaven("publish", SAMPLE / "exempel.xlsx", environment=settings)
@@ -133,25 +126,25 @@ def whole_way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @pytest.fixture
 def listener() -> Iterator[Listener]:
-    found = Listener()
-    yield found
-    found.close()
+    counting = Listener()
+    yield counting
+    counting.close()
 
 
 @pytest.fixture
 def package(tmp_path: Path) -> Path:
-    """A copy of the sample package to change."""
+    """Return a copy of the sample package to change."""
     return Path(shutil.copytree(SAMPLE / "package", tmp_path / "package"))
 
 
 @pytest.fixture(scope="module")
 def published_triples(whole_way: Site) -> bytes:
-    """Every triple that the endpoint gives, as N-Triples."""
+    """Return every triple of the endpoint as N-Triples."""
     headers = {"Accept": "application/n-triples", "Content-Type": "application/sparql-query"}
     query = b"CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }"
     request = urllib.request.Request(whole_way.url + "sparql", data=query, headers=headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        triples: bytes = answer.read()
+    with urllib.request.urlopen(request, timeout=60) as response:
+        triples: bytes = response.read()
     return triples
 
 
@@ -163,24 +156,24 @@ def ckan_stack() -> Iterator[Stack]:
 
 @pytest.fixture(scope="session")
 def plain_ckan(ckan_stack: Stack) -> Iterator[Ckan]:
-    """A CKAN as most are: no schema of ours."""
+    """Serve a CKAN without our dataset schema, as most are."""
     with ckan_stack.serving() as ckan:
         yield ckan
 
 
 @pytest.fixture(scope="session")
 def ckan(ckan_stack: Stack, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ckan]:
-    """A CKAN that has our dataset schema (ckanext-scheming), as `vaven ckan schema` writes it."""
+    """Serve a CKAN with our dataset schema (ckanext-scheming), as `vaven ckan schema` writes it."""
     schema = tmp_path_factory.mktemp("scheming") / "vaven.json"
     assert vaven("ckan", "schema", "--output", schema).returncode == 0
-    more = [f"scheming.dataset_schemas = {schema.as_uri()}"]
-    with ckan_stack.serving(plugins=f"{PLUGINS} {SCHEMING}", more=more) as ckan:
+    settings = [f"scheming.dataset_schemas = {schema.as_uri()}"]
+    with ckan_stack.serving(plugins=f"{PLUGINS} {SCHEMING}", settings=settings) as ckan:
         yield ckan
 
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder of real data; tests that need it are skipped where only the project is checked out."""
+    """Return the folder of real data; tests that need it are skipped where only the project is checked out."""
     if not SHARED.is_dir():
         pytest.skip("the shared data folder is not beside this checkout")
     return SHARED
@@ -188,9 +181,7 @@ def shared() -> Path:
 
 @pytest.fixture(scope="session")
 def chromium() -> str:
-    found = shutil.which("chromium")
-    assert found, "make test installs chromium"
-    return found
+    return program("chromium")
 
 
 @pytest.fixture
@@ -219,5 +210,5 @@ def workbook(tmp_path: Path) -> Callable[..., Path]:
 
 
 def words(text: str) -> str:
-    """A text with blanks of every kind as single ones."""
+    """Return a text in which each run of whitespace is a single blank."""
     return re.sub(r"\s+", " ", text).strip()

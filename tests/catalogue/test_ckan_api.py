@@ -15,7 +15,7 @@ import pytest
 from ckanapi import NotFound, RemoteCKAN
 
 from tests.conftest import Site as OurSite
-from tests.servers.ckan.stack import Ckan
+from tests.servers.ckan.instance import Ckan
 from vaven.publisher.ckan.client import Site
 from vaven.publisher.ckan.push import Plan, push
 from vaven.publisher.ckan.run import current_datasets

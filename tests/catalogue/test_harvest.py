@@ -10,7 +10,8 @@ import pytest
 from ckanapi import RemoteCKAN
 
 from tests.conftest import Site as OurSite
-from tests.servers.ckan.stack import PLUGINS, Ckan, Stack
+from tests.servers.ckan.instance import PLUGINS, Ckan
+from tests.servers.ckan.stack import Stack
 
 SLUG = "exempel-tre-kommuner"
 ORGANISATION = "harvested"

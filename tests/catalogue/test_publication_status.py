@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from tests.conftest import SAMPLE, VAVEN, environment, free_port, vaven
-from tests.servers.ckan.stack import postgres as alone
+from tests.servers.ckan.services import postgres as alone
 from vaven.catalogue.app import create_app
 from vaven.catalogue.pages import publication_status as pages
 from vaven.publisher.ckan.run import code_of, is_pushing, push_release

@@ -6,12 +6,10 @@ import os
 import re
 import select
 import signal
-import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from dataclasses import fields
 from html import unescape
 from pathlib import Path
@@ -27,6 +25,7 @@ from openpyxl import load_workbook
 from benchmarks.observations import write_observations
 from tests.conftest import ROOT, Serving, Site, environment, free_port, vaven
 from tests.reading import HEADER, ROW
+from tests.servers.ckan.services import redis as run_redis
 from vaven.catalogue.app import create_app
 from vaven.catalogue.validation.store import KEEP_SECONDS
 from vaven.publisher.metadata.rules import rule_texts
@@ -287,18 +286,8 @@ def test_a_file_too_large_is_told_to_programs(serving: Site) -> None:
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[str]:
-    port = free_port()
-    command = ["redis-server", "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(tmp_path)]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(100):
-            with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-                break
-            time.sleep(0.05)
+    with run_redis(tmp_path) as port:
         yield f"redis://127.0.0.1:{port}/0"
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def test_redis_carries_the_queue_and_the_limits_of_several_sites(redis: str, tmp_path: Path) -> None:

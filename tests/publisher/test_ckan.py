@@ -23,7 +23,8 @@ from playwright.sync_api import sync_playwright
 from rdflib import DCTERMS, Graph, Literal, URIRef
 
 from tests.conftest import ROOT, SAMPLE, environment, vaven
-from tests.servers.ckan.stack import Ckan, Stack
+from tests.servers.ckan.instance import Ckan
+from tests.servers.ckan.stack import Stack
 from tests.servers.proxy import Proxy, proxy
 from vaven.publisher.ckan.client import Site
 from vaven.publisher.ckan.dataset import CkanDataset
@@ -450,7 +451,7 @@ def test_an_organisation_left_behind_without_solr_is_adopted(
     ckan_stack: Stack, dataset: CkanDataset, storage: Storage
 ) -> None:
     """Without Solr organization_create fails and stays committed (CKAN 2.12)."""
-    with ckan_stack.serving(more=["solr_url = http://127.0.0.1:1/solr/ckan"]) as blind:
+    with ckan_stack.serving(settings=["solr_url = http://127.0.0.1:1/solr/ckan"]) as blind:
         error = failure(dataset, storage, blind.url, blind.token)
         assert isinstance(error, CkanWithoutSearch)
         assert "Solr" in error.message("en")

@@ -12,7 +12,7 @@ import pytest
 from ckanapi import RemoteCKAN
 
 from tests.conftest import SAMPLE
-from tests.servers.ckan.stack import Ckan
+from tests.servers.ckan.instance import Ckan
 from tests.servers.proxy import proxy
 from vaven.publisher.ckan.run import push_datasets
 from vaven.publisher.graph.store import open_store

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.conftest import SAMPLE
-from tests.servers.ckan.stack import OLDER, Ckan, running
+from tests.servers.ckan.instance import OLDER, Ckan
+from tests.servers.ckan.stack import running
 from vaven.publisher.ckan.check import check_site
 from vaven.publisher.ckan.client import Site
 from vaven.publisher.ckan.push import Plan, compare, push, withdraw

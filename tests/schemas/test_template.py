@@ -1,14 +1,13 @@
 """The template: what a partner gets to fill in, and that it reads back into the right tables."""
 
 import json
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import openpyxl
 import pytest
 
-from tests.conftest import ROOT
+from tests.servers.process import run_supervised
 from vaven.schemas.check import validate
 from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.reports.template import ABOUT_ORDER, write_template
@@ -172,12 +171,11 @@ def test_codes_are_text_and_every_column_explains_itself(tmp_path: Path) -> None
 
 
 def in_libreoffice(folder: Path, plan: dict[str, Any]) -> list[dict[str, Any]]:
-    """What tests/in_libreoffice.py saw; the copies that the plan names are saved afterwards."""
+    """Run tests/schemas/in_libreoffice.py; returns the cell rules. The copies that the plan names are saved."""
     path = folder / "plan.json"
     path.write_text(json.dumps(plan))
-    command = ["/usr/bin/python3", str(ROOT / "tests" / "in_libreoffice.py"), str(path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=180, check=False)
-    assert done.returncode == 0, done.stderr
+    done = run_supervised(["/usr/bin/python3", Path(__file__).with_name("in_libreoffice.py"), path], timeout=180)
+    assert done.returncode == 0, done.stdout
     seen: list[dict[str, Any]] = json.loads(done.stdout)
     return seen
 

@@ -1,10 +1,12 @@
-"""A socket on loopback that counts connections: whoever must not call out, did not while it stays at 0."""
+"""A socket on loopback that counts connections: code that must not call out has not, while the count is 0."""
 
 import socket
 import threading
 
 
 class Listener:
+    """Accept and close each connection to `address`."""
+
     def __init__(self) -> None:
         self.connections = 0
         self._socket = socket.create_server(("127.0.0.1", 0), backlog=512)

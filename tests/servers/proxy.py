@@ -1,4 +1,4 @@
-"""A proxy on loopback that counts what goes through and may fail at a given request: how the way to a server breaks."""
+"""A proxy on loopback that records requests and may fail at one of them, as a network between servers does."""
 
 import http.client
 import threading
@@ -13,8 +13,11 @@ HOP_BY_HOP = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 
 @dataclass
 class Proxy:
-    """`before` and `after` are called with the number of each request (from 1) and its path; what `before` returns is
-    answered in the server's stead (status, headers). `paths` are those seen so far."""
+    """`paths` are those of the requests so far.
+
+    `before` and `after` are called with the number of each request (from 1) and its path. If `before` returns a status
+    and headers, they are sent and the server gets no request.
+    """
 
     url: str
     before: Callable[[int, str], tuple[int, dict[str, str]] | None] = lambda _n, _path: None
@@ -24,7 +27,7 @@ class Proxy:
 
 @contextmanager
 def proxy(port: int) -> Iterator[Proxy]:
-    """Forward what comes to the server at `port` of this machine."""
+    """Forward requests to the server at `port` of this machine."""
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -33,18 +36,19 @@ def proxy(port: int) -> Iterator[Proxy]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
             with lock:
-                made.paths.append(self.path)
-                number = len(made.paths)
-            if answer := made.before(number, self.path):
-                self._send(answer[0], answer[1], b"<html>proxy</html>")
+                state.paths.append(self.path)
+                number = len(state.paths)
+            if response := state.before(number, self.path):
+                self._send(*response, b"<html>proxy</html>")
                 return
             server = http.client.HTTPConnection("127.0.0.1", port, timeout=120)
             server.request(self.command, self.path, body, dict(self.headers))
-            got = server.getresponse()
-            content = got.read()
+            answered = server.getresponse()
+            content = answered.read()
             server.close()
-            made.after(number, self.path)
-            self._send(got.status, {k: v for k, v in got.getheaders() if k.lower() not in HOP_BY_HOP}, content)
+            state.after(number, self.path)
+            headers = {name: value for name, value in answered.getheaders() if name.lower() not in HOP_BY_HOP}
+            self._send(answered.status, headers, content)
 
         do_GET = do_POST
 
@@ -57,15 +61,15 @@ def proxy(port: int) -> Iterator[Proxy]:
                 self.end_headers()
                 self.wfile.write(content)
             except (BrokenPipeError, ConnectionResetError):
-                self.close_connection = True  # whoever asked was killed meanwhile
+                self.close_connection = True  # the client was killed meanwhile
 
         def log_message(self, *_: Any) -> None:
             pass
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        made = Proxy(f"http://127.0.0.1:{server.server_address[1]}")
+        state = Proxy(f"http://127.0.0.1:{server.server_address[1]}")
         threading.Thread(target=server.serve_forever, daemon=True).start()
         try:
-            yield made
+            yield state
         finally:
             server.shutdown()

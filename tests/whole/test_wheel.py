@@ -7,6 +7,7 @@ import venv
 from pathlib import Path
 
 from tests.conftest import ROOT, SAMPLE
+from tests.servers.process import BUILD, installed
 
 # Installing everything anew would take minutes; a wheel's own question is whether its files are all there.
 SCRIPT = """
@@ -43,13 +44,15 @@ def test_the_wheel_works_beside_pypis_catalogue(tmp_path: Path) -> None:
         ".venv", ".git", "node_modules", "build", "var", "*.egg-info", "__pycache__", "screenshots", ".*_cache"
     )
     shutil.copytree(ROOT, source, ignore=kept, symlinks=True)
-    run(sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", tmp_path, source)
+    wheels = installed(BUILD / "wheels", Path(__file__).with_name("requirements-wheel.txt"))
+    offline = ("-q", "--no-deps", "--disable-pip-version-check", "--no-index", "--find-links", wheels)
+    run(sys.executable, "-m", "pip", "wheel", *offline, "-w", tmp_path, source)
     (wheel,) = tmp_path.glob("vaven-*.whl")
     place = tmp_path / "environment"
     # The dependencies are seen through a .pth file; the editable install of the project is not.
     venv.create(place, with_pip=True)
     python = place / "bin" / "python"
-    run(python, "-m", "pip", "install", "-q", "--no-deps", "--disable-pip-version-check", wheel, "catalogue==2.0.10")
+    run(python, "-m", "pip", "install", *offline, wheel, "catalogue")
     site = next((place / "lib").glob("python3*/site-packages"))
     outside = next(p for p in sys.path if p.endswith("site-packages"))
     (site / "dependencies.py").write_text(

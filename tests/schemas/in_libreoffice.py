@@ -1,7 +1,7 @@
-"""Open a workbook in LibreOffice, look at its cell rules, fill it, save it; Debian's own Python has the bridge to it.
+"""Open a workbook in LibreOffice, read its cell rules, fill it, save it: in_libreoffice.py PLAN.json.
 
-Usage: in_libreoffice.py PLAN.json, where the plan names the workbook, the cells to look at, those to fill and the
-copies to save. What was seen is printed as JSON.
+The plan names the workbook, the cells whose rules are printed as JSON, the cells to fill and the copies to save. Only
+Debian's own Python has the bridge to LibreOffice.
 """
 
 import json
@@ -20,9 +20,9 @@ FILTERS = {".xlsx": "Calc MS Excel 2007 XML", ".ods": "calc8", ".xls": "MS Excel
 
 
 def option(name, value):
-    made = PropertyValue()
-    made.Name, made.Value = name, value
-    return made
+    pair = PropertyValue()
+    pair.Name, pair.Value = name, value
+    return pair
 
 
 def connect(pipe):
@@ -39,18 +39,18 @@ def connect(pipe):
 
 
 def rule_of(document, sheet, cell):
-    """The rule of a cell as LibreOffice understands it; a drop-down with the entries that it offers."""
+    """Return the rule of a cell as LibreOffice reads it; a drop-down with its options."""
     rule = document.Sheets.getByName(sheet).getCellRangeByName(cell).Validation
-    formula, entries = rule.getFormula1(), None
+    formula, options = rule.getFormula1(), None
     if rule.Type.value == "LIST":
         of, _, cells = formula.replace("$", "").lstrip("=").rpartition(".")
-        listed = document.Sheets.getByName(of.strip("'")).getCellRangeByName(cells).getDataArray()
-        entries = [row[0] for row in listed if row[0] != ""]
+        rows = document.Sheets.getByName(of.strip("'")).getCellRangeByName(cells).getDataArray()
+        options = [row[0] for row in rows if row[0] != ""]
     return {
         "type": rule.Type.value,
         "operator": rule.getOperator().value,
         "limits": [formula, rule.getFormula2()],
-        "entries": entries,
+        "entries": options,
         "warns": rule.ShowErrorMessage,
         "prompt": rule.InputMessage,
     }
