@@ -18,44 +18,46 @@ from vaven.vocab.messages import LANGUAGES
 
 CASES = ROOT / "tests" / "cases"
 TARGET = ROOT / "catalogue" / "pages" / "examples.json"
-# Rows above and below the one with the fault.
+# Rows above and below the one with the error.
 AROUND = 2
 
 
 def examples() -> dict[str, Any]:
-    """Code to table: `rows` are line number and cells, the first the labels; `cells` are the faulty places in them."""
-    found = {}
+    """Return a table by rule code: `rows` are line number and cells, labels first; `cells` the wrong ones."""
+    tables: dict[str, Any] = {}
     for rule in sorted(CASES.iterdir()):
         for folder in sorted(rule.iterdir()):
-            listed = json.loads((folder / "expected.json").read_text("utf-8"))["counts"]
-            if rule.name in listed and rule.name not in found and (example := _example(folder, rule.name)):
-                found[rule.name] = example
-    return found
+            counts = json.loads((folder / "expected.json").read_text("utf-8"))["counts"]
+            if rule.name in counts and rule.name not in tables and (example := _example(folder, rule.name)):
+                tables[rule.name] = example
+    return tables
 
 
 def _example(folder: Path, code: str) -> dict[str, Any] | None:
-    """None where the case is no table of text, or the fault is of no table."""
+    """Return None where the case is not a text table, or the finding is not about a table."""
     source = folder / shlex.split((folder / "cmd").read_text("utf-8"))[2]
-    faults = [f for f in validate(source).findings if f.code == code]
-    file = source / f"{faults[0].resource}.csv" if source.is_dir() else source
+    findings = [f for f in validate(source).findings if f.code == code]
+    file = source / f"{findings[0].resource}.csv" if source.is_dir() else source
     if file.suffix != ".csv" or not file.exists():
         return None
     encoding = content_of(file).encoding
     with file.open(encoding=encoding, newline="") as lines:
         records = list(csv.reader(lines, delimiter=delimiter_of(file, encoding, DETECT)))
-    row = faults[0].row or 1
-    shown = [n for n in range(1, len(records) + 1) if n == 1 or abs(n - row) <= AROUND]
-    width = max(len(records[n - 1]) for n in shown)
+    row = findings[0].row or 1
+    numbers = [n for n in range(1, len(records) + 1) if n == 1 or abs(n - row) <= AROUND]
+    width = max(len(records[n - 1]) for n in numbers)
     return {
-        # Where a cell is missing there is one to mark.
-        "rows": [[n, [masked(cell) for cell in records[n - 1]] + [""] * (width - len(records[n - 1]))] for n in shown],
-        "cells": [_place(f) for f in faults if f.row in shown],
-        "message": {language: faults[0].message(language) for language in LANGUAGES},
-        "severity": faults[0].severity.value,
+        # A missing cell is shown as an empty one, which can be marked.
+        "rows": [
+            [n, [masked(cell) for cell in records[n - 1]] + [""] * (width - len(records[n - 1]))] for n in numbers
+        ],
+        "cells": [_position(f) for f in findings if f.row in numbers],
+        "message": {language: findings[0].message(language) for language in LANGUAGES},
+        "severity": findings[0].severity.value,
     }
 
 
-def _place(finding: Finding) -> list[int | None]:
+def _position(finding: Finding) -> list[int | None]:
     return [finding.row, column_index(finding.column) if finding.column else None]
 
 

@@ -1,4 +1,4 @@
-"""What tests of the readers share: a small table, what was read of it, and what a refusal must say."""
+"""Fixtures for tests of the readers: a small table, its rows after reading, and checks of a refusal."""
 
 import re
 from pathlib import Path
@@ -20,8 +20,8 @@ OBSERVATIONS = {"name": "observations", "path": "o.csv"}
 def rows_of(tables: Tables, resource: str = "observations") -> list[dict[str, Any]]:
     table = tables.tables[resource]
     names = ["_row", *(c.name for c in table.columns)]
-    found = tables.workspace.execute(f"SELECT * FROM {table.relation} ORDER BY _row").fetchall()
-    return [dict(zip(names, row, strict=True)) for row in found]
+    rows = tables.workspace.execute(f"SELECT * FROM {table.relation} ORDER BY _row").fetchall()
+    return [dict(zip(names, row, strict=True)) for row in rows]
 
 
 def codes(findings: tuple[Finding, ...]) -> list[str]:
@@ -29,7 +29,7 @@ def codes(findings: tuple[Finding, ...]) -> list[str]:
 
 
 def assert_speaks(finding: Finding) -> None:
-    """Every finding has its three sentences in both languages, with nothing left to fill in."""
+    """Assert that a finding has its three sentences in both languages, without unfilled fields."""
     for language in LANGUAGES:
         for text in (finding.title(language), finding.message(language), finding.remedy(language)):
             assert text

@@ -1,6 +1,6 @@
-"""The recipes of docs/sparql.md: code blocks, each followed by the output that it is to print.
+"""The recipes of docs/sparql.md: code blocks, each followed by its expected output.
 
-`python -m tests.recipes ADDRESS` runs all of them against a site and writes what they print into the document.
+`python -m tests.recipes URL` runs all of them against a site and writes their outputs into the document.
 """
 
 import os
@@ -20,7 +20,7 @@ COMMANDS = {"python": [sys.executable, "-"], "r": ["R", "--vanilla", "--no-echo"
 
 @dataclass(frozen=True)
 class Recipe:
-    """A code block with its printed output; `title` is the heading that it stands under."""
+    """A code block with its printed output; `title` is the heading above it."""
 
     title: str
     language: str
@@ -32,7 +32,7 @@ class Recipe:
         return self.title.partition(".")[0]
 
     def run(self, base: str) -> str:
-        """What it prints, with `base` for the address that is printed and back again."""
+        """Run it against the site at `base`; returns its output, with the URL of the document instead."""
         with tempfile.TemporaryDirectory() as folder:
             done = subprocess.run(
                 COMMANDS[self.language],
@@ -49,7 +49,7 @@ class Recipe:
 
 
 def trimmed(text: str) -> str:
-    """Without blanks at the ends of lines, which no editor keeps."""
+    """Remove blanks at line ends, as editors do."""
     return "\n".join(line.rstrip() for line in text.rstrip("\n").split("\n")) + "\n"
 
 

@@ -1,4 +1,4 @@
-"""Tables as reading would give them, made from rows at hand: for tests of checking alone."""
+"""Tables as reading produces them, built from rows in a test: for tests of checking alone."""
 
 import tempfile
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ Row = Mapping[str, str | None]
 
 
 def tables_of(resources: Mapping[str, Sequence[Row]]) -> Tables:
-    """Every resource as a table with the columns that its first row has, in the standard's order; header in row 1."""
+    """Build a table per resource with the columns of its first row, in the standard's order; the header is row 1."""
     folder = Path(tempfile.mkdtemp(prefix="vaven-by-hand-"))
     work = duckdb.connect(str(folder / "workspace.duckdb"))
     tables = {name: _table(work, name, rows) for name, rows in resources.items()}

@@ -225,7 +225,7 @@ def test_a_worker_outlives_the_thread_that_asked_first(folder: Path) -> None:
 
 
 def test_no_worker_and_no_file_is_left_when_the_server_is_killed(folder: Path, tmp_path: Path) -> None:
-    command = [sys.executable, str(ROOT / "tests" / "ask_and_wait.py"), str(folder), COUNTLESS]
+    command = [sys.executable, str(ROOT / "tests" / "publisher" / "query_and_wait.py"), str(folder), COUNTLESS]
     environment = os.environ | {"TMPDIR": str(tmp_path)}
     with subprocess.Popen(command, stdout=subprocess.PIPE, env=environment) as server:
         assert server.stdout

@@ -13,7 +13,7 @@ import pytest
 from pyoxigraph import RdfFormat, Store
 
 from tests.conftest import SHARED
-from tests.cube_table import columns_of
+from tests.publisher.cube_table import columns_of
 from vaven.publisher.integrity.columns import column_violations, structures
 from vaven.publisher.integrity.constraints import CONSTRAINTS, normalise, sparql_violations
 

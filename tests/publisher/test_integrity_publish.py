@@ -145,7 +145,7 @@ def test_a_refused_release_that_is_killed_on_its_way_ends_the_same(
     publish(package, settings)
     before = state(settings)
     change_a_value(package)
-    driver = ROOT / "tests" / "publish_and_die.py"
+    driver = ROOT / "tests" / "publisher" / "publish_and_die.py"
     command = [sys.executable, str(driver), str(settings.home), str(package), "integrity"]
     for house in (spoilt_house, None):
         path = {"PYTHONPATH": os.fspath(house)} if house else {}

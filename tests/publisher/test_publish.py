@@ -140,7 +140,7 @@ def test_a_lone_csv_is_a_submission(settings: Settings, tmp_path: Path) -> None:
 
 def killed_publish(settings: Settings, package: Path, step: str) -> None:
     """Publish in a process that ends itself by SIGKILL when it comes to a step."""
-    driver = ROOT / "tests" / "publish_and_die.py"
+    driver = ROOT / "tests" / "publisher" / "publish_and_die.py"
     done = subprocess.run(
         [sys.executable, str(driver), str(settings.home), str(package), step], timeout=120, check=False
     )
@@ -212,7 +212,7 @@ def test_killed_at_random_moments_it_ends_the_same(
 ) -> None:
     publish(package, settings)
     change_a_value(package)
-    driver = ROOT / "tests" / "publish_and_die.py"
+    driver = ROOT / "tests" / "publisher" / "publish_and_die.py"
     for tenths in range(2, 14, 2):
         command = [sys.executable, str(driver), str(settings.home), str(package), "never"]
         process = subprocess.Popen(command)

@@ -65,7 +65,7 @@ def layers(snapshot: Snapshot) -> int:
 
 def killed_load(store: EmbeddedStore, graph: str, file: Path, step: str) -> None:
     """Load in a process that ends itself by SIGKILL when it comes to a step."""
-    driver = ROOT / "tests" / "load_and_die.py"
+    driver = ROOT / "tests" / "publisher" / "load_and_die.py"
     command = [sys.executable, str(driver), str(store.folder), graph, str(file), "killed", step]
     done = subprocess.run(command, timeout=60, check=False)
     assert done.returncode == -signal.SIGKILL, f"the step {step} was never reached"
@@ -147,7 +147,7 @@ def test_a_writer_killed_in_the_middle_of_a_file_leaves_the_old_snapshot(store: 
     replace(store, {ONE: [old], TWO: [old]})
     pipe = tmp_path / "endless.nt.gz"
     os.mkfifo(pipe)
-    driver = ROOT / "tests" / "load_and_die.py"
+    driver = ROOT / "tests" / "publisher" / "load_and_die.py"
     writer = subprocess.Popen([sys.executable, str(driver), str(store.folder), ONE, str(pipe), "killed", "never"])
     # What is still in gzip's hands when the reader is dead goes nowhere.
     with contextlib.suppress(BrokenPipeError), pipe.open("wb", buffering=0) as raw, gzip.open(raw, "wb") as half:

@@ -187,7 +187,7 @@ def test_withdrawing_again_changes_nothing_not_even_the_reason(settings: Setting
 @pytest.mark.parametrize("step", ["load", "checkpoint", "switch", "clean", "recorded"])
 def test_killed_at_any_step_and_run_again_it_ends_the_same(settings: Settings, step: str) -> None:
     withdraw(settings, SLUG, 3, reason="Fel")
-    driver = ROOT / "tests" / "withdraw_and_die.py"
+    driver = ROOT / "tests" / "publisher" / "withdraw_and_die.py"
     command = [sys.executable, str(driver), str(settings.home), SLUG, step]
     done = subprocess.run(command, timeout=120, check=False)
     assert done.returncode == -signal.SIGKILL, f"the step {step} was never reached"

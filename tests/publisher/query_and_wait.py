@@ -1,4 +1,4 @@
-"""Put a query to an engine of this process's own and say when it is under way: FOLDER QUERY."""
+"""Run a query by an engine of this process, and print "under way" when it runs: FOLDER QUERY."""
 
 import sys
 import threading

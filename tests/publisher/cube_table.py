@@ -1,4 +1,4 @@
-"""Any cube of a graph as a table of its observations, so that checks over columns can judge it."""
+"""Any cube of a graph as a table of its observations, for the checks over columns."""
 
 from collections import defaultdict
 
@@ -16,17 +16,17 @@ WHERE { ?observation qb:dataSet <DATASET> ; ?property ?value . FILTER (?property
 
 
 def columns_of(graph: Store, dataset: str, work: duckdb.DuckDBPyConnection) -> ObservationColumns:
-    """The observations of a normalised cube, one column a property. A property may have one value an observation."""
-    found: defaultdict[str, dict[str, str]] = defaultdict(dict)
+    """Return the observations of a normalised cube, one column per property, each with one value per observation."""
+    observations: defaultdict[str, dict[str, str]] = defaultdict(dict)
     for row in solutions(graph, OBSERVATIONS.replace("DATASET", dataset)):
         observation, name, value = (as_text(row[n]) for n in ("observation", "property", "value"))
-        found[observation][name] = value
-    names = sorted({name for values in found.values() for name in values})
+        observations[observation][name] = value
+    names = sorted({name for values in observations.values() for name in values})
     columns = {name: ComponentColumn(f"c{i}") for i, name in enumerate(names)}
     work.execute(
         f"CREATE OR REPLACE TABLE cube ({', '.join(['obs VARCHAR', *(f'c{i} VARCHAR' for i in range(len(names)))])})"
     )
-    for observation, values in found.items():
+    for observation, values in observations.items():
         cells = [observation, *(values.get(name) for name in names)]
         work.execute(f"INSERT INTO cube VALUES ({', '.join('?' * len(cells))})", cells)
     return ObservationColumns(work, "cube", columns, ("obs",))
