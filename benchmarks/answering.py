@@ -1,7 +1,7 @@
-"""Ways to have the same queries answered from the same triples: the site, pyoxigraph in a process, Virtuoso.
+"""Three engines for the same queries over the same triples: the site, pyoxigraph in a process, Virtuoso.
 
 `python -m benchmarks.answering FOLDER` is pyoxigraph over the snapshot in a folder: each line on standard input is a
-query as JSON, and the line that it answers with has the seconds and the rows of the whole answer.
+query as JSON, and each line on standard output has the seconds and the number of rows of its result.
 """
 
 import gzip
@@ -23,18 +23,18 @@ from benchmarks.site import BASE, Server, Site
 from tests.servers.graph import PASSWORD, USER, virtuoso
 
 CSV = "text/csv"
-# What Virtuoso may hold of the database in memory, in pages of 8 KB, and rows that it answers with.
+# The pages of 8 KB that Virtuoso may hold in memory, and the largest size of a result.
 VIRTUOSO_PAGES, VIRTUOSO_ROWS = 170_000, 1_000_000
 
 
-class Way(Protocol):
-    """How a query comes to its answer: seconds until its last byte is there, and its rows."""
+class Engine(Protocol):
+    """Run a query; returns the seconds until the last byte of its result, and its rows."""
 
     def __call__(self, query: str) -> tuple[float, int]: ...
 
 
-def by_site(server: Server) -> Way:
-    """Over HTTP, as a client would."""
+def by_site(server: Server) -> Engine:
+    """Return the site as a client sees it, over HTTP."""
 
     def ask(query: str) -> tuple[float, int]:
         started = time.perf_counter()
@@ -48,27 +48,27 @@ def by_site(server: Server) -> Way:
 
 
 @contextmanager
-def in_process(site: Site) -> Iterator[Way]:
-    """pyoxigraph with nothing around it, in a process that opens the snapshot once."""
+def in_process(site: Site) -> Iterator[Engine]:
+    """Run pyoxigraph by itself in a process that opens the snapshot once."""
     command = [sys.executable, "-m", "benchmarks.answering", str(site.snapshot.data)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin
         assert process.stdout
-        given, said = process.stdin, process.stdout
+        queries, results = process.stdin, process.stdout
 
         def ask(query: str) -> tuple[float, int]:
-            given.write(json.dumps(query) + "\n")
-            given.flush()
-            seconds, rows = json.loads(said.readline())
+            queries.write(json.dumps(query) + "\n")
+            queries.flush()
+            seconds, rows = json.loads(results.readline())
             return float(seconds), int(rows)
 
         yield ask
-        given.close()
+        queries.close()
 
 
 @contextmanager
-def by_virtuoso(site: Site, folder: Path) -> Iterator[Way]:
-    """Debian's Virtuoso 7 over HTTP, with the same named graphs, read by its bulk loader."""
+def by_virtuoso(site: Site, folder: Path) -> Iterator[Engine]:
+    """Run Debian's Virtuoso 7 with the same named graphs, loaded by its bulk loader, and query it over HTTP."""
     folder.mkdir()
     server = virtuoso(folder, pages=VIRTUOSO_PAGES, rows=VIRTUOSO_ROWS, readable=folder)
     try:
@@ -84,8 +84,8 @@ def by_virtuoso(site: Site, folder: Path) -> Iterator[Way]:
                 f"{server.query}?{urllib.parse.urlencode({'query': f'BASE <{BASE}> {query}'})}", headers={"Accept": CSV}
             )
             started = time.perf_counter()
-            with urllib.request.urlopen(request, timeout=600) as answer:
-                body = answer.read()
+            with urllib.request.urlopen(request, timeout=600) as response:
+                body = response.read()
             return time.perf_counter() - started, _rows(body)
 
         yield ask
@@ -94,29 +94,29 @@ def by_virtuoso(site: Site, folder: Path) -> Iterator[Way]:
 
 
 def _graphs(store: Store, folder: Path) -> Iterator[tuple[Path, str]]:
-    """Each named graph as a file that Virtuoso may read, with its name."""
+    """Write each named graph to a file; yields path and graph name."""
     for number, graph in enumerate(store.named_graphs()):
         path = folder / f"{number}.nt.gz"
-        with gzip.open(path, "wb", compresslevel=1) as packed:
-            store.dump(packed, RdfFormat.N_TRIPLES, from_graph=graph)
+        with gzip.open(path, "wb", compresslevel=1) as file:
+            store.dump(file, RdfFormat.N_TRIPLES, from_graph=graph)
         yield path, graph.value
 
 
 def _rows(body: bytes) -> int:
-    """Of a CSV without line ends in its cells, as the examples' are, without its header."""
+    """Count the rows of a CSV without line ends in its cells, as the examples' results are; the header is no row."""
     return body.rstrip().count(b"\n")
 
 
 def main(folder: str) -> None:
     store = Store.read_only(folder)
     for line in sys.stdin:
-        answer = io.BytesIO()
+        result = io.BytesIO()
         started = time.perf_counter()
-        found = store.query(json.loads(line), base_iri=BASE, use_default_graph_as_union=True)
-        assert isinstance(found, QuerySolutions)
-        found.serialize(answer, QueryResultsFormat.CSV)
+        solutions = store.query(json.loads(line), base_iri=BASE, use_default_graph_as_union=True)
+        assert isinstance(solutions, QuerySolutions)
+        solutions.serialize(result, QueryResultsFormat.CSV)
         seconds = time.perf_counter() - started
-        print(json.dumps([seconds, _rows(answer.getvalue())]), flush=True)
+        print(json.dumps([seconds, _rows(result.getvalue())]), flush=True)
 
 
 if __name__ == "__main__":

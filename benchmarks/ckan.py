@@ -1,8 +1,8 @@
 """500 releases to a real CKAN: pushing against `ckanapi load datasets` with the same metadata, and pushing again.
 
-Each way is a command of its own, measured whole, on an empty CKAN of its own (tests/servers/ckan; the servers below
-are shared). ckanapi loads what it dumped from the CKAN that was pushed to, which has organisation and groups already.
-The releases are the sample under many names: published once, then written to storage and records as often.
+Each is a whole command on an empty CKAN of its own (tests/servers/ckan; the servers below are shared). ckanapi loads
+its dump of the CKAN that was pushed to, which has organisation and groups already. The releases are the sample under
+many names: published once, then copied in storage and records.
 """
 
 import argparse
@@ -19,7 +19,8 @@ from pathlib import Path
 from ckanapi import RemoteCKAN
 
 from benchmarks.measure import Cost, Measured, measure
-from tests.servers.ckan.stack import Ckan, running
+from tests.servers.ckan.instance import Ckan
+from tests.servers.ckan.stack import running
 from vaven.publisher.publish import publish
 from vaven.publisher.releases.records import Records
 from vaven.publisher.releases.storage import Storage
@@ -30,16 +31,17 @@ SAMPLE = Path(__file__).parent.parent / "catalogue" / "sample" / "exempel.xlsx"
 # ckanapi starts its workers by name.
 PATH = {"PATH": f"{BIN}:{os.environ['PATH']}"}
 RELEASES, WORKERS = 500, 2
-WARMING, WARMED = "warming", 40
-# The limits of the issue.
+WARM_UP, WARM_UP_DATASETS = "warming", 40
+TINY = ("--releases", "2", "--warm-up", "2")
+# Our own limits.
 TIMES_CKANAPI, TIMES_FIRST = 1, 20
-# What datasets refer to, which has to be there before them.
-BEFOREHAND = ("organizations", "groups")
+# Datasets refer to them, so they are loaded first.
+REFERENCED = ("organizations", "groups")
 
 
 @dataclass(frozen=True)
 class _Run:
-    """A command on one CKAN: what it cost, and how many requests it took."""
+    """Cost of a command on one CKAN, and the number of its requests."""
 
     cost: Cost
     requests: int
@@ -51,26 +53,28 @@ class _Run:
 def run(arguments: Sequence[str]) -> Iterator[Measured]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks ckan", description=__doc__)
     parser.add_argument("--releases", type=int, default=RELEASES, help="how many datasets")
+    parser.add_argument("--warm-up", type=int, default=WARM_UP_DATASETS, help="datasets created and purged beforehand")
     parser.add_argument("--no-rows", action="store_true", help="leave out the push that fills the DataStore too")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="vaven-bench-") as folder, running() as stack:
-        settings = _published(Path(folder), given.releases)
+        settings = _published(Path(folder), options.releases)
         with stack.serving() as ours, stack.serving() as theirs:
-            yield from _metadata(settings, ours, theirs, given.releases)
-        if not given.no_rows:
-            with stack.serving() as whole:
-                first = _push(settings, whole, rows="true")
-                _count(whole, given.releases)
-                yield Measured("pushed with DataStore rows", given.releases / first.cost.seconds, "/s", note=str(first))
+            for ckan in (ours, theirs):
+                _warm_up(ckan, options.warm_up)
+            yield from _metadata(settings, ours, theirs, options.releases)
+        if not options.no_rows:
+            with stack.serving() as ckan:
+                first = _push(settings, ckan, rows="true")
+                _check_count(ckan, options.releases)
+                rate = options.releases / first.cost.seconds
+                yield Measured("pushed with DataStore rows", rate, "/s", note=str(first))
 
 
 def _metadata(settings: Settings, ours: Ckan, theirs: Ckan, releases: int) -> Iterator[Measured]:
-    for ckan in (ours, theirs):
-        _warm(ckan)
     first = _push(settings, ours)
-    _count(ours, releases)
+    _check_count(ours, releases)
     loaded = _load(settings.home, ours, theirs)
-    _count(theirs, releases)
+    _check_count(theirs, releases)
     again = _push(settings, ours)
     yield Measured("pushed", releases / first.cost.seconds, "/s", note=str(first))
     yield Measured("requests a dataset", first.requests / releases, "")
@@ -90,27 +94,26 @@ def _metadata(settings: Settings, ours: Ckan, theirs: Ckan, releases: int) -> It
     )
 
 
-def _warm(ckan: Ckan) -> None:
-    """Datasets made and purged again, since the first that a process, Solr and the database see take long, whoever
-    sends them."""
+def _warm_up(ckan: Ckan, datasets: int) -> None:
+    """Create and purge datasets, since the first ones take a new process, Solr and the database long."""
     with RemoteCKAN(ckan.url, apikey=ckan.token) as there, ThreadPoolExecutor(WORKERS) as pool:
-        there.action.organization_create(name=WARMING)
-        names = [f"{WARMING}-{number}" for number in range(WARMED)]
-        list(pool.map(lambda name: there.action.package_create(name=name, owner_org=WARMING), names))
+        there.action.organization_create(name=WARM_UP)
+        names = [f"{WARM_UP}-{number}" for number in range(datasets)]
+        list(pool.map(lambda name: there.action.package_create(name=name, owner_org=WARM_UP), names))
         list(pool.map(lambda name: there.action.dataset_purge(id=name), names))
-        there.action.organization_purge(id=WARMING)
-    _count(ckan, 0)
+        there.action.organization_purge(id=WARM_UP)
+    _check_count(ckan, 0)
 
 
 def _published(folder: Path, releases: int) -> Settings:
-    """A data folder whose records and storage have the sample as so many datasets."""
+    """Return the settings of a data folder that contains the sample as `releases` datasets."""
     settings = Settings(home=folder / "home")
-    made = publish(SAMPLE, settings, dataset="bench-0")
+    published = publish(SAMPLE, settings, dataset="bench-0")
     storage = Storage(settings.storage, settings.home / "cache")
     with Records(settings.database) as records:
         (first,) = records.finished()
         manifest = first.complete_manifest
-        files = storage.local(made.dataset, made.version, "datapackage.json").parent
+        files = storage.local(published.dataset, published.version, "datapackage.json").parent
         for number in range(1, releases):
             name = f"bench-{number}"
             titles = {language: f"{text} {number}" for language, text in manifest.about.titles.items()}
@@ -132,13 +135,13 @@ def _push(settings: Settings, ckan: Ckan, rows: str = "false") -> _Run:
 
 
 def _load(folder: Path, source: Ckan, target: Ckan) -> _Run:
-    for kind in (*BEFOREHAND, "datasets"):
+    for kind in (*REFERENCED, "datasets"):
         _ckanapi("dump", kind, "--all", "-O", str(folder / f"{kind}.jsonl"), "-q", "-r", source.url, "-a", source.token)
     at = ["-q", "-r", target.url, "-a", target.token]
-    for kind in BEFOREHAND:
+    for kind in REFERENCED:
         # A group lists its datasets, which the target does not have yet.
-        listed = (folder / f"{kind}.jsonl").read_text("utf-8").splitlines()
-        bare = [{**json.loads(line), "packages": []} for line in listed]
+        lines = (folder / f"{kind}.jsonl").read_text("utf-8").splitlines()
+        bare = [{**json.loads(line), "packages": []} for line in lines]
         (folder / f"{kind}.jsonl").write_text("\n".join(map(json.dumps, bare)), "utf-8")
         _ckanapi("load", kind, "-I", str(folder / f"{kind}.jsonl"), *at)
     command = ["load", "datasets", "-p", str(WORKERS), "-I", str(folder / "datasets.jsonl"), *at]
@@ -157,9 +160,9 @@ def _counted(ckan: Ckan, command: Sequence[str], environment: dict[str, str]) ->
     return _Run(cost, ckan.requests() - before)
 
 
-def _count(ckan: Ckan, releases: int) -> None:
-    """That all of them are there and found, lest a command is fast because it failed."""
+def _check_count(ckan: Ckan, releases: int) -> None:
+    """Raise SystemExit unless a search finds all datasets: a command may be fast because it failed."""
     with RemoteCKAN(ckan.url) as there:
-        found = there.action.package_search(rows=0)["count"]
-    if found != releases:
-        raise SystemExit(f"{ckan.url} shows {found} datasets, not {releases}.")
+        count = there.action.package_search(rows=0)["count"]
+    if count != releases:
+        raise SystemExit(f"{ckan.url} has {count} datasets, not {releases}.")

@@ -1,6 +1,6 @@
-"""Ways to make the same triples of a release, each as a process of its own: `python -m benchmarks.emitters WAY FOLDER`.
+"""Emitters of the same triples, each as a process of its own: `python -m benchmarks.emitters NAME FOLDER`.
 
-`python -m benchmarks.emitters prepare FOLDER ROWS` writes the folder that the ways start from: a release of generated
+`python -m benchmarks.emitters prepare FOLDER ROWS` writes the folder that they start from: a release of generated
 observations, as a pickle beside its files, and the tables that morph-kgc's mapping reads.
 """
 
@@ -25,7 +25,7 @@ from vaven.vocab.iris import Iris
 from vaven.vocab.periods import parse_period
 from vaven.vocab.register import kpis
 
-# As benchmarks/emission_mapping.ttl and emission_bare.sql have it.
+# The same as in benchmarks/emission_mapping.ttl and emission_bare.sql.
 BASE, SLUG = "https://vaven.example.org/", "bench"
 HERE = Path(__file__).parent
 BATCH = 10_000
@@ -36,49 +36,49 @@ def prepare(folder: Path, rows: int) -> None:
     files.mkdir()
     table = write_observations(folder / "submission.csv", rows)
     with read(table, slug=SLUG) as tables:
-        made = stamp(release(tables, files, default_licence="cc0"), 1, datetime(2026, 1, 1, tzinfo=UTC), "")
+        stamped = stamp(release(tables, files, default_licence="cc0"), 1, datetime(2026, 1, 1, tzinfo=UTC), "")
     table.unlink()
-    (folder / "release.pickle").write_bytes(pickle.dumps(made))
+    (folder / "release.pickle").write_bytes(pickle.dumps(stamped))
     with duckdb.connect() as work:
-        _write_reports(work, made, folder)
+        _write_reports(work, stamped, folder)
         # The mapping reads no empty columns.
         work.execute(f"""COPY (SELECT * EXCLUDE (numerator, denominator, ci_lower, ci_upper, note)
             FROM read_csv('{files}/observations.csv', all_varchar = true)) TO '{folder}/observations.csv'""")
 
 
-def _write_reports(work: duckdb.DuckDBPyConnection, made: Release, folder: Path) -> None:
-    """What CIDS adds, with the names and times that no mapping can make out of codes."""
+def _write_reports(work: duckdb.DuckDBPyConnection, stamped: Release, folder: Path) -> None:
+    """Write the table of CIDS reports, with the names and times that no mapping can derive from codes."""
     work.execute("CREATE TABLE named (code VARCHAR, name VARCHAR)")
-    work.executemany("INSERT INTO named VALUES (?, ?)", [*_names(made).items()])
+    work.executemany("INSERT INTO named VALUES (?, ?)", [*_names(stamped).items()])
     work.execute(f"""COPY (
         SELECT neighbourhood, o.kpi, period, value, k.name || ', ' || a.name || ', ' || period AS name,
             period || '-01-01T00:00:00' AS began, period || '-12-31T23:59:59' AS ended
-        FROM read_csv('{made.folder}/observations.csv', all_varchar = true) o
+        FROM read_csv('{stamped.folder}/observations.csv', all_varchar = true) o
         JOIN named k ON k.code = o.kpi JOIN named a ON a.code = o.neighbourhood
         WHERE sex = 'T' AND age_group = 'T') TO '{folder}/reports.csv'""")
 
 
-def _names(made: Release) -> dict[str, str]:
-    return {slug: kpis()[slug].text("en") for slug in made.kpis} | {c: p.name for c, p in made.places.items()}
+def _names(stamped: Release) -> dict[str, str]:
+    return {slug: kpis()[slug].text("en") for slug in stamped.kpis} | {c: p.name for c, p in stamped.places.items()}
 
 
 def _release(folder: Path) -> Release:
-    made: Release = pickle.loads((folder / "release.pickle").read_bytes())
-    return made
+    stamped: Release = pickle.loads((folder / "release.pickle").read_bytes())
+    return stamped
 
 
 def ours(folder: Path) -> None:
-    """As a publication does: packed with gzip and with zstd."""
+    """Emit as a publication does, compressed with gzip and with zstd."""
     emit(_release(folder), Iris(BASE))
 
 
-def ours_unpacked(folder: Path) -> None:
-    """With the lines as they are beside them, for a bulk load at once."""
+def ours_plain(folder: Path) -> None:
+    """Emit as a publication does, and write the plain lines too, for a bulk load."""
     emit(_release(folder), Iris(BASE), uncompressed=folder / "ours.nt")
 
 
 def bare(folder: Path) -> None:
-    """Strings put together by DuckDB, with nothing looked up and nothing escaped."""
+    """Concatenate strings in DuckDB, without look-ups and without escaping."""
     query = (HERE / "emission_bare.sql").read_text("utf-8").rstrip().rstrip(";")
     with duckdb.connect() as work:
         work.execute("SET preserve_insertion_order = false")
@@ -88,8 +88,8 @@ def bare(folder: Path) -> None:
 
 
 def oxigraph(folder: Path) -> None:
-    """pyoxigraph's serialiser, which is given triples of its own kind."""
-    made = (
+    """Serialise pyoxigraph's triples by its serialiser."""
+    triples = (
         pyoxigraph.Triple(s, p, o)
         for s, p, o in _triples(
             _release(folder),
@@ -97,11 +97,11 @@ def oxigraph(folder: Path) -> None:
             lambda text, kind: pyoxigraph.Literal(text, datatype=pyoxigraph.NamedNode(kind)),
         )
     )
-    pyoxigraph.serialize(made, str(folder / "oxigraph.nt"), pyoxigraph.RdfFormat.N_TRIPLES)
+    pyoxigraph.serialize(triples, str(folder / "oxigraph.nt"), pyoxigraph.RdfFormat.N_TRIPLES)
 
 
 def by_rdflib(folder: Path) -> None:
-    """rdflib's graph, which is what most would begin with."""
+    """Fill and serialise an rdflib graph, the usual first solution."""
     graph = rdflib.Graph()
     for triple in _triples(
         _release(folder),
@@ -113,14 +113,14 @@ def by_rdflib(folder: Path) -> None:
 
 
 def _triples(
-    made: Release, iri: Callable[[str], Any], literal: Callable[[str, str], Any]
+    stamped: Release, iri: Callable[[str], Any], literal: Callable[[str, str], Any]
 ) -> Iterator[tuple[Any, Any, Any]]:
-    """Every triple as three objects. What depends on a code alone is made once a code, as anyone would."""
-    iris, known, names, seen = Iris(BASE), cache(iri), _names(made), set()
+    """Yield every triple as three objects. Terms that depend on a code alone are created once per code."""
+    iris, known, names, seen = Iris(BASE), cache(iri), _names(stamped), set()
     kind, value = known(NS["rdf"] + "type"), known(NS["sdmx-measure"] + "obsValue")
     publisher = iri(iris.mission)
     members = iri(iris.observation_set(SLUG, 1))
-    for area, kpi, period, sex, age, number, size in _rows(made):
+    for area, kpi, period, sex, age, number, size in _rows(stamped):
         node = iri(iris.observation(SLUG, area, kpi, period, sex, age))
         yield node, kind, known(NS["qb"] + "Observation")
         yield node, kind, known(NS["cube"] + "Observation")
@@ -156,20 +156,20 @@ def _triples(
             yield measure, known(NS["i72"] + "hasNumericalValue"), literal(number, NS["xsd"] + "string")
 
 
-def _rows(made: Release) -> Iterator[tuple[str, ...]]:
+def _rows(stamped: Release) -> Iterator[tuple[str, ...]]:
     with duckdb.connect() as work:
-        found = work.execute(
+        result = work.execute(
             """SELECT neighbourhood, kpi, period, sex, age_group, value, sample_size
             FROM read_csv(?, all_varchar = true)""",
-            [str(made.folder / "observations.csv")],
+            [str(stamped.folder / "observations.csv")],
         )
-        while rows := found.fetchmany(BATCH):
+        while rows := result.fetchmany(BATCH):
             yield from rows
 
 
-WAYS: dict[str, Callable[[Path], None]] = {
+EMITTERS: dict[str, Callable[[Path], None]] = {
     "ours": ours,
-    "ours-unpacked": ours_unpacked,
+    "ours-plain": ours_plain,
     "bare": bare,
     "oxigraph": oxigraph,
     "rdflib": by_rdflib,
@@ -179,4 +179,4 @@ if __name__ == "__main__":
     if sys.argv[1] == "prepare":
         prepare(Path(sys.argv[2]), int(sys.argv[3]))
     else:
-        WAYS[sys.argv[1]](Path(sys.argv[2]))
+        EMITTERS[sys.argv[1]](Path(sys.argv[2]))

@@ -1,8 +1,7 @@
-"""The endpoint over HTTP: twelve cube queries, repeated queries, and ordinary ones beside eight without an end.
+"""The endpoint over HTTP: twelve cube queries, repeated queries, and ordinary queries beside eight endless ones.
 
-The queries are the first twelve of queries/, each asked in turn of the site, of pyoxigraph in a process and of
-Virtuoso, which have the same triples; a setting keeps the site from giving kept answers then. Everything runs on the
-same processors, the clients too.
+The queries are the first twelve of queries/, each run in turn by the site, by pyoxigraph in a process and by Virtuoso,
+which have the same triples; the site's cache is off then. Everything runs on the same processors, the clients too.
 """
 
 import argparse
@@ -21,81 +20,92 @@ from pathlib import Path
 
 import duckdb
 
-from benchmarks.answering import CSV, Way, by_site, by_virtuoso, in_process
+from benchmarks.answering import CSV, Engine, by_site, by_virtuoso, in_process
 from benchmarks.measure import Measured
-from benchmarks.site import AREA, ASKED_KPIS, BASE, SLUG, Server, Site, asking, submission
+from benchmarks.site import AREA, BASE, EXAMPLE_KPIS, SLUG, Server, Site, query_path, submission
 from vaven.vocab.example_queries import examples
 
 MILLION = 1_000_000
 QUERIES = 12
-# The limits of the issue.
+TINY = ("--rows", "2000", "--rounds", "2", "--deadline", "2", "--load-seconds", "1")
+# Our own limits.
 TIMES_IN_PROCESS, MORE_SECONDS = 1.2, 0.020
 REQUESTS_A_SECOND, PAGE_MILLISECONDS = 1_000, 200
 ENDLESS_CLIENTS = 8
-# One that takes time and one that takes memory as well.
+# The first takes time, the second memory as well.
 ENDLESS = (
     "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l FILTER (?a != <urn:NAME>) }",
     "SELECT * { ?a ?b ?c . ?d ?e ?f FILTER (?a != <urn:NAME>) } ORDER BY ?f ?c ?a",
 )
 ORDINARY = "one-area-over-time"
-PAGES = ("", "kpis", f"kpi/{ASKED_KPIS[0]}", f"area/deso2018/{AREA}", "datasets", f"dataset/{SLUG}", "areas", "sparql")
+PAGES = (
+    "",
+    "kpis",
+    f"kpi/{EXAMPLE_KPIS[0]}",
+    f"area/deso2018/{AREA}",
+    "datasets",
+    f"dataset/{SLUG}",
+    "areas",
+    "sparql",
+)
 LOAD_SECONDS = 10
 WATCH_SECONDS = 0.1
-REMEDY = "apt-get install wrk virtuoso-opensource-7 (`make system-packages`)"
+REMEDY = "apt-get install wrk virtuoso-opensource-7 (`make test-environment`)"
 
 
 def run(arguments: Sequence[str]) -> Iterator[Measured]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks endpoint", description=__doc__)
     parser.add_argument("--rows", type=int, default=MILLION, help="observations that are published")
     parser.add_argument("--home", type=Path, help="a site that `publishing --home` has left, instead")
-    parser.add_argument("--rounds", type=int, default=7, help="how often each query is asked of each")
+    parser.add_argument("--rounds", type=int, default=7, help="how often each engine runs each query; 2 or more")
     parser.add_argument("--deadline", type=int, default=10, help="seconds a query may take beside endless ones")
+    parser.add_argument("--load-seconds", type=int, default=LOAD_SECONDS, help="length of the load by a repeated query")
     parser.add_argument("--only", choices=("typical", "repeated", "endless"), help="one of the parts")
-    given = parser.parse_args(arguments)
+    options = parser.parse_args(arguments)
     if missing := [program for program in ("wrk", "virtuoso-t") if not shutil.which(program)]:
-        raise SystemExit(f"{' and '.join(missing)} must be there: {REMEDY}.")
+        raise SystemExit(f"{' and '.join(missing)} must be installed: {REMEDY}.")
     with tempfile.TemporaryDirectory(prefix="vaven-bench-") as temporary:
         folder = Path(temporary)
-        site = Site(given.home or folder / "home")
-        if not given.home:
-            site.publish(submission(folder / "submission.csv", given.rows))
-        if given.only in (None, "typical"):
-            yield from _typical(site, folder / "virtuoso", given.rounds)
-        if given.only in (None, "repeated"):
-            yield _repeated(site)
-        if given.only in (None, "endless"):
-            yield from _beside_endless(site, given.deadline)
+        site = Site(options.home or folder / "home")
+        if not options.home:
+            site.publish(submission(folder / "submission.csv", options.rows))
+        if options.only in (None, "typical"):
+            yield from _typical(site, folder / "virtuoso", options.rounds)
+        if options.only in (None, "repeated"):
+            yield _repeated(site, options.load_seconds)
+        if options.only in (None, "endless"):
+            yield from _beside_endless(site, options.deadline)
 
 
 def _typical(site: Site, folder: Path, rounds: int) -> Iterator[Measured]:
-    """Each query of each way in turn, so that whatever else the machine does meets all of them."""
+    """Run each query on each engine in turn, so that other load on the machine affects all of them."""
     queries = {name: example.query(BASE) for name, example in [*examples().items()][:QUERIES]}
-    seen: dict[tuple[str, str], list[float]] = {}
-    rows: dict[tuple[str, str], int] = {}
     with ExitStack() as stack:
-        ways: dict[str, Way] = {"Virtuoso": stack.enter_context(by_virtuoso(site, folder))}
-        ways["in process"] = stack.enter_context(in_process(site))
-        # Nothing is kept, and nobody is stopped: the others have no deadline either.
+        engines: dict[str, Engine] = {"Virtuoso": stack.enter_context(by_virtuoso(site, folder))}
+        engines["in process"] = stack.enter_context(in_process(site))
+        # Without a cache and without a deadline, as the others.
         unbounded = site.serving(query_cache_mb="0", query_seconds="600")
-        ways["ours"] = by_site(stack.enter_context(unbounded))
+        engines["ours"] = by_site(stack.enter_context(unbounded))
         for name, query in queries.items():
+            seconds: dict[str, list[float]] = {engine: [] for engine in engines}
+            rows: dict[str, int] = {}
             for round_ in range(rounds + 1):
-                for way, ask in ways.items():
-                    seconds, rows[name, way] = ask(query)
-                    # The first warms files and caches.
+                for engine, ask in engines.items():
+                    duration, rows[engine] = ask(query)
+                    # The first round warms files and caches.
                     if round_:
-                        seen.setdefault((name, way), []).append(seconds)
-            yield from _compared(name, {way: seen[name, way] for way in ways}, {way: rows[name, way] for way in ways})
+                        seconds[engine].append(duration)
+            yield from _compared(name, seconds, rows)
 
 
-def _compared(name: str, seen: Mapping[str, Sequence[float]], rows: Mapping[str, int]) -> Iterator[Measured]:
-    """Median and 95th percentile, of what is allowed."""
+def _compared(name: str, seconds: Mapping[str, Sequence[float]], rows: Mapping[str, int]) -> Iterator[Measured]:
+    """Yield median and 95th percentile as shares of the limit."""
     if rows["ours"] != rows["in process"]:
         raise SystemExit(f"{name} has {rows['ours']} rows over HTTP and {rows['in process']} in the process.")
     if not rows["ours"]:
-        raise SystemExit(f"{name} finds nothing, so it shows nothing.")
+        raise SystemExit(f"{name} has no rows, so its time means nothing.")
     for what, of in (("median", statistics.median), ("p95", _p95)):
-        ours, bare, virtuoso = (of(seen[way]) for way in ("ours", "in process", "Virtuoso"))
+        ours, bare, virtuoso = (of(seconds[engine]) for engine in ("ours", "in process", "Virtuoso"))
         allowed = TIMES_IN_PROCESS * bare + MORE_SECONDS
         note = f"{_ms(ours)} against {_ms(bare)} in process, Virtuoso {_ms(virtuoso)}"
         if rows["Virtuoso"] != rows["ours"]:
@@ -103,23 +113,23 @@ def _compared(name: str, seen: Mapping[str, Sequence[float]], rows: Mapping[str,
         yield Measured(f"{name}, {what}, of 1.2 in process + 20 ms", ours / allowed, limit=1, note=note)
 
 
-def _repeated(site: Site) -> Measured:
-    """wrk on the same two processors as the server."""
+def _repeated(site: Site, load_seconds: int) -> Measured:
+    """Load the site with one query by wrk, on the same processors as the server."""
     query = examples()[ORDINARY].query(BASE)
     with site.serving() as server:
         _, body = server.ask(query, CSV)
-        command = ["wrk", "-t1", "-c16", f"-d{LOAD_SECONDS}s", "-H", f"Accept: {CSV}", server.url + asking(query)]
-        said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    rate = re.search(r"Requests/sec:\s+([\d.]+)", said)
-    if rate is None or "Non-2xx" in said or "Socket errors" in said:
-        raise SystemExit(f"wrk says:\n{said}")
+        command = ["wrk", "-t1", "-c16", f"-d{load_seconds}s", "-H", f"Accept: {CSV}", server.url + query_path(query)]
+        output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
+    if rate is None or "Non-2xx" in output or "Socket errors" in output:
+        raise SystemExit(f"Output of wrk:\n{output}")
     note = f"{len(body):,} bytes each, wrk with 16 connections"
     return Measured("a repeated query", float(rate[1]), "/s", REQUESTS_A_SECOND, at_least=True, note=note)
 
 
 @dataclass
 class _Siege:
-    """Clients that ask without an end until `stop`; what they were answered, and the most that a worker took (KB)."""
+    """Clients that send endless queries until `stop`; counts of statuses, and the largest memory of a worker (KB)."""
 
     server: Server
     stop: threading.Event = field(default_factory=threading.Event)
@@ -145,20 +155,19 @@ class _Siege:
 
 def _beside_endless(site: Site, deadline: int) -> Iterator[Measured]:
     with site.serving(query_seconds=str(deadline), trusted_proxy="127.0.0.1") as server:
-        places = _areas(site)[: 2 * QUERIES]
-        quiet_places, other_places = places[::2], places[1::2]
-        quiet_seconds, before = _ordinary(server, quiet_places)
+        codes = _areas(site)[: 2 * QUERIES]
+        quiet_seconds, before = _ordinary(server, codes[::2])
         quiet = statistics.median(quiet_seconds)
         quiet_pages = _pages(server)
         with _besieged(server) as siege:
             time.sleep(2)
-            seconds, statuses = _ordinary(server, other_places)
-            pages = [found for _ in range(5) for found in _pages(server)]
+            seconds, statuses = _ordinary(server, codes[1::2])
+            pages = [page for _ in range(5) for page in _pages(server)]
     allowed = deadline + 2 * quiet
     if set(before) != {200}:
-        raise SystemExit(f"With nobody else there, the ordinary query is answered {dict(before)}.")
+        raise SystemExit(f"Without other clients, the statuses of the ordinary query are {dict(before)}.")
     note = f"{statuses[200]} of {statuses.total()}"
-    yield Measured("ordinary queries with an answer", statuses[200] / statuses.total(), "", 1, True, note)
+    yield Measured("ordinary queries with a result", statuses[200] / statuses.total(), "", 1, True, note)
     note = f"slowest {max(seconds):.2f} s, median {_ms(statistics.median(seconds))}, quiet {_ms(quiet)}"
     yield Measured("an ordinary query, of deadline + 2 quiet", max(seconds) / allowed, limit=1, note=note)
     note = f"median {statistics.median(ms for ms, _ in pages):.0f} ms, the slowest {max(pages)[1] or '/'}"
@@ -166,8 +175,9 @@ def _beside_endless(site: Site, deadline: int) -> Iterator[Measured]:
     yield Measured("a page, the slowest", max(pages)[0], "ms", PAGE_MILLISECONDS, note=note)
     note = f"{siege.resident >> 10} MB resident; endless: {dict(sorted(siege.statuses.items()))}"
     yield Measured("a worker's memory, the largest", siege.space / 1024, "MB", 2048, note=note)
-    told = sum(n for status, n in siege.statuses.items() if status in (429, 503, 504, 507))
-    yield Measured("endless queries that were told why they ended", told / siege.statuses.total(), "", 1, at_least=True)
+    explained = sum(n for status, n in siege.statuses.items() if status in (429, 503, 504, 507))
+    share = explained / siege.statuses.total()
+    yield Measured("endless queries ended with an explanation", share, "", 1, at_least=True)
 
 
 @contextmanager
@@ -185,27 +195,27 @@ def _besieged(server: Server) -> Iterator[_Siege]:
             thread.join()
 
 
-def _ordinary(server: Server, places: Sequence[str]) -> tuple[list[float], Counter[int]]:
-    """The same question of other areas, so that no answer is kept; seconds, and what was answered."""
+def _ordinary(server: Server, codes: Sequence[str]) -> tuple[list[float], Counter[int]]:
+    """Send the same query about different areas, so that none is cached; returns seconds and statuses."""
     query, seconds, statuses = examples()[ORDINARY].query(BASE), [], Counter[int]()
-    for place in places:
+    for code in codes:
         started = time.perf_counter()
-        status, _ = server.ask(query.replace(AREA, place))
+        status, _ = server.ask(query.replace(AREA, code))
         seconds.append(time.perf_counter() - started)
         statuses[status] += 1
     return seconds, statuses
 
 
 def _pages(server: Server) -> list[tuple[float, str]]:
-    """Milliseconds and address of each page."""
-    found = []
-    for address in PAGES:
+    """Return milliseconds and path of each page."""
+    pages = []
+    for path in PAGES:
         started = time.perf_counter()
-        status, _ = server.get(address, Accept="text/html")
-        found.append(((time.perf_counter() - started) * 1000, address))
+        status, _ = server.get(path, Accept="text/html")
+        pages.append(((time.perf_counter() - started) * 1000, path))
         if status != 200:
-            raise SystemExit(f"/{address} answered {status}.")
-    return found
+            raise SystemExit(f"/{path} has status {status}.")
+    return pages
 
 
 def _areas(site: Site) -> list[str]:
@@ -223,10 +233,10 @@ def _ms(seconds: float) -> str:
 
 
 def _kilobytes(pid: int, name: str) -> int:
-    """A line of proc(5), status; 0 where the process has ended."""
+    """Return a value of /proc/PID/status; 0 if the process has ended."""
     try:
         status = Path(f"/proc/{pid}/status").read_text()
     except (FileNotFoundError, ProcessLookupError):
         return 0
-    found = re.search(rf"{name}:\s+(\d+) kB", status)
-    return int(found[1]) if found else 0
+    match = re.search(rf"{name}:\s+(\d+) kB", status)
+    return int(match[1]) if match else 0

@@ -1,4 +1,4 @@
-"""Run a command and say how long it took and how much memory it peaked at, children included."""
+"""Time and peak memory of a command, children included."""
 
 import os
 import subprocess
@@ -22,10 +22,10 @@ class Cost:
 
 @dataclass(frozen=True)
 class Measured:
-    """One thing that was measured: `value` in `unit` ("x" is a ratio), and the `limit` it was set, if it was.
+    """A measured `value` in `unit` ("x" is a ratio) with its `limit`, if it has one.
 
-    `at_least` says that more is better ("15 times faster"); otherwise the value may be `limit` at most. `note` holds
-    what the ratio was made of. A fact that is only told has no limit.
+    With `at_least`, more is better ("15 times faster"); otherwise the value may be `limit` at most. `note` contains the
+    numbers behind a ratio.
     """
 
     what: str
@@ -53,7 +53,7 @@ class Measured:
 def measure(
     command: Sequence[str], *, repeat: int = 1, folder: Path | None = None, environment: dict[str, str] | None = None
 ) -> Cost:
-    """The fastest of `repeat` runs in a working folder, with the largest memory of all; output is thrown away."""
+    """Return the time of the fastest of `repeat` runs and the largest memory of all. Their output is discarded."""
     runs = [_run(command, folder, environment) for _ in range(repeat)]
     fastest = min(runs, key=lambda cost: cost.seconds)
     return Cost(fastest.seconds, max(cost.megabytes for cost in runs), fastest.exit_code)
@@ -61,10 +61,8 @@ def measure(
 
 def _run(command: Sequence[str], folder: Path | None, environment: dict[str, str] | None) -> Cost:
     started = time.perf_counter()
-    with open(os.devnull, "w") as nowhere:
-        process = subprocess.Popen(
-            command, stdout=nowhere, stderr=nowhere, cwd=folder, env={**os.environ, **(environment or {})}
-        )
-        _, status, usage = os.wait4(process.pid, 0)
+    settings = {**os.environ, **(environment or {})}
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, env=settings)
+    _, status, usage = os.wait4(process.pid, 0)
     process.returncode = os.waitstatus_to_exitcode(status)
     return Cost(time.perf_counter() - started, usage.ru_maxrss / 1024, process.returncode)

@@ -1,4 +1,4 @@
-"""Generated observations of any length: real area codes and KPIs, made-up values, a key that never repeats."""
+"""Generated observations of any length: real area codes and KPIs, synthetic values, a key that never repeats."""
 
 import argparse
 import csv
@@ -28,7 +28,7 @@ COPY (
 ) TO '{path}' (FORMAT csv, HEADER)
 """
 
-# Eleven cells a row that no rule accepts (free text is never wrong), and no two rows with one key.
+# Eleven cells a row that no rule accepts (free text is never wrong), and no two rows with the same key.
 WRONG = """
 COPY (
     SELECT 'område ' || i AS neighbourhood, 'fel' AS kpi, 'i fjol' AS period, 'Z' AS sex, 'unga' AS age_group,
@@ -44,20 +44,20 @@ NUMBERS = ("value", "sample_size")
 def write_observations(
     path: Path, rows: int, *, faulty_share: float = 0.0, codes: Sequence[str] = (), first_kpis: Sequence[str] = ()
 ) -> Path:
-    """A CSV of 12 columns. `faulty_share` of the values are out of range or no numbers.
+    """Write a CSV of 12 columns. `faulty_share` of the values are out of range or no numbers.
 
     Each area has 360 rows a KPI, and every area has the first KPI before any has the second: `first_kpis` come before
-    the others. `codes` are the areas, all DeSO where none are given.
+    the others. `codes` are the areas, by default all DeSO.
     """
     every = round(1 / faulty_share) if faulty_share else 0
     codes = codes or list(areas().deso2018)
     slugs = [k.id for k in kpis().values() if k.unit("en") == "%" and k.maximum == 100]
     slugs = [*first_kpis, *(slug for slug in slugs if slug not in first_kpis)]
     with duckdb.connect() as work:
-        for name, listed in (("codes", codes), ("slugs", slugs)):
+        for name, values in (("codes", codes), ("slugs", slugs)):
             column = "code" if name == "codes" else "slug"
             work.execute(f"CREATE TABLE {name} (nr BIGINT, {column} VARCHAR)")
-            work.execute(f"INSERT INTO {name} SELECT range, $1[1 + range] FROM range({len(listed)})", [listed])
+            work.execute(f"INSERT INTO {name} SELECT range, $1[1 + range] FROM range({len(values)})", [values])
         work.execute(
             QUERY.format(
                 rows=rows,
@@ -72,14 +72,14 @@ def write_observations(
 
 
 def write_wrong(path: Path, rows: int) -> Path:
-    """A CSV in which every cell is wrong but those of the column note, which is empty."""
+    """Write a CSV in which every cell is wrong except those of the column note, which is empty."""
     with duckdb.connect() as work:
         work.execute(WRONG.format(rows=rows, path=path))
     return path
 
 
 def write_workbook(path: Path, rows: int, *, faulty_share: float = 0.0) -> Path:
-    """The same observations as an XLSX, with numbers as numbers and codes as text."""
+    """Write the same observations as an XLSX, with numbers as numbers and codes as text."""
     from openpyxl import Workbook
 
     table = write_observations(path.with_suffix(".csv"), rows, faulty_share=faulty_share)
@@ -104,13 +104,13 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("rows", type=int)
     parser.add_argument("--faulty", type=float, default=0.0, help="share of faulty values; 1 makes every cell wrong")
-    given = parser.parse_args()
-    if given.faulty == 1:
-        write_wrong(given.path, given.rows)
-    elif given.path.suffix == ".xlsx":
-        write_workbook(given.path, given.rows, faulty_share=given.faulty)
+    options = parser.parse_args()
+    if options.faulty == 1:
+        write_wrong(options.path, options.rows)
+    elif options.path.suffix == ".xlsx":
+        write_workbook(options.path, options.rows, faulty_share=options.faulty)
     else:
-        write_observations(given.path, given.rows, faulty_share=given.faulty)
+        write_observations(options.path, options.rows, faulty_share=options.faulty)
 
 
 if __name__ == "__main__":

@@ -1,9 +1,9 @@
-"""From a clean submission to the endpoint that answers with it, beside a bare pyoxigraph bulk load of the same triples.
+"""From a valid submission to its last observation in the endpoint, against a bare pyoxigraph bulk load.
 
-Ours is everything: the submission is read, checked, released, described, emitted, tried for integrity, stored, loaded
-and checkpointed by `vaven publish`, while `vaven serve` runs beside it, which is asked for the last observation then.
-The peer has nothing but its N-Triples, plain on the disk, and loads them into a graph of the same name. What it takes
-without a graph's name is told too: Oxigraph then writes three indexes instead of six, and nobody can replace a dataset.
+Ours is everything: `vaven publish` reads, checks, releases, describes, emits, checks integrity, stores, loads and
+checkpoints, while `vaven serve` runs and is queried for the last observation. The peer loads the same triples, as plain
+N-Triples, into a graph of the same name. Its time without a graph name is printed too: Oxigraph then writes three
+indexes instead of six, and a dataset cannot be replaced.
 """
 
 import argparse
@@ -23,7 +23,8 @@ from benchmarks.site import SLUG, Site, submission, wait_for
 from vaven.publisher.integrity.emission import KEY
 
 MILLION = 1_000_000
-# The limit of the issue.
+TINY = ("--rows", "2000")
+# Our own limit.
 TIMES_BARE = 1.3
 BARE = """
 import sys
@@ -40,12 +41,12 @@ def run(arguments: Sequence[str]) -> Iterator[Measured]:
     parser = argparse.ArgumentParser(prog="python -m benchmarks publishing", description=__doc__)
     parser.add_argument("--rows", type=int, default=MILLION, help="observations of the submission")
     parser.add_argument("--home", type=Path, help="a folder to leave the site in, for `endpoint --home`")
-    given = parser.parse_args(arguments)
-    which = f"{given.rows:,} rows:"
+    options = parser.parse_args(arguments)
+    which = f"{options.rows:,} rows:"
     with tempfile.TemporaryDirectory(prefix="vaven-bench-") as temporary:
         folder = Path(temporary)
-        site = Site(given.home or folder / "home")
-        cost, seconds = _published(site, submission(folder / "submission.csv", given.rows))
+        site = Site(options.home or folder / "home")
+        cost, seconds = _published(site, submission(folder / "submission.csv", options.rows))
         triples = _plain(site.file("observations.nt.gz"), folder / "observations.nt")
         named = _bare(folder, triples, site.iris.dataset(SLUG))
         nameless = _bare(folder, triples)
@@ -57,7 +58,7 @@ def run(arguments: Sequence[str]) -> Iterator[Measured]:
 
 
 def _published(site: Site, table: Path) -> tuple[Cost, float]:
-    """What the command cost, and the seconds from its start until the endpoint had the last observation.
+    """Publish; returns the command's cost, and the seconds until the endpoint has the last observation.
 
     The command goes on after that: it merges the layers of the store.
     """
@@ -72,8 +73,8 @@ def _published(site: Site, table: Path) -> tuple[Cost, float]:
         return command.result(), seconds
 
 
-def _plain(packed: Path, target: Path) -> Path:
-    with gzip.open(packed, "rb") as source, target.open("wb") as plain:
+def _plain(compressed: Path, target: Path) -> Path:
+    with gzip.open(compressed, "rb") as source, target.open("wb") as plain:
         shutil.copyfileobj(source, plain, BLOCK)
     return target
 

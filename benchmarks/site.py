@@ -1,8 +1,7 @@
-"""A site as users run it, published to and served by the installed command, for the benchmarks that ask it things."""
+"""A site as users run it, published to and served by the installed command, for the benchmarks that query it."""
 
 import os
 import re
-import socket
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ from pathlib import Path
 
 from benchmarks.measure import Cost, measure
 from benchmarks.observations import write_observations
+from tests.servers.process import free_port
 from vaven.publisher.graph.store import EmbeddedStore, Snapshot
 from vaven.publisher.settings import Settings
 from vaven.vocab.areas import areas
@@ -27,44 +27,43 @@ SLUG = "bench"
 BASE = "http://vaven.example/"
 START_SECONDS = 120.0
 POLL_SECONDS = 0.2
-# The example queries ask about this area and these KPIs.
-AREA, ASKED_KPIS = "0180C6070", ("trygg-morker", "sysselsatta", "uvas-16-24")
+# The example queries are about this area and these KPIs.
+AREA, EXAMPLE_KPIS = "0180C6070", ("trygg-morker", "sysselsatta", "uvas-16-24")
 ROWS_AN_AREA = 360
 KPIS = 5
 
 
 @dataclass(frozen=True)
 class Server:
-    """A serving process: its address with closing slash, and its id."""
+    """A serving process: its URL with closing slash, and its id."""
 
     url: str
     pid: int
 
-    def get(self, address: str, **headers: str) -> tuple[int, bytes]:
-        """Status and body, whatever the status; `headers` in Python's spelling."""
-        told = {name.replace("_", "-"): value for name, value in headers.items()}
-        request = urllib.request.Request(self.url + address, headers=told)
+    def get(self, path: str, **headers: str) -> tuple[int, bytes]:
+        """Return status and body, whatever the status; `headers` have underscores instead of hyphens."""
+        spelled = {name.replace("_", "-"): value for name, value in headers.items()}
+        request = urllib.request.Request(self.url + path, headers=spelled)
         try:
-            with urllib.request.urlopen(request, timeout=600) as answer:
-                return answer.status, answer.read()
-        except urllib.error.HTTPError as refused:
-            with refused:
-                return refused.code, refused.read()
+            with urllib.request.urlopen(request, timeout=600) as response:
+                return response.status, response.read()
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, error.read()
 
     def ask(self, query: str, accept: str = "application/sparql-results+json", **headers: str) -> tuple[int, bytes]:
-        return self.get(asking(query), Accept=accept, Accept_Encoding="identity", **headers)
+        return self.get(query_path(query), Accept=accept, Accept_Encoding="identity", **headers)
 
     def workers(self) -> list[int]:
-        """The ids of its query workers, as they are now."""
-        found = subprocess.run(
-            ["ps", "--ppid", str(self.pid), "-o", "pid=,args="], capture_output=True, text=True, check=False
-        )
-        return [int(line.split()[0]) for line in found.stdout.splitlines() if "vaven.publisher.engine.worker" in line]
+        """Return the ids of its current query workers."""
+        command = ["ps", "--ppid", str(self.pid), "-o", "pid=,args="]
+        output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+        return [int(line.split()[0]) for line in output.splitlines() if "vaven.publisher.engine.worker" in line]
 
 
 @dataclass(frozen=True)
 class Site:
-    """A data folder, in which everything is about one base IRI wherever it is served."""
+    """A data folder with one base IRI wherever it is served."""
 
     home: Path
 
@@ -74,10 +73,10 @@ class Site:
 
     @property
     def snapshot(self) -> Snapshot:
-        found = EmbeddedStore(Settings(home=self.home).graph_folder).current()
-        if found is None:
+        current = EmbeddedStore(Settings(home=self.home).graph_folder).current()
+        if current is None:
             raise SystemExit(f"Nothing is published in {self.home}.")
-        return found
+        return current
 
     def file(self, name: str) -> Path:
         return self.home / "releases" / SLUG / "1" / name
@@ -90,16 +89,14 @@ class Site:
 
     @contextmanager
     def serving(self, **settings: str) -> Iterator[Server]:
-        """`vaven serve`, stopped by its id at the end. `settings` are VAVEN_… without the prefix, in lower case."""
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            port = probe.getsockname()[1]
+        """Run `vaven serve`. `settings` are VAVEN_… without the prefix, in lower case."""
+        port = free_port()
         self.home.mkdir(parents=True, exist_ok=True)
-        told = {f"VAVEN_{name.upper()}": value for name, value in settings.items()}
+        variables = {f"VAVEN_{name.upper()}": value for name, value in settings.items()}
         with (self.home / "serve.log").open("w") as log:
             process = subprocess.Popen(
                 [str(VAVEN), "serve", "--port", str(port)],
-                env={**os.environ, **self._environment(), **told},
+                env={**os.environ, **self._environment(), **variables},
                 stdout=log,
                 stderr=log,
             )
@@ -116,22 +113,22 @@ class Site:
 
 
 def submission(path: Path, rows: int) -> Path:
-    """A CSV of so many clean observations: areas from all of Sweden, each with some KPIs, that the examples ask for."""
+    """Write a CSV of valid observations: areas from all of Sweden, with the KPIs of the example queries first."""
     count = max(rows // (ROWS_AN_AREA * KPIS), 1)
     every = list(areas().deso2018)
     chosen = [AREA, *(code for code in every[:: len(every) // count] if code != AREA)]
-    return write_observations(path, rows, codes=chosen[: count + 1], first_kpis=ASKED_KPIS)
+    return write_observations(path, rows, codes=chosen[: count + 1], first_kpis=EXAMPLE_KPIS)
 
 
-def asking(query: str) -> str:
+def query_path(query: str) -> str:
     return f"sparql?{urllib.parse.urlencode({'query': query})}"
 
 
 def wait_for(server: Server, query: str, publishing: "Future[Cost]") -> None:
-    """Until an ASK is answered with true, which is in vain when the publishing has ended without it."""
+    """Wait until an ASK is true. Raises SystemExit if it is not when publishing has ended."""
     while re.search(rb'"boolean"\s*:\s*true', server.ask(query)[1]) is None:
         if publishing.done() and re.search(rb'"boolean"\s*:\s*true', server.ask(query)[1]) is None:
-            raise SystemExit(f"The endpoint never had what was published: {query}")
+            raise SystemExit(f"The endpoint lacks the published observation: {query}")
         time.sleep(POLL_SECONDS)
 
 

@@ -14,10 +14,11 @@ from benchmarks.observations import WRONG_CELLS
 
 BIN = Path(sys.executable).parent
 SMALL, MILLION, LARGE, WORKBOOK = 1_000, 1_000_000, 10_000_000, 100_000
-# The limits of the issue.
+TINY = ("--rows", "1000", "--faults", "0.001", "--repeat", "1", "--workbook", "1000", "--wrong", "1000")
+# Our own limits.
 TIMES_FRICTIONLESS, TIMES_DUCKDB, LINEAR = 15, 3.5, 1
 MEGABYTES, LARGE_MEGABYTES = 600, 2_000
-# What a limit of one gigabyte is to the kernel: writable memory of the process that is no file's.
+# The kernel's limit is on the process's writable memory that is not backed by a file.
 GIGABYTE = 1 << 30
 DUCKDB_READ = "import duckdb, sys; duckdb.sql(f\"CREATE TABLE t AS FROM read_csv('{sys.argv[1]}', all_varchar=true)\")"
 UNDER_A_LIMIT = (
@@ -28,7 +29,7 @@ UNDER_A_LIMIT = (
 
 @dataclass(frozen=True)
 class _Run:
-    """`folder` holds one generated file at a time; each command runs `repeat` times, of which the fastest counts."""
+    """One generated file at a time in `folder`; each command runs `repeat` times, of which the fastest counts."""
 
     folder: Path
     repeat: int
@@ -49,7 +50,7 @@ class _Run:
     def frictionless(self, path: Path, repeat: int = 1) -> Cost:
         schema = self.folder / "observations.json"
         schema.write_text(_schema())
-        # Frictionless takes absolute paths for unsafe, so it runs in the folder.
+        # Frictionless regards absolute paths as unsafe, so it runs in the folder.
         command = [str(BIN / "frictionless"), "validate", path.name, "--schema", schema.name]
         return measure(command, folder=self.folder, repeat=repeat)
 
@@ -59,21 +60,21 @@ def run(arguments: Sequence[str]) -> Iterator[Measured]:
     parser.add_argument("--rows", type=int, nargs="+", default=[SMALL, MILLION, LARGE], help="lengths of the CSV")
     parser.add_argument("--faults", type=float, nargs="+", default=[0.0, 0.001], help="shares of faulty values")
     parser.add_argument("--repeat", type=int, default=3, help="runs of each command, of which the fastest counts")
-    parser.add_argument("--no-workbook", action="store_true", help=f"leave out the XLSX of {WORKBOOK:,} rows")
-    parser.add_argument("--no-wrong", action="store_true", help="leave out the file in which every cell is wrong")
-    given = parser.parse_args(arguments)
+    parser.add_argument("--workbook", type=int, default=WORKBOOK, help="length of the XLSX; 0 for none")
+    parser.add_argument("--wrong", type=int, default=MILLION, help="length of the CSV of wrong cells; 0 for none")
+    options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="vaven-bench-") as folder:
-        runs = _Run(Path(folder), given.repeat)
-        for share in given.faults:
-            yield from _lengths(runs, sorted(given.rows), share)
-        if not given.no_workbook:
-            yield from _workbook(runs)
-        if not given.no_wrong:
-            yield from _every_cell_wrong(runs)
+        runs = _Run(Path(folder), options.repeat)
+        for share in options.faults:
+            yield from _lengths(runs, sorted(options.rows), share)
+        if options.workbook:
+            yield from _workbook(runs, options.workbook)
+        if options.wrong:
+            yield from _every_cell_wrong(runs, options.wrong)
 
 
 def _lengths(runs: _Run, lengths: Sequence[int], share: float) -> Iterator[Measured]:
-    """CSVs of one share of faults; the longest are held against the million of the same run."""
+    """Measure CSVs of one share of faulty values; the longest are compared with the million of the same run."""
     million: Cost | None = None
     for rows in lengths:
         path = runs.file(rows, share)
@@ -97,7 +98,7 @@ def _lengths(runs: _Run, lengths: Sequence[int], share: float) -> Iterator[Measu
 
 def _against_frictionless(runs: _Run, path: Path, ours: Cost, which: str, rows: int) -> Iterator[Measured]:
     limit = {SMALL: 1, MILLION: TIMES_FRICTIONLESS}.get(rows)
-    # It takes half a minute for a million rows, in which a disturbance is small.
+    # A million rows take half a minute, in which a disturbance is small.
     peer = runs.frictionless(path, repeat=runs.repeat if rows <= SMALL else 1)
     faster = peer.seconds / ours.seconds
     yield Measured(
@@ -108,15 +109,15 @@ def _against_frictionless(runs: _Run, path: Path, ours: Cost, which: str, rows: 
 def _under_a_limit(path: Path, which: str) -> Measured:
     command = [sys.executable, "-c", UNDER_A_LIMIT, str(GIGABYTE), str(BIN / "vaven"), "validate", str(path)]
     cost = measure(command)
-    # 0 and 1 are verdicts; 2 says that the file was not checked.
+    # 0 and 1 are verdicts; 2 means that the file was not checked.
     finished = float(cost.exit_code in (0, 1))
     return Measured(f"{which}: ends under a limit of 1 GB", finished, "", 1, at_least=True, note=str(cost))
 
 
-def _workbook(runs: _Run) -> Iterator[Measured]:
-    path = runs.file(WORKBOOK, 0.001, ".xlsx")
+def _workbook(runs: _Run, rows: int) -> Iterator[Measured]:
+    path = runs.file(rows, 0.001, ".xlsx")
     ours, peer = runs.ours(path), runs.frictionless(path)
-    which, note = f"XLSX of {WORKBOOK:,} rows", f"{ours} against {peer}"
+    which, note = f"XLSX of {rows:,} rows", f"{ours} against {peer}"
     yield Measured(f"{which}: faster than frictionless", peer.seconds / ours.seconds, "x", 1, at_least=True, note=note)
     yield Measured(
         f"{which}: peak memory", ours.megabytes, "MB", MEGABYTES, note=f"frictionless: {peer.megabytes:.0f} MB"
@@ -124,15 +125,14 @@ def _workbook(runs: _Run) -> Iterator[Measured]:
     path.unlink()
 
 
-def _every_cell_wrong(runs: _Run) -> Iterator[Measured]:
-    """Counts must be those of the cells, whatever of them is listed, and memory that of any file of its length."""
-    path = runs.file(MILLION, 1)
+def _every_cell_wrong(runs: _Run, rows: int) -> Iterator[Measured]:
+    """Measure a file in which every cell is wrong: each is counted, and memory is that of any file of its length."""
+    path = runs.file(rows, 1)
     ours = runs.ours(path, repeat=1)
-    which = f"{MILLION:,} rows, every cell wrong"
-    report = json.loads(
-        subprocess.run([BIN / "vaven", "validate", path, "--format", "json"], capture_output=True, check=False).stdout
-    )
-    counted = sum(report["counts"].values()) / (MILLION * WRONG_CELLS)
+    which = f"{rows:,} rows, every cell wrong"
+    command = [BIN / "vaven", "validate", path, "--format", "json"]
+    report = json.loads(subprocess.run(command, capture_output=True, check=False).stdout)
+    counted = sum(report["counts"].values()) / (rows * WRONG_CELLS)
     note = f"{len(report['findings']):,} findings listed, cut: {'yes' if report['is_cut'] else 'no'}"
     yield Measured(f"{which}: findings counted of all", counted, "x", 1, at_least=True, note=note)
     yield Measured(f"{which}: peak memory", ours.megabytes, "MB", MEGABYTES, note=str(ours))
@@ -140,11 +140,10 @@ def _every_cell_wrong(runs: _Run) -> Iterator[Measured]:
 
 
 def _schema() -> str:
-    """Our schema of observations with the columns that the generated files have, for the peer to check."""
+    """Return our schema of observations with the columns of the generated files alone, for the peer."""
     from vaven.schemas.standard.table_schemas import standard
 
     descriptor = dict(standard()["observations"].descriptor)
-    left_out = {"ci_lower", "ci_upper"}
-    descriptor["fields"] = [f for f in descriptor["fields"] if f["name"] not in left_out]
+    descriptor["fields"] = [f for f in descriptor["fields"] if f["name"] not in ("ci_lower", "ci_upper")]
     descriptor.pop("foreignKeys", None)
     return json.dumps(descriptor)

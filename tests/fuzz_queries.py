@@ -1,8 +1,8 @@
 """`make fuzz`, second part: the endpoint under mutated queries, and a listener that none of them may reach.
 
-Whatever comes in: never a 500, no answer later than the deadline, none cut short under 200, no connection from us.
-The queries are those of the SPARQL 1.1 tests where the shared data is at hand, and our examples; the mutations know
-SPARQL's weak points. What breaks a promise is printed with its seed.
+For any query: never a 500, no response later than the deadline, none truncated under 200, no connection from us. The
+queries are those of the SPARQL 1.1 tests if the shared data is available, and our examples; the mutations target
+SPARQL's weak points. A query that breaks a guarantee is printed with its seed.
 """
 
 import argparse
@@ -31,7 +31,7 @@ from vaven.publisher.sparql.lexer import tokens
 from vaven.vocab.example_queries import examples
 
 SECONDS = 2.0
-# Beyond the deadline: what a loaded machine needs to notice and to tell.
+# Beyond the deadline: the time that a loaded machine needs to stop a query and to respond.
 SLACK = 20.0
 CLIENTS = 4
 LIMITS = {
@@ -54,7 +54,7 @@ ACCEPTED = (
     "text/html",
     "image/png",
 )
-# LISTENER stands for an address on loopback that nothing here may call.
+# LISTENER is replaced by a URL on loopback that no query may reach.
 CALLS = (
     "SERVICE <LISTENER> { ?s ?p ?o }",
     "SERVICE SILENT <LISTENER> { ?s ?p ?o }",
@@ -79,7 +79,7 @@ CALLS = (
     "trueSERVICE<LISTENER>{}",
     "FILTER(1<2#>'''\n)SERVICE <LISTENER> {} #'''",
 )
-PIECES = (
+FRAGMENTS = (
     *CALLS, "{", "}", "(", ")", "[", "]", "<", ">", "'", '"', '"""', "'''", "\\", "#", "\n", "\0", "\ud800", "\ufeff",
     "a:b", ":", "_:b", "?x", "$", "@sv", "^^", "^", "|", "*", "+", "!", "{" * 500, "(" * 3000, "a." * 3000, "9" * 400,
     "1e999", "-", "UNION", "OPTIONAL", "FILTER", "BIND", "VALUES", "MINUS", "GRAPH", "SELECT", "DISTINCT", "*",
@@ -90,7 +90,7 @@ PIECES = (
     "PREFIX : <LISTENER>", "PREFIX a: <a:>", "UUID()", "RAND()", "NOW()", "IRI(CONCAT('LISTENER', ?x))", "\u2028",
     "å", "🏘",
 )  # fmt: skip
-# Every kind of term, so that functions and sorting have something to stumble on.
+# Every kind of term, for functions and sorting.
 TERMS = "".join(
     f"<http://127.0.0.1/s{i % 7}> <http://127.0.0.1/p{i % 3}> {term} .\n"
     for i, term in enumerate(
@@ -121,36 +121,36 @@ PARAMETERS = (
 
 
 def seeds() -> list[str]:
-    """Real queries: the W3C's, with errors among them, and ours."""
+    """Return real queries: the W3C's, some of them with errors, and ours."""
     paths = sorted((SHARED / "sparql11-tests").rglob("*.rq")) if SHARED.is_dir() else []
     updates = sorted((SHARED / "sparql11-tests").rglob("*.ru"))[::6] if SHARED.is_dir() else []
     ours = [example.query("http://127.0.0.1/") for example in examples().values()] * 5
-    called = [f"SELECT * {{ {call} }}" for call in CALLS]
-    return [path.read_text("utf-8", "replace") for path in paths + updates] + ours + called
+    calls = [f"SELECT * {{ {call} }}" for call in CALLS]
+    return [path.read_text("utf-8", "replace") for path in paths + updates] + ours + calls
 
 
 def mutated(seeds: Sequence[str], dice: random.Random) -> str:
-    """A seed as it is, or with a few changes: of its tokens, its characters, or by a piece put in."""
+    """Return a seed, unchanged or with a few changes of its tokens and characters, or with fragments inserted."""
     text = dice.choice(seeds)
     for _ in range(dice.choice((0, 0, 0, 1, 1, 1, 2, 4))):
-        text = dice.choice((_piece, _piece, _token, _splice, _character, _nest))(text, seeds, dice)
+        text = dice.choice((_insert, _insert, _token, _splice, _character, _nest))(text, seeds, dice)
     return text[:300_000]
 
 
-def _piece(text: str, _: Sequence[str], dice: random.Random) -> str:
-    found = list(tokens(text))
-    at = dice.choice(found).start if found else 0
-    return f"{text[:at]} {dice.choice(PIECES)} {text[at:]}"
+def _insert(text: str, _: Sequence[str], dice: random.Random) -> str:
+    starts = [token.start for token in tokens(text)]
+    at = dice.choice(starts) if starts else 0
+    return f"{text[:at]} {dice.choice(FRAGMENTS)} {text[at:]}"
 
 
 def _token(text: str, _: Sequence[str], dice: random.Random) -> str:
-    """One token away, twice, or another in its place."""
-    found = list(tokens(text))
-    if not found:
+    """Delete a token, repeat it, or replace it by another."""
+    every = list(tokens(text))
+    if not every:
         return text
-    one, other = dice.choice(found), dice.choice(found)
-    put = dice.choice(("", f"{one.text} {one.text}", other.text))
-    return text[: one.start] + put + text[one.end :]
+    one, other = dice.choice(every), dice.choice(every)
+    replacement = dice.choice(("", f"{one.text} {one.text}", other.text))
+    return text[: one.start] + replacement + text[one.end :]
 
 
 def _splice(text: str, seeds: Sequence[str], dice: random.Random) -> str:
@@ -174,7 +174,7 @@ def _nest(text: str, _: Sequence[str], dice: random.Random) -> str:
 
 @dataclass
 class Outcome:
-    """How many of each status came, the longest wait in seconds, and the promises that were broken."""
+    """Count of each status, the longest response time in seconds, and the broken guarantees."""
 
     statuses: Counter[int] = field(default_factory=Counter)
     slowest: float = 0.0
@@ -182,7 +182,7 @@ class Outcome:
 
 
 def attack(site: Site, listener: Listener, seeds: Sequence[str], numbers: Sequence[int]) -> Outcome:
-    """Send the queries that these numbers make, a few at a time."""
+    """Send the queries of these seeds, a few at a time."""
     outcome, lock = Outcome(), threading.Lock()
 
     def one(number: int) -> None:
@@ -206,12 +206,12 @@ def attack(site: Site, listener: Listener, seeds: Sequence[str], numbers: Sequen
     with ThreadPoolExecutor(CLIENTS) as pool:
         list(pool.map(one, numbers))
     if listener.connections:
-        outcome.broken.append(f"{listener.connections} connections came to the listener")
+        outcome.broken.append(f"{listener.connections} connections to the listener")
     return outcome
 
 
 def _sent(site: Site, query: str, dice: random.Random, address: str) -> int:
-    """Send a query in one of the protocol's three ways; the status of an answer that is whole."""
+    """Send a query by one of the protocol's operations; returns the status of its complete response."""
     more = [p for p in PARAMETERS if dice.random() < 0.04]
     parameters = [(name, value.replace("LISTENER", address)) for name, value in more]
     headers = {
@@ -219,43 +219,45 @@ def _sent(site: Site, query: str, dice: random.Random, address: str) -> int:
         "Accept-Encoding": "identity",
     }
     encoded = query.encode("utf-8", "surrogatepass")
-    way = dice.choice(("get", "form", "direct")) if len(encoded) < 50_000 else "direct"
+    operation = dice.choice(("get", "form", "direct")) if len(encoded) < 50_000 else "direct"
     method, path, body = "POST", "/sparql", encoded
-    if way == "direct":
+    if operation == "direct":
         path += "?" + urllib.parse.urlencode(parameters)
         headers["Content-Type"] = "application/sparql-query"
     else:
         content = urllib.parse.urlencode([("query", encoded), *parameters])
-        method, path, body = ("GET", f"{path}?{content}", b"") if way == "get" else ("POST", path, content.encode())
-        headers |= {"Content-Type": "application/x-www-form-urlencoded"} if way == "form" else {}
-    place = urllib.parse.urlsplit(site.url)
-    connection = HTTPConnection(place.hostname or "", place.port, timeout=SECONDS + 3 * SLACK)
+        method, path, body = (
+            ("GET", f"{path}?{content}", b"") if operation == "get" else ("POST", path, content.encode())
+        )
+        headers |= {"Content-Type": "application/x-www-form-urlencoded"} if operation == "form" else {}
+    server = urllib.parse.urlsplit(site.url)
+    connection = HTTPConnection(server.hostname or "", server.port, timeout=SECONDS + 3 * SLACK)
     try:
         connection.request(method, path, body or None, headers)
-        answer = connection.getresponse()
-        content_type = (answer.headers["Content-Type"] or "").split(";")[0]
-        _check_whole(answer.status, content_type, answer.read(), answer.headers["Content-Length"])
+        response = connection.getresponse()
+        content_type = (response.headers["Content-Type"] or "").split(";")[0]
+        _check_complete(response.status, content_type, response.read(), response.headers["Content-Length"])
     finally:
         connection.close()
-    return answer.status
+    return response.status
 
 
-def _check_whole(status: int, kind: str, body: bytes, length: str | None) -> None:
-    """An answer parses to its end in the form that it says to have; an error says what is wrong."""
-    assert length is None or int(length) == len(body), "not as long as it says"
+def _check_complete(status: int, kind: str, body: bytes, length: str | None) -> None:
+    """Assert that a result parses to its end in its declared media type, and that an error has a title."""
+    assert length is None or int(length) == len(body), "not of its declared length"
     if kind == "text/html":
-        assert body.rstrip().endswith(b"</html>"), "a page without its end"
+        assert body.rstrip().endswith(b"</html>"), "a truncated page"
     elif status != 200:
         assert kind == "application/problem+json", kind
         assert json.loads(body)["title"]
     elif kind == "application/json":
         json.loads(body)
     elif kind == "text/plain":
-        assert body.decode().endswith("\n"), "an explanation without its end"
-    elif found := QueryResultsFormat.from_media_type(kind):
+        assert body.decode().endswith("\n"), "a truncated explanation"
+    elif results_format := QueryResultsFormat.from_media_type(kind):
         if kind == "text/csv":
             _check_table(body.decode())
-        elif isinstance(results := parse_query_results(body, format=found), QuerySolutions):
+        elif isinstance(results := parse_query_results(body, format=results_format), QuerySolutions):
             list(results)
     else:
         form = RdfFormat.from_media_type(kind)
@@ -264,15 +266,15 @@ def _check_whole(status: int, kind: str, body: bytes, length: str | None) -> Non
 
 
 def _check_table(text: str) -> None:
-    """CSV of SPARQL 1.1: every row as wide as the header, and ended; yes or no stands alone."""
+    """Assert that each row of a CSV result is as wide as the header and ends; a boolean has neither."""
     if text in ("true", "false"):
         return
-    assert text.endswith("\n"), "CSV without its last line's end"
-    assert len({max(len(row), 1) for row in csv.reader(io.StringIO(text, newline=""))}) == 1, "a row cut short"
+    assert text.endswith("\n"), "truncated CSV"
+    assert len({max(len(row), 1) for row in csv.reader(io.StringIO(text, newline=""))}) == 1, "a truncated row"
 
 
 def serving(home: Path) -> Serving:
-    """A site of a few hundred triples and narrow limits. Enter it to have it."""
+    """Prepare a site of a few hundred triples with low limits."""
     port = free_port()
     (home / "terms.nt").write_text(TERMS)
     ontology = (ROOT / "vocab" / "rdf" / "ontology.ttl").read_text("utf-8")
@@ -282,8 +284,8 @@ def serving(home: Path) -> Serving:
     return Serving(home, port, environment(home, port, **LIMITS))
 
 
-def run(seconds: float, first: int, say: Callable[[str], None]) -> int:
-    """Attack until the time is used up. Returns how many promises were broken."""
+def run(seconds: float, first: int, report: Callable[[str], None]) -> int:
+    """Attack until the time is used up; returns the number of broken guarantees."""
     listener, real, number, broken = Listener(), seeds(), first, 0
     statuses: Counter[int] = Counter()
     with tempfile.TemporaryDirectory(prefix="vaven-fuzz-") as home, serving(Path(home)) as site:
@@ -294,9 +296,9 @@ def run(seconds: float, first: int, say: Callable[[str], None]) -> int:
             broken += len(outcome.broken)
             statuses += outcome.statuses
             for line in outcome.broken:
-                say(line)
+                report(line)
     listener.close()
-    say(f"{number - first} queries, {broken} broken promises, by status {dict(sorted(statuses.items()))}")
+    report(f"{number - first} queries, {broken} broken guarantees, by status {dict(sorted(statuses.items()))}")
     return broken
 
 
@@ -304,8 +306,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=600, help="seconds in all")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="the same seed makes the same queries")
-    given = parser.parse_args()
-    return min(run(given.seconds, given.seed, lambda line: print(line, flush=True)), 1)
+    options = parser.parse_args()
+    return min(run(options.seconds, options.seed, lambda line: print(line, flush=True)), 1)
 
 
 if __name__ == "__main__":
