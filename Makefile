@@ -87,22 +87,6 @@ $(VENDOR)/installed: package.json package-lock.json
 	cp $(addprefix node_modules/,$(MODULES)) $(VENDOR)
 	@touch $@
 
-# The lowest versions of the direct dependencies that setup.cfg allows, with what their tests import.
-UV := uv==0.13.9
-FLOOR_TOOLS := pytest pytest-timeout pytest-xdist hypothesis playwright msoffcrypto-tool
-FLOORS := build/floors
-$(FLOORS)/installed: setup.cfg pyproject.toml
-	@echo "Python environment in $(FLOORS): the lowest versions that setup.cfg allows"
-	@rm -rf $(FLOORS)
-	$(PYTHON) -m venv $(FLOORS)
-	$(FLOORS)/bin/python -m pip install -q --disable-pip-version-check '$(UV)'
-	$(FLOORS)/bin/uv pip compile -q --resolution lowest-direct --python $(FLOORS)/bin/python setup.cfg \
-		-o $(FLOORS)/requirements.txt
-	$(FLOORS)/bin/uv pip install -q --python $(FLOORS)/bin/python -r $(FLOORS)/requirements.txt \
-		$(foreach tool,$(FLOOR_TOOLS),$(shell grep -i '^$(tool)==' constraints.txt))
-	$(FLOORS)/bin/python -m pip install -q --disable-pip-version-check --no-deps -e .
-	@cp setup.cfg $@
-
 # Everything that tests need beside the repository. A test installs nothing: it fails where its part is missing, which
 # it tells by the stamp file `installed`, a copy of the sources of the part.
 CKAN_VERSIONS := 2.10 2.11 2.12

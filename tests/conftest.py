@@ -28,6 +28,8 @@ VAVEN = Path(sys.executable).with_name("vaven")
 SAMPLE = ROOT / "catalogue" / "sample"
 # Files whose tests share a CKAN.
 WITH_CKAN = ("test_ckan", "test_ckan_status", "test_ckan_api", "test_harvest")
+# Their first use starts servers, which counts towards the time of a test.
+SERVERS, SERVER_SECONDS = {"ckan_stack", "ckan", "plain_ckan"}, 900
 # The files that take longest begin first, so that no process runs one of them alone at the end.
 FIRST = (
     *WITH_CKAN, "test_ckan_versions", "test_publish", "test_hostile", "test_load_csv", "test_integrity_publish",
@@ -54,6 +56,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> _ByFile:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if SERVERS.intersection(getattr(item, "fixturenames", ())) and not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(SERVER_SECONDS))
     items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
 
 

@@ -108,7 +108,13 @@ def solr(folder: Path, schema: Path) -> Iterator[int]:
     for name in ("synonyms.txt", "protwords.txt"):
         (configuration / name).touch()
     port = free_port()
-    options = ["-Xmx512m", f"-Dsolr.log.dir={home}", "-cp", f"{libraries}/classes:{libraries}/*"]
+    options = [
+        "-Xmx512m",
+        "-XX:TieredStopAtLevel=1",
+        f"-Dsolr.log.dir={home}",
+        "-cp",
+        f"{libraries}/classes:{libraries}/*",
+    ]
     command = [program("java"), *options, "Solr", home, port]
     with stopped_at_end(start(folder, "solr", command, stdin=subprocess.PIPE)):
         yield port
