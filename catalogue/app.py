@@ -50,8 +50,8 @@ def create_app(settings: Settings) -> Flask:
     throttle = RateLimit(settings)
     engine = CachedEngine(
         open_engine(settings),
-        room=settings.query_cache_mb << 20,
-        patience=settings.query_seconds,
+        max_bytes=settings.query_cache_mb << 20,
+        wait_seconds=settings.query_seconds,
         admit=lambda client: throttle.admit_query(client, settings.queries_a_minute),
     )
     parts = Parts(Collection(settings), engine, PageCache(settings.page_cache_mb << 20))

@@ -304,13 +304,13 @@ def _serve(given: argparse.Namespace) -> int:
 
     from vaven.catalogue.app import create_app, warm
     from vaven.catalogue.validation.jobs import consumer
-    from vaven.publisher.engine.open import waiting_requests
+    from vaven.publisher.engine.open import max_open_requests
     from vaven.publisher.settings import load_settings
 
     settings = load_settings()
     app = create_app(settings)
     # A query may hold a thread until its deadline, so pages have threads of their own.
-    threads = PAGE_THREADS + waiting_requests(settings)
+    threads = PAGE_THREADS + max_open_requests(settings)
     try:
         server = create_server(
             app, host=given.host, port=given.port, threads=threads, ident="vaven", **_connections(settings)

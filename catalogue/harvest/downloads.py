@@ -122,7 +122,7 @@ def _everything(
 
 def _graph(engine: QueryEngine, graph: str) -> bytes:
     query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
-    answer = engine.answer(query, media_type="application/n-triples")
+    answer = engine.query(query, media_type="application/n-triples")
     try:
         return answer.file.read()
     finally:

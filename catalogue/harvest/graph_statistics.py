@@ -65,7 +65,7 @@ class GraphStatisticsCache:
         return GraphStatistics(graphs, whole, datasets)
 
     def _ask(self, query: str, media_type: str) -> bytes:
-        answer = self._engine.answer(query, media_type=media_type)
+        answer = self._engine.query(query, media_type=media_type)
         try:
             return answer.file.read()
         finally:

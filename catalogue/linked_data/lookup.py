@@ -146,7 +146,7 @@ class ResourceLookup:
         return observed(self._iris, iri, kind, count, [file] if file else [])
 
     def _ask(self, query: str, media_type: str) -> bytes:
-        answer = self._engine.answer(query, media_type=media_type)
+        answer = self._engine.query(query, media_type=media_type)
         try:
             return answer.file.read()
         finally:

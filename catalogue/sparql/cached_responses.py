@@ -1,7 +1,7 @@
-"""A shortcut past the application for answers that are kept: a repeated request gets the same bytes and headers.
+"""Cache of SPARQL responses in front of the application: a repeated request gets the same bytes and headers.
 
-What the application once sent for a request is noted here without its body; the body is the engine's, so nothing is
-sent that the engine has let go, or that is of an older snapshot.
+The headers of a response are stored without its body; the body is in the engine's cache, so no result is sent that the
+engine has dropped, or that is of an older snapshot.
 """
 
 import threading
@@ -21,32 +21,32 @@ if TYPE_CHECKING:
     from _typeshed.wsgi import StartResponse, WSGIApplication, WSGIEnvironment
 
 BLOCK = 1 << 16
-NOTE = "vaven.kept-answer"
+ENVIRON_KEY = "vaven.kept-answer"
 PATH = "/sparql"
-# Longer ones are rare and go the long way.
-LONGEST = 8_192
-KNOWN = 2_000
+# Longer query strings are rare and bypass this cache.
+MAX_QUERY_STRING = 8_192
+MAX_ENTRIES = 2_000
 Key = tuple[str, str, str]
 
 
 @dataclass(frozen=True)
 class SentResponse:
-    """What was sent for a request: to which question, of which state, with which tag and headers."""
+    """The headers of an earlier response, with its query request, state and entity tag."""
 
-    question: QueryRequest
+    request: QueryRequest
     state: str
     tag: str
     headers: list[tuple[str, str]]
-    bare: list[tuple[str, str]]
+    not_modified_headers: list[tuple[str, str]]
 
 
-def remember(environ: "WSGIEnvironment", question: QueryRequest, state: str, tag: str) -> None:
-    """Note on a request that its answer may be sent again as long as the engine keeps it."""
-    environ[NOTE] = (question, state, tag)
+def remember(environ: "WSGIEnvironment", request: QueryRequest, state: str, tag: str) -> None:
+    """Mark the response to a request as reusable for as long as the engine caches its result."""
+    environ[ENVIRON_KEY] = (request, state, tag)
 
 
 class ResponseCache:
-    """WSGI middleware over an application whose endpoint calls `remember`."""
+    """WSGI middleware around an application whose endpoint calls `remember`."""
 
     def __init__(self, application: "WSGIApplication", engine: CachedEngine) -> None:
         self._application, self._engine = application, engine
@@ -57,46 +57,46 @@ class ResponseCache:
         key = _key(environ)
         if key is None:
             return self._application(environ, start_response)
-        sent = self._known.get(key)
-        kept = self._engine.peek(sent.question) if sent else None
-        if sent is None or kept is None or kept.state != sent.state:
-            return self._application(environ, self._noting(key, environ, start_response))
-        if (tags := environ.get("HTTP_IF_NONE_MATCH")) and parse_etags(tags).contains_weak(sent.tag):
-            start_response("304 NOT MODIFIED", sent.bare)
+        known = self._known.get(key)
+        cached = self._engine.lookup(known.request) if known else None
+        if known is None or cached is None or cached.state != known.state:
+            return self._application(environ, self._recording(key, environ, start_response))
+        if (tags := environ.get("HTTP_IF_NONE_MATCH")) and parse_etags(tags).contains_weak(known.tag):
+            start_response("304 NOT MODIFIED", known.not_modified_headers)
             return ()
-        start_response("200 OK", sent.headers)
-        if kept.spool.content is not None:
-            return (kept.spool.content,)
-        return wrap_file(environ, kept.spool.open(), BLOCK)
+        start_response("200 OK", known.headers)
+        if cached.spool.content is not None:
+            return (cached.spool.content,)
+        return wrap_file(environ, cached.spool.open(), BLOCK)
 
-    def _noting(self, key: Key, environ: "WSGIEnvironment", start_response: "StartResponse") -> "StartResponse":
+    def _recording(self, key: Key, environ: "WSGIEnvironment", start_response: "StartResponse") -> "StartResponse":
         def start(status: str, headers: list[tuple[str, str]], *error: Any) -> Callable[[bytes], object]:
-            note = environ.get(NOTE)
+            note = environ.get(ENVIRON_KEY)
             if note and status == "200 OK" and not any(name == "Set-Cookie" for name, _ in headers):
-                question, state, tag = note
-                self._note(key, SentResponse(question, state, tag, headers, _without_entity(headers)))
+                request, state, tag = note
+                self._record(key, SentResponse(request, state, tag, headers, _without_entity(headers)))
             return start_response(status, headers, *error)
 
         return start
 
-    def _note(self, key: Key, sent: SentResponse) -> None:
-        asked = replace(sent.question, query=compact(sent.question.query))
+    def _record(self, key: Key, sent: SentResponse) -> None:
+        request = replace(sent.request, query=compact(sent.request.query))
         with self._lock:
-            self._known[key] = replace(sent, question=asked)
-            while len(self._known) > KNOWN:
+            self._known[key] = replace(sent, request=request)
+            while len(self._known) > MAX_ENTRIES:
                 self._known.popitem(last=False)
 
 
 def _without_entity(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """What of the headers stands in a 304 too, as werkzeug sends it (RFC 9110, section 15.4.5)."""
+    """Return the headers of a 304 response, as werkzeug sends it (RFC 9110, section 15.4.5)."""
     bare = list(headers)
     remove_entity_headers(bare)
     return bare
 
 
 def _key(environ: "WSGIEnvironment") -> Key | None:
-    """What the answer to a request depends on; None for one that is no plain query by GET."""
+    """Return the cache key of a request; None for a request other than a plain query by GET."""
     query = environ.get("QUERY_STRING", "")
-    if environ["PATH_INFO"] != PATH or environ["REQUEST_METHOD"] != "GET" or not 0 < len(query) <= LONGEST:
+    if environ["PATH_INFO"] != PATH or environ["REQUEST_METHOD"] != "GET" or not 0 < len(query) <= MAX_QUERY_STRING:
         return None
     return query, environ.get("HTTP_ACCEPT", ""), environ.get("HTTP_ACCEPT_ENCODING", "")

@@ -1,8 +1,8 @@
-"""What the SPARQL editor completes and describes, asked of the endpoint itself and kept while the snapshot is the same.
+"""Completions and descriptions for the SPARQL editor, from queries to the endpoint, cached by snapshot.
 
-/sparql/completions.json has prefixes, terms and the examples that the endpoint holds; with ?area=… the areas whose name
-or code has the text, since all of Sweden's would drown a browser. /sparql/classes.json has the classes with their
-number of things and their properties.
+/sparql/completions.json has prefixes, terms and the endpoint's example queries; with ?area=… the areas whose name or
+code contains the text, since all areas of Sweden would be too many for a browser. /sparql/classes.json has the classes
+with their number of instances and their properties.
 """
 
 import json
@@ -23,144 +23,144 @@ from vaven.vocab.errors import QueryBusy, QueryError
 from vaven.vocab.iris import Iris
 
 JSON_RESULTS = "application/sparql-results+json"
-AREAS_SHOWN = 30
-KEPT_SECONDS = 300
+MAX_AREAS = 30
+OUTLINE_SECONDS = 300
 Row = Mapping[str, Mapping[str, str]]
 
 
-def blueprint(engine: QueryEngine, collection: Collection, overviews: GraphStatisticsCache, iris: Iris) -> Blueprint:
+def blueprint(engine: QueryEngine, collection: Collection, statistics: GraphStatisticsCache, iris: Iris) -> Blueprint:
     pages = Blueprint("completions", __name__)
     terms = CachedByGraph(engine, lambda: all_terms(engine, iris))
-    classes = CachedByGraph(engine, lambda: {"classes": list(_classes(engine, overviews, iris))})
+    classes = CachedByGraph(engine, lambda: {"classes": list(_classes(engine, statistics, iris))})
 
     @pages.get("/sparql/completions.json")
     def completions() -> Response:
         if (text := request.args.get("area")) is not None:
-            return _json({"areas": list(find_areas(collection, iris, text))})
-        return terms.answer()
+            return _json_response({"areas": list(find_areas(collection, iris, text))})
+        return terms.response()
 
     @pages.get("/sparql/classes.json")
     def described() -> Response:
-        return classes.answer()
+        return classes.response()
 
     @pages.get("/sparql/kommuner.geojson")
     def outlines() -> Response:
-        """The kommuner to draw under a map of results."""
-        answer = Response(
+        """Return the outlines of kommuner, the ground of a map of results."""
+        response = Response(
             (files("vaven.vocab.areas") / "kommuner.geojson").read_bytes(), mimetype="application/geo+json"
         )
-        answer.headers["Cache-Control"] = f"public, max-age={KEPT_SECONDS}"
-        return answer
+        response.headers["Cache-Control"] = f"public, max-age={OUTLINE_SECONDS}"
+        return response
 
     return pages
 
 
 class CachedByGraph:
-    """What `build` gives, built once for each state of the graph; safe to call from many threads.
+    """A document built once for each state of the graph; safe to call from several threads.
 
-    A remote server doesn't tell its state; then it is built once for the process.
+    A remote server does not report its state; the document is then built once for the process.
     """
 
     def __init__(self, engine: QueryEngine, build: Callable[[], dict[str, Any]]) -> None:
         self._engine, self._build = engine, build
         self._lock = threading.Lock()
         self._state: str | None = None
-        self._found: dict[str, Any] = {}
+        self._document: dict[str, Any] = {}
 
-    def answer(self) -> Response:
+    def response(self) -> Response:
         state = self._engine.state()
         if state != self._state:
-            # Counting may take long: who comes meanwhile is told to come back, and no thread of the server waits.
+            # Counting may take long: meanwhile other clients are asked to retry, and no thread of the server waits.
             if not self._lock.acquire(blocking=False):
-                return _later("It is just being worked out.")
+                return _retry_later("It is just being worked out.")
             try:
-                self._found, self._state = self._build(), state
+                self._document, self._state = self._build(), state
             except QueryBusy as busy:
-                return _later(busy.message(language_of_programs()))
+                return _retry_later(busy.message(language_of_programs()))
             finally:
                 self._lock.release()
-        return _json(self._found)
+        return _json_response(self._document)
 
 
-def _later(why: str) -> Response:
-    answer = problem(503, "Not yet", why, remedy="Ask again in a moment.")
-    answer.headers["Retry-After"] = "1"
-    return answer
+def _retry_later(detail: str) -> Response:
+    response = problem(503, "Not yet", detail, remedy="Ask again in a moment.")
+    response.headers["Retry-After"] = "1"
+    return response
 
 
 def all_terms(engine: QueryEngine, iris: Iris) -> dict[str, Any]:
-    """Prefixes, terms and examples; terms are {iri, kind, labels} and, where there are, notes. Raises QueryBusy."""
+    """Return prefixes, terms and examples; terms are {iri, kind, labels} and optionally notes. Raises QueryBusy."""
     terms = []
-    for iri, rows in _by(_ask(engine, iris, "terms"), "iri"):
-        found = {"iri": iri, "kind": rows[0]["kind"]["value"], "labels": _texts(rows, "label")}
-        terms.append(found | ({"notes": notes} if (notes := _texts(rows, "note")) else {}))
+    for iri, rows in _group_by(_run_query(engine, iris, "terms"), "iri"):
+        term = {"iri": iri, "kind": rows[0]["kind"]["value"], "labels": _texts_by_language(rows, "label")}
+        terms.append(term | ({"notes": notes} if (notes := _texts_by_language(rows, "note")) else {}))
     examples = [
-        {"iri": iri, "titles": _texts(rows, "label"), "query": rows[0]["query"]["value"]}
-        for iri, rows in _by(_ask(engine, iris, "examples"), "iri")
+        {"iri": iri, "titles": _texts_by_language(rows, "label"), "query": rows[0]["query"]["value"]}
+        for iri, rows in _group_by(_run_query(engine, iris, "examples"), "iri")
     ]
     return {"prefixes": iris.prefixes, "terms": terms, "examples": examples}
 
 
-def _classes(engine: QueryEngine, overviews: GraphStatisticsCache, iris: Iris) -> Iterator[dict[str, Any]]:
-    """Every class with how many things have it, as VoID tells, and the properties of its things; the largest first."""
-    classes = overviews.now().whole.classes
+def _classes(engine: QueryEngine, statistics: GraphStatisticsCache, iris: Iris) -> Iterator[dict[str, Any]]:
+    """Yield each class with its number of instances (from VoID) and their properties; the largest first."""
+    classes = statistics.now().whole.classes
     for name in sorted(classes, key=lambda name: (-classes[name], name)):
-        having = _ask(engine, iris, "properties-of-class", {"class": name})
-        properties = [found["property"]["value"] for found in having]
+        rows = _run_query(engine, iris, "properties-of-class", {"class": name})
+        properties = [row["property"]["value"] for row in rows]
         yield {"iri": name, "things": classes[name], "properties": properties}
 
 
-def _ask(engine: QueryEngine, iris: Iris, name: str, given: Mapping[str, str] | None = None) -> list[Row]:
-    """The rows of a query of this room; none where the engine can't end it. Raises QueryBusy: then later it can."""
+def _run_query(engine: QueryEngine, iris: Iris, name: str, params: Mapping[str, str] | None = None) -> list[Row]:
+    """Return the rows of a query file; none if the engine can't finish it. Raises QueryBusy: a retry may succeed."""
     query = (files(__package__) / "queries" / f"{name}.rq").read_text("utf-8")
-    for key, value in {"base": iris.base, **(given or {})}.items():
+    for key, value in {"base": iris.base, **(params or {})}.items():
         query = query.replace(f"{{{key}}}", value)
     try:
-        answer = engine.answer(query, media_type=JSON_RESULTS)
+        result = engine.query(query, media_type=JSON_RESULTS)
     except QueryBusy:
         raise
     except QueryError:
         return []
     try:
-        rows: list[Row] = json.load(answer.file)["results"]["bindings"]
+        rows: list[Row] = json.load(result.file)["results"]["bindings"]
     finally:
-        answer.close()
+        result.close()
     return rows
 
 
 def find_areas(collection: Collection, iris: Iris, text: str) -> Iterator[dict[str, Any]]:
-    """Areas with values, and the kommuner they lie in, whose name or code has the text; whole beginnings first."""
-    wanted = text.strip().casefold()
-    if not wanted:
+    """Yield areas with values, and their kommuner, whose name or code contains the text; prefix matches first."""
+    search_text = text.strip().casefold()
+    if not search_text:
         return
-    entries = collection.areas()
-    named = [(e.name, e.code, iris.area(e.division, e.code), e.kommun_name) for e in entries]
-    for kommun in sorted({e.kommun for e in entries if e.kommun}):
-        around = areas().kommuner[kommun]
-        named.append((around.name, kommun, iris.area(around.division, kommun), ""))
-    fitting = [n for n in named if wanted in n[0].casefold() or wanted in n[1].casefold()]
-    fitting.sort(key=lambda n: (not n[0].casefold().startswith(wanted), bool(n[3]), n[0].casefold(), n[1]))
-    for name, code, iri, where in fitting[:AREAS_SHOWN]:
+    areas_with_values = collection.areas()
+    candidates = [(e.name, e.code, iris.area(e.division, e.code), e.kommun_name) for e in areas_with_values]
+    for kommun in sorted({e.kommun for e in areas_with_values if e.kommun}):
+        area = areas().kommuner[kommun]
+        candidates.append((area.name, kommun, iris.area(area.division, kommun), ""))
+    matches = [n for n in candidates if search_text in n[0].casefold() or search_text in n[1].casefold()]
+    matches.sort(key=lambda n: (not n[0].casefold().startswith(search_text), bool(n[3]), n[0].casefold(), n[1]))
+    for name, code, iri, where in matches[:MAX_AREAS]:
         label = f"{name} ({code})" + (f", {where}" if where else "")
         yield {"iri": iri, "kind": "area", "labels": {"": label}}
 
 
-def _by(rows: Iterable[Row], name: str) -> Iterator[tuple[str, list[Row]]]:
-    """Rows grouped by the value of a variable, in the order of its first row."""
+def _group_by(rows: Iterable[Row], name: str) -> Iterator[tuple[str, list[Row]]]:
+    """Group rows by the value of a variable, in order of first occurrence."""
     groups: dict[str, list[Row]] = {}
     for row in rows:
         groups.setdefault(row[name]["value"], []).append(row)
     yield from groups.items()
 
 
-def _texts(rows: Iterable[Row], name: str) -> dict[str, str]:
+def _texts_by_language(rows: Iterable[Row], name: str) -> dict[str, str]:
     return {row[name].get("xml:lang", ""): row[name]["value"] for row in rows if name in row}
 
 
-def _json(found: Mapping[str, Any]) -> Response:
-    """Asked for again, it is 304 until something else is published."""
-    answer = Response(json.dumps(found, ensure_ascii=False, separators=(",", ":")), mimetype="application/json")
-    answer.add_etag()
-    answer.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
-    answer.make_conditional(request)
-    return answer
+def _json_response(document: Mapping[str, Any]) -> Response:
+    """Return a JSON response, revalidated by ETag (304) until new data are published."""
+    response = Response(json.dumps(document, ensure_ascii=False, separators=(",", ":")), mimetype="application/json")
+    response.add_etag()
+    response.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
+    response.make_conditional(request)
+    return response

@@ -1,4 +1,4 @@
-"""What the SPARQL page gives its scripts: words, prefixes and the endpoint's address.
+"""Configuration of the SPARQL page's scripts: messages, prefixes and the endpoint's URL.
 
 The editor's libraries are npm packages that `make` copies into static/vendor; without them, as in a bare checkout, the
 page keeps its plain form.
@@ -15,20 +15,23 @@ from vaven.vocab.iris import Iris
 from vaven.vocab.messages import messages
 
 LIBRARY = "static/vendor/yasqe.min.js"
-# Which words the scripts may say, by the beginnings of their keys; errors are told in the page's own words.
-SPOKEN = {
+# Messages that the scripts may use, by the beginnings of their keys; errors use the page's own messages.
+SCRIPT_MESSAGES = {
     "editor.": "editor.",
     "why.ask": "editor.empty.why",
     "why.title": "editor.why.title",
     "sparql.error.": "editor.error.",
     "sparql.remedy.": "editor.remedy.",
 }
-FIRST = "one-kpi-over-time"
+FIRST_EXAMPLE = "one-kpi-over-time"
 
 
 def editor_config(iris: Iris, examples: Examples) -> dict[str, Any]:
-    """For the template: `first`, the query of an empty page, and `desk`, what the scripts read (None without them)."""
-    return {"first": examples[FIRST].query(iris.base, g.lang), "editor_config": _told(iris) if has_library() else None}
+    """Return template variables: `first`, the initial query, and `editor_config`, None without libraries."""
+    return {
+        "first": examples[FIRST_EXAMPLE].query(iris.base, g.lang),
+        "editor_config": _script_data(iris) if has_library() else None,
+    }
 
 
 @cache
@@ -37,17 +40,17 @@ def has_library() -> bool:
 
 
 def words(language: str) -> dict[str, str]:
-    """What the scripts may say, by key."""
+    """Return the scripts' messages by key."""
     texts = messages(language, "catalogue").texts
     return {
         name + key.removeprefix(prefix): text
-        for prefix, name in SPOKEN.items()
+        for prefix, name in SCRIPT_MESSAGES.items()
         for key, text in texts.items()
         if key.startswith(prefix)
     }
 
 
-def _told(iris: Iris) -> dict[str, Any]:
+def _script_data(iris: Iris) -> dict[str, Any]:
     return {
         "language": g.lang,
         "base": iris.base,

@@ -1,6 +1,7 @@
 """The SPARQL endpoint: SPARQL 1.1 Protocol (query operation), its service description, and a plain editor.
 
-The answer is spooled whole before its first byte is sent, so a client never takes half for all.
+A result is spooled completely before its first byte is sent, so a client never mistakes a truncated result for a
+complete one.
 """
 
 import hashlib
@@ -30,7 +31,7 @@ from vaven.catalogue.sparql.explanations import Explainer
 from vaven.catalogue.sparql.protocol import RESULT_TYPES, ProtocolError, QueryOperation
 from vaven.publisher.engine.interface import QueryEngine, QueryRequest, QueryResult
 from vaven.publisher.rdf.compression import IDENTITY
-from vaven.publisher.sparql.lexer import is_repeatable, query_form
+from vaven.publisher.sparql.lexer import is_deterministic, query_form
 from vaven.publisher.sparql.messages import query_message
 from vaven.publisher.sparql.syntax_check import find_mistake
 from vaven.vocab.errors import QueryError, QuerySyntaxError, VavenError
@@ -38,18 +39,18 @@ from vaven.vocab.example_queries import Examples
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES
 
-SHOWN_ROWS = 1_000
-SHOWN_CHARS = 1_000
+MAX_ROWS = 1_000
+MAX_CELL_CHARS = 1_000
 BLOCK = 1 << 16
 METHODS = "GET, HEAD, POST, OPTIONS"
-NO = re.compile(r'"boolean"\s*:\s*false')
+FALSE_RESULT = re.compile(r'"boolean"\s*:\s*false')
 TSV_ESCAPE = re.compile(r"\\(.)")
 TSV_ESCAPES = {"t": "\t", "n": "\n", "r": "\r"}
 
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What an answer is made with. `examples` are queries by name; `service` gives the endpoint's description."""
+    """The parts of the endpoint. `examples` are queries by name; `service` returns the service description."""
 
     engine: QueryEngine
     iris: Iris
@@ -61,201 +62,208 @@ class Endpoint:
 def blueprint(
     engine: QueryEngine, iris: Iris, examples: Examples, service: Callable[[], Graph], explainer: Explainer
 ) -> Blueprint:
-    """The endpoint at /sparql."""
-    of = Endpoint(engine, iris, examples, service, explainer)
+    """Return the blueprint of /sparql."""
+    config = Endpoint(engine, iris, examples, service, explainer)
     pages = Blueprint("sparql", __name__)
 
     @pages.route("/sparql", methods=["GET", "POST", "OPTIONS"])
     def endpoint() -> Response:
-        answer = _respond(of)
-        # Pages as well, which other sites' programs may ask for.
-        answer.headers.update(OPEN)
-        answer.vary.update(("Accept", "Accept-Encoding"))
-        # Pages, explanations and errors are written for a reader.
-        is_written = protocol.is_page(request) or request.values.get("explain") or answer.status_code >= 400
-        g.is_same_in_every_language = not is_written
-        return answer
+        response = _respond(config)
+        # Pages as well, since programs of other sites may request them.
+        response.headers.update(OPEN)
+        response.vary.update(("Accept", "Accept-Encoding"))
+        # Pages, explanations and errors depend on the language.
+        is_localised = protocol.wants_page(request) or request.values.get("explain") or response.status_code >= 400
+        g.is_same_in_every_language = not is_localised
+        return response
 
     return pages
 
 
-def _respond(of: Endpoint) -> Response:
+def _respond(config: Endpoint) -> Response:
     if request.method == "OPTIONS":
         return Response(status=204, headers={"Allow": METHODS, "Access-Control-Allow-Methods": METHODS})
-    is_page = protocol.is_page(request)
+    is_page = protocol.wants_page(request)
     try:
-        asked = protocol.read(request)
-        if asked is None:
-            return _editor(of) if is_page else _service_description(of.service)
-        if asked.explain:
-            return _explanation(of, asked, is_page=is_page)
+        operation = protocol.read_operation(request)
+        if operation is None:
+            return _editor(config) if is_page else _service_description(config.service)
+        if operation.explain:
+            return _explanation(config, operation, is_page=is_page)
         if is_page:
-            return _result_page(of, asked)
-        return _answer(of.engine, asked)
+            return _result_page(config, operation)
+        return _query_response(config.engine, operation)
     except QueryError as error:
         if is_page:
-            return _editor(of, query=protocol.query_text(request), error=error)
-        return query_problem(error, of.iris.base, language_of_programs())
+            return _editor(config, query=protocol.query_text(request), error=error)
+        return query_problem(error, config.iris.base, language_of_programs())
     except VavenError as error:
         if is_page:
-            raise  # the site's own page for it
+            raise  # the site's own error page
         return problem_of(503, error)
-    except ProtocolError as wrong:
+    except ProtocolError as error:
         if is_page:
-            key = 413 if wrong.status == 413 else 400
-            return Response(render_template("errors/error.html", key=key, status=wrong.status), status=wrong.status)
-        return _refusal(wrong)
+            key = 413 if error.status == 413 else 400
+            return Response(render_template("errors/error.html", key=key, status=error.status), status=error.status)
+        return _protocol_error(error)
 
 
-def _refusal(wrong: ProtocolError) -> Response:
+def _protocol_error(error: ProtocolError) -> Response:
     language = language_of_programs()
-    answer = problem(wrong.status, wrong.message.text(language))
-    answer.content_language.add(language)
-    answer.headers.update(wrong.headers)
-    return answer
+    response = problem(error.status, error.message.text(language))
+    response.content_language.add(language)
+    response.headers.update(error.headers)
+    return response
 
 
-def _answer(engine: QueryEngine, asked: QueryOperation) -> Response:
+def _query_response(engine: QueryEngine, operation: QueryOperation) -> Response:
     try:
-        media_type = protocol.media_type(asked, request.headers.get("Accept"))
+        media_type = protocol.media_type(operation, request.headers.get("Accept"))
     except ProtocolError:
-        # A query that can't be read is told so, whatever form its answer was to have (protocol, section 2.1.5).
-        if wrong := find_mistake(asked.query):
-            message, remedy, line = wrong.message, wrong.remedy, wrong.line
-            raise QuerySyntaxError(message, remedy=remedy, line=line, column=wrong.column) from None
+        # A syntax error is reported whatever result format was requested (protocol, section 2.1.5).
+        if mistake := find_mistake(operation.query):
+            message, remedy, line = mistake.message, mistake.remedy, mistake.line
+            raise QuerySyntaxError(message, remedy=remedy, line=line, column=mistake.column) from None
         raise
-    question = _question(asked, media_type)
-    state = engine.state() if is_repeatable(asked.query) else ""
-    # The packed form and the plain one of an answer too short to pack are both what the client would get.
-    for encoding in {question.encoding, IDENTITY}:
-        tag = _tag(state, question, encoding)
-        # A condition is of a GET alone (RFC 9110, section 13.1.2).
+    query_request = _query_request(operation, media_type)
+    state = engine.state() if is_deterministic(operation.query) else ""
+    # A result too short to compress is sent uncompressed, so both tags are valid for the client.
+    for encoding in {query_request.encoding, IDENTITY}:
+        tag = _etag(state, query_request, encoding)
+        # Only GET and HEAD are conditional (RFC 9110, section 13.1.2).
         if tag and request.method != "POST" and request.if_none_match.contains_weak(tag):
-            return _tagged(Response(status=304), tag)
-    found = engine.ask(question)
-    tag = _tag(state and found.state, question, found.encoding)
+            return _with_etag(Response(status=304), tag)
+    result = engine.execute(query_request)
+    tag = _etag(state and result.state, query_request, result.encoding)
     if tag:
-        remember(request.environ, question, found.state, tag)
-    return _tagged(_whole(found), tag)
+        remember(request.environ, query_request, result.state, tag)
+    return _with_etag(_result_response(result), tag)
 
 
-def _explanation(of: Endpoint, asked: QueryOperation, *, is_page: bool) -> Response:
-    """Why the answer to a query is empty, in place of the answer."""
-    form = protocol.EXPLAINED["json"]
+def _explanation(config: Endpoint, operation: QueryOperation, *, is_page: bool) -> Response:
+    """Return the explanation of an empty result, in place of the result."""
+    media_type = protocol.EXPLANATION_TYPES["json"]
     if not is_page:
-        form = protocol.explanation_type(asked, request.headers.get("Accept"))
+        media_type = protocol.explanation_type(operation, request.headers.get("Accept"))
     if (language := request.form.get("lang")) in LANGUAGES:
-        # A long query comes by POST, with all that is said beside it.
+        # A long query is sent by POST, with all its parameters.
         g.lang = language
-    found = explanations.as_dict(of.explainer.explain(of.engine, _question(asked, RESULT_TYPES["json"], IDENTITY)))
-    if is_page:
-        return _editor(of, query=asked.query, why=found, lines=explanations.marked(asked.query, found))
-    text = (
-        explanations.plain(found)
-        if form == protocol.EXPLAINED["text"]
-        else json.dumps(found, ensure_ascii=False) + "\n"
+    explanation = explanations.as_dict(
+        config.explainer.explain(config.engine, _query_request(operation, RESULT_TYPES["json"], IDENTITY))
     )
-    answer = Response(text, content_type=_with_charset(form))
-    answer.headers.update({"Content-Language": g.lang, "Cache-Control": "no-cache"})
-    return answer
+    if is_page:
+        return _editor(
+            config,
+            query=operation.query,
+            why=explanation,
+            lines=explanations.marked_lines(operation.query, explanation),
+        )
+    text = (
+        explanations.as_text(explanation)
+        if media_type == protocol.EXPLANATION_TYPES["text"]
+        else json.dumps(explanation, ensure_ascii=False) + "\n"
+    )
+    response = Response(text, content_type=_with_charset(media_type))
+    response.headers.update({"Content-Language": g.lang, "Cache-Control": "no-cache"})
+    return response
 
 
-def _question(asked: QueryOperation, media_type: str, encoding: str | None = None) -> QueryRequest:
+def _query_request(operation: QueryOperation, media_type: str, encoding: str | None = None) -> QueryRequest:
     return QueryRequest(
-        asked.query,
+        operation.query,
         media_type,
-        asked.default_graphs,
-        asked.named_graphs,
+        operation.default_graphs,
+        operation.named_graphs,
         encoding or content_coding.encoding(request.headers.get("Accept-Encoding")),
         client_of(request.remote_addr),
     )
 
 
-def _whole(found: QueryResult) -> Response:
-    """The answer as the server's own file: it sends it to slow readers without a thread of ours."""
-    file = wrap_file(request.environ, found.file, BLOCK)
-    answer = Response(file, content_type=_with_charset(found.media_type), direct_passthrough=True)
-    answer.content_length = found.size
-    if found.encoding != IDENTITY:
-        answer.headers["Content-Encoding"] = found.encoding
-    return answer
+def _result_response(result: QueryResult) -> Response:
+    """Return the result as a file of the server's own, sent to slow clients without one of our threads."""
+    body = wrap_file(request.environ, result.file, BLOCK)
+    response = Response(body, content_type=_with_charset(result.media_type), direct_passthrough=True)
+    response.content_length = result.size
+    if result.encoding != IDENTITY:
+        response.headers["Content-Encoding"] = result.encoding
+    return response
 
 
-def _tagged(answer: Response, tag: str) -> Response:
+def _with_etag(response: Response, tag: str) -> Response:
     if tag:
-        answer.set_etag(tag)
-        answer.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
-    return answer
+        response.set_etag(tag)
+        response.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
+    return response
 
 
 def _with_charset(media_type: str) -> str:
     return f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
 
 
-def _tag(state: str, question: QueryRequest, encoding: str) -> str:
-    """An entity tag that changes with the snapshot; "" where the engine can't name its state."""
+def _etag(state: str, query_request: QueryRequest, encoding: str) -> str:
+    """Return an entity tag that changes with the snapshot; "" if the state of the engine is unknown."""
     if not state:
         return ""
-    graphs = (*question.default_graphs, "", *question.named_graphs)
-    parts = (state, question.query, question.media_type, encoding, *graphs)
+    graphs = (*query_request.default_graphs, "", *query_request.named_graphs)
+    parts = (state, query_request.query, query_request.media_type, encoding, *graphs)
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:32]
 
 
-def _editor(of: Endpoint, **shown: Any) -> Response:
-    error = shown.get("error")
-    known = {"prefixes": of.iris.prefixes, "examples": of.examples, "permalink": _permalink}
-    known |= editor_config(of.iris, of.examples)
-    page = render_template("sparql/editor.html", **known, **shown)
+def _editor(config: Endpoint, **context: Any) -> Response:
+    error = context.get("error")
+    values = {"prefixes": config.iris.prefixes, "examples": config.examples, "permalink": _permalink}
+    values |= editor_config(config.iris, config.examples)
+    page = render_template("sparql/editor.html", **values, **context)
     return Response(page, status=error.status if error else 200, mimetype="text/html")
 
 
 def _permalink(query: str, form: str = "") -> str:
-    given = {"query": query, "format": form} if form else {"query": query}
-    return f"{url_for('sparql.endpoint')}?{urlencode(given)}"
+    params = {"query": query, "format": form} if form else {"query": query}
+    return f"{url_for('sparql.endpoint')}?{urlencode(params)}"
 
 
-def _result_page(of: Endpoint, asked: QueryOperation) -> Response:
-    """The answer as a table under the editor; a graph is shown as Turtle."""
-    is_graph = asked.is_graph
+def _result_page(config: Endpoint, operation: QueryOperation) -> Response:
+    """Return the editor page with the result as a table, or a graph as Turtle."""
+    is_graph = operation.is_graph
     media_type = RDF_FORMATS["ttl"] if is_graph else RESULT_TYPES["tsv"]
-    is_ask = query_form(asked.query) == "ASK"
-    found = of.engine.ask(_question(asked, RESULT_TYPES["json"] if is_ask else media_type, IDENTITY))
+    is_ask = query_form(operation.query) == "ASK"
+    result = config.engine.execute(_query_request(operation, RESULT_TYPES["json"] if is_ask else media_type, IDENTITY))
     try:
-        text = io.TextIOWrapper(found.file, encoding="utf-8", newline="\n")
+        text = io.TextIOWrapper(result.file, encoding="utf-8", newline="\n")
         if is_graph or is_ask:
-            shown: dict[str, Any] = {"text": text.read(200_000)}
-            shown["is_empty"] = NO.search(shown["text"]) if is_ask else not shown["text"].strip()
+            table: dict[str, Any] = {"text": text.read(200_000)}
+            table["is_empty"] = FALSE_RESULT.search(table["text"]) if is_ask else not table["text"].strip()
         else:
-            shown = _table(text)
+            table = _table(text)
     finally:
-        found.close()
+        result.close()
     forms = [form for form in (RDF_FORMATS if is_graph else RESULT_TYPES) if not (is_ask and form in ("csv", "tsv"))]
-    return _editor(of, query=asked.query, result=shown, forms=forms)
+    return _editor(config, query=operation.query, result=table, forms=forms)
 
 
-def _table(answer: IO[str]) -> dict[str, Any]:
-    """The first rows of a TSV answer for the page. Python's csv has one field limit for the whole process, ours."""
-    rows = (line.rstrip("\n").split("\t") for line in answer)
+def _table(lines: IO[str]) -> dict[str, Any]:
+    """Return the first rows of a TSV result. Python's csv has one field size limit for the process, which is ours."""
+    rows = (line.rstrip("\n").split("\t") for line in lines)
     header = [name.removeprefix("?") for name in next(rows, [])]
-    listed = [[_shown(term) for term in row] for row in islice(rows, SHOWN_ROWS + 1)]
-    rows_shown = listed[:SHOWN_ROWS]
-    return {"header": header, "rows": rows_shown, "is_cut": len(listed) > SHOWN_ROWS, "is_empty": not listed}
+    displayed = [[_display(term) for term in row] for row in islice(rows, MAX_ROWS + 1)]
+    displayed_rows = displayed[:MAX_ROWS]
+    return {"header": header, "rows": displayed_rows, "is_cut": len(displayed) > MAX_ROWS, "is_empty": not displayed}
 
 
-def _shown(term: str) -> str:
-    """A term in Turtle's syntax as people read it; geometries and other long texts are cut short."""
+def _display(term: str) -> str:
+    """Return a Turtle term for people; geometries and other long texts are shortened."""
     if term.startswith("<"):
         return term[1:-1]
     if term.startswith('"'):
-        term = TSV_ESCAPE.sub(lambda found: TSV_ESCAPES.get(found[1], found[1]), term[1 : term.rindex('"')])
-    return term if len(term) <= SHOWN_CHARS else f"{term[:SHOWN_CHARS]} …"
+        term = TSV_ESCAPE.sub(lambda match: TSV_ESCAPES.get(match[1], match[1]), term[1 : term.rindex('"')])
+    return term if len(term) <= MAX_CELL_CHARS else f"{term[:MAX_CELL_CHARS]} …"
 
 
 def _service_description(service: Callable[[], Graph]) -> Response:
-    """SPARQL 1.1 Service Description, section 3: what the endpoint speaks and holds."""
-    ending = wanted_document(request)
-    if ending is None:
+    """Return the service description (SPARQL 1.1 Service Description, section 3)."""
+    format_name = wanted_document(request)
+    if format_name is None:
         raise ProtocolError(406, query_message("request.description", types=tuple(RDF_FORMATS.values())))
-    ending = "ttl" if ending == "html" else ending
-    body = service().serialize(format=SERIALISERS[ending])
-    return Response(body, content_type=_with_charset(RDF_FORMATS[ending]))
+    format_name = "ttl" if format_name == "html" else format_name
+    body = service().serialize(format=SERIALISERS[format_name])
+    return Response(body, content_type=_with_charset(RDF_FORMATS[format_name]))

@@ -1,4 +1,4 @@
-"""Why an answer is empty, in words: as JSON (docs/sparql.md has its shape), as plain text, and for a page."""
+"""Explanations of empty results in words: as JSON (its structure is in docs/sparql.md), plain text, and for a page."""
 
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -15,42 +15,46 @@ from vaven.publisher.sparql.query_tree import SyntaxNode
 from vaven.vocab.errors import QueryError
 from vaven.vocab.iris import Iris
 
-LONGEST = 160
+MAX_CHARS = 160
 
 
 class Explainer:
-    """Explains empty answers within `seconds`. `site` is the engine as our own pages ask it. Safe to use from many
-    threads; the names that the data have are kept for each state of the graph."""
+    """Explains empty results within `seconds`. `site` is the engine for the site's own queries.
 
-    def __init__(self, site: QueryEngine, overviews: GraphStatisticsCache, iris: Iris, seconds: float) -> None:
-        self._site, self._overviews, self._iris, self._seconds = site, overviews, iris, seconds
+    Safe to use from several threads; the known terms are cached for each state of the graph.
+    """
+
+    def __init__(self, site: QueryEngine, statistics: GraphStatisticsCache, iris: Iris, seconds: float) -> None:
+        self._site, self._statistics, self._iris, self._seconds = site, statistics, iris, seconds
         self._lock = threading.Lock()
-        self._kept: tuple[str, KnownTerms] | None = None
+        self._cached: tuple[str, KnownTerms] | None = None
 
-    def explain(self, engine: QueryEngine, question: QueryRequest) -> EmptyResultExplanation:
-        """As publisher/emptiness.py: raises QuerySyntaxError, and what refuses a client or its query."""
-        return explain(engine, question, self._seconds, self._iris, self._known)
+    def explain(self, engine: QueryEngine, request: QueryRequest) -> EmptyResultExplanation:
+        """Explain an empty result. Raises QuerySyntaxError, and refusals of the client or query."""
+        return explain(engine, request, self._seconds, self._iris, self._known_terms)
 
-    def _known(self) -> KnownTerms:
+    def _known_terms(self) -> KnownTerms:
         state = self._site.state()
         with self._lock:
-            if self._kept is None or not state or self._kept[0] != state:
-                self._kept = state, self._counted()
-            return self._kept[1]
+            if self._cached is None or not state or self._cached[0] != state:
+                self._cached = state, self._query_known_terms()
+            return self._cached[1]
 
-    def _counted(self) -> KnownTerms:
-        """Without names there are fewer remedies, and the rest stands."""
+    def _query_known_terms(self) -> KnownTerms:
+        """Return the terms in the data. Without them there are fewer suggestions, and the explanation stands."""
         try:
-            whole = self._overviews.now().whole
-            things = [term["iri"] for term in all_terms(self._site, self._iris)["terms"]]
+            counts = self._statistics.now().whole
+            resources = [term["iri"] for term in all_terms(self._site, self._iris)["terms"]]
         except QueryError:
             return KnownTerms()
-        return KnownTerms(tuple(whole.properties), tuple(whole.classes), (*things, *whole.classes, *whole.properties))
+        return KnownTerms(
+            tuple(counts.properties), tuple(counts.classes), (*resources, *counts.classes, *counts.properties)
+        )
 
 
 @dataclass(frozen=True)
 class QueryLine:
-    """A line of a query: its number, and its text in parts, of which the marked ones are at fault."""
+    """A line of a query: its number, and its text in parts, of which the failing ones are marked."""
 
     number: int
     parts: Sequence[tuple[str, bool]]
@@ -60,76 +64,76 @@ class QueryLine:
         return any(is_marked for _, is_marked in self.parts)
 
 
-def as_dict(found: EmptyResultExplanation) -> dict[str, Any]:
-    """An explanation in the reader's language, ready to be written as JSON."""
+def as_dict(explanation: EmptyResultExplanation) -> dict[str, Any]:
+    """Return an explanation in the request's language, for JSON."""
     return {
-        "answer": found.answer,
-        "message": " ".join(_summary(found)),
-        "findings": [_finding(finding) for finding in found.findings],
-        "isLeast": found.is_least,
-        "asked": found.asked,
-        "seconds": round(found.seconds, 3),
+        "answer": explanation.outcome,
+        "message": " ".join(_summary(explanation)),
+        "findings": [_finding(finding) for finding in explanation.findings],
+        "isLeast": explanation.is_minimal,
+        "asked": explanation.query_count,
+        "seconds": round(explanation.seconds, 3),
     }
 
 
-def plain(explanation: Mapping[str, Any]) -> str:
-    """What `told` gives, as text."""
+def as_text(explanation: Mapping[str, Any]) -> str:
+    """Return the explanation from `as_dict` as plain text."""
     lines = [explanation["message"]]
     for finding in explanation["findings"]:
-        lines += ["", finding["message"], *(f"  → {remedy['message']}" for remedy in finding["remedies"])]
+        lines += ["", finding["message"], *(f"  → {suggestion['message']}" for suggestion in finding["remedies"])]
     return "\n".join(lines) + "\n"
 
 
-def marked(query: str, explanation: Mapping[str, Any]) -> list[QueryLine]:
-    """The lines of a query with what is at fault in them: the first place of each finding."""
-    places = [finding["places"][0] for finding in explanation["findings"] if finding["places"]]
-    return [QueryLine(i, list(_parts(text, i, places))) for i, text in enumerate(query.rstrip().split("\n"), 1)]
+def marked_lines(query: str, explanation: Mapping[str, Any]) -> list[QueryLine]:
+    """Return the lines of a query with the first position of each finding marked."""
+    positions = [finding["places"][0] for finding in explanation["findings"] if finding["places"]]
+    return [QueryLine(i, list(_parts(text, i, positions))) for i, text in enumerate(query.rstrip().split("\n"), 1)]
 
 
-def _parts(text: str, number: int, places: Sequence[Mapping[str, int]]) -> Iterator[tuple[str, bool]]:
-    done, text = 0, text.rstrip("\r")
-    for place in places:
-        if not place["line"] <= number <= place["endLine"]:
+def _parts(text: str, number: int, positions: Sequence[Mapping[str, int]]) -> Iterator[tuple[str, bool]]:
+    offset, text = 0, text.rstrip("\r")
+    for position in positions:
+        if not position["line"] <= number <= position["endLine"]:
             continue
-        begin = max(place["column"] - 1 if number == place["line"] else 0, done)
-        end = place["endColumn"] - 1 if number == place["endLine"] else len(text)
+        begin = max(position["column"] - 1 if number == position["line"] else 0, offset)
+        end = position["endColumn"] - 1 if number == position["endLine"] else len(text)
         if begin < end:
-            yield from ((text[done:begin], False), (text[begin:end], True))
-            done = end
-    yield text[done:], False
+            yield from ((text[offset:begin], False), (text[begin:end], True))
+            offset = end
+    yield text[offset:], False
 
 
-def _summary(found: EmptyResultExplanation) -> Iterator[str]:
-    yield t(f"why.answer.{found.answer}")
-    if len(found.findings) > 1:
+def _summary(explanation: EmptyResultExplanation) -> Iterator[str]:
+    yield t(f"why.answer.{explanation.outcome}")
+    if len(explanation.findings) > 1:
         yield t("why.branches")
-    if found.findings and not found.is_least:
+    if explanation.findings and not explanation.is_minimal:
         yield t("why.not-least")
 
 
 def _finding(finding: EmptyReason) -> dict[str, Any]:
-    first = finding.pieces[0] if finding.pieces else None
-    others = ", ".join(t("why.other", text=_short(piece), line=piece.line) for piece in finding.pieces[1:])
-    given = {"line": first.line, "text": _short(first)} if first else {}
+    first = finding.nodes[0] if finding.nodes else None
+    others = ", ".join(t("why.other", text=_shorten(node), line=node.line) for node in finding.nodes[1:])
+    params = {"line": first.line, "text": _shorten(first)} if first else {}
     return {
         "reason": finding.reason,
-        "message": t(f"why.reason.{finding.reason}", others=others, count=finding.count, **given),
-        "places": [_place(piece) for piece in finding.pieces],
-        "remedies": [_remedy(remedy) for remedy in finding.remedies],
+        "message": t(f"why.reason.{finding.reason}", others=others, count=finding.count, **params),
+        "places": [_position(node) for node in finding.nodes],
+        "remedies": [_suggestion(remedy) for remedy in finding.suggestions],
     }
 
 
-def _remedy(remedy: Suggestion) -> dict[str, Any]:
-    message = t(f"why.remedy.{remedy.kind}", **remedy.given)
-    replace = {"replace": _place(remedy.piece) | {"by": remedy.text}} if remedy.piece else {}
-    return {"kind": remedy.kind, "message": message, **replace}
+def _suggestion(suggestion: Suggestion) -> dict[str, Any]:
+    message = t(f"why.remedy.{suggestion.kind}", **suggestion.params)
+    replace = {"replace": _position(suggestion.node) | {"by": suggestion.text}} if suggestion.node else {}
+    return {"kind": suggestion.kind, "message": message, **replace}
 
 
-def _place(piece: SyntaxNode) -> dict[str, Any]:
-    lines = {"line": piece.line, "column": piece.column, "endLine": piece.end_line, "endColumn": piece.end_column}
-    return {**lines, "text": piece.text}
+def _position(node: SyntaxNode) -> dict[str, Any]:
+    lines = {"line": node.line, "column": node.column, "endLine": node.end_line, "endColumn": node.end_column}
+    return {**lines, "text": node.text}
 
 
-def _short(piece: SyntaxNode) -> str:
-    text = " ".join(piece.text.split())
-    return text if len(text) <= LONGEST else f"{text[:LONGEST]} …"
+def _shorten(node: SyntaxNode) -> str:
+    text = " ".join(node.text.split())
+    return text if len(text) <= MAX_CHARS else f"{text[:MAX_CHARS]} …"

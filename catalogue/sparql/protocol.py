@@ -1,4 +1,4 @@
-"""What a request asks for by the SPARQL 1.1 Protocol: the query, its dataset, form and packing of the answer."""
+"""Parse a request by the SPARQL 1.1 Protocol: query, dataset, media type and content coding."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,14 +19,14 @@ RESULT_TYPES = {
     "csv": "text/csv",
     "tsv": "text/tab-separated-values",
 }
-# Other names under which clients ask for the same forms.
+# Other media types that clients use for the same formats.
 ALIASES = {
     "application/json": RESULT_TYPES["json"],
     "application/xml": RESULT_TYPES["xml"],
     "text/xml": RESULT_TYPES["xml"],
 }
 GRAPH_ALIASES = {kind: RDF_FORMATS[ending] for kind, ending in SYNONYMS.items() if ending in RDF_FORMATS}
-# SPARQLWrapper says in `format`, beside Accept, what it wants; these are its names and other servers'.
+# SPARQLWrapper sends `format` in addition to Accept; these are its names and other servers'.
 GRAPH_NAMES = RDF_FORMATS | {
     "turtle": RDF_FORMATS["ttl"],
     "n3": RDF_FORMATS["ttl"],
@@ -39,16 +39,16 @@ GRAPH_NAMES = RDF_FORMATS | {
 QUERY_TYPE = "application/sparql-query"
 UPDATE_TYPE = "application/sparql-update"
 FORM_TYPE = "application/x-www-form-urlencoded"
-# What can be asked for about a query, in place of its answer, and the forms in which that comes.
-EMPTY = "empty"
-EXPLAINED = {"json": "application/json", "text": "text/plain"}
+# The explanation that a request can ask for instead of a result, and its media types.
+EXPLAIN_EMPTY = "empty"
+EXPLANATION_TYPES = {"json": "application/json", "text": "text/plain"}
 MAX_QUERY_CHARS = 200_000
 MAX_QUERY_BYTES = 4 * MAX_QUERY_CHARS
 
 
 @dataclass(frozen=True)
 class QueryOperation:
-    """A query operation of the protocol, section 2.1. `explain` is what is to be said about the query instead."""
+    """A query operation (protocol, section 2.1). `explain` names an explanation to return instead of the result."""
 
     query: str
     default_graphs: tuple[str, ...]
@@ -62,7 +62,7 @@ class QueryOperation:
 
 
 class ProtocolError(Exception):
-    """A request that the protocol forbids, to be answered with `status`, `message` and `headers`."""
+    """A request that violates the protocol; the response has `status`, `message` and `headers`."""
 
     def __init__(self, status: int, message: Message, **headers: str) -> None:
         super().__init__(message.text("en"))
@@ -71,38 +71,40 @@ class ProtocolError(Exception):
         self.headers = headers
 
 
-def read(request: Request) -> QueryOperation | None:
-    """The operation of a request, None for a GET without a query. Raises WrongRequest and QueryRefused."""
+def read_operation(request: Request) -> QueryOperation | None:
+    """Return the operation of a request, None for a GET without a query. Raises ProtocolError and QueryRefused."""
     if "update" in request.args or (is_form(request) and "update" in request.form):
         raise QueryRefused(query_message("updates"), remedy=query_message("updates.remedy"))
-    _refuse_other_letters(request.query_string)
+    _check_url_encoding(request.query_string)
     if request.method != "POST":
         values = request.args
         if not {"query", "default-graph-uri", "named-graph-uri"} & set(values):
             return None
     elif request.mimetype == QUERY_TYPE:
-        return _checked([_body(request), *request.args.getlist("query")], request.args, request.values)
+        return _operation([_query_body(request), *request.args.getlist("query")], request.args, request.values)
     elif request.mimetype == FORM_TYPE:
-        return _checked([*request.form.getlist("query"), *request.args.getlist("query")], request.form, request.values)
+        return _operation(
+            [*request.form.getlist("query"), *request.args.getlist("query")], request.form, request.values
+        )
     elif request.mimetype == UPDATE_TYPE:
         raise QueryRefused(query_message("updates"), remedy=query_message("updates.remedy"))
     else:
         message = query_message("request.kind", query=QUERY_TYPE, form=FORM_TYPE)
         raise ProtocolError(415, message, **{"Accept-Post": f"{QUERY_TYPE}, {FORM_TYPE}"})
-    return _checked(values.getlist("query"), values, values)
+    return _operation(values.getlist("query"), values, values)
 
 
-def _refuse_other_letters(query_string: bytes) -> None:
-    """Raises WrongRequest for an address in another encoding, which would be read with its letters replaced."""
+def _check_url_encoding(query_string: bytes) -> None:
+    """Raise ProtocolError for a URL that is not UTF-8, whose characters would be replaced silently."""
     try:
         unquote_to_bytes(query_string).decode("utf-8")
     except UnicodeDecodeError as cause:
         raise ProtocolError(400, query_message("request.address-letters", at=cause.start)) from cause
 
 
-def _checked(queries: list[str], graphs: Any, ours: Any) -> QueryOperation:
-    """The operation by where the protocol has its graphs, and where what it has not may stand."""
-    # Editors on Windows put a mark before a text.
+def _operation(queries: list[str], graphs: Any, extensions: Any) -> QueryOperation:
+    """Return the operation, with its graphs from `graphs` and our extensions of the protocol from `extensions`."""
+    # Editors on Windows put a byte order mark before a text.
     queries = [query.removeprefix("\ufeff") for query in queries]
     if not queries:
         raise ProtocolError(400, query_message("request.none"))
@@ -112,19 +114,19 @@ def _checked(queries: list[str], graphs: Any, ours: Any) -> QueryOperation:
         raise ProtocolError(400, query_message("request.empty"))
     if len(queries[0]) > MAX_QUERY_CHARS:
         raise ProtocolError(413, query_message("request.long", limit=MAX_QUERY_CHARS))
-    if (explain := ours.get("explain", "")) not in ("", EMPTY):
-        raise ProtocolError(400, query_message("request.explain", word=EMPTY))
+    if (explain := extensions.get("explain", "")) not in ("", EXPLAIN_EMPTY):
+        raise ProtocolError(400, query_message("request.explain", word=EXPLAIN_EMPTY))
     return QueryOperation(
         queries[0],
         _graphs(graphs, "default-graph-uri"),
         _graphs(graphs, "named-graph-uri"),
-        ours.get("format", ""),
+        extensions.get("format", ""),
         explain,
     )
 
 
 def _graphs(values: Any, name: str) -> tuple[str, ...]:
-    """The graphs that a parameter names (protocol, section 2.1.4). Raises WrongRequest for what is no absolute IRI."""
+    """Return the graphs of a parameter (protocol, section 2.1.4). Raises ProtocolError unless absolute IRIs."""
     for graph in values.getlist(name):
         try:
             NamedNode(graph)
@@ -133,35 +135,43 @@ def _graphs(values: Any, name: str) -> tuple[str, ...]:
     return tuple(values.getlist(name))
 
 
-def media_type(asked: QueryOperation, accept: str | None) -> str:
-    """The form of the answer: by `format`, else by Accept. Raises WrongRequest with 406."""
-    is_graph = asked.is_graph
+def media_type(operation: QueryOperation, accept: str | None) -> str:
+    """Return the media type of the result, by `format`, else by Accept. Raises ProtocolError with 406."""
+    is_graph = operation.is_graph
     offered = RDF_FORMATS if is_graph else RESULT_TYPES
-    if asked.format:
-        named = GRAPH_NAMES if is_graph else RESULT_TYPES
-        if found := asked.format if asked.format in offered.values() else named.get(asked.format.lower()):
-            return found
+    if operation.format:
+        names = GRAPH_NAMES if is_graph else RESULT_TYPES
+        if (
+            named_type := operation.format
+            if operation.format in offered.values()
+            else names.get(operation.format.lower())
+        ):
+            return named_type
         raise ProtocolError(406, query_message("request.format", forms=tuple(offered)))
     aliases = GRAPH_ALIASES if is_graph else ALIASES
-    chosen = choose(accept, [*offered.values(), *aliases])
-    if chosen is None:
+    match = choose(accept, [*offered.values(), *aliases])
+    if match is None:
         raise ProtocolError(406, query_message("request.accept", types=tuple(offered.values())))
-    return aliases.get(chosen, chosen)
+    return aliases.get(match, match)
 
 
-def explanation_type(asked: QueryOperation, accept: str | None) -> str:
-    """The form of an explanation: by `format`, else by Accept. Raises WrongRequest with 406."""
-    if asked.format:
-        # Who names the form of an answer, as SPARQLWrapper does, means the explanation's nearest to it.
-        return EXPLAINED["text"] if asked.format in ("text", "txt", EXPLAINED["text"]) else EXPLAINED["json"]
-    chosen = choose(accept, (EXPLAINED["json"], EXPLAINED["text"], RESULT_TYPES["json"]))
-    if chosen is None:
-        raise ProtocolError(406, query_message("request.explanation", types=(*EXPLAINED.values(), "text/html")))
-    return EXPLAINED["text"] if chosen == EXPLAINED["text"] else EXPLAINED["json"]
+def explanation_type(operation: QueryOperation, accept: str | None) -> str:
+    """Return the media type of an explanation, by `format`, else by Accept. Raises ProtocolError with 406."""
+    if operation.format:
+        # A client that requests a result format, as SPARQLWrapper does, gets the nearest format of an explanation.
+        return (
+            EXPLANATION_TYPES["text"]
+            if operation.format in ("text", "txt", EXPLANATION_TYPES["text"])
+            else EXPLANATION_TYPES["json"]
+        )
+    match = choose(accept, (EXPLANATION_TYPES["json"], EXPLANATION_TYPES["text"], RESULT_TYPES["json"]))
+    if match is None:
+        raise ProtocolError(406, query_message("request.explanation", types=(*EXPLANATION_TYPES.values(), "text/html")))
+    return EXPLANATION_TYPES["text"] if match == EXPLANATION_TYPES["text"] else EXPLANATION_TYPES["json"]
 
 
-def is_page(request: Request) -> bool:
-    """Whether a browser asks: text/html is named, and nothing that we can answer with is liked better."""
+def wants_page(request: Request) -> bool:
+    """Return whether to respond with a page: text/html is accepted, and no other type that we offer is preferred."""
     if not prefers_html(request) or request.args.get("format") or (is_form(request) and request.form.get("format")):
         return False
     return (
@@ -176,12 +186,12 @@ def is_form(request: Request) -> bool:
 
 def query_text(request: Request) -> str:
     if request.method == "POST" and request.mimetype == QUERY_TYPE:
-        return _body(request)
+        return _query_body(request)
     return request.values.get("query", "")
 
 
-def _body(request: Request) -> str:
-    """A body that is the query (protocol, section 2.1.3). Raises WrongRequest before too much of it is read."""
+def _query_body(request: Request) -> str:
+    """Return the query in a body (protocol, section 2.1.3). Raises ProtocolError before reading too much of it."""
     if (request.content_length or 0) > MAX_QUERY_BYTES:
         raise ProtocolError(413, query_message("request.long", limit=MAX_QUERY_CHARS))
     charset = request.mimetype_params.get("charset", "utf-8").lower()

@@ -1,7 +1,7 @@
-"""Answers that are kept as long as what is published stays the same, and questions asked at once that run once.
+"""Cache of results until the published data change, with a single execution of equal concurrent requests.
 
-An answer is kept by the snapshot that it is of and by its question without layout and comments. No error is kept, and
-no answer that depends on the moment or on chance.
+The key is the snapshot and the request, with layout and comments removed from the query. Errors are not cached, nor are
+results that depend on time or chance.
 """
 
 import contextlib
@@ -17,47 +17,47 @@ from dataclasses import dataclass, replace
 from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult
 from vaven.publisher.engine.spooled_file import Spool
 from vaven.publisher.rdf.compression import IDENTITY, PACKED, SMALLEST, packing, unpacked
-from vaven.publisher.sparql.lexer import compact, is_repeatable
+from vaven.publisher.sparql.lexer import compact, is_deterministic
 from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import QueryBusy, QuerySyntaxError, QueryTimeout
 
-# What an entry costs beside its bytes: its question, and the table.
+# Cost of an entry besides its bytes: the request and the table.
 ENTRY_BYTES = 1024
-# One answer may fill this share of the room.
+# Largest share of the cache for one result.
 LARGEST_SHARE = 0.25
 FILES = 200
-# So many may wait for the answer to a question that somebody else has asked; each holds a thread of the server.
+# Maximum number of requests waiting for an equal running one; each holds a thread of the server.
 FOLLOWERS = 16
-# State, question, and whether it has fewer seconds than others: nobody else's question shall end with such a one.
+# State, request, and whether its time limit is shortened: no other request shall fail by that shorter limit.
 Flight = tuple[str, QueryRequest, bool]
 
 
 @dataclass(frozen=True)
 class CachedResult:
-    """An answer that many may read; `state` names the snapshot, `encoding` says how it is packed."""
+    """A result for any number of readers; `state` identifies the snapshot, `encoding` is the content coding."""
 
     spool: Spool
     media_type: str
     state: str
     encoding: str
 
-    def answer(self) -> QueryResult:
+    def open(self) -> QueryResult:
         return QueryResult(self.spool.open(), self.spool.size, self.media_type, self.state, self.encoding)
 
 
 class CachedEngine(QueryEngine):
-    """An engine whose answers are kept in `room` bytes of memory and disk. Of equal questions at once one is asked.
+    """An engine with a cache of `max_bytes` of memory and disk. Of equal concurrent requests one is executed.
 
-    `admit` is told the client before a question is asked of the engine, and may raise QueryTooMany. `patience` is for
-    how many seconds others wait for an answer on its way.
+    `admit` is called with the client before a request is executed, and may raise QueryTooMany. Other requests wait at
+    most `wait_seconds` for the result of an equal running one.
     """
 
     def __init__(
-        self, engine: QueryEngine, *, room: int, patience: float, admit: Callable[[str], None] = lambda _: None
+        self, engine: QueryEngine, *, max_bytes: int, wait_seconds: float, admit: Callable[[str], None] = lambda _: None
     ) -> None:
-        self._engine, self._room, self._patience, self._admit = engine, room, patience, admit
+        self._engine, self._max_bytes, self._wait_seconds, self._admit = engine, max_bytes, wait_seconds, admit
         self._lock = threading.Lock()
-        self._kept: OrderedDict[QueryRequest, CachedResult] = OrderedDict()
+        self._cached: OrderedDict[QueryRequest, CachedResult] = OrderedDict()
         self._used, self._state = 0, ""
         self._flights: dict[Flight, Future[CachedResult]] = {}
         self._followers = 0
@@ -68,61 +68,61 @@ class CachedEngine(QueryEngine):
     def close(self) -> None:
         self._engine.close()
         with self._lock:
-            self._forget("")
+            self._clear("")
 
-    def ask(self, question: QueryRequest) -> QueryResult:
-        return self.kept(question).answer()
+    def execute(self, request: QueryRequest) -> QueryResult:
+        return self.fetch(request).open()
 
-    def peek(self, asked: QueryRequest) -> CachedResult | None:
-        """What is kept for a question whose query is compact, without asking the engine."""
+    def lookup(self, normalised: QueryRequest) -> CachedResult | None:
+        """Return the cached result for a request with a compact query, without calling the engine's `execute`."""
         state = self.state()
         with self._lock:
-            return self._find(state, asked)
+            return self._find(state, normalised)
 
-    def kept(self, question: QueryRequest) -> CachedResult:
-        asked = replace(question, query=compact(question.query))
-        if not is_repeatable(asked.query):
-            return self._asked(asked, question)
+    def fetch(self, request: QueryRequest) -> CachedResult:
+        normalised = replace(request, query=compact(request.query))
+        if not is_deterministic(normalised.query):
+            return self._execute(normalised, request)
         while True:
             state = self.state()
             with self._lock:
-                if found := self._find(state, asked):
-                    return found
-                key = state, asked, asked.seconds > 0
+                if cached := self._find(state, normalised):
+                    return cached
+                key = state, normalised, normalised.seconds > 0
                 flight = self._flights.get(key)
                 if flight is None:
                     own = self._flights[key] = Future()
             if flight is None:
-                return self._fly(own, key, question)
-            if found := self._followed(flight, question):
-                return found
+                return self._run_flight(own, key, request)
+            if cached := self._follow(flight, request):
+                return cached
 
-    def _fly(self, flight: "Future[CachedResult]", key: Flight, question: QueryRequest) -> CachedResult:
-        """Find the answer for all who wait for it. Exceptions are theirs too."""
-        state, asked, _ = key
+    def _run_flight(self, flight: "Future[CachedResult]", key: Flight, request: QueryRequest) -> CachedResult:
+        """Execute for all waiting requests. They receive exceptions too."""
+        state, normalised, _ = key
         try:
-            found = self._repacked(state, asked) or self._asked(asked, question)
+            result = self._recoded(state, normalised) or self._execute(normalised, request)
         except BaseException as error:
-            self._land(flight, key)
+            self._end_flight(flight, key)
             flight.set_exception(error)
-            # Told to those who wait; where nobody does, it is no unhandled one.
+            # Marked as retrieved: without waiting requests the future would otherwise report an unhandled exception.
             flight.exception()
             raise
         with self._lock:
-            self._keep(asked, found)
-        self._land(flight, key)
-        flight.set_result(found)
-        return found
+            self._store(normalised, result)
+        self._end_flight(flight, key)
+        flight.set_result(result)
+        return result
 
-    def _land(self, flight: "Future[CachedResult]", key: Flight) -> None:
+    def _end_flight(self, flight: "Future[CachedResult]", key: Flight) -> None:
         with self._lock:
             if self._flights.get(key) is flight:
                 del self._flights[key]
 
-    def _followed(self, flight: "Future[CachedResult]", question: QueryRequest) -> CachedResult | None:
-        """The answer that another client's asking finds; None where that client was refused, and we may not be."""
-        seconds = question.within(self._patience)
-        with self._following():
+    def _follow(self, flight: "Future[CachedResult]", request: QueryRequest) -> CachedResult | None:
+        """Wait for the result of an equal request; None if that client was refused, since this one may not be."""
+        seconds = request.time_limit(self._wait_seconds)
+        with self._follower_slot():
             try:
                 return flight.result(seconds)
             except FutureTimeout as cause:
@@ -133,7 +133,7 @@ class CachedEngine(QueryEngine):
                 return None
 
     @contextlib.contextmanager
-    def _following(self) -> Iterator[None]:
+    def _follower_slot(self) -> Iterator[None]:
         with self._lock:
             if self._followers >= FOLLOWERS:
                 raise QueryBusy(query_message("followers"), remedy=query_message("again.remedy"))
@@ -144,59 +144,65 @@ class CachedEngine(QueryEngine):
             with self._lock:
                 self._followers -= 1
 
-    def _asked(self, asked: QueryRequest, question: QueryRequest) -> CachedResult:
-        if question.client != SITE:
-            self._admit(question.client)
+    def _execute(self, normalised: QueryRequest, request: QueryRequest) -> CachedResult:
+        if request.client != SITE:
+            self._admit(request.client)
         try:
-            answer = self._engine.ask(asked)
+            result = self._engine.execute(normalised)
         except QuerySyntaxError:
-            # Its line and column shall be those of the text that the client sent.
-            answer = self._engine.ask(question)
-        return CachedResult(Spool(answer.file, answer.size), answer.media_type, answer.state, answer.encoding)
+            # Line and column must be those in the text sent by the client.
+            result = self._engine.execute(request)
+        return CachedResult(Spool(result.file, result.size), result.media_type, result.state, result.encoding)
 
-    def _repacked(self, state: str, asked: QueryRequest) -> CachedResult | None:
-        """The answer from one that is kept in another encoding."""
+    def _recoded(self, state: str, normalised: QueryRequest) -> CachedResult | None:
+        """Return the result converted from a cached one with another content coding."""
         with self._lock:
-            others = (self._find(state, replace(asked, encoding=name)) for name in (IDENTITY, *PACKED))
-            found = next((other for other in others if other), None)
-        if found is None or (found.encoding == IDENTITY and found.spool.size < SMALLEST):
-            return found
-        with found.spool.open() as source, contextlib.ExitStack() as unfinished:
+            others = (self._find(state, replace(normalised, encoding=name)) for name in (IDENTITY, *PACKED))
+            cached = next((other for other in others if other), None)
+        if cached is None or (cached.encoding == IDENTITY and cached.spool.size < SMALLEST):
+            return cached
+        with cached.spool.open() as source, contextlib.ExitStack() as unfinished:
             target = unfinished.enter_context(tempfile.TemporaryFile())
-            plain = unpacked(found.encoding, source)
-            if asked.encoding == IDENTITY:
+            plain = unpacked(cached.encoding, source)
+            if normalised.encoding == IDENTITY:
                 shutil.copyfileobj(plain, target)
             else:
-                with packing(asked.encoding, target) as packed:
-                    shutil.copyfileobj(plain, packed)
+                with packing(normalised.encoding, target) as compressed:
+                    shutil.copyfileobj(plain, compressed)
             unfinished.pop_all()
-        return replace(found, spool=Spool(target, target.tell()), encoding=asked.encoding)
+        return replace(cached, spool=Spool(target, target.tell()), encoding=normalised.encoding)
 
-    def _find(self, state: str, asked: QueryRequest) -> CachedResult | None:
+    def _find(self, state: str, normalised: QueryRequest) -> CachedResult | None:
         if state != self._state:
-            self._forget(state)
-        found = self._kept.get(asked)
-        if found:
-            self._kept.move_to_end(asked)
-        return found
+            self._clear(state)
+        cached = self._cached.get(normalised)
+        if cached:
+            self._cached.move_to_end(normalised)
+        return cached
 
-    def _forget(self, state: str) -> None:
-        """What was published has changed, and with it every answer."""
-        self._kept.clear()
+    def _clear(self, state: str) -> None:
+        """Remove all entries: the published data, and with them every result, have changed."""
+        self._cached.clear()
         self._used, self._state = 0, state
 
-    def _keep(self, asked: QueryRequest, found: CachedResult) -> None:
-        if not found.state or found.state != self._state or self._cost(asked, found) > self._room * LARGEST_SHARE:
+    def _store(self, normalised: QueryRequest, result: CachedResult) -> None:
+        if (
+            not result.state
+            or result.state != self._state
+            or self._cost(normalised, result) > self._max_bytes * LARGEST_SHARE
+        ):
             return
-        if replaced := self._kept.pop(asked, None):
-            self._used -= self._cost(asked, replaced)
-        self._kept[asked] = found
-        self._used += self._cost(asked, found)
-        while self._used > self._room:
-            oldest, gone = self._kept.popitem(last=False)
+        if replaced := self._cached.pop(normalised, None):
+            self._used -= self._cost(normalised, replaced)
+        self._cached[normalised] = result
+        self._used += self._cost(normalised, result)
+        while self._used > self._max_bytes:
+            oldest, gone = self._cached.popitem(last=False)
             self._used -= self._cost(oldest, gone)
 
-    def _cost(self, asked: QueryRequest, found: CachedResult) -> int:
-        # An open file is dear beside its bytes: a process may have about a thousand.
-        size = found.spool.size if found.spool.content is not None else max(found.spool.size, self._room // FILES)
-        return ENTRY_BYTES + len(asked.query) + size
+    def _cost(self, normalised: QueryRequest, result: CachedResult) -> int:
+        # An open file costs more than its bytes: a process can have about a thousand.
+        size = (
+            result.spool.size if result.spool.content is not None else max(result.spool.size, self._max_bytes // FILES)
+        )
+        return ENTRY_BYTES + len(normalised.query) + size

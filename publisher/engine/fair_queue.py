@@ -1,8 +1,8 @@
-"""Who may run a query now: few at a time, in fair order, and those that last long make room for those who come.
+"""Admission of queries to a limited number of slots, in fair order; long queries yield to waiting ones.
 
-A query that is quick has a worker soon whatever the others do: what has run for YOUNG_SECONDS no longer counts among
-the few, up to a number of places; and where all places are taken, one that has had its share of time gives up its
-own. Long queries run on at a lower priority (NICENESS), so that the machine is there for the quick ones and the pages.
+A quick query soon gets a worker whatever the others do: a query older than YOUNG_SECONDS no longer counts towards
+`concurrency`, up to the number of slots; and when all slots are taken, a query that has had its share of time gives up
+its slot. Long queries continue at a lower priority (NICENESS), which leaves the machine to quick queries and pages.
 """
 
 import threading
@@ -16,22 +16,22 @@ from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import QueryBusy, QueryTooMany
 
 YOUNG_SECONDS = 1.0
-# Seconds at work, and the niceness (setpriority(2)) from then on.
+# Seconds of running, and the niceness (setpriority(2)) from then on.
 NICENESS = ((0.0, 5), (YOUNG_SECONDS, 10), (4.0, 15), (10.0, 19))
 
 
 @dataclass(eq=False)
 class Slot:
-    """One query of a client, on the clock of `time.monotonic`; `began` is 0 as long as it waits."""
+    """One query of a client, on the clock of `time.monotonic`; `started` is 0 while it waits."""
 
     client: str
     arrived: float = field(default_factory=time.monotonic)
-    began: float = 0.0
+    started: float = 0.0
 
     @property
     def seconds(self) -> float:
-        """At work."""
-        return time.monotonic() - self.began if self.began else 0.0
+        """Seconds of running; 0 while waiting."""
+        return time.monotonic() - self.started if self.started else 0.0
 
     @property
     def niceness(self) -> int:
@@ -39,44 +39,50 @@ class Slot:
 
 
 class FairQueue:
-    """Turns in a number of places. `at_once` is how many young ones run, `each` how many turns a client may have.
+    """A queue for `slots` slots, of which `concurrency` may be held by queries younger than YOUNG_SECONDS.
 
-    As many may wait as there are places. `share` is the seconds after which a turn may have to make room.
+    `per_client` limits the queries of one client, waiting and running. As many queries may wait as there are slots. A
+    query older than `share_seconds` may have to yield.
     """
 
-    def __init__(self, *, at_once: int, places: int, each: int, share: float) -> None:
-        self.at_once, self.places, self.each, self.share = at_once, max(places, at_once), each, share
+    def __init__(self, *, concurrency: int, slots: int, per_client: int, share_seconds: float) -> None:
+        self.concurrency, self.slots, self.per_client, self.share_seconds = (
+            concurrency,
+            max(slots, concurrency),
+            per_client,
+            share_seconds,
+        )
         self._changed = threading.Condition()
         self._waiting: list[Slot] = []
-        self._at_work: list[Slot] = []
+        self._running: list[Slot] = []
         self._is_closed = False
 
     @contextmanager
-    def turn(self, client: str, until: float) -> Iterator[Slot]:
-        """A turn that has begun. Raises QueryBusy where that is not by `until`, QueryTooMany for one client's many."""
-        turn = self._enter(client)
+    def slot(self, client: str, until: float) -> Iterator[Slot]:
+        """Wait for a slot and hold it. Raises QueryBusy if none is free by `until`, QueryTooMany at `per_client`."""
+        slot = self._enter(client)
         try:
-            self._wait(turn, until)
-            yield turn
+            self._wait(slot, until)
+            yield slot
         finally:
             with self._changed:
-                for listed in (self._waiting, self._at_work):
-                    if turn in listed:
-                        listed.remove(turn)
+                for queue in (self._waiting, self._running):
+                    if slot in queue:
+                        queue.remove(slot)
                 self._changed.notify_all()
 
     def is_crowded(self) -> bool:
-        """Whether more run than should at a time."""
-        return len(self._at_work) > self.at_once
+        """Return whether more queries are running than `concurrency`."""
+        return len(self._running) > self.concurrency
 
-    def must_yield(self, turn: Slot) -> bool:
-        """Whether this is the turn to end for those who wait: of the client with most, the one longest at work."""
+    def must_yield(self, slot: Slot) -> bool:
+        """Return whether this query must end for waiting ones: the longest-running of the client with most."""
         with self._changed:
-            if not self._waiting or len(self._at_work) < self.places:
+            if not self._waiting or len(self._running) < self.slots:
                 return False
-            counts = Counter(t.client for t in self._at_work)
-            grown = [t for t in self._at_work if t.seconds >= self.share]
-            return bool(grown) and turn is max(grown, key=lambda t: (counts[t.client], t.seconds))
+            counts = Counter(t.client for t in self._running)
+            yieldable = [t for t in self._running if t.seconds >= self.share_seconds]
+            return bool(yieldable) and slot is max(yieldable, key=lambda t: (counts[t.client], t.seconds))
 
     def close(self) -> None:
         with self._changed:
@@ -85,37 +91,37 @@ class FairQueue:
 
     def _enter(self, client: str) -> Slot:
         with self._changed:
-            own = sum(turn.client == client for turn in (*self._waiting, *self._at_work))
-            if own >= self.each:
+            own = sum(slot.client == client for slot in (*self._waiting, *self._running))
+            if own >= self.per_client:
                 raise QueryTooMany(query_message("share", count=own), remedy=query_message("share.remedy"))
-            if len(self._waiting) >= self.places:
+            if len(self._waiting) >= self.slots:
                 raise QueryBusy(query_message("waiting"), remedy=query_message("again.remedy"))
-            turn = Slot(client)
-            self._waiting.append(turn)
-            return turn
+            slot = Slot(client)
+            self._waiting.append(slot)
+            return slot
 
-    def _wait(self, turn: Slot, until: float) -> None:
+    def _wait(self, slot: Slot, until: float) -> None:
         with self._changed:
-            while self._is_closed or self._next() is not turn:
+            while self._is_closed or self._next() is not slot:
                 left = until - time.monotonic()
                 if self._is_closed or left <= 0:
                     raise QueryBusy(query_message("workers"), remedy=query_message("again.remedy"))
-                self._changed.wait(min(left, self._until_grown()))
-            self._waiting.remove(turn)
-            turn.began = time.monotonic()
-            self._at_work.append(turn)
-            # There may be room for the one behind as well.
+                self._changed.wait(min(left, self._seconds_until_old()))
+            self._waiting.remove(slot)
+            slot.started = time.monotonic()
+            self._running.append(slot)
+            # There may be room for the next in the queue as well.
             self._changed.notify_all()
 
     def _next(self) -> Slot | None:
-        """Who is to begin, if there is room: first those who have least at work, then those who came first."""
-        young = sum(turn.seconds < YOUNG_SECONDS for turn in self._at_work)
-        if young >= self.at_once or len(self._at_work) >= self.places or not self._waiting:
+        """Return the next query to start, if any may: of the client with fewest running, then the earliest."""
+        young = sum(slot.seconds < YOUNG_SECONDS for slot in self._running)
+        if young >= self.concurrency or len(self._running) >= self.slots or not self._waiting:
             return None
-        counts = Counter(turn.client for turn in self._at_work)
-        return min(self._waiting, key=lambda turn: (counts[turn.client], turn.arrived))
+        counts = Counter(slot.client for slot in self._running)
+        return min(self._waiting, key=lambda slot: (counts[slot.client], slot.arrived))
 
-    def _until_grown(self) -> float:
-        """Seconds until the oldest of the young no longer is."""
-        left = [YOUNG_SECONDS - turn.seconds for turn in self._at_work]
+    def _seconds_until_old(self) -> float:
+        """Seconds until the oldest young query no longer counts as young."""
+        left = [YOUNG_SECONDS - slot.seconds for slot in self._running]
         return min((seconds for seconds in left if seconds > 0), default=YOUNG_SECONDS) + 0.01

@@ -1,6 +1,7 @@
-"""Query in, complete answer or error out: the one interface between the endpoint and an engine (DESIGN section 6).
+"""Query in, complete result or error out: the one interface between the endpoint and an engine (DESIGN section 6).
 
-Each answer is spooled to a file before its first byte is sent, so that nobody takes half an answer for a whole one.
+Each result is spooled to a file before its first byte is sent, so that no client mistakes a truncated result for a
+complete one.
 """
 
 import re
@@ -17,17 +18,18 @@ from vaven.vocab.errors import QuerySyntaxError
 from vaven.vocab.iris import Iris
 
 POSITION = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
-# Sets of characters, as Oxigraph's parser writes them.
-PATTERN = re.compile(r"\[.*\]|\.\.=")
-# The client that is ourselves: pages and dereferencing.
+# Character classes as Oxigraph's parser writes them.
+CHARACTER_CLASS = re.compile(r"\[.*\]|\.\.=")
+# The site itself as a client: its pages and dereferencing.
 SITE = "site"
 
 
 @dataclass
 class QueryResult:
-    """A finished answer. `file` is open for reading and has no name any more: closing it frees the disk.
+    """A complete result. `file` is open for reading and already unlinked: closing it frees the disk space.
 
-    `size` is what the file holds, which is packed as `encoding` says. `state` names the snapshot it is of.
+    `size` is the number of bytes in the file, compressed by the content coding `encoding`. `state` identifies the
+    snapshot that was queried.
     """
 
     file: BinaryIO
@@ -42,10 +44,10 @@ class QueryResult:
 
 @dataclass(frozen=True)
 class QueryRequest:
-    """A query with all that its answer depends on. `media_type` and `encoding` are the form that is wanted.
+    """A query with everything its result depends on. `media_type` and `encoding` describe the requested representation.
 
-    `client` is who asks, for fairness alone: equal questions of different clients are equal. `seconds` may be fewer
-    than the engine's deadline; 0 is just that.
+    `client` identifies the client for fair queueing only: equal requests of different clients are equal. `seconds` may
+    be less than the engine's deadline; 0 means the engine's deadline.
     """
 
     query: str
@@ -56,40 +58,40 @@ class QueryRequest:
     client: str = field(default="", compare=False)
     seconds: float = field(default=0.0, compare=False)
 
-    def within(self, seconds: float) -> float:
-        """The seconds that it has of an engine whose deadline these are."""
-        return min(self.seconds or seconds, seconds)
+    def time_limit(self, engine_seconds: float) -> float:
+        """Return the seconds allowed for this request by an engine with this deadline."""
+        return min(self.seconds or engine_seconds, engine_seconds)
 
 
 class QueryEngine(ABC):
-    """An engine that answers whole or raises a QueryError. Safe to call from many threads."""
+    """An engine that returns a complete result or raises a QueryError. Safe to call from several threads."""
 
     @abstractmethod
-    def ask(self, question: QueryRequest) -> QueryResult:
-        """The answer; it says itself in which form it is."""
+    def execute(self, request: QueryRequest) -> QueryResult:
+        """Run a request. The result states its own media type and content coding."""
 
     @abstractmethod
     def state(self) -> str:
-        """A name of what is published now; two equal names mean equal answers. "" where it can't be known."""
+        """Identify the published data: equal states mean equal results. "" if unknown."""
 
     @abstractmethod
     def close(self) -> None: ...
 
-    def answer(
+    def query(
         self, query: str, *, media_type: str, default_graphs: Sequence[str] = (), named_graphs: Sequence[str] = ()
     ) -> QueryResult:
-        return self.ask(QueryRequest(query, media_type, tuple(default_graphs), tuple(named_graphs)))
+        return self.execute(QueryRequest(query, media_type, tuple(default_graphs), tuple(named_graphs)))
 
 
 @dataclass(frozen=True)
 class ClientEngine(QueryEngine):
-    """An engine asked by a certain client, whoever the question says."""
+    """An engine that runs every request in the name of one client."""
 
     client: str
     engine: QueryEngine
 
-    def ask(self, question: QueryRequest) -> QueryResult:
-        return self.engine.ask(replace(question, client=self.client))
+    def execute(self, request: QueryRequest) -> QueryResult:
+        return self.engine.execute(replace(request, client=self.client))
 
     def state(self) -> str:
         return self.engine.state()
@@ -99,19 +101,19 @@ class ClientEngine(QueryEngine):
 
 
 def syntax_error(message: str, query: str, iris: Iris) -> QuerySyntaxError:
-    """The first fault of a query that the engine has refused with this message.
+    """Return the first syntax error of a query that the engine has refused with this message.
 
-    That is what the grammar finds, or an earlier prefix that nobody declares, with the line that does. Where both find
-    nothing (SPARQL 1.2, long texts), it is the engine's own words with their place.
+    This is the first error found by our grammar, or an earlier undeclared prefix, with the PREFIX line to add. If
+    neither is found (SPARQL 1.2, long queries), it is the engine's own message with its position.
     """
-    found, name = find_mistake(query), undeclared_prefix(query)
-    if found and not (name and (name.line, name.column) < (found.line, found.column)):
-        return QuerySyntaxError(found.message, remedy=found.remedy, line=found.line, column=found.column)
+    mistake, name = find_mistake(query), undeclared_prefix(query)
+    if mistake and not (name and (name.line, name.column) < (mistake.line, mistake.column)):
+        return QuerySyntaxError(mistake.message, remedy=mistake.remedy, line=mistake.line, column=mistake.column)
     if name:
         prefix = name.text.partition(":")[0]
         declared = declared_prefixes(query, iris.base)
-        if other := next((one for one in declared if one.lower() == prefix.lower()), ""):
-            remedy = query_message("undeclared.case", declared=other)
+        if declared_name := next((one for one in declared if one.lower() == prefix.lower()), ""):
+            remedy = query_message("undeclared.case", declared=declared_name)
             return QuerySyntaxError(
                 query_message("undeclared", prefix=prefix), remedy=remedy, line=name.line, column=name.column
             )
@@ -124,28 +126,32 @@ def syntax_error(message: str, query: str, iris: Iris) -> QuerySyntaxError:
             column=name.column,
             repair=line if known else "",
         )
-    return _in_the_engines_words(message, query)
+    return _engine_syntax_error(message, query)
 
 
-def _in_the_engines_words(message: str, query: str) -> QuerySyntaxError:
-    found = POSITION.match(message)
-    if not found:
+def _engine_syntax_error(message: str, query: str) -> QuerySyntaxError:
+    match = POSITION.match(message)
+    if not match:
         return QuerySyntaxError(query_message("engine", words=message[:500]), remedy=query_message("engine.remedy"))
-    line, column = int(found[1]), int(found[2])
-    place = query_message("place", line=line, column=column)
-    if "IRI parsing failed" in found[3]:
+    line, column = int(match[1]), int(match[2])
+    position = query_message("place", line=line, column=column)
+    if "IRI parsing failed" in match[3]:
         remedy = query_message("engine.address.remedy")
-        return QuerySyntaxError(query_message("engine.address", place=place), remedy=remedy, line=line, column=column)
+        return QuerySyntaxError(
+            query_message("engine.address", place=position), remedy=remedy, line=line, column=column
+        )
     near = "".join(query.split("\n")[line - 1 : line])[max(column - 1, 0) :].strip()[:30]
-    told: dict[str, object] = {
-        "place": place,
+    params: dict[str, object] = {
+        "place": position,
         "near": query_message("quoted", text=near) if near else query_message("engine.its-end"),
     }
-    # Words that this endpoint refuses are no help as the next thing to write, and patterns of characters are none.
-    words = found[3].replace("\n", " ").removeprefix("expected ").removeprefix("one of ").split(", ")
-    if listed := [word for word in words if word not in ("SERVICE", "<unreported>") and not PATTERN.search(word)]:
-        told["words"] = ", ".join(listed)[:200]
-    key = "engine.place" if not listed else "engine.expected.many" if len(listed) > 1 else "engine.expected"
+    # Words that this endpoint refuses and character classes do not help as suggestions of what to write next.
+    words = match[3].replace("\n", " ").removeprefix("expected ").removeprefix("one of ").split(", ")
+    if expected := [
+        word for word in words if word not in ("SERVICE", "<unreported>") and not CHARACTER_CLASS.search(word)
+    ]:
+        params["words"] = ", ".join(expected)[:200]
+    key = "engine.place" if not expected else "engine.expected.many" if len(expected) > 1 else "engine.expected"
     return QuerySyntaxError(
-        query_message(key, **told), remedy=query_message("engine.place.remedy"), line=line, column=column
+        query_message(key, **params), remedy=query_message("engine.place.remedy"), line=line, column=column
     )

@@ -1,24 +1,25 @@
-"""Where a finished answer lies: bytes that many read at a time, each from a place of its own."""
+"""Storage of a complete result: bytes read by several readers at a time, each at its own position."""
 
 import io
 import os
 import weakref
 from typing import IO, Any, BinaryIO, cast
 
-# So few are kept in memory; more lie in a file without a name, which the kernel frees with its last reader.
-IN_MEMORY = 64 << 10
+# At most this many bytes are kept in memory; more are kept in an unlinked file, freed by the kernel with its last
+# reader.
+MAX_IN_MEMORY = 64 << 10
 
 
 class Spool:
-    """Bytes that never change. They last as long as the spool or a reader of it does, and leave nothing behind."""
+    """Immutable bytes. They live as long as the spool or one of its readers, and leave nothing behind."""
 
     def __init__(self, file: IO[bytes], size: int) -> None:
-        """Take over a file, which is read or held from here on and must not be used any more."""
+        """Take ownership of a file: it is read or kept open, and must no longer be used by the caller."""
         self.size = size
         self._bytes: bytes | None = None
         self._descriptor = -1
         with file:
-            if size <= IN_MEMORY:
+            if size <= MAX_IN_MEMORY:
                 file.seek(0)
                 self._bytes = file.read()
             else:
@@ -27,7 +28,7 @@ class Spool:
 
     @property
     def content(self) -> bytes | None:
-        """The bytes where they are in memory."""
+        """The bytes if they are in memory, else None."""
         return self._bytes
 
     def open(self) -> BinaryIO:
@@ -37,10 +38,10 @@ class Spool:
 
 
 class _Reader(io.RawIOBase):
-    """A place of its own in a file that others read too (pread); closing it closes its own descriptor only."""
+    """A reader with its own position in a shared file (pread); closing it closes only its own descriptor."""
 
     def __init__(self, descriptor: int, size: int) -> None:
-        self._descriptor, self._size, self._place = descriptor, size, 0
+        self._descriptor, self._size, self._position = descriptor, size, 0
 
     def readable(self) -> bool:
         return True
@@ -49,17 +50,17 @@ class _Reader(io.RawIOBase):
         return True
 
     def readinto(self, buffer: Any) -> int:
-        count = os.preadv(self._descriptor, [buffer], self._place)
-        self._place += count
+        count = os.preadv(self._descriptor, [buffer], self._position)
+        self._position += count
         return count
 
     def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._place, os.SEEK_END: self._size}[whence]
-        self._place = max(start + offset, 0)
-        return self._place
+        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._position, os.SEEK_END: self._size}[whence]
+        self._position = max(start + offset, 0)
+        return self._position
 
     def tell(self) -> int:
-        return self._place
+        return self._position
 
     def close(self) -> None:
         if not self.closed:

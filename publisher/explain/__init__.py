@@ -1,1 +1,1 @@
-"""Query with an empty result -> the graph pattern at fault and a suggestion."""
+"""Query with an empty result -> the graph pattern that matches nothing, and a suggestion."""

@@ -1,8 +1,8 @@
-"""Why a query has an empty answer: the first pattern, join, filter or modifier of it that leaves nothing.
+"""Explain an empty result: find the first pattern, join, filter or modifier that leaves no solutions.
 
-Found by asking the engine reduced queries: each pattern alone, then the patterns joined one by one in their order, then
-the filters one by one, then what stands behind the group. Elements of a group are evaluated in their order and its
-filters at the end (SPARQL 1.1, section 18.2.2), and a group within is evaluated by itself, so it is looked into alone.
+This is done by running reduced queries: each pattern alone, then the patterns joined one by one in order, then the
+filters one by one, then the modifiers after the group. Elements of a group are evaluated in order and its filters at
+the end (SPARQL 1.1, section 18.2.2); a nested group is evaluated on its own, so it is examined on its own.
 """
 
 import re
@@ -12,321 +12,336 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from vaven.publisher.engine.interface import QueryEngine, QueryRequest
-from vaven.publisher.explain.probe import LEAST_SECONDS, DeadlineExceeded, MatchScope, Names, Prober
+from vaven.publisher.explain.probe import MIN_SECONDS, DeadlineExceeded, MatchScope, Prober, TermWriter
 from vaven.publisher.explain.suggestions import KnownTerms, Suggestion, Suggestions
 from vaven.publisher.sparql.query_parser import parse
 from vaven.publisher.sparql.query_tree import (
     GraphPattern,
     GroupPattern,
-    NotUnderstood,
     ParsedQuery,
     QueryTerm,
     SyntaxNode,
     TriplePattern,
+    UnsupportedSyntax,
 )
 from vaven.vocab.iris import Iris
 
 FILTERS = ("filter", "exists", "not-exists")
-# What can leave nothing by itself. The other parts only add to what is there, or take from it.
-GIVERS = ("group", "union", "graph", "values", "select")
-EVERYTHING = "?s0 ?p0 ?o0"
-# The share of the time that is spent on the query as a whole.
-FIRST_SHARE = 0.25
-# Branches of a UNION that are told one by one.
-BRANCHES = 5
+# Elements that can have no solutions on their own. Other elements only extend the solutions, or remove some.
+CAN_BE_EMPTY = ("group", "union", "graph", "values", "select")
+ANY_TRIPLE = "?s0 ?p0 ?o0"
+# Share of the time for the query as a whole.
+WHOLE_QUERY_SHARE = 0.25
+# Maximum number of branches of a UNION that are explained.
+MAX_BRANCHES = 5
 VARIABLE = re.compile(r"[?$](\w+)")
 Element = TriplePattern | GraphPattern
 
 
 @dataclass(frozen=True)
 class EmptyReason:
-    """`reason` names a sentence; `pieces` are the parts of the query that it is about, the one at fault first.
+    """A reason for an empty result. `reason` names a message; `nodes` are the parts concerned, the failing one first.
 
     pattern     a triple pattern that matches nothing
-    graph       a graph without triples, or none of this name
+    graph       a graph without triples, or that does not exist
     values      VALUES without rows
     join        each part matches something, together they match nothing
-    minus       MINUS takes all that the parts before it give
+    minus       MINUS removes all solutions of the preceding parts
     filter      nothing passes this filter; also exists, not-exists
-    filters     each filter lets something pass, together they don't
-    resource    nothing is said of what is to be described; described: nor of anything that was found
-    having, rows (VALUES at the end), limit, offset, template    what stands outside of the group leaves nothing
+    filters     each filter passes something, together they don't
+    resource    the resource to describe has no triples; described: nor has any resource found by the pattern
+    having, rows (VALUES at the end), limit, offset, template    a part outside of the group leaves nothing
     """
 
     reason: str
-    pieces: tuple[SyntaxNode, ...]
-    remedies: tuple[Suggestion, ...] = ()
+    nodes: tuple[SyntaxNode, ...]
+    suggestions: tuple[Suggestion, ...] = ()
     count: int = 0
 
 
 @dataclass(frozen=True)
 class EmptyResultExplanation:
-    """`answer` is "empty"; "aggregate" (rows all the same, that count or sum up nothing); "not-empty";
-    "not-understood" (the query isn't taken apart here) or "unfinished" (time or memory ran out before it was found).
+    """An explanation of an empty result.
 
-    `asked` is the number of reduced queries. `is_least` says that none of them was without an answer, so that the
-    first piece at fault is the first, and a join the smallest.
+    `outcome` is "empty"; "aggregate" (there are rows, but they aggregate nothing); "not-empty"; "not-understood"
+    (unsupported syntax) or "unfinished" (time or memory ran out first). `query_count` is the number of reduced queries.
+    `is_minimal` means that each of them had a result, so that the first failing node is really the first, and a join is
+    minimal.
     """
 
-    answer: str
+    outcome: str
     findings: tuple[EmptyReason, ...] = ()
-    asked: int = 0
+    query_count: int = 0
     seconds: float = 0.0
-    is_least: bool = True
+    is_minimal: bool = True
 
 
 def explain(
-    engine: QueryEngine, question: QueryRequest, seconds: float, iris: Iris, known: Callable[[], KnownTerms]
+    engine: QueryEngine, request: QueryRequest, seconds: float, iris: Iris, known: Callable[[], KnownTerms]
 ) -> EmptyResultExplanation:
-    """Say why the answer to a question is empty, within so many seconds. `known` gives names that the data have.
+    """Explain the empty result of a request within so many seconds. `known` returns the IRIs in the data.
 
-    Raises QuerySyntaxError for what is no query, and what refuses a client or its query. Cost: some two queries for
-    each part of it, each bounded as any other; those that match end with their first match.
+    Raises QuerySyntaxError for an invalid query, and refusals of the client or query. Cost: about two queries per part
+    of the query, each limited like any other; those that match end with their first match.
     """
     began = time.monotonic()
     try:
-        taken = parse(question.query)
-        return _Search(engine, question, taken, seconds, iris, known).run(began)
-    except NotUnderstood:
-        # Where the engine can't read it either, that is the better answer.
+        query = parse(request.query)
+        return _EmptyResultSearch(engine, request, query, seconds, iris, known).run(began)
+    except UnsupportedSyntax:
+        # If the engine can't parse it either, its error is the better response.
         left = seconds - (time.monotonic() - began)
-        engine.ask(replace(question, seconds=max(left, LEAST_SECONDS))).close()
+        engine.execute(replace(request, seconds=max(left, MIN_SECONDS))).close()
         return EmptyResultExplanation("not-understood", seconds=time.monotonic() - began)
 
 
-class _Search:
-    """One explanation. The methods that look into something yield what they find; none is no reason found."""
+class _EmptyResultSearch:
+    """The search for one explanation. The methods yield the reasons found in a part; none means that none was found."""
 
     def __init__(
         self,
         engine: QueryEngine,
-        question: QueryRequest,
-        taken: ParsedQuery,
+        request: QueryRequest,
+        query: ParsedQuery,
         seconds: float,
         iris: Iris,
         known: Callable[[], KnownTerms],
     ) -> None:
-        self._prober = Prober(engine, question, taken, seconds)
-        self._adviser = Suggestions(self._prober, Names(taken, iris), iris, known)
-        self._taken = taken
+        self._prober = Prober(engine, request, query, seconds)
+        self._suggestions = Suggestions(self._prober, TermWriter(query, iris), iris, known)
+        self._query = query
 
     def run(self, began: float) -> EmptyResultExplanation:
         try:
-            answer, found = self._whole(self._taken)
+            outcome, findings = self._explain_query(self._query)
         except DeadlineExceeded:
-            answer, found = "unfinished", ()
+            outcome, findings = "unfinished", ()
         took = time.monotonic() - began
-        return EmptyResultExplanation(answer, tuple(found), self._prober.asked, took, not self._prober.is_unsure)
+        return EmptyResultExplanation(
+            outcome, tuple(findings), self._prober.query_count, took, not self._prober.is_unsure
+        )
 
-    def _whole(self, taken: ParsedQuery) -> tuple[str, Sequence[EmptyReason]]:
-        """The answer's kind and what was found."""
-        found: Sequence[EmptyReason]
-        if taken.where is None:
-            found = list(self._resources(taken))
-            return ("empty", found) if len(found) == len(taken.described) else ("not-empty", ())
-        place, where = MatchScope(), taken.where
-        # A join may be too hard as a whole, and its patterns be told apart all the same.
-        has_rows = self._prober.tells(where.text, place, FIRST_SHARE)
+    def _explain_query(self, query: ParsedQuery) -> tuple[str, Sequence[EmptyReason]]:
+        """Return the outcome and the reasons."""
+        findings: Sequence[EmptyReason]
+        if query.where is None:
+            findings = list(self._explain_described(query))
+            return ("empty", findings) if len(findings) == len(query.described) else ("not-empty", ())
+        scope, where = MatchScope(), query.where
+        # A join may be too hard as a whole, and its patterns be explained all the same.
+        has_rows = self._prober.matches_in_time(where.text, scope, WHOLE_QUERY_SHARE)
         if has_rows:
-            found = self._until_late(self._tail(taken, place))
-            return ("empty" if found else "unfinished" if self._prober.is_unsure else "not-empty"), found
-        found = self._until_late(self._group(where, place, None))
-        if not found:
+            findings = self._collect_in_time(self._explain_modifiers(query, scope))
+            return ("empty" if findings else "unfinished" if self._prober.is_unsure else "not-empty"), findings
+        findings = self._collect_in_time(self._explain_group(where, scope, None))
+        if not findings:
             return ("unfinished" if has_rows is None or self._prober.is_unsure else "not-understood"), ()
-        return ("aggregate" if self._is_aggregate(taken, place) else "empty"), found
+        return ("aggregate" if self._is_aggregate(query, scope) else "empty"), findings
 
-    def _is_aggregate(self, taken: ParsedQuery, place: MatchScope) -> bool:
-        """Whether there is a row although the group has none."""
+    def _is_aggregate(self, query: ParsedQuery, scope: MatchScope) -> bool:
+        """Return whether there is a row although the group has no solutions."""
         try:
-            return bool(self._prober.tells(_select(taken), place))
+            return bool(self._prober.matches_in_time(_select(query), scope))
         except DeadlineExceeded:
             return False
 
-    def _until_late(self, found: Iterator[EmptyReason]) -> Sequence[EmptyReason]:
-        """What is found before the time is used up."""
-        listed = []
-        while finding := self._next(found):
-            listed.append(finding)
-        return listed
+    def _collect_in_time(self, reasons: Iterator[EmptyReason]) -> Sequence[EmptyReason]:
+        """Return the reasons found within the time limit."""
+        findings = []
+        while finding := self._next(reasons):
+            findings.append(finding)
+        return findings
 
-    def _next(self, found: Iterator[EmptyReason]) -> EmptyReason | None:
+    def _next(self, reasons: Iterator[EmptyReason]) -> EmptyReason | None:
         try:
-            return next(found, None)
+            return next(reasons, None)
         except DeadlineExceeded:
             self._prober.is_unsure = True
             return None
 
     # --- groups
 
-    def _group(self, group: GroupPattern, place: MatchScope, graph: QueryTerm | None) -> Iterator[EmptyReason]:
-        """Why a group that gives nothing does so. `graph` is the term behind GRAPH that `place` has."""
-        elements = [part for part in group.parts if not _is_filter(part)]
+    def _explain_group(self, group: GroupPattern, scope: MatchScope, graph: QueryTerm | None) -> Iterator[EmptyReason]:
+        """Explain a group without solutions. `graph` is the term after GRAPH, in `scope`."""
+        elements = [element for element in group.elements if not _is_filter(element)]
         for element in elements:
-            if _gives(element) and not self._prober.matches(element.sparql, place):
-                yield from self._alone(element, place, graph)
+            if _can_be_empty(element) and not self._prober.matches(element.sparql, scope):
+                yield from self._explain_element(element, scope, graph)
                 return
         for i in range(1, len(elements)):
-            if not self._prober.matches(_joined(elements[: i + 1]), place):
-                yield self._join(elements[: i + 1], place)
+            if not self._prober.matches(_join_text(elements[: i + 1]), scope):
+                yield self._explain_join(elements[: i + 1], scope)
                 return
-        yield from self._filters(group, elements, place, graph)
+        yield from self._explain_filters(group, elements, scope, graph)
 
-    def _alone(self, element: Element, place: MatchScope, graph: QueryTerm | None) -> Iterator[EmptyReason]:
-        """Why an element gives nothing by itself."""
+    def _explain_element(self, element: Element, scope: MatchScope, graph: QueryTerm | None) -> Iterator[EmptyReason]:
+        """Explain an element that has no solutions on its own."""
         if isinstance(element, TriplePattern):
             yield EmptyReason(
-                "pattern", (element,), self._advice(partial(self._adviser.of_pattern, element, place, graph))
+                "pattern", (element,), self._suggest(partial(self._suggestions.for_pattern, element, scope, graph))
             )
         elif element.kind == "values":
             yield EmptyReason("values", (element,))
         elif element.kind == "graph" and element.graph:
-            yield from self._in_graph(element, element.graph)
-        elif element.inner:
-            yield from self._subselect(element.inner, place, graph)
+            yield from self._explain_graph(element, element.graph)
+        elif element.subselect:
+            yield from self._explain_subselect(element.subselect, scope, graph)
         else:
-            for branch in element.groups[:BRANCHES]:
-                yield from self._group(branch, place, graph)
+            for branch in element.groups[:MAX_BRANCHES]:
+                yield from self._explain_group(branch, scope, graph)
 
-    def _in_graph(self, element: GraphPattern, name: QueryTerm) -> Iterator[EmptyReason]:
-        place = MatchScope(name.sparql)
-        if self._prober.matches(EVERYTHING, place):
-            yield from self._group(element.groups[0], place, name)
+    def _explain_graph(self, element: GraphPattern, name: QueryTerm) -> Iterator[EmptyReason]:
+        scope = MatchScope(name.sparql)
+        if self._prober.matches(ANY_TRIPLE, scope):
+            yield from self._explain_group(element.groups[0], scope, name)
             return
-        yield EmptyReason("graph", (name,), self._advice(partial(self._adviser.of_graph, element, place, name)))
+        yield EmptyReason("graph", (name,), self._suggest(partial(self._suggestions.for_graph, element, scope, name)))
 
-    def _subselect(self, inner: ParsedQuery, place: MatchScope, graph: QueryTerm | None) -> Iterator[EmptyReason]:
-        if inner.where and not self._prober.matches(inner.where.text, place):
-            yield from self._group(inner.where, place, graph)
+    def _explain_subselect(
+        self, subselect: ParsedQuery, scope: MatchScope, graph: QueryTerm | None
+    ) -> Iterator[EmptyReason]:
+        if subselect.where and not self._prober.matches(subselect.where.text, scope):
+            yield from self._explain_group(subselect.where, scope, graph)
         else:
-            yield from self._tail(inner, place)
+            yield from self._explain_modifiers(subselect, scope)
 
-    def _join(self, elements: list[Element], place: MatchScope) -> EmptyReason:
-        """The elements of which the last is the first to leave nothing, without those that it does so without."""
+    def _explain_join(self, elements: list[Element], scope: MatchScope) -> EmptyReason:
+        """Return a minimal set of elements whose last one is the first that leaves no solutions."""
         last, needed = elements[-1], elements[:-1]
         try:
             for element in elements[:-1] if len(elements) > 2 else ():
                 fewer = [other for other in needed if other is not element]
-                if fewer and not self._prober.matches(_joined([*fewer, last]), place):
+                if fewer and not self._prober.matches(_join_text([*fewer, last]), scope):
                     needed = fewer
         except DeadlineExceeded:
             self._prober.is_unsure = True
         if isinstance(last, GraphPattern) and last.kind == "minus":
             return EmptyReason("minus", (last,))
-        return EmptyReason("join", (last, *needed), self._advice(partial(self._of_join, last, needed, place)))
+        return EmptyReason("join", (last, *needed), self._suggest(partial(self._suggest_for_join, last, needed, scope)))
 
-    def _of_join(self, last: Element, needed: Sequence[Element], place: MatchScope) -> tuple[Suggestion, ...]:
-        for part in (last, *needed):
-            if isinstance(part, GraphPattern) and part.kind == "values":
-                others = _joined([element for element in (*needed, last) if element is not part])
-                if found := self._adviser.of_terms(part, others, place):
-                    return found
+    def _suggest_for_join(self, last: Element, needed: Sequence[Element], scope: MatchScope) -> tuple[Suggestion, ...]:
+        for clause in (last, *needed):
+            if isinstance(clause, GraphPattern) and clause.kind == "values":
+                others = _join_text([element for element in (*needed, last) if element is not clause])
+                if suggestions := self._suggestions.for_terms(clause, others, scope):
+                    return suggestions
         shared = sorted(last.variables & frozenset[str]().union(*(element.variables for element in needed)))
         written = [name for name in shared if f"?{name}" in last.text or f"${name}" in last.text]
-        return self._adviser.of_join(written, _joined(needed), last.sparql, place)
+        return self._suggestions.for_join(written, _join_text(needed), last.sparql, scope)
 
-    def _filters(
-        self, group: GroupPattern, elements: list[Element], place: MatchScope, graph: QueryTerm | None
+    def _explain_filters(
+        self, group: GroupPattern, elements: list[Element], scope: MatchScope, graph: QueryTerm | None
     ) -> Iterator[EmptyReason]:
-        filters = [part for part in group.parts if isinstance(part, GraphPattern) and _is_filter(part)]
-        given = _joined(elements)
-        for part in filters:
-            if not self._prober.matches(f"{given} {part.text}", place):
-                yield from self._filter(part, elements, place, graph)
+        filters = [
+            filter_clause
+            for filter_clause in group.elements
+            if isinstance(filter_clause, GraphPattern) and _is_filter(filter_clause)
+        ]
+        joined = _join_text(elements)
+        for filter_clause in filters:
+            if not self._prober.matches(f"{joined} {filter_clause.text}", scope):
+                yield from self._explain_filter(filter_clause, elements, scope, graph)
                 return
         for i in range(1, len(filters)):
-            passed = " ".join(part.text for part in filters[: i + 1])
-            if not self._prober.matches(f"{given} {passed}", place):
+            passed = " ".join(filter_clause.text for filter_clause in filters[: i + 1])
+            if not self._prober.matches(f"{joined} {passed}", scope):
                 yield EmptyReason("filters", (filters[i], *filters[:i]))
                 return
 
-    def _filter(
-        self, part: GraphPattern, elements: list[Element], place: MatchScope, graph: QueryTerm | None
+    def _explain_filter(
+        self, filter_clause: GraphPattern, elements: list[Element], scope: MatchScope, graph: QueryTerm | None
     ) -> Iterator[EmptyReason]:
-        """Why a filter lets nothing pass: for EXISTS, what its group has that matches nothing."""
-        if part.kind == "exists" and not self._prober.matches(part.groups[0].text, place):
-            yield from self._group(part.groups[0], place, graph)
+        """Explain a filter that nothing passes: for EXISTS, the part of its group that matches nothing."""
+        if filter_clause.kind == "exists" and not self._prober.matches(filter_clause.groups[0].text, scope):
+            yield from self._explain_group(filter_clause.groups[0], scope, graph)
             return
-        bound = frozenset[str]().union(*(_binds(element) for element in elements))
+        bound = frozenset[str]().union(*(_bindable_variables(element) for element in elements))
         advice: tuple[Suggestion, ...] = ()
-        if part.kind == "filter":
-            advice = self._advice(partial(self._adviser.of_filter, part, bound, _joined(elements), place))
-        yield EmptyReason(part.kind, (part,), advice)
+        if filter_clause.kind == "filter":
+            advice = self._suggest(
+                partial(self._suggestions.for_filter, filter_clause, bound, _join_text(elements), scope)
+            )
+        yield EmptyReason(filter_clause.kind, (filter_clause,), advice)
 
-    def _advice(self, give: Callable[[], tuple[Suggestion, ...]]) -> tuple[Suggestion, ...]:
-        """Remedies, if there is time for them and they can be asked for: what was found stands without."""
+    def _suggest(self, give: Callable[[], tuple[Suggestion, ...]]) -> tuple[Suggestion, ...]:
+        """Return suggestions if time permits; a reason stands without them."""
         try:
             return give()
-        except (DeadlineExceeded, NotUnderstood):
+        except (DeadlineExceeded, UnsupportedSyntax):
             return ()
 
     # --- outside of the group
 
-    def _tail(self, taken: ParsedQuery, place: MatchScope) -> Iterator[EmptyReason]:
-        """Why a query whose group gives something has an empty answer."""
+    def _explain_modifiers(self, query: ParsedQuery, scope: MatchScope) -> Iterator[EmptyReason]:
+        """Explain the empty result of a query whose group has solutions."""
         steps = (("having", "having"), ("values", "rows"), ("limit", "limit"), ("offset", "offset"))
-        kept = ["group"]
+        kinds = ["group"]
         for kind, reason in steps:
-            if kind not in taken.tail:
+            if kind not in query.tail:
                 continue
-            kept.append(kind)
-            if not self._prober.matches(_select(taken, *kept), place):
-                part = taken.tail[kind]
-                rows = self._count(taken, kept, place) if kind == "offset" else 0
-                yield EmptyReason(reason, (part,), self._of_rows(taken, part, place), rows)
+            kinds.append(kind)
+            if not self._prober.matches(_select(query, *kinds), scope):
+                modifier = query.tail[kind]
+                rows = self._count_rows(query, kinds, scope) if kind == "offset" else 0
+                yield EmptyReason(reason, (modifier,), self._suggest_for_values(query, modifier, scope), rows)
                 return
-        if taken.form in ("CONSTRUCT", "DESCRIBE") and not self._prober.builds(taken):
-            yield EmptyReason("template" if taken.form == "CONSTRUCT" else "described", ())
+        if query.form in ("CONSTRUCT", "DESCRIBE") and not self._prober.builds_triples(query):
+            yield EmptyReason("template" if query.form == "CONSTRUCT" else "described", ())
 
-    def _of_rows(self, taken: ParsedQuery, part: GraphPattern, place: MatchScope) -> tuple[Suggestion, ...]:
-        if part.kind != "values" or taken.where is None or "group" in taken.tail:
+    def _suggest_for_values(
+        self, query: ParsedQuery, values_clause: GraphPattern, scope: MatchScope
+    ) -> tuple[Suggestion, ...]:
+        if values_clause.kind != "values" or query.where is None or "group" in query.tail:
             return ()
-        bound = frozenset[str]().union(*(_binds(element) for element in taken.where.parts))
-        return self._advice(partial(self._adviser.of_filter, part, bound, taken.where.text, place))
+        bound = frozenset[str]().union(*(_bindable_variables(element) for element in query.where.elements))
+        return self._suggest(partial(self._suggestions.for_filter, values_clause, bound, query.where.text, scope))
 
-    def _count(self, taken: ParsedQuery, kept: Sequence[str], place: MatchScope) -> int:
-        """How many rows there are before the first."""
-        inside = _select(taken, *(kind for kind in kept if kind not in ("limit", "offset")))
-        rows = self._prober.rows("?n0", f"{{ SELECT (COUNT(*) AS ?n0) {{ {inside} }} }}", place, 1)
+    def _count_rows(self, query: ParsedQuery, kinds: Sequence[str], scope: MatchScope) -> int:
+        """Return the number of rows before OFFSET."""
+        inside = _select(query, *(kind for kind in kinds if kind not in ("limit", "offset")))
+        rows = self._prober.rows("?n0", f"{{ SELECT (COUNT(*) AS ?n0) {{ {inside} }} }}", scope, 1)
         return int(rows[0]["n0"]["value"]) if rows else 0
 
-    def _resources(self, taken: ParsedQuery) -> Iterator[EmptyReason]:
-        """What DESCRIBE without a pattern names, and nothing is said of."""
-        place = MatchScope()
-        for term in taken.described:
-            if not self._prober.matches(f"{term.sparql} ?p0 ?o0", place):
-                yield EmptyReason("resource", (term,), self._advice(partial(self._adviser.of_resource, term, place)))
+    def _explain_described(self, query: ParsedQuery) -> Iterator[EmptyReason]:
+        """Explain DESCRIBE without a pattern: resources without triples."""
+        scope = MatchScope()
+        for term in query.described:
+            if not self._prober.matches(f"{term.sparql} ?p0 ?o0", scope):
+                yield EmptyReason(
+                    "resource", (term,), self._suggest(partial(self._suggestions.for_resource, term, scope))
+                )
 
 
 def _is_filter(element: Element) -> bool:
     return isinstance(element, GraphPattern) and element.kind in FILTERS
 
 
-def _gives(element: Element) -> bool:
-    return isinstance(element, TriplePattern) or element.kind in GIVERS
+def _can_be_empty(element: Element) -> bool:
+    return isinstance(element, TriplePattern) or element.kind in CAN_BE_EMPTY
 
 
-def _joined(elements: Sequence[Element]) -> str:
+def _join_text(elements: Sequence[Element]) -> str:
     return " ".join(element.sparql for element in elements)
 
 
-def _select(taken: ParsedQuery, *kinds: str) -> str:
-    """A query as a group, with the modifiers of these kinds, or with all that may leave nothing."""
-    head = taken.head
-    if taken.form != "SELECT":
-        head = "(COUNT(*) AS ?n0)" if taken.tail.keys() & {"group", "having"} else "*"
-    tail = taken.tail_text(*(kinds or ("group", "having", "limit", "offset", "values")))
-    return f"{{ SELECT {head} {taken.where.text if taken.where else '{}'} {tail} }}"
+def _select(query: ParsedQuery, *kinds: str) -> str:
+    """Return a query as a group, with the modifiers of these kinds, or with all that may leave no rows."""
+    head = query.head
+    if query.form != "SELECT":
+        head = "(COUNT(*) AS ?n0)" if query.tail.keys() & {"group", "having"} else "*"
+    tail = query.tail_text(*(kinds or ("group", "having", "limit", "offset", "values")))
+    return f"{{ SELECT {head} {query.where.text if query.where else '{}'} {tail} }}"
 
 
-def _binds(element: Element) -> frozenset[str]:
-    """The variables that an element can give a value to."""
+def _bindable_variables(element: Element) -> frozenset[str]:
+    """Return the variables that an element can bind."""
     if isinstance(element, TriplePattern):
         return element.variables
     if element.kind == "minus" or _is_filter(element):
         return frozenset()
-    if element.inner and "*" not in element.inner.head:
-        return frozenset(VARIABLE.findall(element.inner.head))
+    if element.subselect and "*" not in element.subselect.head:
+        return frozenset(VARIABLE.findall(element.subselect.head))
     if not element.groups:
         return element.variables
-    inside = (_binds(part) for group in element.groups for part in group.parts)
+    inside = (_bindable_variables(child) for group in element.groups for child in group.elements)
     return frozenset[str]().union(element.graph.variables if element.graph else (), *inside)

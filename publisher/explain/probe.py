@@ -1,7 +1,7 @@
-"""Small questions about the data behind a query: whether a pattern matches anything, and what it matches.
+"""Small queries about the data behind a query: whether a pattern matches anything, and what it matches.
 
-Asked of the same engine as the query itself, one after the other, with its prologue and its dataset, by the same
-client: each has its turn and counts as a query of that client's. All together they have one query's time.
+They run on the same engine as the query itself, one after the other, with its prologue and dataset, for the same
+client: each waits for its own slot and counts as a query of that client. Together they have the time of one query.
 """
 
 import json
@@ -13,172 +13,182 @@ from typing import Any
 from urllib.parse import urljoin
 
 from vaven.publisher.engine.interface import QueryEngine, QueryRequest, QueryResult
-from vaven.publisher.sparql.query_tree import NotUnderstood, ParsedQuery, QueryTerm
+from vaven.publisher.sparql.query_tree import ParsedQuery, QueryTerm, UnsupportedSyntax
 from vaven.vocab.errors import QueryBusy, QueryError, QueryRefused, QuerySyntaxError
 from vaven.vocab.iris import NAMESPACES, Iris
 
-RESULTS = "application/sparql-results+json"
+JSON_RESULTS = "application/sparql-results+json"
 TRIPLES = "application/n-triples"
-# The share of the time left that one probe may take, so that one hard join does not hide all that could be said.
-SHARE = 0.5
-LEAST_SECONDS = 0.05
+# Share of the remaining time for one probe, so that one hard join does not prevent all other findings.
+PROBE_SHARE = 0.5
+MIN_SECONDS = 0.05
 PLAIN_NAME = re.compile(r"[^\W_](?:[\w.-]*[\w-])?")
-ESCAPED = re.compile(r"\\(.)")
-WRITTEN = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
+LOCAL_NAME_ESCAPE = re.compile(r"\\(.)")
+STRING_ESCAPES = {"\\": "\\\\", '"': '\\"', "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:")
 # Literals that SPARQL writes without quotes (rules 130 to 134), by datatype.
-BARE = {"integer": r"[+-]?\d+", "decimal": r"[+-]?\d*\.\d+", "boolean": "true|false"}
-# Solutions that a template is tried on before all are.
-FEW = 1000
+UNQUOTED = {"integer": r"[+-]?\d+", "decimal": r"[+-]?\d*\.\d+", "boolean": "true|false"}
+# Number of solutions that a template is first tried on.
+TEMPLATE_TRIAL_ROWS = 1000
 Row = Mapping[str, Mapping[str, str]]
-Found = dict[str, Any]
+JsonDocument = dict[str, Any]
 
 
 class DeadlineExceeded(Exception):
-    """The time is used up."""
+    """The time limit is exceeded."""
 
 
 @dataclass(frozen=True)
 class MatchScope:
-    """Where a pattern is to be matched: in the default graph, or in what `graph`, a SPARQL term, names.
+    """The graph to match a pattern in: the default graph, or the graph named by the SPARQL term `graph`.
 
-    `is_anywhere` leaves the query's own dataset aside.
+    `ignores_dataset` ignores the query's own dataset.
     """
 
     graph: str = ""
-    is_anywhere: bool = False
+    ignores_dataset: bool = False
 
-    def around(self, pattern: str) -> str:
+    def wrap(self, pattern: str) -> str:
         return f"GRAPH {self.graph} {{ {pattern} }}" if self.graph else pattern
 
 
 class Prober:
-    """`question` has the query's dataset and client. `asked` counts; `is_unsure` once a probe had no answer."""
+    """A runner of probes with the dataset and client of `request`.
 
-    def __init__(self, engine: QueryEngine, question: QueryRequest, shape: ParsedQuery, seconds: float) -> None:
-        self._engine, self._question = engine, replace(question, media_type=RESULTS)
-        self._prologue, self._dataset = shape.prologue, shape.dataset
-        self._ends = time.monotonic() + seconds
-        self.has_dataset = bool(shape.dataset or question.default_graphs or question.named_graphs)
-        self.asked, self.is_unsure = 0, False
+    `query_count` is the number of probes, `is_unsure` is set once a probe has no result.
+    """
 
-    def matches(self, pattern: str, place: MatchScope) -> bool:
-        """Whether a pattern matches anything. True too where that could not be told: then `is_unsure`.
+    def __init__(self, engine: QueryEngine, request: QueryRequest, query: ParsedQuery, seconds: float) -> None:
+        self._engine, self._request = engine, replace(request, media_type=JSON_RESULTS)
+        self._prologue, self._dataset = query.prologue, query.dataset
+        self._deadline = time.monotonic() + seconds
+        self.has_dataset = bool(query.dataset or request.default_graphs or request.named_graphs)
+        self.query_count, self.is_unsure = 0, False
 
-        Raises Late, NotUnderstood, and what refuses the client: QueryBusy, StoreUnavailable.
+    def matches(self, pattern: str, scope: MatchScope) -> bool:
+        """Return whether a pattern matches anything. If unknown, return True and set `is_unsure`.
+
+        Raises DeadlineExceeded, UnsupportedSyntax, and refusals of the client: QueryBusy, StoreUnavailable.
         """
-        found = self.tells(pattern, place)
-        self.is_unsure = self.is_unsure or found is None
-        return found is not False
+        match = self.matches_in_time(pattern, scope)
+        self.is_unsure = self.is_unsure or match is None
+        return match is not False
 
-    def tells(self, pattern: str, place: MatchScope, share: float = SHARE) -> bool | None:
-        """Whether a pattern matches anything; None where that could not be told in a share of the time left."""
-        found = self._json("ASK {0} {{ {1} }}", place, pattern, share)
-        return None if found is None else bool(found["boolean"])
+    def matches_in_time(self, pattern: str, scope: MatchScope, share: float = PROBE_SHARE) -> bool | None:
+        """Return whether a pattern matches anything; None if unknown after a share of the remaining time."""
+        document = self._json("ASK {0} {{ {1} }}", scope, pattern, share)
+        return None if document is None else bool(document["boolean"])
 
-    def rows(self, variables: str, pattern: str, place: MatchScope, limit: int) -> Sequence[Row]:
-        """Different solutions of a pattern; none where that could not be told. Raises as `matches`."""
-        found = self._json(f"SELECT DISTINCT {variables} {{0}} {{{{ {{1}} }}}} LIMIT {limit}", place, pattern)
-        rows: Sequence[Row] = found["results"]["bindings"] if found else ()
+    def rows(self, variables: str, pattern: str, scope: MatchScope, limit: int) -> Sequence[Row]:
+        """Return distinct solutions of a pattern; none if unknown. Raises as `matches`."""
+        document = self._json(f"SELECT DISTINCT {variables} {{0}} {{{{ {{1}} }}}} LIMIT {limit}", scope, pattern)
+        rows: Sequence[Row] = document["results"]["bindings"] if document else ()
         return rows
 
-    def builds(self, taken: ParsedQuery) -> bool:
-        """Whether a query that builds a graph has a triple in it. Raises as `matches`."""
-        whole = replace(self._question, media_type=TRIPLES)
-        where = taken.where.text if taken.where else "{}"
-        few = f"{taken.prologue}{taken.form} {taken.head} {taken.dataset} WHERE {where}"
-        # A limit of the query's own may be behind its order, so it stands as it is then.
-        tries = (whole,) if taken.tail else (replace(whole, query=f"{few} LIMIT {FEW}"), whole)
-        for question in tries:
-            answer = self._ask(question, SHARE)
-            self.is_unsure = self.is_unsure or answer is None
-            if answer is None:
+    def builds_triples(self, parsed: ParsedQuery) -> bool:
+        """Return whether a CONSTRUCT or DESCRIBE returns any triple. Raises as `matches`."""
+        complete = replace(self._request, media_type=TRIPLES)
+        where = parsed.where.text if parsed.where else "{}"
+        limited = f"{parsed.prologue}{parsed.form} {parsed.head} {parsed.dataset} WHERE {where}"
+        # The query's own modifiers may include an order and a limit, so it is then run unchanged.
+        tries = (
+            (complete,)
+            if parsed.tail
+            else (replace(complete, query=f"{limited} LIMIT {TEMPLATE_TRIAL_ROWS}"), complete)
+        )
+        for request in tries:
+            result = self._execute(request, PROBE_SHARE)
+            self.is_unsure = self.is_unsure or result is None
+            if result is None:
                 return True
-            answer.close()
-            if answer.size:
+            result.close()
+            if result.size:
                 return True
         return False
 
-    def _json(self, form: str, place: MatchScope, pattern: str, share: float = SHARE) -> Found | None:
-        query = self._prologue + form.format("" if place.is_anywhere else self._dataset, place.around(pattern))
-        question = replace(self._question, query=query)
-        if place.is_anywhere:
-            question = replace(question, default_graphs=(), named_graphs=())
-        answer = self._ask(question, share)
-        if answer is None:
+    def _json(self, form: str, scope: MatchScope, pattern: str, share: float = PROBE_SHARE) -> JsonDocument | None:
+        query = self._prologue + form.format("" if scope.ignores_dataset else self._dataset, scope.wrap(pattern))
+        request = replace(self._request, query=query)
+        if scope.ignores_dataset:
+            request = replace(request, default_graphs=(), named_graphs=())
+        result = self._execute(request, share)
+        if result is None:
             return None
         try:
-            found: Found = json.load(answer.file)
+            document: JsonDocument = json.load(result.file)
         finally:
-            answer.close()
-        return found
+            result.close()
+        return document
 
-    def _ask(self, question: QueryRequest, share: float) -> QueryResult | None:
-        """An answer within a share of the time left; None where there is none in that, or it takes too much memory."""
-        left = self._ends - time.monotonic()
-        if left < LEAST_SECONDS:
+    def _execute(self, request: QueryRequest, share: float) -> QueryResult | None:
+        """Run a query within a share of the remaining time; None if it exceeds that or its memory limit."""
+        left = self._deadline - time.monotonic()
+        if left < MIN_SECONDS:
             raise DeadlineExceeded
-        self.asked += 1
+        self.query_count += 1
         try:
-            return self._engine.ask(replace(question, seconds=left * share))
+            return self._engine.execute(replace(request, seconds=left * share))
         except QuerySyntaxError as cause:
-            # The query's parts don't stand alone as we thought they would.
-            raise NotUnderstood from cause
+            # The parts of the query are not valid on their own.
+            raise UnsupportedSyntax from cause
         except (QueryBusy, QueryRefused):
             raise
         except QueryError:
             return None
 
 
-class Names:
-    """How a query writes IRIs: by its own prefixes and base."""
+class TermWriter:
+    """Terms as a query writes them: IRIs by its own prefixes and base."""
 
-    def __init__(self, shape: ParsedQuery, iris: Iris) -> None:
-        self.prefixes, self.base = shape.prefixes, _resolved(iris.base, shape.base)
+    def __init__(self, query: ParsedQuery, iris: Iris) -> None:
+        self.prefixes, self.base = query.prefixes, _resolved(iris.base, query.base)
         self._namespaces = {name: _resolved(self.base, term.text[1:-1]) for name, term in self.prefixes.items()}
 
-    def iri(self, term: QueryTerm) -> str:
-        """The whole IRI of a term; "" for what is none, or has escapes in it."""
+    def resolve(self, term: QueryTerm) -> str:
+        """Return the absolute IRI of a term; "" if it is not an IRI, or contains escapes."""
         if term.text == "a":
             return NAMESPACES["rdf"] + "type"
         if term.kind == "iri" and "\\" not in term.text:
             return _resolved(self.base, term.text[1:-1])
         prefix, _, name = term.text.partition(":")
         if term.kind == "prefixed" and prefix in self.prefixes:
-            return self._namespaces[prefix] + ESCAPED.sub(r"\1", name)
+            return self._namespaces[prefix] + LOCAL_NAME_ESCAPE.sub(r"\1", name)
         return ""
 
-    def written(self, iri: str, like: QueryTerm | None = None) -> str:
-        """An IRI as the query would write it: with a prefix, else in full; against the base where `like` is so."""
+    def write_iri(self, iri: str, like: QueryTerm | None = None) -> str:
+        """Return an IRI as the query would write it: with a prefix, else in full; relative to the base if `like` is."""
         for prefix, namespace in self._namespaces.items():
             if iri.startswith(namespace) and PLAIN_NAME.fullmatch(iri[len(namespace) :]):
                 return f"{prefix}:{iri[len(namespace) :]}"
         is_relative = like is not None and like.kind == "iri" and ":" not in like.text and iri.startswith(self.base)
         return f"<{iri[len(self.base) :]}>" if is_relative else f"<{iri}>"
 
-    def shortened(self, literal: str) -> str:
-        """A literal with its datatype as the query would write it."""
+    def shorten_datatype(self, literal: str) -> str:
+        """Return a literal with its datatype as the query would write it."""
         text, mark, kind = literal.rpartition("^^<")
-        return f"{text}^^{self.written(kind[:-1])}" if mark else literal
+        return f"{text}^^{self.write_iri(kind[:-1])}" if mark else literal
 
-    def term(self, found: Mapping[str, str]) -> str:
-        """A term of an answer in JSON (SPARQL 1.1 Query Results JSON Format, section 3.2.2) as a query writes it."""
-        value = found["value"]
-        if found["type"] == "uri":
-            return self.written(value)
-        if found["type"] == "bnode":
+    def write_term(self, binding: Mapping[str, str]) -> str:
+        """Return a term of a JSON result as the query would write it.
+
+        SPARQL 1.1 Query Results JSON Format, section 3.2.2.
+        """
+        value = binding["value"]
+        if binding["type"] == "uri":
+            return self.write_iri(value)
+        if binding["type"] == "bnode":
             return "[]"
-        kind = found.get("datatype", "")
-        if re.fullmatch(BARE.get(kind.removeprefix(NAMESPACES["xsd"]), "(?!)"), value):
+        kind = binding.get("datatype", "")
+        if re.fullmatch(UNQUOTED.get(kind.removeprefix(NAMESPACES["xsd"]), "(?!)"), value):
             return value
-        text = '"' + "".join(WRITTEN.get(letter, letter) for letter in value) + '"'
-        if language := found.get("xml:lang"):
+        text = '"' + "".join(STRING_ESCAPES.get(letter, letter) for letter in value) + '"'
+        if language := binding.get("xml:lang"):
             return f"{text}@{language}"
-        return f"{text}^^{self.written(kind)}" if kind else text
+        return f"{text}^^{self.write_iri(kind)}" if kind else text
 
 
 def _resolved(base: str, reference: str) -> str:
-    """An IRI reference against a base (RFC 3986, section 5.2); urljoin takes an empty fragment away."""
+    """Resolve an IRI reference against a base (RFC 3986, section 5.2); urljoin drops an empty fragment."""
     if SCHEME.match(reference):
         return reference
     return urljoin(base, reference) + ("#" if reference.endswith("#") else "")

@@ -1,6 +1,6 @@
-"""How the faults of a query are told: what all of them share, and tables of words.
+"""Parts of error messages about a query, and tables of words.
 
-`expected` makes a sentence of a set of the grammar's terminals (sparql.lark), in people's groups of them.
+`expected` formats a set of the grammar's terminals (sparql.lark) as a list, in groups that people know.
 """
 
 import unicodedata
@@ -8,15 +8,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from vaven.publisher.sparql.grammar import END, FUNCTIONS, KEYWORDS, MARKS, SyntaxStop
-from vaven.publisher.sparql.lexer import Token, place
+from vaven.publisher.sparql.lexer import Token, position_text
 from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.messages import Message
 
-# The most things that a sentence lists, and the most characters that it quotes.
-MOST = 6
-LONGEST_QUOTE = 80
-# Terminals that must all be there, those that are then told, and how: by the sentence `query.thing.…`, a mark or word
-# of SPARQL by itself. What is rare beside others is told by nothing.
+# Maximum number of list items in a sentence, and of quoted characters.
+MAX_ITEMS = 6
+MAX_QUOTE_CHARS = 80
+# Terminals that must all be accepted, terminals covered by this entry, and its name: the message `query.thing.…`, or a
+# mark or keyword of SPARQL itself. An empty name omits terminals that are rare beside others.
 GROUPS: tuple[tuple[str, str, str], ...] = (
     ("QUESTION SLASH", "QUESTION SLASH STAR PLUS PIPE", ""),
     ("A CARET", "BANG CARET LPAR", ""),
@@ -51,15 +51,15 @@ GROUPS: tuple[tuple[str, str, str], ...] = (
     ("LPAR", "LPAR", "("),
 )
 SIGNS = {terminal: mark for mark, terminal in reversed(MARKS.items())}
-# In the order in which they stand in a query.
+# In the order of their occurrence in a query.
 WORDS = {
     **{word: word for word in ("PREFIX", "SELECT", "ASK", "CONSTRUCT", "DESCRIBE", "DISTINCT", "FROM", "WHERE")},
     **{"GROUP": "GROUP BY", "HAVING": "HAVING", "ORDER": "ORDER BY", "LIMIT": "LIMIT", "OFFSET": "OFFSET"},
 }
 
-# How SPARQL writes operators of other languages.
-SPELLED = {"==": "=", "=>": ">=", "<>": "!=", "AND": "&&", "OR": "||", "&": "&&", "|": "||"}
-# What SPARQL has for the words of other languages; "" where a sentence `query.instead.…` of its own tells.
+# SPARQL's spelling of operators of other languages.
+OPERATOR_SPELLINGS = {"==": "=", "=>": ">=", "<>": "!=", "AND": "&&", "OR": "||", "&": "&&", "|": "||"}
+# SPARQL's equivalents of words of other languages; "" for a word with its own message `query.instead.…`.
 INSTEAD = {
     "LENGTH": "STRLEN", "LEN": "STRLEN", "UPPER": "UCASE", "TOUPPER": "UCASE", "LOWER": "LCASE", "TOLOWER": "LCASE",
     "SUBSTRING": "SUBSTR", "MID": "SUBSTR", "LEFT": "SUBSTR(?x, 1, …)", "RIGHT": "SUBSTR", "CEILING": "CEIL",
@@ -75,13 +75,13 @@ INSTEAD = {
     "GETDATE": "NOW()", "TOP": "", "UNIQUE": "DISTINCT", "EXCEPT": "MINUS { … }", "SORT": "ORDER BY", "JOIN": "",
     "XOR": "!=", "BINDINGS": "VALUES", "LET": "BIND(… AS ?x)",
 }  # fmt: skip
-# Keywords of which a sentence `query.after.…` says what belongs after them.
+# Keywords with a message `query.after.…` about what may follow them.
 AFTER = frozenset((
     "SELECT", "DISTINCT", "REDUCED", "ASK", "DESCRIBE", "CONSTRUCT", "FROM", "NAMED", "WHERE", "OPTIONAL", "MINUS",
     "UNION", "EXISTS", "NOT", "GRAPH", "FILTER", "HAVING", "BIND", "AS", "VALUES", "GROUP", "ORDER", "BY", "ASC",
     "DESC", "LIMIT", "OFFSET", "IN", "SEPARATOR",
 ))  # fmt: skip
-# Terminals that a term begins with, those of other values, and the marks of paths.
+# Terminals that a term begins with, terminals of other values, and the marks of paths.
 TERMS = frozenset(("VAR", "IRIREF", "PNAME_LN", "PNAME_NS", "BLANK_NODE", "LBRACKET"))
 VALUES = frozenset(("STRING", "INTEGER", "DECIMAL"))
 PATHS = ("/", "|", "*", "+", "?", "^", "!")
@@ -89,7 +89,7 @@ PATHS = ("/", "|", "*", "+", "?", "^", "!")
 
 @dataclass(frozen=True)
 class QueryMistake:
-    """`line` and `column` count from 1, in characters."""
+    """A mistake with its remedy; `line` and `column` count from 1, in characters."""
 
     line: int
     column: int
@@ -98,36 +98,36 @@ class QueryMistake:
 
 
 def mistake_at(
-    stop: SyntaxStop, remedy: Message, message: Message | None = None, at: Token | None = None
+    syntax_stop: SyntaxStop, remedy: Message, message: Message | None = None, at: Token | None = None
 ) -> QueryMistake:
-    """A fault at the token that can't stand there, or at another; without a message, with what could stand there."""
-    token = at or stop.token
-    return QueryMistake(token.line, token.column, message or _unexpected(stop), remedy)
+    """Return a mistake at the unexpected token or at another; without a message, list the accepted terminals."""
+    token = at or syntax_stop.token
+    return QueryMistake(token.line, token.column, message or _unexpected(syntax_stop), remedy)
 
 
-def _unexpected(stop: SyntaxStop) -> Message:
-    at, may = place(stop.token), expected(stop.accepted)
-    if stop.token.kind == "end":
+def _unexpected(syntax_stop: SyntaxStop) -> Message:
+    at, may = position_text(syntax_stop.token), expected(syntax_stop.accepted)
+    if syntax_stop.token.kind == "end":
         return query_message("ends-too-early", place=at, expected=may)
-    return query_message("unexpected", shown=token_text(stop, stop.token), place=at, expected=may)
+    return query_message("unexpected", shown=token_text(syntax_stop, syntax_stop.token), place=at, expected=may)
 
 
-def token_text(stop: SyntaxStop, token: Token) -> str:
-    """A token for a sentence: on one line, not long, and what can't be seen by its number."""
-    written = stop.source(token)
-    if token.kind == "mark" and not _is_seen(written):
-        return f"U+{ord(written[0]):04X}"
-    return cut(written)
+def token_text(syntax_stop: SyntaxStop, token: Token) -> str:
+    """Return a token for a message: on one line, shortened, and an invisible character by its code point."""
+    source = syntax_stop.source(token)
+    if token.kind == "mark" and not _is_visible(source):
+        return f"U+{ord(source[0]):04X}"
+    return shorten(source)
 
 
-def _is_seen(letter: str) -> bool:
+def _is_visible(letter: str) -> bool:
     return letter.isprintable() and unicodedata.category(letter[0]) not in ("Zs", "Cf")
 
 
-def cut(text: str) -> str:
-    """On one line, and not long."""
+def shorten(text: str) -> str:
+    """Return the text on one line, shortened to MAX_QUOTE_CHARS."""
     line = " ".join(text.split())
-    return line if len(line) <= LONGEST_QUOTE else line[: LONGEST_QUOTE - 1] + "…"
+    return line if len(line) <= MAX_QUOTE_CHARS else line[: MAX_QUOTE_CHARS - 1] + "…"
 
 
 def is_mark(token: Token, *texts: str) -> bool:
@@ -139,24 +139,27 @@ def is_word(token: Token, *texts: str) -> bool:
 
 
 def expected(terminals: frozenset[str]) -> Message:
-    """The sentence of what may stand where these are accepted, with no more than MOST things in it."""
+    """Return the list of accepted terminals, with at most MAX_ITEMS items."""
     left, named = set(terminals), list[str]()
-    for needed, told, name in GROUPS:
+    for needed, covered, name in GROUPS:
         if left.issuperset(needed.split()):
-            left.difference_update(told.split())
+            left.difference_update(covered.split())
             named += [name] if name else []
     named += [text for word, text in WORDS.items() if word in left]
     named += sorted(word for word in left & KEYWORDS if word not in WORDS)
     named += sorted(SIGNS[terminal] for terminal in left if terminal in SIGNS)
-    return query_message("may-be.many" if len(named) > MOST else "may-be", names=one_of([*map(_thing, named[:MOST])]))
+    return query_message(
+        "may-be.many" if len(named) > MAX_ITEMS else "may-be",
+        names=join_with_or([*map(_display_name, named[:MAX_ITEMS])]),
+    )
 
 
-def one_of(things: Sequence[Message | str]) -> Message | str:
-    *most, last = things
+def join_with_or(alternatives: Sequence[Message | str]) -> Message | str:
+    *most, last = alternatives
     return query_message("or", most=tuple(most), last=last) if most else last
 
 
-def _thing(name: str) -> Message | str:
+def _display_name(name: str) -> Message | str:
     if name.islower():
         return query_message(f"thing.{name}")
     return name if name[0].isalpha() else query_message("quoted", text=name)

@@ -1,11 +1,11 @@
-"""The tokens of a SPARQL 1.1 query, so that words are judged by where they stand and not by how they look.
+"""The tokens of a SPARQL 1.1 query, for judging words by their syntactic context and not by their looks.
 
-Terminals of SPARQL 1.1 Query Language, section 19.8. Engines differ in two ways that an attacker may use, so
-both are met here:
-- Section 19.2 undoes codepoint escapes before anything is read; Oxigraph undoes them inside strings and IRIs
-  only. A query is judged by both readings.
-- Oxigraph 0.5 has no tokens: `<` is an operator or opens an IRI by context, and keywords need no space after
-  them (`trueSERVICE:x {` calls out). `guarded` writes a query so that this makes no difference.
+Terminals of SPARQL 1.1 Query Language, section 19.8. Engines differ in two ways that an attacker may use, so both are
+handled here:
+- Section 19.2 replaces codepoint escapes before parsing; Oxigraph replaces them only inside strings and IRIs. A query
+  is checked under both readings.
+- Oxigraph 0.5 has no tokens: `<` is an operator or opens an IRI by context, and keywords need no space after them
+  (`trueSERVICE:x {` calls out). `escape_service` rewrites a query so that this makes no difference.
 """
 
 import re
@@ -20,7 +20,7 @@ from vaven.vocab.messages import Message
 
 SERVICE = re.compile("s(?=ervice)", re.IGNORECASE)
 ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
-# A prefix is bounded: without a bound, `a.a.a.…` costs the square of its length, with the interpreter held.
+# The length of a prefix is bounded: otherwise `a.a.a.…` costs the square of its length, with the interpreter blocked.
 TOKEN = re.compile(
     r"""
     (?P<blank>[\x20\t\r\n]+)
@@ -41,15 +41,15 @@ TOKEN = re.compile(
 )
 QUOTES = ("'", '"')
 FORMS = frozenset(("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"))
-# Functions that give another value each time (SPARQL 1.1 Query Language, sections 17.4.2.12, 17.4.4.5 and 17.4.5.1).
-OF_THE_MOMENT = frozenset(("NOW", "RAND", "UUID", "STRUUID"))
+# Functions that return another value each time (SPARQL 1.1 Query Language, sections 17.4.2.12, 17.4.4.5 and 17.4.5.1).
+NONDETERMINISTIC = frozenset(("NOW", "RAND", "UUID", "STRUUID"))
 AGGREGATES = frozenset(("COUNT", "SUM", "MIN", "MAX", "AVG", "SAMPLE", "GROUP_CONCAT"))
 UPDATES = frozenset(("INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY"))
 
 
 @dataclass(frozen=True)
 class Token:
-    """`kind` is a group of TOKEN; words come in upper case. `line` and `column` count from 1, `start` from 0."""
+    """A token; `kind` is a group of TOKEN; words are upper case. `line` and `column` count from 1, `start` from 0."""
 
     kind: str
     text: str
@@ -62,65 +62,65 @@ class Token:
         return self.start + len(self.text)
 
 
-def place(token: Token) -> Message:
-    """Where a token stands, for a sentence."""
+def position_text(token: Token) -> Message:
+    """Return the position of a token for a message."""
     return query_message("place", line=token.line, column=token.column)
 
 
 def tokens(query: str) -> Iterator[Token]:
-    """All tokens but blanks and comments. Text that is no SPARQL comes as marks; nothing is an error here.
+    """Yield all tokens except blanks and comments. Text that is not SPARQL is yielded as marks; nothing is an error.
 
-    Escapes stay as they stand. Cost: linear in the length, at worst 3 s for a million characters.
+    Escapes are not replaced. Cost: linear in the length, at worst 3 s for a million characters.
     """
     line, start = 1, 0
-    for found in TOKEN.finditer(query):
-        kind, text = found.lastgroup or "mark", found.group()
+    for match in TOKEN.finditer(query):
+        kind, text = match.lastgroup or "mark", match.group()
         if kind not in ("blank", "comment"):
-            column = found.start() - start + 1
-            yield Token(kind, text.upper() if kind == "word" else text, line, column, found.start())
+            column = match.start() - start + 1
+            yield Token(kind, text.upper() if kind == "word" else text, line, column, match.start())
         if breaks := text.count("\n"):
             line += breaks
-            start = found.start() + text.rfind("\n") + 1
+            start = match.start() + text.rfind("\n") + 1
 
 
 def query_form(query: str) -> str:
-    """SELECT, ASK, CONSTRUCT or DESCRIBE; "" where the text is none of them (the engine then says why).
+    """Return SELECT, ASK, CONSTRUCT or DESCRIBE; "" for any other text (the engine then reports the error).
 
-    Raises QueryRefused for SERVICE anywhere and for updates, in either reading of escapes, and QuerySyntaxError for
-    what the engine would answer wrongly.
+    Raises QueryRefused for SERVICE anywhere and for updates, in either reading of escapes, and QuerySyntaxError for a
+    query that the engine would answer wrongly.
     """
     plain = ESCAPE.sub(_unescape, query)
     if plain != query:
-        _judged(tokens(plain))
-    found = list(tokens(query))
-    form = _judged(found)
-    if AGGREGATES & {token.text for token in found}:
-        _refuse_nested_aggregate(found)
+        _check_tokens(tokens(plain))
+    token_list = list(tokens(query))
+    form = _check_tokens(token_list)
+    if AGGREGATES & {token.text for token in token_list}:
+        _refuse_nested_aggregate(token_list)
     return form
 
 
-def guarded(query: str) -> str:
-    """The query with the same meaning, in which no engine can find SERVICE where we see a string, IRI or comment.
+def escape_service(query: str) -> str:
+    """Return an equivalent query in which no engine can read SERVICE inside our strings, IRIs or comments.
 
-    The word's first letter is escaped in strings and IRIs, and comments that have it are emptied; lines stay.
-    For queries that `query_form` has let pass. Without it `FILTER(1<2#>'''` is an IRI and a string to us, an
+    The word's first letter is escaped in strings and IRIs, and comments that contain it are emptied; line numbers are
+    unchanged. For queries accepted by `query_form`. Otherwise `FILTER(1<2#>'''` is an IRI and a string to us, an
     operator and a comment to Oxigraph.
     """
     if not SERVICE.search(query):
         return query
-    return "".join(_guarded(found.lastgroup or "mark", found.group()) for found in TOKEN.finditer(query))
+    return "".join(_escape_token(match.lastgroup or "mark", match.group()) for match in TOKEN.finditer(query))
 
 
 def compact(query: str) -> str:
-    """The query without its comments and with one blank where there were several: the same tokens in the same order.
+    """Return the query without comments and with single blanks: the same tokens in the same order.
 
-    Two queries that differ in layout alone come out equal. What comes out is what shall be run: an answer to it must
-    not stand for the longer text, since engines differ in what they take for a comment. A text with a quotation mark
-    that opens no string stays as it is, as a blank in place of a line break could make a string of it.
+    Two queries that differ only in layout are then equal. The returned text is also the one to run: its result must not
+    be stored for the longer text, since engines differ in what they accept as a comment. A text with a quotation mark
+    that opens no string is returned unchanged, as a blank in place of a line break could make a string of it.
     """
     parts = []
-    for found in TOKEN.finditer(query):
-        kind, text = found.lastgroup or "mark", found.group()
+    for match in TOKEN.finditer(query):
+        kind, text = match.lastgroup or "mark", match.group()
         if kind == "mark" and text in QUOTES:
             return query
         if kind not in ("blank", "comment"):
@@ -130,7 +130,7 @@ def compact(query: str) -> str:
     return "".join(parts).rstrip(" ")
 
 
-def _guarded(kind: str, text: str) -> str:
+def _escape_token(kind: str, text: str) -> str:
     if kind == "comment":
         return "#" if SERVICE.search(text) else text
     if kind in ("string", "iri"):
@@ -138,46 +138,46 @@ def _guarded(kind: str, text: str) -> str:
     return text
 
 
-def _judged(words: Iterable[Token]) -> str:
-    found, form = list(words), ""
-    for i, token in enumerate(found):
-        if _calls_out(token, found[i + 1].text if i + 1 < len(found) else ""):
+def _check_tokens(words: Iterable[Token]) -> str:
+    token_list, form = list(words), ""
+    for i, token in enumerate(token_list):
+        if _is_service(token, token_list[i + 1].text if i + 1 < len(token_list) else ""):
             is_keyword = token.kind == "word"
             remedy = (
                 query_message("service.remedy") if is_keyword else query_message("service.remedy.name", name=token.text)
             )
-            message = query_message("service", place=place(token))
+            message = query_message("service", place=position_text(token))
             raise QueryRefused(message, remedy=remedy, line=token.line, column=token.column)
         if token.kind != "word" or form:
             continue
         if token.text in UPDATES:
-            message = query_message("update", word=token.text, place=place(token))
+            message = query_message("update", word=token.text, place=position_text(token))
             raise QueryRefused(message, remedy=query_message("update.remedy"), line=token.line, column=token.column)
         if token.text in FORMS:
             form = token.text
     return form
 
 
-def _refuse_nested_aggregate(found: Sequence[Token]) -> None:
-    """Raises QuerySyntaxError for the first aggregate in the argument of another.
+def _refuse_nested_aggregate(token_list: Sequence[Token]) -> None:
+    """Raise QuerySyntaxError for the first aggregate in the argument of another.
 
-    SPARQL 1.1 Query Language, section 18.2.4.1, gives it no meaning, and Jena refuses it. Oxigraph takes it, and then
-    answers without a value.
+    SPARQL 1.1 Query Language, section 18.2.4.1, gives it no meaning, and Jena refuses it. Oxigraph accepts it, and
+    returns no value.
     """
-    # For each bracket that is open, whether an aggregate holds it.
+    # For each open bracket, whether it belongs to an aggregate.
     inside: list[bool] = []
-    for i, token in enumerate(found):
+    for i, token in enumerate(token_list):
         is_aggregate = token.kind == "word" and token.text in AGGREGATES
         if is_aggregate and inside and inside[-1]:
             message, remedy = (
-                query_message("nested-aggregate", word=token.text, place=place(token)),
+                query_message("nested-aggregate", word=token.text, place=position_text(token)),
                 "nested-aggregate.remedy",
             )
             raise QuerySyntaxError(message, remedy=query_message(remedy), line=token.line, column=token.column)
         if token.kind != "mark":
             continue
         if token.text == "(":
-            before = found[i - 1] if i else token
+            before = token_list[i - 1] if i else token
             holds = before.kind == "word" and before.text in AGGREGATES
             inside.append(holds or bool(inside and inside[-1]))
         elif token.text == "{":
@@ -186,57 +186,60 @@ def _refuse_nested_aggregate(found: Sequence[Token]) -> None:
             inside.pop()
 
 
-def _calls_out(token: Token, after: str) -> bool:
-    """Whether a token is the keyword SERVICE, or one that an engine without word boundaries may read as it.
+def _is_service(token: Token, after: str) -> bool:
+    """Return whether a token is SERVICE, or may be read as SERVICE by an engine without word boundaries.
 
-    `SERVICE:x {` has a prefixed name by the standard. That is right after GRAPH only, and even there we refuse it,
-    since Oxigraph may see a comment where we see GRAPH.
+    `SERVICE:x {` contains a prefixed name by the standard. This is valid only after GRAPH, and even there we refuse it,
+    since Oxigraph may read a comment where we read GRAPH.
     """
     if token.kind == "word":
         return "SERVICE" in token.text
     return token.kind == "prefixed" and after == "{" and "SERVICE" in token.text.partition(":")[0].upper()
 
 
-def is_repeatable(query: str) -> bool:
-    """Whether the same answer is right until something is published: it has no clock and no chance in it.
+def is_deterministic(query: str) -> bool:
+    """Return whether the result is the same until new data are published: no function of time or chance.
 
     In either reading of escapes.
     """
-    return not any(t.kind == "word" and t.text in OF_THE_MOMENT for t in tokens(ESCAPE.sub(_unescape, query)))
+    return not any(t.kind == "word" and t.text in NONDETERMINISTIC for t in tokens(ESCAPE.sub(_unescape, query)))
 
 
-def names_dataset(query: str) -> bool:
-    """Whether the query says with FROM or FROM NAMED which graphs it is about (SPARQL 1.1, section 13.2)."""
+def has_dataset_clause(query: str) -> bool:
+    """Return whether the query specifies its dataset with FROM or FROM NAMED (SPARQL 1.1, section 13.2)."""
     return any(token.kind == "word" and token.text.startswith("FROM") for token in tokens(query))
 
 
 def declared_prefixes(query: str, base: str) -> dict[str, str]:
-    """Prefix, without its colon, to namespace by the PREFIX and BASE lines; the last of a prefix counts.
+    """Return the namespaces of the PREFIX lines by prefix, without its colon; the last declaration counts.
 
-    Each IRI is read against the BASE before it (SPARQL 1.1 Query Language, section 4.1.1.2), the first against `base`.
+    Each IRI is resolved against the BASE before it (SPARQL 1.1 Query Language, section 4.1.1.2), the first against
+    `base`.
     """
-    found, declared = list(tokens(query)), {}
-    for word, name, iri in zip(found, found[1:], found[2:] + found[-1:], strict=False):
+    token_list, declared = list(tokens(query)), {}
+    for word, name, iri in zip(token_list, token_list[1:], token_list[2:] + token_list[-1:], strict=False):
         if (word.text, name.kind, iri.kind) == ("PREFIX", "prefixed", "iri"):
-            declared[name.text[:-1]] = _resolved(base, iri.text[1:-1])
+            declared[name.text[:-1]] = _resolve(base, iri.text[1:-1])
         elif (word.text, name.kind) == ("BASE", "iri"):
-            base = _resolved(base, name.text[1:-1])
+            base = _resolve(base, name.text[1:-1])
     return declared
 
 
-def _resolved(base: str, iri: str) -> str:
-    """An IRI read against a base; with its fragment apart, since Python leaves out an empty one."""
-    stem, mark, rest = iri.partition("#")
-    return urljoin(base, stem) + mark + rest
+def _resolve(base: str, iri: str) -> str:
+    """Resolve an IRI against a base; with its fragment separate, since Python omits an empty one."""
+    reference, mark, rest = iri.partition("#")
+    return urljoin(base, reference) + mark + rest
 
 
 def undeclared_prefix(query: str) -> Token | None:
-    """The first prefixed name whose prefix no PREFIX line declares."""
-    found = list(tokens(query))
-    declared = {name.text for word, name in pairwise(found) if word.text == "PREFIX" and name.kind == "prefixed"}
-    return next((t for t in found if t.kind == "prefixed" and t.text.partition(":")[0] + ":" not in declared), None)
+    """Return the first prefixed name whose prefix is not declared."""
+    token_list = list(tokens(query))
+    declared = {name.text for word, name in pairwise(token_list) if word.text == "PREFIX" and name.kind == "prefixed"}
+    return next(
+        (t for t in token_list if t.kind == "prefixed" and t.text.partition(":")[0] + ":" not in declared), None
+    )
 
 
-def _unescape(found: re.Match[str]) -> str:
-    code = int(found[1] or found[2], 16)
-    return chr(code) if code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else found.group()
+def _unescape(match: re.Match[str]) -> str:
+    code = int(match[1] or match[2], 16)
+    return chr(code) if code <= 0x10FFFF and not 0xD800 <= code <= 0xDFFF else match.group()

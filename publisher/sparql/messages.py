@@ -1,16 +1,15 @@
-"""The sentences about queries, `query.{sv,en}.toml`: what is wrong with one, and what helps.
+"""Messages about queries, `query.{sv,en}.toml`: errors and remedies.
 
-Most of them quote a query, so each sentence here is a `str.format` template, also one without fields: a brace of its
-own is written twice.
+Most messages quote a query, so each one is a `str.format` template, even without fields: a literal brace is doubled.
 """
 
 from vaven.vocab.messages import Message
 
 
 def query_message(key: str, /, **params: object) -> Message:
-    """The sentence `query.{key}`. What no answer may have in it is taken out of what it quotes."""
-    shown = {name: _printable(value) if isinstance(value, str) else value for name, value in params.items()}
-    return Message("publisher", f"query.{key}", shown)
+    """Return the message `query.{key}`, with unprintable characters replaced in quoted parameters."""
+    printable = {name: _printable(value) if isinstance(value, str) else value for name, value in params.items()}
+    return Message("publisher", f"query.{key}", printable)
 
 
 def _printable(text: str) -> str:

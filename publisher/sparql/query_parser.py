@@ -1,7 +1,8 @@
-"""The shape of a SPARQL 1.1 query: its groups and what stands in them, each with its own piece of the text.
+"""Parse the groups and patterns of a SPARQL 1.1 query, each with its text and position.
 
-Grammar of SPARQL 1.1 Query Language, section 19.8, as far as patterns go; expressions stay text. For queries that an
-engine has taken: nothing is checked here, and what isn't understood (RDF-star, say) is NotUnderstood, never guessed.
+Grammar of SPARQL 1.1 Query Language, section 19.8, as far as patterns are concerned; expressions remain text. For
+queries that an engine has accepted: nothing is validated here, and unsupported syntax (RDF-star, for example) raises
+UnsupportedSyntax instead of being guessed.
 """
 
 from collections.abc import Sequence
@@ -11,186 +12,192 @@ from vaven.publisher.sparql.lexer import FORMS, Token, tokens
 from vaven.publisher.sparql.query_tree import (
     GraphPattern,
     GroupPattern,
-    NotUnderstood,
     ParsedQuery,
     QueryTerm,
     TriplePattern,
+    UnsupportedSyntax,
 )
 
-ENDS = {"(": ")", "[": "]", "{": "}"}
-# Solution modifiers and the values behind them (rules 18 to 28), by their first word.
+CLOSING = {"(": ")", "[": "]", "{": "}"}
+# Solution modifiers and VALUES after them (rules 18 to 28), by their first word.
 MODIFIERS = ("GROUP", "HAVING", "ORDER", "LIMIT", "OFFSET", "VALUES")
-PARTS = ("FILTER", "BIND", "VALUES", "OPTIONAL", "MINUS", "GRAPH")
-# Deeper nesting is no query of a person, and Python's own stack has an end.
-DEEPEST = 50
+ELEMENT_KEYWORDS = ("FILTER", "BIND", "VALUES", "OPTIONAL", "MINUS", "GRAPH")
+# Nobody writes deeper nesting, and Python's own stack is limited.
+MAX_DEPTH = 50
 
 
 def parse(query: str) -> ParsedQuery:
-    """Take a query apart. Raises NotUnderstood. Cost: linear in its length."""
-    return _Reader(query).query()
+    """Parse a query. Raises UnsupportedSyntax. Cost: linear in its length."""
+    return _Parser(query).query()
 
 
-class _Reader:
-    """Recursive descent over the tokens of one text."""
+class _Parser:
+    """A recursive descent parser over the tokens of one query."""
 
     def __init__(self, text: str) -> None:
-        self._text, self._all, self._at, self._depth = text, list(tokens(text)), 0, 0
-        used = {token.text[1:] for token in self._all if token.kind == "variable"}
-        self._fresh = (f"?{name}" for name in map("node{}".format, count(1)) if name not in used)
+        self._text, self._tokens, self._index, self._depth = text, list(tokens(text)), 0, 0
+        used = {token.text[1:] for token in self._tokens if token.kind == "variable"}
+        self._fresh_variables = (f"?{name}" for name in map("node{}".format, count(1)) if name not in used)
 
     # --- tokens
 
     def _peek(self) -> Token:
-        if self._at >= len(self._all):
-            raise NotUnderstood
-        return self._all[self._at]
+        if self._index >= len(self._tokens):
+            raise UnsupportedSyntax
+        return self._tokens[self._index]
 
     def _is(self, *texts: str) -> bool:
-        return self._at < len(self._all) and self._all[self._at].text in texts and self._all[self._at].kind != "string"
+        return (
+            self._index < len(self._tokens)
+            and self._tokens[self._index].text in texts
+            and self._tokens[self._index].kind != "string"
+        )
 
     def _is_word(self, *texts: str) -> bool:
         return self._is(*texts) and self._peek().kind == "word"
 
-    def _take(self, *texts: str) -> Token:
+    def _next_token(self, *texts: str) -> Token:
         if texts and not self._is(*texts):
-            raise NotUnderstood
+            raise UnsupportedSyntax
         token = self._peek()
-        self._at += 1
+        self._index += 1
         return token
 
-    def _since(self, first: int) -> str:
-        """The text from a token on, by its index, to the last taken."""
-        return self._text[self._all[first].start : self._all[self._at - 1].end] if self._at > first else ""
+    def _text_from(self, first: int) -> str:
+        """Return the text from the token with this index to the last consumed one."""
+        return self._text[self._tokens[first].start : self._tokens[self._index - 1].end] if self._index > first else ""
 
-    def _place(self, first: int, last: int = 0) -> tuple[int, int, int, int]:
-        """Where the tokens from `first` to `last`, or to the last taken, stand."""
-        begin, end = self._all[first], self._all[last or self._at - 1]
-        # A long string has lines of its own.
+    def _span(self, first: int, last: int = 0) -> tuple[int, int, int, int]:
+        """Return the position of the tokens from `first` to `last`, or to the last consumed one."""
+        begin, end = self._tokens[first], self._tokens[last or self._index - 1]
+        # A long string spans several lines.
         breaks = end.text.count("\n")
         column = len(end.text) - end.text.rindex("\n") if breaks else end.column + len(end.text)
         return begin.line, begin.column, end.line + breaks, column
 
-    def _piece(self, first: int) -> tuple[str, int, int, int, int, frozenset[str]]:
-        variables = frozenset(t.text[1:] for t in self._all[first : self._at] if t.kind == "variable")
-        return self._since(first), *self._place(first), variables
+    def _node_fields(self, first: int) -> tuple[str, int, int, int, int, frozenset[str]]:
+        variables = frozenset(t.text[1:] for t in self._tokens[first : self._index] if t.kind == "variable")
+        return self._text_from(first), *self._span(first), variables
 
     def _skip_brackets(self) -> None:
-        """From an opening bracket to behind the one that closes it."""
-        open_ones = [ENDS[self._take(*ENDS).text]]
-        while open_ones:
-            if self._is(*ENDS):
-                open_ones.append(ENDS[self._take().text])
-            elif self._is(open_ones[-1]):
-                self._take()
-                open_ones.pop()
-            elif self._is(*ENDS.values()):
-                raise NotUnderstood
+        """Skip from an opening bracket past its closing one."""
+        closing_stack = [CLOSING[self._next_token(*CLOSING).text]]
+        while closing_stack:
+            if self._is(*CLOSING):
+                closing_stack.append(CLOSING[self._next_token().text])
+            elif self._is(closing_stack[-1]):
+                self._next_token()
+                closing_stack.pop()
+            elif self._is(*CLOSING.values()):
+                raise UnsupportedSyntax
             else:
-                self._take()
+                self._next_token()
 
     def _skip(self) -> None:
-        if self._is(*ENDS):
+        if self._is(*CLOSING):
             self._skip_brackets()
         else:
-            self._take()
+            self._next_token()
 
     # --- queries
 
     def query(self) -> ParsedQuery:
         prefixes, base = {}, ""
         while self._is_word("BASE", "PREFIX"):
-            if self._take().text == "BASE":
+            if self._next_token().text == "BASE":
                 base = self._iri().text[1:-1]
                 continue
-            name = self._take()
+            name = self._next_token()
             if name.kind != "prefixed" or not name.text.endswith(":"):
-                raise NotUnderstood
+                raise UnsupportedSyntax
             prefixes[name.text[:-1]] = self._iri()
-        found = self._select(self._text[: self._peek().start], prefixes, base)
-        if self._at != len(self._all):
-            raise NotUnderstood
-        return found
+        query = self._select(self._text[: self._peek().start], prefixes, base)
+        if self._index != len(self._tokens):
+            raise UnsupportedSyntax
+        return query
 
     def _iri(self) -> QueryTerm:
         if self._peek().kind != "iri":
-            raise NotUnderstood
+            raise UnsupportedSyntax
         return self._term()
 
     def _select(self, prologue: str, prefixes: dict[str, QueryTerm], base: str) -> ParsedQuery:
         if self._peek().kind != "word":
-            raise NotUnderstood
-        form = self._take(*FORMS).text
-        head, described = self._described() if form == "DESCRIBE" else (self._head(form), ())
-        first = self._at
+            raise UnsupportedSyntax
+        form = self._next_token(*FORMS).text
+        head, described = self._described_terms() if form == "DESCRIBE" else (self._head(form), ())
+        first = self._index
         while self._is_word("FROM"):
-            self._take()
+            self._next_token()
             if self._is_word("NAMED"):
-                self._take()
-            self._take()
-        dataset = self._since(first)
+                self._next_token()
+            self._next_token()
+        dataset = self._text_from(first)
         if self._is_word("WHERE"):
-            self._take("WHERE")
+            self._next_token("WHERE")
         where = self._group() if self._is("{") or form != "DESCRIBE" else None
         return ParsedQuery(prologue, prefixes, base, form, head, described, dataset, where, self._tail())
 
     def _head(self, form: str) -> str:
-        first = self._at
-        while not (self._is_word("FROM", "WHERE") or (self._is("{") and (form != "CONSTRUCT" or self._at > first))):
-            # `CONSTRUCT WHERE { … }` has no template: what is found is what is built.
+        first = self._index
+        while not (self._is_word("FROM", "WHERE") or (self._is("{") and (form != "CONSTRUCT" or self._index > first))):
+            # `CONSTRUCT WHERE { … }` has no template: the pattern is the template.
             self._skip()
-        return self._since(first)
+        return self._text_from(first)
 
-    def _described(self) -> tuple[str, tuple[QueryTerm, ...]]:
-        first, found = self._at, []
-        while self._at < len(self._all) and not (self._is_word(*MODIFIERS, "FROM", "WHERE") or self._is("{")):
+    def _described_terms(self) -> tuple[str, tuple[QueryTerm, ...]]:
+        first, terms = self._index, []
+        while self._index < len(self._tokens) and not (self._is_word(*MODIFIERS, "FROM", "WHERE") or self._is("{")):
             if self._is("*"):
-                self._take()
+                self._next_token()
             else:
-                found.append(self._term())
-        return self._since(first), tuple(found)
+                terms.append(self._term())
+        return self._text_from(first), tuple(terms)
 
     def _tail(self) -> dict[str, GraphPattern]:
-        found = {}
-        while self._at < len(self._all) and not self._is("}"):
-            first, kind = self._at, self._peek().text.lower()
-            if not self._is_word(*MODIFIERS) or kind in found:
-                raise NotUnderstood
-            self._take()
-            while self._at < len(self._all) and not (self._is("}") or self._is_word(*MODIFIERS)):
+        modifiers = {}
+        while self._index < len(self._tokens) and not self._is("}"):
+            first, kind = self._index, self._peek().text.lower()
+            if not self._is_word(*MODIFIERS) or kind in modifiers:
+                raise UnsupportedSyntax
+            self._next_token()
+            while self._index < len(self._tokens) and not (self._is("}") or self._is_word(*MODIFIERS)):
                 self._skip()
-            found[kind] = GraphPattern(*self._piece(first), kind, terms=self._named(first))
-        return found
+            modifiers[kind] = GraphPattern(*self._node_fields(first), kind, terms=self._terms_from(first))
+        return modifiers
 
     # --- groups
 
-    def _deeper(self, change: int) -> None:
+    def _change_depth(self, change: int) -> None:
         self._depth += change
-        if self._depth > DEEPEST:
-            raise NotUnderstood
+        if self._depth > MAX_DEPTH:
+            raise UnsupportedSyntax
 
     def _group(self) -> GroupPattern:
-        self._deeper(1)
-        first = self._at
-        self._take("{")
-        parts: list[TriplePattern | GraphPattern] = []
+        self._change_depth(1)
+        first = self._index
+        self._next_token("{")
+        elements: list[TriplePattern | GraphPattern] = []
         if self._is_word("SELECT"):
-            at = self._at
+            at = self._index
             inner = self._select("", {}, "")
-            parts.append(GraphPattern(*self._piece(at), "select", (inner.where,) if inner.where else (), None, inner))
+            elements.append(
+                GraphPattern(*self._node_fields(at), "select", (inner.where,) if inner.where else (), None, inner)
+            )
         else:
             while not self._is("}"):
-                parts += self._parts()
-        self._take("}")
-        self._deeper(-1)
-        return GroupPattern(self._since(first), tuple(parts))
+                elements += self._elements()
+        self._next_token("}")
+        self._change_depth(-1)
+        return GroupPattern(self._text_from(first), tuple(elements))
 
-    def _parts(self) -> Sequence[TriplePattern | GraphPattern]:
+    def _elements(self) -> Sequence[TriplePattern | GraphPattern]:
         if self._is("."):
-            self._take()
+            self._next_token()
             return ()
         if self._is("{"):
-            return (self._union(),)
-        if not self._is_word(*PARTS):
+            return (self._group_or_union(),)
+        if not self._is_word(*ELEMENT_KEYWORDS):
             return self._triples()
         word = self._peek().text
         if word == "FILTER":
@@ -199,168 +206,168 @@ class _Reader:
             return (self._values(),)
         return (self._with_group(),)
 
-    def _union(self) -> GraphPattern:
-        first, groups = self._at, [self._group()]
+    def _group_or_union(self) -> GraphPattern:
+        first, groups = self._index, [self._group()]
         while self._is_word("UNION"):
-            self._take()
+            self._next_token()
             groups.append(self._group())
-        return GraphPattern(*self._piece(first), "union" if len(groups) > 1 else "group", tuple(groups))
+        return GraphPattern(*self._node_fields(first), "union" if len(groups) > 1 else "group", tuple(groups))
 
     def _with_group(self) -> GraphPattern:
-        first, kind = self._at, self._take().text.lower()
+        first, kind = self._index, self._next_token().text.lower()
         graph = self._term() if kind == "graph" else None
         group = self._group()
-        return GraphPattern(*self._piece(first), kind, (group,), graph)
+        return GraphPattern(*self._node_fields(first), kind, (group,), graph)
 
     def _filter(self) -> GraphPattern:
-        """Also FILTER EXISTS, whose group is taken apart; "not-exists" is a kind of its own."""
-        first, kind = self._at, "filter"
-        self._take("FILTER")
+        """Parse a FILTER. The group of EXISTS is parsed too; "not-exists" is a kind of its own."""
+        first, kind = self._index, "filter"
+        self._next_token("FILTER")
         if self._is_word("NOT", "EXISTS"):
-            kind = "not-exists" if self._take().text == "NOT" else "exists"
+            kind = "not-exists" if self._next_token().text == "NOT" else "exists"
             if kind == "not-exists":
-                self._take("EXISTS")
+                self._next_token("EXISTS")
             group = self._group()
-            return GraphPattern(*self._piece(first), kind, (group,))
+            return GraphPattern(*self._node_fields(first), kind, (group,))
         if not self._is("("):
-            self._take()
+            self._next_token()
         self._skip_brackets()
-        return GraphPattern(*self._piece(first), kind, terms=self._named(first))
+        return GraphPattern(*self._node_fields(first), kind, terms=self._terms_from(first))
 
     def _values(self) -> GraphPattern:
-        """BIND (…), VALUES ?x {…} or VALUES (…) {…}."""
-        first, kind = self._at, self._take().text.lower()
+        """Parse BIND (…), VALUES ?x {…} or VALUES (…) {…}."""
+        first, kind = self._index, self._next_token().text.lower()
         self._skip()
         if kind == "values":
             self._skip_brackets()
-        return GraphPattern(*self._piece(first), kind, terms=self._named(first))
+        return GraphPattern(*self._node_fields(first), kind, terms=self._terms_from(first))
 
-    def _named(self, first: int) -> tuple[QueryTerm, ...]:
-        """The IRIs and strings from a token on to the last taken; functions and datatypes are none of them."""
-        end, self._at = self._at, first
-        found = []
-        while self._at < end:
+    def _terms_from(self, first: int) -> tuple[QueryTerm, ...]:
+        """Return the IRIs and strings from this token to the last consumed one, without functions and datatypes."""
+        end, self._index = self._index, first
+        terms = []
+        while self._index < end:
             kind = self._peek().kind
             term = self._term() if kind in ("iri", "prefixed", "string") else None
             if term and not self._is("("):
-                found.append(term)
+                terms.append(term)
             elif not term:
-                self._take()
-        self._at = end
-        return tuple(found)
+                self._next_token()
+        self._index = end
+        return tuple(terms)
 
     # --- triples
 
     def _triples(self) -> list[TriplePattern]:
-        """Triples with one subject (rule 81), and those in the brackets of their nodes."""
-        first = self._at
-        subject, found = self._node()
-        if found and self._is_end():
-            return found
-        return found + self._properties(subject, first)
+        """Parse triples with one subject (rule 81), including those in brackets of their nodes."""
+        first = self._index
+        subject, triples = self._node()
+        if triples and self._is_end():
+            return triples
+        return triples + self._properties(subject, first)
 
     def _is_end(self) -> bool:
-        return self._is(".", "}", "]", "{") or self._is_word(*PARTS)
+        return self._is(".", "}", "]", "{") or self._is_word(*ELEMENT_KEYWORDS)
 
     def _properties(self, subject: QueryTerm, first: int) -> list[TriplePattern]:
-        """A property list (rule 83). `first` is the token at which its first triple begins."""
-        found: list[TriplePattern] = []
+        """Parse a property list (rule 83). `first` is the token at which its first triple begins."""
+        triples: list[TriplePattern] = []
         while True:
-            predicate = self._verb()
+            predicate = self._predicate()
             while True:
-                if found and first < 0:
-                    first = self._at
+                if triples and first < 0:
+                    first = self._index
                 object_, inner = self._node()
-                found += [self._triple(first, subject, predicate, object_), *inner]
+                triples += [self._triple(first, subject, predicate, object_), *inner]
                 first = -1
                 if not self._is(","):
                     break
-                self._take()
+                self._next_token()
             while self._is(";"):
-                self._take()
-                first = self._at
+                self._next_token()
+                first = self._index
             if first < 0 or self._is_end():
-                return found
+                return triples
 
     def _triple(self, first: int, subject: QueryTerm, predicate: QueryTerm, object_: QueryTerm) -> TriplePattern:
-        """The triple that begins at a token; where its object is a node, it ends at the bracket that opens it."""
-        begin = self._all[first]
+        """Return the triple that begins at this token; a triple with a node as object ends at its opening bracket."""
+        begin = self._tokens[first]
         variables = frozenset[str]().union(*(t.variables for t in (subject, predicate, object_)))
         text = f"{subject.text} {predicate.text} {object_.text}"
-        place = (begin.line, begin.column, object_.end_line, object_.end_column)
-        return TriplePattern(text, *place, variables, subject, predicate, object_)
+        span = (begin.line, begin.column, object_.end_line, object_.end_column)
+        return TriplePattern(text, *span, variables, subject, predicate, object_)
 
     def _node(self) -> tuple[QueryTerm, list[TriplePattern]]:
-        """A subject or object, and the triples in its brackets."""
-        first = self._at
+        """Parse a subject or object, and the triples in its brackets."""
+        first = self._index
         if self._is("("):
             self._skip_brackets()
             return self._as_term(first, "list"), []
         if not self._is("["):
             return self._term(), []
-        self._take()
+        self._next_token()
         if self._is("]"):
-            self._take()
+            self._next_token()
             return self._as_term(first, "blank_node"), []
-        self._deeper(1)
-        name = next(self._fresh)
-        node = QueryTerm("[]", *self._place(first, first), frozenset((name[1:],)), "node", name)
-        found = self._properties(node, self._at)
-        self._take("]")
-        self._deeper(-1)
-        return node, found
+        self._change_depth(1)
+        name = next(self._fresh_variables)
+        node = QueryTerm("[]", *self._span(first, first), frozenset((name[1:],)), "node", name)
+        triples = self._properties(node, self._index)
+        self._next_token("]")
+        self._change_depth(-1)
+        return node, triples
 
     def _as_term(self, first: int, kind: str, names: tuple[QueryTerm, ...] = ()) -> QueryTerm:
-        return QueryTerm(*self._piece(first), kind, self._since(first), names)
+        return QueryTerm(*self._node_fields(first), kind, self._text_from(first), names)
 
     def _term(self) -> QueryTerm:
-        """A variable, IRI, literal or blank node's label (rules 106 and 109)."""
-        first, token = self._at, self._take()
+        """Parse a variable, IRI, literal or blank node label (rules 106 and 109)."""
+        first, token = self._index, self._next_token()
         if token.kind == "mark" and token.text in "+-" and self._peek().kind == "number":
-            self._take()
+            self._next_token()
         elif token.kind == "string":
-            if self._at < len(self._all) and self._peek().kind == "language":
-                self._take()
+            if self._index < len(self._tokens) and self._peek().kind == "language":
+                self._next_token()
             elif self._is("^"):
-                self._take("^")
-                self._take("^")
-                self._take()
+                self._next_token("^")
+                self._next_token("^")
+                self._next_token()
         elif token.kind in ("iri", "prefixed", "variable", "blank_node"):
             return self._as_term(first, token.kind)
         elif token.kind != "number" and token.text not in ("TRUE", "FALSE"):
-            raise NotUnderstood
+            raise UnsupportedSyntax
         return self._as_term(first, "literal")
 
-    def _verb(self) -> QueryTerm:
-        """A variable, a property or a property path (rules 82 to 96)."""
-        first = self._at
+    def _predicate(self) -> QueryTerm:
+        """Parse a variable, a property or a property path (rules 82 to 96)."""
+        first = self._index
         if self._peek().kind == "variable":
             return self._term()
         while True:
             while self._is("^", "!"):
-                self._take()
+                self._next_token()
             if self._is("("):
                 self._skip_brackets()
             elif self._peek().kind in ("iri", "prefixed") or self._is_word("A"):
-                self._take()
+                self._next_token()
             else:
-                raise NotUnderstood
+                raise UnsupportedSyntax
             if self._is("?", "*", "+"):
-                self._take()
+                self._next_token()
             if not self._is("/", "|"):
                 return self._path(first)
-            self._take()
+            self._next_token()
 
     def _path(self, first: int) -> QueryTerm:
-        places = [i for i in range(first, self._at) if self._all[i].kind in ("iri", "prefixed") or self._is_a(i)]
-        names = tuple(self._name(i) for i in places)
-        kind = self._all[first].kind if self._at - first == 1 else "path"
+        indexes = [i for i in range(first, self._index) if self._tokens[i].kind in ("iri", "prefixed") or self._is_a(i)]
+        names = tuple(self._property_name(i) for i in indexes)
+        kind = self._tokens[first].kind if self._index - first == 1 else "path"
         return self._as_term(first, kind, names)
 
     def _is_a(self, at: int) -> bool:
-        return self._all[at].kind == "word" and self._all[at].text == "A"
+        return self._tokens[at].kind == "word" and self._tokens[at].text == "A"
 
-    def _name(self, at: int) -> QueryTerm:
-        token = self._all[at]
+    def _property_name(self, at: int) -> QueryTerm:
+        token = self._tokens[at]
         text = self._text[token.start : token.end]
-        return QueryTerm(text, *self._place(at, at), frozenset(), token.kind, text)
+        return QueryTerm(text, *self._span(at, at), frozenset(), token.kind, text)

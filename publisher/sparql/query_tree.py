@@ -1,21 +1,21 @@
-"""What a SPARQL query is made of, as values: pieces of its text with their places.
+"""The syntax tree of a SPARQL query, as values: parts of its text with their positions.
 
-Made by sparql_shape, in the words of SPARQL 1.1 Query Language, section 19.8.
+Built by query_parser.py, in the terms of SPARQL 1.1 Query Language, section 19.8.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 
-class NotUnderstood(Exception):
-    """The text has something that is not taken apart here. Never leaves this room."""
+class UnsupportedSyntax(Exception):
+    """The query has syntax that is not parsed here. Never leaves this room."""
 
 
 @dataclass(frozen=True)
 class SyntaxNode:
-    """A part of the query's text with its place, and the variables in it, without their sign.
+    """A part of the query's text with its position, and its variables, without ? or $.
 
-    Lines and columns count from 1, in characters; the end is behind the last one.
+    Lines and columns count from 1, in characters; the end is after the last character.
     """
 
     text: str
@@ -30,8 +30,8 @@ class SyntaxNode:
 class QueryTerm(SyntaxNode):
     """A subject, predicate or object. `kind` is that of its token, "path", "literal", "list" or "node".
 
-    A node is `[…]` with something in it: `text` is [] and `sparql` a variable that the query has nowhere else. `names`
-    are the properties in a path, and of a single property itself.
+    A node is a non-empty `[…]`: its `text` is [] and its `sparql` a variable that is not used elsewhere in the query.
+    `names` are the properties in a path, or the property itself.
     """
 
     kind: str
@@ -39,15 +39,17 @@ class QueryTerm(SyntaxNode):
     names: tuple["QueryTerm", ...] = ()
 
     @property
-    def is_open(self) -> bool:
-        """Whether it stands for anything, not for something named."""
+    def is_wildcard(self) -> bool:
+        """True for a term that matches any value (variable, blank node, list), not one named resource."""
         return self.kind in ("variable", "blank_node", "node", "list")
 
 
 @dataclass(frozen=True)
 class TriplePattern(SyntaxNode):
-    """One triple pattern. `text` is written out, also where the query has `;` or `,`; its place is what stands there
-    of it alone."""
+    """One triple pattern.
+
+    `text` is written in full, even if the query uses `;` or `,`; the position is that of its own tokens only.
+    """
 
     subject: QueryTerm
     predicate: QueryTerm
@@ -60,16 +62,16 @@ class TriplePattern(SyntaxNode):
 
 @dataclass(frozen=True)
 class GraphPattern(SyntaxNode):
-    """A part of a group that is no triple. `kind` is its keyword in lower case, "union", "group" or "select".
+    """A part of a group other than a triple pattern.
 
-    `groups` are the groups within it in their order, `graph` the name behind GRAPH, `inner` the query of a subselect,
-    `terms` the IRIs and strings in an expression or in VALUES.
+    `kind` is its keyword in lower case, "union", "group" or "select". `groups` are the nested groups in order, `graph`
+    the name after GRAPH, `subselect` the nested query, `terms` the IRIs and strings in an expression or in VALUES.
     """
 
     kind: str
     groups: tuple["GroupPattern", ...] = ()
     graph: QueryTerm | None = None
-    inner: "ParsedQuery | None" = None
+    subselect: "ParsedQuery | None" = None
     terms: tuple[QueryTerm, ...] = ()
 
     @property
@@ -79,14 +81,14 @@ class GraphPattern(SyntaxNode):
 
 @dataclass(frozen=True)
 class GroupPattern:
-    """What stands between two braces; `text` has them."""
+    """A group graph pattern; `text` includes its braces."""
 
     text: str
-    parts: tuple[TriplePattern | GraphPattern, ...]
+    elements: tuple[TriplePattern | GraphPattern, ...]
 
     def triples(self) -> Iterator[TriplePattern]:
-        """Also those of the groups within, in the order of the text."""
-        for part in self.parts:
+        """Yield the triple patterns of this group and its nested groups, in the order of the text."""
+        for part in self.elements:
             if isinstance(part, TriplePattern):
                 yield part
             else:
@@ -98,9 +100,10 @@ class GroupPattern:
 class ParsedQuery:
     """A query or subselect.
 
-    `prologue` is the text before its form, `prefixes` the IRIs of its PREFIX lines by prefix (without colon), `base`
-    that of its BASE line. `head` is the projection, template or resources; `described` the terms behind DESCRIBE.
-    `dataset` are the FROM clauses, `tail` what follows the group, by kind: group, having, order, limit, offset, values.
+    `prologue` is the text before the query form, `prefixes` the IRIs of its PREFIX lines by prefix (without colon),
+    `base` the IRI of its BASE line. `head` is the projection, template or resources; `described` the terms after
+    DESCRIBE. `dataset` is the text of the FROM clauses, `tail` the clauses after the group, by kind: group, having,
+    order, limit, offset, values.
     """
 
     prologue: str
@@ -114,5 +117,5 @@ class ParsedQuery:
     tail: dict[str, GraphPattern]
 
     def tail_text(self, *kinds: str) -> str:
-        """The modifiers of these kinds, as the query has them in its order."""
+        """Return the modifiers of these kinds, in the order of the query."""
         return " ".join(part.text for kind, part in self.tail.items() if kind in kinds)

@@ -1,4 +1,4 @@
-"""Two thousand bad queries over HTTP: no 500, no hang, no answer cut short under 200, no connection from us."""
+"""Two thousand invalid queries over HTTP: no 500, no hang, no truncated result under 200, no connection from us."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,23 +14,23 @@ QUERIES = 2_000
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    with serving(tmp_path_factory.mktemp("bad")) as found:
-        yield found
+    with serving(tmp_path_factory.mktemp("bad")) as running_site:
+        yield running_site
 
 
 @pytest.mark.timeout(1200)
-def test_two_thousand_queries_break_no_promise(site: Site, listener: Listener) -> None:
+def test_two_thousand_queries_break_no_guarantee(site: Site, listener: Listener) -> None:
     outcome = attack(site, listener, seeds(), range(QUERIES))
     assert outcome.broken == []
     assert sum(outcome.statuses.values()) == QUERIES
-    # Were all refused, nothing would have been tried.
+    # If all were refused, nothing would have been tested.
     assert outcome.statuses[200] > QUERIES / 10
     assert outcome.statuses[400] > QUERIES / 10
     assert outcome.statuses[403] > QUERIES / 100
     assert listener.connections == 0
 
 
-def test_the_listener_would_notice(listener: Listener) -> None:
+def test_the_listener_notices_connections(listener: Listener) -> None:
     import urllib.error
     import urllib.request
 
@@ -40,6 +40,6 @@ def test_the_listener_would_notice(listener: Listener) -> None:
     assert len(CALLS) > 20
 
 
-def test_the_log_holds_no_traceback(site: Site) -> None:
+def test_the_log_has_no_traceback(site: Site) -> None:
     log = (Path(site.home) / "serve.log").read_text("utf-8")
     assert "Traceback" not in log, log[-3000:]

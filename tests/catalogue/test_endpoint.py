@@ -1,4 +1,4 @@
-"""The endpoint under hostile and under ordinary clients, in a real server process."""
+"""The endpoint with hostile and ordinary clients, in a real server process."""
 
 import html
 import json
@@ -20,7 +20,7 @@ ENDLESS = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?a"
 JSON = "application/sparql-results+json"
 
 
-def ask(
+def query_endpoint(
     site: Site,
     query: str | None = None,
     *,
@@ -28,20 +28,20 @@ def ask(
     method: str = "GET",
     body: bytes | None = None,
     kind: str = "",
-    **more: str,
+    **params: str,
 ) -> tuple[int, Message, bytes]:
-    parameters = ([("query", query)] if query is not None else []) + list(more.items())
+    parameters = ([("query", query)] if query is not None else []) + list(params.items())
     headers = {"Accept": accept} | ({"Content-Type": kind} if kind else {})
     address = f"{site.url}sparql?{urllib.parse.urlencode(parameters)}" if parameters else site.url + "sparql"
     request = urllib.request.Request(address, method=method, data=body, headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, answer.headers, answer.read()
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.headers, response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.headers, error.read()
 
 
-DISGUISES = [
+REFUSED_QUERIES = [
     "SELECT * { SERVICE <http://127.0.0.1:PORT/> { ?s ?p ?o } }",
     "SELECT * { service silent <http://127.0.0.1:PORT/> { ?s ?p ?o } }",
     "SELECT * { SERVICE#x\n<http://127.0.0.1:PORT/> { ?s ?p ?o } }",
@@ -59,9 +59,9 @@ DISGUISES = [
 ]
 
 
-@pytest.mark.parametrize("query", DISGUISES)
-def test_what_would_call_out_or_change_data_is_refused(whole_way: Site, listener: Listener, query: str) -> None:
-    status, headers, body = ask(whole_way, query.replace("PORT", str(listener.port)))
+@pytest.mark.parametrize("query", REFUSED_QUERIES)
+def test_federated_queries_and_updates_are_refused(whole_way: Site, listener: Listener, query: str) -> None:
+    status, headers, body = query_endpoint(whole_way, query.replace("PORT", str(listener.port)))
     assert status == 403, body
     assert headers["Content-Type"] == "application/problem+json"
     assert json.loads(body)["remedy"]
@@ -69,10 +69,10 @@ def test_what_would_call_out_or_change_data_is_refused(whole_way: Site, listener
     assert listener.connections == 0
 
 
-def test_from_a_foreign_address_fetches_nothing(whole_way: Site, listener: Listener) -> None:
-    status, _, body = ask(whole_way, f"SELECT * FROM <http://127.0.0.1:{listener.port}/> {{ ?s ?p ?o }}")
+def test_a_foreign_graph_iri_is_not_fetched(whole_way: Site, listener: Listener) -> None:
+    status, _, body = query_endpoint(whole_way, f"SELECT * FROM <http://127.0.0.1:{listener.port}/> {{ ?s ?p ?o }}")
     assert (status, json.loads(body)["results"]["bindings"]) == (200, [])
-    status, _, body = ask(
+    status, _, body = query_endpoint(
         whole_way, "SELECT * { ?s ?p ?o }", **{"default-graph-uri": f"http://127.0.0.1:{listener.port}/"}
     )
     assert (status, json.loads(body)["results"]["bindings"]) == (200, [])
@@ -88,15 +88,15 @@ def test_from_a_foreign_address_fetches_nothing(whole_way: Site, listener: Liste
         "SELECT * { ?s ?p 'insert'@en . _:SERVICE ?p ?o }",
     ],
 )
-def test_the_word_service_is_no_crime_elsewhere(whole_way: Site, query: str) -> None:
-    assert ask(whole_way, query)[0] == 200
+def test_the_word_service_elsewhere_is_accepted(whole_way: Site, query: str) -> None:
+    assert query_endpoint(whole_way, query)[0] == 200
 
 
-def test_an_endless_query_ends_at_the_deadline_while_others_are_answered(whole_way: Site) -> None:
+def test_an_endless_query_ends_at_the_deadline_while_others_succeed(whole_way: Site) -> None:
     ended: list[tuple[int, bytes]] = []
 
     def endless() -> None:
-        status, _, body = ask(whole_way, ENDLESS)
+        status, _, body = query_endpoint(whole_way, ENDLESS)
         ended.append((status, body))
 
     thread = threading.Thread(target=endless)
@@ -105,7 +105,7 @@ def test_an_endless_query_ends_at_the_deadline_while_others_are_answered(whole_w
     time.sleep(0.5)
     answered = 0
     while thread.is_alive() and answered < 20:
-        assert ask(whole_way, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")[0] == 200
+        assert query_endpoint(whole_way, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")[0] == 200
         answered += 1
     assert not ended, "the other client was answered before the endless query ended"
     thread.join()
@@ -113,24 +113,24 @@ def test_an_endless_query_ends_at_the_deadline_while_others_are_answered(whole_w
     assert status in (504, 507)
     assert json.loads(body)["type"].endswith(("help/sparql-timeout", "help/sparql-memory"))
     assert time.monotonic() - started < 30
-    assert ask(whole_way, "ASK { ?s ?p ?o }")[0] == 200
+    assert query_endpoint(whole_way, "ASK { ?s ?p ?o }")[0] == 200
 
 
-def test_a_query_that_only_goes_on_ends_at_the_deadline(whole_way: Site) -> None:
-    """Counting needs no memory, so that nothing but the deadline (8 s here) can end it."""
+def test_a_long_query_without_memory_use_ends_at_the_deadline(whole_way: Site) -> None:
+    """Counting needs no memory, so only the deadline (8 s here) can end it."""
     started = time.monotonic()
-    status, _, body = ask(whole_way, "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }")
+    status, _, body = query_endpoint(whole_way, "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }")
     assert (status, json.loads(body)["type"].endswith("help/sparql-timeout")) == (504, True)
     assert time.monotonic() - started >= 8
 
 
-def test_more_endless_queries_than_there_is_room_for_are_told_to_come_back(whole_way: Site) -> None:
+def test_too_many_endless_queries_are_refused_with_retry(whole_way: Site) -> None:
     statuses: list[int] = []
-    # Counting takes no memory, so that only the deadline ends it.
+    # Counting takes no memory, so only the deadline ends it.
     countless = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i FILTER(?a != <urn:NAME>) }"
 
     def run(i: int) -> None:
-        statuses.append(ask(whole_way, countless.replace("NAME", str(i)))[0])
+        statuses.append(query_endpoint(whole_way, countless.replace("NAME", str(i)))[0])
 
     threads = [threading.Thread(target=run, args=(i,)) for i in range(14)]
     for thread in threads:
@@ -140,11 +140,11 @@ def test_more_endless_queries_than_there_is_room_for_are_told_to_come_back(whole
     assert set(statuses) <= {429, 503, 504, 507}
     assert statuses.count(429) == 4
     assert 504 in statuses
-    assert ask(whole_way, "ASK { ?s ?p ?o }")[0] == 200
+    assert query_endpoint(whole_way, "ASK { ?s ?p ?o }")[0] == 200
 
 
 def test_pages_are_served_while_queries_hang(whole_way: Site) -> None:
-    threads = [threading.Thread(target=ask, args=(whole_way, ENDLESS)) for _ in range(4)]
+    threads = [threading.Thread(target=query_endpoint, args=(whole_way, ENDLESS)) for _ in range(4)]
     for thread in threads:
         thread.start()
     time.sleep(0.3)
@@ -164,8 +164,8 @@ def test_pages_are_served_while_queries_hang(whole_way: Site) -> None:
         ("text/csv;q=0.5, text/tab-separated-values", "text/tab-separated-values; charset=utf-8"),
     ],
 )
-def test_select_answers_in_the_form_that_is_asked_for(whole_way: Site, accept: str, expected: str) -> None:
-    status, headers, _ = ask(whole_way, "SELECT * { ?s ?p ?o } LIMIT 1", accept=accept)
+def test_select_results_have_the_requested_media_type(whole_way: Site, accept: str, expected: str) -> None:
+    status, headers, _ = query_endpoint(whole_way, "SELECT * { ?s ?p ?o } LIMIT 1", accept=accept)
     assert (status, headers["Content-Type"]) == (200, expected)
     assert "Accept" in headers["Vary"]
 
@@ -173,17 +173,17 @@ def test_select_answers_in_the_form_that_is_asked_for(whole_way: Site, accept: s
 @pytest.mark.parametrize(
     "accept", ["text/turtle", "application/n-triples", "application/rdf+xml", "application/ld+json"]
 )
-def test_construct_answers_in_the_form_that_is_asked_for(whole_way: Site, accept: str) -> None:
-    status, headers, body = ask(whole_way, "CONSTRUCT { ?s ?p ?o } { ?s ?p ?o } LIMIT 3", accept=accept)
+def test_construct_results_have_the_requested_media_type(whole_way: Site, accept: str) -> None:
+    status, headers, body = query_endpoint(whole_way, "CONSTRUCT { ?s ?p ?o } { ?s ?p ?o } LIMIT 3", accept=accept)
     assert (status, headers["Content-Type"].split(";")[0]) == (200, accept)
     assert body
 
 
 def test_both_forms_of_post_and_head_work(whole_way: Site) -> None:
     form = urllib.parse.urlencode({"query": "ASK {}"}).encode()
-    assert ask(whole_way, method="POST", body=form, kind="application/x-www-form-urlencoded")[0] == 200
-    assert ask(whole_way, method="POST", body=b"ASK {}", kind="application/sparql-query")[0] == 200
-    status, headers, body = ask(whole_way, "ASK {}", method="HEAD")
+    assert query_endpoint(whole_way, method="POST", body=form, kind="application/x-www-form-urlencoded")[0] == 200
+    assert query_endpoint(whole_way, method="POST", body=b"ASK {}", kind="application/sparql-query")[0] == 200
+    status, headers, body = query_endpoint(whole_way, "ASK {}", method="HEAD")
     assert (status, body) == (200, b"")
     assert int(headers["Content-Length"]) > 0
 
@@ -202,31 +202,31 @@ def test_both_forms_of_post_and_head_work(whole_way: Site) -> None:
         ({"query": "SELECT * { ?s ?p }"}, 400),
     ],
 )
-def test_wrong_requests_are_told_what_is_wrong(whole_way: Site, arguments: dict[str, str], expected: int) -> None:
-    status, headers, body = ask(whole_way, **arguments)  # type: ignore[arg-type]
+def test_invalid_requests_get_the_right_status(whole_way: Site, arguments: dict[str, str], expected: int) -> None:
+    status, headers, body = query_endpoint(whole_way, **arguments)  # type: ignore[arg-type]
     assert status == expected
     assert headers["Content-Type"] == "application/problem+json"
     assert json.loads(body)["title"]
 
 
-def test_two_queries_in_one_request_are_one_too_many(whole_way: Site) -> None:
+def test_two_queries_in_one_request_are_refused(whole_way: Site) -> None:
     address = whole_way.url + "sparql?query=ASK%7B%7D&query=ASK%7B%7D"
     with pytest.raises(urllib.error.HTTPError) as refused:
         urllib.request.urlopen(address, timeout=10)
     assert refused.value.code == 400
 
 
-def test_a_syntax_error_gives_its_place_and_a_known_prefix_its_line(whole_way: Site) -> None:
-    body = json.loads(ask(whole_way, "SELECT *\n{ ?s skos:prefLabel ?o }")[2])
+def test_a_syntax_error_has_its_position_and_a_known_prefix_its_declaration(whole_way: Site) -> None:
+    body = json.loads(query_endpoint(whole_way, "SELECT *\n{ ?s skos:prefLabel ?o }")[2])
     assert (body["line"], body["remedy"]) == (
         2,
         "Begin the query with: PREFIX skos: <http://www.w3.org/2004/02/skos/core#>",
     )
-    assert json.loads(ask(whole_way, "SELECT * {\n\n?s ?p }")[2])["line"] == 3
+    assert json.loads(query_endpoint(whole_way, "SELECT * {\n\n?s ?p }")[2])["line"] == 3
 
 
-def test_an_unchanged_answer_is_not_sent_twice(whole_way: Site) -> None:
-    _, headers, _ = ask(whole_way, "SELECT * { ?s ?p ?o } LIMIT 5")
+def test_an_unchanged_result_is_not_sent_twice(whole_way: Site) -> None:
+    _, headers, _ = query_endpoint(whole_way, "SELECT * { ?s ?p ?o } LIMIT 5")
     address = whole_way.url + "sparql?" + urllib.parse.urlencode({"query": "SELECT * { ?s ?p ?o } LIMIT 5"})
     request = urllib.request.Request(address, headers={"Accept": JSON, "If-None-Match": headers["ETag"]})
     with pytest.raises(urllib.error.HTTPError) as unchanged:
@@ -234,31 +234,31 @@ def test_an_unchanged_answer_is_not_sent_twice(whole_way: Site) -> None:
     assert unchanged.value.code == 304
 
 
-def test_without_a_query_it_describes_itself(whole_way: Site) -> None:
-    status, headers, body = ask(whole_way, accept="text/turtle")
+def test_a_request_without_a_query_gets_the_service_description(whole_way: Site) -> None:
+    status, headers, body = query_endpoint(whole_way, accept="text/turtle")
     assert (status, headers["Content-Type"]) == (200, "text/turtle; charset=utf-8")
     assert b"sd:Service" in body
-    assert ask(whole_way, accept="text/html")[1]["Content-Type"].startswith("text/html")
+    assert query_endpoint(whole_way, accept="text/html")[1]["Content-Type"].startswith("text/html")
 
 
-def test_a_browser_gets_errors_and_answers_in_the_page(whole_way: Site) -> None:
-    status, _, body = ask(whole_way, "SELECT * { SERVICE <a:b> {} }", accept="text/html")
+def test_a_browser_gets_errors_and_results_in_the_page(whole_way: Site) -> None:
+    status, _, body = query_endpoint(whole_way, "SELECT * { SERVICE <a:b> {} }", accept="text/html")
     assert (status, b"SERVICE" in body) == (403, True)
-    assert "skos:" in ask(whole_way, "ASK { ?s skos:x ?o }", accept="text/html")[2].decode()
-    assert b"<table>" in ask(whole_way, "SELECT * { ?s ?p ?o } LIMIT 2", accept="text/html")[2]
+    assert "skos:" in query_endpoint(whole_way, "ASK { ?s skos:x ?o }", accept="text/html")[2].decode()
+    assert b"<table>" in query_endpoint(whole_way, "SELECT * { ?s ?p ?o } LIMIT 2", accept="text/html")[2]
 
 
-def test_tokens_know_where_they_stand() -> None:
-    found = [(t.kind, t.text, t.line, t.column) for t in tokens("SELECT ?x # no\n{ a:b 'c\\'' }")]
-    assert found[0] == ("word", "SELECT", 1, 1)
-    assert found[2] == ("mark", "{", 2, 1)
-    assert found[4] == ("string", "'c\\''", 2, 7)
+def test_tokens_have_positions() -> None:
+    token_list = [(t.kind, t.text, t.line, t.column) for t in tokens("SELECT ?x # no\n{ a:b 'c\\'' }")]
+    assert token_list[0] == ("word", "SELECT", 1, 1)
+    assert token_list[2] == ("mark", "{", 2, 1)
+    assert token_list[4] == ("string", "'c\\''", 2, 7)
     with pytest.raises(QueryRefused, match="line 2, column 3"):
         query_form("SELECT *\n{ SERVICE <a:b> {} }")
 
 
-def test_every_example_of_the_editor_gives_rows(whole_way: Site) -> None:
-    page = ask(whole_way, accept="text/html")[2].decode()
+def test_every_example_of_the_editor_returns_rows(whole_way: Site) -> None:
+    page = query_endpoint(whole_way, accept="text/html")[2].decode()
     links = [
         html.unescape(part.split('"')[0])
         for part in page.split('<li><a href="')[1:]
@@ -267,4 +267,4 @@ def test_every_example_of_the_editor_gives_rows(whole_way: Site) -> None:
     assert len(links) >= 12
     for link in links:
         query = urllib.parse.parse_qs(link.split("?", 1)[1])["query"][0]
-        assert json.loads(ask(whole_way, query)[2])["results"]["bindings"], query
+        assert json.loads(query_endpoint(whole_way, query)[2])["results"]["bindings"], query

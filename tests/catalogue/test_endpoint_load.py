@@ -1,4 +1,4 @@
-"""The endpoint for many: packed and repeated answers, shares of each client, pages beside queries without an end."""
+"""The endpoint under load: compressed and repeated results, limits per client, pages beside endless queries."""
 
 import gzip
 import json
@@ -18,16 +18,16 @@ from tests.conftest import SAMPLE, Serving, Site, environment, free_port, vaven
 
 JSON = "application/sparql-results+json"
 ROWS = "SELECT * { ?s ?p ?o } ORDER BY ?s ?p ?o LIMIT 3000"
-# Counting takes no memory, so that only the deadline ends it.
+# Counting takes no memory, so only the deadline ends it.
 COUNTLESS = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l FILTER(?a != <urn:NAME>) }"
 FEW = 6
-# What differs between two sendings of the same.
-BY_THE_SERVER = ("Date",)
+# Headers that differ between two equal responses.
+SERVER_HEADERS = ("Date",)
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A site that answers each client six queries a minute and four at a time, behind a proxy of ours."""
+    """A site that allows each client six queries a minute and four at a time, behind our proxy."""
     home, port = tmp_path_factory.mktemp("small"), free_port()
     limits = {"VAVEN_QUERY_SECONDS": "6", "VAVEN_QUERIES_A_MINUTE": str(FEW), "VAVEN_QUERIES_AT_ONCE": "4"}
     settings = environment(home, port, VAVEN_TRUSTED_PROXY="127.0.0.1", **limits)
@@ -37,22 +37,24 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 def get(site: Site, query: str, **headers: str) -> requests.Response:
-    told = {"Accept": JSON, "Accept-Encoding": "identity"} | {k.replace("_", "-"): v for k, v in headers.items()}
-    return requests.get(site.url + "sparql", params={"query": query}, headers=told, timeout=60)
+    headers_sent = {"Accept": JSON, "Accept-Encoding": "identity"} | {
+        k.replace("_", "-"): v for k, v in headers.items()
+    }
+    return requests.get(site.url + "sparql", params={"query": query}, headers=headers_sent, timeout=60)
 
 
 def raw(site: Site, query: str, encoding: str) -> tuple[str, bytes]:
-    """Content-Encoding and the bytes as they come."""
+    """Return Content-Encoding and the bytes as received."""
     address = f"{site.url}sparql?{urllib.parse.urlencode({'query': query})}"
     request = urllib.request.Request(address, headers={"Accept": JSON, "Accept-Encoding": encoding})
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        body = answer.read()
-        assert int(answer.headers["Content-Length"]) == len(body)
-        assert "Accept-Encoding" in answer.headers["Vary"]
-        return answer.headers.get("Content-Encoding", ""), body
+    with urllib.request.urlopen(request, timeout=60) as response:
+        body = response.read()
+        assert int(response.headers["Content-Length"]) == len(body)
+        assert "Accept-Encoding" in response.headers["Vary"]
+        return response.headers.get("Content-Encoding", ""), body
 
 
-def unpack(encoding: str, body: bytes) -> bytes:
+def decompress(encoding: str, body: bytes) -> bytes:
     if encoding == "zstd":
         return zstandard.ZstdDecompressor().decompressobj().decompress(body)
     return gzip.decompress(body) if encoding == "gzip" else body
@@ -71,16 +73,16 @@ def unpack(encoding: str, body: bytes) -> bytes:
         ("", ""),
     ],
 )
-def test_answers_are_packed_as_the_client_likes(whole_way: Site, accepted: str, expected: str) -> None:
-    whole = get(whole_way, ROWS).content
-    assert len(whole) > 200_000
+def test_results_are_compressed_by_accept_encoding(whole_way: Site, accepted: str, expected: str) -> None:
+    uncompressed = get(whole_way, ROWS).content
+    assert len(uncompressed) > 200_000
     encoding, body = raw(whole_way, ROWS, accepted)
     assert encoding == expected
-    assert unpack(encoding, body) == whole
-    assert not expected or len(body) < len(whole) / 5
+    assert decompress(encoding, body) == uncompressed
+    assert not expected or len(body) < len(uncompressed) / 5
 
 
-def test_every_form_is_packed_to_the_same_content(whole_way: Site) -> None:
+def test_every_format_is_compressed_to_the_same_content(whole_way: Site) -> None:
     graph = "CONSTRUCT { ?s ?p ?o } WHERE { { SELECT * { ?s ?p ?o FILTER(!isBlank(?s) && !isBlank(?o)) } LIMIT 500 } }"
     for query, kinds in (
         (ROWS, (JSON, "application/sparql-results+xml", "text/csv", "text/tab-separated-values")),
@@ -88,19 +90,19 @@ def test_every_form_is_packed_to_the_same_content(whole_way: Site) -> None:
     ):
         for kind in kinds:
             plain = get(whole_way, query, Accept=kind)
-            packed = get(whole_way, query, Accept=kind, Accept_Encoding="gzip")
-            assert packed.headers["Content-Encoding"] == "gzip"
-            assert packed.content == plain.content
-            assert packed.headers["ETag"] != plain.headers["ETag"]
-            assert packed.headers["Content-Type"] == plain.headers["Content-Type"]
+            compressed = get(whole_way, query, Accept=kind, Accept_Encoding="gzip")
+            assert compressed.headers["Content-Encoding"] == "gzip"
+            assert compressed.content == plain.content
+            assert compressed.headers["ETag"] != plain.headers["ETag"]
+            assert compressed.headers["Content-Type"] == plain.headers["Content-Type"]
 
 
-def headers(answer: requests.Response) -> dict[str, str]:
-    return {name: value for name, value in answer.headers.items() if name not in BY_THE_SERVER}
+def headers(response: requests.Response) -> dict[str, str]:
+    return {name: value for name, value in response.headers.items() if name not in SERVER_HEADERS}
 
 
 def test_a_repeated_request_gets_the_same_bytes_and_headers(whole_way: Site) -> None:
-    # Answers in memory and on disk; the first goes through the application, the others take the shortcut.
+    # Results in memory and on disk; the first response is from the application, the others from the response cache.
     for query in ("SELECT ?s { ?s ?p ?o } LIMIT 7", ROWS.replace("3000", "2999")):
         for encoding in ("identity", "gzip"):
             first, *others = (get(whole_way, query, Accept_Encoding=encoding) for _ in range(3))
@@ -108,36 +110,36 @@ def test_a_repeated_request_gets_the_same_bytes_and_headers(whole_way: Site) -> 
             assert [headers(other) for other in others] == [headers(first)] * 2
 
 
-def test_an_unchanged_answer_is_told_so_on_both_ways(whole_way: Site) -> None:
+def test_an_unchanged_result_is_304_with_and_without_the_response_cache(whole_way: Site) -> None:
     query = "SELECT ?s { ?s ?p ?o } LIMIT 8"
     address = whole_way.url + "sparql"
     posted = requests.post(address, data={"query": query}, headers={"Accept": JSON}, timeout=20)
     tag = posted.headers["ETag"]
-    long_way = get(whole_way, query, If_None_Match=tag, Accept_Encoding="gzip")
+    uncached = get(whole_way, query, If_None_Match=tag, Accept_Encoding="gzip")
     assert get(whole_way, query, Accept_Encoding="gzip").status_code == 200
-    short_way = get(whole_way, query, If_None_Match=tag, Accept_Encoding="gzip")
-    for answer in (long_way, short_way):
-        assert (answer.status_code, answer.content) == (304, b"")
-        assert answer.headers["ETag"] == tag
-    assert headers(long_way) == headers(short_way)
-    for told in (f'W/{tag}, "x"', "*"):
-        assert get(whole_way, query, If_None_Match=told, Accept_Encoding="gzip").status_code == 304
+    cached = get(whole_way, query, If_None_Match=tag, Accept_Encoding="gzip")
+    for response in (uncached, cached):
+        assert (response.status_code, response.content) == (304, b"")
+        assert response.headers["ETag"] == tag
+    assert headers(uncached) == headers(cached)
+    for condition in (f'W/{tag}, "x"', "*"):
+        assert get(whole_way, query, If_None_Match=condition, Accept_Encoding="gzip").status_code == 304
     assert get(whole_way, query, If_None_Match='"x"', Accept_Encoding="gzip").status_code == 200
     assert get(whole_way, query, If_None_Match=tag, Accept="text/csv").status_code == 200
 
 
-def test_data_varies_with_no_language_and_no_cookie(whole_way: Site) -> None:
-    for answer in (
+def test_results_do_not_vary_by_language_or_cookie(whole_way: Site) -> None:
+    for response in (
         get(whole_way, "ASK {}"),
         requests.get(whole_way.url + "sparql", timeout=9),
     ):
-        assert {name.strip() for name in answer.headers["Vary"].split(",")} == {"Accept", "Accept-Encoding"}
-    # Pages and errors are written for a reader.
-    for answer in (get(whole_way, "ASK {}", Accept="text/html"), get(whole_way, "ASK {")):
-        assert "Accept-Language" in answer.headers["Vary"]
+        assert {name.strip() for name in response.headers["Vary"].split(",")} == {"Accept", "Accept-Encoding"}
+    # Pages and errors depend on the language.
+    for response in (get(whole_way, "ASK {}", Accept="text/html"), get(whole_way, "ASK {")):
+        assert "Accept-Language" in response.headers["Vary"]
 
 
-def test_what_was_published_anew_is_answered_anew(tmp_path: Path) -> None:
+def test_new_data_are_in_results_at_once(tmp_path: Path) -> None:
     port = free_port()
     settings = environment(tmp_path, port)
     assert vaven("publish", SAMPLE / "exempel.xlsx", environment=settings).returncode == 0
@@ -151,22 +153,22 @@ def test_what_was_published_anew_is_answered_anew(tmp_path: Path) -> None:
         assert get(site, count, If_None_Match=before.headers["ETag"]).content == after.content
 
 
-def test_a_client_that_asks_too_often_is_told_when_to_come_back(small: Site) -> None:
+def test_the_rate_limit_has_retry_after(small: Site) -> None:
     mine, yours = "192.0.2.1", "192.0.2.2"
-    statuses = [get(small, f"SELECT ({i} AS ?n) {{}}", X_Forwarded_For=mine) for i in range(FEW + 1)]
-    assert [answer.status_code for answer in statuses] == [200] * FEW + [429]
-    refused = statuses[-1]
+    responses = [get(small, f"SELECT ({i} AS ?n) {{}}", X_Forwarded_For=mine) for i in range(FEW + 1)]
+    assert [response.status_code for response in responses] == [200] * FEW + [429]
+    refused = responses[-1]
     assert 1 <= int(refused.headers["Retry-After"]) <= 60
     problem = refused.json()
     assert problem["type"].endswith("help/sparql-too-many")
     assert problem["remedy"]
     assert requests.get(problem["type"], timeout=9).status_code == 200
-    # What is kept costs nothing, and is not counted.
+    # Cached results cost nothing, and are not counted.
     assert get(small, "SELECT (1 AS ?n) {}", X_Forwarded_For=mine).status_code == 200
     assert get(small, "SELECT (99 AS ?n) {}", X_Forwarded_For=yours).status_code == 200
 
 
-def test_one_client_has_so_many_queries_at_a_time_and_others_have_theirs(small: Site) -> None:
+def test_concurrent_queries_are_limited_per_client(small: Site) -> None:
     statuses: list[int] = []
 
     def endless(i: int) -> None:
@@ -183,16 +185,16 @@ def test_one_client_has_so_many_queries_at_a_time_and_others_have_theirs(small: 
 
 
 def test_addresses_of_one_ipv6_network_are_one_client(small: Site) -> None:
-    answers = [get(small, f"SELECT (1{i} AS ?n) {{}}", X_Forwarded_For=f"2001:db8:1::{i}") for i in range(FEW + 1)]
-    assert [answer.status_code for answer in answers] == [200] * FEW + [429]
+    responses = [get(small, f"SELECT (1{i} AS ?n) {{}}", X_Forwarded_For=f"2001:db8:1::{i}") for i in range(FEW + 1)]
+    assert [response.status_code for response in responses] == [200] * FEW + [429]
 
 
-def test_nobody_but_the_proxy_says_whom_a_request_is_from(whole_way: Site) -> None:
-    """Without a trusted proxy the header is ignored: an address can't be made up."""
+def test_only_a_trusted_proxy_names_the_client(whole_way: Site) -> None:
+    """Without a trusted proxy the header is ignored: a client can't forge its address."""
     assert get(whole_way, "ASK {}", X_Forwarded_For="192.0.2.9").status_code == 200
 
 
-def test_pages_and_quick_queries_are_answered_beside_eight_clients_without_an_end(whole_way: Site) -> None:
+def test_pages_and_quick_queries_succeed_beside_eight_endless_clients(whole_way: Site) -> None:
     stop = threading.Event()
     statuses: list[int] = []
 
@@ -211,8 +213,10 @@ def test_pages_and_quick_queries_are_answered_beside_eight_clients_without_an_en
             assert get(whole_way, f"SELECT (COUNT(*) + {i} AS ?n) {{ ?s ?p ?o }}").status_code == 200
             page = requests.get(whole_way.url + "kpi/trygg-morker", timeout=20)
             assert page.status_code == 200
-            thing = requests.get(whole_way.url + "id/kpi/trygg-morker", headers={"Accept": "text/turtle"}, timeout=20)
-            assert (thing.status_code, len(thing.history)) == (200, 1)
+            resource = requests.get(
+                whole_way.url + "id/kpi/trygg-morker", headers={"Accept": "text/turtle"}, timeout=20
+            )
+            assert (resource.status_code, len(resource.history)) == (200, 1)
     finally:
         stop.set()
         for thread in threads:
@@ -221,19 +225,19 @@ def test_pages_and_quick_queries_are_answered_beside_eight_clients_without_an_en
     assert 504 in statuses
 
 
-def test_a_slow_reader_holds_no_thread(small: Site) -> None:
-    """More of them than the server has threads; each has a large answer on its way and reads nothing."""
+def test_a_slow_client_holds_no_thread(small: Site) -> None:
+    """More clients than the server has threads; each has a large response under way and reads nothing."""
     import socket
 
-    place = urllib.parse.urlsplit(small.url)
+    server = urllib.parse.urlsplit(small.url)
     big = "SELECT * { ?s ?p ?o . ?a ?b ?c } LIMIT 40000"
     assert len(get(small, big, X_Forwarded_For="192.0.2.7").content) > 10_000_000
     address = "/sparql?" + urllib.parse.urlencode({"query": big})
     readers = []
     try:
         for _ in range(100):
-            reader = socket.create_connection((place.hostname, place.port))
-            reader.sendall(f"GET {address} HTTP/1.1\r\nHost: {place.netloc}\r\nAccept: {JSON}\r\n\r\n".encode())
+            reader = socket.create_connection((server.hostname, server.port))
+            reader.sendall(f"GET {address} HTTP/1.1\r\nHost: {server.netloc}\r\nAccept: {JSON}\r\n\r\n".encode())
             readers.append(reader)
         time.sleep(1)
         assert get(small, "SELECT (97 AS ?n) {}", X_Forwarded_For="192.0.2.8").status_code == 200
@@ -246,9 +250,9 @@ def test_a_slow_reader_holds_no_thread(small: Site) -> None:
             reader.close()
 
 
-def test_problems_are_never_kept(whole_way: Site) -> None:
+def test_errors_are_never_cached(whole_way: Site) -> None:
     for _ in range(2):
-        answer = get(whole_way, "SELECT")
-        assert answer.status_code == 400
-        assert "ETag" not in answer.headers
-        assert json.loads(answer.content)["line"] == 1
+        response = get(whole_way, "SELECT")
+        assert response.status_code == 400
+        assert "ETag" not in response.headers
+        assert json.loads(response.content)["line"] == 1

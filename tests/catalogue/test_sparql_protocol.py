@@ -1,6 +1,6 @@
-"""SPARQL 1.1 Protocol as clients nobody here wrote speak it, against a real server process.
+"""SPARQL 1.1 Protocol with third-party clients, against a real server process.
 
-test_endpoint.py has the first questions of each kind; here are the forms, the corners and the hostile ones.
+test_endpoint.py has the basic requests of each kind; here are formats, corner cases and hostile requests.
 """
 
 import csv
@@ -33,7 +33,7 @@ ENDLESS = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?a"
 
 
 @dataclass(frozen=True)
-class Got:
+class EndpointResponse:
     status: int
     headers: Mapping[str, str]
     text: str
@@ -43,18 +43,18 @@ class Got:
         return self.headers["Content-Type"].split(";")[0]
 
 
-def get(site: Site, query: str | None = None, accept: str = RESULTS_JSON, **parameters: str) -> Got:
-    given = parameters | ({} if query is None else {"query": query})
-    found = requests.get(site.url + "sparql", params=given, headers={"Accept": accept}, timeout=60)
-    found.encoding = "utf-8"
-    return Got(found.status_code, found.headers, found.text)
+def get(site: Site, query: str | None = None, accept: str = RESULTS_JSON, **parameters: str) -> EndpointResponse:
+    params = parameters | ({} if query is None else {"query": query})
+    response = requests.get(site.url + "sparql", params=params, headers={"Accept": accept}, timeout=60)
+    response.encoding = "utf-8"
+    return EndpointResponse(response.status_code, response.headers, response.text)
 
 
-def post(site: Site, body: bytes, kind: str, accept: str = RESULTS_JSON, parameters: str = "") -> Got:
+def post(site: Site, body: bytes, kind: str, accept: str = RESULTS_JSON, parameters: str = "") -> EndpointResponse:
     headers = {"Accept": accept, "Content-Type": kind}
-    found = requests.post(f"{site.url}sparql{parameters}", data=body, headers=headers, timeout=60)
-    found.encoding = "utf-8"
-    return Got(found.status_code, found.headers, found.text)
+    response = requests.post(f"{site.url}sparql{parameters}", data=body, headers=headers, timeout=60)
+    response.encoding = "utf-8"
+    return EndpointResponse(response.status_code, response.headers, response.text)
 
 
 def wrapper(site: Site, query: str, form: str, method: str = "GET") -> SPARQLWrapper:
@@ -65,9 +65,9 @@ def wrapper(site: Site, query: str, form: str, method: str = "GET") -> SPARQLWra
 
 
 @pytest.mark.parametrize("method", ["GET", POST])
-def test_sparqlwrapper_gets_the_same_rows_in_all_four_forms(whole_way: Site, method: str) -> None:
-    found = wrapper(whole_way, KPIS, JSON, method).queryAndConvert()
-    expected = [(b["s"]["value"], b["l"]["value"]) for b in found["results"]["bindings"]]
+def test_sparqlwrapper_gets_the_same_rows_in_all_four_formats(whole_way: Site, method: str) -> None:
+    document = wrapper(whole_way, KPIS, JSON, method).queryAndConvert()
+    expected = [(b["s"]["value"], b["l"]["value"]) for b in document["results"]["bindings"]]
     assert len(expected) == 20
     xml = wrapper(whole_way, KPIS, XML, method).queryAndConvert()
     rows = ET.fromstring(xml.toxml()).iter("{http://www.w3.org/2005/sparql-results#}result")
@@ -79,7 +79,7 @@ def test_sparqlwrapper_gets_the_same_rows_in_all_four_forms(whole_way: Site, met
     assert [line.split("\t")[0].strip("<>") for line in lines.splitlines()[1:]] == [s for s, _ in expected]
 
 
-def test_sparqlwrapper_gets_yes_and_no(whole_way: Site) -> None:
+def test_sparqlwrapper_gets_booleans(whole_way: Site) -> None:
     for query, expected in (("ASK { ?s ?p ?o }", True), ("ASK { <a:a> <a:a> <a:a> }", False)):
         assert wrapper(whole_way, query, JSON).queryAndConvert()["boolean"] is expected
         xml = wrapper(whole_way, query, XML).queryAndConvert().toxml()
@@ -87,7 +87,7 @@ def test_sparqlwrapper_gets_yes_and_no(whole_way: Site) -> None:
 
 
 @pytest.mark.parametrize("kind", ["construct", "describe"])
-def test_graphs_are_the_same_in_all_forms(whole_way: Site, kind: str) -> None:
+def test_graphs_are_the_same_in_all_formats(whole_way: Site, kind: str) -> None:
     query = SOME if kind == "construct" else f"DESCRIBE <{whole_way.url}id/kpi/trygg-morker>"
     graphs = [
         rdflib.Graph().parse(data=get(whole_way, query, accept).text, format=form)
@@ -100,14 +100,14 @@ def test_graphs_are_the_same_in_all_forms(whole_way: Site, kind: str) -> None:
     ]
     assert len(graphs[0]) > 5
     assert all(set(graph) == set(graphs[0]) for graph in graphs)
-    # SPARQLWrapper's own default is XML, which for a graph is RDF/XML.
+    # SPARQLWrapper's default is XML, which for a graph is RDF/XML.
     wrapped = [wrapper(whole_way, query, form).queryAndConvert() for form in (XML, RDFXML, JSONLD)]
     assert all(set(graph) == set(graphs[0]) for graph in wrapped)
     for form in (TURTLE, N3):
         assert set(rdflib.Graph().parse(data=wrapper(whole_way, query, form).queryAndConvert())) == set(graphs[0])
 
 
-def test_rdflib_asks_as_a_store(whole_way: Site) -> None:
+def test_rdflib_queries_as_a_store(whole_way: Site) -> None:
     remote = rdflib.Graph(store="SPARQLStore")
     remote.open(whole_way.url + "sparql")
     assert len(list(remote.query(KPIS))) == 20
@@ -134,16 +134,16 @@ def test_rdflib_asks_as_a_store(whole_way: Site) -> None:
         ),
     ],
 )
-def test_weights_decide_the_form(whole_way: Site, accept: str, expected: str) -> None:
-    found = get(whole_way, "SELECT * { ?s ?p ?o } LIMIT 1", accept)
-    assert (found.status, found.kind) == (200, expected)
-    assert "Accept" in found.headers["Vary"]
+def test_weights_decide_the_media_type(whole_way: Site, accept: str, expected: str) -> None:
+    response = get(whole_way, "SELECT * { ?s ?p ?o } LIMIT 1", accept)
+    assert (response.status, response.kind) == (200, expected)
+    assert "Accept" in response.headers["Vary"]
 
 
 @pytest.mark.parametrize("accept", ["application/sparql-results+json;q=0", "text/turtle", "image/*", "text/csv;q=zero"])
-def test_what_fits_nothing_is_not_acceptable(whole_way: Site, accept: str) -> None:
-    found = get(whole_way, "SELECT * { ?s ?p ?o } LIMIT 1", accept)
-    assert (found.status, found.kind) == (406, "application/problem+json")
+def test_no_acceptable_media_type_is_406(whole_way: Site, accept: str) -> None:
+    response = get(whole_way, "SELECT * { ?s ?p ?o } LIMIT 1", accept)
+    assert (response.status, response.kind) == (406, "application/problem+json")
 
 
 @pytest.mark.parametrize(
@@ -158,12 +158,12 @@ def test_what_fits_nothing_is_not_acceptable(whole_way: Site, accept: str) -> No
         ("CONSTRUCT { <a:a> <a:a> 1 } {}", "csv", "application/problem+json"),
     ],
 )
-def test_format_wins_over_accept_even_in_a_browser(whole_way: Site, query: str, form: str, expected: str) -> None:
-    found = get(whole_way, query, "text/html", format=form)
-    assert (found.kind, found.status) == (expected, 406 if "problem" in expected else 200)
+def test_format_overrides_accept_even_in_a_browser(whole_way: Site, query: str, form: str, expected: str) -> None:
+    response = get(whole_way, query, "text/html", format=form)
+    assert (response.kind, response.status) == (expected, 406 if "problem" in expected else 200)
 
 
-def test_the_dataset_of_the_protocol_wins_over_the_query(whole_way: Site) -> None:
+def test_the_dataset_of_the_protocol_overrides_the_query(whole_way: Site) -> None:
     graph = f"{whole_way.url}ns"
     everything = int(get(whole_way, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }", "text/csv").text.split()[1])
     query = "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }"
@@ -202,17 +202,17 @@ FORM = "application/x-www-form-urlencoded"
         (("ASK {} #" + "å" * 250_000).encode(), "application/sparql-query", "", 413),
     ],
 )
-def test_wrong_posts_are_told_what_is_wrong(
+def test_invalid_posts_get_the_right_status(
     whole_way: Site, body: bytes, kind: str, parameters: str, expected: int
 ) -> None:
-    found = post(whole_way, body, kind, parameters=parameters)
-    assert (found.status, found.kind) == (expected, "application/problem+json"), found.text
-    problem = json.loads(found.text)
+    response = post(whole_way, body, kind, parameters=parameters)
+    assert (response.status, response.kind) == (expected, "application/problem+json"), response.text
+    problem = json.loads(response.text)
     assert problem["status"] == expected
     assert problem["title"]
 
 
-def test_each_error_has_a_type_that_is_a_page(whole_way: Site) -> None:
+def test_the_type_of_each_error_is_a_page(whole_way: Site) -> None:
     for query, kind in (("SELECT", "syntax"), ("SELECT * { SERVICE <a:b> {} }", "refused")):
         problem = json.loads(get(whole_way, query).text)
         assert problem["type"] == f"{whole_way.url}help/sparql-{kind}"
@@ -221,23 +221,23 @@ def test_each_error_has_a_type_that_is_a_page(whole_way: Site) -> None:
 
 
 @pytest.mark.timeout(120)
-def test_a_query_made_to_cost_the_lexer_dear_does_not_hold_the_server(whole_way: Site) -> None:
+def test_a_query_expensive_to_lex_does_not_block_the_server(whole_way: Site) -> None:
     hostile = ("SELECT * { " + "a." * 90_000 + "}").encode()
-    found = post(whole_way, hostile, "application/sparql-query")
-    assert found.status in (400, 507)
+    response = post(whole_way, hostile, "application/sparql-query")
+    assert response.status in (400, 507)
     assert get(whole_way, "ASK {}").status == 200
 
 
-def test_the_bom_and_other_scripts_come_through(whole_way: Site) -> None:
+def test_unicode_is_preserved(whole_way: Site) -> None:
     text = "Södra Sånga – 東京 🏘"
-    found = get(whole_way, f"SELECT ('{text}' AS ?x) {{}}")
-    assert json.loads(found.text)["results"]["bindings"][0]["x"]["value"] == text
+    response = get(whole_way, f"SELECT ('{text}' AS ?x) {{}}")
+    assert json.loads(response.text)["results"]["bindings"][0]["x"]["value"] == text
     assert (
         text in post(whole_way, f"SELECT ('{text}' AS ?x) {{}}".encode(), "application/sparql-query", "text/csv").text
     )
 
 
-def test_head_and_options_and_any_origin(whole_way: Site) -> None:
+def test_head_options_and_cors(whole_way: Site) -> None:
     address = whole_way.url + "sparql"
     got = requests.get(address, params={"query": KPIS}, headers={"Origin": "http://elsewhere.example"}, timeout=20)
     head = requests.head(address, params={"query": KPIS}, timeout=20)
@@ -257,29 +257,31 @@ def test_head_and_options_and_any_origin(whole_way: Site) -> None:
     assert requests.delete(address, timeout=20).status_code == 405
 
 
-def test_a_script_elsewhere_may_send_a_condition_and_a_post_has_none(whole_way: Site) -> None:
+def test_cors_allows_conditional_requests_and_post_is_never_conditional(whole_way: Site) -> None:
     address = whole_way.url + "sparql"
-    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "if-none-match"}
-    preflight = requests.options(address, headers={"Origin": "http://elsewhere.example", **asked}, timeout=20)
+    preflight_headers = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "if-none-match"}
+    preflight = requests.options(
+        address, headers={"Origin": "http://elsewhere.example", **preflight_headers}, timeout=20
+    )
     assert "If-None-Match" in preflight.headers["Access-Control-Allow-Headers"].split(", ")
     tag = get(whole_way, "ASK {}").headers["ETag"]
-    known = {"Accept": RESULTS_JSON, "If-None-Match": tag}
-    assert requests.get(address, params={"query": "ASK {}"}, headers=known, timeout=20).status_code == 304
-    assert requests.post(address, data={"query": "ASK {}"}, headers=known, timeout=20).status_code == 200
+    headers = {"Accept": RESULTS_JSON, "If-None-Match": tag}
+    assert requests.get(address, params={"query": "ASK {}"}, headers=headers, timeout=20).status_code == 304
+    assert requests.post(address, data={"query": "ASK {}"}, headers=headers, timeout=20).status_code == 200
 
 
-def test_the_same_answer_packed_twice_is_the_same_bytes() -> None:
-    packed = set()
+def test_compression_is_deterministic() -> None:
+    outputs = set()
     for _ in range(2):
         with tempfile.NamedTemporaryFile() as target:
             with packing("gzip", target) as file:
                 file.write(b"Rinkeby" * 1000)
             target.seek(0)
-            packed.add(target.read())
-    assert len(packed) == 1
+            outputs.add(target.read())
+    assert len(outputs) == 1
 
 
-def test_a_query_is_one_and_in_utf_8_wherever_it_stands(whole_way: Site) -> None:
+def test_exactly_one_query_in_utf_8_is_accepted(whole_way: Site) -> None:
     address, form = whole_way.url + "sparql", {"Accept": RESULTS_JSON}
     both = requests.post(f"{address}?query=ASK%20%7B%7D", data={"query": "ASK {}"}, headers=form, timeout=20)
     assert (both.status_code, both.json()["title"]) == (400, "Bad Request")
@@ -288,7 +290,7 @@ def test_a_query_is_one_and_in_utf_8_wherever_it_stands(whole_way: Site) -> None
     assert post(whole_way, b"\xef\xbb\xbfASK {}", "application/sparql-query").status == 200
 
 
-def test_an_entity_tag_belongs_to_query_form_and_dataset(whole_way: Site) -> None:
+def test_an_entity_tag_depends_on_query_media_type_and_dataset(whole_way: Site) -> None:
     tags = {
         get(whole_way, "SELECT (1 AS ?n) {}", "text/csv").headers["ETag"],
         get(whole_way, "SELECT (1 AS ?n) {}", RESULTS_JSON).headers["ETag"],
@@ -300,25 +302,25 @@ def test_an_entity_tag_belongs_to_query_form_and_dataset(whole_way: Site) -> Non
     assert "ETag" not in get(whole_way, "SELECT").headers
 
 
-def test_who_goes_away_leaves_nothing_stuck(whole_way: Site) -> None:
-    place = urllib.parse.urlsplit(whole_way.url)
+def test_disconnected_clients_do_not_block_the_endpoint(whole_way: Site) -> None:
+    server = urllib.parse.urlsplit(whole_way.url)
     for _ in range(3):
-        with socket.create_connection((place.hostname, place.port)) as client:
+        with socket.create_connection((server.hostname, server.port)) as client:
             address = "/sparql?" + urllib.parse.urlencode({"query": ENDLESS})
-            client.sendall(f"GET {address} HTTP/1.1\r\nHost: {place.netloc}\r\n\r\n".encode())
+            client.sendall(f"GET {address} HTTP/1.1\r\nHost: {server.netloc}\r\n\r\n".encode())
     assert get(whole_way, "ASK {}").status in (200, 503)
     # The deadline of the test site is 8 s; urllib3 waits as long as Retry-After says.
     for _ in range(30):
-        found = get(whole_way, "ASK {}")
-        if found.status == 200:
+        response = get(whole_way, "ASK {}")
+        if response.status == 200:
             break
-        assert (found.status, found.headers["Retry-After"]) == (503, "2")
-    assert found.status == 200
+        assert (response.status, response.headers["Retry-After"]) == (503, "2")
+    assert response.status == 200
 
 
-def test_a_body_cut_off_by_the_client_is_no_query(whole_way: Site) -> None:
-    place = urllib.parse.urlsplit(whole_way.url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=5)
+def test_an_incomplete_body_is_not_a_query(whole_way: Site) -> None:
+    server = urllib.parse.urlsplit(whole_way.url)
+    connection = http.client.HTTPConnection(server.hostname or "", server.port, timeout=5)
     connection.putrequest("POST", "/sparql")
     connection.putheader("Content-Type", "application/sparql-query")
     connection.putheader("Content-Length", "1000")
@@ -327,7 +329,7 @@ def test_a_body_cut_off_by_the_client_is_no_query(whole_way: Site) -> None:
     assert get(whole_way, "ASK {}").status == 200
 
 
-def test_the_editor_answers_in_both_languages_and_keeps_the_query(whole_way: Site) -> None:
+def test_the_editor_page_is_in_both_languages_and_keeps_the_query(whole_way: Site) -> None:
     for language in ("sv", "en"):
         page = get(whole_way, None, "text/html", lang=language)
         assert (page.status, page.kind) == (200, "text/html")
@@ -339,7 +341,7 @@ def test_the_editor_answers_in_both_languages_and_keeps_the_query(whole_way: Sit
     assert "format=json" in page.text
 
 
-def test_the_page_shows_a_thousand_rows_and_says_that_there_are_more(whole_way: Site) -> None:
+def test_the_page_shows_a_thousand_rows_and_mentions_more(whole_way: Site) -> None:
     page = get(whole_way, "SELECT ?s { ?s ?p ?o } LIMIT 1001", "text/html", lang="en").text
     assert page.count("<tr>") == 1001
     assert "There are more" in page
@@ -348,26 +350,26 @@ def test_the_page_shows_a_thousand_rows_and_says_that_there_are_more(whole_way: 
     assert "There are more" not in page
 
 
-def test_the_page_shows_values_as_people_read_them(whole_way: Site) -> None:
+def test_the_page_shows_terms_without_syntax(whole_way: Site) -> None:
     query = r'SELECT * { VALUES (?a ?b ?c ?d) { ("tab\tand \"quote\"\nline"@sv <http://x/?a=1&b=2> 1.5 UNDEF) } }'
     page = get(whole_way, query, "text/html").text
     cells = ["tab\tand &#34;quote&#34;\nline", "http://x/?a=1&amp;b=2", "1.5", ""]
     assert "".join(f"<td>{cell}</td>" for cell in cells) in page
 
 
-def test_the_page_survives_a_border_of_150_000_characters(whole_way: Site) -> None:
+def test_the_page_shortens_a_geometry_of_150_000_characters(whole_way: Site) -> None:
     query = f'SELECT ("POLYGON(({"18.1 59.3, " * 14_000}))" AS ?wkt) {{}}'
     body = urllib.parse.urlencode({"query": query}).encode()
     page = post(whole_way, body, FORM, "text/html")
     assert page.status == 200
-    # The query itself stands six times in the page: in the editor, and in the links to its forms.
+    # The page contains the query itself six times: in the editor, and in the links to its formats.
     assert page.text.count("59.3") < 6 * 14_000 + 100
     assert "…</td>" in page.text
-    whole = post(whole_way, body, FORM, "text/csv")
-    assert whole.text.count("59.3") == 14_000
+    complete = post(whole_way, body, FORM, "text/csv")
+    assert complete.text.count("59.3") == 14_000
 
 
-def test_a_browser_sees_an_error_with_its_remedy_under_the_query(whole_way: Site) -> None:
+def test_a_browser_gets_an_error_with_its_remedy_under_the_query(whole_way: Site) -> None:
     page = get(whole_way, "SELECT * { ?s skos:prefLabel ?o }", "text/html")
     assert page.status == 400
     assert "PREFIX skos: &lt;http://www.w3.org/2004/02/skos/core#&gt;" in page.text
@@ -377,11 +379,11 @@ def test_a_browser_sees_an_error_with_its_remedy_under_the_query(whole_way: Site
 @pytest.mark.parametrize(
     "accept", ["text/turtle", "application/ld+json", "application/n-triples", "application/rdf+xml"]
 )
-def test_the_service_describes_itself_in_all_forms(whole_way: Site, accept: str) -> None:
-    found = get(whole_way, None, accept)
-    assert (found.status, found.kind) == (200, accept)
+def test_the_service_description_is_available_in_all_formats(whole_way: Site, accept: str) -> None:
+    response = get(whole_way, None, accept)
+    assert (response.status, response.kind) == (200, accept)
     form = {"text/turtle": "turtle", "application/ld+json": "json-ld", "application/n-triples": "nt"}.get(accept, "xml")
-    graph = rdflib.Graph().parse(data=found.text, format=form)
+    graph = rdflib.Graph().parse(data=response.text, format=form)
     sd = rdflib.Namespace("http://www.w3.org/ns/sparql-service-description#")
     (service,) = graph.subjects(rdflib.RDF.type, sd.Service)
     assert graph.value(service, sd.endpoint) == rdflib.URIRef(whole_way.url + "sparql")
@@ -389,15 +391,15 @@ def test_the_service_describes_itself_in_all_forms(whole_way: Site, accept: str)
 
 
 @pytest.mark.parametrize("function", ["now()", "rand()", "struuid()", "UUID()", "\\u004eOW()"])
-def test_the_moment_and_chance_are_asked_anew(whole_way: Site, function: str) -> None:
-    found = [get(whole_way, f"SELECT ({function} AS ?it) {{}}", "text/csv") for _ in range(2)]
+def test_functions_of_time_and_chance_are_evaluated_each_time(whole_way: Site, function: str) -> None:
+    responses = [get(whole_way, f"SELECT ({function} AS ?it) {{}}", "text/csv") for _ in range(2)]
     if function.startswith("\\"):
-        # An escape outside of texts and names is for the engine to refuse, or to undo.
-        assert {one.status for one in found} <= {200, 400}
+        # An escape outside of strings and names is for the engine to refuse, or to replace.
+        assert {one.status for one in responses} <= {200, 400}
     else:
-        assert [one.status for one in found] == [200, 200]
-        assert found[0].text != found[1].text
-    assert not any("ETag" in one.headers for one in found)
+        assert [one.status for one in responses] == [200, 200]
+        assert responses[0].text != responses[1].text
+    assert not any("ETag" in one.headers for one in responses)
     assert "ETag" in get(whole_way, 'SELECT ("now()" AS ?it) {}', "text/csv").headers
 
 
@@ -410,24 +412,24 @@ def test_the_moment_and_chance_are_asked_anew(whole_way: Site, function: str) ->
         ("application/x-turtle;q=0.9, application/json;q=0.1", "text/turtle"),
     ],
 )
-def test_a_graph_comes_in_the_form_that_a_general_name_means(whole_way: Site, accept: str, kind: str) -> None:
-    found = get(whole_way, SOME, accept)
-    assert (found.status, found.kind) == (200, kind)
+def test_general_media_types_select_a_graph_format(whole_way: Site, accept: str, kind: str) -> None:
+    response = get(whole_way, SOME, accept)
+    assert (response.status, response.kind) == (200, kind)
 
 
-def test_turtle_has_the_query_s_own_prefixes(whole_way: Site) -> None:
+def test_turtle_has_the_prefixes_of_the_query(whole_way: Site) -> None:
     names = {"z": "http://www.w3.org/2004/02/skos/core#", "k": f"{whole_way.url}id/kpi/", "a": "http://x.example/"}
-    # One is relative, and one is written as no IRI may be.
+    # One is relative, and one is not a valid IRI.
     lines = "".join(f"PREFIX {name}: <{iri}>\n" for name, iri in names.items())
     lines += "PREFIX v: <ns#> PREFIX odd: <http://x.example/\\u00e5>\n"
     query = lines + "CONSTRUCT { k:tillit z:prefLabel ?l ; a v:Kpi } WHERE { k:tillit z:prefLabel ?l }"
-    found = get(whole_way, query, "text/turtle").text
-    head = [line for line in found.splitlines() if line.startswith("@prefix")]
+    turtle = get(whole_way, query, "text/turtle").text
+    head = [line for line in turtle.splitlines() if line.startswith("@prefix")]
     assert head == sorted(head)
     assert f"@prefix v: <{whole_way.url}ns#> ." in head
-    assert "k:tillit z:prefLabel" in found.replace("\n\t", " ") or "k:tillit a v:Kpi" in found.replace("\n\t", " ")
+    assert "k:tillit z:prefLabel" in turtle.replace("\n\t", " ") or "k:tillit a v:Kpi" in turtle.replace("\n\t", " ")
     plain = get(whole_way, query, "application/n-triples").text
-    one, two = (rdflib.Graph().parse(data=text, format=form) for text, form in ((found, "turtle"), (plain, "nt")))
+    one, two = (rdflib.Graph().parse(data=text, format=form) for text, form in ((turtle, "turtle"), (plain, "nt")))
     assert len(one) == 3
     assert set(one) == set(two)
     assert get(whole_way, lines + "CONSTRUCT WHERE { k:nothing z:prefLabel ?l }", "text/turtle").status == 200
@@ -435,12 +437,12 @@ def test_turtle_has_the_query_s_own_prefixes(whole_way: Site) -> None:
 
 @pytest.mark.parametrize("name", ["default-graph-uri", "named-graph-uri"])
 @pytest.mark.parametrize("graph", ["", "id/reference", "http://a b/"])
-def test_a_graph_is_named_by_its_whole_iri(whole_way: Site, name: str, graph: str) -> None:
-    found = get(whole_way, "ASK {}", **{name: graph})
-    told = json.loads(found.text)
-    assert (found.status, "not the IRI of a graph" in told["detail"]) == (400, True)
-    assert name in told["detail"]
-    assert f"“{graph}”" in told["detail"]
+def test_a_graph_is_named_by_its_absolute_iri(whole_way: Site, name: str, graph: str) -> None:
+    response = get(whole_way, "ASK {}", **{name: graph})
+    problem = json.loads(response.text)
+    assert (response.status, "not the IRI of a graph" in problem["detail"]) == (400, True)
+    assert name in problem["detail"]
+    assert f"“{graph}”" in problem["detail"]
 
 
 @pytest.mark.parametrize(
@@ -452,41 +454,41 @@ def test_a_graph_is_named_by_its_whole_iri(whole_way: Site, name: str, graph: st
         ("PREFIX s: <http://one.example/> PREFIX s: <http://two.example/>", "@prefix s: <http://two.example/> ."),
     ],
 )
-def test_prefixes_are_read_against_the_base_before_them(whole_way: Site, lines: str, expected: str) -> None:
-    found = get(whole_way, f"{lines} CONSTRUCT {{ s:a s:b 1 }} WHERE {{}}", "text/turtle")
-    assert expected.format(base=whole_way.url) in found.text.splitlines()
+def test_prefixes_are_resolved_against_the_preceding_base(whole_way: Site, lines: str, expected: str) -> None:
+    response = get(whole_way, f"{lines} CONSTRUCT {{ s:a s:b 1 }} WHERE {{}}", "text/turtle")
+    assert expected.format(base=whole_way.url) in response.text.splitlines()
 
 
 @pytest.mark.parametrize("accept", ["application/rdf+xml", "application/sparql-results+xml"])
 @pytest.mark.parametrize("text", ["\\u0001", "\\uFFFE", "\\u000B"])
-def test_what_xml_can_t_hold_is_no_broken_xml(whole_way: Site, accept: str, text: str) -> None:
+def test_characters_not_allowed_in_xml_are_an_error(whole_way: Site, accept: str, text: str) -> None:
     is_graph = "rdf" in accept
     query = f'CONSTRUCT {{ <a:a> <a:b> "a{text}" }} {{}}' if is_graph else f'SELECT ("a{text}" AS ?a) {{}}'
-    found = get(whole_way, query, accept)
-    assert found.status == 400
-    assert "XML can't hold" in json.loads(found.text)["detail"]
+    response = get(whole_way, query, accept)
+    assert response.status == 400
+    assert "XML can't hold" in json.loads(response.text)["detail"]
     assert get(whole_way, query, "text/turtle" if is_graph else RESULTS_JSON).status == 200
 
 
-def test_a_property_that_xml_has_no_name_for_is_no_broken_xml(whole_way: Site) -> None:
+def test_a_property_without_an_xml_name_is_an_error(whole_way: Site) -> None:
     query = 'CONSTRUCT { <http://x/s> <http://x/1> "<oxprefix: a"; <http://x/a/> "m" } WHERE {}'
     assert get(whole_way, query, "application/rdf+xml").status == 400
     fine = 'CONSTRUCT { <http://x/s> <http://x/a> "<oxprefix: a\\t" } WHERE {}'
     assert len(rdflib.Graph().parse(data=get(whole_way, fine, "application/rdf+xml").text, format="xml")) == 1
 
 
-# --- what is said when there is no answer
+# --- errors
 
 
 def failed(site: Site, query: str = "SELECT * { ?s skos:prefLabel ?o }", **headers: str) -> requests.Response:
-    told = {"Accept": RESULTS_JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}
+    headers_sent = {"Accept": RESULTS_JSON, **{name.replace("_", "-"): value for name, value in headers.items()}}
     with requests.Session() as session:
-        # It has a language of its own choice otherwise.
+        # requests sends a default Accept-Language otherwise.
         session.headers.clear()
-        return session.get(site.url + "sparql", params={"query": query}, headers=told, timeout=60)
+        return session.get(site.url + "sparql", params={"query": query}, headers=headers_sent, timeout=60)
 
 
-def test_errors_come_in_english_or_in_swedish_by_who_asks(whole_way: Site) -> None:
+def test_errors_are_in_the_language_of_the_request(whole_way: Site) -> None:
     for language in ("sv", "sv-SE,sv;q=0.9,en;q=0.8"):
         swedish = failed(whole_way, Accept_Language=language)
         assert (swedish.status_code, swedish.headers["Content-Language"]) == (400, "sv")
@@ -500,33 +502,33 @@ def test_errors_come_in_english_or_in_swedish_by_who_asks(whole_way: Site) -> No
     assert "Accept-Language" not in failed(whole_way, "ASK {}").headers["Vary"]
 
 
-def test_a_title_names_the_kind_of_error_and_the_detail_tells_it(whole_way: Site) -> None:
+def test_the_title_names_the_kind_of_error_and_the_detail_the_error(whole_way: Site) -> None:
     one, other = failed(whole_way, "SELECT * { ?s ?p }").json(), failed(whole_way, "SELECT ?s ?s {}").json()
     assert (one["type"], one["title"]) == (other["type"], other["title"])
     assert one["detail"] != other["detail"]
 
 
-def test_a_line_that_mends_a_query_is_told_as_such(whole_way: Site) -> None:
+def test_a_line_that_repairs_a_query_is_a_field_of_the_error(whole_way: Site) -> None:
     line = failed(whole_way).json()["repair"]
     assert line == "PREFIX skos: <http://www.w3.org/2004/02/skos/core#>"
     assert failed(whole_way, f"{line} SELECT * {{ ?s skos:prefLabel ?o }} LIMIT 1").status_code == 200
     assert "repair" not in failed(whole_way, "SELECT * { ?s other:name ?o }").json()
 
 
-def test_a_browser_is_told_by_a_page_what_was_wrong_with_its_request(whole_way: Site) -> None:
+def test_a_browser_gets_a_page_for_an_invalid_request(whole_way: Site) -> None:
     page = get(whole_way, "  ", "text/html")
     assert (page.status, page.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
     faulty = get(whole_way, "SELECT * { ?s ?p }", "text/html", lang="sv").text
     assert "kan inte stå på rad 1, kolumn 18" in unescape(faulty)
 
 
-def test_the_format_of_a_posted_query_may_stand_in_its_address(whole_way: Site) -> None:
+def test_the_format_of_a_posted_query_may_be_in_the_url(whole_way: Site) -> None:
     for kind, body in (("application/x-www-form-urlencoded", b"query=ASK%7B%7D"), (QUERY_TYPE, b"ASK{}")):
-        found = post(whole_way, body, kind, parameters="?format=xml")
-        assert found.headers["Content-Type"] == "application/sparql-results+xml"
+        response = post(whole_way, body, kind, parameters="?format=xml")
+        assert response.headers["Content-Type"] == "application/sparql-results+xml"
 
 
-def test_json_ld_tells_types_as_its_own_algorithm_does(whole_way: Site) -> None:
+def test_json_ld_writes_types_as_its_algorithm_does(whole_way: Site) -> None:
     query = "CONSTRUCT { ?s a ?class } { { SELECT ?s ?class { ?s a ?class } ORDER BY ?s ?class LIMIT 50 } }"
     nodes = json.loads(get(whole_way, query, "application/ld+json").text)
     assert nodes
@@ -534,6 +536,6 @@ def test_json_ld_tells_types_as_its_own_algorithm_does(whole_way: Site) -> None:
 
 
 @pytest.mark.parametrize("query", ["CONSTRUCT WHERE { ?s ?p ?o FILTER(?o > 1) }", "DESCRIBE"])
-def test_a_query_that_cannot_be_read_is_told_so_whatever_form_was_asked_for(whole_way: Site, query: str) -> None:
+def test_a_syntax_error_is_reported_whatever_format_was_requested(whole_way: Site, query: str) -> None:
     assert failed(whole_way, query).status_code == 400
     assert failed(whole_way, "CONSTRUCT WHERE { ?s ?p ?o }").status_code == 406

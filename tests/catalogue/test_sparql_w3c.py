@@ -1,7 +1,7 @@
-"""The W3C's tests of SPARQL 1.1 Protocol and Service Description, as their manifests tell them, over HTTP.
+"""The W3C's tests of SPARQL 1.1 Protocol and Service Description, from their manifests, over HTTP.
 
-Twenty-seven of the 34 protocol tests hold for an endpoint that only reads. The seven in UPDATES write first and then
-look whether it was written; here all that they write must be refused, and nothing be changed by it.
+Twenty-seven of the 34 protocol tests apply to a read-only endpoint. The seven in UPDATES write first and then check
+what was written; here all their updates must be refused and change nothing.
 """
 
 import http.client
@@ -47,8 +47,8 @@ FORMATS = {
 
 
 @dataclass(frozen=True)
-class Sent:
-    """One request of a test, and what its answer is to be."""
+class ManifestRequest:
+    """A request of a test, and the expected response."""
 
     method: str
     path: str
@@ -67,45 +67,45 @@ def manifest(name: str) -> Graph:
 PROTOCOL, DESCRIPTION = manifest("protocol"), manifest("service-description")
 
 
-def entries(graph: Graph) -> list[URIRef]:
-    return [test for listed in graph.objects(None, MF.entries) for test in Collection(graph, listed)]  # type: ignore[arg-type,misc]
+def manifest_entries(graph: Graph) -> list[URIRef]:
+    return [test for entry_list in graph.objects(None, MF.entries) for test in Collection(graph, entry_list)]  # type: ignore[arg-type,misc]
 
 
 def local(iri: object) -> str:
     return str(iri).rpartition("#")[2]
 
 
-def requests_of(graph: Graph, test: URIRef) -> list[Sent]:
+def requests_of(graph: Graph, test: URIRef) -> list[ManifestRequest]:
     connection = graph.value(test, MF.action)
-    listed = graph.value(connection, HT.requests)
-    return [_sent(graph, node) for node in Collection(graph, listed)]  # type: ignore[arg-type]
+    request_list = graph.value(connection, HT.requests)
+    return [_read_request(graph, node) for node in Collection(graph, request_list)]  # type: ignore[arg-type]
 
 
-def _sent(graph: Graph, node: rdflib.term.Node) -> Sent:
+def _read_request(graph: Graph, node: rdflib.term.Node) -> ManifestRequest:
     fields = graph.value(node, HT.headers)
     headers = {
         str(graph.value(field, HT.fieldName)): str(graph.value(field, HT.fieldValue))
         for field in (Collection(graph, fields) if fields else ())  # type: ignore[arg-type]
     }
-    answer, content = graph.value(node, HT.resp), graph.value(node, HT.body)
+    expected_response, content = graph.value(node, HT.resp), graph.value(node, HT.body)
     body = None
     if content is not None:
         body = str(graph.value(content, CNT.chars)).encode(str(graph.value(content, CNT.characterEncoding)))
-    boolean = graph.value(answer, MF.expectedBoolean)
-    return Sent(
+    boolean = graph.value(expected_response, MF.expectedBoolean)
+    return ManifestRequest(
         str(graph.value(node, HT.methodName)),
         str(graph.value(node, HT.absolutePath)).replace("/sparql/", "/sparql", 1),
         headers,
         body,
-        frozenset(local(status)[len("StatusCode")] for status in graph.objects(answer, MF.expectedStatus)),
-        str(graph.value(answer, MF.expectedFormat) or ""),
+        frozenset(local(status)[len("StatusCode")] for status in graph.objects(expected_response, MF.expectedStatus)),
+        str(graph.value(expected_response, MF.expectedFormat) or ""),
         None if boolean is None else bool(boolean.toPython()),  # type: ignore[attr-defined]
     )
 
 
 @pytest.fixture(scope="module")
 def site(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """A server whose graphs are those that the manifest's tests name."""
+    """A server with the graphs named in the manifest's tests."""
     home, port = tmp_path_factory.mktemp("w3c"), free_port()
     graphs = {}
     for data in PROTOCOL.objects(None, UT.graphData):
@@ -114,23 +114,23 @@ def site(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         graphs[str(PROTOCOL.value(data, RDFS.label))] = [home / f"{path.stem}.nt"]
     assert len(graphs) == 3
     EmbeddedStore(home / "graph").replace(graphs, contents={})
-    with Serving(home, port, environment(home, port)) as found:
-        yield found
+    with Serving(home, port, environment(home, port)) as running_site:
+        yield running_site
 
 
-def send(site: Site, sent: Sent) -> tuple[int, str, bytes]:
-    place = urllib.parse.urlsplit(site.url)
-    connection = http.client.HTTPConnection(place.hostname or "", place.port, timeout=30)
+def send(site: Site, sent: ManifestRequest) -> tuple[int, str, bytes]:
+    server = urllib.parse.urlsplit(site.url)
+    connection = http.client.HTTPConnection(server.hostname or "", server.port, timeout=30)
     try:
-        # http.client adds no Content-Type of its own, which some tests are about.
+        # http.client adds no Content-Type by itself, which some tests are about.
         connection.request(sent.method, sent.path, sent.body, sent.headers)
-        answer = connection.getresponse()
-        return answer.status, (answer.headers["Content-Type"] or "").split(";")[0], answer.read()
+        response = connection.getresponse()
+        return response.status, (response.headers["Content-Type"] or "").split(";")[0], response.read()
     finally:
         connection.close()
 
 
-def check(site: Site, sent: Sent) -> None:
+def check_response(site: Site, sent: ManifestRequest) -> None:
     status, kind, body = send(site, sent)
     assert str(status)[0] in sent.statuses, (status, body)
     if sent.format:
@@ -149,48 +149,48 @@ def _results(kind: str) -> object:
     return QueryResultsFormat.from_media_type(kind)
 
 
-def test_the_manifests_hold_what_we_count() -> None:
+def test_the_manifests_have_the_expected_tests() -> None:
     if not TESTS.is_dir():
         pytest.skip("the shared data folder is not beside this checkout")
-    names = {local(test) for test in entries(PROTOCOL)}
+    names = {local(test) for test in manifest_entries(PROTOCOL)}
     assert len(names) == 34
     assert names >= UPDATES
-    assert {local(test) for test in entries(DESCRIPTION)} == {
+    assert {local(test) for test in manifest_entries(DESCRIPTION)} == {
         "has-endpoint-triple",
         "returns-rdf",
         "conforms-to-schema",
     }
 
 
-@pytest.mark.parametrize("test", entries(PROTOCOL), ids=local)
+@pytest.mark.parametrize("test", manifest_entries(PROTOCOL), ids=local)
 def test_protocol(site: Site, test: URIRef) -> None:
     name = local(test)
     sent = requests_of(PROTOCOL, test)
     assert sent
     if name not in UPDATES:
         for one in sent:
-            check(site, one)
+            check_response(site, one)
         return
     status, kind, body = send(site, sent[0])
     assert (status, kind) == (403, "application/problem+json"), body
     for one in sent[1:]:
-        # It asks for what would have been written.
+        # It queries the data that would have been written.
         assert b"true" not in send(site, one)[2]
     everything = "/sparql?query=SELECT%20*%20%7B%3Fs%20%3Fp%20%3Fo%7D&format=csv"
-    rows = send(site, Sent("GET", everything, {}, None, frozenset("2"), "tabular", None))[2].splitlines()
+    rows = send(site, ManifestRequest("GET", everything, {}, None, frozenset("2"), "tabular", None))[2].splitlines()
     assert len(rows) == 1 + 3
 
 
 @pytest.fixture(scope="module")
 def description(site: Site) -> Graph:
-    """GET on the endpoint without a query, in the form that comes to a client without wishes."""
-    status, kind, body = send(site, Sent("GET", "/sparql", {}, None, frozenset("2"), "RDF", None))
+    """GET on the endpoint without a query, in the format for clients without Accept."""
+    status, kind, body = send(site, ManifestRequest("GET", "/sparql", {}, None, frozenset("2"), "RDF", None))
     assert status == 200
     assert kind in FORMATS["RDF"]
     return Graph().parse(data=body, format=kind)
 
 
-# Service Description, section 3: what a property is of, and what its value is, as far as we use it.
+# Service Description, section 3: domains and ranges of the properties that we use.
 DOMAINS = {
     SD.endpoint: SD.Service,
     SD.feature: SD.Service,
@@ -218,7 +218,7 @@ KNOWN = {
 }
 
 
-@pytest.mark.parametrize("test", entries(DESCRIPTION), ids=local)
+@pytest.mark.parametrize("test", manifest_entries(DESCRIPTION), ids=local)
 def test_service_description(site: Site, description: Graph, test: URIRef) -> None:
     (service,) = description.subjects(RDF.type, SD.Service)
     if local(test) == "returns-rdf":

@@ -12,9 +12,9 @@ JSON = "application/sparql-results+json"
 
 def main(folder: str, query: str) -> None:
     engine = EmbeddedEngine(Path(folder), iris=Iris("http://example.org/"), workers=2, seconds=120)
-    engine.answer("ASK {}", media_type=JSON).close()
+    engine.query("ASK {}", media_type=JSON).close()
     threading.Timer(1.0, lambda: print("under way", flush=True)).start()
-    engine.answer(query, media_type=JSON)
+    engine.query(query, media_type=JSON)
 
 
 main(*sys.argv[1:])

@@ -1,4 +1,4 @@
-"""What the query engine promises: a whole answer or an error that says which, and no query harms another's."""
+"""Guarantees of the query engine: a complete result or a specific error, and no query affects another."""
 
 import json
 import os
@@ -34,7 +34,7 @@ from vaven.vocab.iris import Iris
 IRIS = Iris("http://example.org/")
 JSON = "application/sparql-results+json"
 ENDLESS = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?a"
-# Endless with little memory: nothing is kept of what is counted.
+# Endless with little memory: counting stores nothing.
 COUNTLESS = "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i . ?j ?k ?l }"
 COUNT = "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }"
 TRIPLES = 500
@@ -42,7 +42,7 @@ TRIPLES = 500
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store of two graphs."""
+    """Create a store of two graphs."""
     home = tmp_path_factory.mktemp("answer")
     for name in ("one", "two"):
         lines = [f'<http://example.org/s{i}> <http://example.org/p> "{name} {i}" .\n' for i in range(TRIPLES)]
@@ -54,31 +54,33 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def engine(folder: Path) -> Iterator[EmbeddedEngine]:
-    found = EmbeddedEngine(folder, iris=IRIS, workers=2, seconds=3.0, memory_mb=2048, answer_mb=1)
-    yield found
-    found.close()
+    embedded = EmbeddedEngine(folder, iris=IRIS, workers=2, seconds=3.0, memory_mb=2048, result_mb=1)
+    yield embedded
+    embedded.close()
 
 
-def ask(engine: EmbeddedEngine | RemoteEngine, query: str, media_type: str = JSON, **graphs: tuple[str, ...]) -> str:
-    answer = engine.answer(query, media_type=media_type, **graphs)
+def query_text(
+    engine: EmbeddedEngine | RemoteEngine, query: str, media_type: str = JSON, **graphs: tuple[str, ...]
+) -> str:
+    result = engine.query(query, media_type=media_type, **graphs)
     try:
-        text = answer.file.read()
-        assert len(text) == answer.size
+        text = result.file.read()
+        assert len(text) == result.size
         return text.decode()
     finally:
-        answer.close()
+        result.close()
 
 
 def count(engine: EmbeddedEngine, query: str = COUNT, **graphs: tuple[str, ...]) -> int:
-    return int(json.loads(ask(engine, query, **graphs))["results"]["bindings"][0]["n"]["value"])
+    return int(json.loads(query_text(engine, query, **graphs))["results"]["bindings"][0]["n"]["value"])
 
 
 def workers(parent: int) -> list[int]:
-    """The child processes of a process that run query_worker."""
+    """Return the child processes of a process that are query workers."""
     children = [
         pid for task in Path(f"/proc/{parent}/task").iterdir() for pid in (task / "children").read_text().split()
     ]
-    return [int(pid) for pid in children if b"query_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    return [int(pid) for pid in children if b"publisher.engine.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
 
 def is_running(pid: int) -> bool:
@@ -89,12 +91,12 @@ def is_running(pid: int) -> bool:
     return state != "Z"
 
 
-def test_an_endless_query_ends_at_the_deadline_while_another_is_answered(engine: EmbeddedEngine) -> None:
+def test_an_endless_query_ends_at_the_deadline_while_others_succeed(engine: EmbeddedEngine) -> None:
     raised: list[QueryError] = []
 
     def endless() -> None:
         with pytest.raises(QueryTimeout) as timeout:
-            engine.answer(COUNTLESS, media_type=JSON)
+            engine.query(COUNTLESS, media_type=JSON)
         raised.append(timeout.value)
 
     thread = threading.Thread(target=endless)
@@ -111,19 +113,19 @@ def test_an_endless_query_ends_at_the_deadline_while_another_is_answered(engine:
     assert count(engine) == 2 * TRIPLES
 
 
-def test_a_sort_that_explodes_ends_with_an_error(engine: EmbeddedEngine) -> None:
+def test_an_exploding_sort_ends_with_an_error(engine: EmbeddedEngine) -> None:
     with pytest.raises((QueryTimeout, QueryMemoryExceeded)):
-        engine.answer(ENDLESS, media_type=JSON)
+        engine.query(ENDLESS, media_type=JSON)
     assert count(engine) == 2 * TRIPLES
 
 
-def test_a_query_that_takes_too_much_memory_ends_alone(folder: Path) -> None:
+def test_exhausted_memory_ends_only_that_query(folder: Path) -> None:
     engine = EmbeddedEngine(folder, iris=IRIS, workers=2, seconds=60.0, memory_mb=700)
     raised: list[QueryError] = []
 
     def explode() -> None:
         with pytest.raises(QueryMemoryExceeded) as exceeded:
-            engine.answer(ENDLESS, media_type=JSON)
+            engine.query(ENDLESS, media_type=JSON)
         raised.append(exceeded.value)
 
     threads = [threading.Thread(target=explode) for _ in range(3)]
@@ -145,33 +147,33 @@ def test_a_query_that_takes_too_much_memory_ends_alone(folder: Path) -> None:
         "SELECT * { FILTER(" + "!" * 190_000 + "1)}",
     ],
 )
-def test_a_query_nested_too_deeply_ends_alone(folder: Path, query: str) -> None:
+def test_too_deep_nesting_ends_only_that_query(folder: Path, query: str) -> None:
     engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=30.0)
     with pytest.raises(QueryError):
-        engine.answer(query, media_type=JSON)
+        engine.query(query, media_type=JSON)
     assert count(engine) == 2 * TRIPLES
     engine.close()
 
 
-def test_an_answer_beyond_the_size_limit_is_an_error_and_not_a_part(engine: EmbeddedEngine) -> None:
+def test_a_result_beyond_the_size_limit_is_an_error_and_not_truncated(engine: EmbeddedEngine) -> None:
     with pytest.raises(AnswerTooLarge) as refused:
-        engine.answer("SELECT * { ?a ?b ?c . ?d ?e ?f }", media_type=JSON)
+        engine.query("SELECT * { ?a ?b ?c . ?d ?e ?f }", media_type=JSON)
     assert refused.value.status == 413
     for media_type in ("text/csv", "application/sparql-results+xml", "text/tab-separated-values"):
         with pytest.raises(AnswerTooLarge):
-            engine.answer("SELECT * { ?a ?b ?c . ?d ?e ?f }", media_type=media_type)
+            engine.query("SELECT * { ?a ?b ?c . ?d ?e ?f }", media_type=media_type)
     with pytest.raises(AnswerTooLarge):
-        engine.answer("CONSTRUCT { ?a ?b ?f } { ?a ?b ?c . ?d ?e ?f }", media_type="text/turtle")
+        engine.query("CONSTRUCT { ?a ?b ?f } { ?a ?b ?c . ?d ?e ?f }", media_type="text/turtle")
     assert count(engine) == 2 * TRIPLES
 
 
-def test_who_finds_no_worker_in_time_is_told_to_come_back(folder: Path) -> None:
-    engine = EmbeddedEngine(folder, iris=IRIS, workers=2, places=2, seconds=3.0)
+def test_a_query_without_a_worker_in_time_is_busy(folder: Path) -> None:
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=2, slots=2, seconds=3.0)
     raised: list[type] = []
 
     def run() -> None:
         with pytest.raises(QueryError) as error:
-            engine.answer(COUNTLESS, media_type=JSON)
+            engine.query(COUNTLESS, media_type=JSON)
         raised.append(error.type)
 
     threads = [threading.Thread(target=run) for _ in range(4)]
@@ -185,15 +187,15 @@ def test_who_finds_no_worker_in_time_is_told_to_come_back(folder: Path) -> None:
 
 
 def test_waiting_counts_towards_the_deadline(folder: Path) -> None:
-    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, places=1, seconds=4.0)
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, slots=1, seconds=4.0)
     count(engine)
     ended: list[float] = []
 
     def run() -> None:
         started = time.monotonic()
-        # The first may have to make room for the second.
+        # The first may have to yield to the second.
         with pytest.raises((QueryTimeout, QueryBusy)):
-            engine.answer(COUNTLESS, media_type=JSON)
+            engine.query(COUNTLESS, media_type=JSON)
         ended.append(time.monotonic() - started)
 
     threads = [threading.Thread(target=run) for _ in range(2)]
@@ -202,13 +204,13 @@ def test_waiting_counts_towards_the_deadline(folder: Path) -> None:
         time.sleep(2.5)
     for thread in threads:
         thread.join()
-    # The second waits 1.5 s for the first's place; a deadline that began there would end it after 5.5 s.
+    # The second waits 1.5 s for the first's slot; a deadline that began there would end it after 5.5 s.
     assert max(ended) < 5.2
     assert workers(os.getpid()) == []
     engine.close()
 
 
-def test_a_worker_outlives_the_thread_that_asked_first(folder: Path) -> None:
+def test_a_worker_outlives_the_thread_that_started_it(folder: Path) -> None:
     # The kernel's death signal belongs to the thread that starts a process, and a web server's threads come and go.
     engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=30.0)
     seen = []
@@ -239,7 +241,7 @@ def test_no_worker_and_no_file_is_left_when_the_server_is_killed(folder: Path, t
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_worker_has_no_network_even_for_what_the_lexer_let_pass(
+def test_a_worker_has_no_network_even_for_queries_the_lexer_accepts(
     folder: Path, tmp_path: Path, listener: Listener
 ) -> None:
     snapshot = EmbeddedStore(folder).current()
@@ -254,7 +256,7 @@ def test_a_worker_has_no_network_even_for_what_the_lexer_let_pass(
                 job = {"query": text.replace("LISTENER", listener.address), "file": spool.name, "media_type": JSON}
             job |= {"base": IRIS.base, "encoding": "identity", "default_graphs": [], "named_graphs": []}  # type: ignore[operator]
             print(json.dumps(job), file=worker.stdin, flush=True)
-            # With SILENT, a service that can't be reached has no solutions; the others say what was forbidden.
+            # With SILENT, an unreachable service has no solutions; otherwise the outcome names what was forbidden.
             assert json.loads(worker.stdout.readline())["state"] in ("failed", "done")
         worker.stdin.close()
     assert listener.connections == 0
@@ -263,10 +265,10 @@ def test_a_worker_has_no_network_even_for_what_the_lexer_let_pass(
 @pytest.mark.parametrize("text", REFUSED + DISARMED)
 def test_service_is_refused_before_a_worker_sees_it(engine: EmbeddedEngine, text: str) -> None:
     with pytest.raises((QueryRefused, QuerySyntaxError)):
-        engine.answer(text.replace("LISTENER", "http://127.0.0.1:1/"), media_type=JSON)
+        engine.query(text.replace("LISTENER", "http://127.0.0.1:1/"), media_type=JSON)
 
 
-def test_the_default_graph_is_the_union_unless_the_query_or_the_protocol_says_otherwise(engine: EmbeddedEngine) -> None:
+def test_the_default_graph_is_the_union_unless_query_or_protocol_specify_a_dataset(engine: EmbeddedEngine) -> None:
     one, two, no = "http://example.org/one", "http://example.org/two", "http://example.org/no"
     in_graphs = "SELECT (COUNT(*) AS ?n) { GRAPH ?g { ?s ?p ?o } }"
     assert count(engine) == 2 * TRIPLES
@@ -281,38 +283,38 @@ def test_the_default_graph_is_the_union_unless_the_query_or_the_protocol_says_ot
     assert count(engine, f"SELECT (COUNT(*) AS ?n) FROM <{one}> {{ ?s ?p ?o }}", default_graphs=(no,)) == 0
 
 
-def test_what_the_caller_did_wrong_does_not_cost_the_worker(engine: EmbeddedEngine) -> None:
+def test_a_client_error_does_not_cost_the_worker(engine: EmbeddedEngine) -> None:
     count(engine)
     before = workers(os.getpid())
     with pytest.raises(QuerySyntaxError) as syntax:
-        engine.answer("SELECT *\n{ ?s ?p }", media_type=JSON)
+        engine.query("SELECT *\n{ ?s ?p }", media_type=JSON)
     assert (syntax.value.line, syntax.value.column) == (2, 9)
     with pytest.raises(QuerySyntaxError) as prefix:
-        engine.answer("SELECT *\n{ ?s kpi:x ?o }", media_type=JSON)
+        engine.query("SELECT *\n{ ?s kpi:x ?o }", media_type=JSON)
     assert (prefix.value.line, prefix.value.column) == (2, 6)
     assert prefix.value.remedy("en") == "Begin the query with: PREFIX kpi: <http://example.org/id/kpi/>"
     with pytest.raises(QueryError, match="Invalid IRI"):
-        engine.answer("ASK {}", media_type=JSON, default_graphs=("not an iri",))
+        engine.query("ASK {}", media_type=JSON, default_graphs=("not an iri",))
     assert count(engine) == 2 * TRIPLES
     assert workers(os.getpid()) == before
 
 
-def test_nothing_published_yet_is_said(tmp_path: Path) -> None:
+def test_an_empty_store_is_unavailable(tmp_path: Path) -> None:
     engine = EmbeddedEngine(tmp_path, iris=IRIS, seconds=5.0)
     assert engine.state() == ""
     with pytest.raises(StoreUnavailable, match="Nothing has been published"):
-        engine.answer("ASK {}", media_type=JSON)
+        engine.query("ASK {}", media_type=JSON)
     engine.close()
 
 
-def test_closing_ends_what_is_at_work(folder: Path) -> None:
+def test_closing_ends_running_queries(folder: Path) -> None:
     engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=60.0)
     count(engine)
     ended: list[BaseException] = []
 
     def run() -> None:
         with pytest.raises(QueryBusy) as busy:
-            engine.answer(COUNTLESS, media_type=JSON)
+            engine.query(COUNTLESS, media_type=JSON)
         ended.append(busy.value)
 
     threads = [threading.Thread(target=run) for _ in range(2)]
@@ -326,18 +328,21 @@ def test_closing_ends_what_is_at_work(folder: Path) -> None:
     assert workers(os.getpid()) == []
 
 
-def test_a_remote_engine_asks_a_server_of_sparql(whole_way: Site) -> None:
+def test_a_remote_engine_queries_a_sparql_server(whole_way: Site) -> None:
     remote = RemoteEngine(whole_way.url + "sparql", 20.0)
-    assert json.loads(ask(remote, "ASK { ?s ?p ?o }"))["boolean"] is True
-    assert ask(remote, "SELECT (1 AS ?one) {}", "text/csv").split() == ["one", "1"]
-    # SPARQLWrapper alone takes this for an update and sends it elsewhere.
-    assert ask(remote, "PREFIX insert: <a:b> CONSTRUCT { <a:a> <a:a> 'service' } {}", "application/n-triples")
-    assert json.loads(ask(remote, "ASK { ?s ?p ?o }", default_graphs=("http://example.org/no",)))["boolean"] is False
+    assert json.loads(query_text(remote, "ASK { ?s ?p ?o }"))["boolean"] is True
+    assert query_text(remote, "SELECT (1 AS ?one) {}", "text/csv").split() == ["one", "1"]
+    # SPARQLWrapper alone takes this for an update and sends it to another address.
+    assert query_text(remote, "PREFIX insert: <a:b> CONSTRUCT { <a:a> <a:a> 'service' } {}", "application/n-triples")
+    assert (
+        json.loads(query_text(remote, "ASK { ?s ?p ?o }", default_graphs=("http://example.org/no",)))["boolean"]
+        is False
+    )
     with pytest.raises(QueryRefused):
-        remote.answer("SELECT * { SERVICE <a:b> {} }", media_type=JSON)
+        remote.query("SELECT * { SERVICE <a:b> {} }", media_type=JSON)
     with pytest.raises(QuerySyntaxError):
-        remote.answer("SELECT * { ?s ?p }", media_type=JSON)
+        remote.query("SELECT * { ?s ?p }", media_type=JSON)
     with pytest.raises(StoreUnavailable):
-        RemoteEngine(whole_way.url + "nowhere", 20.0).answer("ASK {}", media_type=JSON)
+        RemoteEngine(whole_way.url + "nowhere", 20.0).query("ASK {}", media_type=JSON)
     with pytest.raises(QueryTimeout):
-        RemoteEngine(whole_way.url + "sparql", 1.0).answer(COUNTLESS, media_type=JSON)
+        RemoteEngine(whole_way.url + "sparql", 1.0).query(COUNTLESS, media_type=JSON)

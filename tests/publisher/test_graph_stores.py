@@ -66,12 +66,12 @@ class Place:
         if self.server is None:
             return EmbeddedEngine(self.folder, iris=Iris("http://example.org/"), workers=1, seconds=60)
         published = RemoteStore(remote(self.server), self.base + "state")
-        return RemoteEngine(self.server.query, 60, published=published.published)
+        return RemoteEngine(self.server.query, 60, published_graphs=published.published)
 
     def rows(self, query: str) -> list[dict[str, str]]:
         engine = self.engine()
         try:
-            answer = engine.answer(query, media_type="text/csv")
+            answer = engine.query(query, media_type="text/csv")
             return list(csv.DictReader(io.StringIO(answer.file.read().decode())))
         finally:
             engine.close()
@@ -176,7 +176,7 @@ def test_texts_of_every_kind_arrive_as_they_were(place: Place, tmp_path: Path) -
     file.write_text("".join(lines), encoding="utf-8")
     place.replace(1, one=[file])
     engine = place.engine()
-    answer = engine.answer("CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }", media_type="application/n-triples")
+    answer = engine.query("CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }", media_type="application/n-triples")
     found = {str(triple.object) for triple in parse(answer.file.read(), RdfFormat.N_TRIPLES)}
     engine.close()
     assert found == {*VALUES}
@@ -248,7 +248,7 @@ def test_readers_see_one_release_or_the_next(place: Place, tmp_path: Path) -> No
         engine = place.engine()
         query = "SELECT ?v (COUNT(*) AS ?n) { ?s ?p ?o BIND (STRBEFORE(?o, '-') AS ?v) } GROUP BY ?v"
         while not is_done.is_set():
-            seen.append(engine.answer(query, media_type="text/csv").file.read().decode().replace('"', "").split()[1:])
+            seen.append(engine.query(query, media_type="text/csv").file.read().decode().replace('"', "").split()[1:])
         engine.close()
 
     reader = threading.Thread(target=read)
@@ -330,14 +330,14 @@ def test_every_form_of_answer_can_be_read(place: Place, tmp_path: Path) -> None:
     place.replace(1, one=[file])
     engine = place.engine()
     for media_type, form in RESULTS.items():
-        answer = engine.answer("SELECT ?o { ?s ?p ?o }", media_type=media_type)
+        answer = engine.query("SELECT ?o { ?s ?p ?o }", media_type=media_type)
         assert (answer.media_type, len(answer.file.read().splitlines()) >= 1) == (media_type, True)
         answer.file.seek(0)
         if form != QueryResultsFormat.CSV:
             rows = list(parse_query_results(answer.file, form))
             assert {row["o"].value for row in rows} == {"å", "1.5", "7", "http://example.org/o", "text"}
         for query, value in (("ASK { ?s ?p ?o }", True), ("ASK { ?s ?p 'no' }", False)):
-            said = engine.answer(query, media_type=media_type)
+            said = engine.query(query, media_type=media_type)
             assert said.media_type == media_type
             if form in (QueryResultsFormat.CSV, QueryResultsFormat.TSV):
                 assert said.file.read().decode().strip() == str(value).lower()
@@ -347,12 +347,10 @@ def test_every_form_of_answer_can_be_read(place: Place, tmp_path: Path) -> None:
                 assert bool(found) is value
     for media_type, graph_form in GRAPHS.items():
         for query in ("CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }", "DESCRIBE <http://example.org/s>"):
-            answer = engine.answer(query, media_type=media_type)
+            answer = engine.query(query, media_type=media_type)
             found = {triple.object.value for triple in parse(answer.file.read(), graph_form)}
             assert (answer.media_type, len(found)) == (media_type, 5), (media_type, query, found)
-    typed = json.loads(
-        engine.answer("SELECT ?o { ?s ?p ?o }", media_type="application/sparql-results+json").file.read()
-    )
+    typed = json.loads(engine.query("SELECT ?o { ?s ?p ?o }", media_type="application/sparql-results+json").file.read())
     assert {row["o"]["type"] for row in typed["results"]["bindings"]} == {"literal", "uri"}
     engine.close()
 
@@ -442,12 +440,12 @@ def test_a_publish_goes_to_the_server_that_the_settings_name(
     engine = open_engine(settings)
     with pytest.raises(Killed):
         publish(SAMPLE / "exempel.xlsx", settings, progress=killed_at("switch"))
-    assert engine.answer(query, media_type="text/csv").file.read().split() in ([b"n", b"0"], [b'"n"', b"0"])
+    assert engine.query(query, media_type="text/csv").file.read().split() in ([b"n", b"0"], [b'"n"', b"0"])
     done = publish(SAMPLE / "exempel.xlsx", settings)
     assert (done.version, done.is_new) == (1, True)
     assert publish(SAMPLE / "exempel.xlsx", settings).is_new is False
     again = open_engine(settings)
-    rows = list(csv.DictReader(io.StringIO(again.answer(query, media_type="text/csv").file.read().decode())))
+    rows = list(csv.DictReader(io.StringIO(again.query(query, media_type="text/csv").file.read().decode())))
     with (SAMPLE / "package" / "observations.csv").open(encoding="utf-8") as lines:
         assert rows == [{"n": str(sum(1 for _ in csv.DictReader(lines)))}]
     collection = Collection(settings)

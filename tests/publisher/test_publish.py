@@ -55,7 +55,7 @@ def state(settings: Settings) -> dict[str, object]:
         numbers = [p.value for s in collection.series(kpi="trygg-morker") for p in s.points]
         seen["trygg-morker"] = numbers
         if collection.visible():
-            answer = engine.answer(COUNT, media_type="text/csv")
+            answer = engine.query(COUNT, media_type="text/csv")
             seen["sparql"] = answer.file.read().decode()
             answer.close()
         return seen
@@ -234,10 +234,10 @@ def test_snapshots_that_nobody_reads_are_swept_up(settings: Settings, package: P
 def test_running_queries_keep_their_snapshot_while_a_new_one_takes_over(settings: Settings, package: Path) -> None:
     publish(package, settings)
     engine = open_engine(settings)
-    before = engine.answer(COUNT, media_type="text/csv")
+    before = engine.query(COUNT, media_type="text/csv")
     change_a_value(package)
     publish(package, settings)
-    after = engine.answer(COUNT, media_type="text/csv")
+    after = engine.query(COUNT, media_type="text/csv")
     assert before.state != after.state
     assert before.file.read() != after.file.read()
     assert EmbeddedStore(settings.graph_folder).contents() == {SLUG: 2}

@@ -7,7 +7,7 @@ from pyoxigraph import Store
 from rdflib.plugins.sparql.parser import parseQuery
 
 from vaven.publisher.sparql.query_parser import parse
-from vaven.publisher.sparql.query_tree import GraphPattern, GroupPattern, NotUnderstood, TriplePattern
+from vaven.publisher.sparql.query_tree import GraphPattern, GroupPattern, TriplePattern, UnsupportedSyntax
 from vaven.vocab.example_queries import examples
 
 BASE = "http://example.org/"
@@ -15,13 +15,13 @@ PREFIX = "PREFIX a: <http://a.example/> "
 
 
 def where(query: str) -> GroupPattern:
-    found = parse(PREFIX + query).where
-    assert found is not None
-    return found
+    group = parse(PREFIX + query).where
+    assert group is not None
+    return group
 
 
-def written(query: str) -> list[str]:
-    return [part.text for part in where(query).parts]
+def element_texts(query: str) -> list[str]:
+    return [part.text for part in where(query).elements]
 
 
 @pytest.mark.parametrize(
@@ -50,43 +50,43 @@ def written(query: str) -> list[str]:
         ("", []),
     ],
 )  # fmt: skip
-def test_a_group_is_taken_apart(pattern: str, expected: list[str]) -> None:
-    assert written(f"SELECT * WHERE {{ {pattern} }}") == expected
+def test_a_group_is_split_into_its_elements(pattern: str, expected: list[str]) -> None:
+    assert element_texts(f"SELECT * WHERE {{ {pattern} }}") == expected
 
 
-def test_kinds_and_what_stands_within() -> None:
+def test_elements_have_kinds_and_nested_groups() -> None:
     parts = where(
         "SELECT * { { ?a ?b ?c } UNION { ?d ?e ?f } FILTER EXISTS { ?g ?h ?i }"
         " GRAPH a:g { ?j ?k ?l } { SELECT ?m { ?m ?n ?o } } }"
-    ).parts
+    ).elements
     assert [part.kind for part in parts if isinstance(part, GraphPattern)] == ["union", "exists", "graph", "group"]
     triples = where("SELECT * { ?a ?b ?c { ?d ?e ?f } GRAPH ?g { ?h ?i ?j OPTIONAL { ?k ?l ?m } } }").triples()
     assert [triple.subject.text for triple in triples] == ["?a", "?d", "?h", "?k"]
-    inner = where("SELECT * { SELECT ?m { ?m ?n ?o } LIMIT 5 }").parts[0]
+    inner = where("SELECT * { SELECT ?m { ?m ?n ?o } LIMIT 5 }").elements[0]
     assert isinstance(inner, GraphPattern)
-    assert inner.inner is not None
-    assert (inner.inner.head, list(inner.inner.tail)) == ("?m", ["limit"])
+    assert inner.subselect is not None
+    assert (inner.subselect.head, list(inner.subselect.tail)) == ("?m", ["limit"])
 
 
-def test_places_count_from_one_and_are_those_of_what_stands_there() -> None:
+def test_positions_count_from_one() -> None:
     query = 'SELECT * WHERE {\n  ?s <a:a> ?x ;\n     <a:b> "ö" , """1\n2""" .\n\tFILTER (?x > 1)\n}'
     lines = query.split("\n")
-    found = [(p.line, p.column, p.end_line, p.end_column) for p in parse(query).where.parts]  # type: ignore[union-attr]
-    assert found == [(2, 3, 2, 14), (3, 6, 3, 15), (3, 18, 4, 5), (5, 2, 5, 17)]
+    positions = [(p.line, p.column, p.end_line, p.end_column) for p in parse(query).where.elements]  # type: ignore[union-attr]
+    assert positions == [(2, 3, 2, 14), (3, 6, 3, 15), (3, 18, 4, 5), (5, 2, 5, 17)]
     assert lines[1][2:13] == "?s <a:a> ?x"
     assert lines[2][5:14] == '<a:b> "ö"'
 
 
-def test_what_stands_around_the_group() -> None:
-    found = parse(
+def test_prologue_head_dataset_and_modifiers_are_parsed() -> None:
+    query = parse(
         "BASE <http://b/> PREFIX a: <x#> # no\nSELECT (COUNT(*) AS ?n) FROM <g> FROM NAMED a:h WHERE { ?s ?p ?o }"
         " GROUP BY ?s (STR(?o) AS ?t) HAVING (COUNT(*) > 1) ORDER BY DESC(?n) LIMIT 3 OFFSET 4 VALUES ?s { a:v }"
     )
-    assert (found.base, {name: term.text for name, term in found.prefixes.items()}) == ("http://b/", {"a": "<x#>"})
-    assert (found.form, found.head, found.dataset) == ("SELECT", "(COUNT(*) AS ?n)", "FROM <g> FROM NAMED a:h")
-    assert list(found.tail) == ["group", "having", "order", "limit", "offset", "values"]
-    assert found.tail_text("having", "offset") == "HAVING (COUNT(*) > 1) OFFSET 4"
-    assert [term.text for term in found.tail["values"].terms] == ["a:v"]
+    assert (query.base, {name: term.text for name, term in query.prefixes.items()}) == ("http://b/", {"a": "<x#>"})
+    assert (query.form, query.head, query.dataset) == ("SELECT", "(COUNT(*) AS ?n)", "FROM <g> FROM NAMED a:h")
+    assert list(query.tail) == ["group", "having", "order", "limit", "offset", "values"]
+    assert query.tail_text("having", "offset") == "HAVING (COUNT(*) > 1) OFFSET 4"
+    assert [term.text for term in query.tail["values"].terms] == ["a:v"]
 
 
 @pytest.mark.parametrize(
@@ -99,9 +99,9 @@ def test_what_stands_around_the_group() -> None:
         ("ASK { }", "ASK", "", True),
     ],
 )
-def test_the_other_forms(query: str, form: str, head: str, has_group: bool) -> None:
-    found = parse(PREFIX + query)
-    assert (found.form, found.head, found.where is not None) == (form, head, has_group)
+def test_all_query_forms_are_parsed(query: str, form: str, head: str, has_group: bool) -> None:
+    parsed = parse(PREFIX + query)
+    assert (parsed.form, parsed.head, parsed.where is not None) == (form, head, has_group)
 
 
 @pytest.mark.parametrize(
@@ -127,24 +127,24 @@ def test_the_other_forms(query: str, form: str, head: str, has_group: bool) -> N
         "SELECT * { FILTER " + "(" * 100_000 + "}",
     ],
 )
-def test_what_is_not_understood_is_not_guessed(query: str) -> None:
-    with pytest.raises(NotUnderstood):
+def test_unsupported_syntax_is_an_error(query: str) -> None:
+    with pytest.raises(UnsupportedSyntax):
         parse(query)
 
 
-def test_brackets_are_no_burden_however_deep() -> None:
+def test_deep_brackets_of_expressions_are_parsed() -> None:
     assert parse("SELECT * { FILTER " + "(" * 20_000 + "1" + ")" * 20_000 + "}").where
 
 
 def queries(shared: Path) -> list[str]:
-    """Those of the SPARQL 1.1 tests that an engine takes, and our own examples."""
+    """Return the queries of the SPARQL 1.1 tests that an engine accepts, and our own examples."""
     files = sorted((shared / "sparql11-tests").rglob("*.rq"))
     texts = [file.read_text("utf-8") for file in files if "service" not in file.name and "fed" not in file.parts]
-    taken = [text for text in texts if is_taken(text)]
-    return [*taken, *(example.query(BASE) for example in examples().values())]
+    accepted = [text for text in texts if is_accepted(text)]
+    return [*accepted, *(example.query(BASE) for example in examples().values())]
 
 
-def is_taken(query: str) -> bool:
+def is_accepted(query: str) -> bool:
     try:
         Store().query(query, base_iri=BASE)
     except (SyntaxError, ValueError, RuntimeError):
@@ -152,40 +152,40 @@ def is_taken(query: str) -> bool:
     return True
 
 
-def together(group: GroupPattern) -> str:
-    return "{ " + " ".join(part.sparql for part in group.parts) + " }"
+def join_elements(group: GroupPattern) -> str:
+    return "{ " + " ".join(part.sparql for part in group.elements) + " }"
 
 
-def test_every_query_that_an_engine_takes_is_understood_and_its_parts_are_the_whole(shared: Path) -> None:
-    given = queries(shared)
-    assert len(given) > 300
-    for query in given:
-        found = parse(query)
-        if found.where is None:
+def test_every_accepted_query_is_parsed_and_its_elements_form_a_valid_query(shared: Path) -> None:
+    texts = queries(shared)
+    assert len(texts) > 300
+    for query in texts:
+        parsed = parse(query)
+        if parsed.where is None:
             continue
-        again = f"{found.prologue} ASK {found.dataset} {together(found.where)}"
-        assert is_taken(again), (query, again)
+        again = f"{parsed.prologue} ASK {parsed.dataset} {join_elements(parsed.where)}"
+        assert is_accepted(again), (query, again)
 
 
-def patterns(parsed: object) -> int:
-    """How many triples rdflib's own parser finds in the groups of a query, brackets written out."""
+def count_triples(parsed: object) -> int:
+    """Return the number of triples in the groups of a query according to rdflib's parser, with brackets expanded."""
     if getattr(parsed, "name", "") == "TriplesBlock":
         return sum(len(list(block)) // 3 for block in parsed.triples)  # type: ignore[attr-defined]
     values = parsed.values() if hasattr(parsed, "values") else parsed if isinstance(parsed, (list, tuple)) else ()
-    return sum(map(patterns, values))
+    return sum(map(count_triples, values))
 
 
 @pytest.mark.parametrize("name", list(examples()))
-def test_another_parser_counts_the_same_triples(name: str) -> None:
+def test_rdflib_counts_the_same_triples(name: str) -> None:
     query = examples()[name].query(BASE)
     _, parsed = parseQuery(query)
-    found = parse(query).where
-    assert found is not None
-    assert len(list(found.triples())) == patterns(parsed.where)
+    group = parse(query).where
+    assert group is not None
+    assert len(list(group.triples())) == count_triples(parsed.where)
 
 
-def test_a_node_has_a_name_that_the_query_has_nowhere() -> None:
-    (outer, inner, _) = where("SELECT * { ?s a:p [ a:q ?node1 ] . ?node2 a:r ?x }").parts
+def test_a_blank_node_property_list_gets_an_unused_variable() -> None:
+    (outer, inner, _) = where("SELECT * { ?s a:p [ a:q ?node1 ] . ?node2 a:r ?x }").elements
     assert isinstance(outer, TriplePattern)
     assert isinstance(inner, TriplePattern)
     assert outer.object.sparql == inner.subject.sparql == "?node3"

@@ -1,4 +1,4 @@
-"""A query that is said in another way gives the same rows in the same order, and only such queries are."""
+"""Rewritten queries return the same rows in the same order, and only eligible queries are rewritten."""
 
 import io
 import re
@@ -9,14 +9,14 @@ import requests
 from pyoxigraph import QueryResultsFormat, QuerySolutions, RdfFormat, Store
 
 from tests.conftest import Site
-from vaven.publisher.sparql.rewrite import in_order, sorted_last
+from vaven.publisher.sparql.rewrite import expand_star, sort_outside_distinct
 
 PREFIXES = "PREFIX : <http://example.org/>\nPREFIX order: <http://example.org/order/>\n"
 TRIPLES = """@prefix : <http://example.org/> .
 :a :p 3, 1, 2 ; :q "x"@sv, "ORDER BY ?s" . :b :p 1, 2 ; :q "y", "{" . :c :p 2 . :d :q "z"@en . _:e :p 1 ; :q "}" .
 """
-# Each sorts by all that it shows, so that there is one right order.
-MOVED = [
+# Each sorts by all its columns, so that the order is unambiguous.
+REWRITTEN = [
     "SELECT DISTINCT ?s { ?s :p ?n FILTER isIRI(?s) } ORDER BY ?s",
     "SELECT DISTINCT ?n WHERE { ?s :p ?n } ORDER BY DESC(?n)",
     "SELECT DISTINCT ?s $n WHERE { ?s :p ?n FILTER isIRI(?s) } ORDER BY DESC(?n) ASC(?s) LIMIT 3 OFFSET 1",
@@ -28,7 +28,7 @@ MOVED = [
     "SELECT DISTINCT ?n {?s :p ?n}ORDER BY(?n)",
     "SELECT DISTINCT ?n { ?s :p ?n OPTIONAL { ?s :q ?q } MINUS { ?s :q 'y' } } ORDER BY ?n",
 ]
-LEFT = [
+UNCHANGED = [
     "SELECT ?s { ?s :p ?n } ORDER BY ?s ?n",
     "SELECT REDUCED ?s { ?s :p ?n } ORDER BY ?s",
     "SELECT DISTINCT ?s { ?s :p ?n FILTER isIRI(?s) }",
@@ -41,7 +41,7 @@ LEFT = [
     "ASK { { SELECT DISTINCT ?n { ?s :p ?n } ORDER BY ?n } }",
     "CONSTRUCT { ?s :p ?n } WHERE { { SELECT DISTINCT ?s ?n { ?s :p ?n } ORDER BY ?n } }",
 ]
-BROKEN = [
+INVALID = [
     "SELECT DISTINCT",
     "SELECT DISTINCT ?s",
     "SELECT DISTINCT ?s { ?s ?p ?o ORDER BY ?s",
@@ -55,72 +55,74 @@ BROKEN = [
 
 @pytest.fixture(scope="module")
 def store() -> Store:
-    made = Store()
-    made.load(TRIPLES, RdfFormat.TURTLE)
-    return made
+    new_store = Store()
+    new_store.load(TRIPLES, RdfFormat.TURTLE)
+    return new_store
 
 
 def rows(store: Store, query: str) -> bytes:
-    found = store.query(query)
-    if not isinstance(found, QuerySolutions):
+    solutions = store.query(query)
+    if not isinstance(solutions, QuerySolutions):
         return b""
-    written = io.BytesIO()
-    found.serialize(written, QueryResultsFormat.TSV)
-    return re.sub(rb"_:\w+", b"_:b", written.getvalue())
+    output = io.BytesIO()
+    solutions.serialize(output, QueryResultsFormat.TSV)
+    return re.sub(rb"_:\w+", b"_:b", output.getvalue())
 
 
-@pytest.mark.parametrize("query", MOVED)
-def test_the_same_rows_come_in_the_same_order(store: Store, query: str) -> None:
-    other = sorted_last(PREFIXES + query)
+@pytest.mark.parametrize("query", REWRITTEN)
+def test_a_rewritten_query_returns_the_same_rows_in_order(store: Store, query: str) -> None:
+    other = sort_outside_distinct(PREFIXES + query)
     assert rows(store, other) == rows(store, PREFIXES + query)
     assert rows(store, other).count(b"\n") > 1
 
 
-def test_those_that_are_sorted_by_their_columns_are_moved() -> None:
-    moved = [query for query in MOVED if sorted_last(PREFIXES + query) != PREFIXES + query]
-    # An expression is left where it is.
-    assert [query for query in MOVED if query not in moved] == [query for query in MOVED if "STR(?q) ?q" in query]
+def test_queries_sorted_by_their_columns_are_rewritten() -> None:
+    rewritten = [query for query in REWRITTEN if sort_outside_distinct(PREFIXES + query) != PREFIXES + query]
+    # An expression is not moved.
+    assert [query for query in REWRITTEN if query not in rewritten] == [
+        query for query in REWRITTEN if "STR(?q) ?q" in query
+    ]
 
 
-@pytest.mark.parametrize("query", LEFT)
-def test_others_stay_as_they_are(query: str) -> None:
-    assert sorted_last(PREFIXES + query) == PREFIXES + query
+@pytest.mark.parametrize("query", UNCHANGED)
+def test_other_queries_are_unchanged(query: str) -> None:
+    assert sort_outside_distinct(PREFIXES + query) == PREFIXES + query
 
 
-@pytest.mark.parametrize("query", BROKEN)
-def test_what_is_no_query_becomes_none(store: Store, query: str) -> None:
+@pytest.mark.parametrize("query", INVALID)
+def test_an_invalid_query_stays_invalid(store: Store, query: str) -> None:
     with pytest.raises(SyntaxError):
-        store.query(sorted_last(query))
+        store.query(sort_outside_distinct(query))
 
 
-def test_a_second_rewriting_changes_nothing() -> None:
-    for query in MOVED:
-        once = sorted_last(PREFIXES + query)
-        assert sorted_last(once) == once
+def test_rewriting_is_idempotent() -> None:
+    for query in REWRITTEN:
+        once = sort_outside_distinct(PREFIXES + query)
+        assert sort_outside_distinct(once) == once
 
 
-def test_a_fault_is_told_by_its_place_in_the_text_that_was_sent(whole_way: Site) -> None:
+def test_a_syntax_error_has_its_position_in_the_submitted_text(whole_way: Site) -> None:
     query = "SELECT DISTINCT ?s\nWHERE { ?s ?p ?o . FILTER (?o = ) }\nORDER BY ?s"
-    assert sorted_last(query) != query
-    # Oxigraph names the farthest place that it came to.
+    assert sort_outside_distinct(query) != query
+    # Oxigraph reports the furthest position it reached.
     with pytest.raises(SyntaxError, match="error at 3:11"):
         Store().query(query)
-    status, answer = _ask(whole_way, query)
+    status, document = _query(whole_way, query)
     assert status == 400
-    assert (answer["line"], answer["column"]) == (2, 33)
+    assert (document["line"], document["column"]) == (2, 33)
 
 
-def test_the_endpoint_gives_each_row_once_and_sorted(whole_way: Site) -> None:
-    status, answer = _ask(whole_way, "SELECT DISTINCT ?p { ?s ?p ?o } ORDER BY DESC(?p) LIMIT 20")
-    seen = [row["p"]["value"] for row in answer["results"]["bindings"]]
+def test_the_endpoint_returns_distinct_sorted_rows(whole_way: Site) -> None:
+    status, document = _query(whole_way, "SELECT DISTINCT ?p { ?s ?p ?o } ORDER BY DESC(?p) LIMIT 20")
+    seen = [row["p"]["value"] for row in document["results"]["bindings"]]
     assert status == 200
     assert seen == sorted(set(seen), reverse=True)
     assert len(seen) == 20
 
 
-def _ask(site: Site, query: str) -> tuple[int, dict[str, Any]]:
-    answer = requests.get(site.url + "sparql", params={"query": query}, timeout=60)
-    return answer.status_code, answer.json()
+def _query(site: Site, query: str) -> tuple[int, dict[str, Any]]:
+    response = requests.get(site.url + "sparql", params={"query": query}, timeout=60)
+    return response.status_code, response.json()
 
 
 @pytest.mark.parametrize(
@@ -136,20 +138,22 @@ def _ask(site: Site, query: str) -> tuple[int, dict[str, Any]]:
         ("SELECT * { :a :p 1 }", ""),
     ],
 )
-def test_all_columns_come_as_the_query_names_them(whole_way: Site, store: Store, query: str, columns: str) -> None:
-    """The same rows, whatever the engine's own order of columns is."""
-    found = store.query(PREFIXES + query)
-    assert isinstance(found, QuerySolutions)
-    names = [variable.value for variable in found.variables]
+def test_the_columns_of_select_star_are_in_the_order_of_the_query(
+    whole_way: Site, store: Store, query: str, columns: str
+) -> None:
+    """The rows are the same, whatever the engine's own order of columns."""
+    solutions = store.query(PREFIXES + query)
+    assert isinstance(solutions, QuerySolutions)
+    names = [variable.value for variable in solutions.variables]
     assert set(names) == set(columns.split())
-    rewritten = in_order(PREFIXES + query, names)
+    rewritten = expand_star(PREFIXES + query, names)
     assert values(store, rewritten, columns) == values(store, PREFIXES + query, columns)
-    asked = {"query": PREFIXES + query, "format": "csv"}
-    answer = requests.get(whole_way.url + "sparql", params=asked, timeout=60)
-    assert answer.text.splitlines()[0].split(",") == (columns.split() or [""]) or not columns
+    params = {"query": PREFIXES + query, "format": "csv"}
+    response = requests.get(whole_way.url + "sparql", params=params, timeout=60)
+    assert response.text.splitlines()[0].split(",") == (columns.split() or [""]) or not columns
 
 
 def values(store: Store, query: str, columns: str) -> list[list[str]]:
-    found = store.query(query)
-    assert isinstance(found, QuerySolutions)
-    return sorted([str(row[name]) for name in columns.split()] for row in found)
+    solutions = store.query(query)
+    assert isinstance(solutions, QuerySolutions)
+    return sorted([str(row[name]) for name in columns.split()] for row in solutions)

@@ -1,4 +1,4 @@
-"""A faulty query is told the first word that can't stand where it does, and what helps; a right one nothing."""
+"""Syntax errors: an invalid query is reported with its first unexpected word and a remedy, a valid one is not."""
 
 import random
 import re
@@ -13,10 +13,10 @@ from rdflib import RDF, Namespace
 
 from tests.conftest import SHARED
 from vaven.publisher.engine.interface import syntax_error
-from vaven.publisher.sparql.error_text import MOST
+from vaven.publisher.sparql.error_text import MAX_ITEMS
 from vaven.publisher.sparql.grammar import FUNCTIONS, KEYWORDS
 from vaven.publisher.sparql.lexer import tokens, undeclared_prefix
-from vaven.publisher.sparql.syntax_check import LATER, LONGEST, find_mistake
+from vaven.publisher.sparql.syntax_check import MAX_CHARS, NEWER_SYNTAX, find_mistake
 from vaven.vocab.example_queries import examples
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES
@@ -28,7 +28,7 @@ TESTS = SHARED / "sparql11-tests"
 MUTATIONS = 3_000
 P = "PREFIX qb: <http://purl.org/linked-data/cube#>\nPREFIX rdfs: <http://www.w3.org/2000/01/rdf-schema#>\n"
 # Query, line, column, and a phrase of its remedy.
-FAULTS = {
+MISTAKES = {
     "missing closing brace": (
         P + "SELECT ?o WHERE {\n  ?o a qb:Observation .\n", 4, 24, "Put “}” where the group ends"
     ),
@@ -229,88 +229,88 @@ SHORT = (
 )
 
 
-@pytest.mark.parametrize("name", FAULTS)
-def test_a_fault_is_told_with_its_place_and_its_remedy(name: str) -> None:
-    query, line, column, remedy = FAULTS[name]
-    found = find_mistake(query)
-    assert found
-    assert (found.line, found.column) == (line, column), found
-    assert remedy in found.remedy.text("en")
-    # What anybody can read: no set of characters and no name of the parser's.
-    assert not re.search(r"\[_\]|[A-Z]+_[A-Z]+|RBRACE|\$END", found.message.text("en"))
+@pytest.mark.parametrize("name", MISTAKES)
+def test_a_mistake_has_its_position_and_a_remedy(name: str) -> None:
+    query, line, column, remedy = MISTAKES[name]
+    mistake = find_mistake(query)
+    assert mistake
+    assert (mistake.line, mistake.column) == (line, column), mistake
+    assert remedy in mistake.remedy.text("en")
+    # Readable for everyone: no character class and no terminal of the parser.
+    assert not re.search(r"\[_\]|[A-Z]+_[A-Z]+|RBRACE|\$END", mistake.message.text("en"))
 
 
 @pytest.mark.parametrize(("query", "column", "remedy"), SHORT)
-def test_faults_of_one_line(query: str, column: int, remedy: str) -> None:
-    found = find_mistake(query)
-    assert found
-    assert (found.line, found.column) == (1, column), found
-    assert remedy in found.remedy.text("en")
+def test_mistakes_in_one_line(query: str, column: int, remedy: str) -> None:
+    mistake = find_mistake(query)
+    assert mistake
+    assert (mistake.line, mistake.column) == (1, column), mistake
+    assert remedy in mistake.remedy.text("en")
 
 
-def test_what_may_stand_there_is_named_in_groups() -> None:
-    found = find_mistake(FAULTS["missing dot"][0])
-    assert found
+def test_accepted_tokens_are_listed_in_groups() -> None:
+    mistake = find_mistake(MISTAKES["missing dot"][0])
+    assert mistake
     expected = "Expected “.”, “;”, “,”, “}” or a keyword such as FILTER or OPTIONAL."
-    assert found.message.text("en") == f"“?o” can't stand at line 5, column 3. {expected}"
+    assert mistake.message.text("en") == f"“?o” can't stand at line 5, column 3. {expected}"
 
 
-def test_a_fault_is_told_in_swedish_too() -> None:
-    missing, where = find_mistake(FAULTS["missing dot"][0]), find_mistake(FAULTS["SQL"][0])
+def test_a_mistake_is_described_in_swedish_too() -> None:
+    missing, where = find_mistake(MISTAKES["missing dot"][0]), find_mistake(MISTAKES["SQL"][0])
     assert missing
     assert where
     may = "Där kan stå ”.”, ”;”, ”,”, ”}” eller ett nyckelord som FILTER eller OPTIONAL."
     assert missing.message.text("sv") == f"”?o” kan inte stå på rad 5, kolumn 3. {may}"
     assert missing.remedy.text("sv").startswith("Sätt ”.” efter ”qb:Observation” i slutet av rad 4")
     assert "utelämna FROM" in where.remedy.text("sv")
-    for query in (*(query for query, *_ in FAULTS.values()), *(query for query, *_ in SHORT)):
-        found = find_mistake(query)
-        assert found
-        for sentence in (found.message, found.remedy):
-            # Nothing is left of the template, and no English word that SPARQL hasn't.
+    for query in (*(query for query, *_ in MISTAKES.values()), *(query for query, *_ in SHORT)):
+        mistake = find_mistake(query)
+        assert mistake
+        for sentence in (mistake.message, mistake.remedy):
+            # No field of the template is left, and no English word that is not SPARQL.
             swedish = re.sub(r"”[^”]*”", "", sentence.text("sv"))
             assert not re.search(r"\b(the|is|of|write|put|take|there|line)\b|{\w+}", swedish), swedish
 
 
-def test_a_bracket_that_is_never_closed_is_named_with_its_place() -> None:
-    found = find_mistake(FAULTS["missing closing brace"][0])
-    assert found
-    assert "the “{” of line 3, column 17 is never closed" in found.message.text("en")
+def test_an_unclosed_bracket_is_named_with_its_position() -> None:
+    mistake = find_mistake(MISTAKES["missing closing brace"][0])
+    assert mistake
+    assert "the “{” of line 3, column 17 is never closed" in mistake.message.text("en")
 
 
-# --- with what comes before and after: prefixes, and the engine's own words
+# --- together with undeclared prefixes and the engine's own messages
 
 
-def told(query: str) -> tuple[int | None, int | None, str, str]:
-    """What the endpoint says of a query that Oxigraph refuses."""
+def reported(query: str) -> tuple[int | None, int | None, str, str]:
+    """Return the endpoint's error for a query that Oxigraph refuses."""
     with pytest.raises(SyntaxError) as refused:
         Store().query(query, base_iri=BASE)
     problem = syntax_error(str(refused.value), query, Iris(BASE))
     return problem.line, problem.column, str(problem), problem.remedy("en")
 
 
-def test_the_engine_refuses_each_of_them() -> None:
-    for query, line, column, _ in FAULTS.values():
-        assert told(query)[:2] == (line, column)
+def test_the_engine_refuses_each_mistake() -> None:
+    for query, line, column, _ in MISTAKES.values():
+        assert reported(query)[:2] == (line, column)
 
 
 @pytest.mark.parametrize("name", ["PREFIX without colon", "@prefix", "blank in an IRI"])
-def test_a_fault_before_a_prefix_that_it_hides_is_the_one_that_is_told(name: str) -> None:
-    query, line, column, remedy = FAULTS[name]
-    problem = told(query)
+def test_a_mistake_before_an_undeclared_prefix_is_reported(name: str) -> None:
+    query, line, column, remedy = MISTAKES[name]
+    problem = reported(query)
     assert problem[:2] == (line, column)
     assert remedy in problem[3]
 
 
-def test_an_undeclared_prefix_before_a_fault_is_told_first() -> None:
-    line, column, message, _ = told("SELECT * {\n ?s skos:prefLabel ?o\n ?s ?p }")
+def test_an_undeclared_prefix_before_a_mistake_is_reported() -> None:
+    line, column, message, _ = reported("SELECT * {\n ?s skos:prefLabel ?o\n ?s ?p }")
     assert (line, column) == (2, 5)
     assert "skos:" in message
 
 
-def test_a_prefix_in_other_letters_than_its_line_is_told_how_that_writes_it() -> None:
+def test_a_prefix_in_another_case_is_reported_with_its_declaration() -> None:
     query = "PREFIX skos: <http://www.w3.org/2004/02/skos/core#>\nSELECT * { ?s SKOS:prefLabel ?o }"
-    line, column, message, remedy = told(query)
+    line, column, message, remedy = reported(query)
     assert (line, column) == (2, 15)
     assert message.startswith("The prefix SKOS: is not declared.")
     assert "Write skos: as in the PREFIX line" in remedy
@@ -319,10 +319,10 @@ def test_a_prefix_in_other_letters_than_its_line_is_told_how_that_writes_it() ->
     assert syntax_error(str(refused.value), query, Iris(BASE)).repair == ""
 
 
-def test_what_is_newer_than_the_grammar_is_told_in_the_engines_words_without_its_jargon() -> None:
-    for query in ("SELECT * { << ?s ?p ?o >> ?q }", "SELECT * { ?s ?p ?o LATERAL { ?a ?b } }", "x" * (LONGEST + 1)):
+def test_newer_syntax_is_reported_in_the_engines_words_without_its_jargon() -> None:
+    for query in ("SELECT * { << ?s ?p ?o >> ?q }", "SELECT * { ?s ?p ?o LATERAL { ?a ?b } }", "x" * (MAX_CHARS + 1)):
         assert find_mistake(query) is None
-        line, column, message, _ = told(query)
+        line, column, message, _ = reported(query)
         assert line
         assert column
         assert "can't be read at line" in message
@@ -334,7 +334,7 @@ def test_what_is_newer_than_the_grammar_is_told_in_the_engines_words_without_its
 
 
 def actions(*kinds: str) -> Iterator[Path]:
-    """The queries of the tests of these kinds. Those of updates are none of ours, whatever kind they say."""
+    """Yield the queries of the tests of these kinds, except updates, whatever kind they claim."""
     if not TESTS.is_dir():
         pytest.skip("the shared data folder is not beside this checkout")
     for manifest in sorted(TESTS.glob("*/manifest*.ttl")):
@@ -347,84 +347,86 @@ def actions(*kinds: str) -> Iterator[Path]:
                     yield path
 
 
-def test_every_right_query_of_the_w3c_is_without_fault() -> None:
+def test_every_valid_w3c_query_is_accepted() -> None:
     paths = set(actions("PositiveSyntaxTest11", "QueryEvaluationTest", "CSVResultFormatTest"))
     assert len(paths) > 300
-    found = {path.name: find_mistake(path.read_text("utf-8")) for path in paths}
-    assert {name: problem for name, problem in found.items() if problem} == {}
+    mistakes = {path.name: find_mistake(path.read_text("utf-8")) for path in paths}
+    assert {name: problem for name, problem in mistakes.items() if problem} == {}
 
 
-def test_every_wrong_query_of_the_w3c_has_a_fault() -> None:
+def test_every_invalid_w3c_query_has_a_mistake() -> None:
     paths = set(actions("NegativeSyntaxTest11"))
     assert len(paths) >= 40
     assert [path.name for path in paths if not find_mistake(path.read_text("utf-8"))] == []
 
 
-def test_every_example_is_without_fault() -> None:
+def test_every_example_query_is_accepted() -> None:
     for example in examples().values():
         assert find_mistake(example.query(BASE)) is None, example.id
 
 
-# --- whatever comes
+# --- arbitrary text
 
 
-def mutated(query: str, dice: random.Random) -> str:
-    """A few tokens away, twice or in another's place, or characters so."""
-    for _ in range(dice.choice((1, 1, 1, 2, 3))):
-        found = list(tokens(query))
-        one, other = dice.choice(found), dice.choice(found)
-        put = dice.choice(("", "", f"{one.text} {one.text}", other.text, f"{other.text} {one.text}"))
+def mutate(query: str, rng: random.Random) -> str:
+    """Remove, repeat or move a few tokens or characters."""
+    for _ in range(rng.choice((1, 1, 1, 2, 3))):
+        token_list = list(tokens(query))
+        one, other = rng.choice(token_list), rng.choice(token_list)
+        replacement = rng.choice(("", "", f"{one.text} {one.text}", other.text, f"{other.text} {one.text}"))
         start, end = one.start, one.end
-        if dice.random() < 0.3:
-            start = dice.randrange(len(query))
-            end = start + dice.randrange(3)
-            put = dice.choice(("", "", chr(dice.randrange(32, 127)), chr(dice.randrange(0x3000)), "\n"))
-        query = query[:start] + put + query[end:]
+        if rng.random() < 0.3:
+            start = rng.randrange(len(query))
+            end = start + rng.randrange(3)
+            replacement = rng.choice(("", "", chr(rng.randrange(32, 127)), chr(rng.randrange(0x3000)), "\n"))
+        query = query[:start] + replacement + query[end:]
     return query
 
 
-def is_beyond(query: str) -> bool:
-    """Whether Oxigraph takes a text for another reason than that it is SPARQL 1.1.
+def is_extension(query: str) -> bool:
+    """Return whether Oxigraph accepts a text that is not SPARQL 1.1.
 
-    It wants no blank between words (`LIMIT5`, `aqb:x`), lets blanks stand in numbers (`- 1`), and has aggregates in
-    FILTER where the query has them elsewhere.
+    It requires no blank between words (`LIMIT5`, `aqb:x`), allows blanks in numbers (`- 1`), and allows aggregates in
+    FILTER if the query has them elsewhere.
     """
-    found = list(tokens(query))
-    words = {token.text for token in found if token.kind == "word"}
+    token_list = list(tokens(query))
+    words = {token.text for token in token_list if token.kind == "word"}
     known = {*KEYWORDS, *FUNCTIONS, "A", "TRUE", "FALSE"}
     glued = words - known or undeclared_prefix(query)
-    return bool(glued or re.search(r"[+-]\s+[\d.]", query) or any(token.text in LATER for token in found))
+    return bool(glued or re.search(r"[+-]\s+[\d.]", query) or any(token.text in NEWER_SYNTAX for token in token_list))
 
 
-def test_what_the_engine_takes_has_no_fault_and_no_text_raises() -> None:
+def test_no_mistake_in_queries_the_engine_accepts_and_no_exception() -> None:
     seeds = [example.query(BASE) for example in examples().values()]
     store = Store()
-    taken = told_nothing = 0
+    accepted = unrecognised = 0
     for number in range(MUTATIONS):
-        query = mutated(random.Random(number).choice(seeds), random.Random(number))
-        found = find_mistake(query)
-        if found:
-            listed = re.search(r"Expected(?:, among other things,)? (.*)\.$", found.message.text("en"))
-            assert found.line <= query.count("\n") + 1
-            assert not listed or len(re.split(r", (?!”)| or (?!OPTIONAL|prefix:name)", listed[1])) <= MOST, found
+        query = mutate(random.Random(number).choice(seeds), random.Random(number))
+        mistake = find_mistake(query)
+        if mistake:
+            expected = re.search(r"Expected(?:, among other things,)? (.*)\.$", mistake.message.text("en"))
+            assert mistake.line <= query.count("\n") + 1
+            assert not expected or len(re.split(r", (?!”)| or (?!OPTIONAL|prefix:name)", expected[1])) <= MAX_ITEMS, (
+                mistake
+            )
         try:
             store.query(query, base_iri=BASE)
         except SyntaxError:
-            told_nothing += not found and not undeclared_prefix(query)
+            unrecognised += not mistake and not undeclared_prefix(query)
             continue
         except (ValueError, RuntimeError):
             continue
-        taken += 1
-        aggregate = found and "is an aggregate, and can't stand in" in found.message.text("en")
-        assert not found or aggregate or is_beyond(query), (number, found, query)
-    # Were nearly all refused, or nearly all of what is refused left to the engine, little would have been tried.
-    assert taken > MUTATIONS / 10
-    assert told_nothing < MUTATIONS / 100
+        accepted += 1
+        aggregate = mistake and "is an aggregate, and can't stand in" in mistake.message.text("en")
+        assert not mistake or aggregate or is_extension(query), (number, mistake, query)
+    # If nearly all were refused, or nearly all errors left to the engine, little would have been tested.
+    assert accepted > MUTATIONS / 10
+    assert unrecognised < MUTATIONS / 100
 
 
 HOSTILE = {
-    "opening braces": "{" * LONGEST,
-    "a query of opening braces": "SELECT * " + "{" * (LONGEST - 9),
+    "opening braces": "{" * MAX_CHARS,
+    "a query of opening braces": "SELECT * " + "{" * (MAX_CHARS - 9),
     "nested groups": "SELECT * " + "{" * 9_900 + "}" * 9_900,
     "nested parentheses": "SELECT * { FILTER" + "(" * 9_900 + "1" + ")" * 9_900 + "}",
     "exclamation marks": "SELECT * { FILTER(" + "!" * 19_900 + "1) }",
@@ -434,7 +436,7 @@ HOSTILE = {
     "addresses in deep parentheses": "SELECT * { FILTER" + "(" * 6_000 + "?a IN (" + "<a>," * 3_400,
     "many columns": "SELECT " + "?abc " * 3_900 + "{?s ?p ?o} GROUP BY ?s",
     "many rows": "SELECT * { VALUES (?a) {" + "(1 2)" * 3_900 + "}}",
-    "quotation marks": '"' * LONGEST,
+    "quotation marks": '"' * MAX_CHARS,
     "a long word": "SELECT " + "A" * 19_900,
     "backslashes": 'SELECT * { ?s ?p "' + "\\" * 19_001 + '" }',
     "binary": "\x00\x01\ud800\x7f" * 5_000,
@@ -446,11 +448,11 @@ HOSTILE = {
 def test_no_text_is_slow_or_raises(name: str) -> None:
     find_mistake("ASK {}")
     began = time.monotonic()
-    found = find_mistake(HOSTILE[name])
-    # 0.3 s on a machine with nothing else to do.
+    mistake = find_mistake(HOSTILE[name])
+    # 0.3 s on an idle machine.
     assert time.monotonic() - began < 5
-    if found:
+    if mistake:
         for language in LANGUAGES:
-            for sentence in (found.message.text(language), found.remedy.text(language)):
+            for sentence in (mistake.message.text(language), mistake.remedy.text(language)):
                 sentence.encode()
                 assert len(sentence) < 500

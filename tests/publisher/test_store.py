@@ -289,7 +289,7 @@ def test_readers_see_one_state_or_the_next_while_snapshots_change_under_them(
 
     def read() -> None:
         while not is_done.is_set():
-            answer = engine.answer("SELECT DISTINCT ?o { ?s ?p ?o }", media_type="text/csv")
+            answer = engine.query("SELECT DISTINCT ?o { ?s ?p ?o }", media_type="text/csv")
             answers.append((answer.state, answer.file.read().decode()))
             answer.close()
 
@@ -305,7 +305,7 @@ def test_readers_see_one_state_or_the_next_while_snapshots_change_under_them(
     is_done.set()
     for reader in readers:
         reader.join()
-    last = engine.answer("SELECT DISTINCT ?o { ?s ?p ?o }", media_type="text/csv")
+    last = engine.query("SELECT DISTINCT ?o { ?s ?p ?o }", media_type="text/csv")
     assert last.file.read().split() == [b"o", b"15"]
     engine.close()
     assert all(len(text.split()) == 2 for _, text in answers)
