@@ -4,8 +4,6 @@ The headers of a response are stored without its body; the body is in the engine
 engine has dropped, or that is of an older snapshot.
 """
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -15,6 +13,7 @@ from werkzeug.wsgi import wrap_file
 
 from vaven.publisher.engine.cache import CachedEngine
 from vaven.publisher.engine.interface import QueryRequest
+from vaven.publisher.releases.cache import CachedByState
 from vaven.publisher.sparql.lexer import compact
 
 if TYPE_CHECKING:
@@ -50,16 +49,16 @@ class ResponseCache:
 
     def __init__(self, application: "WSGIApplication", engine: CachedEngine) -> None:
         self._application, self._engine = application, engine
-        self._known: OrderedDict[Key, SentResponse] = OrderedDict()
-        self._lock = threading.Lock()
+        self._responses = CachedByState[Key, SentResponse](MAX_ENTRIES)
 
     def __call__(self, environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
         key = _key(environ)
         if key is None:
             return self._application(environ, start_response)
-        known = self._known.get(key)
-        cached = self._engine.lookup(known.request) if known else None
-        if known is None or cached is None or cached.state != known.state:
+        state = self._engine.state()
+        known = self._responses.peek(state, key)
+        cached = self._engine.lookup(state, known.request) if known else None
+        if known is None or cached is None:
             return self._application(environ, self._recording(key, environ, start_response))
         if (tags := environ.get("HTTP_IF_NONE_MATCH")) and parse_etags(tags).contains_weak(known.tag):
             start_response("304 NOT MODIFIED", known.not_modified_headers)
@@ -81,10 +80,7 @@ class ResponseCache:
 
     def _record(self, key: Key, sent: SentResponse) -> None:
         request = replace(sent.request, query=compact(sent.request.query))
-        with self._lock:
-            self._known[key] = replace(sent, request=request)
-            while len(self._known) > MAX_ENTRIES:
-                self._known.popitem(last=False)
+        self._responses.put(sent.state, key, replace(sent, request=request))
 
 
 def _without_entity(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:

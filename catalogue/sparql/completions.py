@@ -6,7 +6,6 @@ with their number of instances and their properties.
 """
 
 import json
-import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from importlib.resources import files
 from typing import Any
@@ -18,6 +17,7 @@ from vaven.catalogue.http.i18n import language_of_programs
 from vaven.catalogue.http.problem_details import problem
 from vaven.publisher.engine.interface import QueryEngine
 from vaven.publisher.published.collection import Collection
+from vaven.publisher.releases.cache import CachedByState
 from vaven.vocab.areas import areas
 from vaven.vocab.errors import QueryBusy, QueryError
 from vaven.vocab.iris import Iris
@@ -30,8 +30,8 @@ Row = Mapping[str, Mapping[str, str]]
 
 def blueprint(engine: QueryEngine, collection: Collection, statistics: GraphStatisticsCache, iris: Iris) -> Blueprint:
     pages = Blueprint("completions", __name__)
-    terms = CachedByGraph(engine, lambda: all_terms(engine, iris))
-    classes = CachedByGraph(engine, lambda: {"classes": list(_classes(engine, statistics, iris))})
+    terms = CachedDocument(engine, lambda: all_terms(engine, iris))
+    classes = CachedDocument(engine, lambda: {"classes": list(_classes(engine, statistics, iris))})
 
     @pages.get("/sparql/completions.json")
     def completions() -> Response:
@@ -55,7 +55,7 @@ def blueprint(engine: QueryEngine, collection: Collection, statistics: GraphStat
     return pages
 
 
-class CachedByGraph:
+class CachedDocument:
     """A document built once for each state of the graph; safe to call from several threads.
 
     A remote server does not report its state; the document is then built once for the process.
@@ -63,23 +63,18 @@ class CachedByGraph:
 
     def __init__(self, engine: QueryEngine, build: Callable[[], dict[str, Any]]) -> None:
         self._engine, self._build = engine, build
-        self._lock = threading.Lock()
-        self._state: str | None = None
-        self._document: dict[str, Any] = {}
+        self._documents = CachedByState[str, dict[str, Any]](1)
 
     def response(self) -> Response:
-        state = self._engine.state()
-        if state != self._state:
-            # Counting may take long: meanwhile other clients are asked to retry, and no thread of the server waits.
-            if not self._lock.acquire(blocking=False):
-                return _retry_later("It is just being worked out.")
-            try:
-                self._document, self._state = self._build(), state
-            except QueryBusy as busy:
-                return _retry_later(busy.message(language_of_programs()))
-            finally:
-                self._lock.release()
-        return _json_response(self._document)
+        try:
+            # In a tuple an empty state counts as known. Counting may take long: meanwhile other clients are asked to
+            # retry (0 seconds), and no thread of the server waits.
+            document = self._documents.get((self._engine.state(),), "", self._build, seconds=0)
+        except TimeoutError:
+            return _retry_later("It is just being worked out.")
+        except QueryBusy as busy:
+            return _retry_later(busy.message(language_of_programs()))
+        return _json_response(document)
 
 
 def _retry_later(detail: str) -> Response:

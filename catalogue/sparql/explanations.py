@@ -1,6 +1,5 @@
 """Explanations of empty results in words: as JSON (its structure is in docs/sparql.md), plain text, and for a page."""
 
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +10,7 @@ from vaven.catalogue.sparql.completions import all_terms
 from vaven.publisher.engine.interface import QueryEngine, QueryRequest
 from vaven.publisher.explain.empty_answer import EmptyReason, EmptyResultExplanation, explain
 from vaven.publisher.explain.suggestions import KnownTerms, Suggestion
+from vaven.publisher.releases.cache import CachedByState
 from vaven.publisher.sparql.query_tree import SyntaxNode
 from vaven.vocab.errors import QueryError
 from vaven.vocab.iris import Iris
@@ -26,19 +26,14 @@ class Explainer:
 
     def __init__(self, site: QueryEngine, statistics: GraphStatisticsCache, iris: Iris, seconds: float) -> None:
         self._site, self._statistics, self._iris, self._seconds = site, statistics, iris, seconds
-        self._lock = threading.Lock()
-        self._cached: tuple[str, KnownTerms] | None = None
+        self._terms = CachedByState[str, KnownTerms](1)
 
     def explain(self, engine: QueryEngine, request: QueryRequest) -> EmptyResultExplanation:
         """Explain an empty result. Raises QuerySyntaxError, and refusals of the client or query."""
         return explain(engine, request, self._seconds, self._iris, self._known_terms)
 
     def _known_terms(self) -> KnownTerms:
-        state = self._site.state()
-        with self._lock:
-            if self._cached is None or not state or self._cached[0] != state:
-                self._cached = state, self._query_known_terms()
-            return self._cached[1]
+        return self._terms.get(self._site.state(), "", self._query_known_terms)
 
     def _query_known_terms(self) -> KnownTerms:
         """Return the terms in the data. Without them there are fewer suggestions, and the explanation stands."""

@@ -301,7 +301,7 @@ def _nearest(names: Sequence[str], unknown_name: str, count: int) -> list[str]:
     """Return the names most similar to one that is not among them, by queries/nearest.sql."""
     query = (files(__package__) / "queries" / "nearest.sql").read_text("utf-8")
     max_changes = max(1, int(len(unknown_name) * MAX_CHANGED_SHARE))
-    params = {"names": list(names), "wanted": unknown_name, "most": max_changes, "count": count}
+    params = {"names": list(names), "name": unknown_name, "max_changes": max_changes, "count": count}
     with duckdb.connect() as work:
         return [unknown_name for (unknown_name,) in work.execute(query, params).fetchall()] if names else []
 

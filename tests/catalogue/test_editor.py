@@ -269,8 +269,8 @@ def test_all_kinds_of_terms_are_parsed(editor_page: Page, whole_way: Site) -> No
     terms = r'"a\tb\"c\\n\nd" "hej"@sv 1 1.50 1e3 true <http://x/å>'
     query = f'SELECT * {{ VALUES ?v {{ {terms} "2024-01-01"^^<http://www.w3.org/2001/XMLSchema#date> }} }}'
     read = """async (query) => {
-      const { ask } = await import('/static/sparql/answer.js');
-      return (await ask(query)).rows.map(([term]) => [term.type, term.value, term.number ?? null]);
+      const { runQuery } = await import('/static/sparql/query.js');
+      return (await runQuery(query)).rows.map(([term]) => [term.type, term.value, term.number ?? null]);
     }"""
     assert editor_page.evaluate(read, query) == [
         ["literal", 'a\tb"c\\n\nd', None],
@@ -292,7 +292,7 @@ def test_the_query_form_is_recognised(editor_page: Page) -> None:
         "SELECT * {}": "SELECT",
         "": "SELECT",
     }
-    form = "async (texts) => { const { formOf } = await import('/static/sparql/answer.js'); return texts.map(formOf); }"
+    form = "async (texts) => { const { formOf } = await import('/static/sparql/query.js'); return texts.map(formOf); }"
     assert editor_page.evaluate(form, list(forms)) == list(forms.values())
 
 

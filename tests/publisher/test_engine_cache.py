@@ -170,10 +170,11 @@ def test_an_error_is_raised_for_all_waiting_requests_and_not_cached(tmp_path: Pa
 
 def test_a_refusal_concerns_only_the_refused_client(recorder: RecordingEngine) -> None:
     """A request that waits for another client's is not refused with it."""
-    gate, refused = threading.Event(), []
+    entered, gate, refused = threading.Event(), threading.Event(), []
 
     def admit(client: str) -> None:
         if client == "greedy":
+            entered.set()
             gate.wait(20)
             raise QueryTooMany(query_message("waiting"), remedy=query_message("again.remedy"))
 
@@ -187,11 +188,10 @@ def test_a_refusal_concerns_only_the_refused_client(recorder: RecordingEngine) -
     results: list[bytes] = []
     threads = [threading.Thread(target=greedy)]
     threads[0].start()
-    while not engine._flights:
-        time.sleep(0.01)
+    assert entered.wait(20)
     threads.append(threading.Thread(target=lambda: results.append(content(engine, COUNT, client="modest"))))
     threads[1].start()
-    while not engine._followers:
+    while not engine._results.waiting:
         time.sleep(0.01)
     gate.set()
     for thread in threads:
@@ -226,14 +226,14 @@ def test_an_invalid_query_does_not_become_valid_by_its_layout(recorder: Recordin
 
 def test_the_cache_is_bounded_and_drops_the_least_recently_used(recorder: RecordingEngine) -> None:
     size = len(content(recorder, ROWS))
-    room = size * 9
-    engine = CachedEngine(recorder, max_bytes=room, wait_seconds=5.0)
+    max_bytes = size * 9
+    engine = CachedEngine(recorder, max_bytes=max_bytes, wait_seconds=5.0)
     before = len(os.listdir("/proc/self/fd"))
     for name in "abcdefghijklmnop":
         content(engine, ROWS.replace("?p", f"?{name}"))
         content(engine, ROWS.replace("?p", "?a"))
-        assert engine._used <= room
-    assert 0 < len(engine._cached) <= 9
+        assert engine._results.used <= max_bytes
+    assert 0 < len(engine._results) <= 9
     # The first is requested all the time, so it stays; others are dropped, and with them their files.
     recorder.executed.clear()
     content(engine, ROWS.replace("?p", "?a"))
@@ -272,7 +272,7 @@ def test_followers_are_bounded(recorder: RecordingEngine, monkeypatch: pytest.Mo
     threads = [threading.Thread(target=content, args=(engine, COUNT)) for _ in range(2)]
     for thread in threads:
         thread.start()
-    while not engine._followers:
+    while not engine._results.waiting:
         time.sleep(0.01)
     with pytest.raises(QueryBusy):
         content(engine, COUNT)

@@ -1,4 +1,4 @@
-// The query as a program would ask it: curl, Python and R, ready to run.
+// Code that runs the query: curl, Python and R, ready to run.
 import { endpoint } from "./page.js";
 
 const address = () => new URL(endpoint, location.href).href;
@@ -15,7 +15,7 @@ ${end}
 }
 
 function python(query) {
-  // In a raw string nothing is escaped; a query that would end it is written with escapes instead.
+  // A raw string has no escapes; a query that would end it is written as a JSON string.
   const isRaw = !query.includes('"""') && !query.endsWith('"') && !query.endsWith("\\");
   const text = isRaw ? `r"""${query}"""` : JSON.stringify(query);
   return `# pip install SPARQLWrapper
@@ -27,8 +27,8 @@ from SPARQLWrapper import CSV, SPARQLWrapper
 client = SPARQLWrapper(${JSON.stringify(address())})
 client.setQuery(${text})
 client.setReturnFormat(CSV)
-answer = client.query().convert().decode("utf-8")
-for row in csv.DictReader(io.StringIO(answer)):
+response = client.query().convert().decode("utf-8")
+for row in csv.DictReader(io.StringIO(response)):
     print(row)
 `;
 }
@@ -41,11 +41,11 @@ library(httr2)
 
 query <- r"${dashes}(${query})${dashes}"
 
-answer <- request(${JSON.stringify(address())}) |>
+response <- request(${JSON.stringify(address())}) |>
   req_body_form(query = query) |>
   req_headers(Accept = "text/csv") |>
   req_perform()
-table <- readr::read_csv(I(resp_body_string(answer)), show_col_types = FALSE)
+table <- readr::read_csv(I(resp_body_string(response)), show_col_types = FALSE)
 print(table)
 `;
 }

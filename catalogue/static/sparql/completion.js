@@ -1,144 +1,144 @@
-// Completion from the data: type a word of a KPI's, area's, class's or property's name and its IRI is put in.
+// Completion from the data: a word of the name of a KPI, area, class or property is completed to its IRI.
 import { el, language, prefixes, shorten, t, words } from "./page.js";
 
-const SHOWN = 30;
-const LEAST = 2;
+const MAX_HINTS = 30;
+const MIN_LETTERS = 2;
 const WORD = /[\p{L}\p{N}_.:/#<-]*$/u;
 
 let terms = null;
-const known = new Map();
+const labelsByIri = new Map();
 
-/** All terms but the areas, asked of the endpoint once. */
+/** Fetch all terms except areas, once. */
 export function allTerms() {
-  terms ??= fetch("/sparql/completions.json").then(async (answer) => {
-    if (!answer.ok) throw new Error(answer.statusText);
-    const told = await answer.json();
-    for (const term of told.terms) known.set(term.iri, words(term.labels));
-    return { ...told, terms: told.terms.map(prepared) };
+  terms ??= fetch("/sparql/completions.json").then(async (response) => {
+    if (!response.ok) throw new Error(response.statusText);
+    const completions = await response.json();
+    for (const term of completions.terms) labelsByIri.set(term.iri, words(term.labels));
+    return { ...completions, terms: completions.terms.map(prepare) };
   }).catch(() => { terms = null; return { terms: [], examples: [] }; });
   return terms;
 }
 
-/** Labels by IRI, of the terms seen so far. */
-export const labels = known;
+/** Labels by IRI, of the terms fetched so far. */
+export const labels = labelsByIri;
 
-/** Classes and properties that the data use beside our own have no label here; their names are what can be searched. */
+/** Add classes and properties of other vocabularies in the data; they have no labels and are searched by name. */
 export function addNames(classes) {
-  return allTerms().then((told) => {
-    const seen = new Set(told.terms.map((term) => term.iri));
-    const add = (iri, kind) => { if (!seen.has(iri)) { seen.add(iri); told.terms.push(prepared({ iri, kind, labels: {} })); } };
-    for (const found of classes) { add(found.iri, "class"); found.properties.forEach((iri) => add(iri, "property")); }
+  return allTerms().then((completions) => {
+    const seen = new Set(completions.terms.map((term) => term.iri));
+    const add = (iri, kind) => { if (!seen.has(iri)) { seen.add(iri); completions.terms.push(prepare({ iri, kind, labels: {} })); } };
+    for (const entry of classes) { add(entry.iri, "class"); entry.properties.forEach((iri) => add(iri, "property")); }
   });
 }
 
-function prepared(term) {
+function prepare(term) {
   const short = shorten(term.iri);
   const text = [short ?? term.iri, ...Object.values(term.labels)].join("\n").toLocaleLowerCase();
   return { ...term, short, text, label: words(term.labels), local: term.iri.replace(/^.*[/#]/, "").toLocaleLowerCase() };
 }
 
-async function areas(wanted) {
-  const answer = await fetch(`/sparql/completions.json?${new URLSearchParams({ area: wanted })}`).catch(() => null);
-  const found = answer?.ok ? (await answer.json()).areas : [];
-  for (const area of found) known.set(area.iri, words(area.labels));
-  return found.map(prepared);
+async function areas(text) {
+  const response = await fetch(`/sparql/completions.json?${new URLSearchParams({ area: text })}`).catch(() => null);
+  const list = response?.ok ? (await response.json()).areas : [];
+  for (const area of list) labelsByIri.set(area.iri, words(area.labels));
+  return list.map(prepare);
 }
 
-/** The terms for what was typed, best first. `place` is "class" or "property" where only such a one makes sense. */
-export async function find(typed, place) {
-  const bare = typed.replace(/^</, "").toLocaleLowerCase();
-  if (bare.length < LEAST) return [];
-  const isName = !/[:/#]/.test(bare);
-  const [told, places] = await Promise.all([allTerms(), isName && place !== "class" && place !== "property" ? areas(bare) : []]);
-  const iri = expand(bare);
-  const fitting = told.terms
-    .filter((term) => (iri ? term.iri.toLocaleLowerCase().startsWith(iri) : term.text.includes(bare)))
-    .map((term) => ({ term, rank: rank(term, bare, place) }))
+/** Return the terms that match the typed text, best first. `position` is "class" or "property" where only such a term is valid. */
+export async function find(typed, position) {
+  const needle = typed.replace(/^</, "").toLocaleLowerCase();
+  if (needle.length < MIN_LETTERS) return [];
+  const isName = !/[:/#]/.test(needle);
+  const [completions, areaTerms] = await Promise.all([allTerms(), isName && position !== "class" && position !== "property" ? areas(needle) : []]);
+  const iri = expand(needle);
+  const matches = completions.terms
+    .filter((term) => (iri ? term.iri.toLocaleLowerCase().startsWith(iri) : term.text.includes(needle)))
+    .map((term) => ({ term, rank: rank(term, needle, position) }))
     .sort((a, b) => a.rank - b.rank || a.term.label.localeCompare(b.term.label, language));
-  return [...fitting.map(({ term }) => term), ...places].slice(0, SHOWN);
+  return [...matches.map(({ term }) => term), ...areaTerms].slice(0, MAX_HINTS);
 }
 
-function expand(bare) {
-  if (/^https?:/.test(bare)) return bare;
-  const [prefix, ...rest] = bare.split(":");
+function expand(needle) {
+  if (/^https?:/.test(needle)) return needle;
+  const [prefix, ...rest] = needle.split(":");
   return rest.length && prefixes[prefix] ? (prefixes[prefix] + rest.join(":")).toLocaleLowerCase() : null;
 }
 
-/** What fits the place comes first, then what begins so, then words that do, then the rest. */
-function rank(term, bare, place) {
-  const fits = place && term.kind === place ? 0 : 10;
-  const begins = term.local.startsWith(bare) || term.text.startsWith(bare) ? 0 : term.label.toLocaleLowerCase().startsWith(bare) ? 1 : new RegExp(`(^|\\W)${bare.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`, "mu").test(term.text) ? 2 : 3;
+/** Rank terms valid in the position first, then names that begin with the text, then words that do, then the rest. */
+function rank(term, needle, position) {
+  const fits = position && term.kind === position ? 0 : 10;
+  const begins = term.local.startsWith(needle) || term.text.startsWith(needle) ? 0 : term.label.toLocaleLowerCase().startsWith(needle) ? 1 : new RegExp(`(^|\\W)${needle.replace(/[.*+?^${}()|[\]\\]/g, "\\$&")}`, "mu").test(term.text) ? 2 : 3;
   return fits + begins;
 }
 
-/** The completer in Yasqe's form. */
+/** Return a completer for Yasqe. */
 export function completer(Yasqe) {
-  let found = new Map(), taken = "";
-  const take = (text) => { taken = text; };
+  let hintsByIri = new Map(), inserted = "";
+  const setInserted = (text) => { inserted = text; };
   return {
     name: "vaven",
     bulk: false,
     autoShow: true,
-    // What was just put in is wanted as it is, though more may begin so.
-    isValidCompletionPosition: (yasqe) => { const typed = isTyping(yasqe); return typed !== null && typed.text !== taken; },
+    // A completion just inserted is not completed again, though longer terms may begin with it.
+    isValidCompletionPosition: (yasqe) => { const typed = typedWord(yasqe); return typed !== null && typed.text !== inserted; },
     get: async (yasqe) => {
-      const typed = isTyping(yasqe);
+      const typed = typedWord(yasqe);
       if (!typed) return [];
-      // An answer that comes after a later letter's is nobody's any more.
-      const mine = new Map((await find(typed.text, typed.place)).map((term) => [term.iri, term]));
-      if (isTyping(yasqe)?.text !== typed.text) return [];
-      found = mine;
-      // Who pressed Enter while the list was on its way means the first; CodeMirror takes it where it is the only one.
+      // A response that arrives after a later letter was typed is dropped.
+      const newHints = new Map((await find(typed.text, typed.position)).map((term) => [term.iri, term]));
+      if (typedWord(yasqe)?.text !== typed.text) return [];
+      hintsByIri = newHints;
+      // Enter pressed while the list was loading selects the first; CodeMirror inserts it if it is the only one.
       const isPicked = yasqe.state.completionActive?.widget?.picked;
-      return [...mine.keys()].slice(0, isPicked ? 1 : SHOWN);
+      return [...newHints.keys()].slice(0, isPicked ? 1 : MAX_HINTS);
     },
-    postprocessHints: (yasqe, hints) => hints.filter((hint) => found.has(hint.text)).map((hint) => hintOf(yasqe, found.get(hint.text), take)),
+    postprocessHints: (yasqe, hints) => hints.filter((hint) => hintsByIri.has(hint.text)).map((hint) => hintOf(yasqe, hintsByIri.get(hint.text), setInserted)),
   };
 }
 
-/** The word before the cursor and what its place asks for; null in comments, strings, variables and prologues. */
-function isTyping(yasqe) {
+/** Return the word before the cursor and its syntactic position; null in comments, strings, variables and prologues. */
+function typedWord(yasqe) {
   const cursor = yasqe.getDoc().getCursor();
   const line = yasqe.getDoc().getLine(cursor.line);
   const before = line.slice(0, cursor.ch);
   const text = WORD.exec(before)[0];
-  const lead = before.slice(0, before.length - text.length);
+  const leading = before.slice(0, before.length - text.length);
   const token = yasqe.getTokenAt(cursor).type ?? "";
-  if (text.replace(/^</, "").length < LEAST || /[?$"'@]$/.test(lead) || /^\s*(PREFIX|BASE)\b/i.test(line)) return null;
-  if (/comment|string$/.test(token) || /#/.test(lead.replace(/<[^>]*>/g, "")) || KEYWORDS.has(text.toUpperCase())) return null;
-  return { text, from: { line: cursor.line, ch: cursor.ch - text.length }, to: cursor, place: placeOf(lead) };
+  if (text.replace(/^</, "").length < MIN_LETTERS || /[?$"'@]$/.test(leading) || /^\s*(PREFIX|BASE)\b/i.test(line)) return null;
+  if (/comment|string$/.test(token) || /#/.test(leading.replace(/<[^>]*>/g, "")) || KEYWORDS.has(text.toUpperCase())) return null;
+  return { text, from: { line: cursor.line, ch: cursor.ch - text.length }, to: cursor, position: positionOf(leading) };
 }
 
 const KEYWORDS = new Set("SELECT DISTINCT REDUCED WHERE FROM NAMED GRAPH OPTIONAL UNION MINUS FILTER EXISTS NOT BIND VALUES SERVICE GROUP BY ORDER HAVING LIMIT OFFSET ASC DESC AS IN COUNT SUM AVG MIN MAX SAMPLE CONSTRUCT DESCRIBE ASK PREFIX BASE LANG STR IF COALESCE BOUND REGEX".split(" "));
 
-function placeOf(lead) {
-  if (/(^|\s)(a|rdf:type)\s+$/.test(lead)) return "class";
-  if (/([;{.]|^)\s*$/.test(lead) && !/[{.]\s*$/.test(lead)) return "property";
-  return /[{.]\s*[?$][\w]+\s+$/.test(lead) || /^\s*[?$]\w+\s+$/.test(lead) ? "property" : null;
+function positionOf(leading) {
+  if (/(^|\s)(a|rdf:type)\s+$/.test(leading)) return "class";
+  if (/([;{.]|^)\s*$/.test(leading) && !/[{.]\s*$/.test(leading)) return "property";
+  return /[{.]\s*[?$][\w]+\s+$/.test(leading) || /^\s*[?$]\w+\s+$/.test(leading) ? "property" : null;
 }
 
-function hintOf(yasqe, term, take) {
+function hintOf(yasqe, term, setInserted) {
   const text = term.short ?? `<${term.iri}>`;
   return {
     text,
     render: (item) => item.append(
       el("span", { className: `hint-kind hint-${term.kind}` }, t(`kind.${term.kind}`)),
       el("span", { className: "hint-label" }, term.label || text), term.label ? el("code", {}, text) : ""),
-    hint: () => { take(text); put(yasqe, term, text); },
+    hint: () => { setInserted(text); put(yasqe, term, text); },
   };
 }
 
 function put(yasqe, term, text) {
-  const typed = isTyping(yasqe);
+  const typed = typedWord(yasqe);
   if (!typed) return;
-  // A bracket that the editor or the writer has closed already is not closed twice.
+  // A bracket that is already closed is not closed twice.
   const after = yasqe.getDoc().getLine(typed.to.line).slice(typed.to.ch);
   const to = typed.text.startsWith("<") && after.startsWith(">") ? { line: typed.to.line, ch: typed.to.ch + 1 } : typed.to;
   yasqe.getDoc().replaceRange(text, typed.from, to, "complete");
   if (term.short) addPrefix(yasqe, term.short.split(":")[0]);
 }
 
-/** Declare a prefix of ours at the head of the query, unless it is. */
+/** Declare one of our prefixes at the head of the query, unless declared. */
 export function addPrefix(yasqe, prefix) {
   const declared = new RegExp(`\\bPREFIX\\s+${prefix}:`, "i");
   if (!prefixes[prefix] || declared.test(yasqe.getValue())) return;
@@ -148,11 +148,11 @@ export function addPrefix(yasqe, prefix) {
   yasqe.getDoc().replaceRange(`PREFIX ${prefix}: <${prefixes[prefix]}>\n`, { line: Math.max(at, 0), ch: 0 }, undefined, "complete");
 }
 
-/** As soon as a prefix of ours is written with its colon, it is declared. */
+/** Declare our prefixes as soon as they are typed with their colon. */
 export function declareWhileTyping(yasqe) {
   yasqe.on("change", (_, change) => {
     if (change.origin !== "+input" || change.text.join("") !== ":") return;
-    const typed = isTyping(yasqe);
+    const typed = typedWord(yasqe);
     const prefix = /^([\p{L}][\p{L}\p{N}_-]*):$/u.exec(typed?.text ?? "")?.[1];
     if (prefix) addPrefix(yasqe, prefix);
   });

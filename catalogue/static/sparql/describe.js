@@ -1,46 +1,46 @@
-// What the endpoint holds: its classes with their number of things, and the properties that these have.
+// Description of the data: classes with their number of instances, and the properties of these.
 import { addNames, allTerms, labels } from "./completion.js";
 import { el, number, shorten, t } from "./page.js";
 
 const TRIES = 20;
 
-/** Fill a <details> when it is opened first. `run` shows a query in a tab of its own; `insert` writes at the cursor. */
-export function describeIn(details, place, { run, insert }) {
+/** Fill a <details> when it is first opened. `run` runs a query in a new tab; `insert` inserts at the cursor. */
+export function describeIn(details, container, { run, insert }) {
   details.addEventListener("toggle", async () => {
-    if (!details.open || place.childElementCount) return;
-    place.replaceChildren(el("p", { className: "meta", role: "status" }, t("describe.loading")));
+    if (!details.open || container.childElementCount) return;
+    container.replaceChildren(el("p", { className: "meta", role: "status" }, t("describe.loading")));
     await allTerms();
     const classes = await fetchClasses();
-    if (!classes?.length) { place.replaceChildren(el("p", { className: "notice" }, t("describe.failed"))); return; }
+    if (!classes?.length) { container.replaceChildren(el("p", { className: "notice" }, t("describe.failed"))); return; }
     addNames(classes);
-    place.replaceChildren(
+    container.replaceChildren(
       el("p", { className: "meta" }, t("describe.help")),
-      el("ul", { className: "plain describe" }, ...classes.map((found) => el("li", {}, classOf(found, { run, insert })))));
+      el("ul", { className: "plain describe" }, ...classes.map((classInfo) => el("li", {}, classDetails(classInfo, { run, insert })))));
   });
 }
 
 async function fetchClasses() {
   for (let i = 0; i < TRIES; i += 1) {
-    const answer = await fetch("/sparql/classes.json").catch(() => null);
-    if (answer?.ok) return (await answer.json()).classes;
-    if (answer?.status !== 503) return null;
+    const response = await fetch("/sparql/classes.json").catch(() => null);
+    if (response?.ok) return (await response.json()).classes;
+    if (response?.status !== 503) return null;
     await new Promise((done) => setTimeout(done, 1000));
   }
   return null;
 }
 
-function classOf(found, { run, insert }) {
-  const name = shorten(found.iri) ?? found.iri;
+function classDetails(classInfo, { run, insert }) {
+  const name = shorten(classInfo.iri) ?? classInfo.iri;
   return el("details", {},
-    el("summary", {}, el("strong", {}, labels.get(found.iri) || name), " ", labels.get(found.iri) ? el("code", {}, name) : "", el("span", { className: "count" }, number(found.things))),
-    el("ul", { className: "plain" }, ...found.properties.map((iri) => el("li", {},
+    el("summary", {}, el("strong", {}, labels.get(classInfo.iri) || name), " ", labels.get(classInfo.iri) ? el("code", {}, name) : "", el("span", { className: "count" }, number(classInfo.things))),
+    el("ul", { className: "plain" }, ...classInfo.properties.map((iri) => el("li", {},
       el("button", { type: "button", className: "term", title: iri, onclick: () => insert(iri) }, el("code", {}, shorten(iri) ?? `<${iri}>`)),
       labels.get(iri) ? ` ${labels.get(iri)}` : ""))),
-    el("p", {}, el("button", { type: "button", className: "quiet", onclick: () => run(sample(found), t("describe.tab", { name })) }, t("describe.show"))));
+    el("p", {}, el("button", { type: "button", className: "quiet", onclick: () => run(sample(classInfo), t("describe.tab", { name })) }, t("describe.show"))));
 }
 
-/** Some things of a class with what they have. */
-function sample(found) {
-  const name = shorten(found.iri) ?? `<${found.iri}>`;
+/** Return a query for some instances of a class with their properties. */
+function sample(classInfo) {
+  const name = shorten(classInfo.iri) ?? `<${classInfo.iri}>`;
   return `SELECT ?thing ?property ?value WHERE {\n  { SELECT ?thing WHERE { ?thing a ${name} } LIMIT 10 }\n  ?thing ?property ?value .\n}\n`;
 }

@@ -1,37 +1,37 @@
-// What the page says of itself: words in the reader's language, prefixes, and a way to make elements.
-const told = JSON.parse(document.getElementById("sparql-data").textContent);
+// Configuration of the page: messages in its language, prefixes, and functions for elements.
+const config = JSON.parse(document.getElementById("sparql-data").textContent);
 
-export const { language, base, endpoint, prefixes } = told;
+export const { language, base, endpoint, prefixes } = config;
 
-/** The sentence for a key, its {names} filled in; where `count` is 1, the key's form for one. */
-export function t(key, given = {}) {
-  const text = (given.count === 1 && told.words[`editor.${key}.one`]) || told.words[`editor.${key}`] || key;
-  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in given ? show(given[name]) : whole));
+/** Return the message for a key with its parameters; if `count` is 1, the key's singular form. */
+export function t(key, params = {}) {
+  const text = (params.count === 1 && config.words[`editor.${key}.one`]) || config.words[`editor.${key}`] || key;
+  return text.replace(/\{(\w+)\}/g, (whole, name) => (name in params ? show(params[name]) : whole));
 }
 
 const show = (value) => (typeof value === "number" ? number(value) : value);
 
-/** A number as people of the language write it. */
+/** Format a number in the page's language. */
 export const number = (value, digits = 0) =>
   new Intl.NumberFormat(language === "sv" ? "sv-SE" : "en-GB", { maximumFractionDigits: digits }).format(value);
 
-/** The label of a term in the reader's language, else in any. */
+/** Return the label of a term in the page's language, else in any. */
 export const words = (texts) => texts[language] ?? texts[""] ?? Object.values(texts)[0] ?? "";
 
-/** An element with its properties (those with a hyphen as attributes, those with "on" as listeners) and children. */
-export function el(name, given = {}, ...children) {
-  const made = document.createElement(name);
-  for (const [key, value] of Object.entries(given)) {
+/** Create an element with properties (names with a hyphen as attributes, names with "on" as listeners) and children. */
+export function el(name, params = {}, ...children) {
+  const element = document.createElement(name);
+  for (const [key, value] of Object.entries(params)) {
     if (value === undefined || value === null || value === false) continue;
-    if (key.startsWith("on")) made.addEventListener(key.slice(2), value);
-    else if (key.includes("-") || key === "role" || key === "for") made.setAttribute(key, value);
-    else made[key] = value;
+    if (key.startsWith("on")) element.addEventListener(key.slice(2), value);
+    else if (key.includes("-") || key === "role" || key === "for") element.setAttribute(key, value);
+    else element[key] = value;
   }
-  made.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
-  return made;
+  element.append(...children.filter((child) => child !== null && child !== undefined && child !== false));
+  return element;
 }
 
-/** An IRI as prefix:name where a prefix of ours fits and the rest is a plain name, else null. */
+/** Return an IRI as prefix:name if one of our prefixes matches and the rest is a plain name, else null. */
 export function shorten(iri) {
   let best = null;
   for (const [prefix, namespace] of Object.entries(prefixes)) {
@@ -42,14 +42,14 @@ export function shorten(iri) {
   return /^[\p{L}\p{N}_]([\p{L}\p{N}_.-]*[\p{L}\p{N}_-])?$/u.test(local) ? `${best}:${local}` : null;
 }
 
-/** Where a query is shown and run: the address of this page with it. */
+/** Return the URL of this page that shows and runs a query. */
 export function permalink(query, view = "table") {
-  const given = new URLSearchParams({ query });
-  if (view !== "table") given.set("view", view);
-  return `${location.pathname}?${given}`;
+  const params = new URLSearchParams({ query });
+  if (view !== "table") params.set("view", view);
+  return `${location.pathname}?${params}`;
 }
 
-/** Put text on the clipboard; where the browser keeps that from us, say so by false. */
+/** Copy text to the clipboard; return false if the browser refuses. */
 export async function copy(text) {
   try {
     await navigator.clipboard.writeText(text);
@@ -59,7 +59,7 @@ export async function copy(text) {
   }
 }
 
-/** Load a library of ours once; it leaves its name on the window. */
+/** Load one of our libraries once; it defines a global variable of this name. */
 const loading = {};
 export function library(path, name) {
   loading[name] ??= new Promise((done, fail) => {

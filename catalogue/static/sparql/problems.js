@@ -1,41 +1,41 @@
-// An error of the endpoint as people can use it: what it is, what to do, and a button that does it.
+// An error of the endpoint for people: the error, its remedy, and a button that applies it.
 import { addPrefix } from "./completion.js";
 import { el, t } from "./page.js";
 
-/** The notice for a Problem. `again` runs the query anew; `yasqe` is mended where the endpoint says how. */
-export function drawProblem(problem, yasqe, again) {
-  const { told, kind } = problem;
-  const mend = repairOf(told);
-  const title = sentence(`error.${kind}`) ?? told.title ?? t("error.query");
+/** Return the notice for a Problem. `rerun` runs the query again, after a repair from the endpoint was applied in `yasqe`. */
+export function drawProblem(problem, yasqe, rerun) {
+  const { details, kind } = problem;
+  const repair = repairOf(details);
+  const title = sentence(`error.${kind}`) ?? details.title ?? t("error.query");
   return el("div", { className: "notice notice-error", role: "alert" },
     el("p", {}, el("strong", {}, title)),
-    ...(mend ? [el("p", {}, t("problem.prefix", { prefix: mend.prefix })), el("pre", {}, mend.line)] : explained(kind, told)),
-    el("p", { className: "actions" }, ...actionsFor(problem, mend, yasqe, again)));
+    ...(repair ? [el("p", {}, t("problem.prefix", { prefix: repair.prefix })), el("pre", {}, repair.line)] : messages(kind, details)),
+    el("p", { className: "actions" }, ...actionsFor(problem, repair, yasqe, rerun)));
 }
 
-function actionsFor({ told, kind, status }, mend, yasqe, again) {
+function actionsFor({ details, kind, status }, repair, yasqe, rerun) {
   const isLater = [429, 503].includes(status) || kind === "network";
   return [
-    mend && el("button", { type: "button", onclick: () => { mend.apply(yasqe); again(); } }, t("problem.mend", { prefix: mend.prefix })),
-    told.line && el("button", { type: "button", className: "quiet", onclick: () => show(yasqe, told) }, t("problem.place", { line: told.line })),
-    isLater && el("button", { type: "button", className: "quiet", onclick: again }, t("problem.again")),
-    told.type?.startsWith("http") && el("a", { href: new URL(told.type).pathname }, t("problem.help")),
+    repair && el("button", { type: "button", onclick: () => { repair.apply(yasqe); rerun(); } }, t("problem.mend", { prefix: repair.prefix })),
+    details.line && el("button", { type: "button", className: "quiet", onclick: () => show(yasqe, details) }, t("problem.place", { line: details.line })),
+    isLater && el("button", { type: "button", className: "quiet", onclick: rerun }, t("problem.again")),
+    details.type?.startsWith("http") && el("a", { href: new URL(details.type).pathname }, t("problem.help")),
   ].filter(Boolean);
 }
 
-/** What the endpoint says, in the reader's language; where it said nothing of use, what we know of such errors. */
-function explained(kind, told) {
-  return [told.detail, told.remedy ?? sentence(`remedy.${kind}`)].filter(Boolean).map((text) => el("p", {}, text));
+/** Return the endpoint's messages in the page's language; without any, our own for this kind of error. */
+function messages(kind, details) {
+  return [details.detail, details.remedy ?? sentence(`remedy.${kind}`)].filter(Boolean).map((text) => el("p", {}, text));
 }
 
-/** The sentence for a key, or null where there is none. */
+/** Return the message for a key, or null. */
 function sentence(key) {
-  const found = t(key);
-  return found === key ? null : found;
+  const text = t(key);
+  return text === key ? null : text;
 }
 
-function repairOf(told) {
-  const [line, prefix] = /^PREFIX ([^:]*): <[^>]+>$/.exec(told.repair ?? "") ?? [];
+function repairOf(details) {
+  const [line, prefix] = /^PREFIX ([^:]*): <[^>]+>$/.exec(details.repair ?? "") ?? [];
   if (!line) return null;
   return {
     prefix,

@@ -1,4 +1,4 @@
-// Asks the endpoint and reads its answer: TSV row by row (terms in Turtle's syntax), so that a large one can be cut.
+// Send queries to the endpoint and parse results: TSV row by row (terms in Turtle's syntax), so that a large one can be truncated.
 import { endpoint, language } from "./page.js";
 
 const MAX_ROWS = 20_000;
@@ -8,53 +8,53 @@ const XSD = "http://www.w3.org/2001/XMLSchema#";
 const ESCAPES = { t: "\t", n: "\n", r: "\r", b: "\b", f: "\f" };
 const NUMBER_TYPES = new Set(["integer", "decimal", "double", "float", "int", "long", "short", "nonNegativeInteger"].map((n) => XSD + n));
 
-/** An error of the endpoint (RFC 9457) or of the way to it; `kind` is what it is about, as in the help pages. */
+/** An error of the endpoint (RFC 9457) or of the network; `kind` is the error's kind, as in the help pages. */
 export class Problem extends Error {
-  constructor(kind, told = {}, status = 0) {
-    super(told.detail || told.title || kind);
-    Object.assign(this, { kind, told, status });
+  constructor(kind, details = {}, status = 0) {
+    super(details.detail || details.title || kind);
+    Object.assign(this, { kind, details, status });
   }
 }
 
-/** SELECT, ASK, CONSTRUCT or DESCRIBE, as the first of these words outside of comments, names, variables and strings. */
+/** Return SELECT, ASK, CONSTRUCT or DESCRIBE: the first of these words outside of comments, names, variables and strings. */
 export function formOf(query) {
   const bare = query.replace(/<[^<>"{}|^`\\\s]*>|#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[?$][\w]+|[\p{L}\p{N}_.-]*:[\p{L}\p{N}_.-]*/gu, " ");
   return (bare.match(/\b(SELECT|ASK|CONSTRUCT|DESCRIBE)\b/i)?.[1] ?? "SELECT").toUpperCase();
 }
 
 /**
- * The answer to a query: {kind: "table", header, rows, isCut}, {kind: "boolean", value} or {kind: "graph", text}, each
- * with {seconds, bytes, isCached}. Raises Problem, and AbortError when the signal says so.
+ * Return the result of a query: {kind: "table", header, rows, isCut}, {kind: "boolean", value} or {kind: "graph", text},
+ * each with {seconds, bytes, isCached}. Throws Problem, and AbortError when aborted by the signal.
  */
-export async function ask(query, signal) {
+export async function runQuery(query, signal) {
   const form = formOf(query);
   const accept = form === "SELECT" ? "text/tab-separated-values" : form === "ASK" ? "application/sparql-results+json" : "text/turtle";
-  const began = performance.now();
+  const started = performance.now();
   const { response, address } = await send(query, { Accept: accept }, signal);
   if (!response.ok) throw await problemOf(response);
-  const found = form === "SELECT" ? await readTable(response) : form === "ASK"
+  const result = form === "SELECT" ? await readTable(response) : form === "ASK"
     ? { kind: "boolean", value: (await response.json()).boolean }
     : { kind: "graph", text: await response.text() };
-  return { ...found, seconds: (performance.now() - began) / 1000, ...carried(address, began, response) };
+  return { ...result, seconds: (performance.now() - started) / 1000, ...transferOf(address, started, response) };
 }
 
-/** Why a query found nothing, in the endpoint's words. Raises Problem. */
+/** Return the endpoint's explanation of an empty result. Throws Problem. */
 export async function explain(query, signal) {
   const { response } = await send(query, { Accept: "application/json" }, signal, { explain: "empty", lang: language });
   if (!response.ok) throw await problemOf(response);
   return response.json();
 }
 
-async function send(query, asked, signal, more = {}) {
-  const headers = { ...asked, "Accept-Language": language };
-  const given = new URLSearchParams({ query, ...more });
-  const address = new URL(`${endpoint}?${given}`, location.href).href;
-  // A GET can be kept by the browser and is then only asked whether it still holds; a long query has no room in one.
+async function send(query, requestHeaders, signal, extraParams = {}) {
+  const headers = { ...requestHeaders, "Accept-Language": language };
+  const params = new URLSearchParams({ query, ...extraParams });
+  const address = new URL(`${endpoint}?${params}`, location.href).href;
+  // The browser can cache and revalidate a GET; a long query does not fit into a URL.
   const isShort = address.length < MAX_GET;
   try {
     const response = isShort
       ? await fetch(address, { headers, signal })
-      : await fetch(endpoint, { method: "POST", body: given, headers, signal });
+      : await fetch(endpoint, { method: "POST", body: params, headers, signal });
     return { response, address: isShort ? address : new URL(endpoint, location.href).href };
   } catch (error) {
     if (error.name === "AbortError") throw error;
@@ -64,21 +64,21 @@ async function send(query, asked, signal, more = {}) {
 
 async function problemOf(response) {
   const text = await response.text();
-  let told = { title: response.statusText, detail: text.slice(0, 500) };
-  try { told = JSON.parse(text); } catch { /* A proxy's own page, not ours. */ }
-  const kind = /sparql-([\w-]+)$/.exec(told.type ?? "")?.[1] ?? (response.status === 504 ? "timeout" : "query");
-  return new Problem(kind, { ...told, retryAfter: Number(response.headers.get("Retry-After")) || 0 }, response.status);
+  let details = { title: response.statusText, detail: text.slice(0, 500) };
+  try { details = JSON.parse(text); } catch { /* A proxy's page, not ours. */ }
+  const kind = /sparql-([\w-]+)$/.exec(details.type ?? "")?.[1] ?? (response.status === 504 ? "timeout" : "query");
+  return new Problem(kind, { ...details, retryAfter: Number(response.headers.get("Retry-After")) || 0 }, response.status);
 }
 
-/** What came over the wire. An answer whose body did not travel was kept by the browser; the server tells of its own. */
-function carried(address, began, response) {
-  const told = response.headers.get("Cache-Status") ?? response.headers.get("X-Cache") ?? "";
-  const entry = performance.getEntriesByName(address).filter((e) => e.startTime >= began - 1).pop();
+/** Return the size of the transfer, and whether it was cached: by the browser (no body transferred), or by the server. */
+function transferOf(address, started, response) {
+  const cacheStatus = response.headers.get("Cache-Status") ?? response.headers.get("X-Cache") ?? "";
+  const entry = performance.getEntriesByName(address).filter((e) => e.startTime >= started - 1).pop();
   const length = Number(response.headers.get("Content-Length")) || 0;
-  if (!entry) return { bytes: length, isCached: /hit/i.test(told) };
+  if (!entry) return { bytes: length, isCached: /hit/i.test(cacheStatus) };
   return {
     bytes: entry.encodedBodySize || length,
-    isCached: /hit/i.test(told) || (entry.encodedBodySize > 0 && entry.transferSize < entry.encodedBodySize),
+    isCached: /hit/i.test(cacheStatus) || (entry.encodedBodySize > 0 && entry.transferSize < entry.encodedBodySize),
   };
 }
 
@@ -104,7 +104,7 @@ async function readTable(response) {
   return { kind: "table", header: header ?? [], rows, isCut };
 }
 
-/** A term of SPARQL 1.1 TSV: {type: "iri" | "literal" | "blank" | "none", value, language, datatype, number}. */
+/** Parse a term of SPARQL 1.1 TSV: {type: "iri" | "literal" | "blank" | "none", value, language, datatype, number}. */
 export function readTerm(text) {
   if (text === "") return { type: "none", value: "" };
   if (text.startsWith("<")) return { type: "iri", value: text.slice(1, -1) };
@@ -122,7 +122,7 @@ export function readTerm(text) {
 }
 
 function literal(value, datatype, language = "") {
-  const found = { type: "literal", value, language, datatype };
-  if (NUMBER_TYPES.has(datatype) && Number.isFinite(Number(value))) found.number = Number(value);
-  return found;
+  const term = { type: "literal", value, language, datatype };
+  if (NUMBER_TYPES.has(datatype) && Number.isFinite(Number(value))) term.number = Number(value);
+  return term;
 }
