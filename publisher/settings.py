@@ -47,6 +47,7 @@ class Settings:
     page_cache_mb: int = 64
     answer_mb: int = 512
     made_mb: int = 10_240
+    uploads_url: str = ""
     upload_mb: int = 100
     uploads_a_minute: int = 60
     redis_url: str = ""
@@ -67,6 +68,11 @@ class Settings:
     def storage(self) -> str:
         """fsspec URL of the folder that holds the releases, without a closing slash."""
         return self.storage_url.rstrip("/") or (self.home / "releases").absolute().as_uri()
+
+    @property
+    def uploads(self) -> str:
+        """fsspec URL of the folder that holds uploads and their reports, without a closing slash."""
+        return self.uploads_url.rstrip("/") or str((self.home / "validations").absolute())
 
     @property
     def made_folder(self) -> Path:

@@ -1,34 +1,75 @@
-"""Long work outside the web process: Huey on SQLite, or on Redis where VAVEN_REDIS_URL is set (DESIGN section 10).
+"""Work outside the web process: Huey on SQLite, or on Redis where VAVEN_REDIS_URL is set (DESIGN section 10).
 
-`vaven jobs` is the consumer; `vaven serve` starts one beside itself and ends it.
+`vaven jobs` is the consumer; `vaven serve` starts one as a child process and ends it.
 """
 
+import json
 import logging
+import os
 import signal
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from huey import Huey, RedisHuey, SqliteHuey, crontab
+from huey.api import Task
+from huey.exceptions import HueyException
+from huey.registry import Message
+from huey.serializer import Serializer
 
 from vaven.catalogue.validation.store import StoredValidations
 from vaven.publisher.settings import Settings
-from vaven.schemas.formats.child_process import command, end_with_parent
+from vaven.schemas.formats.child_process import end_with_parent
 
 WORKERS = 2
 STOP_SECONDS = 10
+log = logging.getLogger(__name__)
+
+
+class JsonSerializer(Serializer):  # type: ignore[misc]
+    """Jobs as JSON: id, task and arguments. A job names no module, so that it outlives the move of a module."""
+
+    def _serialize(self, data: Message) -> bytes:
+        task = data.name.rpartition(".")[2]
+        return json.dumps({"id": data.id, "task": task, "arguments": data.args}).encode()
+
+    def _deserialize(self, data: bytes) -> Message:
+        job = json.loads(data)
+        return Message(job["id"], f"{__name__}.{job['task']}", args=tuple(job["arguments"]), kwargs={})
+
+
+class _Queue(Huey):  # type: ignore[misc]
+    """A queue of JSON, which drops jobs that this version can't read."""
+
+    def dequeue(self) -> Task | None:
+        while (data := self.storage.dequeue()) is not None:
+            try:
+                return self.deserialize_task(data)
+            except (ValueError, LookupError, TypeError, HueyException) as error:
+                log.warning("Dropped a job that this version can't read: %r", error)
+        return None
+
+
+class _SqliteQueue(_Queue, SqliteHuey):  # type: ignore[misc]
+    pass
+
+
+class _RedisQueue(_Queue, RedisHuey):  # type: ignore[misc]
+    pass
 
 
 def queue(settings: Settings) -> Huey:
-    """The queue of jobs of this configuration; results are not kept in it, as each job has a folder."""
+    """Return the queue of jobs of this configuration; it stores no results, as each job has a folder."""
     if settings.redis_url:
-        return RedisHuey("vaven", url=settings.redis_url, results=False)
+        return _RedisQueue("vaven", url=settings.redis_url, results=False, serializer=JsonSerializer())
     settings.home.mkdir(parents=True, exist_ok=True)
-    return SqliteHuey("vaven", filename=str(settings.home / "jobs.sqlite"), results=False)
+    file = str(settings.home / "jobs.sqlite")
+    return _SqliteQueue("vaven", filename=file, results=False, serializer=JsonSerializer())
 
 
 def tasks(jobs: Huey, validations: StoredValidations) -> Callable[[str], object]:
-    """Register the tasks on a queue. Returns what puts a validation into it."""
+    """Register the tasks on a queue. Return the function that puts a validation into it."""
 
     @jobs.task(name="check")  # type: ignore[untyped-decorator]
     def check(key: str) -> None:
@@ -43,8 +84,9 @@ def tasks(jobs: Huey, validations: StoredValidations) -> Callable[[str], object]
 
 @contextmanager
 def consumer() -> Iterator[None]:
-    """A consumer in a process of its own for as long as the block lasts."""
-    process = subprocess.Popen(command("vaven.catalogue.cli.main", "jobs"))
+    """Run a consumer in a process of its own for as long as the block lasts."""
+    command = [sys.executable, "-P", "-m", "vaven.catalogue.cli.main", "jobs", "--with-parent", str(os.getpid())]
+    process = subprocess.Popen(command)
     try:
         yield
     finally:
@@ -57,7 +99,7 @@ def consumer() -> Iterator[None]:
 
 
 def consume(settings: Settings, *, with_parent: int | None = None) -> None:
-    """Work on the queue until a signal ends it, or the end of the process above where `with_parent` is its id."""
+    """Work on the queue until a signal ends it, or the end of the parent process where `with_parent` is its id."""
     if with_parent is not None:
         end_with_parent(with_parent, signal.SIGTERM)
     logging.basicConfig(level=logging.WARNING)

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, abort, g, redirect, render_template, requ
 from werkzeug.wrappers import Response as AnyResponse
 
 from vaven.catalogue.validation.files import private
-from vaven.catalogue.validation.store import StoredValidations, Validation
+from vaven.catalogue.validation.store import Validation
 from vaven.catalogue.validation.uploads import CONSTANT, Uploads, read_options_of
 from vaven.schemas.reports.fix import fixes
 from vaven.schemas.reports.html import faulty_tables
@@ -34,7 +34,7 @@ def blueprint(uploads: Uploads) -> Blueprint:
 
     @pages.get("/validate/<key>")
     def report(key: str) -> Response:
-        return private(_page(store, store.get(key) or abort(404)))
+        return private(_page(store.get(key) or abort(404)))
 
     @pages.post("/validate/<key>")
     def check_again(key: str) -> AnyResponse:
@@ -53,7 +53,7 @@ def _check_again(uploads: Uploads, validation: Validation) -> AnyResponse:
     try:
         options = read_options_of(request.form)
     except WrongUse as error:
-        return private(_page(uploads.validations, validation, error=error, status=400))
+        return private(_page(validation, error=error, status=400))
     if not uploads.admits():
         abort(429)
     uploads.validations.decide(validation.id, options)
@@ -61,9 +61,7 @@ def _check_again(uploads: Uploads, validation: Validation) -> AnyResponse:
     return redirect(f"/validate/{validation.id}", 303)
 
 
-def _page(
-    store: StoredValidations, validation: Validation, *, error: WrongUse | None = None, status: int = 200
-) -> Response:
+def _page(validation: Validation, *, error: WrongUse | None = None, status: int = 200) -> Response:
     if validation.report is None:
         return Response(render_template("validation/progress.html", validation=validation))
     page = render_template(
@@ -72,7 +70,7 @@ def _page(
         report=validation.report,
         **_findings(validation.report),
         can_fix=bool(fixes(validation.report)),
-        can_annotate=store.can_annotate(validation),
+        can_annotate=validation.can_annotate,
         form=_options_form(validation, validation.report),
         minutes_left=max(round((validation.expires - datetime.now(UTC)).total_seconds() / 60), 1),
         error=error,

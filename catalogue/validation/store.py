@@ -1,22 +1,28 @@
-"""Validations in hand: an upload, what the user decided about it, and its report, kept for an hour under a secret id.
+"""Validations: an upload, the options that the user decided, and its report, stored for an hour under a secret id.
 
-Each has a folder of its own below VAVEN_HOME, which web processes and the consumer of jobs share. A file is written
-beside its place and moved there, so that no reader finds half of it.
+Each has a folder of its own in the storage of uploads, which web processes and the consumer of jobs share. Content that
+another version has written and this one can't read counts as expired.
 """
 
 import json
-import os
-import pickle
 import re
 import secrets
-import shutil
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal, get_args
 
+from vaven.catalogue.validation.report_json import (
+    UnreadableJson,
+    dump_options,
+    dump_report,
+    load_options,
+    load_report,
+)
+from vaven.publisher.releases.storage import Storage
 from vaven.publisher.settings import Settings
 from vaven.schemas.check import LISTED, validate
 from vaven.schemas.reports.annotated_workbook import annotate, can_annotate
@@ -25,19 +31,20 @@ from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.read_options import Progress, ReadOptions, no_progress
 
 State = Literal["waiting", "checking", "done", "failed"]
-KEEP_SECONDS = 3600
-# A check that has said nothing for so long was killed; a million rows take a second, opening a huge workbook minutes.
+LIFETIME_SECONDS = 3600
+# A check without progress for so long was killed; a million rows take a second, opening a huge workbook minutes.
 SILENT_SECONDS = 600
 # For a package with schemas of its own, and so with patterns of its own.
 DESCRIBED_SECONDS = 60
 ID = re.compile(r"[A-Za-z0-9_-]{22}")
 NAME_CHARS = 60
 PROGRESS_SECONDS = 0.2
+STATE, OPTIONS, REPORT, UPLOAD = "state.json", "options.json", "report.json", "upload"
 
 
 @dataclass(frozen=True)
 class Validation:
-    """`share` is what is done of the stage ("opening", "reading", "checking"), from 0 to 1."""
+    """`share` is the finished part of the stage ("opening", "reading", "checking"), from 0 to 1."""
 
     id: str
     name: str
@@ -47,139 +54,181 @@ class Validation:
     expires: datetime
     options: ReadOptions
     report: Report | None
+    can_annotate: bool
+
+
+@dataclass(frozen=True)
+class _Progress:
+    """The content of state.json. `at` is a time in seconds since 1970."""
+
+    state: State
+    at: float
+    stage: str = ""
+    share: float = 0
+    can_annotate: bool = False
 
 
 class StoredValidations:
     def __init__(self, settings: Settings) -> None:
-        self._folder = settings.home / "validations"
+        self._storage = Storage(settings.uploads, settings.home / "cache", is_private=True)
         self._thresholds = settings.thresholds
 
-    def add(self, name: str, save: Callable[[Path], None], options: ReadOptions) -> str:
-        """Store an upload, which `save` writes to a path, and return its id, which only its owner knows."""
+    def add(self, name: str, save: Callable[[BinaryIO], None], options: ReadOptions) -> str:
+        """Store an upload, which `save` writes to a file, and return its id, which only its owner knows."""
         key = secrets.token_urlsafe(16)
-        folder = self._folder / key
-        folder.mkdir(parents=True, mode=0o700)
-        (folder / "upload").mkdir()
         try:
-            save(folder / "upload" / file_name(name))
+            self._storage.make_folder(key, UPLOAD)
             self.decide(key, options)
+            with self._storage.create(key, UPLOAD, file_name(name)) as file:
+                save(file)
+            # The upload may have taken long.
+            self._write_state(key, "waiting")
         except OSError:
             self.drop(key)
             raise
         return key
 
     def decide(self, key: str, options: ReadOptions) -> None:
-        """What the user decided, for the next run."""
-        self._write(key, "choices.pickle", pickle.dumps(options))
-        self._say(key, "waiting")
+        """Store the user's options for the next run."""
+        self._storage.write(dump_options(options), key, OPTIONS)
+        self._write_state(key, "waiting")
 
     def get(self, key: str) -> Validation | None:
-        """None for what never was, is past its hour, or was deleted."""
-        folder = self._folder / key
-        if not ID.fullmatch(key) or self._is_over(folder):
+        """Return a validation; None if it does not exist, is expired or unreadable, or was deleted."""
+        if not ID.fullmatch(key) or self._is_expired(key):
             return None
         try:
-            said = json.loads((folder / "state.json").read_text())
-            options = pickle.loads((folder / "choices.pickle").read_bytes())
-            report = pickle.loads((folder / "report.pickle").read_bytes()) if said["state"] == "done" else None
-            name = self.upload(key).name
-        except FileNotFoundError:
-            # Deleted while we looked.
+            progress = _read_progress(self._read(key, STATE))
+            options = load_options(self._read(key, OPTIONS))
+            report = load_report(self._read(key, REPORT)) if progress.state == "done" else None
+            name = self._upload_name(key)
+        except (FileNotFoundError, UnreadableJson):
+            # Deleted since, or written by another version.
             return None
-        is_silent = said["state"] in ("waiting", "checking") and time.time() - said["at"] > SILENT_SECONDS
-        state: State = "failed" if is_silent else said["state"]
-        expires = datetime.fromtimestamp(said["at"] + KEEP_SECONDS, UTC).replace(microsecond=0)
-        return Validation(key, name, state, said["stage"], said["share"], expires, options, report)
+        is_silent = progress.state in ("waiting", "checking") and time.time() - progress.at > SILENT_SECONDS
+        return Validation(
+            id=key,
+            name=name,
+            state="failed" if is_silent else progress.state,
+            stage=progress.stage,
+            share=progress.share,
+            expires=datetime.fromtimestamp(progress.at + LIFETIME_SECONDS, UTC).replace(microsecond=0),
+            options=options,
+            report=report,
+            can_annotate=progress.can_annotate,
+        )
 
-    def upload(self, key: str) -> Path:
-        """The file as it came. Raises FileNotFoundError."""
-        return next((self._folder / key / "upload").iterdir())
+    def size(self, key: str) -> int:
+        """Return the size of an upload in bytes. Raises FileNotFoundError."""
+        return self._storage.size(key, UPLOAD, self._upload_name(key))
 
     def run(self, key: str) -> Report | None:
-        """Check the upload and keep its report. What was deleted meanwhile is passed over, and gives None."""
-        said = 0.0
+        """Check the upload and store its report; None if the validation does not exist, or is deleted meanwhile."""
+        last = 0.0
 
         def progress(stage: str, share: float) -> None:
-            nonlocal said
-            if time.monotonic() - said > PROGRESS_SECONDS:
-                said = time.monotonic()
-                self._say(key, "checking", stage, share)
+            nonlocal last
+            if time.monotonic() - last > PROGRESS_SECONDS:
+                last = time.monotonic()
+                self._write_state(key, "checking", stage, share)
 
-        kept = self.get(key)
-        if kept is None:
+        validation = self.get(key)
+        if validation is None:
             return None
         try:
-            report = self._report(kept, progress=progress)
-            self._write(key, "report.pickle", pickle.dumps(report))
-            self._say(key, "done")
+            with self._storage.local_copy(key, UPLOAD, validation.name) as source:
+                report = self._report(source, validation.options, progress=progress)
+                is_workbook = can_annotate(source, report, validation.options)
+            if self.get(key) is None:
+                # An object store would take the report of a deleted upload.
+                return None
+            self._storage.write(dump_report(report), key, REPORT)
+            self._write_state(key, "done", can_annotate=is_workbook)
         except BaseException:
             if self.get(key) is None:
                 return None
-            self._say(key, "failed")
+            self._write_state(key, "failed")
             raise
         return report
 
-    def corrected(self, kept: Validation, folder: Path) -> Path | None:
-        """The upload with every safe fix, as a file in `folder`; None where there is nothing that we may mend."""
-        source = self.upload(kept.id)
-        # The kept report lists a part of what may have to be mended.
-        whole = self._report(kept, listed=ALL)
-        target = folder / target_name(source, "rättad")
-        return target if fix(source, whole, target, choices=kept.options) else None
+    def corrected(self, validation: Validation, folder: Path) -> Path | None:
+        """Write the upload with every safe fix to a file in `folder`; return None where there is nothing to fix."""
+        options = validation.options
+        with self._storage.local_copy(validation.id, UPLOAD, validation.name) as source:
+            # The stored report lists a part of the fixes only.
+            report = self._report(source, options, listed=ALL)
+            target = folder / target_name(source, "rättad")
+            return target if fix(source, report, target, choices=options) else None
 
-    def can_annotate(self, kept: Validation) -> bool:
-        """Whether `annotated` has a workbook to give."""
-        return kept.report is not None and can_annotate(self.upload(kept.id), kept.report, kept.options)
+    def annotated(self, validation: Validation, folder: Path, language: str) -> Path:
+        """Write the upload and its findings as a workbook in `folder`. Raises WrongUse for a file that can't be one."""
+        assert validation.report
+        with self._storage.local_copy(validation.id, UPLOAD, validation.name) as source:
+            target = folder / f"{source.stem}-kommenterad.xlsx"
+            return annotate(source, validation.report, target, language=language, choices=validation.options)
 
-    def annotated(self, kept: Validation, folder: Path, language: str) -> Path:
-        """The upload as a workbook with its findings in it. Raises WrongUse for a file that can't be one."""
-        assert kept.report
-        source = self.upload(kept.id)
-        target = folder / f"{source.stem}-kommenterad.xlsx"
-        return annotate(source, kept.report, target, language=language, choices=kept.options)
+    def drop(self, key: str) -> None:
+        """Delete upload and report; doing it twice is harmless."""
+        if ID.fullmatch(key):
+            self._storage.remove(key)
 
-    def _report(self, kept: Validation, *, progress: Progress = no_progress, listed: int = LISTED) -> Report:
+    def sweep(self) -> None:
+        """Delete expired validations."""
+        for key in self._storage.names():
+            if self._is_expired(key):
+                self.drop(key)
+
+    def _report(
+        self, source: Path, options: ReadOptions, *, progress: Progress = no_progress, listed: int = LISTED
+    ) -> Report:
         return validate(
-            self.upload(kept.id),
-            choices=kept.options,
+            source,
+            choices=options,
             thresholds=self._thresholds,
             progress=progress,
             listed=listed,
             seconds=DESCRIBED_SECONDS,
         )
 
-    def drop(self, key: str) -> None:
-        """Delete upload and report; doing it twice is harmless."""
-        if ID.fullmatch(key):
-            shutil.rmtree(self._folder / key, ignore_errors=True)
+    def _upload_name(self, key: str) -> str:
+        """Return the name of the uploaded file. Raises FileNotFoundError."""
+        names = self._storage.names(key, UPLOAD)
+        if not names:
+            raise FileNotFoundError(key)
+        return names[0]
 
-    def sweep(self) -> None:
-        """Delete what is past its hour."""
-        for folder in self._folder.glob("*"):
-            if self._is_over(folder):
-                self.drop(folder.name)
+    def _read(self, key: str, name: str) -> bytes:
+        with self._storage.open(key, name) as file:
+            return file.read()
 
-    def _is_over(self, folder: Path) -> bool:
-        """Past its hour, counted from the last word of its check; also what a crash left without a word."""
-        said = folder / "state.json"
-        try:
-            last = (said if said.exists() else folder).stat().st_mtime
-        except FileNotFoundError:
-            return True
-        return time.time() - last > KEEP_SECONDS
+    def _is_expired(self, key: str) -> bool:
+        """Check the age of the last state, or of the folder where its process has not written one."""
+        for parts in ((key, STATE), (key,)):
+            # An object store has no folders.
+            with suppress(FileNotFoundError, IsADirectoryError):
+                return time.time() - self._storage.modified(*parts).timestamp() > LIFETIME_SECONDS
+        return True
 
-    def _say(self, key: str, state: State, stage: str = "", share: float = 0) -> None:
-        said = {"state": state, "stage": stage, "share": share, "at": time.time()}
-        self._write(key, "state.json", json.dumps(said).encode())
-
-    def _write(self, key: str, name: str, content: bytes) -> None:
-        beside = self._folder / key / f"{name}.{os.getpid()}"
-        beside.write_bytes(content)
-        beside.replace(self._folder / key / name)
+    def _write_state(
+        self, key: str, state: State, stage: str = "", share: float = 0, *, can_annotate: bool = False
+    ) -> None:
+        content = _Progress(state, time.time(), stage, share, can_annotate)
+        self._storage.write(json.dumps(asdict(content)).encode(), key, STATE)
 
 
-def file_name(given: str) -> str:
-    """The last part of an upload's name, as a name that any file system takes; its ending stays."""
-    name = given.replace("\\", "/").rpartition("/")[2].replace("\0", "").lstrip(".")
+def _read_progress(content: bytes) -> _Progress:
+    """Raises UnreadableJson."""
+    try:
+        progress = _Progress(**json.loads(content))
+    except (ValueError, TypeError) as error:
+        raise UnreadableJson(str(error)) from error
+    if progress.state not in get_args(State):
+        raise UnreadableJson(progress.state)
+    return progress
+
+
+def file_name(text: str) -> str:
+    """Return the last part of an upload's name as one that any file system takes, with its extension."""
+    name = text.replace("\\", "/").rpartition("/")[2].replace("\0", "").lstrip(".")
     # File systems allow 255 bytes, and a character may take four.
     return name[-NAME_CHARS:] or "file"

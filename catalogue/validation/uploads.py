@@ -44,7 +44,7 @@ class Uploads:
 
     def start(self, key: str, *, at_once: bool = True) -> None:
         """Check a small file before returning where `at_once` allows it; queue any other."""
-        is_small = self.validations.upload(key).stat().st_size <= INLINE_BYTES
+        is_small = self.validations.size(key) <= INLINE_BYTES
         if not (at_once and is_small and self._slots.acquire(blocking=False)):
             self._enqueue(key)
             return

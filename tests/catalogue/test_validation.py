@@ -27,7 +27,7 @@ from tests.conftest import ROOT, Serving, Site, environment, free_port, vaven
 from tests.reading import HEADER, ROW
 from tests.servers.ckan.services import redis as run_redis
 from vaven.catalogue.app import create_app
-from vaven.catalogue.validation.store import KEEP_SECONDS
+from vaven.catalogue.validation.store import LIFETIME_SECONDS
 from vaven.publisher.metadata.rules import rule_texts
 from vaven.publisher.settings import Settings
 from vaven.schemas.reports.formats import FORMS
@@ -208,7 +208,7 @@ def test_what_is_deleted_or_past_its_hour_is_gone(client: FlaskClient, app: Flas
     assert client.get(first["links"]["self"]).status_code == 404
     kept = Path(app.instance_path) / "validations" / second["id"]
     assert kept.stat().st_mode & 0o077 == 0, "others on the machine can't read it"
-    past = time.time() - KEEP_SECONDS - 1
+    past = time.time() - LIFETIME_SECONDS - 1
     os.utime(kept / "state.json", (past, past))
     assert client.get(second["links"]["report"]).status_code == 404
     send(client, FAULTY)
