@@ -17,7 +17,8 @@ from pathlib import Path
 from benchmarks.measure import Cost, measure
 from benchmarks.observations import write_observations
 from tests.servers.process import free_port
-from vaven.publisher.graph.store import EmbeddedStore, Snapshot
+from vaven.publisher.graph.snapshot import Snapshot
+from vaven.publisher.graph.store import EmbeddedStore
 from vaven.publisher.settings import Settings
 from vaven.vocab.areas import areas
 from vaven.vocab.iris import Iris

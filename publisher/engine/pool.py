@@ -21,7 +21,8 @@ from typing import Any, BinaryIO, cast
 
 from vaven.publisher.engine.fair_queue import FairQueue, Slot
 from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult, syntax_error
-from vaven.publisher.graph.store import EmbeddedStore, Snapshot, hold
+from vaven.publisher.graph.snapshot import Snapshot, hold
+from vaven.publisher.graph.store import EmbeddedStore
 from vaven.publisher.sparql.lexer import escape_service, query_form
 from vaven.publisher.sparql.messages import query_message
 from vaven.schemas.formats.child_process import command

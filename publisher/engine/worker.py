@@ -33,7 +33,7 @@ from pyoxigraph import (
     serialize,
 )
 
-from vaven.publisher.graph.store import Snapshot, hold
+from vaven.publisher.graph.snapshot import Snapshot, hold
 from vaven.publisher.rdf.compression import IDENTITY, SMALLEST, packing
 from vaven.publisher.rdf.json_ld import write_json_ld
 from vaven.publisher.sparql.lexer import declared_prefixes, has_dataset_clause

@@ -13,13 +13,13 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, cast
 
 from pyoxigraph import BlankNode, NamedNode, Quad, QuerySolution, RdfFormat, Store, parse
 
 from vaven.publisher.graph.remote_store import RemoteStore
+from vaven.publisher.graph.snapshot import Snapshot, try_lock
 from vaven.publisher.graph.sparql_client import RemoteServer, addresses
 from vaven.publisher.rdf.files import DAMAGE, PACKINGS, Graphs, form, unpacked
 from vaven.publisher.settings import Settings
@@ -35,23 +35,6 @@ STAYING_FOR_EACH_LEAVING = 4
 # When layers are merged: so many bytes are loose, and not so many more are merged already.
 LOOSE_BYTES = 16 << 20
 MERGED_FOR_EACH_LOOSE = 4
-
-
-@dataclass(frozen=True)
-class Snapshot:
-    """A checkpoint that is never written again. `folder` holds `data` (RocksDB), `contents.json` and `lock`."""
-
-    id: str
-    folder: Path
-
-    @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    @property
-    def contents(self) -> dict[str, int]:
-        found: dict[str, int] = json.loads((self.folder / "contents.json").read_text("utf-8"))
-        return found
 
 
 class GraphStore(Protocol):
@@ -250,42 +233,22 @@ class EmbeddedStore:
         (self.folder / "snapshots").mkdir(exist_ok=True)
         with (self.folder / "writer.lock").open("w") as lock:
             deadline = time.monotonic() + self._wait_seconds
-            while not _try_lock(lock.fileno(), fcntl.LOCK_EX):
+            while not try_lock(lock.fileno(), fcntl.LOCK_EX):
                 if time.monotonic() > deadline:
                     raise StoreUnavailable("publisher.graph-locked")
                 time.sleep(0.2)
             yield
 
 
-def hold(snapshot: Snapshot) -> int | None:
-    """Take a snapshot for reading: an open descriptor that keeps it from being deleted, or None if it is gone."""
-    try:
-        descriptor = os.open(snapshot.folder / "lock", os.O_RDONLY)
-    except FileNotFoundError:
-        return None
-    if _try_lock(descriptor, fcntl.LOCK_SH) and snapshot.data.exists():
-        return descriptor
-    os.close(descriptor)
-    return None
-
-
 def _delete_unless_held(folder: Path) -> None:
     """Delete a snapshot that nobody reads. Renamed while we hold its lock, so that no reader can begin meanwhile."""
     descriptor = os.open(folder / "lock", os.O_RDONLY)
     try:
-        if _try_lock(descriptor, fcntl.LOCK_EX):
+        if try_lock(descriptor, fcntl.LOCK_EX):
             # A deletion cut short leaves a name that the next writer sweeps up.
             shutil.rmtree(folder.rename(folder.with_name(f".part-{folder.name}")))
     finally:
         os.close(descriptor)
-
-
-def _try_lock(descriptor: int, kind: int) -> bool:
-    try:
-        fcntl.flock(descriptor, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return False
-    return True
 
 
 def _size(live: Store, graph: str) -> int:

@@ -17,7 +17,8 @@ from pyoxigraph import Store
 
 from tests.conftest import ROOT
 from vaven.publisher.engine.pool import EmbeddedEngine
-from vaven.publisher.graph.store import EmbeddedStore, Snapshot, hold
+from vaven.publisher.graph.snapshot import Snapshot, hold
+from vaven.publisher.graph.store import EmbeddedStore
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import Iris
 
