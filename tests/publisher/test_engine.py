@@ -120,7 +120,8 @@ def test_an_exploding_sort_ends_with_an_error(engine: EmbeddedEngine) -> None:
 
 
 def test_exhausted_memory_ends_only_that_query(folder: Path) -> None:
-    engine = EmbeddedEngine(folder, iris=IRIS, workers=2, seconds=60.0, memory_mb=700)
+    # Workers for all three: otherwise one of them may have to yield (QueryBusy) before it reaches its own limit.
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=3, seconds=60.0, memory_mb=700)
     raised: list[QueryError] = []
 
     def explode() -> None:
