@@ -1,4 +1,4 @@
-"""The catalogue's own record: dcat:Catalog with its datasets, their versions and series, and the SPARQL service."""
+"""The catalogue's own record: a dcat:Catalog with its datasets, their versions and series, and the SPARQL service."""
 
 from collections.abc import Sequence
 
@@ -23,29 +23,29 @@ SWEDEN = URIRef("http://publications.europa.eu/resource/authority/country/SWE")
 DATA_THEMES = URIRef("http://publications.europa.eu/resource/authority/data-theme")
 
 
-def catalogue_record(iris: Iris, listed: Sequence[VersionHistory]) -> Graph:
-    """The dcat:Catalog with its own publisher, licence and service, and what ties datasets together.
+def catalogue_record(iris: Iris, histories: Sequence[VersionHistory]) -> Graph:
+    """Describe the catalogue: its publisher, licence and service, and the relations between datasets.
 
-    Withdrawn datasets and versions have their tombstones here; the catalogue no longer lists them.
+    The record has the tombstones of withdrawn datasets and versions; the catalogue itself no longer lists them.
     """
     graph = new_graph(iris)
-    shown = [lineage for lineage in listed if lineage.current is not None]
-    node = _add_catalogue(graph, iris, shown)
-    for lineage in listed:
-        add_version_history(graph, iris, lineage)
-    for lineage in shown:
-        graph.add((node, DCAT.dataset, URIRef(iris.dataset(lineage.slug))))
-    for series in add_all_series(graph, iris, shown):
+    current = [history for history in histories if history.current is not None]
+    node = _add_catalogue(graph, iris, current)
+    for history in histories:
+        add_version_history(graph, iris, history)
+    for history in current:
+        graph.add((node, DCAT.dataset, URIRef(iris.dataset(history.slug))))
+    for series in add_all_series(graph, iris, current):
         graph.add((node, DCAT.dataset, series))
-    graph.add((node, DCAT.service, _add_service(graph, iris, shown)))
-    _add_reference(graph, iris)
+    graph.add((node, DCAT.service, _add_service(graph, iris, current)))
+    _add_reference_graph(graph, iris)
     return graph
 
 
-def _add_catalogue(graph: Graph, iris: Iris, shown: Sequence[VersionHistory]) -> URIRef:
+def _add_catalogue(graph: Graph, iris: Iris, current: Sequence[VersionHistory]) -> URIRef:
     node = URIRef(iris.catalogue)
     graph.add((node, RDF.type, DCAT.Catalog))
-    _add_words(graph, node, "title", "description")
+    _add_texts(graph, node, "title", "description")
     for language in LANGUAGES:
         graph.add((node, DCTERMS.language, URIRef(LANGUAGE_IRIS[language])))
     graph.add((node, DCTERMS.publisher, add_mission(graph, iris)))
@@ -53,29 +53,29 @@ def _add_catalogue(graph: Graph, iris: Iris, shown: Sequence[VersionHistory]) ->
     graph.add((node, FOAF.homepage, URIRef(iris.base)))
     graph.add((node, DCTERMS.spatial, SWEDEN))
     graph.add((node, DCAT.themeTaxonomy, DATA_THEMES))
-    if shown:
-        graph.add((node, DCTERMS.issued, moment(min(s.versions[0].reserved_at for s in shown))))
-        graph.add((node, DCTERMS.modified, moment(max(s.newest.reserved_at for s in shown))))
+    if current:
+        graph.add((node, DCTERMS.issued, moment(min(h.versions[0].reserved_at for h in current))))
+        graph.add((node, DCTERMS.modified, moment(max(h.newest.reserved_at for h in current))))
     return node
 
 
-def _add_reference(graph: Graph, iris: Iris) -> None:
-    """What the graph is that no dataset has for its own."""
+def _add_reference_graph(graph: Graph, iris: Iris) -> None:
+    """Describe the named graph of reference data, which belongs to no single dataset."""
     node = URIRef(iris.reference)
     graph.add((node, RDF.type, VOID.Dataset))
-    _add_words(graph, node, "reference", "reference_description")
+    _add_texts(graph, node, "reference", "reference_description")
     graph.add((node, DCTERMS.publisher, add_mission(graph, iris)))
     graph.add((node, DCTERMS.license, URIRef(register.codes("licences")["cc0"].properties["rdf_iri"])))
 
 
-def _add_service(graph: Graph, iris: Iris, shown: Sequence[VersionHistory]) -> URIRef:
-    """The SPARQL endpoint; what it can do is told by its own description (catalogue/service.py)."""
+def _add_service(graph: Graph, iris: Iris, current: Sequence[VersionHistory]) -> URIRef:
+    """Add the SPARQL endpoint; its features are in its own description (catalogue/harvest/service_description.py)."""
     node = URIRef(iris.service)
     graph.add((node, RDF.type, DCAT.DataService))
-    _add_words(graph, node, "sparql", "sparql_description")
+    _add_texts(graph, node, "sparql", "sparql_description")
     for language in LANGUAGES:
-        for word in messages(language, "publisher")("catalogue.sparql_keywords").split(";"):
-            graph.add((node, DCAT.keyword, Literal(word, lang=language)))
+        for keyword in messages(language, "publisher")("catalogue.sparql_keywords").split(";"):
+            graph.add((node, DCAT.keyword, Literal(keyword, lang=language)))
     graph.add((node, DCTERMS.publisher, add_mission(graph, iris)))
     graph.add((node, DCAT.endpointURL, URIRef(iris.endpoint)))
     graph.add((node, DCAT.endpointDescription, URIRef(iris.endpoint)))
@@ -83,13 +83,13 @@ def _add_service(graph: Graph, iris: Iris, shown: Sequence[VersionHistory]) -> U
     graph.add((node, DCTERMS.format, SPARQL_RESULTS))
     graph.add((node, DCTERMS.license, URIRef(register.codes("licences")["cc0"].properties["rdf_iri"])))
     graph.add((node, DCTERMS.accessRights, PUBLIC))
-    for lineage in shown:
-        graph.add((node, DCAT.servesDataset, URIRef(iris.dataset(lineage.slug))))
+    for history in current:
+        graph.add((node, DCAT.servesDataset, URIRef(iris.dataset(history.slug))))
     return node
 
 
-def _add_words(graph: Graph, node: URIRef, title: str, description: str) -> None:
-    """A title and a description of the catalogue's messages, in each language."""
+def _add_texts(graph: Graph, node: URIRef, title: str, description: str) -> None:
+    """Add title and description from the catalogue's messages, in each language."""
     for predicate, key in ((DCTERMS.title, title), (DCTERMS.description, description)):
         add_texts(
             graph,

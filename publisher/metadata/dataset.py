@@ -1,7 +1,7 @@
-"""What a release says of itself, as RDF: DCAT-AP-SE 3.0.1, its quality and provenance, and what it speaks of.
+"""A release's metadata as RDF: DCAT-AP-SE 3.0.1, quality, provenance, and the resources that its observations refer to.
 
-A dataset and each of its versions are datasets of their own, tied as DCAT 3 has it (section 11): the dataset is what
-people cite and harvest, a version is what never changes. docs/metadata.md says why.
+A dataset and each of its versions are separate dcat:Datasets, related as in DCAT 3 (section 11): people cite and
+harvest the dataset, and a version never changes. docs/metadata.md gives the reasons.
 """
 
 from collections.abc import Sequence
@@ -34,36 +34,44 @@ def describe(
     release: Release,
     iris: Iris,
     files: Sequence[ReleasedFile],
-    making: ProvenanceRecord,
+    provenance: ProvenanceRecord,
     quality: Quality,
-    census: ObservationCounts,
+    counts: ObservationCounts,
     *,
     first_issued_at: datetime,
 ) -> Graph:
-    """The graph of `metadata.ttl`. `files` are the release's data files, `census` counts what
-    the observations became; the dataset was first issued with its version 1."""
+    """Return the graph of `metadata.ttl`.
+
+    `files` are the release's data files, `counts` the triples of its observations, and
+    `first_issued_at` the issue of the dataset's version 1.
+    """
     graph = new_graph(iris)
     publisher = add_publisher(graph, iris, release.about)
-    dataset = _add_dataset(graph, iris, release, making, publisher, first_issued_at)
-    _add_version(graph, iris, release, making, publisher, dataset)
+    dataset = _add_dataset(graph, iris, release, provenance, publisher, first_issued_at)
+    _add_version(graph, iris, release, provenance, publisher, dataset)
     distributions = [add_file(graph, iris, release, file) for file in files]
     distributions.append(add_endpoint(graph, iris, release))
     for distribution in distributions:
         graph.add((dataset, DCAT.distribution, distribution))
         graph.add((URIRef(iris.dataset(release.dataset, release.version)), DCAT.distribution, distribution))
-    add_provenance(graph, iris, release, making, publisher)
-    add_quality(graph, iris, release, making.report, quality)
+    add_provenance(graph, iris, release, provenance, publisher)
+    add_quality(graph, iris, release, provenance.report, quality)
     add_referenced_resources(graph, iris, release)
     add_cube(graph, iris, release)
-    # Last of all, since it counts what there is.
-    add_void(graph, iris, release, census)
+    # Comes last, since it counts the triples of the graph.
+    add_void(graph, iris, release, counts)
     return graph
 
 
 def _add_dataset(
-    graph: Graph, iris: Iris, release: Release, making: ProvenanceRecord, publisher: URIRef, first_issued_at: datetime
+    graph: Graph,
+    iris: Iris,
+    release: Release,
+    provenance: ProvenanceRecord,
+    publisher: URIRef,
+    first_issued_at: datetime,
 ) -> URIRef:
-    """The dataset whatever its version: what it says is what its newest version says."""
+    """Add the dataset independent of version, described like its newest version."""
     node = URIRef(iris.dataset(release.dataset))
     _add_common(graph, iris, release, node, publisher)
     graph.add((node, RDF.type, QB.DataSet))
@@ -71,14 +79,14 @@ def _add_dataset(
     add_texts(graph, node, RDFS.label, release.about.titles)
     graph.add((node, DCTERMS.issued, moment(first_issued_at)))
     graph.add((node, DCAT.landingPage, URIRef(iris.page(release.dataset))))
-    _add_statement(graph, node, iris.provenance(release.dataset), making)
+    _add_statement(graph, node, iris.provenance(release.dataset), provenance)
     return node
 
 
 def _add_version(
-    graph: Graph, iris: Iris, release: Release, making: ProvenanceRecord, publisher: URIRef, dataset: URIRef
+    graph: Graph, iris: Iris, release: Release, provenance: ProvenanceRecord, publisher: URIRef, dataset: URIRef
 ) -> None:
-    """The version and its place in the chain: section 11.1 of DCAT 3, where dcat:prev is of series alone."""
+    """Add the version and its position in the version chain (DCAT 3, section 11.1; dcat:prev is for series only)."""
     node = URIRef(iris.dataset(release.dataset, release.version))
     _add_common(graph, iris, release, node, publisher)
     graph.add((node, DCTERMS.issued, moment(release.issued_at)))
@@ -90,15 +98,15 @@ def _add_version(
         previous = URIRef(iris.dataset(release.dataset, release.version - 1))
         graph.add((node, DCAT.previousVersion, previous))
         graph.add((node, PROV.wasRevisionOf, previous))
-    _add_statement(graph, node, iris.provenance(release.dataset, release.version), making)
+    _add_statement(graph, node, iris.provenance(release.dataset, release.version), provenance)
 
 
 def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef, publisher: URIRef) -> None:
-    """What a dataset and its version both say."""
+    """Add the properties that a dataset and its version share."""
     about = release.about
     graph.add((node, RDF.type, DCAT.Dataset))
     add_texts(graph, node, DCTERMS.title, about.titles)
-    # The description is mandatory; a partner who wrote none gets the title said once more, not an invention.
+    # The description is mandatory: without one the title is repeated, rather than a description invented.
     add_texts(graph, node, DCTERMS.description, {**about.titles, **{k: v for k, v in about.descriptions.items() if v}})
     graph.add((node, DCTERMS.publisher, publisher))
     graph.add((node, DCTERMS.creator, publisher))
@@ -109,34 +117,34 @@ def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef, publis
     graph.add((node, DCTERMS.accessRights, PUBLIC))
     for scheme in (iris.structure, iris.standard(standard().version)):
         graph.add((node, DCTERMS.conformsTo, URIRef(scheme)))
-    for language, words in about.keywords.items():
-        for word in words:
-            graph.add((node, DCAT.keyword, Literal(word, lang=language)))
+    for language, keywords in about.keywords.items():
+        for keyword in keywords:
+            graph.add((node, DCAT.keyword, Literal(keyword, lang=language)))
     for theme in {register.kpis()[slug].theme for slug in release.kpis}:
         graph.add((node, DCAT.theme, URIRef(register.themes()[theme].data_theme)))
     add_timespan(graph, iris, node, *release.period)
-    for kommun in sorted({place.kommun for place in release.places.values() if place.kommun}):
-        where = add_area(graph, iris, areas().kommuner[kommun])
-        graph.add((where, RDF.type, DCTERMS.Location))
-        graph.add((node, DCTERMS.spatial, where))
+    for kommun in sorted({area.kommun for area in release.places.values() if area.kommun}):
+        location = add_area(graph, iris, areas().kommuner[kommun])
+        graph.add((location, RDF.type, DCTERMS.Location))
+        graph.add((node, DCTERMS.spatial, location))
     if about.contact_email:
         graph.add((node, DCAT.contactPoint, add_contact(graph, iris, about)))
 
 
-def _add_statement(graph: Graph, node: URIRef, told_at: str, making: ProvenanceRecord) -> None:
-    """Where the data comes from in words, since the Swedish profile leaves PROV out."""
-    # Named, since harvesters keep the name that a graph's reader gives a blank node, another each time.
-    told = URIRef(told_at)
-    graph.add((node, DCTERMS.provenance, told))
-    graph.add((told, RDF.type, DCTERMS.ProvenanceStatement))
-    for language, text in provenance_statement(making).items():
-        graph.add((told, DCTERMS.description, Literal(text, lang=language)))
+def _add_statement(graph: Graph, node: URIRef, statement_iri: str, provenance: ProvenanceRecord) -> None:
+    """Add the provenance as text, since the Swedish profile leaves PROV out."""
+    # An IRI and no blank node: harvesters store the label that a parser gives a blank node, which changes each time.
+    statement = URIRef(statement_iri)
+    graph.add((node, DCTERMS.provenance, statement))
+    graph.add((statement, RDF.type, DCTERMS.ProvenanceStatement))
+    for language, text in provenance_statement(provenance).items():
+        graph.add((statement, DCTERMS.description, Literal(text, lang=language)))
 
 
-def add_timespan(graph: Graph, iris: Iris, thing: URIRef, first: date, last: date) -> None:
-    """That a thing is of the time from the first to the last day."""
-    node = URIRef(iris.timespan(str(thing)))
-    graph.add((thing, DCTERMS.temporal, node))
+def add_timespan(graph: Graph, iris: Iris, resource: URIRef, first: date, last: date) -> None:
+    """Add the temporal coverage of a resource, from the first to the last day."""
+    node = URIRef(iris.timespan(str(resource)))
+    graph.add((resource, DCTERMS.temporal, node))
     graph.add((node, RDF.type, DCTERMS.PeriodOfTime))
     graph.add((node, DCAT.startDate, Literal(first, datatype=XSD.date)))
     graph.add((node, DCAT.endDate, Literal(last, datatype=XSD.date)))

@@ -1,7 +1,7 @@
 """Dataset series (DCAT 3, section 12; DIGG's recommendations 15-21): one publisher's datasets of one kind.
 
-A partner says in the submission which series a dataset belongs to; nobody else can know whether two datasets are of
-one kind. Members are ordered by the time that their observations are of.
+The partner states in the submission which series a dataset belongs to; nobody else can know whether two datasets are
+of one kind. Members are ordered by the period that their observations cover.
 """
 
 from collections.abc import Iterable, Sequence
@@ -24,24 +24,26 @@ from vaven.vocab.rdf.vocabulary import add_area, add_texts, moment
 Members = Sequence[VersionHistory]
 
 
-def add_all_series(graph: Graph, iris: Iris, listed: Iterable[VersionHistory]) -> tuple[URIRef, ...]:
-    """Every series of the datasets that are shown; returns their IRIs."""
+def add_all_series(graph: Graph, iris: Iris, histories: Iterable[VersionHistory]) -> tuple[URIRef, ...]:
+    """Add every series of the current datasets, and return the series' IRIs."""
     grouped: dict[str, list[VersionHistory]] = {}
-    for lineage in listed:
-        about = lineage.newest.complete_manifest.about
-        if lineage.current is not None and about.series:
-            grouped.setdefault(iris.series(publisher_key(about), about.series), []).append(lineage)
-    return tuple(_add_series(graph, iris, URIRef(iri), sorted(found, key=_place)) for iri, found in grouped.items())
+    for history in histories:
+        about = history.newest.complete_manifest.about
+        if history.current is not None and about.series:
+            grouped.setdefault(iris.series(publisher_key(about), about.series), []).append(history)
+    return tuple(
+        _add_series(graph, iris, URIRef(iri), sorted(members, key=_position)) for iri, members in grouped.items()
+    )
 
 
-def _place(lineage: VersionHistory) -> tuple[date, date, str]:
-    return (*lineage.newest.complete_manifest.period, lineage.slug)
+def _position(history: VersionHistory) -> tuple[date, date, str]:
+    return (*history.newest.complete_manifest.period, history.slug)
 
 
 def _add_series(graph: Graph, iris: Iris, node: URIRef, members: Members) -> URIRef:
     graph.add((node, RDF.type, DCAT.DatasetSeries))
-    _add_words(graph, iris, node, members)
-    _add_order(graph, iris, node, members)
+    _add_description(graph, iris, node, members)
+    _add_members(graph, iris, node, members)
     spans = [member.newest.complete_manifest.period for member in members]
     add_timespan(graph, iris, node, min(s[0] for s in spans), max(s[1] for s in spans))
     for kommun in sorted({kommun for m in members for kommun in m.newest.complete_manifest.kommuner}):
@@ -53,28 +55,28 @@ def _add_series(graph: Graph, iris: Iris, node: URIRef, members: Members) -> URI
     return node
 
 
-def _add_words(graph: Graph, iris: Iris, node: URIRef, members: Members) -> None:
-    """Title, publisher and contact as the newest member has them; keywords and themes of all."""
+def _add_description(graph: Graph, iris: Iris, node: URIRef, members: Members) -> None:
+    """Add title, publisher and contact of the newest member, and the keywords and themes of all members."""
     about = members[-1].newest.complete_manifest.about
     add_texts(graph, node, DCTERMS.title, about.series_titles)
     for language in LANGUAGES:
         title = about.series_titles.get(language) or next(iter(about.series_titles.values()))
-        words = messages(language, "publisher")("catalogue.series", title=title, count=len(members))
-        graph.add((node, DCTERMS.description, Literal(words, lang=language)))
+        text = messages(language, "publisher")("catalogue.series", title=title, count=len(members))
+        graph.add((node, DCTERMS.description, Literal(text, lang=language)))
     graph.add((node, DCTERMS.publisher, add_publisher(graph, iris, about)))
     if about.contact_email:
         # Described by the newest member's own release.
         graph.add((node, DCAT.contactPoint, URIRef(iris.contact(about.slug))))
     for member in members:
         for language, keywords in member.newest.complete_manifest.about.keywords.items():
-            for word in keywords:
-                graph.add((node, DCAT.keyword, Literal(word, lang=language)))
+            for keyword in keywords:
+                graph.add((node, DCAT.keyword, Literal(keyword, lang=language)))
         for slug in member.newest.complete_manifest.kpis:
             graph.add((node, DCAT.theme, URIRef(register.themes()[register.kpis()[slug].theme].data_theme)))
 
 
-def _add_order(graph: Graph, iris: Iris, node: URIRef, members: Members) -> None:
-    """Membership, and the order both ways; dcat:next is an inverse that DCAT 3, section 7, allows beside dcat:prev."""
+def _add_members(graph: Graph, iris: Iris, node: URIRef, members: Members) -> None:
+    """Add the members, ordered in both directions: DCAT 3, section 7, allows dcat:next as inverse of dcat:prev."""
     nodes = [URIRef(iris.dataset(member.slug)) for member in members]
     graph.add((node, DCAT.first, nodes[0]))
     graph.add((node, DCAT.last, nodes[-1]))

@@ -1,4 +1,4 @@
-"""The files of a release as dcat:Distribution, and the endpoint as one more way to the same data."""
+"""The files of a release as dcat:Distributions, and the SPARQL endpoint as another distribution of the same data."""
 
 from rdflib import DCTERMS, RDF, XSD, Graph, Literal, Namespace, URIRef
 
@@ -11,7 +11,7 @@ from vaven.vocab.messages import LANGUAGES, messages
 from vaven.vocab.rdf.vocabulary import add_texts, moment
 from vaven.vocab.register import Code
 
-# rdflib's own DCAT is closed and of version 2, without dcat:version and dcat:DatasetSeries.
+# rdflib's own DCAT namespace is closed and at version 2, without dcat:version and dcat:DatasetSeries.
 DCAT = Namespace(NAMESPACES["dcat"])
 DCATAP = Namespace(NAMESPACES["dcatap"])
 SPDX = Namespace(NAMESPACES["spdx"])
@@ -21,26 +21,26 @@ SPARQL_RESULTS = URIRef("http://publications.europa.eu/resource/authority/file-t
 
 
 def file_type(name: str) -> Code:
-    """What a file of a release is, by its ending (vocab/file_types.csv)."""
+    """Return the type of a release's file by its suffix (vocab/file_types.csv)."""
     return register.codes("file_types")[name.partition(".")[2]]
 
 
 def add_file(graph: Graph, iris: Iris, release: Release, file: ReleasedFile) -> URIRef:
-    """Add a file as a distribution; return its node."""
+    """Add a file as a distribution, and return its node."""
     node = URIRef(iris.distribution(release.dataset, release.version, file.name))
     kind = file_type(file.name)
     _add_common(graph, iris, release, node)
     for language in LANGUAGES:
-        what = _content(file.name, language)
-        graph.add((node, DCTERMS.title, Literal(f"{what} – {kind.text(language)}", lang=language)))
+        title = f"{_content(file.name, language)} – {kind.text(language)}"
+        graph.add((node, DCTERMS.title, Literal(title, lang=language)))
     add_texts(graph, node, DCTERMS.description, kind.definitions)
     graph.add((node, DCAT.accessURL, URIRef(iris.page(release.dataset, release.version))))
     graph.add((node, DCAT.downloadURL, URIRef(iris.download(release.dataset, release.version, file.name))))
-    # The EU's file type with the media type beside it, which the Swedish portal takes too; docs/metadata.md has why.
+    # Both the EU's file type and the media type, which the Swedish portal also accepts; docs/metadata.md says why.
     graph.add((node, DCTERMS.format, URIRef(kind.properties["file_type"])))
     graph.add((node, DCAT.mediaType, URIRef(MEDIA_TYPES + kind.properties["media_type"])))
-    if packed := kind.properties["packed_as"]:
-        graph.add((node, DCAT.compressFormat, URIRef(MEDIA_TYPES + packed)))
+    if compression := kind.properties["packed_as"]:
+        graph.add((node, DCAT.compressFormat, URIRef(MEDIA_TYPES + compression)))
     is_cube = kind.properties["media_type"] == "application/n-triples"
     scheme = iris.structure if is_cube else iris.standard(standard().version)
     graph.add((node, DCTERMS.conformsTo, URIRef(scheme)))
@@ -50,13 +50,13 @@ def add_file(graph: Graph, iris: Iris, release: Release, file: ReleasedFile) -> 
 
 
 def add_endpoint(graph: Graph, iris: Iris, release: Release) -> URIRef:
-    """The SPARQL endpoint as a distribution: a service is tied to a dataset by one (DIGG's recommendation 6)."""
+    """Add the SPARQL endpoint as a distribution, which relates service and dataset (DIGG's recommendation 6)."""
     node = URIRef(iris.release_part(release.dataset, release.version, "sparql"))
     _add_common(graph, iris, release, node)
     for language in LANGUAGES:
         graph.add((node, DCTERMS.title, Literal(messages(language, "publisher")("catalogue.sparql"), lang=language)))
-        words = messages(language, "publisher")("catalogue.sparql_description")
-        graph.add((node, DCTERMS.description, Literal(words, lang=language)))
+        description = messages(language, "publisher")("catalogue.sparql_description")
+        graph.add((node, DCTERMS.description, Literal(description, lang=language)))
     graph.add((node, DCAT.accessURL, URIRef(iris.endpoint)))
     graph.add((node, DCAT.accessService, URIRef(iris.service)))
     graph.add((node, DCTERMS.format, SPARQL_RESULTS))
@@ -64,10 +64,11 @@ def add_endpoint(graph: Graph, iris: Iris, release: Release) -> URIRef:
     return node
 
 
-def add_checksum(graph: Graph, iris: Iris, thing: URIRef, sha256: str) -> None:
-    # Named, since a blank node is another in the feed and in the graph, and who reads both would find two checksums.
-    node = URIRef(iris.checksum(str(thing)))
-    graph.add((thing, SPDX.checksum, node))
+def add_checksum(graph: Graph, iris: Iris, resource: URIRef, sha256: str) -> None:
+    """Add the SHA-256 checksum of a file."""
+    # An IRI and no blank node, of which a reader of both the feed and the graph would see two.
+    node = URIRef(iris.checksum(str(resource)))
+    graph.add((resource, SPDX.checksum, node))
     graph.add((node, RDF.type, SPDX.Checksum))
     graph.add((node, SPDX.algorithm, SPDX.checksumAlgorithm_sha256))
     graph.add((node, SPDX.checksumValue, Literal(sha256, datatype=XSD.hexBinary)))
@@ -82,7 +83,7 @@ def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef) -> Non
 
 
 def _content(name: str, language: str) -> str:
-    """What the file holds: a table's name, or all of them."""
+    """Return the label of the file's table, or of all tables together."""
     resource = name.partition(".")[0]
     is_table = resource in RESOURCES and not name.endswith(".xlsx")
     return standard()[resource].label(language) if is_table else messages(language, "publisher")("catalogue.all_tables")

@@ -1,6 +1,6 @@
-"""How a release came to be (PROV-O, W3C Recommendation 2013-04-30): a submission was checked, then released.
+"""Provenance of a release (PROV-O, W3C Recommendation 2013-04-30): a submission was checked, then released.
 
-The partner's file itself is not public; it is known by its hash, so that whoever holds it can tell.
+The partner's file itself is not public; it is identified by its hash, so that anyone who has it can verify it.
 """
 
 from collections.abc import Mapping
@@ -21,29 +21,29 @@ from vaven.vocab.rdf.vocabulary import add_texts, moment
 
 @dataclass(frozen=True)
 class ProvenanceRecord:
-    """How a release was made: what the check said, and when work on the submission began and ended (UTC)."""
+    """The report on a submission, with the beginning and end of its processing (UTC)."""
 
     report: Report
     began_at: datetime
     ended_at: datetime
 
 
-def add_provenance(graph: Graph, iris: Iris, release: Release, making: ProvenanceRecord, publisher: URIRef) -> None:
-    """Submission, checking, receipt and releasing, the program that did it, and by which rules."""
+def add_provenance(graph: Graph, iris: Iris, release: Release, provenance: ProvenanceRecord, publisher: URIRef) -> None:
+    """Add submission, check, receipt and release, with the software and the rules."""
 
     def part(name: str) -> URIRef:
         return URIRef(iris.release_part(release.dataset, release.version, name))
 
-    report, version = making.report, URIRef(iris.dataset(release.dataset, release.version))
+    report, version = provenance.report, URIRef(iris.dataset(release.dataset, release.version))
     receipt = URIRef(iris.distribution(release.dataset, release.version, "report.json"))
     submission, standard = (
         _add_submission(graph, iris, part("submission"), report, publisher),
         _add_standard(graph, iris, report),
     )
     software, rules = _add_software(graph, iris), _add_rules(graph, iris, report)
-    checked_at = report.checked_at or making.began_at
-    checking = _add_activity(graph, part("checking"), "checking", making.began_at, checked_at)
-    releasing = _add_activity(graph, part("releasing"), "releasing", release.issued_at, making.ended_at)
+    checked_at = report.checked_at or provenance.began_at
+    checking = _add_activity(graph, part("checking"), "checking", provenance.began_at, checked_at)
+    releasing = _add_activity(graph, part("releasing"), "releasing", release.issued_at, provenance.ended_at)
     for activity in (checking, releasing):
         graph.add((activity, PROV.wasAssociatedWith, software))
         graph.add((activity, PROV.used, submission))
@@ -60,17 +60,17 @@ def add_provenance(graph: Graph, iris: Iris, release: Release, making: Provenanc
     graph.add((version, PROV.generatedAtTime, moment(release.issued_at)))
 
 
-def provenance_statement(making: ProvenanceRecord) -> dict[str, str]:
-    """Where the data comes from, as a sentence in each language (dcterms:provenance)."""
-    report = making.report
-    given = {
+def provenance_statement(provenance: ProvenanceRecord) -> dict[str, str]:
+    """Return the origin of the data as a sentence in each language (dcterms:provenance)."""
+    report = provenance.report
+    params = {
         "standard": report.standard_version,
         "rules": report.rules_version,
         "rows": sum(report.rows.values()),
-        "day": f"{report.checked_at or making.began_at:%Y-%m-%d}",
+        "day": f"{report.checked_at or provenance.began_at:%Y-%m-%d}",
         "sha256": report.sha256,
     }
-    return {language: messages(language, "publisher")("provenance.statement", **given) for language in LANGUAGES}
+    return {language: messages(language, "publisher")("provenance.statement", **params) for language in LANGUAGES}
 
 
 def _add_submission(graph: Graph, iris: Iris, node: URIRef, report: Report, publisher: URIRef) -> URIRef:
@@ -129,7 +129,7 @@ def _add_rules(graph: Graph, iris: Iris, report: Report) -> URIRef:
 def _add_standard(graph: Graph, iris: Iris, report: Report) -> URIRef:
     node = URIRef(iris.standard(report.standard_version))
     graph.add((node, RDF.type, DCTERMS.Standard))
-    titles = _words("standard", version=report.standard_version)
+    titles = _texts("standard", version=report.standard_version)
     add_texts(graph, node, DCTERMS.title, titles)
     graph.add((node, DCAT.version, Literal(report.standard_version, datatype=XSD.string)))
     graph.add((node, FOAF.page, URIRef(iris.base + "help")))
@@ -137,8 +137,8 @@ def _add_standard(graph: Graph, iris: Iris, report: Report) -> URIRef:
 
 
 def _add_labels(graph: Graph, node: URIRef, key: str, **params: object) -> None:
-    add_texts(graph, node, RDFS.label, _words(key, **params))
+    add_texts(graph, node, RDFS.label, _texts(key, **params))
 
 
-def _words(key: str, **params: object) -> Mapping[str, str]:
+def _texts(key: str, **params: object) -> Mapping[str, str]:
     return {language: messages(language, "publisher")(f"provenance.{key}", **params) for language in LANGUAGES}

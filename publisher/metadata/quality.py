@@ -1,4 +1,4 @@
-"""How good a release is, counted: as values, and as RDF with the Data Quality Vocabulary (W3C Note 2016-12-15)."""
+"""Quality measurements of a release, as values and as RDF in the Data Quality Vocabulary (W3C Note 2016-12-15)."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ SUPPRESSED = "Q"
 
 @dataclass(frozen=True)
 class Quality:
-    """What was counted in the observations. `filled` is the number of cells with something in them, by column."""
+    """Counts of a release's observations; `filled` is the number of non-empty cells by column."""
 
     rows: int
     filled: Mapping[str, int]
@@ -39,7 +39,10 @@ class Quality:
 
 
 def measure_quality(release: Release) -> Quality:
-    """Count a release's observations. Cost: one scan of the Parquet's columns."""
+    """Count a release's observations.
+
+    Cost: one scan of the Parquet's columns.
+    """
     with duckdb.connect() as work:
         view = work.read_parquet(str(release.table("observations")))
         counts = ", ".join(f'count("{column}")' for column in view.columns)
@@ -49,7 +52,7 @@ def measure_quality(release: Release) -> Quality:
 
 
 def add_quality(graph: Graph, iris: Iris, release: Release, report: Report, quality: Quality) -> None:
-    """A dqv:QualityMeasurement for each metric, and the receipt as the certificate of the release."""
+    """Add a dqv:QualityMeasurement for each metric, and the receipt as the release's quality certificate."""
     version = URIRef(iris.dataset(release.dataset, release.version))
     for name, metric, value in _measurements(iris, report, quality):
         node = URIRef(iris.release_part(release.dataset, release.version, "quality", name))
@@ -64,14 +67,14 @@ def add_quality(graph: Graph, iris: Iris, release: Release, report: Report, qual
 
 
 def _measurements(iris: Iris, report: Report, quality: Quality) -> Iterator[tuple[str, URIRef, Literal]]:
-    """Name, metric and value; the metrics stand in ontology.ttl, and every rule is one of its own."""
+    """Yield name, metric and value; the metrics are defined in ontology.ttl, and every rule is a metric too."""
     ours = Namespace(iris.ontology)
     severities = {finding.code: finding.severity for finding in report.findings}
     by_severity = {severity: [c for c, s in severities.items() if s == severity] for severity in Severity}
-    counted = {severity: sum(report.counts[code] for code in codes) for severity, codes in by_severity.items()}
+    counts = {severity: sum(report.counts[code] for code in codes) for severity, codes in by_severity.items()}
     yield "rows-checked", ours.rowsChecked, Literal(sum(report.rows.values()))
-    yield "errors", ours.errors, Literal(counted[Severity.ERROR])
-    yield "warnings", ours.warnings, Literal(counted[Severity.WARNING])
+    yield "errors", ours.errors, Literal(counts[Severity.ERROR])
+    yield "warnings", ours.warnings, Literal(counts[Severity.WARNING])
     yield "completeness", ours.valueCompleteness, decimal(quality.completeness_percent)
     yield "suppressed", ours.suppressedShare, decimal(quality.suppressed_percent)
     for code in sorted(by_severity[Severity.WARNING]):
@@ -91,5 +94,5 @@ def _add_certificate(graph: Graph, iris: Iris, release: Release, version: URIRef
     graph.add((node, PROV.generatedAtTime, moment(release.issued_at)))
 
 
-def _percent(part: int, whole: int) -> Decimal:
-    return (Decimal(100 * part) / whole).quantize(Decimal("0.01")) if whole else Decimal(0)
+def _percent(part: int, total: int) -> Decimal:
+    return (Decimal(100 * part) / total).quantize(Decimal("0.01")) if total else Decimal(0)

@@ -1,4 +1,4 @@
-"""What a release's observations speak of, as RDF: periods, ages, areas, and its actors, investments and targets."""
+"""Resources that a release refers to, as RDF: periods, ages, areas, actors, investments and targets."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -18,12 +18,13 @@ Row = Mapping[str, Any]
 
 
 def add_referenced_resources(graph: Graph, iris: Iris, release: Release) -> None:
+    """Describe every resource that the release's tables refer to."""
     for text in release.periods:
         _add_period(graph, iris, text)
     for age in release.ages:
         add_age(graph, iris, age)
-    for place in release.places.values():
-        _add_place(graph, iris, place, release.about.area_vintage)
+    for area in release.places.values():
+        _add_area(graph, iris, area, release.about.area_vintage)
     actors = {row["id"]: add_actor(graph, iris, release, row) for row in read_rows(release.table("actors"))}
     for row in read_rows(release.table("investments")):
         _add_investment(graph, iris, release, row, actors)
@@ -32,7 +33,7 @@ def add_referenced_resources(graph: Graph, iris: Iris, release: Release) -> None
 
 
 def split_list(cell: str | None) -> list[str]:
-    """The parts of a list cell; the standard separates them by semicolons."""
+    """Split a list cell at the semicolons by which the standard separates values."""
     return [part.strip() for part in (cell or "").split(";") if part.strip()]
 
 
@@ -46,32 +47,34 @@ def _add_period(graph: Graph, iris: Iris, text: str) -> URIRef:
     return node
 
 
-def _add_place(graph: Graph, iris: Iris, place: ReleasedArea, division: str) -> None:
-    node = URIRef(place.iri(iris))
-    area = (
-        None
-        if place.division == "own"
-        else areas().find(place.code, place.division[-4:] if place.division[-4:].isdecimal() else None)
-    )
-    if area:
-        add_area(graph, iris, area)
+def _add_area(graph: Graph, iris: Iris, area: ReleasedArea, area_vintage: str) -> None:
+    """Add an area under its own name, with its parts in a vintage and its outline."""
+    node = URIRef(area.iri(iris))
+    vintage = area.division[-4:] if area.division[-4:].isdecimal() else None
+    if official := None if area.division == "own" else areas().find(area.code, vintage):
+        add_area(graph, iris, official)
     else:
-        graph.add((node, RDF.type, URIRef(iris.ontology + "Area")))
-        graph.add((node, RDF.type, SKOS.Concept))
-        graph.add((node, SKOS.inScheme, URIRef(iris.scheme("area"))))
-        graph.add((node, SKOS.notation, Literal(place.code)))
-        graph.add((node, SKOS.prefLabel, Literal(place.name, lang="sv")))
-        add_name(graph, node, {"sv": place.name})
-        if place.kommun in areas().kommuner:
-            graph.add((node, SKOS.broader, add_area(graph, iris, areas().kommuner[place.kommun])))
-        else:
-            graph.add((node, SKOS.topConceptOf, URIRef(iris.scheme("area"))))
-    graph.add((node, RDFS.label, Literal(place.name, lang="sv")))
-    for part in place.parts:
-        if inside := areas().find_of(part, division):
-            graph.add((node, DCTERMS.hasPart, add_area(graph, iris, inside)))
-    if place.geometry:
-        add_geometry(graph, iris, node, place.geometry)
+        _add_own_area(graph, iris, area, node)
+    graph.add((node, RDFS.label, Literal(area.name, lang="sv")))
+    for code in area.parts:
+        if part := areas().find_of(code, area_vintage):
+            graph.add((node, DCTERMS.hasPart, add_area(graph, iris, part)))
+    if area.geometry:
+        add_geometry(graph, iris, node, area.geometry)
+
+
+def _add_own_area(graph: Graph, iris: Iris, area: ReleasedArea, node: URIRef) -> None:
+    """Add an area that the partner has defined, or that the register of areas does not have."""
+    graph.add((node, RDF.type, URIRef(iris.ontology + "Area")))
+    graph.add((node, RDF.type, SKOS.Concept))
+    graph.add((node, SKOS.inScheme, URIRef(iris.scheme("area"))))
+    graph.add((node, SKOS.notation, Literal(area.code)))
+    graph.add((node, SKOS.prefLabel, Literal(area.name, lang="sv")))
+    add_name(graph, node, {"sv": area.name})
+    if area.kommun in areas().kommuner:
+        graph.add((node, SKOS.broader, add_area(graph, iris, areas().kommuner[area.kommun])))
+    else:
+        graph.add((node, SKOS.topConceptOf, URIRef(iris.scheme("area"))))
 
 
 def _add_investment(

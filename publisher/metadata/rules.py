@@ -1,4 +1,4 @@
-"""The validator's rules as dqv:Metric (DQV, section 4.7), beside the vocabulary that they belong to."""
+"""The validator's rules as dqv:Metrics (DQV, section 4.7), together with the vocabulary that they belong to."""
 
 from rdflib import FOAF, RDF, XSD, Graph, Namespace, URIRef
 
@@ -8,12 +8,12 @@ from vaven.vocab.rdf.vocabulary import add_concept, add_top_concepts, vocabulary
 from vaven.vocab.register import Labelled
 
 DQV = Namespace(NAMESPACES["dqv"])
-# The rooms that have rules of their own: those of a submission, and those of a finished release.
+# The rooms with rules: schemas for submissions, publisher for finished releases.
 ROOMS = ("schemas", "publisher")
 
 
 def rule_texts(language: str) -> Messages:
-    """The title, message and remedy of every rule."""
+    """Return the title, message and remedy of every rule."""
     texts = {
         key: text for room in ROOMS for key, text in messages(language, room).texts.items() if key.startswith("rule.")
     }
@@ -21,7 +21,7 @@ def rule_texts(language: str) -> Messages:
 
 
 def published_vocabulary(iris: Iris) -> Graph:
-    """The vocabulary with every rule as a concept and a dqv:Metric: its findings are counted for each release."""
+    """Return the vocabulary with every rule as a concept and as a dqv:Metric, which counts findings per release."""
     graph = vocabulary(iris)
     texts = {language: rule_texts(language) for language in LANGUAGES}
     for code in (key.split(".")[1] for key in texts["sv"].texts if key.endswith(".title")):

@@ -1,6 +1,6 @@
-"""How many statements there are, of what: as values, and as RDF with VoID (W3C Interest Group Note 2011-03-03).
+"""Statistics of a dataset's graph as RDF in VoID (W3C Interest Group Note 2011-03-03).
 
-Counted, never estimated: a test asks the endpoint the same.
+All numbers are counted, never estimated: a test compares them with the endpoint's.
 """
 
 from rdflib import RDF, VOID, BNode, Graph, Literal, Namespace, URIRef
@@ -11,38 +11,39 @@ from vaven.publisher.releases.release import Release
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.rdf.vocabulary import new_graph
 
-# What our data is made of, as its readers know it.
+# Prefixes of the vocabularies that observations and metadata use.
 VOCABULARIES = ("qb", "sdmx-dimension", "sdmx-measure", "sdmx-attribute", "cube", "cids", "skos", "dcat", "prov", "dqv")
 FORMATS = Namespace("http://www.w3.org/ns/formats/")
 FEATURES = ("Turtle", "N-Triples", "RDF_XML", "JSON-LD")
-ROUNDS = 5
+MAX_ROUNDS = 5
 
 
-def add_void(graph: Graph, iris: Iris, release: Release, census: ObservationCounts) -> None:
-    """Say of a dataset's named graph what it holds, this description included.
+def add_void(graph: Graph, iris: Iris, release: Release, counts: ObservationCounts) -> None:
+    """Describe the contents of a dataset's named graph, including this description.
 
-    `graph` may also describe what the dataset has in common with others: that is in no dataset's graph.
+    `graph` may also describe resources that datasets share; these are in no dataset's own graph.
     """
     dataset = URIRef(iris.dataset(release.dataset))
-    # What datasets have in common is in a graph of its own (reference.py).
+    # Shared resources are in a graph of their own (shared_graph.py).
     own = [t for t in graph if isinstance(t[0], BNode) or iris.owner(str(t[0])) is not None]
-    there, before = {t[0] for t in own}, statistics_of(own) + census.own + census.shared
-    whole = before
-    for _ in range(ROUNDS):
-        said = new_graph(iris)
-        _add_access(said, iris, release, dataset, census)
-        add_counts(said, dataset, whole)
-        counted = statistics_of(said)
-        fresh = len(set(said.subjects()) - there)
-        again = before + Statistics(counted.triples, fresh, counted.classes, counted.properties)
-        if again == whole:
+    own_subjects, without_void = {t[0] for t in own}, statistics_of(own) + counts.own + counts.shared
+    total = without_void
+    # The description counts its own triples, so it is rewritten until its numbers no longer change.
+    for _ in range(MAX_ROUNDS):
+        description = new_graph(iris)
+        _add_access(description, iris, release, dataset, counts.example)
+        add_counts(description, dataset, total)
+        added = statistics_of(description)
+        new_subjects = len(set(description.subjects()) - own_subjects)
+        recounted = without_void + Statistics(added.triples, new_subjects, added.classes, added.properties)
+        if recounted == total:
             break
-        whole = again
-    graph += said
+        total = recounted
+    graph += description
 
 
 def add_counts(graph: Graph, node: Node, counts: Statistics) -> None:
-    """Triples, distinct subjects, and partitions by class and by property (VoID, sections 4.5 and 4.6)."""
+    """Add triples, distinct subjects, and partitions by class and by property (VoID, sections 4.5 and 4.6)."""
     graph.add((node, VOID.triples, Literal(counts.triples)))
     graph.add((node, VOID.distinctSubjects, Literal(counts.subjects)))
     graph.add((node, VOID.classes, Literal(len(counts.classes))))
@@ -58,15 +59,16 @@ def add_counts(graph: Graph, node: Node, counts: Statistics) -> None:
             graph.add((part, count, Literal(number)))
 
 
-def _add_access(graph: Graph, iris: Iris, release: Release, node: URIRef, census: ObservationCounts) -> None:
-    """Where and how to get at it (VoID, sections 3 and 4.1-4.2).
+def _add_access(graph: Graph, iris: Iris, release: Release, node: URIRef, example: str) -> None:
+    """Add access information (VoID, sections 3 and 4.1-4.2).
 
-    Without a void:dataDump, which would be of all these triples: the release's files hold its observations alone.
+    There is no void:dataDump, which would have to contain all these triples: the release's files hold only its
+    observations.
     """
     graph.add((node, RDF.type, VOID.Dataset))
     graph.add((node, VOID.sparqlEndpoint, URIRef(iris.endpoint)))
     graph.add((node, VOID.uriSpace, Literal(iris.observation_stem(release.dataset))))
-    graph.add((node, VOID.exampleResource, URIRef(census.example)))
+    graph.add((node, VOID.exampleResource, URIRef(example)))
     for prefix in VOCABULARIES:
         graph.add((node, VOID.vocabulary, URIRef(NAMESPACES[prefix])))
     for name in FEATURES:
