@@ -1,10 +1,10 @@
-"""Where each release is published, since when, and with what result: our own pages, the SPARQL endpoint, CKAN.
+"""Publication status of every release: on the catalogue's pages, at the SPARQL endpoint, and on CKAN.
 
-Nobody is asked but our own records and graph store: what a CKAN holds is what the last push left there.
+Only the records and the graph store are queried: the state of a CKAN is the state that the last push left.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -16,10 +16,11 @@ from vaven.publisher.releases.records import FAILED, INTERRUPTED, Key, Push, Rec
 from vaven.publisher.releases.versions import VersionHistory, version_histories
 from vaven.publisher.settings import Settings
 from vaven.vocab.errors import StoreUnavailable
+from vaven.vocab.iris import Iris
 from vaven.vocab.messages import messages
 
 STATUS_VERSION = "1.0"
-# What a version's place can be, and those that somebody has to do something about.
+# The states of a version at a target, and the states that need somebody's attention.
 STATES = (
     "published", "replaced", "withdrawn", "not-sent", "under-way", "out-of-date", "missing", "interrupted", "failed",
     "remains", "unknown",
@@ -29,10 +30,10 @@ ATTENTION_STATES = ("missing", "interrupted", "failed", "remains", "unknown")
 
 @dataclass(frozen=True)
 class Target:
-    """Where releases go: `id` and `kind` are site or sparql, or else the address of a CKAN and ckan.
+    """A target of publication: `id` and `kind` are both site or sparql, or the URL of a CKAN and ckan.
 
-    `snapshot` names the state of the graph that the endpoint answers from. A CKAN that is no longer configured is
-    told of as it was left.
+    `snapshot` is the name of the endpoint's current graph snapshot. A CKAN that is no longer configured is reported in
+    the state of its last push.
     """
 
     id: str
@@ -44,8 +45,11 @@ class Target:
 
 @dataclass(frozen=True)
 class Problem:
-    """Why something is not as it should be. `code` makes its sentences (publisher/messages, publications.problem.…);
-    `detail` is what was reported then, in English, "" where there is nothing more to say."""
+    """A problem at a target.
+
+    `code` selects its messages (publisher/messages, publications.problem.…); `detail` is the error reported at the
+    time, in English, "" if there is none.
+    """
 
     code: str
     detail: str = ""
@@ -53,10 +57,10 @@ class Problem:
 
 @dataclass(frozen=True)
 class PublicationState:
-    """How a version stands at a target. Times are UTC.
+    """The state of a version at a target; times are UTC.
 
-    `since` is when it was last put or confirmed there; `attempted_at`, `action` and `result` are of the last push;
-    `address` leads to it, `graph` is its name in the graph store; `held` is the version that the target holds.
+    `since` is the time when it was last put or confirmed there; `attempted_at`, `action` and `result` are of the last
+    push; `address` is its URL, `graph` its name in the graph store; `held_version` is the version that the target has.
     """
 
     target: Target
@@ -77,7 +81,7 @@ class PublicationState:
 
 @dataclass(frozen=True)
 class PublishedVersion:
-    """A version that was ever shown; `withdrawal` where it is shown no longer."""
+    """A version that was ever visible, with its states by target; `withdrawal` if it is withdrawn."""
 
     number: int
     iri: str
@@ -88,7 +92,7 @@ class PublishedVersion:
 
 @dataclass(frozen=True)
 class PublishedDataset:
-    """A dataset with its versions, newest first; `current` is the one that readers get, None where all are gone."""
+    """A dataset with its versions, newest first; `current` is the one that readers get, None if all are withdrawn."""
 
     slug: str
     titles: Mapping[str, str]
@@ -98,13 +102,13 @@ class PublishedDataset:
 
     @property
     def states(self) -> tuple[PublicationState, ...]:
-        """Those of the current version, or else of the last one."""
+        """The states of the current version, or of the last version if none is current."""
         return next((v.states for v in self.versions if v.number == self.current), self.versions[0].states)
 
 
 @dataclass(frozen=True)
 class Status:
-    """Of one moment (`checked_at`, UTC); targets in the order site, SPARQL, configured CKAN, earlier ones."""
+    """The status at one time (`checked_at`, UTC); targets in the order site, SPARQL, configured CKAN, earlier CKANs."""
 
     checked_at: datetime
     targets: tuple[Target, ...]
@@ -112,20 +116,20 @@ class Status:
 
     @property
     def attention(self) -> list[tuple[PublishedDataset, PublishedVersion, PublicationState]]:
-        """What somebody has to do something about."""
-        return [(d, v, p) for d in self.datasets for v in d.versions for p in v.states if p.needs_attention]
+        """The states that need somebody's attention."""
+        return [(d, v, s) for d in self.datasets for v in d.versions for s in v.states if s.needs_attention]
 
     def counts(self, target: Target) -> Mapping[str, int]:
-        """How many versions are in each state at a target."""
-        found = Counter(p.state for d in self.datasets for v in d.versions for p in v.states if p.target == target)
-        return {state: found[state] for state in STATES if found[state]}
+        """Count the versions in each state at a target."""
+        counts = Counter(s.state for d in self.datasets for v in d.versions for s in v.states if s.target == target)
+        return {state: counts[state] for state in STATES if counts[state]}
 
 
 class Publications:
-    """The status of all releases, asked for at any time and from many threads.
+    """The status of all releases, computed on request; thread-safe.
 
-    `listed` gives all that was ever shown, as Collection.lineages, which keeps what it has read; without it the records
-    are read each time.
+    `histories` returns all version histories, like Collection.lineages, which caches them; without it the records are
+    read each time.
     """
 
     def __init__(
@@ -133,118 +137,119 @@ class Publications:
         settings: Settings,
         records: Records,
         store: GraphStore,
-        listed: Callable[[], tuple[VersionHistory, ...]] | None = None,
+        histories: Callable[[], tuple[VersionHistory, ...]] | None = None,
     ) -> None:
         self._settings, self._records, self._store = settings, records, store
-        self._listed = listed or self._read
+        self._histories = histories or self._read
 
     def status(self, dataset: str | None = None) -> Status:
-        """Of all datasets by short name, or of one; none where there is no such."""
-        chosen = [lineage for lineage in self._listed() if dataset in (None, lineage.slug)]
-        pushes: dict[str, list[Push]] = {lineage.slug: [] for lineage in chosen}
-        # A name that nobody has need not come as far as the database.
-        for push in self._records.pushes(dataset) if chosen else ():
+        """Return the status of all datasets by short name, or of one; no datasets if the name is unknown."""
+        histories = [history for history in self._histories() if dataset in (None, history.slug)]
+        pushes: dict[str, list[Push]] = {history.slug: [] for history in histories}
+        # An unknown name need not reach the database.
+        for push in self._records.pushes(dataset) if histories else ():
             pushes.setdefault(push.dataset, []).append(push)
-        graph = _Graph(self._settings, self._store, self._records.times("in-graph", dataset) if chosen else {})
-        targets = self._targets(graph, {push.target for found in pushes.values() for push in found})
+        graph = _GraphState(self._settings, self._store, self._records.times("in-graph", dataset) if histories else {})
+        targets = self._targets(graph, {push.target for group in pushes.values() for push in group})
         running = is_pushing(self._settings)
-        found = [self._dataset(lineage, targets, graph, pushes[lineage.slug], running) for lineage in chosen]
-        return Status(now(), targets, tuple(found))
+        datasets = [self._dataset(history, targets, graph, pushes[history.slug], running) for history in histories]
+        return Status(now(), targets, tuple(datasets))
 
     def _read(self) -> tuple[VersionHistory, ...]:
         visible = visible_versions(self._records, self._store)
         return version_histories(self._records.finished(), self._records.withdrawals(), visible)
 
-    def _targets(self, graph: "_Graph", sent_to: set[str]) -> tuple[Target, ...]:
+    def _targets(self, graph: "_GraphState", pushed_to: set[str]) -> tuple[Target, ...]:
         own, configured = self._settings.base_iri, target_of(self._settings)
         site = Target("site", "site", own)
-        first = [Target(configured, "ckan", configured)] if configured else []
-        rest = [Target(url, "ckan", url, is_configured=False) for url in sorted(sent_to - {configured})]
-        return (site, graph.target, *first, *rest)
+        current = [Target(configured, "ckan", configured)] if configured else []
+        former = [Target(url, "ckan", url, is_configured=False) for url in sorted(pushed_to - {configured})]
+        return (site, graph.target, *current, *former)
 
     def _dataset(
-        self, lineage: VersionHistory, targets: Sequence[Target], graph: "_Graph", pushes: Sequence[Push], running: bool
+        self,
+        history: VersionHistory,
+        targets: Sequence[Target],
+        graph: "_GraphState",
+        pushes: Sequence[Push],
+        running: bool,
     ) -> PublishedDataset:
         iris = self._settings.iris
-
-        def places(version: int, released_at: datetime) -> Iterator[PublicationState]:
-            gone = lineage.withdrawn.get(version)
-            yield PublicationState(
-                targets[0],
-                "withdrawn" if gone else "published",
-                gone.withdrawn_at if gone else released_at,
-                iris.page(lineage.slug, version),
-                held_version=lineage.current,
-            )
-            yield graph.place(lineage, version, released_at)
+        versions = []
+        for record in reversed(history.versions):
+            released_at = record.visible_at or record.reserved_at
+            states = [_site_state(history, record.version, targets[0], released_at, iris)]
+            states.append(graph.state(history, record.version, released_at))
             for target in targets[2:]:
-                sent = {push.version: push for push in pushes if push.target == target.id}
-                if place := _at_ckan(lineage, version, target, sent, running):
-                    yield place
-
-        versions = tuple(
-            PublishedVersion(
-                record.version,
-                iris.dataset(lineage.slug, record.version),
-                record.visible_at or record.reserved_at,
-                lineage.withdrawn.get(record.version),
-                tuple(places(record.version, record.visible_at or record.reserved_at)),
-            )
-            for record in reversed(lineage.versions)
-        )
-        titles = {language: text for language, text in lineage.newest.complete_manifest.about.titles.items() if text}
-        return PublishedDataset(lineage.slug, titles, iris.dataset(lineage.slug), lineage.current, versions)
+                by_version = {push.version: push for push in pushes if push.target == target.id}
+                if state := _ckan_state(history, record.version, target, by_version, running):
+                    states.append(state)
+            iri, withdrawal = iris.dataset(history.slug, record.version), history.withdrawn.get(record.version)
+            versions.append(PublishedVersion(record.version, iri, released_at, withdrawal, tuple(states)))
+        titles = {language: text for language, text in history.newest.complete_manifest.about.titles.items() if text}
+        return PublishedDataset(history.slug, titles, iris.dataset(history.slug), history.current, tuple(versions))
 
 
-class _Graph:
-    """What the graph store says of itself now, asked once for a status."""
+class _GraphState:
+    """The current contents of the graph store, queried once per status."""
 
     def __init__(self, settings: Settings, store: GraphStore, loaded: Mapping[Key, datetime]) -> None:
         self._iris, self._loaded = settings.iris, loaded
         self._contents: Mapping[str, int] = {}
-        self._away: Problem | None = None
+        self._unavailable: Problem | None = None
         snapshot = ""
         try:
             self._contents, snapshot = store.contents(), store.name()
         except StoreUnavailable as cause:
-            self._away = Problem("endpoint-away", cause.message("en"))
+            self._unavailable = Problem("endpoint-away", cause.message("en"))
         self.target = Target("sparql", "sparql", settings.iris.endpoint, snapshot=snapshot)
 
-    def place(self, lineage: VersionHistory, version: int, released_at: datetime) -> PublicationState:
-        """One version of a dataset is in the graph: the current one."""
-        held = self._contents.get(lineage.slug)
-        found = PublicationState(self.target, "not-sent", graph=self._iris.dataset(lineage.slug), held_version=held)
-        gone = lineage.withdrawn.get(version)
-        if gone:
-            found = replace(found, state="withdrawn", since=gone.withdrawn_at)
-        elif version != lineage.current:
-            found = replace(found, state="replaced", since=self._loaded.get((lineage.slug, version)))
-        elif self._away:
-            return replace(found, state="unknown", problem=self._away)
-        elif version == held:
-            found = replace(found, state="published", since=self._loaded.get((lineage.slug, version), released_at))
-        else:
-            found = replace(found, state="missing", problem=Problem("endpoint-missing"))
-        return found
+    def state(self, history: VersionHistory, version: int, released_at: datetime) -> PublicationState:
+        """Return the state of a version; the graph has only one version of a dataset, the current one."""
+        held = self._contents.get(history.slug)
+        state = PublicationState(self.target, "not-sent", graph=self._iris.dataset(history.slug), held_version=held)
+        if withdrawal := history.withdrawn.get(version):
+            return replace(state, state="withdrawn", since=withdrawal.withdrawn_at)
+        if version != history.current:
+            return replace(state, state="replaced", since=self._loaded.get((history.slug, version)))
+        if self._unavailable:
+            return replace(state, state="unknown", problem=self._unavailable)
+        if version == held:
+            return replace(state, state="published", since=self._loaded.get((history.slug, version), released_at))
+        return replace(state, state="missing", problem=Problem("endpoint-missing"))
 
 
-def _at_ckan(
-    lineage: VersionHistory, version: int, target: Target, sent: Mapping[int, Push], running: bool
+def _site_state(
+    history: VersionHistory, version: int, target: Target, released_at: datetime, iris: Iris
+) -> PublicationState:
+    """Return the state of a version on the catalogue's own pages."""
+    withdrawal = history.withdrawn.get(version)
+    return PublicationState(
+        target,
+        "withdrawn" if withdrawal else "published",
+        withdrawal.withdrawn_at if withdrawal else released_at,
+        iris.page(history.slug, version),
+        held_version=history.current,
+    )
+
+
+def _ckan_state(
+    history: VersionHistory, version: int, target: Target, pushes: Mapping[int, Push], running: bool
 ) -> PublicationState | None:
-    """How a version stands on a CKAN, which holds one version of a dataset; `sent` is by version.
+    """Return the state of a version on a CKAN, which has one version of a dataset; `pushes` are by version.
 
-    None where it was never sent and there is no reason to: to a CKAN that is configured no longer.
+    None for a version that was never pushed to a CKAN that is no longer configured.
     """
-    held = next((push.version for push in sent.values() if push.is_held), None)
-    push = sent.get(version)
+    held = next((push.version for push in pushes.values() if push.is_held), None)
+    push = pushes.get(version)
     if push is None and not target.is_configured:
         return None
-    state, problem = _state(lineage, version, push, running)
+    state, problem = _push_state(history, version, push, running)
     return PublicationState(
         target,
         state,
         since=push.held_at if push else None,
-        address=f"{target.address}/dataset/{lineage.slug}" if push and push.is_held else "",
+        address=f"{target.address}/dataset/{history.slug}" if push and push.is_held else "",
         held_version=held,
         action=push.action if push else "",
         result=(push.result or ("" if running else INTERRUPTED)) if push else "",
@@ -253,14 +258,15 @@ def _at_ckan(
     )
 
 
-def _state(lineage: VersionHistory, version: int, push: Push | None, running: bool) -> tuple[str, Problem | None]:
-    is_current, is_gone = version == lineage.current, version in lineage.withdrawn
+def _push_state(history: VersionHistory, version: int, push: Push | None, running: bool) -> tuple[str, Problem | None]:
+    """Return state and problem of a version after its last push to a CKAN."""
+    is_current, is_withdrawn = version == history.current, version in history.withdrawn
     if push is None:
         return ("missing", Problem("missing")) if is_current else ("not-sent", None)
     if push.result is None and running:
         return "under-way", None
     failure = _failure(push)
-    if is_gone and push.is_held:
+    if is_withdrawn and push.is_held:
         return "remains", failure or Problem("remains")
     if push.is_held and not is_current:
         return "out-of-date", failure or Problem("out-of-date")
@@ -268,11 +274,11 @@ def _state(lineage: VersionHistory, version: int, push: Push | None, running: bo
         return ("failed" if push.result == FAILED else INTERRUPTED), failure
     if push.is_held:
         return "published", None
-    if is_gone or push.action == "withdraw":
+    if is_withdrawn or push.action == "withdraw":
         return "withdrawn", None
     if is_current:
         return "missing", Problem("missing")
-    # A later version stands there, or never did: this one did if it was ever whole.
+    # This version was on CKAN if it was ever complete there; otherwise it never arrived.
     return ("replaced", None) if push.held_at else ("not-sent", failure)
 
 
@@ -283,69 +289,85 @@ def _failure(push: Push) -> Problem | None:
 
 
 def as_dict(status: Status, language: str) -> dict[str, Any]:
-    """The status for programs, sentences in one language; keys are described in publications.schema.json."""
-    targets = [_target(status, target) for target in status.targets]
+    """Return the status for programs, with messages in one language (keys as in publications.schema.json)."""
+    targets = [_target_dict(status, target) for target in status.targets]
     return {
         "version": STATUS_VERSION,
         "language": language,
         "checked_at": _moment(status.checked_at),
         "needs_attention": len(status.attention),
         "targets": targets,
-        "datasets": [_listed(dataset, language) for dataset in status.datasets],
+        "datasets": [_dataset_dict(dataset, language) for dataset in status.datasets],
     }
 
 
-def _target(status: Status, target: Target) -> dict[str, Any]:
-    told = {"id": target.id, "kind": target.kind, "address": target.address, "is_configured": target.is_configured}
-    return {**told, "snapshot": target.snapshot or None, "counts": dict(status.counts(target))}
+def _target_dict(status: Status, target: Target) -> dict[str, Any]:
+    return {
+        "id": target.id,
+        "kind": target.kind,
+        "address": target.address,
+        "is_configured": target.is_configured,
+        "snapshot": target.snapshot or None,
+        "counts": dict(status.counts(target)),
+    }
 
 
-def _listed(dataset: PublishedDataset, language: str) -> dict[str, Any]:
+def _dataset_dict(dataset: PublishedDataset, language: str) -> dict[str, Any]:
     versions = [
         {
             "version": version.number,
             "iri": version.iri,
             "released_at": _moment(version.released_at),
             "withdrawn": {"at": _moment(w.withdrawn_at), "reason": w.reason} if (w := version.withdrawal) else None,
-            "places": [_place(dataset, version, place, language) for place in version.states],
+            "places": [_state_dict(dataset, version, state, language) for state in version.states],
         }
         for version in dataset.versions
     ]
-    told = {"name": dataset.slug, "iri": dataset.iri, "title": dict(dataset.titles), "current": dataset.current}
-    return {**told, "versions": versions}
+    return {
+        "name": dataset.slug,
+        "iri": dataset.iri,
+        "title": dict(dataset.titles),
+        "current": dataset.current,
+        "versions": versions,
+    }
 
 
-def _place(
-    dataset: PublishedDataset, version: PublishedVersion, place: PublicationState, language: str
+def _state_dict(
+    dataset: PublishedDataset, version: PublishedVersion, state: PublicationState, language: str
 ) -> dict[str, Any]:
     problem = None
-    if place.problem:
-        message, remedy = problem_texts(dataset, version, place, language)
-        problem = {"code": place.problem.code, "message": message, "remedy": remedy}
-        problem["detail"] = place.problem.detail
+    if state.problem:
+        message, remedy = problem_texts(dataset, version, state, language)
+        problem = {"code": state.problem.code, "message": message, "remedy": remedy}
+        problem["detail"] = state.problem.detail
     return {
-        "target": place.target.id,
-        "state": place.state,
-        "needs_attention": place.needs_attention,
-        "since": _moment(place.since),
-        "address": place.address or None,
-        "graph": place.graph or None,
-        "held": place.held_version,
-        "action": place.action or None,
-        "result": place.result or None,
-        "attempted_at": _moment(place.attempted_at),
+        "target": state.target.id,
+        "state": state.state,
+        "needs_attention": state.needs_attention,
+        "since": _moment(state.since),
+        "address": state.address or None,
+        "graph": state.graph or None,
+        "held": state.held_version,
+        "action": state.action or None,
+        "result": state.result or None,
+        "attempted_at": _moment(state.attempted_at),
         "problem": problem,
     }
 
 
 def problem_texts(
-    dataset: PublishedDataset, version: PublishedVersion, place: PublicationState, language: str
+    dataset: PublishedDataset, version: PublishedVersion, state: PublicationState, language: str
 ) -> tuple[str, str]:
-    """What is wrong at a place that has a problem, and what can be done about it."""
-    t, code = messages(language, "publisher"), place.problem.code if place.problem else ""
-    known = {"target": place.target.address, "dataset": dataset.slug, "version": version.number}
-    shown = {**known, "held": place.held_version, "current": dataset.current}
-    return t(f"publications.problem.{code}", **shown), t(f"publications.remedy.{code}", **shown)
+    """Return the message and the remedy of a state's problem."""
+    t, code = messages(language, "publisher"), state.problem.code if state.problem else ""
+    params = {
+        "target": state.target.address,
+        "dataset": dataset.slug,
+        "version": version.number,
+        "held": state.held_version,
+        "current": dataset.current,
+    }
+    return t(f"publications.problem.{code}", **params), t(f"publications.remedy.{code}", **params)
 
 
 def _moment(time: datetime | None) -> str | None:

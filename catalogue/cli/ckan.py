@@ -89,7 +89,7 @@ def _compare(given: argparse.Namespace, t: Messages, settings: Settings) -> int:
             found = compare(site, dataset, plan_of(settings))
             print(t(f"ckan.difference.{'count' if found else 'none'}", name=dataset.name, count=len(found)))
             for difference in found:
-                there, here = _shown(t, difference.there), _shown(t, difference.here)
+                there, here = _shown(t, difference.remote), _shown(t, difference.local)
                 print(t("ckan.difference.line", field=difference.field, there=there, here=here))
     return 0
 

@@ -1,4 +1,4 @@
-"""What an instance supports and what would be lost on it, told before anything is pushed."""
+"""Check of an instance before a push: what it supports, and what would be lost on it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,18 @@ from vaven.publisher.ckan.dataset import CkanDataset, split_fields
 from vaven.publisher.ckan.push import Plan
 from vaven.vocab.errors import CkanNotAllowed
 
-# What we have been run against; others are told so.
+# Versions covered by tests; other versions are reported as untested.
 TESTED_VERSIONS = ((2, 10), (2, 11), (2, 12))
 MINIMUM_VERSION = (2, 10)
 
 
 @dataclass(frozen=True)
 class SiteRemark:
-    """One thing about an instance: `level` is good, lost (something will not be shown there) or stops (no push can
-    be done); `code` and `params` make its sentence (publisher/messages, ckan.point.…)."""
+    """A remark on an instance.
+
+    `level` is good, lost (something will not be visible there) or stops (no push is possible); `code` and `params`
+    select and fill its message (publisher/messages, ckan.point.…).
+    """
 
     level: str
     code: str
@@ -26,14 +29,17 @@ class SiteRemark:
 
 
 def check_site(site: Site, datasets: Sequence[CkanDataset], plan: Plan) -> list[SiteRemark]:
-    """All points about an instance, for the datasets that are to go there. Raises CkanError where none can be told."""
-    found = [_version(site), _user(site)]
-    found += [_organisation(site, name) for name in sorted({dataset.organisation.name for dataset in datasets})]
-    found += [_groups(site, datasets), _languages(site), _fields(site), _rows(site, plan), _search(site), _feed(site)]
-    return found
+    """Return all remarks on an instance for the datasets to be pushed there.
+
+    Raises CkanError if the instance can't be queried.
+    """
+    remarks = [_version(site), _user(site)]
+    remarks += [_organisation(site, name) for name in sorted({dataset.organisation.name for dataset in datasets})]
+    remarks += [_groups(site, datasets), _languages(site), _fields(site), _rows(site, plan), _search(site), _feed(site)]
+    return remarks
 
 
-def _point(level: str, code: str, **params: str) -> SiteRemark:
+def _remark(level: str, code: str, **params: str) -> SiteRemark:
     return SiteRemark(level, code, params)
 
 
@@ -41,60 +47,60 @@ def _version(site: Site) -> SiteRemark:
     version = site.capabilities.version
     text = ".".join(map(str, version))
     if version < MINIMUM_VERSION:
-        return _point("stops", "too-old", version=text, oldest=".".join(map(str, MINIMUM_VERSION)))
-    return _point("good", "version" if version in TESTED_VERSIONS else "version-untried", version=text)
+        return _remark("stops", "too-old", version=text, oldest=".".join(map(str, MINIMUM_VERSION)))
+    return _remark("good", "version" if version in TESTED_VERSIONS else "version-untried", version=text)
 
 
 def _user(site: Site) -> SiteRemark:
-    """Who the token is: CKAN 2.10 and newer show a user to themselves by the token alone."""
+    """Check the token's user: CKAN 2.10 and newer return the user of the token without a name."""
     try:
         name = site.read("user_show", include_plugin_extras=False)["name"]
     except (NotFound, CkanNotAllowed):
-        return _point("stops", "token")
-    return _point("good", "user", name=name)
+        return _remark("stops", "token")
+    return _remark("good", "user", name=name)
 
 
 def _organisation(site: Site, name: str) -> SiteRemark:
-    mine = {
+    editable = {
         organisation["name"] for organisation in site.read("organization_list_for_user", permission="create_dataset")
     }
-    if name in mine:
-        return _point("good", "organisation", name=name)
+    if name in editable:
+        return _remark("good", "organisation", name=name)
     if site.find("organization_show", id=name, include_datasets=False):
-        return _point("stops", "organisation-closed", name=name)
-    return _point("good", "organisation-new", name=name)
+        return _remark("stops", "organisation-closed", name=name)
+    return _remark("good", "organisation-new", name=name)
 
 
 def _groups(site: Site, datasets: Sequence[CkanDataset]) -> SiteRemark:
-    ours = {group["name"] for group in site.read("group_list_authz")}
-    missing = sorted({theme for dataset in datasets for theme in dataset.themes} - ours)
-    return _point("lost" if missing else "good", "groups-missing" if missing else "groups", names=", ".join(missing))
+    existing = {group["name"] for group in site.read("group_list_authz")}
+    missing = sorted({theme for dataset in datasets for theme in dataset.themes} - existing)
+    return _remark("lost" if missing else "good", "groups-missing" if missing else "groups", names=", ".join(missing))
 
 
 def _languages(site: Site) -> SiteRemark:
     own, _ = split_fields(site.capabilities)
     if any(field.kind == "languages" for field in own):
-        return _point("good", "languages")
-    return _point("lost", "languages-as-extras")
+        return _remark("good", "languages")
+    return _remark("lost", "languages-as-extras")
 
 
 def _fields(site: Site) -> SiteRemark:
     own, extras = split_fields(site.capabilities)
     if not extras:
-        return _point("good", "fields", count=str(len(own)))
-    return _point("lost", "fields-as-extras", count=str(len(extras)), names=", ".join(field.name for field in extras))
+        return _remark("good", "fields", count=str(len(own)))
+    return _remark("lost", "fields-as-extras", count=str(len(extras)), names=", ".join(field.name for field in extras))
 
 
 def _rows(site: Site, plan: Plan) -> SiteRemark:
     if not plan.rows:
-        return _point("good", "rows-unwanted")
-    return _point("good", "rows") if site.capabilities.has_datastore else _point("lost", "rows-missing")
+        return _remark("good", "rows-unwanted")
+    return _remark("good", "rows") if site.capabilities.has_datastore else _remark("lost", "rows-missing")
 
 
 def _search(site: Site) -> SiteRemark:
     site.read("package_search", rows=0)
-    return _point("good", "search")
+    return _remark("good", "search")
 
 
 def _feed(site: Site) -> SiteRemark:
-    return _point("good", "dcat") if "dcat" in site.capabilities.plugins else _point("lost", "dcat-missing")
+    return _remark("good", "dcat") if "dcat" in site.capabilities.plugins else _remark("lost", "dcat-missing")

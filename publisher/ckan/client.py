@@ -1,4 +1,4 @@
-"""A CKAN instance behind its Action API: calls that say clearly what went wrong, and what the instance can do."""
+"""Client for the Action API of a CKAN instance, with precise errors and the instance's capabilities."""
 
 import ast
 import time
@@ -31,17 +31,17 @@ from vaven.vocab.errors import (
 )
 
 T = TypeVar("T")
-# The seconds to wait for a connection and for each block of an answer.
+# For the connection, and for each block of a response.
 TIMEOUT_SECONDS = (10.0, 120.0)
 MAX_ATTEMPTS = 5
 FIRST_WAIT_SECONDS = 0.5
 MAX_WAIT_SECONDS = 30.0
-# A proxy's words for a server that is away or has too much to do; the same request may go through later.
+# Proxy statuses for an unavailable or overloaded server; the same request may succeed later.
 RETRYABLE_STATUSES = frozenset((429, 502, 503, 504))
 
 
 class _Remote(RemoteCKAN):  # type: ignore[misc]
-    """RemoteCKAN that notes its requests in `sent` and tells a proxy's refusal from CKAN's."""
+    """RemoteCKAN that logs its requests in `actions` and distinguishes a proxy's errors from CKAN's."""
 
     actions: list[str]
 
@@ -49,21 +49,21 @@ class _Remote(RemoteCKAN):  # type: ignore[misc]
         self, url: str, data: Any, headers: Any, files: Any, requests_kwargs: Mapping[str, Any]
     ) -> tuple[int, str]:
         self.actions.append(url.rsplit("/", 1)[-1])
-        answer = self.session.post(
+        response = self.session.post(
             url, data=data, headers=headers, files=files, allow_redirects=False, **requests_kwargs
         )
-        if answer.status_code in RETRYABLE_STATUSES:
+        if response.status_code in RETRYABLE_STATUSES:
             raise CkanAnswerLost(
                 "publisher.ckan-passing",
-                status=answer.status_code,
+                status=response.status_code,
                 url=url,
-                wait_seconds=_seconds(answer.headers.get("Retry-After", "")),
+                wait_seconds=_seconds(response.headers.get("Retry-After", "")),
             )
-        if answer.status_code == 413:
+        if response.status_code == 413:
             raise CkanTooLarge("publisher.ckan-too-large", url=url)
-        if answer.is_redirect:
-            raise CkanIncompatible("publisher.ckan-redirects", url=url, target=answer.headers.get("Location", ""))
-        return answer.status_code, answer.text
+        if response.is_redirect:
+            raise CkanIncompatible("publisher.ckan-redirects", url=url, target=response.headers.get("Location", ""))
+        return response.status_code, response.text
 
 
 def _seconds(text: str) -> float | None:
@@ -72,8 +72,11 @@ def _seconds(text: str) -> float | None:
 
 @dataclass(frozen=True)
 class Capabilities:
-    """What an instance can do: its `version`, its plugins, and the fields of its dataset schema (ckanext-scheming),
-    by place; None where it has no such schema and everything unknown to CKAN goes into extras."""
+    """Version, plugins and dataset schema of an instance.
+
+    `schema` has the fields of the dataset schema (ckanext-scheming) for "dataset" and "resource"; None without such a
+    schema, when every field unknown to CKAN goes into extras.
+    """
 
     version: tuple[int, ...]
     plugins: frozenset[str]
@@ -85,25 +88,28 @@ class Capabilities:
 
 
 class Site:
-    """One instance. `wait` sleeps between tries. Not for several threads at a time: each has one of its own."""
+    """An instance, whose `wait` sleeps between attempts.
+
+    Not thread-safe: each thread needs a clone of its own.
+    """
 
     def __init__(self, url: str, token: str, *, wait: Callable[[float], None] = time.sleep) -> None:
-        # An address that is told (errors, records) has no login in it; the session sends it.
-        login, bare = without_login(url)
-        self.url = bare.rstrip("/")
-        self._given = url
+        # The URL in errors and records has no login; the session sends the login.
+        login, public_url = without_login(url)
+        self.url = public_url.rstrip("/")
+        self._url_with_login = url
         self._wait = wait
         self._token = token
         session = requests.Session()
         session.auth = (login.user, login.password) if login.user else None
         self._remote = _Remote(self.url, apikey=token, user_agent="vaven", session=session)
-        # Names of the actions asked for so far, by this site and those made of it.
+        # Names of the actions requested so far by this site and its clones.
         self.actions: list[str] = []
         self._remote.actions = self.actions
 
     def clone(self) -> "Site":
-        """Another one of the same instance, for another thread, that knows already what it can do."""
-        other = Site(self._given, self._token, wait=self._wait)
+        """Return a client of the same instance for another thread, with the capabilities already cached."""
+        other = Site(self._url_with_login, self._token, wait=self._wait)
         other.__dict__["capabilities"] = self.capabilities
         other.actions = other._remote.actions = self.actions
         return other
@@ -112,51 +118,60 @@ class Site:
         self._remote.close()
 
     def retry(self, step: Callable[[], T]) -> T:
-        """Do a step again while only the way to CKAN is at fault. The step must find out by itself what is done."""
-        for trial in range(MAX_ATTEMPTS - 1):
+        """Repeat a step while only the connection to CKAN fails.
+
+        The step must find out by itself what an earlier attempt has already done.
+        """
+        for attempt in range(MAX_ATTEMPTS - 1):
             try:
                 return step()
             except (CkanAnswerLost, CkanUnreachable) as cause:
-                asked = cause.wait_seconds if isinstance(cause, CkanAnswerLost) else None
-                self._wait(min(asked if asked is not None else FIRST_WAIT_SECONDS * 2**trial, MAX_WAIT_SECONDS))
+                retry_after = cause.wait_seconds if isinstance(cause, CkanAnswerLost) else None
+                seconds = FIRST_WAIT_SECONDS * 2**attempt if retry_after is None else retry_after
+                self._wait(min(seconds, MAX_WAIT_SECONDS))
         return step()
 
-    def read(self, action: str, **given: Any) -> Any:
-        """Call an action that changes nothing. Raises NotFound, and CkanError's family for all else."""
-        return self._call(action, given)
+    def read(self, action: str, **params: Any) -> Any:
+        """Call an action that changes nothing.
 
-    def find(self, action: str, **given: Any) -> Any:
-        """What `read` gives, or None where CKAN has no such thing."""
+        Raises NotFound, and a CkanError for every other failure.
+        """
+        return self._call(action, params)
+
+    def find(self, action: str, **params: Any) -> Any:
+        """Call `read`, and return None if CKAN has no such object."""
         try:
-            return self.read(action, **given)
+            return self.read(action, **params)
         except NotFound:
             return None
 
-    def write(self, action: str, *, upload: tuple[str, BinaryIO] | None = None, **given: Any) -> Any:
-        """Call an action that changes something, with a named file where one is sent. Whether a lost answer did its
-        work, only a look can tell."""
-        return self._call(action, given, {"upload": upload} if upload else None)
+    def write(self, action: str, *, upload: tuple[str, BinaryIO] | None = None, **params: Any) -> Any:
+        """Call an action that changes something, with a named file if there is an upload.
+
+        If the response is lost, only another request can tell if the action succeeded.
+        """
+        return self._call(action, params, {"upload": upload} if upload else None)
 
     def _call(
-        self, action: str, given: Mapping[str, Any], uploads: Mapping[str, tuple[str, BinaryIO]] | None = None
+        self, action: str, params: Mapping[str, Any], uploads: Mapping[str, tuple[str, BinaryIO]] | None = None
     ) -> Any:
         try:
             return self._remote.call_action(
-                action, dict(given), files=uploads, requests_kwargs={"timeout": TIMEOUT_SECONDS}
+                action, dict(params), files=uploads, requests_kwargs={"timeout": TIMEOUT_SECONDS}
             )
         except NotAuthorized as cause:
             raise _not_allowed(self.url, action, cause) from cause
         except (SearchIndexError, SearchError) as cause:
             raise _without_search(self.url, action) from cause
         except ValidationError as cause:
-            told = {key: value for key, value in cause.error_dict.items() if key != "__type"}
-            raise CkanRefused("publisher.ckan-refused", action=action, reason=told) from cause
+            errors = {key: value for key, value in cause.error_dict.items() if key != "__type"}
+            raise CkanRefused("publisher.ckan-refused", action=action, reason=errors) from cause
         except NotFound:
             raise
         except ServerIncompatibleError as cause:
             raise _no_ckan(self.url) from cause
         except CKANAPIError as cause:
-            raise self._odd(action, str(cause)) from cause
+            raise self._unexpected(action, str(cause)) from cause
         except requests.Timeout as cause:
             seconds = f"{TIMEOUT_SECONDS[1]:g}"
             raise CkanAnswerLost("publisher.ckan-late", url=self.url, action=action, seconds=seconds) from cause
@@ -164,8 +179,8 @@ class Site:
             name = type(cause).__name__
             raise CkanUnreachable("publisher.ckan-unreachable", url=self.url, cause=name) from cause
 
-    def _odd(self, action: str, text: str) -> Exception:
-        """What stands behind an answer that ckanapi has no error for; it gives address, status and body as text."""
+    def _unexpected(self, action: str, text: str) -> Exception:
+        """Return the error for a response that ckanapi does not recognise; its text is URL, status and body."""
         _, status, body = ast.literal_eval(text)
         if "Search Connection Error" in body:
             return _without_search(self.url, action)
@@ -178,7 +193,7 @@ class Site:
 
     @cached_property
     def capabilities(self) -> Capabilities:
-        """Asked once: version and plugins, and the dataset schema where ckanext-scheming shows one."""
+        """The capabilities, requested once: version, plugins, and the dataset schema of ckanext-scheming."""
         try:
             status = self.read("status_show")
         except NotFound as cause:
@@ -189,12 +204,12 @@ class Site:
     def _schema(self, plugins: list[str]) -> dict[str, frozenset[str]] | None:
         if "scheming_datasets" not in plugins:
             return None
-        found = self.find("scheming_dataset_schema_show", type="dataset")
-        if not found:
+        schema = self.find("scheming_dataset_schema_show", type="dataset")
+        if not schema:
             return None
         return {
-            place: frozenset(field["field_name"] for field in found[f"{place}_fields"])
-            for place in ("dataset", "resource")
+            entity: frozenset(field["field_name"] for field in schema[f"{entity}_fields"])
+            for entity in ("dataset", "resource")
         }
 
 
@@ -207,7 +222,7 @@ def _no_ckan(url: str) -> CkanIncompatible:
 
 
 def _not_allowed(url: str, action: str, cause: NotAuthorized) -> CkanNotAllowed:
-    told = getattr(cause, "extra_msg", None)
-    text = told.get("message", "") if isinstance(told, dict) else str(told or "")
+    details = getattr(cause, "extra_msg", None)
+    text = details.get("message", "") if isinstance(details, dict) else str(details or "")
     reason = text.removeprefix("Access denied: ")
     return CkanNotAllowed("publisher.ckan-not-allowed", url=url, action=action, reason=reason)

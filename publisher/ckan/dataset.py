@@ -1,4 +1,4 @@
-"""What a release is on CKAN: its fields as plain values, and those values in the shape that an instance takes."""
+"""Releases as CKAN datasets: field values in plain form, and packages and resources in the form that CKAN accepts."""
 
 import json
 import re
@@ -21,27 +21,33 @@ from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES
 
 LICENCES = {"cc0": "cc-zero", "cc-by": "cc-by", "pdm": "other-pd"}
-LISTED = (".csv", ".parquet", ".xlsx", ".ttl", ".gz", ".zst")
+PUSHED_SUFFIXES = (".csv", ".parquet", ".xlsx", ".ttl", ".gz", ".zst")
 FORMATS = {"csv": "CSV", "parquet": "Parquet", "xlsx": "XLSX", "ttl": "TTL", "nt": "N-Triples"}
-# The observations in Turtle are made when they are asked for (catalogue/downloads.py), of a file that is kept: a form
-# without size and hash, which CKAN links to in any case.
-MADE, MADE_OF = {"name": "observations.ttl", "media_type": "text/turtle"}, "observations.nt.gz"
+# The observations in Turtle are generated on request (catalogue/harvest/downloads.py) from a stored file. They have no
+# size and no hash, and CKAN always links to them.
+TURTLE_FILE, TURTLE_SOURCE = {"name": "observations.ttl", "media_type": "text/turtle"}, "observations.nt.gz"
 STABLE = "http://publications.europa.eu/resource/authority/planned-availability/STABLE"
-# CKAN takes words, blanks, hyphens and dots in a tag, 2 to 100 of them (ckan.logic.validators.tag_name_validator).
+# CKAN accepts words, spaces, hyphens and dots in a tag of 2 to 100 characters
+# (ckan.logic.validators.tag_name_validator).
 NOT_IN_TAGS = re.compile(r"[^\w \-.]+")
 Values = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Organisation:
+    """The CKAN organisation that owns a dataset."""
+
     name: str
     title: str
 
 
 @dataclass(frozen=True)
 class CkanDataset:
-    """A release as CKAN shall have it. `values` by field of fields.csv, in plain form: a text, a list of texts, or
-    either by language; `resources` likewise, each with its `file`; `themes` are the groups that it belongs to."""
+    """A release in the intended state on CKAN.
+
+    `values` are by field of fields.csv in plain form: a text, a list of texts, or either by language. `resources` have
+    the same form, each with its `file`; `themes` are the groups of the dataset.
+    """
 
     name: str
     version: int
@@ -52,10 +58,10 @@ class CkanDataset:
 
 
 def dataset_of(settings: Settings, record: ReleaseRecord, versions: Sequence[int]) -> CkanDataset:
-    """The release's dataset; `versions` are all that readers can see."""
+    """Return the dataset of a release; `versions` are all visible versions."""
     manifest = record.complete_manifest
     about = manifest.about
-    values = _words(about) | _agents(settings.iris, about) | _extent(settings.iris, manifest)
+    values = _texts(about) | _agents(settings.iris, about) | _extent(settings.iris, manifest)
     values |= _series(settings.iris, about) | {
         "name": record.dataset,
         "license_id": LICENCES[about.licence],
@@ -74,9 +80,9 @@ def dataset_of(settings: Settings, record: ReleaseRecord, versions: Sequence[int
     }
     themes = tuple(t for t in register.themes() if any(register.kpis()[k].theme == t for k in manifest.kpis))
     values["theme"] = sorted({register.themes()[theme].data_theme for theme in themes})
-    kept = [asdict(f) for f in manifest.files if f.name.endswith(LISTED)]
-    made = [MADE] if any(f["name"] == MADE_OF for f in kept) else []
-    files = sorted([*kept, *made], key=_rank)
+    stored = [asdict(f) for f in manifest.files if f.name.endswith(PUSHED_SUFFIXES)]
+    generated = [TURTLE_FILE] if any(f["name"] == TURTLE_SOURCE for f in stored) else []
+    files = sorted([*stored, *generated], key=_sort_key)
     return CkanDataset(
         name=record.dataset,
         version=record.version,
@@ -87,12 +93,12 @@ def dataset_of(settings: Settings, record: ReleaseRecord, versions: Sequence[int
     )
 
 
-def _rank(file: Mapping[str, Any]) -> tuple[int, int, str]:
-    """What people want first: the observations before the rest, the workbook before what programs read."""
-    stem, _, ending = file["name"].partition(".")
+def _sort_key(file: Mapping[str, Any]) -> tuple[int, int, str]:
+    """Sort by usefulness for people: observations before other tables, the workbook before files for programs."""
+    table, _, suffix = file["name"].partition(".")
     order = ("xlsx", "csv", "parquet", "ttl")
-    place = order.index(ending) if ending in order else len(order)
-    return (0 if stem == "observations" else 2 if stem == "metadata" else 1), place, file["name"]
+    rank = order.index(suffix) if suffix in order else len(order)
+    return (0 if table == "observations" else 2 if table == "metadata" else 1), rank, file["name"]
 
 
 def _organisation(settings: Settings, about: About) -> Organisation:
@@ -102,7 +108,7 @@ def _organisation(settings: Settings, about: About) -> Organisation:
     return Organisation(name_key(title), title)
 
 
-def _words(about: About) -> dict[str, Any]:
+def _texts(about: About) -> dict[str, Any]:
     titles = {language: text for language, text in about.titles.items() if text}
     notes = titles | {language: text for language, text in about.descriptions.items() if text}
     keywords = {language: list(words) for language, words in about.keywords.items() if words}
@@ -119,13 +125,13 @@ def _words(about: About) -> dict[str, Any]:
 
 
 def _previous(iris: Iris, record: ReleaseRecord, versions: Sequence[int]) -> str | None:
-    """The version before, of those that readers can see."""
-    before = max((version for version in versions if version < record.version), default=None)
-    return None if before is None else iris.dataset(record.dataset, before)
+    """Return the IRI of the previous visible version."""
+    previous = max((version for version in versions if version < record.version), default=None)
+    return None if previous is None else iris.dataset(record.dataset, previous)
 
 
 def _series(iris: Iris, about: About) -> dict[str, Any]:
-    """The dataset series. ckanext-dcat's own field `in_series` takes ids of datasets on CKAN, so ours is another."""
+    """Return the dataset series, in fields of its own: ckanext-dcat's `in_series` takes ids of datasets on CKAN."""
     if not about.series:
         return {}
     titles = {language: text for language, text in about.series_titles.items() if text}
@@ -159,7 +165,7 @@ def _extent(iris: Iris, manifest: Manifest) -> dict[str, Any]:
     return {
         "temporal_start": first,
         "temporal_end": last,
-        # ckanext-dcat's field for one place; a dataset about several municipalities is about the country.
+        # ckanext-dcat has a field for one location only; a dataset about several municipalities gets the country.
         "spatial_uri": iris.area("kommun", kommuner[0])
         if len(kommuner) == 1
         else "http://publications.europa.eu/resource/authority/country/SWE",
@@ -171,30 +177,30 @@ def _extent(iris: Iris, manifest: Manifest) -> dict[str, Any]:
 
 
 def _resource(settings: Settings, record: ReleaseRecord, about: About, file: Mapping[str, Any]) -> dict[str, Any]:
-    address = f"{settings.base_iri}dataset/{record.dataset}/{record.version}"
-    stem, _, ending = file["name"].removesuffix(".gz").removesuffix(".zst").partition(".")
-    names = {language: f"{_table_name(stem, language)}, {FORMATS[ending]}" for language in LANGUAGES}
+    page = f"{settings.base_iri}dataset/{record.dataset}/{record.version}"
+    table, _, suffix = file["name"].removesuffix(".gz").removesuffix(".zst").partition(".")
+    names = {language: f"{_table_name(table, language)}, {FORMATS[suffix]}" for language in LANGUAGES}
     if file["name"].endswith((".gz", ".zst")):
         names = {language: f"{name} ({file['name'].rsplit('.', 1)[1]})" for language, name in names.items()}
     return {
         "file": file["name"],
-        "url": f"{address}/{file['name']}",
+        "url": f"{page}/{file['name']}",
         "name": names["sv"],
         "name_en": names["en"],
         "name_translated": names,
-        "format": FORMATS[ending],
+        "format": FORMATS[suffix],
         "mimetype": file["media_type"],
         "license": register.codes("licences")[about.licence].properties["iri"],
-        "access_url": address,
-        "download_url": f"{address}/{file['name']}",
+        "access_url": page,
+        "download_url": f"{page}/{file['name']}",
         "issued": f"{record.reserved_at:%Y-%m-%dT%H:%M:%SZ}",
         "availability": STABLE,
-        **(_kept(settings.iris, record, file) if "sha256" in file else {}),
+        **(_stored_file_values(settings.iris, record, file) if "sha256" in file else {}),
     }
 
 
-def _kept(iris: Iris, record: ReleaseRecord, file: Mapping[str, Any]) -> dict[str, Any]:
-    """What is known of a file that the release keeps."""
+def _stored_file_values(iris: Iris, record: ReleaseRecord, file: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the values that only files stored in the release have."""
     return {
         "size": file["size"],
         "hash": file["sha256"],
@@ -203,19 +209,21 @@ def _kept(iris: Iris, record: ReleaseRecord, file: Mapping[str, Any]) -> dict[st
     }
 
 
-def _table_name(stem: str, language: str) -> str:
-    if stem == "metadata":
+def _table_name(table: str, language: str) -> str:
+    if table == "metadata":
         return {"sv": "Metadata", "en": "Metadata"}[language]
-    return standard()[stem].label(language)
+    return standard()[table].label(language)
 
 
-def to_package(dataset: CkanDataset, abilities: Capabilities, groups: frozenset[str]) -> dict[str, Any]:
-    """The dataset as package_create takes it on this instance, but for its resources, in those of its groups that
-    are there; what is published is open to all. What the instance's schema knows stands in a field of its own; the
-    rest goes into extras, lists as JSON. A value by language is for schemas only: single languages have fields of
-    their own."""
-    known = abilities.schema["dataset"] if abilities.schema else frozenset()
-    found: dict[str, Any] = {
+def to_package(dataset: CkanDataset, capabilities: Capabilities, groups: frozenset[str]) -> dict[str, Any]:
+    """Return the dataset without its resources, in the form that package_create accepts on this instance.
+
+    It is public, and in those of its groups that exist. Fields of the instance's schema are fields of their own; all
+    others go into extras, lists as JSON. Values by language are for schemas only: the single languages have fields of
+    their own.
+    """
+    known = capabilities.schema["dataset"] if capabilities.schema else frozenset()
+    package: dict[str, Any] = {
         "owner_org": dataset.organisation.name,
         "private": False,
         "groups": [{"name": name} for name in dataset.themes if name in groups],
@@ -226,17 +234,20 @@ def to_package(dataset: CkanDataset, abilities: Capabilities, groups: frozenset[
         if not value:
             continue
         if field.kind == "core" or field.name in known:
-            found[field.name] = value
+            package[field.name] = value
         elif field.kind != "languages":
             extras[field.name] = _text(value)
-    found["tags"] = [{"name": name} for name in _tags(dataset.values.get("tags_translated", {}))]
-    return found | {"extras": [{"key": key, "value": value} for key, value in sorted(extras.items())]}
+    package["tags"] = [{"name": name} for name in _tags(dataset.values.get("tags_translated", {}))]
+    return package | {"extras": [{"key": key, "value": value} for key, value in sorted(extras.items())]}
 
 
-def to_resource(resource: Values, abilities: Capabilities) -> dict[str, Any]:
-    """A resource as this instance takes it. Fields that no schema knows may stand beside CKAN's own, as texts, but for
-    those by language, which ckanext-dcat would take for one text."""
-    known = abilities.schema["resource"] if abilities.schema else frozenset()
+def to_resource(resource: Values, capabilities: Capabilities) -> dict[str, Any]:
+    """Return a resource in the form that this instance accepts.
+
+    Fields outside the schema may be added beside CKAN's own as texts, except values by language, which ckanext-dcat
+    would read as a single text.
+    """
+    known = capabilities.schema["resource"] if capabilities.schema else frozenset()
     return {
         field.name: resource[field.name] if field.name in known or field.kind == "core" else _text(resource[field.name])
         for field in fields("resource")
@@ -248,46 +259,56 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
 
 
-def _tags(words: Mapping[str, Sequence[str]]) -> list[str]:
-    """Keywords of both languages as CKAN takes them, so that a search finds either."""
-    cleaned = (NOT_IN_TAGS.sub(" ", word).strip()[:100] for language in LANGUAGES for word in words.get(language, ()))
+def _tags(keywords: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the keywords of both languages as valid CKAN tags, so that a search finds either."""
+    words = (word for language in LANGUAGES for word in keywords.get(language, ()))
+    cleaned = (NOT_IN_TAGS.sub(" ", word).strip()[:100] for word in words)
     return sorted({word for word in cleaned if len(word) > 1})
 
 
 @dataclass(frozen=True)
 class Difference:
-    """A field whose value on CKAN (`there`) is not ours (`here`); None where there is none. A resource's field is
-    named `resources/{file}/{field}`."""
+    """A field whose value on CKAN (`remote`) differs from the release's (`local`), None if empty.
+
+    A resource's field is named `resources/{file}/{field}`.
+    """
 
     field: str
-    there: Any
-    here: Any
+    remote: Any
+    local: Any
 
 
-def differences(there: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[Difference]:
-    """What of the dataset's own fields is not on CKAN as it shall be. CKAN's and other people's keys don't count,
-    but a field of ours that we no longer fill does."""
-    found = []
-    if there.get("private"):
-        found.append(Difference("private", True, False))
+def differences(remote: Mapping[str, Any], package: Mapping[str, Any]) -> list[Difference]:
+    """Compare a package on CKAN with the one that `to_package` returned, by the catalogue's own fields.
+
+    Other keys on CKAN are ignored, but a field of the catalogue's own that is no longer filled is a difference.
+    """
+    result = []
+    if remote.get("private"):
+        result.append(Difference("private", True, False))
     for field in ("owner_org", *(f.name for f in fields("dataset") if f.name != "tag_string"), "tags", "groups"):
-        ours, theirs = _plain(wanted, field), _plain(there, field)
+        local_value, remote_value = _normalised(package, field), _normalised(remote, field)
         if field == "owner_org":
-            theirs = (there.get("organization") or {}).get("name")
-        if ours != theirs:
-            found.append(Difference(field, theirs, ours))
-    return found
+            remote_value = (remote.get("organization") or {}).get("name")
+        if local_value != remote_value:
+            result.append(Difference(field, remote_value, local_value))
+    return result
 
 
-def resource_differences(file: str, there: Mapping[str, Any], wanted: Values, *, is_uploaded: bool) -> list[Difference]:
-    """The same for a resource; `wanted` as `shaped_resource` gives it. An uploaded file has CKAN's own address."""
-    names = [name for name in wanted if not (is_uploaded and name == "url")]
-    pairs = [(name, as_text(there.get(name)), as_text(wanted[name])) for name in names]
+def resource_differences(
+    file: str, remote: Mapping[str, Any], resource: Values, *, is_uploaded: bool
+) -> list[Difference]:
+    """Compare a resource on CKAN with the one that `to_resource` returned.
+
+    The URL of an uploaded file is CKAN's own, and is ignored.
+    """
+    names = [name for name in resource if not (is_uploaded and name == "url")]
+    pairs = [(name, as_text(remote.get(name)), as_text(resource[name])) for name in names]
     return [Difference(f"resources/{file}/{name}", theirs, ours) for name, theirs, ours in pairs if ours != theirs]
 
 
-def _plain(package: Mapping[str, Any], field: str) -> Any:
-    """A field's value in one form, wherever it stands: in its own field or among the extras."""
+def _normalised(package: Mapping[str, Any], field: str) -> Any:
+    """Return a field's value in one form, from a field of its own or from the extras."""
     if field in ("tags", "groups"):
         return sorted(entry["name"] for entry in package.get(field) or ())
     value = package.get(field)
@@ -297,7 +318,7 @@ def _plain(package: Mapping[str, Any], field: str) -> Any:
 
 
 def as_text(value: Any) -> str | None:
-    """One form for a value that CKAN may give back as JSON text, as a list or as an object."""
+    """Normalise a value that CKAN may return as JSON text, as a list or as an object."""
     if value in (None, "", [], {}):
         return None
     if isinstance(value, str) and value[:1] in "[{":
@@ -308,8 +329,8 @@ def as_text(value: Any) -> str | None:
     return str(value) if isinstance(value, int) else _text(value)
 
 
-def split_fields(abilities: Capabilities) -> tuple[list[CkanField], list[CkanField]]:
-    """Our fields by where they go on an instance: in fields of their own, and among the extras."""
-    known = abilities.schema["dataset"] if abilities.schema else frozenset()
-    ours = [f for f in fields("dataset") if f.kind != "core" and (f.kind != "languages" or f.name in known)]
-    return [f for f in ours if f.name in known], [f for f in ours if f.name not in known]
+def split_fields(capabilities: Capabilities) -> tuple[list[CkanField], list[CkanField]]:
+    """Separate the fields that the instance's schema has from the fields that go into extras."""
+    known = capabilities.schema["dataset"] if capabilities.schema else frozenset()
+    own = [f for f in fields("dataset") if f.kind != "core" and (f.kind != "languages" or f.name in known)]
+    return [f for f in own if f.name in known], [f for f in own if f.name not in known]

@@ -1,4 +1,4 @@
-"""Our metadata fields on CKAN (fields.csv): where they belong, their kind, their names, and the schema made of them."""
+"""The metadata fields on CKAN (fields.csv), and the ckanext-scheming schema generated from them."""
 
 import csv
 from collections.abc import Mapping
@@ -7,9 +7,9 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
-# ckanext-scheming's presets by kind. A text in two languages is kept as JSON by a preset of scheming's own, so that
-# the schema works without ckanext-fluent, whose field names and JSON form these are. It is for programs (ckanext-dcat
-# reads it); people see the fields of single languages beside it.
+# ckanext-scheming's presets by kind. A text in two languages is stored as JSON with scheming's own preset, so that the
+# schema works without ckanext-fluent, whose field names and JSON form it uses. It is for programs (ckanext-dcat reads
+# it); people see the fields of the single languages beside it.
 PRESETS: dict[str, dict[str, Any]] = {
     "text": {},
     "date": {"preset": "date"},
@@ -20,7 +20,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "display_snippet": None,
     },
 }
-# Fields that CKAN has of its own come with scheming's presets or CKAN's forms.
+# CKAN's own fields use scheming's presets or CKAN's forms.
 CORE: dict[tuple[str, str], dict[str, Any]] = {
     ("dataset", "title"): {"preset": "title", "required": True},
     ("dataset", "name"): {"preset": "dataset_slug"},
@@ -37,10 +37,12 @@ CORE: dict[tuple[str, str], dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class CkanField:
-    """`place` is dataset or resource; `kind` is core (CKAN's own), text, date, list, or languages (a text or a list
-    by language)."""
+    """A metadata field of a dataset or a resource (`entity`).
 
-    place: str
+    `kind` is core (CKAN's own), text, date, list, or languages (a text or a list by language).
+    """
+
+    entity: str
     name: str
     kind: str
     labels: Mapping[str, str]
@@ -48,33 +50,34 @@ class CkanField:
 
 
 @cache
-def fields(place: str) -> tuple[CkanField, ...]:
+def fields(entity: str) -> tuple[CkanField, ...]:
+    """Return the fields of "dataset" or "resource"."""
     text = (files(__package__) / "fields.csv").read_text("utf-8")
-    return tuple(_field(row) for row in csv.DictReader(text.splitlines()) if row["place"] == place)
+    return tuple(_field(row) for row in csv.DictReader(text.splitlines()) if row["entity"] == entity)
 
 
 def _field(row: Mapping[str, str]) -> CkanField:
-    labels, helps = ({language: row[f"{what}_{language}"] for language in ("sv", "en")} for what in ("label", "help"))
-    return CkanField(row["place"], row["name"], row["kind"], labels, {k: text for k, text in helps.items() if text})
+    labels, helps = ({language: row[f"{part}_{language}"] for language in ("sv", "en")} for part in ("label", "help"))
+    return CkanField(row["entity"], row["name"], row["kind"], labels, {k: text for k, text in helps.items() if text})
 
 
 def scheming_schema() -> dict[str, Any]:
-    """A dataset schema for ckanext-scheming (version 2 of its format) that shows every field of ours as it is."""
+    """Return a dataset schema for ckanext-scheming (version 2 of its format) with every field as a field of its own."""
     return {
         "scheming_version": 2,
         "dataset_type": "dataset",
         "about": "Väven: social-impact KPIs of neighbourhoods",
-        "dataset_fields": [_described(field) for field in fields("dataset")],
-        "resource_fields": [_described(field) for field in fields("resource")],
+        "dataset_fields": [_scheming_field(field) for field in fields("dataset")],
+        "resource_fields": [_scheming_field(field) for field in fields("resource")],
     }
 
 
-def _described(field: CkanField) -> dict[str, Any]:
-    found: dict[str, Any] = {"field_name": field.name, "label": dict(field.labels)}
+def _scheming_field(field: CkanField) -> dict[str, Any]:
+    entry: dict[str, Any] = {"field_name": field.name, "label": dict(field.labels)}
     if field.kind == "core":
-        found |= CORE.get((field.place, field.name), {})
+        entry |= CORE.get((field.entity, field.name), {})
     else:
-        found |= PRESETS[field.kind]
+        entry |= PRESETS[field.kind]
         if field.name.endswith(("uri", "_url", "license", "previous_version")):
-            found["display_snippet"] = "link.html"
-    return found | ({"help_text": dict(field.helps)} if field.helps else {})
+            entry["display_snippet"] = "link.html"
+    return entry | ({"help_text": dict(field.helps)} if field.helps else {})

@@ -1,7 +1,7 @@
-"""Bring CKAN to hold what we publish: organisation, groups, dataset, files and DataStore rows.
+"""Push of releases to CKAN: organisation, groups, dataset, files and DataStore rows.
 
-Every step compares CKAN's state with ours and writes what differs, nothing else. So a push that was killed at any
-request is taken up by the next one, and a push of what is there already writes nothing.
+Every step compares CKAN's state with the intended state and writes only the differences. So the next push continues
+one that was killed at any request, and a push of unchanged datasets writes nothing.
 """
 
 import contextlib
@@ -33,14 +33,17 @@ from vaven.vocab.register import themes
 # The table that goes into the DataStore, by its file.
 ROWS_FILE, ROWS_TABLE = "observations.csv", "observations"
 SEARCH_PAGE = 1_000
-# The page of a version, which is the access address of its files.
-OURS = re.compile(r"/dataset/[^/]+/[0-9]+$")
+# The page of a version, which is the access URL of its files.
+VERSION_PAGE = re.compile(r"/dataset/[^/]+/[0-9]+$")
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How datasets go to an instance. `uploads` sends the files themselves, otherwise CKAN links to ours;
-    `rows` fills the DataStore where the instance has one."""
+    """Options of a push.
+
+    `uploads` sends the files themselves, otherwise CKAN links to the catalogue's; `rows` fills the DataStore if the
+    instance has one.
+    """
 
     uploads: bool = False
     rows: bool = True
@@ -48,7 +51,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class PushResult:
-    """What became of one dataset: `result` is created, changed, unchanged, withdrawn or failed."""
+    """The result for one dataset: created, changed, unchanged, withdrawn or failed."""
 
     name: str
     version: int
@@ -65,74 +68,93 @@ def push(
     workers: int = 2,
     on_result: Callable[[PushResult], None] = lambda _: None,
 ) -> list[PushResult]:
-    """Push datasets, `workers` at a time; one that fails does not stop the others. `told` hears of each when done."""
+    """Push datasets, `workers` at a time, and call `on_result` after each; a failure does not stop the others."""
     groups = site.retry(lambda: _prepare(site, datasets))
-    seen = site.retry(lambda: _search(site, datasets)) if len(datasets) > 1 else None
+    packages = site.retry(lambda: _search(site, datasets)) if len(datasets) > 1 else None
 
-    def one(dataset: CkanDataset) -> PushResult:
-        own = site.clone()
-        # What the search saw holds for the first try alone.
-        glance = [] if seen is None else [seen.get(dataset.name)]
-
-        def step() -> PushResult:
-            there = glance.pop() if glance else own.find("package_show", id=dataset.name)
-            return _put(own, groups, dataset, storage, plan, there)
-
-        try:
-            try:
-                outcome = own.retry(step)
-            except NotFound:
-                # Somebody took it from CKAN after we had looked; from the start it is made anew.
-                outcome = own.retry(step)
-        except NotFound as cause:
-            error = CkanRefused("publisher.ckan-removed", dataset=dataset.name, cause=cause)
-            outcome = PushResult(dataset.name, dataset.version, "failed", error)
-        except CkanError as failure:
-            outcome = PushResult(dataset.name, dataset.version, "failed", failure)
-        finally:
-            own.close()
-        on_result(outcome)
-        return outcome
+    def push_one(dataset: CkanDataset) -> PushResult:
+        # The search result is valid for the first attempt only.
+        cached = [] if packages is None else [packages.get(dataset.name)]
+        result = _push_dataset(site.clone(), groups, dataset, storage, plan, cached)
+        on_result(result)
+        return result
 
     with ThreadPoolExecutor(max(workers, 1)) as pool:
-        return list(pool.map(one, datasets))
+        return list(pool.map(push_one, datasets))
+
+
+def _push_dataset(
+    site: Site,
+    groups: frozenset[str],
+    dataset: CkanDataset,
+    storage: Storage,
+    plan: Plan,
+    cached: list[Mapping[str, Any] | None],
+) -> PushResult:
+    """Push one dataset over its own client, which is closed afterwards; `cached` is its package for the first attempt.
+
+    Failures become results.
+    """
+
+    def step() -> PushResult:
+        remote = cached.pop() if cached else site.find("package_show", id=dataset.name)
+        return _put(site, groups, dataset, storage, plan, remote)
+
+    try:
+        try:
+            return site.retry(step)
+        except NotFound:
+            # Somebody deleted it on CKAN after the first request; starting again creates it anew.
+            return site.retry(step)
+    except NotFound as cause:
+        error = CkanRefused("publisher.ckan-removed", dataset=dataset.name, cause=cause)
+        return PushResult(dataset.name, dataset.version, "failed", error)
+    except CkanError as failure:
+        return PushResult(dataset.name, dataset.version, "failed", failure)
+    finally:
+        site.close()
 
 
 def withdraw(site: Site, name: str, version: int) -> PushResult:
-    """Take a dataset from an instance's readers. CKAN keeps it as deleted; a later push of a version revives it."""
+    """Delete a dataset on an instance.
+
+    CKAN marks it as deleted, and a later push restores it.
+    """
 
     def step() -> str:
-        there = site.find("package_show", id=name)
-        if not there or there["state"] == "deleted":
+        remote = site.find("package_show", id=name)
+        if not remote or remote["state"] == "deleted":
             return "unchanged"
-        for resource in there["resources"]:
+        for resource in remote["resources"]:
             if resource.get("datastore_active"):
                 site.write("datastore_delete", resource_id=resource["id"], force=True)
-        site.write("package_delete", id=there["id"])
+        site.write("package_delete", id=remote["id"])
         return "withdrawn"
 
     return PushResult(name, version, site.retry(step))
 
 
 def compare(site: Site, dataset: CkanDataset, plan: Plan) -> list[Difference]:
-    """What a push would change, field by field; for a dataset that is not there, everything."""
-    there = site.retry(lambda: site.find("package_show", id=dataset.name)) or {}
-    # Groups that are not there yet would be made.
+    """List the changes that a push would make, field by field; every field for a dataset that CKAN lacks."""
+    remote = site.retry(lambda: site.find("package_show", id=dataset.name)) or {}
+    # A push would create missing groups.
     groups = _groups(site) | frozenset(dataset.themes)
-    found = differences(there, to_package(dataset, site.capabilities, groups))
-    by_file = _by_file(there)
+    changes = differences(remote, to_package(dataset, site.capabilities, groups))
+    by_file = _by_file(remote)
     for resource in dataset.resources:
-        theirs = by_file.get(resource["file"], {})
-        wanted = to_resource(resource, site.capabilities)
-        found += resource_differences(resource["file"], theirs, wanted, is_uploaded=_is_sent(resource, plan))
-        if _lacks_rows(site, resource, theirs, plan):
-            found.append(Difference(f"resources/{resource['file']}/rows", theirs.get("rows_sha256"), resource["hash"]))
-    return found
+        file, existing = resource["file"], by_file.get(resource["file"], {})
+        intended = to_resource(resource, site.capabilities)
+        changes += resource_differences(file, existing, intended, is_uploaded=_is_uploaded(resource, plan))
+        if _lacks_rows(site, resource, existing, plan):
+            changes.append(Difference(f"resources/{file}/rows", existing.get("rows_sha256"), resource["hash"]))
+    return changes
 
 
 def _prepare(site: Site, datasets: Sequence[CkanDataset]) -> frozenset[str]:
-    """See to what datasets share, once: organisations and groups. Returns the groups that our user may fill; one
-    without the right to make groups goes without those that are missing."""
+    """Create missing organisations and groups, and return the groups that the user may add datasets to.
+
+    A user without the right to create groups goes without the missing ones.
+    """
     for organisation in {dataset.organisation for dataset in datasets}:
         _ensure_organisation(site, organisation)
     groups = _groups(site)
@@ -147,22 +169,22 @@ def _groups(site: Site) -> frozenset[str]:
 
 
 def _search(site: Site, datasets: Sequence[CkanDataset]) -> dict[str, Any]:
-    """The datasets that CKAN has already, a thousand a request; not those that are deleted, which nobody can find."""
-    found: dict[str, Any] = {}
+    """Return the datasets that CKAN has, a thousand per request; deleted datasets can't be found by search."""
+    packages: dict[str, Any] = {}
     owners = " OR ".join(sorted({f'"{dataset.organisation.name}"' for dataset in datasets}))
     while True:
         page = site.read(
             "package_search",
             fq=f"organization:({owners})",
             rows=SEARCH_PAGE,
-            start=len(found),
+            start=len(packages),
             sort="name asc",
             include_drafts=True,
             include_private=True,
         )
-        found |= {package["name"]: package for package in page["results"]}
-        if not page["results"] or len(found) >= page["count"]:
-            return found
+        packages |= {package["name"]: package for package in page["results"]}
+        if not page["results"] or len(packages) >= page["count"]:
+            return packages
 
 
 def _put(
@@ -171,139 +193,156 @@ def _put(
     dataset: CkanDataset,
     storage: Storage,
     plan: Plan,
-    there: Mapping[str, Any] | None,
+    remote: Mapping[str, Any] | None,
 ) -> PushResult:
-    wanted = to_package(dataset, site.capabilities, groups)
-    there, is_made = (there, False) if there else _create(site, dataset, wanted, plan)
-    is_new = is_made or there["state"] == "deleted"
-    before = _by_file(there)
-    resources = [_put_file(site, there, before.get(r["file"]), r, dataset, storage, plan) for r in dataset.resources]
-    changed = [r for r, was in resources if was]
-    listed = [r for r, _ in resources]
+    package = to_package(dataset, site.capabilities, groups)
+    remote, is_created = (remote, False) if remote else _create(site, dataset, package, plan)
+    is_new = is_created or remote["state"] == "deleted"
+    existing = _by_file(remote)
+    files = [_put_file(site, remote, existing.get(r["file"]), r, dataset, storage, plan) for r in dataset.resources]
+    is_changed = any(is_other for _, is_other in files)
+    resources = [r for r, _ in files]
     for i, resource in enumerate(dataset.resources):
-        if _lacks_rows(site, resource, listed[i], plan):
-            listed[i] = _put_rows(site, there, listed, i, dataset, storage)
-            changed.append(listed[i])
-    others = [r for r in there["resources"] if _file_of(r) is None]
-    gone = {r["id"] for r in there["resources"]} - {r.get("id") for r in [*listed, *others]}
-    is_same = not changed and not gone and there["state"] == "active" and not differences(there, wanted)
+        if _lacks_rows(site, resource, resources[i], plan):
+            resources[i] = _put_rows(site, remote, resources, i, dataset, storage)
+            is_changed = True
+    others = [r for r in remote["resources"] if _file_of(r) is None]
+    obsolete = {r["id"] for r in remote["resources"]} - {r.get("id") for r in [*resources, *others]}
+    is_same = not is_changed and not obsolete and remote["state"] == "active" and not differences(remote, package)
     if not is_same:
-        site.write(
-            "package_patch", id=there["id"], **_emptied(there, wanted), resources=[*listed, *others], state="active"
-        )
+        patch = _patch(remote, package)
+        site.write("package_patch", id=remote["id"], **patch, resources=[*resources, *others], state="active")
     result = "created" if is_new else "unchanged" if is_same else "changed"
     return PushResult(dataset.name, dataset.version, result)
 
 
-def _create(site: Site, dataset: CkanDataset, wanted: Values, plan: Plan) -> tuple[Mapping[str, Any], bool]:
-    """The dataset, as a draft while its files or rows are not there yet: readers see it whole or not at all.
+def _create(site: Site, dataset: CkanDataset, package: Values, plan: Plan) -> tuple[Mapping[str, Any], bool]:
+    """Create the dataset, as a draft until its files and rows are complete: readers see all of it or nothing.
 
-    Where its name is taken, what has it, and False: one that is deleted, or was given to another organisation.
+    If another dataset has the name, being deleted or moved to another organisation, return that dataset and False.
     """
     links = [] if plan.uploads else [to_resource(r, site.capabilities) for r in dataset.resources]
-    is_whole = not plan.uploads and not (plan.rows and site.capabilities.has_datastore)
+    is_complete = not plan.uploads and not (plan.rows and site.capabilities.has_datastore)
     try:
-        state = "active" if is_whole else "draft"
-        return site.write("package_create", **wanted, resources=links, state=state), True
+        state = "active" if is_complete else "draft"
+        return site.write("package_create", **package, resources=links, state=state), True
     except CkanRefused as cause:
         if "name" not in str(cause):
             raise
-        if found := site.find("package_show", id=dataset.name):
-            return found, False
-        # Only a sysadmin sees a deleted dataset, though others may revive it.
+        if existing := site.find("package_show", id=dataset.name):
+            return existing, False
+        # Only a sysadmin sees a deleted dataset, though others may restore it.
         with contextlib.suppress(NotFound, CkanNotAllowed):
             site.write("package_patch", id=dataset.name, state="draft")
-        if not (found := site.find("package_show", id=dataset.name)):
+        if not (existing := site.find("package_show", id=dataset.name)):
             raise
-        return found, True
+        return existing, True
 
 
 def _put_file(
     site: Site,
-    there: Mapping[str, Any],
-    theirs: Mapping[str, Any] | None,
+    remote: Mapping[str, Any],
+    existing: Mapping[str, Any] | None,
     resource: Values,
     dataset: CkanDataset,
     storage: Storage,
     plan: Plan,
 ) -> tuple[dict[str, Any], bool]:
-    """A resource as the final patch lists it, and whether it differs from CKAN's. An upload is done at once."""
-    wanted = to_resource(resource, site.capabilities)
-    if not _is_sent(resource, plan):
-        is_other = theirs is None or bool(resource_differences(resource["file"], theirs, wanted, is_uploaded=False))
-        # An upload of an earlier run becomes a link; CKAN keeps the address of what it takes for an upload.
-        return {**(theirs or {}), **wanted, "url_type": ""}, is_other
-    kept = {key: value for key, value in wanted.items() if key != "url"}
-    is_sent = False
-    if theirs is None or theirs.get("hash") != resource["hash"] or theirs.get("url_type") != "upload":
-        with storage.open(dataset.name, dataset.version, resource["file"]) as file:
-            sent = {key: as_text(value) for key, value in wanted.items()}
-            # The hash comes with the file, so that one without the other is never taken for whole.
-            sent |= {"package_id": there["id"]} if theirs is None else {"id": theirs["id"]}
-            action = "resource_create" if theirs is None else "resource_patch"
-            theirs = site.write(action, upload=(resource["file"], file), **(sent | {"url": resource["file"]}))
-            is_sent = True
-    is_other = is_sent or bool(resource_differences(resource["file"], theirs, wanted, is_uploaded=True))
-    return {**theirs, **kept}, is_other
+    """Return a resource for the final patch, with True if it differs from CKAN's.
+
+    An upload happens immediately.
+    """
+    intended = to_resource(resource, site.capabilities)
+    if not _is_uploaded(resource, plan):
+        is_other = existing is None or bool(
+            resource_differences(resource["file"], existing, intended, is_uploaded=False)
+        )
+        # An upload of an earlier run becomes a link; CKAN does not change the URL of an upload.
+        return {**(existing or {}), **intended, "url_type": ""}, is_other
+    if existing is None or existing.get("hash") != resource["hash"] or existing.get("url_type") != "upload":
+        existing, is_other = _upload(site, remote, existing, resource, intended, dataset, storage), True
+    else:
+        is_other = bool(resource_differences(resource["file"], existing, intended, is_uploaded=True))
+    return {**existing, **{key: value for key, value in intended.items() if key != "url"}}, is_other
 
 
-def _is_sent(resource: Values, plan: Plan) -> bool:
-    """Whether the file itself goes to CKAN: one that is made when it is asked for is linked to."""
+def _upload(
+    site: Site,
+    remote: Mapping[str, Any],
+    existing: Mapping[str, Any] | None,
+    resource: Values,
+    intended: Values,
+    dataset: CkanDataset,
+    storage: Storage,
+) -> Mapping[str, Any]:
+    """Upload a file into its resource, and return the resource that CKAN then has."""
+    with storage.open(dataset.name, dataset.version, resource["file"]) as file:
+        params = {key: as_text(value) for key, value in intended.items()}
+        # The hash is sent with the file, so that one without the other never looks complete.
+        params |= {"package_id": remote["id"]} if existing is None else {"id": existing["id"]}
+        action = "resource_create" if existing is None else "resource_patch"
+        uploaded: Mapping[str, Any] = site.write(
+            action, upload=(resource["file"], file), **(params | {"url": resource["file"]})
+        )
+    return uploaded
+
+
+def _is_uploaded(resource: Values, plan: Plan) -> bool:
+    """Return True if the file itself is sent to CKAN; files generated on request are only linked."""
     return plan.uploads and "hash" in resource
 
 
-def _lacks_rows(site: Site, resource: Values, theirs: Mapping[str, Any], plan: Plan) -> bool:
+def _lacks_rows(site: Site, resource: Values, existing: Mapping[str, Any], plan: Plan) -> bool:
     if resource["file"] != ROWS_FILE or not plan.rows or not site.capabilities.has_datastore:
         return False
-    return theirs.get("rows_sha256") != resource["hash"] or not theirs.get("datastore_active")
+    return existing.get("rows_sha256") != resource["hash"] or not existing.get("datastore_active")
 
 
 def _put_rows(
     site: Site,
-    there: Mapping[str, Any],
-    listed: Sequence[dict[str, Any]],
+    remote: Mapping[str, Any],
+    resources: Sequence[dict[str, Any]],
     i: int,
     dataset: CkanDataset,
     storage: Storage,
 ) -> dict[str, Any]:
-    """Fill the DataStore of resource `i`; one that has no id yet is made first."""
-    resource = listed[i]
+    """Fill the DataStore table of resource `i`, after creating the resource if it has no id yet."""
+    resource = resources[i]
     if "id" not in resource:
-        resource = site.write("resource_create", package_id=there["id"], **resource)
+        resource = site.write("resource_create", package_id=remote["id"], **resource)
     path = storage.local(dataset.name, dataset.version, ROWS_FILE)
     put_rows(site, resource["id"], ROWS_TABLE, path, is_new=not resource.get("datastore_active"))
     return {**resource, "rows_sha256": dataset.resources[i]["hash"], "datastore_active": True}
 
 
-def _emptied(there: Mapping[str, Any], wanted: Values) -> dict[str, Any]:
-    """The patch, in which fields of ours that are no longer filled are emptied, and others' extras stay."""
-    found = dict(wanted)
-    ours = {difference.field for difference in differences(there, wanted) if difference.here is None}
-    found |= {name: "" for name in ours if there.get(name) not in (None, "", [], {})}
-    names = {extra["key"] for extra in wanted["extras"]} | ours
-    found["extras"] = [*wanted["extras"], *(e for e in there.get("extras", ()) if e["key"] not in names)]
-    return found
+def _patch(remote: Mapping[str, Any], package: Values) -> dict[str, Any]:
+    """Return the patch, which empties own fields that are no longer filled and keeps other people's extras."""
+    patch = dict(package)
+    emptied = {difference.field for difference in differences(remote, package) if difference.local is None}
+    patch |= {name: "" for name in emptied if remote.get(name) not in (None, "", [], {})}
+    own = {extra["key"] for extra in package["extras"]} | emptied
+    patch["extras"] = [*package["extras"], *(e for e in remote.get("extras", ()) if e["key"] not in own)]
+    return patch
 
 
-def _by_file(there: Mapping[str, Any]) -> dict[str, Any]:
-    return {file: r for r in there.get("resources", ()) if (file := _file_of(r))}
+def _by_file(remote: Mapping[str, Any]) -> dict[str, Any]:
+    return {file: r for r in remote.get("resources", ()) if (file := _file_of(r))}
 
 
 def _file_of(resource: Mapping[str, Any]) -> str | None:
-    """The file of a release that a resource of CKAN's is, by its IRI, or by its addresses where it has none; None for
-    one that is not ours."""
-    uri, address = resource.get("uri") or "", resource.get("download_url") or ""
+    """Return the name of a resource's file by its IRI, or else by its URLs; None for other people's resources."""
+    uri, url = resource.get("uri") or "", resource.get("download_url") or ""
     if "/id/dataset/" in uri:
         return uri.rsplit("/", 1)[-1]
-    folder, _, file = address.rpartition("/")
-    return file if folder == resource.get("access_url") and OURS.search(folder) else None
+    folder, _, file = url.rpartition("/")
+    return file if folder == resource.get("access_url") and VERSION_PAGE.search(folder) else None
 
 
 def _ensure_organisation(site: Site, organisation: Organisation) -> None:
-    """One that is there is taken as it is, also where a failed organization_create left it behind (no Solr)."""
-    if there := site.find("organization_show", id=organisation.name, include_datasets=False):
-        if there.get("state") == "deleted":
-            site.write("organization_patch", id=there["id"], state="active")
+    """Create an organisation unless it exists, be it left over from a failed organization_create (no Solr)."""
+    if existing := site.find("organization_show", id=organisation.name, include_datasets=False):
+        if existing.get("state") == "deleted":
+            site.write("organization_patch", id=existing["id"], state="active")
         return
     try:
         site.write("organization_create", name=organisation.name, title=organisation.title)

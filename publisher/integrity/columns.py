@@ -1,7 +1,7 @@
-"""The integrity constraints that speak of observations, over columns in time linear in the observations.
+"""The integrity constraints on observations, checked over columns in time linear in the observations.
 
-What a cube must keep is read from its graph (`structures`); where its observations stand is said by `Columns`. The
-same checks judge a release's Parquet and any cube whose observations were put into a table.
+The structure of a cube is read from its graph (`structures`); `ObservationColumns` describes the table of its
+observations. The same checks apply to a release's Parquet and to any cube whose observations are in a table.
 """
 
 from collections import defaultdict
@@ -19,13 +19,16 @@ from vaven.vocab.iris import NAMESPACES
 
 MEASURE_TYPE = NAMESPACES["qb"] + "measureType"
 LIST_CASES = ("19a", "19b", "20", "21")
-# How many observations of one constraint are named; the others are counted.
-NAMED = 100
+# Limit on the observations listed per constraint; the others are counted.
+LISTED_OBSERVATIONS = 100
 
 
 @dataclass(frozen=True)
 class CodeList:
-    """`case` is the constraint that speaks of lists of this kind: 19a, 19b, 20 or 21."""
+    """A code list with its members.
+
+    `case` is the constraint that covers this kind of list: 19a, 19b, 20 or 21.
+    """
 
     iri: str
     case: str
@@ -34,7 +37,10 @@ class CodeList:
 
 @dataclass(frozen=True)
 class Component:
-    """`kind` is dimension, measure or attribute; `required` is said of attributes alone."""
+    """A component of a data structure definition.
+
+    `kind` is dimension, measure or attribute; `required` applies to attributes only.
+    """
 
     property: str
     kind: str
@@ -44,9 +50,10 @@ class Component:
 
 @dataclass(frozen=True)
 class ComponentColumn:
-    """Where the values of a component stand. `terms` is what each code stands for; without it the cells are the terms.
+    """The column with the values of a component.
 
-    `is_filled` tells that an empty cell is published too, as a value that says so.
+    `terms` maps codes to terms; without it the cells are the terms. With `is_filled` an empty cell is published too,
+    as a value that marks it as missing.
     """
 
     name: str
@@ -54,22 +61,28 @@ class ComponentColumn:
     is_filled: bool = False
 
     def term(self, code: str | None) -> str | None:
+        """Return the term of a code, None if the cell is empty or the code unknown."""
         return None if code is None else code if self.terms is None else self.terms.get(code)
 
     @property
-    def same(self) -> str:
-        """SQL that is equal where the terms are: two codes may stand for one."""
+    def canonical_code(self) -> str:
+        """SQL of the first code with the same term, since two codes may have one term."""
         first: dict[str, str] = {}
-        again = {code: first[term] for code, term in (self.terms or {}).items() if first.setdefault(term, code) != code}
-        if not again:
+        aliases = {
+            code: first[term] for code, term in (self.terms or {}).items() if first.setdefault(term, code) != code
+        }
+        if not aliases:
             return quoted(self.name)
-        cases = " ".join(f"WHEN {text(code)} THEN {text(one)}" for code, one in again.items())
+        cases = " ".join(f"WHEN {text(code)} THEN {text(alias)}" for code, alias in aliases.items())
         return f"CASE {quoted(self.name)} {cases} ELSE {quoted(self.name)} END"
 
 
 @dataclass(frozen=True)
 class ObservationColumns:
-    """The observations of one cube: a row each in `relation`. `columns` are by property; `cells` name a row."""
+    """The observations of one cube, one per row of `relation`.
+
+    `columns` are by property; `cells` are the columns that identify a row.
+    """
 
     work: duckdb.DuckDBPyConnection
     relation: str
@@ -79,71 +92,74 @@ class ObservationColumns:
 
     @cached_property
     def rows(self) -> int:
+        """The number of observations."""
         return int(self.run("SELECT count(*) FROM {relation}")[0][0])
 
     def codes(self, name: str) -> list[tuple[str | None, int]]:
-        """The different codes of a column, each with its number of rows."""
+        """Return the distinct codes of a column, each with its number of rows."""
         if name not in self._codes:
             self._codes[name] = self.run(query("codes.sql"), column=quoted(name))
         return self._codes[name]
 
-    def run(self, sql: str, **parts: str) -> list[Any]:
+    def run(self, template: str, **parts: str) -> list[Any]:
+        """Run an SQL template whose placeholders are the relation and the given parts."""
+        sql = template
         for name, part in {"relation": self.relation, **parts}.items():
             sql = sql.replace(f"{{{name}}}", part)
         return self.work.execute(sql).fetchall()
 
 
 def structures(graph: Store) -> dict[str, tuple[Component, ...]]:
-    """The components of each cube of a normalised graph, by the IRI of its data set."""
-    lists = _code_lists(graph)
-    found: defaultdict[str, dict[str, Component]] = defaultdict(dict)
+    """Return the components of each cube of a normalised graph, by the IRI of its data set."""
+    code_lists = _code_lists(graph)
+    components: defaultdict[str, dict[str, Component]] = defaultdict(dict)
     for row in solutions(graph, query("structure.rq")):
-        dataset, name, kind, listed = (
+        dataset, name, kind, list_iri = (
             as_text(row[n]) if n in row else "" for n in ("dataset", "property", "kind", "list")
         )
-        before = found[dataset].get(name)
-        required = as_text(row["required"]) == "true" or bool(before and before.required)
-        of_list = lists.get(listed, ()) if kind == "dimension" else ()
-        found[dataset][name] = Component(name, kind, required, (*(before.lists if before else ()), *of_list))
-    return {dataset: tuple(sorted(parts.values(), key=lambda c: c.property)) for dataset, parts in found.items()}
+        previous = components[dataset].get(name)
+        required = as_text(row["required"]) == "true" or bool(previous and previous.required)
+        lists = code_lists.get(list_iri, ()) if kind == "dimension" else ()
+        components[dataset][name] = Component(name, kind, required, (*(previous.lists if previous else ()), *lists))
+    return {dataset: tuple(sorted(parts.values(), key=lambda c: c.property)) for dataset, parts in components.items()}
 
 
 def _code_lists(graph: Store) -> dict[str, tuple[CodeList, ...]]:
-    """Each code list in every case that it is of."""
+    """Return each code list once for every case that applies to it."""
     members: defaultdict[tuple[str, str], set[str]] = defaultdict(set)
     for case in LIST_CASES:
         for sparql in queries(graph, f"members-{case}"):
             for row in solutions(graph, sparql):
                 members[as_text(row["list"]), case] |= {as_text(row["member"])} if "member" in row else set()
-    found: defaultdict[str, tuple[CodeList, ...]] = defaultdict(tuple)
-    for (iri, case), those in members.items():
-        found[iri] += (CodeList(iri, case, frozenset(those)),)
-    return dict(found)
+    lists: defaultdict[str, tuple[CodeList, ...]] = defaultdict(tuple)
+    for (iri, case), codes in members.items():
+        lists[iri] += (CodeList(iri, case, frozenset(codes)),)
+    return dict(lists)
 
 
 def column_violations(structure: Sequence[Component], columns: ObservationColumns) -> Iterator[Violation]:
-    """What breaks IC-11 to IC-17 and IC-19 to IC-21 in one cube, rows that have a code in common as one violation."""
-    by_measure = any(c.property == MEASURE_TYPE for c in structure)
+    """Yield the violations of IC-11 to IC-17 and IC-19 to IC-21 in one cube, one for all rows with the same code."""
+    has_measure_type = any(c.property == MEASURE_TYPE for c in structure)
     for component in structure:
-        if constraint := _must_have(component, by_measure):
-            yield from _missing(constraint, component, columns)
+        if constraint := _requirement(component, has_measure_type):
+            yield from _missing_values(constraint, component, columns)
         for code_list in component.lists:
-            yield from _outside(component, code_list, columns)
-    yield from _twins(structure, columns)
-    if by_measure:
-        yield from _by_measure(structure, columns)
+            yield from _codes_outside_list(component, code_list, columns)
+    yield from _duplicate_keys(structure, columns)
+    if has_measure_type:
+        yield from _measure_dimension_violations(structure, columns)
 
 
-def _must_have(component: Component, by_measure: bool) -> str:
-    """The constraint by which every observation has a value for this component, or ""."""
+def _requirement(component: Component, has_measure_type: bool) -> str:
+    """Return the constraint that requires a value for this component on every observation, or ""."""
     if component.kind == "dimension":
         return "ic-11"
     if component.kind == "measure":
-        return "" if by_measure else "ic-14"
+        return "" if has_measure_type else "ic-14"
     return "ic-13" if component.required else ""
 
 
-def _missing(constraint: str, component: Component, columns: ObservationColumns) -> Iterator[Violation]:
+def _missing_values(constraint: str, component: Component, columns: ObservationColumns) -> Iterator[Violation]:
     column = columns.columns.get(component.property)
     if column is None:
         if columns.rows:
@@ -155,8 +171,8 @@ def _missing(constraint: str, component: Component, columns: ObservationColumns)
             yield Violation(constraint, property=component.property, value=code or "", cells=cells, rows=rows)
 
 
-def _outside(component: Component, code_list: CodeList, columns: ObservationColumns) -> Iterator[Violation]:
-    """IC-19, IC-20 and IC-21."""
+def _codes_outside_list(component: Component, code_list: CodeList, columns: ObservationColumns) -> Iterator[Violation]:
+    """Check IC-19, IC-20 and IC-21."""
     column = columns.columns.get(component.property)
     for code, rows in columns.codes(column.name) if column else ():
         term = column.term(code) if column else None
@@ -165,48 +181,48 @@ def _outside(component: Component, code_list: CodeList, columns: ObservationColu
             yield Violation(f"ic-{code_list.case}", code_list.iri, component.property, term, cells=cells, rows=rows)
 
 
-def _twins(structure: Sequence[Component], columns: ObservationColumns) -> Iterator[Violation]:
-    """IC-12. A release is in the order of its key, so that a look at each row and the one before it is enough."""
+def _duplicate_keys(structure: Sequence[Component], columns: ObservationColumns) -> Iterator[Violation]:
+    """Check IC-12; since a release is sorted by its key, comparing adjacent rows is enough."""
     key = _key(structure, columns)
     if not key:
         return
-    plain = all(part == quoted(part[1:-1]) for part in key)
-    if plain and columns.run(query("rising.sql"), key=", ".join(key))[0][0]:
+    is_plain = all(part == quoted(part[1:-1]) for part in key)
+    if is_plain and columns.run(query("key_is_ascending.sql"), key=", ".join(key))[0][0]:
         return
-    yield from _named("ic-12", columns, query("twins.sql"), key=", ".join(key))
+    yield from _listed_violations("ic-12", columns, query("duplicate_keys.sql"), key=", ".join(key))
 
 
 def _key(structure: Sequence[Component], columns: ObservationColumns, *, without: str = "") -> list[str]:
-    """SQL of the values of all dimensions that stand in a column, in the order of the columns."""
+    """Return SQL of the values of all dimensions that have a column, in the order of the columns."""
     dimensions = {c.property for c in structure if c.kind == "dimension" and c.property != without}
-    return [column.same for name, column in columns.columns.items() if name in dimensions]
+    return [column.canonical_code for name, column in columns.columns.items() if name in dimensions]
 
 
-def _named(constraint: str, columns: ObservationColumns, sql: str, **parts: str) -> Iterator[Violation]:
-    """A violation for each of the first observations at fault, and one without cells for all others."""
+def _listed_violations(constraint: str, columns: ObservationColumns, sql: str, **parts: str) -> Iterator[Violation]:
+    """Yield a violation for each of the first violating observations, and one without cells for all others."""
     names = ", ".join(quoted(name) for name in columns.cells)
-    rows = columns.run(sql, cells=names, limit=str(NAMED), **parts)
+    rows = columns.run(sql, cells=names, limit=str(LISTED_OBSERVATIONS), **parts)
     for *cells, number, _ in rows:
         yield Violation(constraint, cells=dict(zip(columns.cells, cells, strict=True)), rows=number)
     if rows and (others := rows[0][-1] - sum(row[-2] for row in rows)):
         yield Violation(constraint, rows=others)
 
 
-def _by_measure(structure: Sequence[Component], columns: ObservationColumns) -> Iterator[Violation]:
-    """IC-15, IC-16 and IC-17, which speak of cubes with measure dimension."""
-    of_measure = columns.columns.get(MEASURE_TYPE)
+def _measure_dimension_violations(structure: Sequence[Component], columns: ObservationColumns) -> Iterator[Violation]:
+    """Check IC-15, IC-16 and IC-17, which apply to cubes with a measure dimension."""
+    type_column = columns.columns.get(MEASURE_TYPE)
     measures = [c.property for c in structure if c.kind == "measure"]
-    if of_measure is None:
+    if type_column is None:
         return
     for name in measures:
-        own = [code for code, _ in columns.codes(of_measure.name) if of_measure.term(code) == name]
+        own = [code for code, _ in columns.codes(type_column.name) if type_column.term(code) == name]
         codes = f"[{', '.join(text(str(code)) for code in own)}]::VARCHAR[]"
         value = columns.columns.get(name)
-        parts = {"measure": quoted(of_measure.name), "value": quoted(value.name) if value else "NULL", "own": codes}
-        without, beside = columns.run(query("measures.sql"), **parts)[0]
-        for constraint, rows in (("ic-15", without), ("ic-16", beside)):
+        parts = {"measure": quoted(type_column.name), "value": quoted(value.name) if value else "NULL", "own": codes}
+        missing, superfluous = columns.run(query("measures.sql"), **parts)[0]
+        for constraint, rows in (("ic-15", missing), ("ic-16", superfluous)):
             if rows:
                 yield Violation(constraint, property=name, rows=rows)
     key = ", ".join(_key(structure, columns, without=MEASURE_TYPE)) or "TRUE"
-    parts = {"measure": of_measure.same, "measures": str(len(measures))}
-    yield from _named("ic-17", columns, query("points.sql"), key=key, **parts)
+    parts = {"measure": type_column.canonical_code, "measures": str(len(measures))}
+    yield from _listed_violations("ic-17", columns, query("missing_measures.sql"), key=key, **parts)

@@ -1,7 +1,7 @@
-"""What a release says of itself, held against SHACL shapes: the Swedish profile of DCAT-AP, and ours of a release.
+"""SHACL validation of a release's metadata: the Swedish profile of DCAT-AP, and the project's shapes of a release.
 
-pyshacl, the SHACL validator of the RDFLib project, is loaded when it is needed; only violations count here, since a
-recommendation that a partner does not follow is no reason to keep a release back.
+pyshacl, the SHACL validator of the RDFLib project, is imported only if needed. Only violations count: a recommendation
+that a partner does not follow is no reason to block a release.
 """
 
 from collections.abc import Iterator
@@ -16,10 +16,13 @@ from vaven.vocab.shapes import release_shapes, swedish_profile
 
 
 def shape_violations(metadata: Graph, iris: Iris) -> Iterator[Violation]:
-    """The violations of our shapes in a release's metadata. Cost: linear in its nodes, most of it for loading."""
+    """Yield the violations of the shapes in a release's metadata.
+
+    Cost: linear in its nodes, most of it for loading.
+    """
     from pyshacl import validate
 
-    # Without inference nothing is added to the graph, so that it need not be copied.
+    # Without inference nothing is added to the graph, so it need not be copied.
     _, results, _ = validate(metadata, shacl_graph=_shapes(iris), inplace=True)
     assert isinstance(results, Graph)
     for result in results.subjects(SH.resultSeverity, SH.Violation):
@@ -32,10 +35,10 @@ def _shapes(iris: Iris) -> Graph:
 
 
 def _messages(results: Graph, result: Node, path: Node | None) -> dict[str, str]:
-    """What the shape says, by language; a shape that says nothing in a language is named by its constraint."""
-    said = {getattr(words, "language", None) or "": str(words) for words in results.objects(result, SH.resultMessage)}
+    """Return the shape's message by language; without a message in a language, the name of the constraint."""
+    texts = {getattr(text, "language", None) or "": str(text) for text in results.objects(result, SH.resultMessage)}
     component = str(results.value(result, SH.sourceConstraintComponent)).rsplit("#", 1)[-1]
-    return {f"said_{language}": said.get(language) or said.get("") or component for language in LANGUAGES}
+    return {f"actual_{language}": texts.get(language) or texts.get("") or component for language in LANGUAGES}
 
 
 def _text(node: Node | None) -> str:

@@ -1,4 +1,4 @@
-"""From what breaks a rule in a release back to the row and cell of the submission that it came from."""
+"""Trace of each violation in a release back to the row and cell of the submission that caused it."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,16 +17,19 @@ from vaven.schemas.tables.sql import quoted, text
 from vaven.schemas.tables.tables import Table, Tables
 from vaven.vocab.iris import Iris
 
-# How many rows of one violation are listed, and how many in all; the others are counted.
-ROWS = 20
-LISTED = 1_000
+# Limits on the findings listed, per violation and in total; the others are counted.
+FINDINGS_PER_VIOLATION = 20
+MAX_FINDINGS = 1_000
 Origin = tuple[str, Mapping[str, str | None]]
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What leads back: the submission's tables, the prefixes that shorten IRIs, the row that each IRI was made of,
-    and the field that each property of an observation comes from."""
+    """Data for tracing violations back to the submission.
+
+    `tables` is the submission, `prefixes` shorten IRIs, `origins` maps an IRI to the row that it was minted from, and
+    `fields` maps a property of an observation to its field.
+    """
 
     tables: Tables
     prefixes: Mapping[str, str]
@@ -34,49 +37,51 @@ class Trace:
     fields: Mapping[str, str]
 
     def origin(self, violation: Violation) -> Origin | None:
+        """Return the table and the cells of the rows that a violation comes from."""
         if violation.cells is not None:
             return violation.resource, violation.cells
         terms = [violation.focus, violation.value, violation.other]
         if violation.constraint == "iri":
-            # What can't be written is at fault, not what names it.
+            # The invalid IRI itself comes before the resource that refers to it.
             terms = [violation.value, violation.focus]
         return next((self.origins[term] for term in terms if term in self.origins), None)
 
     def short(self, term: str) -> str:
-        """An IRI by its prefix, where it has one; anything else as it is."""
-        fitting = [(len(iri), name, iri) for name, iri in self.prefixes.items() if term.startswith(iri)]
-        if not fitting:
+        """Shorten an IRI that has a prefix, and return any other term unchanged."""
+        candidates = [(len(iri), name, iri) for name, iri in self.prefixes.items() if term.startswith(iri)]
+        if not candidates:
             return term
-        _, name, iri = max(fitting)
+        _, name, iri = max(candidates)
         return f"{name}:{term.removeprefix(iri)}"
 
 
 def trace_violations(
     report: Report,
-    found: Sequence[Violation],
+    violations: Sequence[Violation],
     original: Path,
     dataset: str | None,
-    choices: ReadOptions,
-    made: Release,
+    options: ReadOptions,
+    release: Release,
     iris: Iris,
 ) -> Report:
-    """The report of a submission whose release breaks rules: not valid, each violation as findings with their cells.
+    """Return the report of a submission whose release has violations: invalid, with findings at the cells concerned.
 
-    The original is read once more, by the same choices: good releases need not keep their submission's tables at hand.
+    The original is read again, with the same options: valid releases need not keep their submission's tables.
     """
-    fields = {name: column.name for name, column in component_columns(made, iris).items()}
-    with read(original, slug=dataset, choices=choices) as tables:
-        return report_with_violations(report, found, Trace(tables, iris.prefixes, dict(_origins(made, iris)), fields))
+    fields = {name: column.name for name, column in component_columns(release, iris).items()}
+    with read(original, slug=dataset, choices=options) as tables:
+        trace = Trace(tables, iris.prefixes, dict(_origins(release, iris)), fields)
+        return report_with_violations(report, violations, trace)
 
 
-def report_with_violations(report: Report, found: Sequence[Violation], trail: Trace) -> Report:
-    """The report with the violations as findings before its own."""
+def report_with_violations(report: Report, violations: Sequence[Violation], trace: Trace) -> Report:
+    """Return the report with the violations as findings before its own findings."""
     counts: Counter[str] = Counter()
     findings: list[Finding] = []
-    for violation in found:
-        traced = list(_findings(violation, trail))
-        counts[f"integrity-{violation.constraint}"] += max(violation.rows, len(traced))
-        findings += traced[: LISTED - len(findings)]
+    for violation in violations:
+        violation_findings = list(_findings(violation, trace))
+        counts[f"integrity-{violation.constraint}"] += max(violation.rows, len(violation_findings))
+        findings += violation_findings[: MAX_FINDINGS - len(findings)]
     return replace(
         report,
         verdict=Verdict.INVALID,
@@ -85,63 +90,64 @@ def report_with_violations(report: Report, found: Sequence[Violation], trail: Tr
     )
 
 
-def _origins(made: Release, iris: Iris) -> Iterator[tuple[str, Origin]]:
-    """The IRI of everything that a row of the release names, with that row."""
-    declared = {row["code"] for row in read_rows(made.table("neighbourhoods"), "code")}
-    for code, place in made.places.items():
+def _origins(release: Release, iris: Iris) -> Iterator[tuple[str, Origin]]:
+    """Yield every IRI that is minted from a row of the release, with that row."""
+    declared = {row["code"] for row in read_rows(release.table("neighbourhoods"), "code")}
+    for code, area in release.places.items():
         in_sheet = code in declared
         yield (
-            place.iri(iris),
+            area.iri(iris),
             ("neighbourhoods", {"code": code}) if in_sheet else ("observations", {"neighbourhood": code}),
         )
-    for period in made.periods:
+    for period in release.periods:
         yield iris.period(period), ("observations", {"period": period})
-    for age in made.ages:
+    for age in release.ages:
         yield iris.age(age), ("observations", {"age_group": age})
-    for row in read_rows(made.table("investments"), "id"):
-        yield iris.investment(f"{made.dataset}.{row['id']}"), ("investments", {"id": row["id"]})
-    for row in read_rows(made.table("actors"), "id, organisation_number"):
-        key = row["organisation_number"] or f"{made.dataset}-{row['id']}"
+    for row in read_rows(release.table("investments"), "id"):
+        yield iris.investment(f"{release.dataset}.{row['id']}"), ("investments", {"id": row["id"]})
+    for row in read_rows(release.table("actors"), "id, organisation_number"):
+        key = row["organisation_number"] or f"{release.dataset}-{row['id']}"
         yield iris.organisation(key), ("actors", {"id": row["id"]})
-    for row in read_rows(made.table("targets"), "neighbourhood, kpi, period"):
-        yield iris.target(made.dataset, row["neighbourhood"], row["kpi"], row["period"]), ("targets", row)
+    for row in read_rows(release.table("targets"), "neighbourhood, kpi, period"):
+        yield iris.target(release.dataset, row["neighbourhood"], row["kpi"], row["period"]), ("targets", row)
 
 
-def _findings(violation: Violation, trail: Trace) -> Iterator[Finding]:
-    """One for each row that the violation is about; one without a row where it is about none."""
-    words = {name: trail.short(getattr(violation, name)) for name in ("focus", "property", "value", "other")} | {
-        "said": "",
+def _findings(violation: Violation, trace: Trace) -> Iterator[Finding]:
+    """Yield a finding for each row of the violation, or a single one without a row."""
+    params = {name: trace.short(getattr(violation, name)) for name in ("focus", "property", "value", "other")} | {
+        "actual": "",
         "expected": "",
         **violation.texts,
     }
-    plain = Finding(
+    finding = Finding(
         f"integrity-{violation.constraint}",
         Severity.ERROR,
         text=violation.value or None,
-        params=words,
+        params=params,
         room="publisher",
     )
-    origin = trail.origin(violation)
-    table = trail.tables.tables.get(origin[0]) if origin else None
+    origin = trace.origin(violation)
+    table = trace.tables.tables.get(origin[0]) if origin else None
     if not origin or table is None:
-        yield plain
+        yield finding
         return
-    field = trail.fields.get(violation.property) or (next(iter(origin[1])) if len(origin[1]) == 1 else None)
-    found = [replace(plain, **place) for place in _places(trail.tables, table, origin[1], field)]
-    yield from found or [replace(plain, resource=table.resource, sheet=table.sheet)]
+    field = trace.fields.get(violation.property) or (next(iter(origin[1])) if len(origin[1]) == 1 else None)
+    located = [replace(finding, **cell) for cell in _cells(trace.tables, table, origin[1], field)]
+    yield from located or [replace(finding, resource=table.resource, sheet=table.sheet)]
 
 
-def _places(
+def _cells(
     tables: Tables, table: Table, cells: Mapping[str, str | None], field: str | None
 ) -> Iterator[dict[str, Any]]:
-    """Where the first rows with these cells stand, and what the partner wrote in the field at fault."""
+    """Yield the location of the first rows with these cells, and the partner's text in the field concerned."""
     column = table.column(field) if field else None
-    shown = quoted(column.name) if column else "NULL"
-    # What reading adds (a default, a status out of a mark) is in the tidied relation alone.
+    text_column = quoted(column.name) if column else "NULL"
+    # Values that reading adds (a default, a status from a mark) are in the normalised relation only.
     relation = table.written if column and column.letter else table.relation
     where = " AND ".join(_condition(table, name, cell) for name, cell in cells.items()) or "TRUE"
-    query = f"""SELECT _row, {shown} FROM {relation}
-        WHERE _row IN (SELECT _row FROM {table.relation} WHERE {where}) ORDER BY _row LIMIT {ROWS}"""
+    query = f"""SELECT _row, {text_column} FROM {relation}
+        WHERE _row IN (SELECT _row FROM {table.relation} WHERE {where})
+        ORDER BY _row LIMIT {FINDINGS_PER_VIOLATION}"""
     for key, written in tables.workspace.execute(query).fetchall():
         row, letter = table.place(key, field)
         yield {
@@ -155,8 +161,8 @@ def _places(
 
 
 def _condition(table: Table, name: str, cell: str | None) -> str:
-    """SQL that finds a released cell among the submission's, where an empty one may stand for a default."""
+    """Return SQL that matches a released cell in the submission, where an empty cell may mean a default."""
     default = {**DEFAULTS, "status": "'A'"}.get(name)
-    given = quoted(name) if table.column(name) else "NULL"
-    value = f"coalesce({given}, {default})" if default else given
+    cell_value = quoted(name) if table.column(name) else "NULL"
+    value = f"coalesce({cell_value}, {default})" if default else cell_value
     return f"{value} IS NULL" if cell is None else f"{value} = {text(cell)}"

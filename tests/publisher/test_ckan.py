@@ -276,7 +276,7 @@ def test_what_others_added_on_ckan_stays_and_what_they_changed_is_put_right(
         extras = [*found["extras"], {"key": "curator", "value": "Stadsarkivet"}]
         there.action.package_patch(id=found["id"], title="Fel", extras=extras)
         (difference,) = compare(site, dataset, Plan())
-        assert (difference.field, difference.there) == ("title", "Fel")
+        assert (difference.field, difference.remote) == ("title", "Fel")
         push(site, [dataset], storage, Plan())
         found = there.action.package_show(id=SLUG)
         assert found["title"] == dataset.values["title"]

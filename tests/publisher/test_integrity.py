@@ -1,4 +1,4 @@
-"""Integrity before visibility: what breaks a rule in a finished release is found, named, and led back to its cell."""
+"""Integrity checks of a finished release: violations are detected, named, and located in the submission."""
 
 import gzip
 import shutil
@@ -42,33 +42,33 @@ VALUE = NAMESPACES["sdmx-measure"] + "obsValue"
 
 @dataclass(frozen=True)
 class Finished:
-    """A release as publishing has it when it is about to be judged."""
+    """A release in the state that publishing checks."""
 
-    made: Release
-    emitted: Emission
+    release: Release
+    emission: Emission
     metadata: Graph
     report: Report
 
-    def found(self) -> list[Violation]:
-        (self.made.folder / "metadata.ttl").write_text(self.metadata.serialize(format="turtle"), "utf-8")
-        return check_integrity(self.made, IRIS, self.emitted, self.metadata)
+    def violations(self) -> list[Violation]:
+        (self.release.folder / "metadata.ttl").write_text(self.metadata.serialize(format="turtle"), "utf-8")
+        return check_integrity(self.release, IRIS, self.emission, self.metadata)
 
     def constraints(self) -> set[str]:
-        return {violation.constraint for violation in self.found()}
+        return {violation.constraint for violation in self.violations()}
 
 
-def finish(made: Release, report: Report) -> Finished:
-    """Emitted and described from whatever the table has by now."""
+def finish(stamped: Release, report: Report) -> Finished:
+    """Emit and describe a release from the current content of its table."""
     with duckdb.connect() as work:
-        found = work.execute("SELECT count(*) FROM read_parquet(?)", [str(made.table("observations"))]).fetchone()
-    assert found
-    made = replace(made, rows={**made.rows, "observations": found[0]})
-    emitted = emit(made, IRIS)
-    counted = observation_counts(made, emitted, IRIS)
+        count = work.execute("SELECT count(*) FROM read_parquet(?)", [str(stamped.table("observations"))]).fetchone()
+    assert count
+    stamped = replace(stamped, rows={**stamped.rows, "observations": count[0]})
+    emission = emit(stamped, IRIS)
+    counts = observation_counts(stamped, emission, IRIS)
     metadata = describe(
-        made, IRIS, [], ProvenanceRecord(report, NOW, NOW), measure_quality(made), counted, first_issued_at=NOW
+        stamped, IRIS, [], ProvenanceRecord(report, NOW, NOW), measure_quality(stamped), counts, first_issued_at=NOW
     )
-    return Finished(made, emitted, metadata, report)
+    return Finished(stamped, emission, metadata, report)
 
 
 @pytest.fixture(scope="module")
@@ -76,32 +76,32 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("release")
     with read(WORKBOOK) as tables:
         report = check(tables)
-        made = release(tables, folder, default_licence="cc-by")
-    return finish(stamp(made, 1, NOW, ""), report)
+        draft = release(tables, folder, default_licence="cc-by")
+    return finish(stamp(draft, 1, NOW, ""), report)
 
 
 @pytest.fixture
 def finished(sample: Finished, tmp_path: Path) -> Finished:
-    """A copy of the sample's release to spoil."""
-    folder = Path(shutil.copytree(sample.made.folder, tmp_path / "release"))
-    emitted = replace(sample.emitted, path=folder / sample.emitted.path.name)
+    """A copy of the sample's release that a test may damage."""
+    folder = Path(shutil.copytree(sample.release.folder, tmp_path / "release"))
+    emission = replace(sample.emission, path=folder / sample.emission.path.name)
     metadata = Graph()
     metadata += sample.metadata
-    return Finished(replace(sample.made, folder=folder), emitted, metadata, sample.report)
+    return Finished(replace(sample.release, folder=folder), emission, metadata, sample.report)
 
 
-def in_table(finished: Finished, change: str) -> None:
+def change_table(finished: Finished, change: str) -> None:
     """Change the released observations by SQL over the table `o`."""
-    path = finished.made.table("observations")
+    path = finished.release.table("observations")
     with duckdb.connect() as work:
         work.execute(f"CREATE TABLE o AS FROM read_parquet('{path}')")
         work.execute(change)
         work.execute(f"COPY o TO '{path}' (FORMAT parquet)")
 
 
-def in_lines(finished: Finished, change: Callable[[list[str]], list[str]]) -> None:
+def change_lines(finished: Finished, change: Callable[[list[str]], list[str]]) -> None:
     """Change the emitted lines of the release."""
-    path = finished.emitted.path
+    path = finished.emission.path
     with gzip.open(path, "rt", encoding="utf-8") as lines:
         changed = change(list(lines))
     with gzip.open(path, "wt", encoding="utf-8") as lines:
@@ -109,18 +109,18 @@ def in_lines(finished: Finished, change: Callable[[list[str]], list[str]]) -> No
 
 
 @pytest.fixture
-def words(monkeypatch: pytest.MonkeyPatch) -> Graph:
-    """The vocabulary that the release is judged by, to spoil."""
+def spoilt_vocabulary(monkeypatch: pytest.MonkeyPatch) -> Graph:
+    """The vocabulary that the check uses, for a test to damage."""
     graph = published_vocabulary(IRIS)
     monkeypatch.setattr(integrity_module, "published_vocabulary", lambda _: graph)
     return graph
 
 
-def test_the_sample_breaks_nothing(finished: Finished) -> None:
-    assert finished.found() == []
+def test_the_sample_has_no_violations(finished: Finished) -> None:
+    assert finished.violations() == []
 
 
-# Each breach is planted in what a release is made of, and the right constraint is named.
+# Each violation is planted in an input of the release, and its constraint must be reported.
 
 STRUCTURE = URIRef(IRIS.structure)
 REF_AREA = URIRef(DIMENSION + "refArea")
@@ -148,7 +148,7 @@ def _strange_slice_key(graph: Graph) -> None:
     graph.add((STRUCTURE, QB.sliceKey, key))
 
 
-IN_VOCABULARY: Mapping[str, Callable[[Graph], object]] = {
+VOCABULARY_ERRORS: Mapping[str, Callable[[Graph], object]] = {
     "ic-3": lambda g: g.remove((None, QB.measure, None)),
     "ic-4": lambda g: g.remove((REF_AREA, RDFS.range, None)),
     "ic-5": lambda g: g.remove((URIRef(DIMENSION + "age"), QB.codeList, None)),
@@ -175,15 +175,17 @@ def _label(graph: Graph, kpi: str) -> Literal:
     return next(o for o in graph.objects(URIRef(IRIS.kpi(kpi)), SKOS.prefLabel) if isinstance(o, Literal))
 
 
-@pytest.mark.parametrize("constraint", IN_VOCABULARY)
-def test_a_fault_of_the_vocabulary_is_named(finished: Finished, words: Graph, constraint: str) -> None:
-    IN_VOCABULARY[constraint](words)
+@pytest.mark.parametrize("constraint", VOCABULARY_ERRORS)
+def test_an_error_in_the_vocabulary_is_reported_by_its_constraint(
+    finished: Finished, spoilt_vocabulary: Graph, constraint: str
+) -> None:
+    VOCABULARY_ERRORS[constraint](spoilt_vocabulary)
     assert constraint in finished.constraints()
 
 
 DATASET = URIRef(IRIS.dataset("exempel-tre-kommuner"))
 SLICE = URIRef("urn:slice")
-IN_METADATA: Mapping[str, Callable[[Graph], object]] = {
+METADATA_ERRORS: Mapping[str, Callable[[Graph], object]] = {
     "ic-2": lambda g: g.remove((DATASET, QB.structure, None)),
     "ic-9": lambda g: g.add((DATASET, QB.slice, SLICE)),
     "ic-10": lambda g: [
@@ -196,85 +198,89 @@ IN_METADATA: Mapping[str, Callable[[Graph], object]] = {
 }
 
 
-@pytest.mark.parametrize("constraint", IN_METADATA)
-def test_a_fault_of_the_metadata_is_named(finished: Finished, constraint: str) -> None:
-    IN_METADATA[constraint](finished.metadata)
+@pytest.mark.parametrize("constraint", METADATA_ERRORS)
+def test_an_error_in_the_metadata_is_reported_by_its_constraint(finished: Finished, constraint: str) -> None:
+    METADATA_ERRORS[constraint](finished.metadata)
     assert constraint in finished.constraints()
 
 
 @pytest.mark.parametrize("column", ["neighbourhood", "kpi", "period", "sex", "age_group", "status", "method"])
-def test_a_code_that_stands_for_nothing_is_named_with_its_rows(finished: Finished, column: str) -> None:
-    """Nothing can be made of such rows, and the joins of the emission would drop them: so they are looked for first."""
-    assert list(unknown_codes(finished.made, IRIS)) == []
-    in_table(finished, f"UPDATE o SET {column} = 'okänd' WHERE rowid IN (5, 6)")
-    (found,) = unknown_codes(finished.made, IRIS)
-    assert (found.constraint, found.cells, found.rows) == ("code", {column: "okänd"}, 2)
+def test_an_unknown_code_is_reported_with_its_rows(finished: Finished, column: str) -> None:
+    """Rows with unknown codes can't be emitted, and the emission's joins would drop them, so they are checked first."""
+    assert list(unknown_codes(finished.release, IRIS)) == []
+    change_table(finished, f"UPDATE o SET {column} = 'okänd' WHERE rowid IN (5, 6)")
+    (violation,) = unknown_codes(finished.release, IRIS)
+    assert (violation.constraint, violation.cells, violation.rows) == ("code", {column: "okänd"}, 2)
 
 
-def test_an_area_without_words_is_named_by_its_constraint_too(finished: Finished) -> None:
-    known = {code: place for code, place in finished.made.places.items() if code != AREA}
-    found = replace(finished, made=replace(finished.made, places=known)).found()
-    (nowhere,) = [v for v in found if v.constraint == "ic-11"]
-    assert (nowhere.property, nowhere.cells) == (str(REF_AREA), {"neighbourhood": AREA})
+def test_an_area_without_a_term_also_violates_its_constraint(finished: Finished) -> None:
+    known_areas = {code: area for code, area in finished.release.places.items() if code != AREA}
+    violations = replace(finished, release=replace(finished.release, places=known_areas)).violations()
+    (violation,) = [v for v in violations if v.constraint == "ic-11"]
+    assert (violation.property, violation.cells) == (str(REF_AREA), {"neighbourhood": AREA})
     with duckdb.connect() as work:
         count = "SELECT count(*) FROM read_parquet(?) WHERE neighbourhood = ?"
-        rows = work.execute(count, [str(finished.made.table("observations")), AREA]).fetchone()
-    assert rows == (nowhere.rows,)
+        rows = work.execute(count, [str(finished.release.table("observations")), AREA]).fetchone()
+    assert rows == (violation.rows,)
 
 
-def test_a_row_that_stands_twice_is_named(finished: Finished) -> None:
-    in_table(finished, "INSERT INTO o SELECT * REPLACE (99.0 AS value) FROM o LIMIT 1")
-    (twin,) = [v for v in finish(finished.made, finished.report).found() if v.constraint == "ic-12"]
-    assert twin.rows == 2
-    assert set(twin.cells or ()) == {"neighbourhood", "kpi", "period", "sex", "age_group"}
+def test_a_duplicate_row_is_reported(finished: Finished) -> None:
+    change_table(finished, "INSERT INTO o SELECT * REPLACE (99.0 AS value) FROM o LIMIT 1")
+    (violation,) = [v for v in finish(finished.release, finished.report).violations() if v.constraint == "ic-12"]
+    assert violation.rows == 2
+    assert set(violation.cells or ()) == {"neighbourhood", "kpi", "period", "sex", "age_group"}
 
 
-def test_two_codes_that_stand_for_one_area_are_named(finished: Finished) -> None:
-    places = dict(finished.made.places)
-    places["0180C6090"] = places[AREA]
-    found = finish(replace(finished.made, places=places), finished.report).found()
-    twins = [v for v in found if v.constraint == "ic-12"]
-    assert {v.cells["neighbourhood"] for v in twins if v.cells} == {AREA, "0180C6090"}
+def test_two_codes_for_one_area_are_reported(finished: Finished) -> None:
+    areas = dict(finished.release.places)
+    areas["0180C6090"] = areas[AREA]
+    violations = finish(replace(finished.release, places=areas), finished.report).violations()
+    duplicates = [v for v in violations if v.constraint == "ic-12"]
+    assert {v.cells["neighbourhood"] for v in duplicates if v.cells} == {AREA, "0180C6090"}
     with duckdb.connect() as work:
         count = "SELECT count(*) FROM read_parquet(?) WHERE neighbourhood IN (?, ?)"
-        rows = work.execute(count, [str(finished.made.table("observations")), AREA, "0180C6090"]).fetchone()
-    assert rows == (sum(v.rows for v in twins),)
+        rows = work.execute(count, [str(finished.release.table("observations")), AREA, "0180C6090"]).fetchone()
+    assert rows == (sum(v.rows for v in duplicates),)
 
 
-def test_a_release_that_is_out_of_order_is_compared_all_the_same(finished: Finished) -> None:
-    in_table(finished, "CREATE OR REPLACE TABLE o AS FROM o ORDER BY hash(neighbourhood, kpi, period, sex, age_group)")
-    assert finish(finished.made, finished.report).found() == []
-    in_table(finished, "INSERT INTO o FROM o LIMIT 1")
-    assert "ic-12" in finish(finished.made, finished.report).constraints()
+def test_an_unsorted_release_is_checked_as_well(finished: Finished) -> None:
+    change_table(
+        finished, "CREATE OR REPLACE TABLE o AS FROM o ORDER BY hash(neighbourhood, kpi, period, sex, age_group)"
+    )
+    assert finish(finished.release, finished.report).violations() == []
+    change_table(finished, "INSERT INTO o FROM o LIMIT 1")
+    assert "ic-12" in finish(finished.release, finished.report).constraints()
 
 
-@pytest.mark.usefixtures("words")
-def test_a_kpi_that_lost_its_unit_is_named(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The vocabulary was made before, so that only the rows have no unit."""
+@pytest.mark.usefixtures("spoilt_vocabulary")
+def test_a_kpi_without_a_unit_is_reported(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The vocabulary was built before, so that only the rows lack the unit."""
     kpis = register.kpis()
     spoilt = {**kpis, "sysselsatta": replace(kpis["sysselsatta"], unit_iri="")}
     monkeypatch.setattr(register, "kpis", lambda: spoilt)
-    missing = [v for v in finished.found() if v.constraint == "ic-13"]
+    missing = [v for v in finished.violations() if v.constraint == "ic-13"]
     assert [(v.property, v.cells) for v in missing] == [(ATTRIBUTE + "unitMeasure", {"kpi": "sysselsatta"})]
 
 
-def test_a_register_without_a_unit_makes_no_vocabulary(finished: Finished, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_register_without_a_unit_gives_an_invalid_vocabulary(
+    finished: Finished, monkeypatch: pytest.MonkeyPatch
+) -> None:
     kpis = register.kpis()
     spoilt = {**kpis, "sysselsatta": replace(kpis["sysselsatta"], unit_iri="")}
     monkeypatch.setattr(register, "kpis", lambda: spoilt)
-    (found,) = finished.found()
-    assert (found.constraint, found.focus, found.value) == ("iri", IRIS.kpi("sysselsatta"), "")
+    (violation,) = finished.violations()
+    assert (violation.constraint, violation.focus, violation.value) == ("iri", IRIS.kpi("sysselsatta"), "")
 
 
-def test_an_area_of_no_code_list_is_named_with_its_rows(finished: Finished) -> None:
+def test_an_area_outside_all_code_lists_is_reported_with_its_rows(finished: Finished) -> None:
     finished.metadata.remove((URIRef(IRIS.area("deso2018", AREA)), SKOS.inScheme, None))
-    (outside,) = [v for v in finished.found() if v.constraint == "ic-19a"]
+    (outside,) = [v for v in finished.violations() if v.constraint == "ic-19a"]
     assert (outside.property, outside.cells) == (str(REF_AREA), {"neighbourhood": AREA})
     assert outside.rows > 10
 
 
-def test_lines_that_are_lost_are_told(finished: Finished) -> None:
-    fewer = replace(finished, emitted=replace(finished.emitted, lines=finished.emitted.lines - 1))
+def test_lost_lines_are_reported(finished: Finished) -> None:
+    fewer = replace(finished, emission=replace(finished.emission, lines=finished.emission.lines - 1))
     assert fewer.constraints() == {"lines"}
 
 
@@ -282,56 +288,56 @@ def first_of(lines: list[str], predicate: str) -> int:
     return next(i for i, line in enumerate(lines) if f"<{predicate}>" in line)
 
 
-def test_a_value_that_is_not_the_row_s_is_told_with_its_row(finished: Finished) -> None:
+def test_a_value_that_differs_from_its_row_is_reported_with_the_row(finished: Finished) -> None:
     def other_value(lines: list[str]) -> list[str]:
         at = first_of(lines, VALUE)
         subject, predicate, _ = lines[at].split(" ", 2)
         lines[at] = f'{subject} {predicate} "-1"^^<{XSD.decimal}> .\n'
         return lines
 
-    in_lines(finished, other_value)
-    (found,) = finished.found()
-    assert (found.constraint, found.property, found.texts["said"]) == ("sample", VALUE, "-1.0")
-    assert set(found.cells or ()) == {"neighbourhood", "kpi", "period", "sex", "age_group"}
+    change_lines(finished, other_value)
+    (violation,) = finished.violations()
+    assert (violation.constraint, violation.property, violation.texts["actual"]) == ("sample", VALUE, "-1.0")
+    assert set(violation.cells or ()) == {"neighbourhood", "kpi", "period", "sex", "age_group"}
 
 
-def test_a_line_that_is_missing_is_told_by_sparql_too(finished: Finished) -> None:
+def test_a_missing_line_is_also_reported_by_sparql(finished: Finished) -> None:
     def without_status(lines: list[str]) -> list[str]:
         del lines[first_of(lines, ATTRIBUTE + "obsStatus")]
         return lines
 
-    in_lines(finished, without_status)
+    change_lines(finished, without_status)
     assert finished.constraints() == {"sample", "ic-13"}
 
 
-def test_an_observation_of_another_dataset_is_told(finished: Finished) -> None:
+def test_an_observation_of_another_dataset_is_reported(finished: Finished) -> None:
     def in_two(lines: list[str]) -> list[str]:
         at = first_of(lines, str(QB.dataSet))
         lines.insert(at, lines[at].replace(f"<{DATASET}>", "<urn:other>"))
         return lines
 
-    in_lines(finished, in_two)
+    change_lines(finished, in_two)
     assert finished.constraints() >= {"sample", "ic-1"}
 
 
-def test_lines_that_no_reader_reads_are_told(finished: Finished) -> None:
-    in_lines(finished, lambda lines: ["<no end\n", *lines])
+def test_lines_with_a_syntax_error_are_reported(finished: Finished) -> None:
+    change_lines(finished, lambda lines: ["<no end\n", *lines])
     assert finished.constraints() == {"syntax"}
 
 
-def test_observations_of_nowhere_are_told(finished: Finished) -> None:
-    in_lines(finished, lambda lines: [line.replace("/observation/", "/elsewhere/") for line in lines])
+def test_observations_with_foreign_iris_are_reported(finished: Finished) -> None:
+    change_lines(finished, lambda lines: [line.replace("/observation/", "/elsewhere/") for line in lines])
     assert "sample" in finished.constraints()
 
 
 @pytest.mark.parametrize("bad", ["mailto:anna andersson", "https://data.example/id/area/own/x.\ue000", "<x>"])
-def test_an_iri_that_is_none_is_told_before_anything_is_written(finished: Finished, bad: str) -> None:
+def test_an_invalid_iri_is_reported_before_anything_is_written(finished: Finished, bad: str) -> None:
     assert list(invalid_iris(finished.metadata)) == []
     finished.metadata.add((DATASET, RDFS.seeAlso, URIRef(bad)))
     assert [v.value for v in invalid_iris(finished.metadata)] == [bad]
 
 
-def test_every_violation_has_a_code(sample: Finished) -> None:
+def test_every_violation_code_has_a_title(sample: Finished) -> None:
     titles = {key for key in messages("sv", "publisher").texts if key.startswith("rule.integrity-")}
     assert {f"rule.{code}.title" for code in CODES} <= titles
 
@@ -340,7 +346,7 @@ def test_every_violation_has_a_code(sample: Finished) -> None:
 
 
 def cells(report: Report, code: str, source: Path) -> Iterator[tuple[str | None, object]]:
-    """The text that each finding shows, and what the workbook has at its address."""
+    """Yield the text of each finding and the workbook's value at its address."""
     book = openpyxl.load_workbook(source)
     for finding in report.findings:
         if finding.code == code:
@@ -349,52 +355,52 @@ def cells(report: Report, code: str, source: Path) -> Iterator[tuple[str | None,
             yield finding.text, book[finding.sheet][f"{finding.column}{finding.row}"].value
 
 
-def traced(finished: Finished, source: Path, *found: Violation) -> Report:
-    return trace_violations(finished.report, found, source, None, DETECT, finished.made, IRIS)
+def trace_workbook(finished: Finished, source: Path, *violations: Violation) -> Report:
+    return trace_violations(finished.report, violations, source, None, DETECT, finished.release, IRIS)
 
 
-def test_rows_at_fault_are_named_by_sheet_row_and_cell(sample: Finished) -> None:
-    fault = Violation("ic-19a", property=str(REF_AREA), value="x", cells={"neighbourhood": AREA}, rows=43)
-    report = traced(sample, WORKBOOK, fault)
-    shown = list(cells(report, "integrity-ic-19a", WORKBOOK))
-    assert shown == [(AREA, AREA)] * 20
+def test_violating_rows_are_located_by_sheet_row_and_cell(sample: Finished) -> None:
+    violation = Violation("ic-19a", property=str(REF_AREA), value="x", cells={"neighbourhood": AREA}, rows=43)
+    report = trace_workbook(sample, WORKBOOK, violation)
+    texts = list(cells(report, "integrity-ic-19a", WORKBOOK))
+    assert texts == [(AREA, AREA)] * 20
     assert report.counts["integrity-ic-19a"] == 43
     assert report.findings[0].address.startswith("Observationer!A")
     assert not report.is_publishable
 
 
-def test_a_single_observation_is_found_by_its_key(sample: Finished) -> None:
+def test_a_single_observation_is_located_by_its_key(sample: Finished) -> None:
     key = {"neighbourhood": AREA, "kpi": "trygg-morker", "period": "2024", "sex": "T", "age_group": "T"}
-    report = traced(sample, WORKBOOK, Violation("sample", property=VALUE, cells=key, texts={"said": "1"}))
+    report = trace_workbook(sample, WORKBOOK, Violation("sample", property=VALUE, cells=key, texts={"actual": "1"}))
     ((text, written),) = cells(report, "integrity-sample", WORKBOOK)
     assert text is not None
     assert float(text.replace(",", ".")) == float(str(written))
 
 
-def test_an_area_an_investment_and_a_target_lead_to_their_own_sheets(sample: Finished) -> None:
+def test_areas_investments_and_targets_are_located_in_their_own_sheets(sample: Finished) -> None:
     own = IRIS.area("own", "exempel-tre-kommuner.rinkeby-centrum")
     insats = IRIS.investment("exempel-tre-kommuner.trygga-gardar")
     with duckdb.connect() as work:
-        row = work.execute(f"FROM read_parquet('{sample.made.table('targets')}') LIMIT 1").fetchone()
+        row = work.execute(f"FROM read_parquet('{sample.release.table('targets')}') LIMIT 1").fetchone()
     assert row
     target = IRIS.target("exempel-tre-kommuner", *row[:3])
-    report = traced(
-        sample, WORKBOOK, *(Violation("shape", iri, texts={"said_sv": "x"}) for iri in (own, insats, target))
+    report = trace_workbook(
+        sample, WORKBOOK, *(Violation("shape", iri, texts={"actual_sv": "x"}) for iri in (own, insats, target))
     )
-    places = [(f.resource, f.address.rstrip("0123456789")) for f in report.findings if f.code == "integrity-shape"]
-    assert places == [("neighbourhoods", "Områden!A"), ("investments", "Insatser!A"), ("targets", "Mål!")]
+    locations = [(f.resource, f.address.rstrip("0123456789")) for f in report.findings if f.code == "integrity-shape"]
+    assert locations == [("neighbourhoods", "Områden!A"), ("investments", "Insatser!A"), ("targets", "Mål!")]
 
 
-def test_what_no_row_made_is_told_without_one(sample: Finished) -> None:
-    report = traced(sample, WORKBOOK, Violation("ic-4", str(REF_AREA)))
+def test_a_violation_without_rows_is_reported_without_a_location(sample: Finished) -> None:
+    report = trace_workbook(sample, WORKBOOK, Violation("ic-4", str(REF_AREA)))
     (finding,) = [f for f in report.findings if f.code == "integrity-ic-4"]
     assert (finding.resource, finding.row) == (None, None)
     assert "sdmx-dimension:refArea" in finding.message("sv")
     assert "sdmx-dimension:refArea" in finding.message("en")
 
 
-def test_a_wide_table_s_cell_is_found(sample: Finished, workbook: Callable[..., Path]) -> None:
-    """A column a year: the value stands where row and year cross, and the year in the header."""
+def test_the_cell_of_a_wide_table_is_located(sample: Finished, workbook: Callable[..., Path]) -> None:
+    """With one column per year, the value is at the intersection of row and year, and the year in the header."""
     source = workbook(
         {
             "Data": [
@@ -405,7 +411,7 @@ def test_a_wide_table_s_cell_is_found(sample: Finished, workbook: Callable[..., 
         }
     )
     key = {"neighbourhood": AREA, "kpi": "trygg-morker", "period": "2024", "sex": "T", "age_group": "T"}
-    report = traced(sample, source, Violation("sample", property=VALUE, cells=key, texts={"said": "1"}))
+    report = trace_workbook(sample, source, Violation("sample", property=VALUE, cells=key, texts={"actual": "1"}))
     assert [(f.address, f.text) for f in report.findings if f.code == "integrity-sample"] == [("Data!D2", "59.8")]
-    report = traced(sample, source, Violation("ic-11", cells={"period": "2023"}, rows=2))
+    report = trace_workbook(sample, source, Violation("ic-11", cells={"period": "2023"}, rows=2))
     assert {f.address for f in report.findings if f.code == "integrity-ic-11"} == {"Data!C1"}

@@ -1,4 +1,4 @@
-"""A release that breaks a rule stays invisible: with the installed command, on a site that goes on serving."""
+"""Releases with violations stay invisible: tested with the installed command, on a site that keeps serving."""
 
 import json
 import os
@@ -34,18 +34,18 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def spoilt_house(tmp_path: Path) -> Path:
-    """The project with a data structure definition in which somebody deleted a range, to be put on Python's path."""
-    house = tmp_path / "house"
-    (house / "vaven").mkdir(parents=True)
+def spoilt_project(tmp_path: Path) -> Path:
+    """The project with a range deleted from its data structure definition, to be put on Python's path."""
+    project = tmp_path / "project"
+    (project / "vaven").mkdir(parents=True)
     for room in ("schemas", "publisher", "catalogue"):
-        (house / "vaven" / room).symlink_to(ROOT / room)
-    vocab = Path(shutil.copytree(ROOT / "vocab", house / "vaven" / "vocab"))
+        (project / "vaven" / room).symlink_to(ROOT / room)
+    vocab = Path(shutil.copytree(ROOT / "vocab", project / "vaven" / "vocab"))
     structure = (vocab / "rdf" / "structure.ttl").read_text("utf-8")
     spoilt = structure.replace('"reference area"@en ; rdfs:range :Area ;', '"reference area"@en ;')
     assert spoilt != structure
     (vocab / "rdf" / "structure.ttl").write_text(spoilt, "utf-8")
-    return house
+    return project
 
 
 def steps(settings: Settings, version: int) -> list[StepRecord]:
@@ -57,27 +57,27 @@ def steps(settings: Settings, version: int) -> list[StepRecord]:
 
 
 def get(address: str) -> str:
-    with urllib.request.urlopen(address, timeout=30) as answer:
-        body: str = answer.read().decode("utf-8")
+    with urllib.request.urlopen(address, timeout=30) as response:
+        body: str = response.read().decode("utf-8")
     return body
 
 
-def seen(url: str) -> list[str]:
-    """What readers get: page, feed, download and endpoint."""
+def reader_view(url: str) -> list[str]:
+    """Return the texts that readers see: page, feed, download and endpoint."""
     query = f"sparql?query={quote(COUNT)}"
     paths = (f"dataset/{SLUG}", "catalog.ttl", f"dataset/{SLUG}/1/observations.csv", query)
     return [get(url + path) for path in paths]
 
 
-def test_a_spoilt_vocabulary_keeps_a_release_back_and_the_same_command_works_once_it_is_mended(
-    package: Path, spoilt_house: Path, tmp_path: Path
+def test_a_vocabulary_with_an_error_blocks_a_release_until_it_is_fixed(
+    package: Path, spoilt_project: Path, tmp_path: Path
 ) -> None:
     home, port = tmp_path / "home", free_port()
     good = environment(home, port)
-    spoilt = {**good, "PYTHONPATH": os.fspath(spoilt_house)}
+    spoilt = {**good, "PYTHONPATH": os.fspath(spoilt_project)}
     assert vaven("publish", package, environment=good).returncode == 0
     with Serving(home, port, good) as site:
-        before = seen(site.url)
+        before = reader_view(site.url)
         change_a_value(package)
         refused = vaven("publish", package, environment=spoilt)
         assert refused.returncode == 1, refused.stdout + refused.stderr
@@ -88,17 +88,17 @@ def test_a_spoilt_vocabulary_keeps_a_release_back_and_the_same_command_works_onc
         in_english = vaven("publish", package, "--lang", "en", environment=spoilt)
         assert in_english.returncode == 1
         assert "does not say what its values are" in in_english.stdout
-        assert seen(site.url) == before
+        assert reader_view(site.url) == before
         settings = Settings(home=home)
         assert [s.result for s in steps(settings, 2) if s.step == "integrity"] == ["ic-4 1", "ic-4 1"]
         assert not (home / "releases" / SLUG / "2").exists()
-        mended = vaven("publish", package, environment=good)
-        assert mended.returncode == 0, mended.stdout + mended.stderr
-        assert "version 2" in mended.stdout
-        assert seen(site.url) != before
+        retried = vaven("publish", package, environment=good)
+        assert retried.returncode == 0, retried.stdout + retried.stderr
+        assert "version 2" in retried.stdout
+        assert reader_view(site.url) != before
 
 
-def test_an_address_that_is_none_is_refused_and_told(settings: Settings, package: Path) -> None:
+def test_an_invalid_iri_is_refused_and_reported(settings: Settings, package: Path) -> None:
     publish(package, settings)
     before = state(settings)
     with (package / "datapackage.json").open(encoding="utf-8") as file:
@@ -116,46 +116,46 @@ def test_an_address_that_is_none_is_refused_and_told(settings: Settings, package
     assert publish(package, settings).version == 2
 
 
-def test_rows_that_nothing_can_be_made_of_are_named_by_sheet_and_cell(
+def test_rows_with_unknown_codes_are_located_by_sheet_and_cell(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As if the check knew an area that publishing does not."""
+    """Simulate an area that the check knows and publishing does not."""
     known = released_areas
 
-    def fewer(*given: Any) -> dict[str, ReleasedArea]:
-        return {code: place for code, place in known(*given).items() if code != "0180C6070"}
+    def without_one(*arguments: Any) -> dict[str, ReleasedArea]:
+        return {code: area for code, area in known(*arguments).items() if code != "0180C6070"}
 
-    monkeypatch.setattr(release, "released_areas", fewer)
+    monkeypatch.setattr(release, "released_areas", without_one)
     with pytest.raises(SubmissionRefused) as refused:
         publish(SAMPLE / "exempel.xlsx", settings)
-    found = [f for f in refused.value.report.findings if f.code == "integrity-code"]
+    findings = [f for f in refused.value.report.findings if f.code == "integrity-code"]
     book = openpyxl.load_workbook(SAMPLE / "exempel.xlsx")
-    assert len(found) == 20
-    assert {f.sheet for f in found} == {"Observationer"}
-    assert {book["Observationer"][f"{f.column}{f.row}"].value for f in found} == {"0180C6070"}
+    assert len(findings) == 20
+    assert {f.sheet for f in findings} == {"Observationer"}
+    assert {book["Observationer"][f"{f.column}{f.row}"].value for f in findings} == {"0180C6070"}
     rows = [row[0].value for row in book["Observationer"].rows]
     assert refused.value.report.counts["integrity-code"] == rows.count("0180C6070")
     assert Collection(settings).datasets() == ()
 
 
-def test_a_refused_release_that_is_killed_on_its_way_ends_the_same(
-    settings: Settings, package: Path, spoilt_house: Path
+def test_a_refused_release_killed_midway_ends_in_the_same_state(
+    settings: Settings, package: Path, spoilt_project: Path
 ) -> None:
-    """Killed while it is judged, then judged by a good vocabulary: the version that nobody saw is taken up."""
+    """Killed during the check, then checked with a valid vocabulary: the invisible version is taken up again."""
     publish(package, settings)
     before = state(settings)
     change_a_value(package)
     driver = ROOT / "tests" / "publisher" / "publish_and_die.py"
     command = [sys.executable, str(driver), str(settings.home), str(package), "integrity"]
-    for house in (spoilt_house, None):
-        path = {"PYTHONPATH": os.fspath(house)} if house else {}
+    for project in (spoilt_project, None):
+        path = {"PYTHONPATH": os.fspath(project)} if project else {}
         done = subprocess.run(command, timeout=120, check=False, env={**os.environ, **path})
         assert done.returncode == -signal.SIGKILL
         assert state(settings) == before
     assert publish(package, settings).version == 2
 
 
-def test_every_finding_has_its_help(settings: Settings, package: Path) -> None:
+def test_every_violation_code_has_a_help_page(settings: Settings, package: Path) -> None:
     client = create_app(settings).test_client()
     index = client.get("/help").text
     for code in run.CODES:
@@ -163,16 +163,16 @@ def test_every_finding_has_its_help(settings: Settings, package: Path) -> None:
         assert client.get(f"/help/{code}").status_code == 200
 
 
-def test_a_lone_file_is_led_back_to_as_well(
+def test_violations_are_located_in_a_single_file_too(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without a sheet of areas an area's fault stands in the rows of observations."""
+    """Without a sheet of areas, an area's violation is located in the rows of observations."""
     path = tmp_path / "Trygghet.csv"
     path.write_text("Område;Nyckeltal;År;Värde\n0180C6070;trygg-morker;2023;57,5\n0180C6090;trygg-morker;2024;59,8\n")
-    words = published_vocabulary(settings.iris)
+    vocabulary = published_vocabulary(settings.iris)
     area = URIRef(settings.iris.area("deso2018", "0180C6090"))
-    words.add((area, SKOS.prefLabel, Literal("Ett annat namn", lang="sv")))
-    monkeypatch.setattr(run, "published_vocabulary", lambda _: words)
+    vocabulary.add((area, SKOS.prefLabel, Literal("Ett annat namn", lang="sv")))
+    monkeypatch.setattr(run, "published_vocabulary", lambda _: vocabulary)
     with pytest.raises(SubmissionRefused) as refused:
         publish(path, settings)
     (finding,) = [f for f in refused.value.report.findings if f.code == "integrity-skos-s14"]

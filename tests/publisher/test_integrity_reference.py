@@ -1,4 +1,4 @@
-"""All that is published, against what others test cubes, vocabularies and catalogues with."""
+"""The published graph against external test suites for cubes, vocabularies and catalogues."""
 
 from pathlib import Path
 
@@ -15,10 +15,10 @@ from vaven.vocab.shapes import release_shapes, swedish_profile
 
 FOLDER = SHARED / "qb-skos-tests"
 BYTE_SIZE = DCAT.byteSize
-# Entailments and no conditions: who wants the other direction of a match infers it (SKOS Reference, S43 and S44).
+# These are entailments, not conditions: the other direction of a match is inferred (SKOS Reference, S43 and S44).
 ENTAILED = {"S43.sparql", "S44.sparql"}
 QUERIES = sorted(str(path.relative_to(FOLDER)) for path in FOLDER.rglob("*.sparql") if path.name not in ENTAILED)
-# A fault that a query of theirs finds, and one of ours by another name.
+# Updates that plant a violation, by the external query that finds it, with the own query that also finds it.
 PLANTED = {
     "qb/qb-extra/01-unique-dimensions.sparql": (
         "INSERT { ?s qb:component [ qb:dimension sdmx-dimension:sex ] } WHERE { ?s a qb:DataStructureDefinition }",
@@ -46,34 +46,34 @@ def graph(published_triples: bytes) -> Store:
     return store
 
 
-def is_found(graph: Store, shared: Path, name: str) -> bool:
+def has_matches(graph: Store, shared: Path, name: str) -> bool:
     query = (shared / "qb-skos-tests" / name).read_text("utf-8")
-    found = graph.query(query, prefixes=NAMESPACES)
-    if isinstance(found, QueryBoolean):
-        return bool(found)
-    assert isinstance(found, QuerySolutions)
-    return next(found, None) is not None
+    result = graph.query(query, prefixes=NAMESPACES)
+    if isinstance(result, QueryBoolean):
+        return bool(result)
+    assert isinstance(result, QuerySolutions)
+    return next(result, None) is not None
 
 
 @pytest.mark.parametrize("name", QUERIES)
-def test_nothing_that_others_test_for_is_found(graph: Store, shared: Path, name: str) -> None:
-    assert not is_found(graph, shared, name)
+def test_no_external_query_finds_a_violation(graph: Store, shared: Path, name: str) -> None:
+    assert not has_matches(graph, shared, name)
 
 
 @pytest.mark.parametrize("name", PLANTED)
-def test_their_queries_and_ours_would_notice(graph: Store, shared: Path, name: str) -> None:
-    fault, condition = PLANTED[name]
-    graph.update(fault, prefixes=NAMESPACES)
-    assert is_found(graph, shared, name)
+def test_external_and_own_queries_find_planted_violations(graph: Store, shared: Path, name: str) -> None:
+    update, condition = PLANTED[name]
+    graph.update(update, prefixes=NAMESPACES)
+    assert has_matches(graph, shared, name)
     assert not condition or list(sparql_violations(graph, [condition]))
 
 
-def test_no_condition_of_ours_is_broken(graph: Store) -> None:
+def test_no_own_condition_is_violated(graph: Store) -> None:
     assert list(sparql_violations(graph, SKOS_CONDITIONS)) == []
 
 
 @pytest.mark.parametrize("shapes", ["dcat-ap", "dcat-ap-se", "release"])
-def test_no_shape_is_violated_by_all_that_is_published(
+def test_no_shape_is_violated_by_the_published_graph(
     published_triples: bytes, shared: Path, whole_way: Site, shapes: str
 ) -> None:
     iris = Iris(whole_way.url)
@@ -87,7 +87,7 @@ def test_no_shape_is_violated_by_all_that_is_published(
     assert isinstance(results, Graph)
     violated = {results.value(node, SH.resultPath) for node in results.subjects(SH.resultSeverity, SH.Violation)}
     assert violated == ({BYTE_SIZE} if shapes != "release" else set()), text
-    # Oxigraph keeps whole numbers of every kind as xsd:integer. In the feed and in metadata.ttl the sizes have their
-    # type; a remote store keeps it too.
+    # Oxigraph stores integers of every type as xsd:integer. The feed and metadata.ttl have the sizes with their own
+    # type, and so does a remote store.
     sizes = {size for _, size in graph.subject_objects(BYTE_SIZE) if isinstance(size, Literal)}
     assert {size.datatype for size in sizes} == {XSD.integer}

@@ -1,7 +1,7 @@
-# Normalisation, first phase: the types and properties that a cube may leave out
+# Normalisation, first phase: add the types and properties that a cube may leave out
 # (RDF Data Cube, W3C Recommendation 2014-01-16, section 10.1).
-# In:  a graph with cubes, in the abbreviated or the full form
-# Out: the same graph, with every implied rdf:type and qb:componentProperty stated
+# In:  a graph with cubes, in abbreviated or full form
+# Out: the same graph, with every implied rdf:type and qb:componentProperty
 # Cost: linear in observations and components
 PREFIX qb: <http://purl.org/linked-data/cube#>
 

@@ -1,7 +1,7 @@
-# Normalisation, second phase: what is attached to a data set or a slice is attached to its observations
+# Normalisation, second phase: copy the values attached to data sets and slices to their observations
 # (RDF Data Cube, W3C Recommendation 2014-01-16, section 10.2).
 # In:  a graph after closure.ru
-# Out: the same graph, with every value of a component at the observations
+# Out: the same graph, with every component value on the observations
 # Cost: linear in observations times attached components
 PREFIX qb: <http://purl.org/linked-data/cube#>
 
