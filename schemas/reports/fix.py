@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 from vaven.schemas.formats.csv import MAX_CELL, delimiter_of
-from vaven.schemas.formats.datapackage import read_descriptor, unpack
 from vaven.schemas.formats.grid import column_index
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.reports.annotated_workbook import editable_copy, sheet_of
@@ -164,6 +163,9 @@ def _quoted(text: str, delimiter: str, was_quoted: bool) -> str:
 def _package_copy(source: Path, mended: Sequence[Finding], folder: Path, *, is_zip: bool) -> Path:
     """The whole package with the tables concerned mended, as a folder or zip like the original."""
     if is_zip:
+        # It loads frictionless, which takes longer than most copies.
+        from vaven.schemas.formats.datapackage import unpack
+
         file = unpack(source, folder / "package")
         root = folder / "package"
     else:
@@ -182,6 +184,8 @@ def _package_copy(source: Path, mended: Sequence[Finding], folder: Path, *, is_z
 
 
 def _mend_resources(file: Path, mended: Sequence[Finding], folder: Path) -> None:
+    from vaven.schemas.formats.datapackage import read_descriptor
+
     descriptor = read_descriptor(file)
     for resource in descriptor["resources"]:
         own = [f for f in mended if f.resource == resource["name"]]

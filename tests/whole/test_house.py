@@ -18,10 +18,12 @@ from pathlib import Path
 import pytest
 from packaging.requirements import Requirement
 
-from tests.conftest import ROOT, SAMPLE, environment, vaven
+from tests.conftest import ROOT, SAMPLE, Serving, environment, free_port, vaven
 from vaven.catalogue.cli.main import build_parser
 from vaven.publisher.integrity.run import CODES as INTEGRITY
 from vaven.publisher.metadata.rules import rule_texts
+from vaven.publisher.releases.records import Records
+from vaven.publisher.settings import Settings
 from vaven.publisher.sparql.error_text import AFTER, GROUPS, INSTEAD
 from vaven.publisher.sparql.grammar import FUNCTIONS
 from vaven.schemas.check import RULE_MODULES
@@ -156,6 +158,18 @@ def test_reading_a_command_line_loads_no_engine() -> None:
     assert engines & set(done.stdout.split()) == set()
 
 
+def test_the_served_app_loads_what_takes_long_only_when_it_is_needed(tmp_path: Path) -> None:
+    """All imports of `vaven serve`, its query workers and its consumer of jobs, from start to the first request."""
+    Records(Settings(home=tmp_path).database).close()
+    port = free_port()
+    with Serving(tmp_path, port, environment(tmp_path, port, PYTHONPROFILEIMPORTTIME="1")):
+        pass
+    log = (tmp_path / "serve.log").read_text()
+    modules = {line.rpartition("|")[2].strip() for line in log.splitlines() if line.startswith("import time:")}
+    assert {"flask", "vaven.catalogue.app"} <= modules
+    assert {"frictionless"} & modules == set()
+
+
 @pytest.mark.parametrize("room", ROOMS)
 def test_every_sentence_is_there_in_both_languages_with_the_same_fields(room: str) -> None:
     swedish, english = messages("sv", room).texts, messages("en", room).texts
@@ -254,8 +268,6 @@ def test_packaging_names_every_package_and_every_dependency_is_used() -> None:
 
 def test_settings_documented_in_the_readme() -> None:
     from dataclasses import fields
-
-    from vaven.publisher.settings import Settings
 
     configuration = (ROOT / "docs" / "configuration.md").read_text("utf-8")
     for field in fields(Settings):
