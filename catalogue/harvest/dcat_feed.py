@@ -16,7 +16,7 @@ from pyoxigraph import Literal as Written
 from rdflib import DCTERMS, FOAF, RDF, BNode, Graph, Literal, Namespace, URIRef
 from rdflib.term import Node
 
-from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, see_other, wanted_document
+from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, requested_format, see_other
 from vaven.catalogue.http.problem_details import problem
 from vaven.publisher.metadata.catalogue import catalogue_record
 from vaven.publisher.metadata.distributions import DCAT, MEDIA_TYPES, SPARQL_RESULTS
@@ -74,7 +74,7 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
 
     @pages.get("/catalog")
     def negotiated() -> Response:
-        ending = wanted_document(request)
+        ending = requested_format(request)
         if ending is None:
             return problem(406, "Not acceptable", f"The catalogue comes as {', '.join(RDF_FORMATS.values())}.")
         kept = urlencode([(key, value) for key, value in request.args.items(multi=True) if key != "format"])

@@ -7,7 +7,7 @@ from flask import Blueprint, Response, request
 from rdflib import DCTERMS, FOAF, RDF, VOID, Graph, Literal, Namespace, URIRef
 
 from vaven.catalogue.harvest.graph_statistics import GraphStatistics, GraphStatisticsCache
-from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, wanted_document
+from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, requested_format
 from vaven.catalogue.http.problem_details import problem
 from vaven.publisher.metadata.void import FEATURES, FORMATS, VOCABULARIES, add_counts
 from vaven.publisher.published.values import Dataset
@@ -36,7 +36,7 @@ def blueprint(overviews: GraphStatisticsCache, iris: Iris) -> Blueprint:
 
 def _negotiated(made: Callable[[], Graph]) -> Response:
     """The graph in the form that the client likes best, Turtle where it does not say."""
-    ending = wanted_document(request)
+    ending = requested_format(request)
     if ending is None:
         answer = problem(406, "Not acceptable", f"This comes as {', '.join(RDF_FORMATS.values())}.")
     else:

@@ -1,11 +1,12 @@
-"""Content negotiation (RFC 9110, section 12.5.1): what a client accepts against what we offer."""
+"""Content negotiation (RFC 9110, section 12.5.1): the formats that a client accepts against those offered."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
 from urllib.parse import quote
 
 from flask import Request, Response
-from werkzeug.http import parse_list_header
+from werkzeug.datastructures import MIMEAccept
+from werkzeug.http import parse_accept_header
 
 RDF_FORMATS = {
     "ttl": "text/turtle",
@@ -13,12 +14,12 @@ RDF_FORMATS = {
     "nt": "application/n-triples",
     "rdf": "application/rdf+xml",
 }
-# What rdflib calls them.
+# The names of the formats in rdflib.
 SERIALISERS = {"ttl": "turtle", "jsonld": "json-ld", "nt": "nt", "rdf": "xml"}
-# The forms of a document about a thing, by the ending of its address; a tie goes to the earlier.
+# Formats of a document about a resource, by the extension in its IRI, in order of preference.
 DOCUMENT_FORMATS = {"html": "text/html", **RDF_FORMATS}
 FORMAT_NAMES = {"html": "HTML", "ttl": "Turtle", "jsonld": "JSON-LD", "nt": "N-Triples", "rdf": "RDF/XML"}
-# Other names under which tools ask for a form: older ones, and the general type that a form is a kind of.
+# Other media types that tools ask for: former names, and the general types of which a format is a special case.
 SYNONYMS = {
     "application/xhtml+xml": "html",
     "application/x-turtle": "ttl",
@@ -30,110 +31,84 @@ SYNONYMS = {
     "application/xml": "rdf",
     "text/xml": "rdf",
 }
-# What people write behind ?format= beside the endings and the media types.
+EXTENSIONS = {media_type: extension for extension, media_type in DOCUMENT_FORMATS.items()} | SYNONYMS
+# Values of ?format= in use beside extensions and media types.
 FORMAT_WORDS = {"turtle": "ttl", "n3": "ttl", "json-ld": "jsonld", "json": "jsonld", "ntriples": "nt", "xml": "rdf"}
+# A weight without a digit on one side of its point: Java's client sends .2, and RFC 9110 allows 1. too.
+SHORT_WEIGHT = re.compile(r"(;[ \t]*q=)(?:\.(\d+)|(\d)\.(?!\d))", re.ASCII | re.IGNORECASE)
 
 
-@dataclass(frozen=True)
-class _Range:
-    """A media range of an Accept header with its weight; `rank` orders */* below text/* below text/html."""
+def parse_accept(header: str | None) -> MIMEAccept:
+    """Parse an Accept header; without one, everything is accepted (RFC 9110, section 12.5.1).
 
-    kind: str
-    weight: float
-    rank: int
-
-
-def choose(accept: str | None, offered: Sequence[str]) -> str | None:
-    """The offered type that the client likes best; ties go to the earlier in `offered`. None if it accepts none.
-
-    No header accepts everything. The most specific range decides the weight of a type.
+    Parameters of media types are ignored, as none that we offer has any, but clients send a charset or a profile.
     """
-    ranges = _ranges(accept)
-    weighed = [(_weight(kind, ranges), -i, kind) for i, kind in enumerate(offered)]
-    best = max(weighed, default=(0.0, 0, ""))
-    return best[2] if best[0] > 0 else None
+    if not (header or "").strip(" \t,"):
+        return MIMEAccept([("*/*", 1)])
+    ranges = parse_accept_header(SHORT_WEIGHT.sub(_full_weight, header or ""), MIMEAccept)
+    # Java's client sends * instead of */*.
+    names = ((name.partition(";")[0].strip(), weight) for name, weight in ranges)
+    return MIMEAccept([("*/*" if name == "*" else name, weight) for name, weight in names])
 
 
-def choose_document(accept: str | None) -> str | None:
-    """The ending of DOCUMENT_FORMATS that a client likes best, None if it accepts none of them.
+def _full_weight(match: re.Match[str]) -> str:
+    return f"{match[1]}0.{match[2]}" if match[2] else f"{match[1]}{match[3]}"
 
-    A page is for those who name it, as browsers do. Who takes anything (curl, R, most libraries) gets Turtle, which
-    a program can read.
+
+def best_media_type(accept: str | None, offered: Iterable[str]) -> str | None:
+    """Return the offered type with the highest weight; None if the client accepts none.
+
+    The most specific range decides the weight of a type. Among equal weights a named type is better than one that only
+    a wildcard covers, then the earlier one in `offered`.
     """
-    ranges = _ranges(accept)
-    offered = [*((kind, ending) for ending, kind in DOCUMENT_FORMATS.items()), *SYNONYMS.items()]
-
-    def liking(place: int) -> tuple[float, bool, bool, int]:
-        found = _fitting(offered[place][0], ranges)
-        is_named = bool(found and found.rank)
-        return found.weight if found else 0.0, is_named, not is_named and offered[place][1] != "html", -place
-
-    best = max(range(len(offered)), key=liking)
-    return offered[best][1] if liking(best)[0] > 0 else None
+    return parse_accept(accept).best_match(offered)
 
 
-def asked_format(word: str) -> str | None:
-    """The ending of DOCUMENT_FORMATS that a ?format= means: an ending, a media type, or another of its names."""
-    wanted = word.strip().lower()
-    kinds = {kind: ending for ending, kind in DOCUMENT_FORMATS.items()}
-    return wanted if wanted in DOCUMENT_FORMATS else (kinds | SYNONYMS | FORMAT_WORDS).get(wanted)
+def best_document_format(accept: str | None) -> str | None:
+    """Return the extension in DOCUMENT_FORMATS that a client prefers; None if it accepts none of them.
+
+    HTML is for clients that name it, as browsers do. A client that accepts anything (curl, R, most libraries) gets
+    Turtle, which a program can read.
+    """
+    ranges = parse_accept(accept)
+    named = MIMEAccept([media_range for media_range in ranges if media_range[0] != "*/*"])
+    html, *others = DOCUMENT_FORMATS.values()
+    offered = [html, *others, *SYNONYMS] if html in named else [*others, *SYNONYMS, html]
+    media_type = ranges.best_match(offered)
+    return EXTENSIONS[media_type] if media_type else None
 
 
-def wanted_document(request: Request) -> str | None:
-    """The ending of DOCUMENT_FORMATS that a request is for: by ?format=, else by Accept. None for another form."""
-    wanted = request.args.get("format")
-    return asked_format(wanted) if wanted else choose_document(request.headers.get("Accept"))
+def format_by_name(name: str) -> str | None:
+    """Return the extension in DOCUMENT_FORMATS that a ?format= names, as extension, media type or another name."""
+    folded = name.strip().lower()
+    return folded if folded in DOCUMENT_FORMATS else (EXTENSIONS | FORMAT_WORDS).get(folded)
+
+
+def requested_format(request: Request) -> str | None:
+    """Return the extension in DOCUMENT_FORMATS by ?format=, else by Accept; None for any other format."""
+    name = request.args.get("format")
+    return format_by_name(name) if name else best_document_format(request.headers.get("Accept"))
 
 
 def prefers_html(request: Request) -> bool:
-    """Whether a browser asks: a client that names text/html and likes it no less than anything else it names."""
-    accept = request.headers.get("Accept", "")
-    return "text/html" in accept and choose(accept, ["text/html", "application/json", "text/turtle"]) == "text/html"
+    """Recognise a browser: a client that names text/html and gives it no lower weight than JSON and Turtle."""
+    ranges = parse_accept(request.headers.get("Accept"))
+    is_named = any(name.lower() == "text/html" for name, _ in ranges)
+    return is_named and ranges.best_match(["text/html", "application/json", "text/turtle"]) == "text/html"
 
 
 def see_other(location: str) -> Response:
-    """303 See Other (RFC 9110, section 15.4.4): the thing is not a document, but here is one about it."""
-    answer = Response(status=303, headers={"Location": location})
+    """Return 303 See Other (RFC 9110, section 15.4.4): the resource is no document, but there is one about it."""
+    response = Response(status=303, headers={"Location": location})
     # It has no body, so no type and no language either.
-    del answer.headers["Content-Type"]
-    return answer
+    del response.headers["Content-Type"]
+    return response
 
 
-def links(addresses: Iterable[tuple[str, str, str]]) -> str:
-    """A Link header (RFC 8288) of (address, relation, media type or ""), letters beyond ASCII escaped."""
-    written = []
-    for address, relation, kind in addresses:
-        kept = quote(address, safe="/:?#[]@!$&'()*+,;=%~")
-        written.append(f'<{kept}>; rel="{relation}"' + (f'; type="{kind}"' if kind else ""))
-    return ", ".join(written)
-
-
-def _ranges(accept: str | None) -> list[_Range]:
-    """The ranges of a header; commas inside quoted parameters, as JSON-LD's profiles may have, part nothing."""
-    return [_range(part) for part in parse_list_header(accept or "*/*")] or [_range("*/*")]
-
-
-def _range(part: str) -> _Range:
-    kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
-    weight = 1.0
-    for parameter in parameters:
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                weight = min(max(float(value), 0.0), 1.0)
-            except ValueError:
-                weight = 0.0
-    # Java's own client writes * for */*.
-    kind = "*/*" if kind == "*" else kind
-    return _Range(kind, weight, 0 if kind == "*/*" else 1 if kind.endswith("/*") else 2)
-
-
-def _fitting(kind: str, ranges: Sequence[_Range]) -> _Range | None:
-    """The most specific range that a type falls under, the first of several."""
-    general = kind.split("/", maxsplit=1)[0] + "/*"
-    return max((r for r in ranges if r.kind in (kind, general, "*/*")), key=lambda r: r.rank, default=None)
-
-
-def _weight(kind: str, ranges: Sequence[_Range]) -> float:
-    found = _fitting(kind, ranges)
-    return found.weight if found else 0.0
+def links(targets: Iterable[tuple[str, str, str]]) -> str:
+    """Return a Link header (RFC 8288) of (IRI, relation, media type or ""), with characters beyond ASCII escaped."""
+    parts = []
+    for iri, relation, media_type in targets:
+        target = quote(iri, safe="/:?#[]@!$&'()*+,;=%~")
+        parts.append(f'<{target}>; rel="{relation}"' + (f'; type="{media_type}"' if media_type else ""))
+    return ", ".join(parts)

@@ -14,8 +14,8 @@ from vaven.catalogue.http.content_negotiation import (
     FORMAT_NAMES,
     links,
     prefers_html,
+    requested_format,
     see_other,
-    wanted_document,
 )
 from vaven.catalogue.http.problem_details import not_acceptable, problem
 from vaven.catalogue.linked_data.documents import document, written
@@ -76,7 +76,7 @@ def _see_other(things: ResourceLookup, iris: Iris, name: str) -> Response:
     answer = _refused(name) or (None if things.knows(name) else _unknown(things, iris, name))
     if answer is None:
         iri = things.iri(name) or abort(404)
-        ending = wanted_document(request)
+        ending = requested_format(request)
         if ending is None:
             answer = not_acceptable(_addresses(iris, iri))
         else:
@@ -95,7 +95,7 @@ def _negotiated(things: ResourceLookup, iris: Iris, name: str) -> Response:
         return refused
     if not things.knows(name):
         return _unknown(things, iris, name)
-    ending = wanted_document(request)
+    ending = requested_format(request)
     if ending is None:
         return not_acceptable(_addresses(iris, things.iri(name) or ""))
     answer = _document(things, iris, name, ending)

@@ -11,7 +11,7 @@ from importlib.resources import files
 from flask import Blueprint, Response, g, render_template, request
 from pyoxigraph import Dataset, NamedNode, Quad, RdfFormat, parse
 
-from vaven.catalogue.http.content_negotiation import DOCUMENT_FORMATS, FORMAT_NAMES, links, wanted_document
+from vaven.catalogue.http.content_negotiation import DOCUMENT_FORMATS, FORMAT_NAMES, links, requested_format
 from vaven.catalogue.http.problem_details import not_acceptable
 from vaven.catalogue.linked_data.documents import written
 from vaven.catalogue.linked_data.resource import Resource
@@ -44,7 +44,7 @@ def blueprint(iris: Iris) -> Blueprint:
 
     @pages.get("/ns")
     def negotiated() -> Response:
-        ending = wanted_document(request)
+        ending = requested_format(request)
         if ending is None:
             answer = not_acceptable(_forms(iris))
         else:

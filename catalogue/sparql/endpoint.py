@@ -19,7 +19,7 @@ from rdflib import Graph
 from werkzeug.wsgi import wrap_file
 
 from vaven.catalogue.http import content_coding
-from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, wanted_document
+from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, requested_format
 from vaven.catalogue.http.headers import OPEN
 from vaven.catalogue.http.i18n import language_of_programs
 from vaven.catalogue.http.problem_details import problem, problem_of, query_problem
@@ -261,7 +261,7 @@ def _display(term: str) -> str:
 
 def _service_description(service: Callable[[], Graph]) -> Response:
     """Return the service description (SPARQL 1.1 Service Description, section 3)."""
-    format_name = wanted_document(request)
+    format_name = requested_format(request)
     if format_name is None:
         raise ProtocolError(406, query_message("request.description", types=tuple(RDF_FORMATS.values())))
     format_name = "ttl" if format_name == "html" else format_name

@@ -7,7 +7,7 @@ from urllib.parse import unquote_to_bytes
 from flask import Request
 from pyoxigraph import NamedNode
 
-from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SYNONYMS, choose, prefers_html
+from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SYNONYMS, best_media_type, prefers_html
 from vaven.publisher.sparql.lexer import query_form
 from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import QueryRefused
@@ -149,7 +149,7 @@ def media_type(operation: QueryOperation, accept: str | None) -> str:
             return named_type
         raise ProtocolError(406, query_message("request.format", forms=tuple(offered)))
     aliases = GRAPH_ALIASES if is_graph else ALIASES
-    match = choose(accept, [*offered.values(), *aliases])
+    match = best_media_type(accept, [*offered.values(), *aliases])
     if match is None:
         raise ProtocolError(406, query_message("request.accept", types=tuple(offered.values())))
     return aliases.get(match, match)
@@ -164,7 +164,7 @@ def explanation_type(operation: QueryOperation, accept: str | None) -> str:
             if operation.format in ("text", "txt", EXPLANATION_TYPES["text"])
             else EXPLANATION_TYPES["json"]
         )
-    match = choose(accept, (EXPLANATION_TYPES["json"], EXPLANATION_TYPES["text"], RESULT_TYPES["json"]))
+    match = best_media_type(accept, (EXPLANATION_TYPES["json"], EXPLANATION_TYPES["text"], RESULT_TYPES["json"]))
     if match is None:
         raise ProtocolError(406, query_message("request.explanation", types=(*EXPLANATION_TYPES.values(), "text/html")))
     return EXPLANATION_TYPES["text"] if match == EXPLANATION_TYPES["text"] else EXPLANATION_TYPES["json"]
@@ -175,7 +175,7 @@ def wants_page(request: Request) -> bool:
     if not prefers_html(request) or request.args.get("format") or (is_form(request) and request.form.get("format")):
         return False
     return (
-        choose(request.headers.get("Accept"), ["text/html", *RESULT_TYPES.values(), *RDF_FORMATS.values()])
+        best_media_type(request.headers.get("Accept"), ["text/html", *RESULT_TYPES.values(), *RDF_FORMATS.values()])
         == "text/html"
     )
 

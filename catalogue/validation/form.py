@@ -3,7 +3,7 @@
 from flask import Blueprint, Response, abort, g, redirect, render_template, request
 from werkzeug.wrappers import Response as AnyResponse
 
-from vaven.catalogue.http.content_negotiation import choose
+from vaven.catalogue.http.content_negotiation import best_media_type
 from vaven.catalogue.http.problem_details import problem, problem_of
 from vaven.catalogue.validation.uploads import Uploads, read_options_of, uploaded_file
 from vaven.schemas.reports.formats import render
@@ -54,7 +54,7 @@ def _report_format() -> str:
     name = request.args.get("format")
     if name in MEDIA_TYPES:
         return str(name)
-    media_type = choose(request.headers.get("Accept"), list(MEDIA_TYPES.values()))
+    media_type = best_media_type(request.headers.get("Accept"), list(MEDIA_TYPES.values()))
     return next((name for name, own in MEDIA_TYPES.items() if own == media_type), "html")
 
 

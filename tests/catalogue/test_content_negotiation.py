@@ -3,7 +3,7 @@
 import pytest
 from flask import Flask, request
 
-from vaven.catalogue.http.content_negotiation import choose, choose_document, links, prefers_html
+from vaven.catalogue.http.content_negotiation import best_document_format, best_media_type, links, prefers_html
 
 FIREFOX = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8"
 RDFLIB = "application/rdf+xml,text/rdf+n3;q=0.9,application/xhtml+xml;q=0.5, */*;q=0.1"
@@ -46,14 +46,14 @@ JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
     ],
 )
 def test_a_document_comes_in_the_form_that_is_liked_best(accept: str | None, ending: str | None) -> None:
-    assert choose_document(accept) == ending
+    assert best_document_format(accept) == ending
 
 
 def test_the_most_specific_range_weighs() -> None:
     offered = ["text/html", "text/turtle", "application/ld+json"]
-    assert choose("text/*;q=0.3, text/turtle;q=0.7, */*;q=0.5", offered) == "text/turtle"
-    assert choose("text/turtle;q=0.1, */*;q=0.5", offered) == "text/html"
-    assert choose("text/*;q=0, */*;q=0.5", offered) == "application/ld+json"
+    assert best_media_type("text/*;q=0.3, text/turtle;q=0.7, */*;q=0.5", offered) == "text/turtle"
+    assert best_media_type("text/turtle;q=0.1, */*;q=0.5", offered) == "text/html"
+    assert best_media_type("text/*;q=0, */*;q=0.5", offered) == "application/ld+json"
 
 
 @pytest.mark.parametrize(("accept", "is_page"), [(FIREFOX, True), ("*/*", False), (JENA, False), (JAVA, True)])
