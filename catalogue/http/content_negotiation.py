@@ -73,7 +73,7 @@ def best_document_format(accept: str | None) -> str | None:
     ranges = parse_accept(accept)
     named = MIMEAccept([media_range for media_range in ranges if media_range[0] != "*/*"])
     html, *others = DOCUMENT_FORMATS.values()
-    offered = [html, *others, *SYNONYMS] if html in named else [*others, *SYNONYMS, html]
+    offered = [html, *others, *SYNONYMS] if named.quality(html) > 0 else [*others, *SYNONYMS, html]
     media_type = ranges.best_match(offered)
     return EXTENSIONS[media_type] if media_type else None
 
