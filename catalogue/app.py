@@ -1,4 +1,4 @@
-"""The Flask application, put together from its blueprints; nothing happens at import time."""
+"""The Flask application, composed of its blueprints; nothing happens at import time."""
 
 from collections.abc import Iterator
 from contextlib import suppress
@@ -24,7 +24,7 @@ from vaven.vocab.register import codes, themes
 
 @dataclass(frozen=True)
 class Parts:
-    """What lives as long as the application: the reading side, the query workers, and pages that are kept."""
+    """Objects with the application's lifetime: published data, query workers, and the page cache."""
 
     collection: Collection
     engine: CachedEngine
@@ -36,23 +36,23 @@ class Parts:
 
 
 def create_app(settings: Settings) -> Flask:
-    """The site for a configuration. Close it with `app.extensions["vaven"].close()`."""
+    """Create the site for a configuration. Close it with `app.extensions["vaven"].close()`."""
     from vaven.catalogue.http.rate_limit import RateLimit
     from vaven.catalogue.sparql.cached_responses import ResponseCache
     from vaven.publisher.engine.open import open_engine
 
-    # Flask can't find the folder of a package inside a namespace, so it is told.
+    # Flask can't find the folder of a package inside a namespace by itself.
     app = Flask(__name__, root_path=str(Path(__file__).parent), instance_path=str(settings.home.absolute()))
     app.config["MAX_CONTENT_LENGTH"] = settings.upload_mb << 20
     app.config["SECRET_KEY"] = settings.signing_key
     app.jinja_env.filters["segment"] = segment
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
-    throttle = RateLimit(settings)
+    rate_limit = RateLimit(settings)
     engine = CachedEngine(
         open_engine(settings),
         max_bytes=settings.query_cache_mb << 20,
         wait_seconds=settings.query_seconds,
-        admit=lambda client: throttle.admit_query(client, settings.queries_a_minute),
+        admit=lambda client: rate_limit.admit_query(client, settings.queries_a_minute),
     )
     parts = Parts(Collection(settings), engine, PageCache(settings.page_cache_mb << 20))
     app.extensions["vaven"] = parts
@@ -122,14 +122,14 @@ def _machine_access(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
 
 
 def warm(app: Flask) -> None:
-    """Do before anybody asks what the first readers would wait for: templates, words, the view of what is published."""
+    """Load what would delay the first requests: templates, messages, the register of areas, and the published data."""
     parts: Parts = app.extensions["vaven"]
     for name in app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)
     i18n.warm()
     for level, vintage in (("kommun", ""), ("deso", "2018")):
         areas().listed(level, vintage)
-    # Where the records are away, pages say so, and may recover.
+    # If the database is unavailable, pages report it until it recovers.
     with suppress(VavenError):
         parts.collection.areas()
 
@@ -139,24 +139,24 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
     if error.response is not None or status < 400:
         return error
     if not prefers_html(request):
-        answer = problem(status, error.name, error.description or "")
+        response = problem(status, error.name, error.description or "")
     else:
         key = status if status in (404, 405, 413, 429) else 400 if status < 500 else 500
-        answer = Response(render_template("errors/error.html", key=key, status=status), status=status)
+        response = Response(render_template("errors/error.html", key=key, status=status), status=status)
     if status == 405:
-        answer.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ["GET"])
-    return answer
+        response.headers["Allow"] = ", ".join(getattr(error, "valid_methods", None) or ["GET"])
+    return response
 
 
-def _gone(error: Withdrawn) -> Response:
-    """410 Gone (RFC 9110, section 15.5.11): it was here, and is not to come back under this address."""
+def _withdrawn(error: Withdrawn) -> Response:
+    """Return 410 Gone (RFC 9110, section 15.5.11) for a resource that was removed for good."""
     if not prefers_html(request):
         return problem_of(410, error, reason=error.reason, day=error.day)
     return Response(render_template("errors/withdrawn.html", tombstone=error), status=410)
 
 
 def _no_longer_included(error: NoLongerIncluded) -> Response:
-    """410 Gone: not in the current version, but its last one still stands."""
+    """Return 410 Gone for a resource that only an older version has, with a link to that."""
     if not prefers_html(request):
         return problem_of(410, error, dataset=error.dataset, version=error.version)
     return Response(render_template("errors/no_longer_included.html", error=error), status=410)
@@ -165,7 +165,7 @@ def _no_longer_included(error: NoLongerIncluded) -> Response:
 def _own_error(error: VavenError) -> Response:
     status = 404 if isinstance(error, UnknownDataset) else error.status if isinstance(error, QueryError) else 503
     if isinstance(error, Withdrawn):
-        return _gone(error)
+        return _withdrawn(error)
     if isinstance(error, NoLongerIncluded):
         return _no_longer_included(error)
     if not prefers_html(request):

@@ -1,7 +1,4 @@
-"""CKAN's Action API, read side, over what we publish: ckanapi, harvesters and other clients of CKAN work without one.
+"""Read side of CKAN's Action API over published data, for ckanapi, harvesters and other clients of CKAN.
 
-Shapes are those of CKAN 2.12, compared key by key with a real one in tests/catalogue/test_ckan_api.py.
-
-Order inside (a module imports only modules to its left):
-answers, packages, search, rows, api.
+Responses have the structure of CKAN 2.12, compared key by key with a real CKAN in tests/catalogue/test_ckan_api.py.
 """

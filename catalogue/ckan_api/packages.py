@@ -1,4 +1,4 @@
-"""Datasets, organisations, groups and tags in the form in which CKAN shows them."""
+"""Datasets, organisations, groups and tags in the structure of CKAN's responses."""
 
 import uuid
 from collections import Counter
@@ -16,9 +16,9 @@ from vaven.publisher.releases.records import ReleaseRecord
 from vaven.publisher.settings import Settings
 from vaven.vocab.register import themes
 
-# An instance as most are: no schema of its own, so our fields stand among the extras.
+# A typical instance: without a schema of its own, so that our fields are extras.
 PLAIN = Capabilities((2, 12), frozenset(("datastore",)), None)
-# CKAN's words for the licences that it knows by these ids (ckan/config/licenses).
+# CKAN's titles and URLs of licences by id (ckan/config/licenses).
 LICENCES = {
     "cc-zero": ("Creative Commons CCZero", "http://www.opendefinition.org/licenses/cc-zero"),
     "cc-by": ("Creative Commons Attribution", "http://www.opendefinition.org/licenses/cc-by"),
@@ -29,7 +29,7 @@ Package = dict[str, Any]
 
 @dataclass(frozen=True)
 class SearchableTable:
-    """What of a release stands behind a resource that can be searched by rows."""
+    """The table of a release behind a resource whose rows can be searched."""
 
     dataset: str
     version: int
@@ -37,14 +37,13 @@ class SearchableTable:
 
 
 class PackageList:
-    """All that is published now as CKAN would show it. Built once for a state of the catalogue."""
+    """All published datasets in CKAN's structure, for one published state."""
 
     def __init__(self, settings: Settings, collection: Collection) -> None:
         self._settings = settings
-        self.state = collection.state()
-        found = [(record, dataset_of(settings, record, versions)) for record, versions in collection.current()]
-        self.packages: dict[str, Package] = {d.name: self._package(record, d) for record, d in found}
-        self._versions = {d.name: d.version for _, d in found}
+        datasets = [(record, dataset_of(settings, record, versions)) for record, versions in collection.current()]
+        self.packages: dict[str, Package] = {d.name: self._package(record, d) for record, d in datasets}
+        self._versions = {d.name: d.version for _, d in datasets}
 
     def package(self, name: str) -> Package | None:
         return self.packages.get(name) or next((p for p in self.packages.values() if p["id"] == name), None)
@@ -55,7 +54,7 @@ class PackageList:
 
     @cached_property
     def tables(self) -> Mapping[str, SearchableTable]:
-        """By resource id."""
+        """Searchable tables by resource id."""
         return {
             resource["id"]: SearchableTable(name, self._versions[name], ROWS_FILE.removesuffix(".csv"))
             for name, package in self.packages.items()
@@ -65,59 +64,59 @@ class PackageList:
 
     @cached_property
     def organisations(self) -> Mapping[str, Package]:
-        found = {p["organization"]["name"]: p["organization"] for p in self.packages.values()}
+        organisations = {p["organization"]["name"]: p["organization"] for p in self.packages.values()}
         counts = Counter(p["organization"]["name"] for p in self.packages.values())
-        return {name: _group(found[name], counts[name]) for name in sorted(found)}
+        return {name: _group(organisations[name], counts[name]) for name in sorted(organisations)}
 
     @cached_property
     def groups(self) -> Mapping[str, Package]:
-        """The themes that any dataset has."""
+        """The themes of all datasets."""
         counts = Counter(group["name"] for p in self.packages.values() for group in p["groups"])
         first = min((p["metadata_created"] for p in self.packages.values()), default="")
-        found = {name: {**self._theme(name), "created": first, "type": "group"} for name in sorted(counts)}
-        return {name: _group(group, counts[name]) for name, group in found.items()}
+        groups = {name: {**self._theme(name), "created": first, "type": "group"} for name in sorted(counts)}
+        return {name: _group(group, counts[name]) for name, group in groups.items()}
 
     @cached_property
     def tags(self) -> Mapping[str, Package]:
-        found = {tag["name"]: tag for p in self.packages.values() for tag in p["tags"]}
-        return {name: {k: v for k, v in found[name].items() if k != "state"} for name in sorted(found)}
+        tags = {tag["name"]: tag for p in self.packages.values() for tag in p["tags"]}
+        return {name: {k: v for k, v in tags[name].items() if k != "state"} for name in sorted(tags)}
 
     def in_group(self, name: str, kind: str) -> list[Package]:
-        """The datasets of an organisation (`kind` "organization") or of a group ("group")."""
+        """Return the datasets of an organisation (`kind` "organization") or of a group ("group")."""
         if kind == "organization":
             return [p for p in self.packages.values() if p["organization"]["name"] == name]
         return [p for p in self.packages.values() if name in {group["name"] for group in p["groups"]}]
 
     def _package(self, record: ReleaseRecord, dataset: CkanDataset) -> Package:
-        wanted = to_package(dataset, PLAIN, frozenset(dataset.themes))
-        title, address = LICENCES[wanted["license_id"]]
+        pushed = to_package(dataset, PLAIN, frozenset(dataset.themes))
+        title, url = LICENCES[pushed["license_id"]]
         moment = _moment(record.visible_at or record.reserved_at)
         organisation = self._organisation(dataset, moment)
-        known = {key: wanted[key] for key in ("name", "title", "notes", "url", "version", "license_id", "extras")}
+        shared = {key: pushed[key] for key in ("name", "title", "notes", "url", "version", "license_id", "extras")}
         identity = self._id("dataset", dataset.name)
         return {
-            "author": wanted.get("author"),
+            "author": pushed.get("author"),
             "author_email": None,
             "creator_user_id": self._id("user", "vaven"),
             "id": identity,
             "isopen": True,
             "license_title": title,
-            **({"license_url": address} if address else {}),
-            "maintainer": wanted.get("maintainer"),
-            "maintainer_email": wanted.get("maintainer_email"),
+            **({"license_url": url} if url else {}),
+            "maintainer": pushed.get("maintainer"),
+            "maintainer_email": pushed.get("maintainer_email"),
             "metadata_created": moment,
             "metadata_modified": moment,
             "num_resources": len(dataset.resources),
-            "num_tags": len(wanted["tags"]),
+            "num_tags": len(pushed["tags"]),
             "organization": organisation,
             "owner_org": organisation["id"],
             "private": False,
             "state": "active",
             "type": "dataset",
-            **known,
+            **shared,
             "groups": [self._theme(name) for name in sorted(dataset.themes)],
             "resources": [self._resource(dataset, i, moment, identity) for i in range(len(dataset.resources))],
-            "tags": [self._tag(tag["name"]) for tag in wanted["tags"]],
+            "tags": [self._tag(tag["name"]) for tag in pushed["tags"]],
             "relationships_as_subject": [],
             "relationships_as_object": [],
         }
@@ -176,46 +175,48 @@ class PackageList:
         return {"display_name": name, "id": tag_id, "name": name, "state": "active", "vocabulary_id": None}
 
     def _id(self, *parts: str) -> str:
-        """An id that looks like CKAN's and never changes: a UUID of the thing's name here (RFC 4122, version 5)."""
+        """Return a stable id in CKAN's form: a UUID of the object's URL (RFC 4122, version 5)."""
         return str(uuid.uuid5(uuid.NAMESPACE_URL, self._settings.base_iri + "/".join(parts)))
 
 
-def _group(found: Package, count: int) -> Package:
-    """A group or an organisation as the lists and shows of CKAN have it."""
+def _group(group: Package, count: int) -> Package:
+    """Return a group or an organisation as in CKAN's list and show actions."""
     return {
         "approval_status": "approved",
-        "created": found["created"],
-        "description": found["description"],
-        "display_name": found["title"],
-        "id": found["id"],
+        "created": group["created"],
+        "description": group["description"],
+        "display_name": group["title"],
+        "id": group["id"],
         "image_display_url": "",
         "image_url": "",
-        "is_organization": found["type"] == "organization",
-        "name": found["name"],
+        "is_organization": group["type"] == "organization",
+        "name": group["name"],
         "num_followers": 0,
         "package_count": count,
         "state": "active",
-        "title": found["title"],
-        "type": found["type"],
+        "title": group["title"],
+        "type": group["type"],
     }
 
 
 def _moment(time: datetime) -> str:
-    """UTC with microseconds and without a zone, as CKAN writes times."""
+    """Format a time like CKAN: UTC with microseconds and without a time zone."""
     return time.strftime("%Y-%m-%dT%H:%M:%S.%f")
 
 
-def facets(found: Sequence[Package], fields: Sequence[str], limit: int) -> dict[str, Counter[str]]:
-    """How many of the packages have each value of a field; most frequent first. A negative limit is none."""
-    return {field: Counter(dict(_count(found, field).most_common(limit if limit >= 0 else None))) for field in fields}
+def facets(packages: Sequence[Package], fields: Sequence[str], limit: int) -> dict[str, Counter[str]]:
+    """Count the packages with each value of a field, most frequent first. A negative limit is no limit."""
+    return {
+        field: Counter(dict(_count(packages, field).most_common(limit if limit >= 0 else None))) for field in fields
+    }
 
 
-def _count(found: Sequence[Package], field: str) -> Counter[str]:
-    return Counter(value for package in found for value in values_of(package, field))
+def _count(packages: Sequence[Package], field: str) -> Counter[str]:
+    return Counter(value for package in packages for value in values_of(package, field))
 
 
 def values_of(package: Package, field: str) -> set[str]:
-    """A package's values of a field by the name it has in CKAN's search index."""
+    """Return a package's values of a field of CKAN's search index."""
     if field == "organization":
         return {package["organization"]["name"]}
     if field in ("tags", "groups"):

@@ -1,11 +1,11 @@
-"""What an action may fail with, in CKAN's own words (ckan/views/api.py): a status and an error of a type."""
+"""Errors of actions in CKAN's terms (ckan/views/api.py), and the parameters that raise them."""
 
 from collections.abc import Mapping
 from typing import Any
 
 
 class ActionError(Exception):
-    """`error` is the object that stands under "error" in the answer."""
+    """An error with its HTTP status; `error` is the object under "error" in the response."""
 
     def __init__(self, status: int, kind: str, **error: Any) -> None:
         super().__init__(kind)
@@ -21,17 +21,17 @@ def invalid(field: str, message: str) -> ActionError:
     return ActionError(409, "Validation Error", **{field: [message]})
 
 
-def required(given: Mapping[str, Any], field: str = "id", named: str = "") -> str:
-    """A parameter that must be there; `named` is what CKAN calls it in its error."""
-    value = given.get(field)
+def required(parameters: Mapping[str, Any], field: str = "id", named: str = "") -> str:
+    """Return a required parameter; `named` is its name in CKAN's error."""
+    value = parameters.get(field)
     if not value or not isinstance(value, str):
         raise invalid(named or field, "Missing value")
     return value
 
 
-def whole_number(given: Mapping[str, Any], field: str, default: int, *, most: int) -> int:
+def whole_number(parameters: Mapping[str, Any], field: str, default: int, *, most: int) -> int:
     try:
-        number = int(given.get(field, default))
+        number = int(parameters.get(field, default))
     except (TypeError, ValueError) as cause:
         raise invalid(field, "Invalid integer") from cause
     if number < 0:
@@ -39,7 +39,7 @@ def whole_number(given: Mapping[str, Any], field: str, default: int, *, most: in
     return min(number, most)
 
 
-def is_true(given: Mapping[str, Any], field: str, default: bool = False) -> bool:
-    """CKAN's asbool: the words that it takes for yes."""
-    value = given.get(field, default)
+def is_true(parameters: Mapping[str, Any], field: str, default: bool = False) -> bool:
+    """Convert a parameter to a boolean like CKAN's asbool."""
+    value = parameters.get(field, default)
     return value if isinstance(value, bool) else str(value).lower() in ("true", "yes", "on", "y", "t", "1")

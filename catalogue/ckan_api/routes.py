@@ -1,7 +1,6 @@
-"""The Action API at /api/3/action/…: GET with parameters, POST with JSON or a form, as CKAN's clients ask."""
+"""Routes of the Action API at /api/3/action/…: GET with parameters, POST with JSON or a form."""
 
 import json
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,53 +12,38 @@ from vaven.catalogue.ckan_api.responses import ActionError, invalid, is_true, no
 from vaven.catalogue.ckan_api.search import package_search
 from vaven.publisher.ckan.datastore import columns_of
 from vaven.publisher.published.collection import Collection
+from vaven.publisher.releases.cache import CachedByState
 from vaven.publisher.settings import Settings
 from vaven.vocab.messages import messages
 
-# CKAN's word for what we answer like; clients look at it before they ask.
+# The CKAN version whose responses these are; clients read it before other requests.
 CKAN_VERSION = "2.12.0"
-MOST_LISTED = 10_000
-Given = Mapping[str, Any]
-Action = Callable[[PackageList, Given], Any]
-# Parameters that clients may send in a GET as JSON or as words; all else stays text.
+MAX_ITEMS = 10_000
+Parameters = Mapping[str, Any]
+Action = Callable[[PackageList, Parameters], Any]
 JSON_TYPE = "application/json;charset=utf-8"
 
 
 def blueprint(settings: Settings, collection: Collection) -> Blueprint:
     pages = Blueprint("action", __name__)
-    shelves = _Shelves(settings, collection)
+    package_lists = CachedByState[str, PackageList](1)
     actions = _actions(settings, collection)
 
     @pages.route("/api/action/<name>", methods=["GET", "POST", "OPTIONS"])
     @pages.route("/api/3/action/<name>", methods=["GET", "POST", "OPTIONS"])
     def action(name: str) -> Response:
-        return _open_to_all(_answer(settings, actions, shelves, name))
+        package_list = package_lists.get(collection.state(), "", lambda: PackageList(settings, collection))
+        return _with_cors(_respond(settings, actions, package_list, name))
 
     @pages.get("/api/3")
     @pages.get("/api/3/")
     def version() -> Response:
-        return _open_to_all(_json({"version": 3}))
+        return _with_cors(_json({"version": 3}))
 
     return pages
 
 
-class _Shelves:
-    """The shelf of what is visible now; a new one is built when something was published or withdrawn."""
-
-    def __init__(self, settings: Settings, collection: Collection) -> None:
-        self._settings, self._collection = settings, collection
-        self._lock = threading.Lock()
-        self._shelf: PackageList | None = None
-
-    def now(self) -> PackageList:
-        state = self._collection.state()
-        with self._lock:
-            if self._shelf is None or self._shelf.state != state:
-                self._shelf = PackageList(self._settings, self._collection)
-            return self._shelf
-
-
-def _answer(settings: Settings, actions: Mapping[str, Action], shelves: _Shelves, name: str) -> Response:
+def _respond(settings: Settings, actions: Mapping[str, Action], package_list: PackageList, name: str) -> Response:
     if request.method == "OPTIONS":
         return Response(status=204, headers={"Allow": "GET, HEAD, POST, OPTIONS"})
     if name not in actions:
@@ -67,46 +51,46 @@ def _answer(settings: Settings, actions: Mapping[str, Action], shelves: _Shelves
     about = {"help": f"{settings.base_iri}api/3/action/help_show?name={name}"}
     try:
         if "callback" in request.args:
-            # CKAN once wrapped its answer in a function's name; every client can read across origins by CORS now.
+            # CKAN used to support JSONP; today all clients can use CORS.
             raise invalid("callback", "JSONP is not supported; ask without it, from any origin")
-        return _json({**about, "success": True, "result": actions[name](shelves.now(), _given())})
+        return _json({**about, "success": True, "result": actions[name](package_list, _parameters())})
     except ActionError as error:
         return _json({**about, "error": error.error, "success": False}, error.status)
 
 
-def _given() -> Given:
+def _parameters() -> Parameters:
     if request.method != "POST":
         return request.args.to_dict()
     if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
         form = request.form.to_dict()
-        # curl -d '{…}' sends JSON under the name of a form, and CKAN takes it.
+        # curl -d '{…}' sends JSON as the name of a form field, and CKAN accepts it.
         return form if form and not next(iter(form)).lstrip().startswith("{") else _object(next(iter(form), "") or "{}")
     return _object(request.get_data(as_text=True) or "{}")
 
 
-def _object(text: str) -> Given:
+def _object(text: str) -> Parameters:
     try:
-        found = json.loads(text)
+        value = json.loads(text)
     except ValueError as cause:
         raise ActionError(400, "Bad request", message=f"JSON Error: {cause}") from cause
-    if not isinstance(found, dict):
+    if not isinstance(value, dict):
         raise ActionError(400, "Bad request", message="Request data JSON decoded to a list or a text, not an object")
-    return found
+    return value
 
 
 def _json(content: Any, status: int = 200) -> Response:
     return Response(json.dumps(content, ensure_ascii=False), status=status, content_type=JSON_TYPE)
 
 
-def _open_to_all(answer: Response) -> Response:
-    answer.headers["Access-Control-Allow-Origin"] = "*"
-    answer.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
-    answer.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, X-CKAN-API-KEY"
-    return answer
+def _with_cors(response: Response) -> Response:
+    response.headers["Access-Control-Allow-Origin"] = "*"
+    response.headers["Access-Control-Allow-Methods"] = "GET, POST, OPTIONS"
+    response.headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, X-CKAN-API-KEY"
+    return response
 
 
 def _actions(settings: Settings, collection: Collection) -> dict[str, Action]:
-    def status_show(_: PackageList, __: Given) -> Package:
+    def status_show(_: PackageList, __: Parameters) -> Package:
         t = messages("sv", "publisher")
         return {
             "site_title": t("catalogue.title"),
@@ -118,107 +102,111 @@ def _actions(settings: Settings, collection: Collection) -> dict[str, Action]:
             "ckan_version": CKAN_VERSION,
         }
 
-    def search_rows(shelf: PackageList, given: Given) -> Package:
-        identity = given.get("resource_id") or given.get("id")
+    def search_rows(package_list: PackageList, parameters: Parameters) -> Package:
+        identity = parameters.get("resource_id") or parameters.get("id")
         if not identity:
             raise invalid("resource_id", "Missing value")
-        table = shelf.tables.get(str(identity))
+        table = package_list.tables.get(str(identity))
         if not table:
             raise not_found(f'Not found: Resource "{identity}" was not found.')
         path = collection.local(table.dataset, table.version, f"{table.name}.parquet")
-        return datastore_search(table.name, path, {**given, "resource_id": identity})
+        return datastore_search(table.name, path, {**parameters, "resource_id": identity})
 
-    shown: dict[str, Action] = {
+    actions: dict[str, Action] = {
         "status_show": status_show,
         "site_read": lambda _, __: True,
         "help_show": _help,
-        "package_list": lambda shelf, given: _page(sorted(shelf.packages), given),
+        "package_list": lambda package_list, parameters: _page(sorted(package_list.packages), parameters),
         "package_show": _package_show,
         "package_search": package_search,
         "current_package_list_with_resources": _latest,
-        "organization_list": lambda shelf, given: _groups(shelf.organisations, given, "organizations"),
-        "organization_show": lambda shelf, given: _group_show(shelf, given, "organization"),
-        "group_list": lambda shelf, given: _groups(shelf.groups, given, "groups"),
-        "group_show": lambda shelf, given: _group_show(shelf, given, "group"),
+        "organization_list": lambda package_list, parameters: _groups(
+            package_list.organisations, parameters, "organizations"
+        ),
+        "organization_show": lambda package_list, parameters: _group_show(package_list, parameters, "organization"),
+        "group_list": lambda package_list, parameters: _groups(package_list.groups, parameters, "groups"),
+        "group_show": lambda package_list, parameters: _group_show(package_list, parameters, "group"),
         "tag_list": _tag_list,
         "tag_show": _tag_show,
         "resource_show": _resource_show,
         "datastore_search": search_rows,
         "datastore_info": _datastore_info,
     }
-    return shown
+    return actions
 
 
-def _help(_: PackageList, given: Given) -> str:
-    name = required(given, "name")
+def _help(_: PackageList, parameters: Parameters) -> str:
+    name = required(parameters, "name")
     return f"{name}: see https://docs.ckan.org/en/2.12/api/#ckan.logic.action.get.{name}"
 
 
-def _page(names: Sequence[Any], given: Given) -> list[Any]:
-    limit = whole_number(given, "limit", MOST_LISTED, most=MOST_LISTED)
-    start = whole_number(given, "offset", 0, most=10**9)
+def _page(names: Sequence[Any], parameters: Parameters) -> list[Any]:
+    limit = whole_number(parameters, "limit", MAX_ITEMS, most=MAX_ITEMS)
+    start = whole_number(parameters, "offset", 0, most=10**9)
     return list(names[start : start + limit])
 
 
-def _package_show(shelf: PackageList, given: Given) -> Package:
-    identity = given.get("name_or_id") or required(given, named="name_or_id")
-    found = shelf.package(str(identity))
-    if not found:
+def _package_show(package_list: PackageList, parameters: Parameters) -> Package:
+    identity = parameters.get("name_or_id") or required(parameters, named="name_or_id")
+    package = package_list.package(str(identity))
+    if not package:
         raise not_found()
-    return found
+    return package
 
 
-def _latest(shelf: PackageList, given: Given) -> list[Package]:
-    return _page(sorted(shelf.packages.values(), key=lambda p: p["metadata_modified"], reverse=True), given)
+def _latest(package_list: PackageList, parameters: Parameters) -> list[Package]:
+    return _page(sorted(package_list.packages.values(), key=lambda p: p["metadata_modified"], reverse=True), parameters)
 
 
-def _groups(found: Mapping[str, Package], given: Given, chosen_by: str) -> list[Any]:
-    """Names, or whole groups with all_fields; sorted as asked, "title asc" if not."""
-    wanted = given.get(chosen_by)
-    names = wanted.split(",") if isinstance(wanted, str) and wanted else wanted or list(found)
-    listed = [found[name] for name in names if name in found]
-    field, _, direction = str(given.get("sort") or "title asc").strip().partition(" ")
+def _groups(groups: Mapping[str, Package], parameters: Parameters, selection_key: str) -> list[Any]:
+    """Return names, or with all_fields complete groups, sorted by `sort` ("title asc" by default)."""
+    selection = parameters.get(selection_key)
+    names = selection.split(",") if isinstance(selection, str) and selection else selection or list(groups)
+    selected = [groups[name] for name in names if name in groups]
+    field, _, direction = str(parameters.get("sort") or "title asc").strip().partition(" ")
     if field not in ("name", "title", "package_count", "created"):
         raise invalid("sort", f"Cannot sort by field `{field}`")
-    listed.sort(key=lambda group: group[field], reverse=direction.strip().lower() == "desc")
-    return _page(listed if is_true(given, "all_fields") else [group["name"] for group in listed], given)
+    selected.sort(key=lambda group: group[field], reverse=direction.strip().lower() == "desc")
+    return _page(selected if is_true(parameters, "all_fields") else [group["name"] for group in selected], parameters)
 
 
-def _group_show(shelf: PackageList, given: Given, kind: str) -> Package:
-    listed = shelf.organisations if kind == "organization" else shelf.groups
-    identity = required(given)
-    found = listed.get(identity) or next((g for g in listed.values() if g["id"] == identity), None)
-    if not found:
+def _group_show(package_list: PackageList, parameters: Parameters, kind: str) -> Package:
+    groups = package_list.organisations if kind == "organization" else package_list.groups
+    identity = required(parameters)
+    group = groups.get(identity) or next((g for g in groups.values() if g["id"] == identity), None)
+    if not group:
         raise not_found()
-    packages = {"packages": shelf.in_group(found["name"], kind)} if is_true(given, "include_datasets") else {}
-    # CKAN shows who may edit; that is nobody's business here.
-    return {**found, **packages, "users": [], "extras": [], "groups": []}
+    packages = (
+        {"packages": package_list.in_group(group["name"], kind)} if is_true(parameters, "include_datasets") else {}
+    )
+    # CKAN lists the editors; they are not public here.
+    return {**group, **packages, "users": [], "extras": [], "groups": []}
 
 
-def _tag_list(shelf: PackageList, given: Given) -> list[Any]:
-    query = str(given.get("query") or given.get("q") or "").casefold()
-    found = [tag for name, tag in shelf.tags.items() if query in name.casefold()]
-    return found if is_true(given, "all_fields") else [tag["name"] for tag in found]
+def _tag_list(package_list: PackageList, parameters: Parameters) -> list[Any]:
+    query = str(parameters.get("query") or parameters.get("q") or "").casefold()
+    tags = [tag for name, tag in package_list.tags.items() if query in name.casefold()]
+    return tags if is_true(parameters, "all_fields") else [tag["name"] for tag in tags]
 
 
-def _tag_show(shelf: PackageList, given: Given) -> Package:
-    identity = required(given)
-    found = shelf.tags.get(identity) or next((t for t in shelf.tags.values() if t["id"] == identity), None)
-    if not found:
+def _tag_show(package_list: PackageList, parameters: Parameters) -> Package:
+    identity = required(parameters)
+    tag = package_list.tags.get(identity) or next((t for t in package_list.tags.values() if t["id"] == identity), None)
+    if not tag:
         raise not_found()
-    return found
+    return tag
 
 
-def _resource_show(shelf: PackageList, given: Given) -> Package:
-    found = shelf.resources.get(required(given))
-    if not found:
+def _resource_show(package_list: PackageList, parameters: Parameters) -> Package:
+    resource = package_list.resources.get(required(parameters))
+    if not resource:
         raise not_found()
-    return found
+    return resource
 
 
-def _datastore_info(shelf: PackageList, given: Given) -> Package:
-    identity = str(given.get("resource_id") or required(given))
-    table = shelf.tables.get(identity)
+def _datastore_info(package_list: PackageList, parameters: Parameters) -> Package:
+    identity = str(parameters.get("resource_id") or required(parameters))
+    table = package_list.tables.get(identity)
     if not table:
         raise not_found(f'Not found: Resource "{identity}" was not found.')
     return {"meta": {"id": identity, "table_type": "BASE TABLE"}, "fields": columns_of(table.name)}

@@ -1,7 +1,7 @@
-"""package_search: CKAN's query language over the packages of a Shelf, without Solr.
+"""package_search: CKAN's query language over the packages of a PackageList, without Solr.
 
-`q` and `fq` are Lucene queries, read by luqum. Words are compared without case and accents, and a word of the query
-also finds longer words that begin with it (Solr finds other forms of a word by stemming, in English only).
+`q` and `fq` are Lucene queries, parsed by luqum. Words are compared without case and accents, and a word of the query
+also matches longer words that begin with it (Solr matches other forms of a word by stemming, in English only).
 """
 
 import json
@@ -38,35 +38,39 @@ from vaven.catalogue.ckan_api.responses import ActionError, invalid, whole_numbe
 
 WORD = re.compile(r"[^\W_]+")
 MOST_ROWS = 1_000
-SORTED_BY = ("score", "name", "title_string", "title", "metadata_modified", "metadata_created", "id", "views_recent")
+SORT_FIELDS = ("score", "name", "title_string", "title", "metadata_modified", "metadata_created", "id", "views_recent")
 SORT = re.compile(r"\s*(\w+)(?:\s+(asc|desc))?\s*", re.IGNORECASE)
 DEFAULT_SORT = "score desc, metadata_modified desc"
 # CKAN's qf: name^4 title^4 tags^2 groups^2 text.
 WEIGHTS = {"name": 4, "title": 4, "tags": 2, "groups": 2}
 
 
-def package_search(shelf: PackageList, given: Mapping[str, Any]) -> dict[str, Any]:
-    query, sort = str(given.get("q") or "*:*"), str(given.get("sort") or DEFAULT_SORT)
-    rows = whole_number(given, "rows", 10, most=MOST_ROWS)
-    start = whole_number(given, "start", 0, most=10**9)
-    wanted = _fields(given)
-    limit = int(given.get("facet.limit", 50)) if str(given.get("facet.limit", 50)).lstrip("-").isdigit() else 50
-    found = [p for p in shelf.packages.values() if _matches(_parsed(_filter(given)), p)]
-    scored = [(score, p) for p in found if (score := _score(query, p))]
+def package_search(package_list: PackageList, parameters: Mapping[str, Any]) -> dict[str, Any]:
+    query, sort = str(parameters.get("q") or "*:*"), str(parameters.get("sort") or DEFAULT_SORT)
+    rows = whole_number(parameters, "rows", 10, most=MOST_ROWS)
+    start = whole_number(parameters, "start", 0, most=10**9)
+    facet_fields = _fields(parameters)
+    limit = (
+        int(parameters.get("facet.limit", 50)) if str(parameters.get("facet.limit", 50)).lstrip("-").isdigit() else 50
+    )
+    filtered = [p for p in package_list.packages.values() if _matches(_parsed(_filter(parameters)), p)]
+    scored = [(score, p) for p in filtered if (score := _score(query, p))]
     ordered = _sorted(scored, sort)
-    counted = facets(ordered, wanted, limit)
+    counts_by_field = facets(ordered, facet_fields, limit)
     return {
         "count": len(ordered),
-        "facets": {field: dict(counts) for field, counts in counted.items()},
+        "facets": {field: dict(counts) for field, counts in counts_by_field.items()},
         "results": ordered[start : start + rows],
         "sort": sort,
-        "search_facets": {field: _search_facet(shelf, field, counts) for field, counts in counted.items()},
+        "search_facets": {
+            field: _search_facet(package_list, field, counts) for field, counts in counts_by_field.items()
+        },
     }
 
 
-def _fields(given: Mapping[str, Any]) -> list[str]:
-    """facet.field: a JSON list, or a list in a POST."""
-    value = given.get("facet.field") or []
+def _fields(parameters: Mapping[str, Any]) -> list[str]:
+    """Return facet.field: a JSON list, or a list in a POST."""
+    value = parameters.get("facet.field") or []
     if isinstance(value, str):
         try:
             value = json.loads(value)
@@ -77,14 +81,14 @@ def _fields(given: Mapping[str, Any]) -> list[str]:
     return value
 
 
-def _filter(given: Mapping[str, Any]) -> str:
-    """All of fq and fq_list, each of which must hold."""
-    parts = [given.get("fq") or "", *(given.get("fq_list") or [])]
+def _filter(parameters: Mapping[str, Any]) -> str:
+    """Combine fq and all of fq_list with AND."""
+    parts = [parameters.get("fq") or "", *(parameters.get("fq_list") or [])]
     return " AND ".join(f"({part})" for part in parts if str(part).strip()) or "*:*"
 
 
-def _search_facet(shelf: PackageList, field: str, counts: Mapping[str, int]) -> dict[str, Any]:
-    titles = {**shelf.organisations, **shelf.groups} if field in ("organization", "groups") else {}
+def _search_facet(package_list: PackageList, field: str, counts: Mapping[str, int]) -> dict[str, Any]:
+    titles = {**package_list.organisations, **package_list.groups} if field in ("organization", "groups") else {}
     items = [
         {"name": name, "display_name": titles.get(name, {}).get("title", name), "count": count}
         for name, count in counts.items()
@@ -93,16 +97,16 @@ def _search_facet(shelf: PackageList, field: str, counts: Mapping[str, int]) -> 
 
 
 def _sorted(scored: Sequence[tuple[int, Package]], sort: str) -> list[Package]:
-    """By several fields, the first the strongest. Raises as Solr does for a field that it can't sort by."""
-    found = list(scored)
+    """Sort by several fields, the first one being primary. Raises ActionError like Solr for an unsortable field."""
+    pairs = list(scored)
     for part in reversed(sort.split(",")):
         match = SORT.fullmatch(part)
-        if not match or match[1] not in SORTED_BY:
+        if not match or match[1] not in SORT_FIELDS:
             raise ActionError(
                 400, "Search Query Error", message="Search Query is invalid: 'Invalid \"sort\" parameter'"
             )
-        found.sort(key=_sort_key(match[1]), reverse=(match[2] or "asc").lower() == "desc")
-    return [package for _, package in found]
+        pairs.sort(key=_sort_key(match[1]), reverse=(match[2] or "asc").lower() == "desc")
+    return [package for _, package in pairs]
 
 
 def _sort_key(field: str) -> Callable[[tuple[int, Package]], Any]:
@@ -115,21 +119,21 @@ def _sort_key(field: str) -> Callable[[tuple[int, Package]], Any]:
 
 
 def _score(query: str, package: Package) -> int:
-    """How well a package fits `q`, 0 where it does not. A query with a colon is Lucene's, else words (Solr: dismax)."""
+    """Score a package by `q`, 0 if it does not match. A query with a colon is Lucene's, else words (Solr: dismax)."""
     if query.strip() in ("*:*", "*"):
         return 1
     if ":" in query:
         return int(_matches(_parsed(query), package))
     terms = [_folded(term) for term in re.findall(r'"[^"]+"|\S+', query)]
     terms = [term for term in (term.strip('"+-()') for term in terms) if WORD.search(term)]
-    hits = [term for term in terms if _has_words(package, "text", term)]
-    if len(hits) < _least(len(terms)):
+    matches = [term for term in terms if _has_words(package, "text", term)]
+    if len(matches) < _required_count(len(terms)):
         return 0
-    return sum(1 + sum(w for f, w in WEIGHTS.items() if _has_words(package, f, term)) for term in hits)
+    return sum(1 + sum(w for f, w in WEIGHTS.items() if _has_words(package, f, term)) for term in matches)
 
 
-def _least(count: int) -> int:
-    """How many of the words must be there: all of two, all but one up to five, then four fifths (mm=2<-1 5<80%)."""
+def _required_count(count: int) -> int:
+    """Return the number of words that must match: all of two, all but one up to five, then 80 % (mm=2<-1 5<80%)."""
     return count if count <= 2 else count - 1 if count <= 5 else int(count * 0.8)
 
 
@@ -142,7 +146,7 @@ def _parsed(query: str) -> Item:
 
 
 def _matches(node: Item, package: Package, field: str = "text") -> bool:
-    """Whether a package fulfils a node of a Lucene query. Words side by side must all be there (q.op=AND)."""
+    """Match a package against a node of a Lucene query. Adjacent words must all match (q.op=AND)."""
     match node:
         case SearchField():
             return (node.name, str(node.expr)) == ("*", "*") or _matches(node.expr, package, node.name)
@@ -165,12 +169,12 @@ def _matches(node: Item, package: Package, field: str = "text") -> bool:
 
 def _within(node: Range, value: str) -> bool:
     low, high = str(node.low), str(node.high)
-    above = low == "*" or (value >= low if node.include_low else value > low)
-    return above and (high == "*" or (value <= high if node.include_high else value < high))
+    is_above = low == "*" or (value >= low if node.include_low else value > low)
+    return is_above and (high == "*" or (value <= high if node.include_high else value < high))
 
 
 def _has(package: Package, field: str, text: str) -> bool:
-    """Whether a field has a value: texts by their words, all others whole. `*` stands for any characters."""
+    """Match a value of a field: texts by words, other fields as a whole. `*` is a wildcard."""
     if text == "*":
         return field == "text" or bool(values_of(package, field))
     if field in ("text", "title", "notes"):
@@ -182,13 +186,13 @@ def _has(package: Package, field: str, text: str) -> bool:
 
 
 def _has_words(package: Package, field: str, term: str) -> bool:
-    """Whether the words of a folded term stand in the field one after the other, the last perhaps longer."""
-    wanted = WORD.findall(term)
-    return bool(wanted) and f" {' '.join(wanted)}" in _words(package, field)
+    """Match the words of a folded term in the field in sequence; the last one may be a prefix."""
+    words = WORD.findall(term)
+    return bool(words) and f" {' '.join(words)}" in _words(package, field)
 
 
 def _words(package: Package, field: str) -> str:
-    """A text's folded words, a blank before each."""
+    """Return a field's folded words, each after a blank."""
     if field == "text":
         fields = ("name", "title", "notes", "author", "maintainer", "url")
         texts = [str(package.get(name) or "") for name in fields]

@@ -29,25 +29,25 @@ MAX_FILES = 8_192
 Command = Callable[[argparse.Namespace], int]
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     parser = build_parser()
-    given = parser.parse_args(arguments)
-    command: Command = given.command
+    arguments = parser.parse_args(argv)
+    command: Command = arguments.command
     try:
-        return command(given)
+        return command(arguments)
     except VavenError as error:
-        print(f"vaven: {error.text(given.lang)}", file=sys.stderr)
+        print(f"vaven: {error.text(arguments.lang)}", file=sys.stderr)
         return 2 if isinstance(error, WrongUse) else 1
     except BrokenPipeError:
-        # The reader of our output went away, e.g. `vaven kpis | head`; that is its right.
+        # The reader of the output has ended, as in `vaven kpis | head`.
         sys.stderr.close()
         return 0
     except Exception as cause:
         if not is_full_disk(cause):
             raise
-        # What is closed behind us meets the same full disk, and would say so at length.
+        # Closing other files fails on the same full disk, and would print tracebacks.
         sys.unraisablehook = lambda _: None
-        print(f"vaven: {DiskFull().text(given.lang)}", file=sys.stderr)
+        print(f"vaven: {DiskFull().text(arguments.lang)}", file=sys.stderr)
         return 1
 
 
@@ -58,34 +58,34 @@ def build_parser() -> argparse.ArgumentParser:
     language.add_argument("--lang", choices=LANGUAGES, default=DEFAULT_LANGUAGE, help="language of the output")
 
     def add(name: str, command: Command, text: str) -> argparse.ArgumentParser:
-        made = commands.add_parser(name, help=text, description=text, parents=[language])
-        made.set_defaults(command=command)
-        return made
+        command_parser = commands.add_parser(name, help=text, description=text, parents=[language])
+        command_parser.set_defaults(command=command)
+        return command_parser
 
     check = add("validate", _validate, "Check files, workbooks or data packages against the standard.")
     check.add_argument("files", type=Path, nargs="+", metavar="FILE", help=SOURCES)
-    helped = "form of the report; xlsx is your file with comments"
-    check.add_argument("--format", choices=FORMS, default="text", help=helped)
+    text = "form of the report; xlsx is your file with comments"
+    check.add_argument("--format", choices=FORMS, default="text", help=text)
     check.add_argument("--output", type=Path, help="where to write it; default is standard output, or a new .xlsx")
     check.add_argument("--schema", type=Path, help="a Table Schema (JSON) to check a table against instead")
     check.add_argument("--watch", action="store_true", help="check again whenever the file changes, until Ctrl-C")
-    _add_choices(check)
+    _add_read_options(check)
 
-    mend = add("fix", _fix, "Write a corrected copy of a file, with every fix that is safe; the file stays as it is.")
-    mend.add_argument("file", type=Path, help=SOURCES)
-    mend.add_argument("--output", type=Path, help="where to write it; default is a new file beside the original")
-    _add_choices(mend)
+    fix = add("fix", _fix, "Write a corrected copy of a file, with every fix that is safe; the file stays as it is.")
+    fix.add_argument("file", type=Path, help=SOURCES)
+    fix.add_argument("--output", type=Path, help="where to write it; default is a new file beside the original")
+    _add_read_options(fix)
 
-    send = add("publish", _publish, "Check a submission and publish it as a new version of its dataset.")
-    send.add_argument("file", type=Path, help=SOURCES)
-    send.add_argument("--dataset", metavar="SLUG", help="short name of the dataset; default is the submission's own")
-    send.add_argument("--note", default="", help="what is new in this version")
-    _add_choices(send)
+    publish = add("publish", _publish, "Check a submission and publish it as a new version of its dataset.")
+    publish.add_argument("file", type=Path, help=SOURCES)
+    publish.add_argument("--dataset", metavar="SLUG", help="short name of the dataset; default is the submission's own")
+    publish.add_argument("--note", default="", help="what is new in this version")
+    _add_read_options(publish)
 
-    away = add("withdraw", _withdraw, "Take a version, or a whole dataset, back; a tombstone says why.")
-    away.add_argument("dataset", metavar="DATASET", help="short name of the dataset")
-    away.add_argument("version", type=int, nargs="?", metavar="VERSION", help="default is all its versions")
-    away.add_argument("--reason", required=True, metavar="TEXT", help="why; readers will see it")
+    withdraw = add("withdraw", _withdraw, "Take a version, or a whole dataset, back; a tombstone says why.")
+    withdraw.add_argument("dataset", metavar="DATASET", help="short name of the dataset")
+    withdraw.add_argument("version", type=int, nargs="?", metavar="VERSION", help="default is all its versions")
+    withdraw.add_argument("--reason", required=True, metavar="TEXT", help="why; readers will see it")
 
     serve = add("serve", _serve, "Serve the catalogue.")
     _add_address(serve)
@@ -96,8 +96,8 @@ def build_parser() -> argparse.ArgumentParser:
     demo = add("demo", _demo, "Publish the sample submission and serve the catalogue.")
     _add_address(demo)
 
-    listing = add("kpis", _kpis, "List the KPIs of the register.")
-    listing.add_argument("--theme", help="only those of one theme")
+    kpis = add("kpis", _kpis, "List the KPIs of the register.")
+    kpis.add_argument("--theme", help="only those of one theme")
 
     template = add("template", _template, "Write an Excel template of a submission.")
     template.add_argument("file", type=Path, nargs="?", help="where to write it; default vaven-mall.xlsx")
@@ -114,8 +114,8 @@ def _add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=8000, help="port to listen on")
 
 
-def _add_choices(parser: argparse.ArgumentParser) -> None:
-    """What the user decides instead of our guess (schemas.choices.Choices)."""
+def _add_read_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options that replace our guesses (vaven.schemas.standard.read_options.ReadOptions)."""
     about = "Found out where not given; the report says what was found."
     group = parser.add_argument_group("how the file is read", about)
     group.add_argument("--encoding", help="such as utf-8, cp1252 or utf-16")
@@ -133,101 +133,101 @@ def _add_choices(parser: argparse.ArgumentParser) -> None:
         "--set", action="append", default=[], metavar="FIELD=TEXT", help="one text for all rows, as kpi=trygg-morker"
     )
     group.add_argument("--wide", action=argparse.BooleanOptionalAction, help="whether columns are years, KPIs or sexes")
-    helped = "an empty area, KPI or period is that of the row above"
-    group.add_argument("--fill-down", action="store_true", default=None, help=helped)
-    helped = "division that codes of DeSO and RegSO without a vintage are of"
-    group.add_argument("--vintage", choices=tuple(DIVISIONS), help=helped)
-    helped = "values of KPIs in per cent are given as shares from 0 to 1"
-    group.add_argument("--shares", action="store_true", default=None, help=helped)
+    text = "an empty area, KPI or period is that of the row above"
+    group.add_argument("--fill-down", action="store_true", default=None, help=text)
+    text = "division that codes of DeSO and RegSO without a vintage are of"
+    group.add_argument("--vintage", choices=tuple(DIVISIONS), help=text)
+    text = "values of KPIs in per cent are given as shares from 0 to 1"
+    group.add_argument("--shares", action="store_true", default=None, help=text)
 
 
-def _choices(given: argparse.Namespace) -> ReadOptions:
-    delimiter = "\t" if given.delimiter in ("tab", "\\t") else given.delimiter
+def _read_options(arguments: argparse.Namespace) -> ReadOptions:
+    delimiter = "\t" if arguments.delimiter in ("tab", "\\t") else arguments.delimiter
     return ReadOptions(
-        encoding=given.encoding,
+        encoding=arguments.encoding,
         delimiter=delimiter,
-        decimal=given.decimal,
-        sheet=given.sheet,
-        header_row=given.header_row,
-        columns=pairs(given.column, is_label=True),
-        constants=pairs(given.set, is_label=False),
-        wide=given.wide,
-        last_row=given.last_row,
-        fill_down=given.fill_down,
-        shares=given.shares,
-        vintage=given.vintage,
+        decimal=arguments.decimal,
+        sheet=arguments.sheet,
+        header_row=arguments.header_row,
+        columns=pairs(arguments.column, is_label=True),
+        constants=pairs(arguments.set, is_label=False),
+        wide=arguments.wide,
+        last_row=arguments.last_row,
+        fill_down=arguments.fill_down,
+        shares=arguments.shares,
+        vintage=arguments.vintage,
     )
 
 
-def _validate(given: argparse.Namespace) -> int:
-    choices = _choices(given)
-    if given.output and len(given.files) > 1:
+def _validate(arguments: argparse.Namespace) -> int:
+    options = _read_options(arguments)
+    if arguments.output and len(arguments.files) > 1:
         raise WrongUse("catalogue.one-output")
-    if given.schema and choices.made:
-        named = ", ".join(f"--{name.replace('_', '-')}" for name in choices.made)
-        raise WrongUse("catalogue.options-with-schema", options=named)
-    if given.watch:
+    if arguments.schema and options.made:
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in options.made)
+        raise WrongUse("catalogue.options-with-schema", options=names)
+    if arguments.watch:
         from vaven.catalogue.cli.watch import watch
 
-        return watch(given.files, lambda path: _validate_one(given, path, choices))
-    return max(_validate_one(given, path, choices) for path in given.files)
+        return watch(arguments.files, lambda path: _validate_one(arguments, path, options))
+    return max(_validate_one(arguments, path, options) for path in arguments.files)
 
 
-def _validate_one(given: argparse.Namespace, path: Path, choices: ReadOptions) -> int:
+def _validate_one(arguments: argparse.Namespace, path: Path, options: ReadOptions) -> int:
     from vaven.publisher.settings import load_settings
     from vaven.schemas.check import validate
 
-    report = validate(path, schema=given.schema, choices=choices, thresholds=load_settings().thresholds)
-    # Comments are put into a file of the standard; a report by another schema is text.
-    if given.format == "xlsx" and report.standard_version and report.verdict != Verdict.NOT_CHECKED:
-        _hand_back(given, path, report)
+    report = validate(path, schema=arguments.schema, choices=options, thresholds=load_settings().thresholds)
+    # Only a file checked against the standard gets comments; a report by another schema is text.
+    if arguments.format == "xlsx" and report.standard_version and report.verdict != Verdict.NOT_CHECKED:
+        _write_annotated(arguments, path, report)
     else:
-        form = "text" if given.format == "xlsx" else given.format
-        _print_report(report, given.lang, form, given.output, path)
+        form = "text" if arguments.format == "xlsx" else arguments.format
+        _print_report(report, arguments.lang, form, arguments.output, path)
     return report.verdict.exit_code
 
 
-def _hand_back(given: argparse.Namespace, path: Path, report: Report) -> None:
-    """Write the partner's file with comments beside the original, never over it."""
+def _write_annotated(arguments: argparse.Namespace, path: Path, report: Report) -> None:
+    """Write the partner's file with comments to a new file, never over the original."""
     from vaven.schemas.reports.annotated_workbook import annotate
 
-    ending = {"sv": "kontrollerad", "en": "checked"}[given.lang]
-    target = given.output or path.with_name(f"{path.stem}-{ending}.xlsx")
+    ending = {"sv": "kontrollerad", "en": "checked"}[arguments.lang]
+    target = arguments.output or path.with_name(f"{path.stem}-{ending}.xlsx")
     if target.exists() and target.samefile(path):
         raise WrongUse("catalogue.output-is-input")
-    print(annotate(path, report, target, language=given.lang, choices=_choices(given)))
+    print(annotate(path, report, target, language=arguments.lang, choices=_read_options(arguments)))
 
 
-def _fix(given: argparse.Namespace) -> int:
-    """Mend what is safe, say what was done, and end with the verdict on the copy."""
+def _fix(arguments: argparse.Namespace) -> int:
+    """Apply the safe fixes, print them, and return the verdict on the copy."""
     from vaven.publisher.settings import load_settings
     from vaven.schemas.check import validate
     from vaven.schemas.reports.fix import ALL, fix, target_name
     from vaven.vocab.messages import messages
 
-    choices, t, thresholds = _choices(given), messages(given.lang, "schemas"), load_settings().thresholds
-    report = validate(given.file, choices=choices, thresholds=thresholds, listed=ALL)
+    options, t, thresholds = _read_options(arguments), messages(arguments.lang, "schemas"), load_settings().thresholds
+    report = validate(arguments.file, choices=options, thresholds=thresholds, listed=ALL)
     if report.verdict == Verdict.NOT_CHECKED:
-        _print_report(report, given.lang)
+        _print_report(report, arguments.lang)
         return report.verdict.exit_code
-    target = given.output or given.file.with_name(target_name(given.file, t("fix.ending")))
-    mended = fix(given.file, report, target, choices=choices)
-    for finding in mended:
+    target = arguments.output or arguments.file.with_name(target_name(arguments.file, t("fix.ending")))
+    fixed = fix(arguments.file, report, target, choices=options)
+    for finding in fixed:
         new = finding.fix.text if finding.fix else ""
         print("  " + t("fix.cell", cell=finding.address, old=finding.text or "", new=new))
-    if not mended:
+    if not fixed:
         print(t("fix.nothing"))
         return report.verdict.exit_code
-    print(t("fix.written", count=len(mended), file=target))
-    after = validate(target, choices=choices, thresholds=thresholds)
-    _print_report(after, given.lang)
-    return after.verdict.exit_code
+    print(t("fix.written", count=len(fixed), file=target))
+    copy_report = validate(target, choices=options, thresholds=thresholds)
+    _print_report(copy_report, arguments.lang)
+    return copy_report.verdict.exit_code
 
 
 def _print_report(
     report: Report, language: str, form: str = "text", output: Path | None = None, path: Path | None = None
 ) -> None:
-    # Each form is loaded when it is wanted: most checks end in plain text.
+    # Each format is imported when needed: most checks print plain text.
     if form == "text":
         from vaven.schemas.reports.text_and_json import as_text
 
@@ -235,7 +235,7 @@ def _print_report(
     elif form == "sarif":
         from vaven.schemas.reports.sarif import as_sarif
 
-        # Code hosts know a file by its path in the repository, where the command runs.
+        # Code hosts identify a file by its path in the repository, where the command runs.
         is_below = path is not None and not path.is_absolute() and ".." not in path.parts
         text = as_sarif(report, language, path=path.as_posix() if path and is_below else "")
     else:
@@ -249,57 +249,57 @@ def _print_report(
 
 
 def _has_colours() -> bool:
-    """By the conventions of many programs: no-color.org, force-color.org."""
-    asked = os.environ.get
-    return not asked("NO_COLOR") and (sys.stdout.isatty() or bool(asked("FORCE_COLOR")))
+    """Follow the conventions of many programs: no-color.org, force-color.org."""
+    variable = os.environ.get
+    return not variable("NO_COLOR") and (sys.stdout.isatty() or bool(variable("FORCE_COLOR")))
 
 
-def _publish(given: argparse.Namespace) -> int:
+def _publish(arguments: argparse.Namespace) -> int:
     from vaven.publisher.publish import SubmissionRefused, publish
     from vaven.publisher.settings import load_settings
     from vaven.schemas.check import not_checked
     from vaven.vocab.messages import messages
 
-    t = messages(given.lang, "catalogue")
+    t = messages(arguments.lang, "catalogue")
     try:
-        done = publish(
-            given.file,
+        publication = publish(
+            arguments.file,
             load_settings(),
-            dataset=given.dataset,
-            note=given.note,
-            choices=_choices(given),
+            dataset=arguments.dataset,
+            note=arguments.note,
+            choices=_read_options(arguments),
             progress=lambda step: print(f"… {t(f'cli.step.{step}')}", file=sys.stderr, flush=True),
         )
     except SubmissionRefused as refused:
-        _print_report(refused.report, given.lang)
+        _print_report(refused.report, arguments.lang)
         return refused.report.verdict.exit_code
     except NotReadable as reason:
-        _print_report(not_checked(given.file, reason), given.lang)
+        _print_report(not_checked(arguments.file, reason), arguments.lang)
         return Verdict.NOT_CHECKED.exit_code
-    _print_report(done.report, given.lang)
-    key = "cli.published" if done.is_new else "cli.unchanged"
-    print(t(key, dataset=done.dataset, version=done.version))
+    _print_report(publication.report, arguments.lang)
+    key = "cli.published" if publication.is_new else "cli.unchanged"
+    print(t(key, dataset=publication.dataset, version=publication.version))
     return 0
 
 
-def _withdraw(given: argparse.Namespace) -> int:
+def _withdraw(arguments: argparse.Namespace) -> int:
     from vaven.publisher.settings import load_settings
     from vaven.publisher.withdraw import withdraw
     from vaven.vocab.messages import messages
 
-    t = messages(given.lang, "catalogue")
-    done = withdraw(load_settings(), given.dataset, given.version, reason=given.reason)
-    if not done.versions:
+    t = messages(arguments.lang, "catalogue")
+    withdrawal = withdraw(load_settings(), arguments.dataset, arguments.version, reason=arguments.reason)
+    if not withdrawal.versions:
         print(t("cli.withdrawn-already"))
         return 0
-    numbers = ", ".join(map(str, done.versions))
-    print(t("cli.withdrawn", dataset=done.dataset, versions=numbers))
-    if done.current:
-        print(t("cli.current", version=done.current))
+    numbers = ", ".join(map(str, withdrawal.versions))
+    print(t("cli.withdrawn", dataset=withdrawal.dataset, versions=numbers))
+    if withdrawal.current:
+        print(t("cli.current", version=withdrawal.current))
     return 0
 
 
-def _serve(given: argparse.Namespace) -> int:
+def _serve(arguments: argparse.Namespace) -> int:
     from waitress import create_server
 
     from vaven.catalogue.app import create_app, warm
@@ -313,17 +313,17 @@ def _serve(given: argparse.Namespace) -> int:
     threads = PAGE_THREADS + max_open_requests(settings)
     try:
         server = create_server(
-            app, host=given.host, port=given.port, threads=threads, ident="vaven", **_connections(settings)
+            app, host=arguments.host, port=arguments.port, threads=threads, ident="vaven", **_connections(settings)
         )
     except OSError as cause:
-        raise WrongUse("catalogue.port-taken", port=given.port, cause=cause) from cause
+        raise WrongUse("catalogue.port-taken", port=arguments.port, cause=cause) from cause
     try:
-        # Who asks already waits at the open port.
+        # Clients that connect already wait at the open port.
         warm(app)
-        # What was read so far stays for good: no collection of garbage in a request goes through all of it.
+        # All objects so far are permanent: no garbage collection during a request traverses them.
         gc.collect()
         gc.freeze()
-        print(f"Väven: http://{given.host}:{server.effective_port}/", flush=True)
+        print(f"Väven: http://{arguments.host}:{server.effective_port}/", flush=True)
         with consumer():
             server.run()
     except KeyboardInterrupt:
@@ -334,50 +334,53 @@ def _serve(given: argparse.Namespace) -> int:
 
 
 def _connections(settings: "Settings") -> dict[str, Any]:
-    """How many may be open at a time, most of them idle, and which proxy may say whom it asks for."""
+    """Return waitress options: the limit of open connections, most of them idle, and the trusted proxy."""
     import resource
 
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = min(hard, MAX_FILES) if hard != resource.RLIM_INFINITY else MAX_FILES
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    told: dict[str, Any] = {"connection_limit": files // 2, "asyncore_use_poll": True}
+    options: dict[str, Any] = {"connection_limit": files // 2, "asyncore_use_poll": True}
     if settings.trusted_proxy:
-        told |= {"trusted_proxy": settings.trusted_proxy, "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto"}
-        told |= {"clear_untrusted_proxy_headers": True}
-    return told
+        options |= {
+            "trusted_proxy": settings.trusted_proxy,
+            "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto",
+        }
+        options |= {"clear_untrusted_proxy_headers": True}
+    return options
 
 
-def _jobs(given: argparse.Namespace) -> int:
+def _jobs(arguments: argparse.Namespace) -> int:
     from vaven.catalogue.validation.jobs import consume
     from vaven.publisher.settings import load_settings
 
-    consume(load_settings(), with_parent=given.with_parent)
+    consume(load_settings(), with_parent=arguments.with_parent)
     return 0
 
 
-def _demo(given: argparse.Namespace) -> int:
+def _demo(arguments: argparse.Namespace) -> int:
     with as_file(files("vaven.catalogue") / "sample") as sample:
-        arguments = ["publish", str(sample / "exempel.xlsx"), "--lang", given.lang]
-        code = _publish(build_parser().parse_args(arguments))
-    return code or _serve(given)
+        publish = ["publish", str(sample / "exempel.xlsx"), "--lang", arguments.lang]
+        code = _publish(build_parser().parse_args(publish))
+    return code or _serve(arguments)
 
 
-def _kpis(given: argparse.Namespace) -> int:
+def _kpis(arguments: argparse.Namespace) -> int:
     from vaven.vocab.register import kpis, themes
 
-    if given.theme and given.theme not in themes():
-        raise WrongUse("catalogue.no-theme", theme=given.theme, themes=tuple(themes()))
+    if arguments.theme and arguments.theme not in themes():
+        raise WrongUse("catalogue.no-theme", theme=arguments.theme, themes=tuple(themes()))
     for kpi in kpis().values():
-        if given.theme in (None, kpi.theme):
-            print(f"{kpi.id:32} {kpi.text(given.lang)} ({kpi.unit(given.lang)})")
+        if arguments.theme in (None, kpi.theme):
+            print(f"{kpi.id:32} {kpi.text(arguments.lang)} ({kpi.unit(arguments.lang)})")
     return 0
 
 
-def _template(given: argparse.Namespace) -> int:
+def _template(arguments: argparse.Namespace) -> int:
     from vaven.schemas.reports.template import write_template
 
-    path = given.file or Path("vaven-mall.xlsx" if given.lang == "sv" else "vaven-template.xlsx")
-    write_template(path, language=given.lang, kommun=given.kommun)
+    path = arguments.file or Path("vaven-mall.xlsx" if arguments.lang == "sv" else "vaven-template.xlsx")
+    write_template(path, language=arguments.lang, kommun=arguments.kommun)
     print(path)
     return 0
 

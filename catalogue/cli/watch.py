@@ -1,7 +1,7 @@
-"""Check files again whenever they change: `vaven validate --watch`.
+"""Checks of files whenever they change: `vaven validate --watch`.
 
-The files are looked at by time and size, not by events: a program that saves by renaming (Excel, LibreOffice) or on a
-network drive is noticed the same way everywhere, and twice a second costs nothing.
+Changes are detected by time and size, not by events: this works everywhere, also for programs that save by renaming
+(Excel, LibreOffice) and on network drives, and twice a second costs nothing.
 """
 
 import sys
@@ -10,25 +10,25 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 PAUSE = 0.5
-# What spreadsheets leave beside a file while it is open.
-LOCKS = ("~$", ".~lock.")
+# Prefixes of the files that spreadsheet programs create while a file is open.
+LOCK_PREFIXES = ("~$", ".~lock.")
 
 Stamp = tuple[tuple[str, int, int], ...]
 
 
 def watch(paths: Sequence[Path], check: Callable[[Path], int], *, pause: float = PAUSE) -> int:
-    """Run `check` on each path, then on each that has changed and come to rest, until Ctrl-C. The last worst outcome.
+    """Run `check` on each path, then on each that has changed and is no longer growing, until Ctrl-C.
 
-    A file that is gone is waited for: a program may be saving it.
+    Returns the worst of the last outcomes. A missing file is awaited: a program may be saving it.
     """
-    seen: dict[Path, Stamp] = {}
+    stamps: dict[Path, Stamp] = {}
     outcomes: dict[Path, int] = {}
     try:
         while True:
             for path in paths:
-                stamp = _at_rest(path, pause)
-                if stamp and stamp != seen.get(path):
-                    seen[path] = stamp
+                stamp = _stable_stamp(path, pause)
+                if stamp and stamp != stamps.get(path):
+                    stamps[path] = stamp
                     _clear()
                     outcomes[path] = check(path)
                     print(f"… {path.name}: Ctrl-C", file=sys.stderr, flush=True)
@@ -37,27 +37,27 @@ def watch(paths: Sequence[Path], check: Callable[[Path], int], *, pause: float =
         return max(outcomes.values(), default=2)
 
 
-def _at_rest(path: Path, pause: float) -> Stamp:
-    """The stamp of a file that nobody is writing; empty where it is missing or still growing."""
+def _stable_stamp(path: Path, pause: float) -> Stamp:
+    """Return the stamp of a file; empty if it is missing or still growing."""
     first = _stamp(path)
     time.sleep(pause / 5)
     return first if first == _stamp(path) else ()
 
 
 def _stamp(path: Path) -> Stamp:
-    """Name, time and size of the file, or of every file of a package's folder."""
+    """Return name, time and size of the file, or of all files of a package's folder."""
     folder = path if path.is_dir() else path.parent if path.name == "datapackage.json" else None
     files = sorted(p for p in folder.rglob("*") if p.is_file()) if folder else [path]
-    found = []
+    stamps = []
     for file in files:
         try:
             status = file.stat()
         except FileNotFoundError:
-            # Gone between listing and looking: it is being replaced.
+            # It was deleted since the listing: it is being replaced.
             return ()
-        if not file.name.startswith(LOCKS):
-            found.append((file.name, status.st_mtime_ns, status.st_size))
-    return tuple(found)
+        if not file.name.startswith(LOCK_PREFIXES):
+            stamps.append((file.name, status.st_mtime_ns, status.st_size))
+    return tuple(stamps)
 
 
 def _clear() -> None:

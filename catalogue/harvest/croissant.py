@@ -1,7 +1,7 @@
-"""Croissant 1.1 (MLCommons): a release described so that machine-learning tools load it by name.
+"""Croissant 1.1 (MLCommons): descriptions of releases, by which machine-learning tools load them.
 
 Files with their SHA-256, a record set for each table from its Table Schema, and the code lists as enumerations. Records
-are read from Parquet, which knows its types: readers of CSV make a number of the code 0180.
+are read from Parquet, which has types: readers of CSV parse the code 0180 as a number.
 """
 
 import hashlib
@@ -19,7 +19,7 @@ from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES
 
 CONFORMS_TO = "http://mlcommons.org/croissant/1.1"
-# The context of the specification, word for word in meaning: readers warn of any other.
+# The context of the specification, unchanged in meaning: readers warn of any other.
 CONTEXT: Json = {
     "@language": "en",
     "@vocab": "https://schema.org/",
@@ -68,10 +68,10 @@ CONTEXT: Json = {
     ]
 }
 TYPES = {"string": "sc:Text", "number": "sc:Float", "integer": "sc:Integer", "date": "sc:Date"}
-# Croissant's own name for Parquet is the one from before it had a media type.
-FORMS = {"parquet": "application/x-parquet", "csv": "text/csv"}
-# Code lists that a field's values are codes of, by the name that the Table Schema gives them.
-LISTS = ("kpis", "sexes", "statuses", "methods")
+# Croissant's name for Parquet dates from before Parquet had a media type.
+FILE_FORMATS = {"parquet": "application/x-parquet", "csv": "text/csv"}
+# Code lists of field values, by their names in the Table Schema.
+CODE_LISTS = ("kpis", "sexes", "statuses", "methods")
 PROPERTIES = {
     "neighbourhood": NAMESPACES["sdmx-dimension"] + "refArea",
     "period": NAMESPACES["sdmx-dimension"] + "refPeriod",
@@ -87,66 +87,69 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
 
     @pages.get("/dataset/<slug>/<int:version>/croissant.json")
     def document(slug: str, version: int) -> Response:
-        entry = collection.release(slug, version)
-        text = json.dumps(describe(iris, collection.dataset(slug), entry), ensure_ascii=False, indent=2)
-        answer = Response(text + "\n", content_type="application/ld+json")
-        answer.set_etag(hashlib.sha256(text.encode()).hexdigest()[:32])
-        answer.make_conditional(request)
-        return answer
+        release = collection.release(slug, version)
+        text = json.dumps(describe(iris, collection.dataset(slug), release), ensure_ascii=False, indent=2)
+        response = Response(text + "\n", content_type="application/ld+json")
+        response.set_etag(hashlib.sha256(text.encode()).hexdigest()[:32])
+        response.make_conditional(request)
+        return response
 
     return pages
 
 
-def describe(iris: Iris, found: Dataset, entry: PublishedRelease) -> Json:
-    about = entry.about
-    schemas = [standard()[resource] for resource in entry.rows]
+def describe(iris: Iris, dataset: Dataset, release: PublishedRelease) -> Json:
+    """Describe a version of a dataset."""
+    about = release.about
+    schemas = [standard()[resource] for resource in release.rows]
     return {
         "@context": CONTEXT,
         "@type": "sc:Dataset",
-        "@id": iris.dataset(found.slug, entry.version),
+        "@id": iris.dataset(dataset.slug, release.version),
         "conformsTo": CONFORMS_TO,
         "name": dict(about.titles),
         "description": {**about.titles, **{key: text for key, text in about.descriptions.items() if text}},
-        "url": iris.page(found.slug, entry.version),
-        # Croissant takes versions of three numbers; ours is the first, for what changes may break who reads it.
-        "version": f"{entry.version}.0.0",
-        "datePublished": f"{entry.released_at:%Y-%m-%dT%H:%M:%S}",
+        "url": iris.page(dataset.slug, release.version),
+        # Croissant versions have three numbers; ours is the first (major), as any change may break readers.
+        "version": f"{release.version}.0.0",
+        "datePublished": f"{release.released_at:%Y-%m-%dT%H:%M:%S}",
         "license": register.codes("licences")[about.licence].properties["iri"],
         "creator": organisation(iris, about) | {"@type": "sc:Organization"},
         "publisher": organisation(iris, about) | {"@type": "sc:Organization"},
         "keywords": sorted({word for words in about.keywords.values() for word in words}),
-        "citeAs": _citation(iris, entry),
+        "citeAs": _citation(iris, release),
         "isLiveDataset": False,
-        "distribution": [_file(iris, entry, f"{schema.name}.{ending}") for schema in schemas for ending in FORMS],
+        "distribution": [
+            _file(iris, release, f"{schema.name}.{extension}") for schema in schemas for extension in FILE_FORMATS
+        ],
         "recordSet": [
             *(_table(iris, schema) for schema in schemas),
-            *(_code_list(name) for name in LISTS),
+            *(_code_list(name) for name in CODE_LISTS),
         ],
     }
 
 
-def _citation(iris: Iris, entry: PublishedRelease) -> str:
-    about = entry.about
-    title = about.titles.get("en") or about.titles.get("sv") or entry.dataset
-    address = iris.dataset(entry.dataset, entry.version)
+def _citation(iris: Iris, release: PublishedRelease) -> str:
+    about = release.about
+    title = about.titles.get("en") or about.titles.get("sv") or release.dataset
+    iri = iris.dataset(release.dataset, release.version)
     author = about.publisher_name or "Den sociala väven"
     return (
-        f"@misc{{{entry.dataset}-{entry.version}, author = {{{{{author}}}}}, title = {{{title}}}, "
-        f"year = {{{entry.released_at:%Y}}}, version = {{{entry.version}}}, url = {{{address}}}}}"
+        f"@misc{{{release.dataset}-{release.version}, author = {{{{{author}}}}}, title = {{{title}}}, "
+        f"year = {{{release.released_at:%Y}}}, version = {{{release.version}}}, url = {{{iri}}}}}"
     )
 
 
-def _file(iris: Iris, entry: PublishedRelease, name: str) -> Json:
-    file = entry.file(name)
-    kind = file_type(name)
+def _file(iris: Iris, release: PublishedRelease, name: str) -> Json:
+    file = release.file(name)
+    described_type = file_type(name)
     return {
         "@type": "cr:FileObject",
         "@id": name,
         "name": name,
-        "description": kind.definition("en"),
-        "contentUrl": iris.download(entry.dataset, entry.version, name),
+        "description": described_type.definition("en"),
+        "contentUrl": iris.download(release.dataset, release.version, name),
         "contentSize": f"{file.size if file else 0} B",
-        "encodingFormat": FORMS[name.rpartition(".")[2]],
+        "encodingFormat": FILE_FORMATS[name.rpartition(".")[2]],
         "sha256": file.sha256 if file else "",
     }
 
@@ -162,7 +165,7 @@ def _table(iris: Iris, schema: TableSchema) -> Json:
 
 
 def _field(iris: Iris, schema: TableSchema, field: Field) -> Json:
-    made: Json = {
+    properties: Json = {
         "@type": "cr:Field",
         "@id": f"{schema.name}/{field.name}",
         "name": f"{schema.name}/{field.name}",
@@ -171,20 +174,20 @@ def _field(iris: Iris, schema: TableSchema, field: Field) -> Json:
         "source": {"fileObject": {"@id": f"{schema.name}.parquet"}, "extract": {"column": field.name}},
     }
     if reference := _reference(field):
-        made["references"] = {"field": {"@id": reference}}
-    if schema.name == "observations" and (same := (PROPERTIES | {"kpi": f"{iris.ontology}kpi"}).get(field.name)):
-        made["equivalentProperty"] = same
-    return made
+        properties["references"] = {"field": {"@id": reference}}
+    if schema.name == "observations" and (property := (PROPERTIES | {"kpi": f"{iris.ontology}kpi"}).get(field.name)):
+        properties["equivalentProperty"] = property
+    return properties
 
 
 def _reference(field: Field) -> str:
-    """The list whose codes the field's values are. Areas have none: an official one need not be declared."""
-    listed = field.descriptor.get("codes")
-    return f"{listed}/code" if listed in LISTS and not field.list_of else ""
+    """Return the code list of a field's values. Areas have none: an official area need not be declared."""
+    code_list = field.descriptor.get("codes")
+    return f"{code_list}/code" if code_list in CODE_LISTS and not field.list_of else ""
 
 
 def _code_list(name: str) -> Json:
-    """A code list as an enumeration with its rows in place."""
+    """Describe a code list as an enumeration that contains its rows."""
     columns = ("code", "label_sv", "label_en")
     return {
         "@type": "cr:RecordSet",
@@ -201,6 +204,6 @@ def _code_list(name: str) -> Json:
 
 
 def _codes(name: str) -> Iterator[tuple[str, str, str]]:
-    listed = register.kpis() if name == "kpis" else register.codes(name)
-    for code in listed.values():
+    code_list = register.kpis() if name == "kpis" else register.codes(name)
+    for code in code_list.values():
         yield code.id, code.text("sv"), code.text("en")

@@ -1,7 +1,7 @@
-"""The DCAT feed of the catalogue, for portals that harvest it: whole or by page, in the forms that they read.
+"""DCAT feed of the catalogue for harvesting portals: complete or by page, in each RDF format.
 
-Sveriges dataportal reads RDF/XML from one address and follows no pages, so the whole is what an address without
-`page` gives. ckanext-dcat follows hydra:next from page to page.
+Sveriges dataportal reads RDF/XML from one URL and follows no pages, so a URL without `page` returns the complete feed.
+ckanext-dcat follows hydra:next from page to page.
 """
 
 import hashlib
@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
 from pyoxigraph import BlankNode, Dataset, NamedNode, Quad, RdfFormat, Triple, parse, serialize
-from pyoxigraph import Literal as Written
+from pyoxigraph import Literal as OxigraphLiteral
 from rdflib import DCTERMS, FOAF, RDF, BNode, Graph, Literal, Namespace, URIRef
 from rdflib.term import Node
 
@@ -26,15 +26,15 @@ from vaven.publisher.releases.versions import VersionHistory
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.rdf.vocabulary import new_graph
 
-# DCAT-AP 3 as it is, or with the media types as literals that the table of the Swedish profile names.
+# DCAT-AP 3, or DCAT-AP-SE with media types as the literals of the profile's table.
 PROFILES = ("dcat-ap", "dcat-ap-se")
-KEPT_RECORDS = 1_000
-KEPT_ANSWERS = 32
-# As many as ckanext-dcat has on a page.
+CACHED_RECORDS = 1_000
+CACHED_FEEDS = 32
+# The page size of ckanext-dcat.
 PAGE = 100
 HYDRA = Namespace(NAMESPACES["hydra"])
-# What belongs to a catalogue record; the cube, its areas and their history are reached from the dataset itself.
-# Versions are named but not described: a harvester takes every dcat:Dataset in the feed for one to list.
+# Properties of a catalogue record to follow; the cube, its areas and provenance are linked from the dataset itself.
+# Versions are linked but not described: a harvester would list every dcat:Dataset in the feed.
 FOLLOWED = frozenset(
     NAMESPACES[prefix] + name
     for prefix, names in {
@@ -50,159 +50,163 @@ Record = Callable[[str, int], bytes]
 
 @dataclass(frozen=True)
 class FeedRequest:
-    """What a harvester asks for: the ending of the form, a profile, and a page from 1 on, None for the whole."""
+    """Parameters of a feed: extension of the format, profile, and page from 1 on; None for the complete feed."""
 
-    ending: str
+    extension: str
     profile: str
     page: int | None
 
-    def address(self, iris: Iris, page: int) -> str:
-        given = {"page": page} | ({"profile": self.profile} if self.profile != PROFILES[0] else {})
-        return f"{iris.base}catalog.{self.ending}?{urlencode(given)}"
+    def url(self, iris: Iris, page: int) -> str:
+        parameters = {"page": page} | ({"profile": self.profile} if self.profile != PROFILES[0] else {})
+        return f"{iris.base}catalog.{self.extension}?{urlencode(parameters)}"
 
 
 def blueprint(collection: Collection, iris: Iris) -> Blueprint:
     pages = Blueprint("feed", __name__)
 
-    @lru_cache(maxsize=KEPT_RECORDS)
+    @lru_cache(maxsize=CACHED_RECORDS)
     def record(slug: str, version: int) -> bytes:
         return _record(collection, iris, slug, version)
 
-    @lru_cache(maxsize=KEPT_ANSWERS)
-    def text(state: str, wanted: FeedRequest) -> str:
-        return feed(collection.lineages(), iris, record, wanted).serialize(format=SERIALISERS[wanted.ending])
+    @lru_cache(maxsize=CACHED_FEEDS)
+    def text(state: str, feed_request: FeedRequest) -> str:
+        graph = feed(collection.lineages(), iris, record, feed_request)
+        return graph.serialize(format=SERIALISERS[feed_request.extension])
 
     @pages.get("/catalog")
     def negotiated() -> Response:
-        ending = requested_format(request)
-        if ending is None:
+        extension = requested_format(request)
+        if extension is None:
             return problem(406, "Not acceptable", f"The catalogue comes as {', '.join(RDF_FORMATS.values())}.")
-        kept = urlencode([(key, value) for key, value in request.args.items(multi=True) if key != "format"])
-        answer = see_other("/datasets" if ending == "html" else f"/catalog.{ending}{'?' * bool(kept)}{kept}")
-        answer.vary.add("Accept")
-        return answer
+        parameters = urlencode([(key, value) for key, value in request.args.items(multi=True) if key != "format"])
+        query = f"?{parameters}" if parameters else ""
+        response = see_other("/datasets" if extension == "html" else f"/catalog.{extension}{query}")
+        response.vary.add("Accept")
+        return response
 
-    @pages.get("/catalog.<any(ttl, jsonld, nt, rdf):ending>")
-    def document(ending: str) -> Response:
-        wanted = _wanted(ending, len(collection.visible()))
-        if isinstance(wanted, Response):
-            return wanted
+    @pages.get("/catalog.<any(ttl, jsonld, nt, rdf):extension>")
+    def document(extension: str) -> Response:
+        feed_request = _feed_request(extension, len(collection.visible()))
+        if isinstance(feed_request, Response):
+            return feed_request
         state = collection.state()
-        answer = Response(mimetype=RDF_FORMATS[ending])
-        answer.set_etag(hashlib.sha256(f"{state}\0{wanted}".encode()).hexdigest()[:32])
-        if request.if_none_match.contains_weak(answer.get_etag()[0] or ""):
-            answer.status_code = 304
+        response = Response(mimetype=RDF_FORMATS[extension])
+        response.set_etag(hashlib.sha256(f"{state}\0{feed_request}".encode()).hexdigest()[:32])
+        if request.if_none_match.contains_weak(response.get_etag()[0] or ""):
+            response.status_code = 304
         else:
-            answer.set_data(text(state, wanted))
-        return answer
+            response.set_data(text(state, feed_request))
+        return response
 
     return pages
 
 
-def _wanted(ending: str, count: int) -> FeedRequest | Response:
-    """What the request asks for, or the problem with it."""
+def _feed_request(extension: str, count: int) -> FeedRequest | Response:
+    """Return the parameters of the request, or the problem with them."""
     profile, page = request.args.get("profile", PROFILES[0]), request.args.get("page")
     if profile not in PROFILES:
         return problem(400, "Unknown profile", f"profile may be {' or '.join(PROFILES)}.")
     if page is None:
-        return FeedRequest(ending, profile, None)
+        return FeedRequest(extension, profile, None)
     if not (page.isascii() and page.isdecimal() and int(page)):
         return problem(400, "Not a page", "page is a number from 1 on.")
     last = max(1, -(-count // PAGE))
     if int(page) > last:
         return problem(404, "No such page", f"The last page is {last}.")
-    return FeedRequest(ending, profile, int(page))
+    return FeedRequest(extension, profile, int(page))
 
 
-def feed(listed: Sequence[VersionHistory], iris: Iris, record: Record, wanted: FeedRequest) -> Graph:
-    """The catalogue, or one page of it, with the DCAT record of every current release."""
-    shown = [lineage for lineage in listed if lineage.current is not None]
-    part = shown if wanted.page is None else shown[PAGE * (wanted.page - 1) : PAGE * wanted.page]
-    said = catalogue_record(iris, part).serialize(format="nt", encoding="utf-8")
-    texts = [said, *(record(lineage.slug, lineage.current or 0) for lineage in part)]
-    # Not a Store, which makes an xsd:integer of every kind of integer, and so of dcat:byteSize.
+def feed(histories: Sequence[VersionHistory], iris: Iris, record: Record, feed_request: FeedRequest) -> Graph:
+    """Return the catalogue, or one page of it, with the DCAT record of every current release."""
+    current = [history for history in histories if history.current is not None]
+    part = current if feed_request.page is None else current[PAGE * (feed_request.page - 1) : PAGE * feed_request.page]
+    catalogue = catalogue_record(iris, part).serialize(format="nt", encoding="utf-8")
+    texts = [catalogue, *(record(history.slug, history.current or 0) for history in part)]
+    # Not in a Store, which converts every integer type, such as that of dcat:byteSize, to xsd:integer.
     parsed = (quad for text in texts for quad in parse(text, RdfFormat.N_TRIPLES))
-    whole = _with_agents_of_now(parsed, iris, shown)
-    found = new_graph(iris)
-    for triple in _reached(whole, NamedNode(iris.catalogue)):
-        found.add((_node(triple.subject), URIRef(triple.predicate.value), _node(triple.object)))
-    for node, name in list(found.subject_objects(FOAF.name)):
-        # A name is the same in every language, but a portal in English looks for its own tag only.
-        found.add((node, FOAF.name, Literal(str(name), lang="en")))
-    if wanted.page is not None:
-        _add_page(found, iris, wanted, len(shown))
-    if wanted.profile == "dcat-ap-se":
-        _write_media_types(found)
-    return found
+    dataset = _with_current_agents(parsed, iris, current)
+    graph = new_graph(iris)
+    for triple in _reached(dataset, NamedNode(iris.catalogue)):
+        graph.add((_node(triple.subject), URIRef(triple.predicate.value), _node(triple.object)))
+    for node, name in list(graph.subject_objects(FOAF.name)):
+        # A name is the same in every language, but a portal in English reads its own language tag only.
+        graph.add((node, FOAF.name, Literal(str(name), lang="en")))
+    if feed_request.page is not None:
+        _add_page(graph, iris, feed_request, len(current))
+    if feed_request.profile == "dcat-ap-se":
+        _write_media_types(graph)
+    return graph
 
 
-def _node(term: NamedNode | BlankNode | Written | Triple) -> Node:
-    """A term of pyoxigraph's as rdflib's, letter by letter: rdflib's parsers would write +00:00 for the Z of a time,
-    and a reader of both feed and dump would find two terms."""
+def _node(term: NamedNode | BlankNode | OxigraphLiteral | Triple) -> Node:
+    """Convert a term to rdflib with its lexical form unchanged.
+
+    rdflib's parsers would write +00:00 for the Z of a time, so that feed and dump would have two different terms.
+    """
     if isinstance(term, NamedNode):
         return URIRef(term.value)
     if isinstance(term, BlankNode):
         return BNode(term.value)
-    if isinstance(term, Written) and term.language:
+    if isinstance(term, OxigraphLiteral) and term.language:
         return Literal(term.value, lang=term.language)
-    assert isinstance(term, Written)
+    assert isinstance(term, OxigraphLiteral)
     datatype = term.datatype.value
-    # Of RDF 1.1 both are the same term, but rdflib's writers would write the datatype out.
+    # Both are the same term in RDF 1.1, but rdflib's serializers would write the datatype.
     return Literal(term.value) if datatype == STRING else Literal(term.value, datatype=datatype, normalize=False)
 
 
-def _with_agents_of_now(whole: Iterable[Quad], iris: Iris, shown: Sequence[VersionHistory]) -> Dataset:
-    """Each publisher as the newest release names it, since a portal wants an organisation to be described once."""
-    said: dict[str, Graph] = {}
-    for lineage in sorted(shown, key=lambda lineage: lineage.newest.reserved_at):
-        described = new_graph(iris)
-        said[str(add_publisher(described, iris, lineage.newest.complete_manifest.about))] = described
-    kept = [quad for quad in whole if not (isinstance(quad.subject, NamedNode) and quad.subject.value in said)]
-    now = (graph.serialize(format="nt", encoding="utf-8") for graph in said.values())
-    return Dataset([*kept, *(quad for text in now for quad in parse(text, RdfFormat.N_TRIPLES))])
+def _with_current_agents(quads: Iterable[Quad], iris: Iris, histories: Sequence[VersionHistory]) -> Dataset:
+    """Describe each publisher by its newest release, since portals require one description of an organisation."""
+    agents: dict[str, Graph] = {}
+    for history in sorted(histories, key=lambda history: history.newest.reserved_at):
+        graph = new_graph(iris)
+        agents[str(add_publisher(graph, iris, history.newest.complete_manifest.about))] = graph
+    others = [quad for quad in quads if not (isinstance(quad.subject, NamedNode) and quad.subject.value in agents)]
+    texts = (graph.serialize(format="nt", encoding="utf-8") for graph in agents.values())
+    return Dataset([*others, *(quad for text in texts for quad in parse(text, RdfFormat.N_TRIPLES))])
 
 
-def _add_page(graph: Graph, iris: Iris, wanted: FeedRequest, count: int) -> None:
-    """Paging as ckanext-dcat reads it: hydra:PagedCollection with the names of either draft of Hydra."""
-    page, last = wanted.page or 1, max(1, -(-count // PAGE))
-    node = URIRef(wanted.address(iris, page))
+def _add_page(graph: Graph, iris: Iris, feed_request: FeedRequest, count: int) -> None:
+    """Add paging for ckanext-dcat: hydra:PagedCollection with the names of both drafts of Hydra."""
+    page, last = feed_request.page or 1, max(1, -(-count // PAGE))
+    node = URIRef(feed_request.url(iris, page))
     for kind in (HYDRA.PagedCollection, HYDRA.PartialCollectionView):
         graph.add((node, RDF.type, kind))
     around = {"first": 1, "last": last} | ({"previous": page - 1} if page > 1 else {})
     for name, number in (around | ({"next": page + 1} if page < last else {})).items():
         for predicate in (HYDRA[name], HYDRA[f"{name}Page"]):
-            graph.add((node, predicate, URIRef(wanted.address(iris, number))))
+            graph.add((node, predicate, URIRef(feed_request.url(iris, number))))
     graph.add((node, HYDRA.totalItems, Literal(count)))
     graph.add((node, HYDRA.itemsPerPage, Literal(PAGE)))
 
 
 def _write_media_types(graph: Graph) -> None:
-    """Formats as the Swedish profile's table has them: text/csv, and application/n-triples+gzip for what is packed."""
+    """Write formats as in the Swedish profile's table: text/csv, or application/n-triples+gzip if compressed."""
     for node in set(graph.subjects(DCTERMS.format)):
-        kind = str(graph.value(node, DCAT.mediaType) or "").removeprefix(MEDIA_TYPES)
-        packed = str(graph.value(node, DCAT.compressFormat) or "").rpartition("/")[2]
-        if not kind and graph.value(node, DCTERMS.format) == SPARQL_RESULTS:
-            kind = "application/sparql-results+json"
-        graph.set((node, DCTERMS.format, Literal(f"{kind}+{packed}" if packed else kind)))
+        media_type = str(graph.value(node, DCAT.mediaType) or "").removeprefix(MEDIA_TYPES)
+        compression = str(graph.value(node, DCAT.compressFormat) or "").rpartition("/")[2]
+        if not media_type and graph.value(node, DCTERMS.format) == SPARQL_RESULTS:
+            media_type = "application/sparql-results+json"
+        graph.set((node, DCTERMS.format, Literal(f"{media_type}+{compression}" if compression else media_type)))
 
 
 def _record(collection: Collection, iris: Iris, slug: str, version: int) -> bytes:
-    """What a release's metadata says of it as a catalogue record, in N-Triples."""
+    """Return the catalogue record in a release's metadata, as N-Triples."""
     with collection.open(slug, version, "metadata.ttl") as file:
-        whole = Dataset(parse(file, RdfFormat.TURTLE))
-    return serialize(_reached(whole, NamedNode(iris.dataset(slug))), format=RdfFormat.N_TRIPLES) or b""
+        metadata = Dataset(parse(file, RdfFormat.TURTLE))
+    return serialize(_reached(metadata, NamedNode(iris.dataset(slug))), format=RdfFormat.N_TRIPLES) or b""
 
 
-def _reached(whole: Dataset, start: NamedNode) -> Iterator[Triple]:
-    """The statements about a node and about all that its FOLLOWED properties lead to."""
-    waiting: list[NamedNode | BlankNode] = [start]
+def _reached(dataset: Dataset, start: NamedNode) -> Iterator[Triple]:
+    """Return the statements about a node and about all nodes that FOLLOWED properties lead to."""
+    nodes: list[NamedNode | BlankNode] = [start]
     seen = {start.value}
-    while waiting:
-        for quad in whole.quads_for_subject(waiting.pop()):
+    while nodes:
+        for quad in dataset.quads_for_subject(nodes.pop()):
             is_followed, value = quad.predicate.value in FOLLOWED, quad.object
-            # A blank node that is not followed, such as an area's outline, would be a node of which nothing is said.
+            # A blank node that is not followed, such as an area's outline, would be a node without statements.
             if is_followed or not isinstance(value, BlankNode):
                 yield quad.triple
             if is_followed and isinstance(value, NamedNode | BlankNode) and value.value not in seen:
                 seen.add(value.value)
-                waiting.append(value)
+                nodes.append(value)

@@ -1,6 +1,6 @@
-"""Files for download: those of a release, other forms of its observations, and everything at once.
+"""Files for download: those of a release, its observations in other formats, and dumps of all published data.
 
-What a release does not hold is made when it is first asked for, and kept (publisher/derived.py).
+Files that a release does not have are derived at the first request, and stored (publisher/published/derived_files.py).
 """
 
 import hashlib
@@ -14,94 +14,95 @@ from pyoxigraph import RdfFormat, serialize
 
 from vaven.catalogue.http.problem_details import problem
 from vaven.catalogue.http.send_file import UNTIL_CHANGED, FileResponse, send
-from vaven.catalogue.linked_data.documents import LEFT_OUT_PREFIXES
+from vaven.catalogue.linked_data.documents import UNUSED_PREFIXES
 from vaven.publisher.engine.interface import QueryEngine
 from vaven.publisher.metadata.shared_graph import read_triples, split_shared
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.published.derived_files import DerivedFile, DerivedFiles, Prepare, Recipe, Source
 from vaven.vocab.iris import Iris
 
-# Forms of the observations that a release does not keep, or did not when it was made.
-MADE = {
+# Formats of the observations that a release does not contain, or did not in an older version of Väven.
+DERIVED_FORMATS = {
     "observations.ttl": "text/turtle",
     "observations.jsonld": "application/ld+json",
     "observations.nt": "application/n-triples",
     "observations.nt.zst": "application/zstd",
 }
-# All that is published: N-Quads tell a dataset's graph, N-Triples are what the default graph holds.
+# Dumps of all published data: N-Quads with the graph of each dataset, N-Triples with the default graph.
 DUMPS = {
     "dump.nq.zst": "application/zstd",
     "dump.nq.gz": "application/gzip",
     "dump.nt.zst": "application/zstd",
     "dump.nt.gz": "application/gzip",
 }
-KEPT = ("observations.nt.zst", "observations.nt.gz")
+RELEASED_TRIPLES = ("observations.nt.zst", "observations.nt.gz")
 WAIT_SECONDS = 20.0
 RETRY_SECONDS = "15"
 
 
-def blueprint(collection: Collection, engine: QueryEngine, derived: DerivedFiles, iris: Iris) -> Blueprint:
+def blueprint(collection: Collection, engine: QueryEngine, derived_files: DerivedFiles, iris: Iris) -> Blueprint:
     pages = Blueprint("downloads", __name__)
 
     @pages.get("/dataset/<slug>/<int:version>/<name>")
     def file(slug: str, version: int, name: str) -> Response:
-        entry, shown = collection.release(slug, version), f"{slug}-v{version}-{name}"
-        if kept := entry.file(name):
-            sent = FileResponse(shown, kept.media_type, kept.size, kept.sha256, entry.released_at)
-            return send(sent, lambda: collection.open(slug, version, name))
-        packed = entry.file("observations.nt.gz")
-        if name not in MADE or packed is None:
+        release, download_name = collection.release(slug, version), f"{slug}-v{version}-{name}"
+        if released := release.file(name):
+            described = FileResponse(
+                download_name, released.media_type, released.size, released.sha256, release.released_at
+            )
+            return send(described, lambda: collection.open(slug, version, name))
+        source = release.file("observations.nt.gz")
+        if name not in DERIVED_FORMATS or source is None:
             abort(404)
-        made = derived.get(name, packed.sha256, _form(collection, iris, slug, version, name), WAIT_SECONDS)
-        return _send(made, shown, MADE[name], entry.released_at)
+        prepare = _observations(collection, iris, slug, version, name)
+        file = derived_files.get(name, source.sha256, prepare, WAIT_SECONDS)
+        return _send(file, download_name, DERIVED_FORMATS[name], release.released_at)
 
     @pages.get("/<any(dump.nq.zst, dump.nq.gz, dump.nt.zst, dump.nt.gz):name>")
     def dump(name: str) -> Response:
-        """Of the moment: who resumes a download after something was published gets the new one from the start."""
+        """Send a dump of the current state; a download resumed after a publication starts again with the new dump."""
         g.is_same_in_every_language = True
-        state, contents = _moment(engine, collection)
+        state, contents = _consistent_state(engine, collection)
         key = hashlib.sha256(f"{state}{json.dumps(contents, sort_keys=True)}".encode()).hexdigest()
-        made = derived.get(name, key, _everything(collection, engine, iris, contents, name), WAIT_SECONDS)
-        return _send(made, f"vaven-{name}", DUMPS[name], None)
+        file = derived_files.get(name, key, _dump(collection, engine, iris, contents, name), WAIT_SECONDS)
+        return _send(file, f"vaven-{name}", DUMPS[name], None)
 
     return pages
 
 
-def _send(made: DerivedFile | None, name: str, media_type: str, modified: datetime | None) -> Response:
-    if made is None:
+def _send(file: DerivedFile | None, name: str, media_type: str, modified: datetime | None) -> Response:
+    if file is None:
         text = "The file is being made."
-        answer = problem(503, text, text, remedy=f"Ask again in {RETRY_SECONDS} seconds.")
-        answer.headers["Retry-After"] = RETRY_SECONDS
-        return answer
+        response = problem(503, text, text, remedy=f"Ask again in {RETRY_SECONDS} seconds.")
+        response.headers["Retry-After"] = RETRY_SECONDS
+        return response
     if modified:
-        sent = FileResponse(name, media_type, made.size, made.sha256, modified)
+        described = FileResponse(name, media_type, file.size, file.sha256, modified)
     else:
-        sent = FileResponse(name, media_type, made.size, made.sha256, made.made_at, UNTIL_CHANGED)
-    return send(sent, lambda: made.path.open("rb"))
+        described = FileResponse(name, media_type, file.size, file.sha256, file.made_at, UNTIL_CHANGED)
+    return send(described, lambda: file.path.open("rb"))
 
 
-def _form(collection: Collection, iris: Iris, slug: str, version: int, name: str) -> Prepare:
-    """Another form of a release's observations."""
+def _observations(collection: Collection, iris: Iris, slug: str, version: int, name: str) -> Prepare:
+    """Return the recipe of a release's observations in another format."""
 
     def prepare(_: Path) -> Recipe:
-        prefixes = {prefix: ns for prefix, ns in iris.prefixes.items() if prefix not in LEFT_OUT_PREFIXES}
+        prefixes = {prefix: ns for prefix, ns in iris.prefixes.items() if prefix not in UNUSED_PREFIXES}
         return Recipe(name, [Source(str(collection.local(slug, version, "observations.nt.gz")))], prefixes)
 
     return prepare
 
 
-def _moment(engine: QueryEngine, collection: Collection) -> tuple[str, Mapping[str, int]]:
-    """The state of the graph with the versions that it holds, of one and the same moment."""
+def _consistent_state(engine: QueryEngine, collection: Collection) -> tuple[str, Mapping[str, int]]:
+    """Return the state of the graph and the versions that it contains, both of the same moment."""
     while True:
         state, contents = engine.state(), collection.visible()
         if engine.state() == state:
             return state, contents
 
 
-def _everything(
-    collection: Collection, engine: QueryEngine, iris: Iris, contents: Mapping[str, int], name: str
-) -> Prepare:
-    """The graphs that no dataset has for its own as the endpoint has them, and each dataset's from its release."""
+def _dump(collection: Collection, engine: QueryEngine, iris: Iris, contents: Mapping[str, int], name: str) -> Prepare:
+    """Return the recipe of a dump: the shared graphs from the endpoint, and each dataset's graph from its release."""
 
     def prepare(inputs: Path) -> Recipe:
         sources = []
@@ -110,11 +111,13 @@ def _everything(
             path.write_bytes(_graph(engine, graph))
             sources.append(Source(str(path), graph))
         for slug, version in sorted(contents.items()):
-            entry, described = collection.release(slug, version), inputs / f"{slug}.nt"
+            release, metadata = collection.release(slug, version), inputs / f"{slug}.nt"
             own, _ = split_shared(read_triples(collection.local(slug, version, "metadata.ttl")), iris)
-            serialize(own, str(described), format=RdfFormat.N_TRIPLES)
-            observations = collection.local(slug, version, next(file for file in KEPT if entry.file(file)))
-            sources += [Source(str(path), iris.dataset(slug)) for path in (described, observations)]
+            serialize(own, str(metadata), format=RdfFormat.N_TRIPLES)
+            observations = collection.local(
+                slug, version, next(file for file in RELEASED_TRIPLES if release.file(file))
+            )
+            sources += [Source(str(path), iris.dataset(slug)) for path in (metadata, observations)]
         return Recipe(name, sources, replaces=True)
 
     return prepare
@@ -122,8 +125,8 @@ def _everything(
 
 def _graph(engine: QueryEngine, graph: str) -> bytes:
     query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
-    answer = engine.query(query, media_type="application/n-triples")
+    result = engine.query(query, media_type="application/n-triples")
     try:
-        return answer.file.read()
+        return result.file.read()
     finally:
-        answer.close()
+        result.close()

@@ -1,10 +1,9 @@
-"""What all our graphs hold together, counted once for each state of what is published.
+"""Statistics of all published graphs together, counted once for each published state.
 
-The named graphs have no triple in common, but they have subjects: the catalogue and a dataset's own graph both speak of
-the dataset. So the whole is counted of the small graphs put together, and of the observations.
+The named graphs have no triple in common, but they have subjects: the catalogue and a dataset's own graph both describe
+the dataset. So the union is counted from the small graphs put together, and from the counts of observations.
 """
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -18,9 +17,8 @@ from vaven.publisher.metadata.shared_graph import read_triples, split_shared
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.published.values import Dataset
 from vaven.publisher.rdf.triple_counts import Statistics
+from vaven.publisher.releases.cache import CachedByState
 from vaven.vocab.iris import Iris
-
-RESULTS = "application/sparql-results+json"
 
 
 @dataclass(frozen=True)
@@ -28,70 +26,67 @@ class GraphStatistics:
     """Counts of each named graph by its IRI, and of the default graph, which is their union."""
 
     graphs: Mapping[str, Statistics]
-    whole: Statistics
+    union: Statistics
     datasets: tuple[Dataset, ...]
 
 
 class GraphStatisticsCache:
-    """Makes the overview of what is published now; the last one made is kept. Safe to use from many threads."""
+    """The statistics of the current published state. Safe to use from many threads."""
 
     def __init__(self, engine: QueryEngine, collection: Collection, iris: Iris) -> None:
         self._engine, self._collection, self._iris = engine, collection, iris
-        self._lock = threading.Lock()
-        self._last: tuple[str, GraphStatistics] | None = None
+        self._statistics = CachedByState[str, GraphStatistics](1)
 
     def now(self) -> GraphStatistics:
-        """Cost where something was published since: parsing what is said of every dataset, seconds for hundreds."""
+        """Return the current statistics. Cost after a publication: parsing the metadata of all datasets."""
         state = f"{self._collection.state()} {self._engine.state()}"
-        with self._lock:
-            if self._last is None or self._last[0] != state:
-                self._last = state, self._made()
-            return self._last[1]
+        return self._statistics.get(state, "", self._count)
 
-    def _made(self) -> GraphStatistics:
+    def _count(self) -> GraphStatistics:
         datasets, iris = self._collection.datasets(), self._iris
         if not self._collection.lineages():
-            # Nothing was ever published, so there is no graph to ask yet.
+            # Before the first publication there is no graph to query.
             return GraphStatistics({}, Statistics(), ())
-        small, graphs = Store(), {}
+        union, graphs = Store(), {}
         for d in datasets:
-            own, _ = split_shared(read_triples(self._collection.local(d.slug, d.current.version, "metadata.ttl")), iris)
-            said = serialize(own, format=RdfFormat.N_TRIPLES) or b""
-            graphs[iris.dataset(d.slug)] = _loaded(small, said) + d.current.counted
+            metadata = self._collection.local(d.slug, d.current.version, "metadata.ttl")
+            own, _ = split_shared(read_triples(metadata), iris)
+            triples = serialize(own, format=RdfFormat.N_TRIPLES) or b""
+            graphs[iris.dataset(d.slug)] = _load(union, triples) + d.current.counted
         for graph in iris.shared_graphs:
             query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
-            graphs[graph] = _loaded(small, self._ask(query, "application/n-triples"))
-        whole = reduce(add, (d.current.counted for d in datasets), statistics_in(small))
-        return GraphStatistics(graphs, whole, datasets)
+            graphs[graph] = _load(union, self._query(query, "application/n-triples"))
+        total = reduce(add, (d.current.counted for d in datasets), statistics_in(union))
+        return GraphStatistics(graphs, total, datasets)
 
-    def _ask(self, query: str, media_type: str) -> bytes:
-        answer = self._engine.query(query, media_type=media_type)
+    def _query(self, query: str, media_type: str) -> bytes:
+        result = self._engine.query(query, media_type=media_type)
         try:
-            return answer.file.read()
+            return result.file.read()
         finally:
-            answer.close()
+            result.close()
 
 
-def _loaded(small: Store, triples: bytes) -> Statistics:
-    """Put a small graph into the store of all of them; returns its own counts."""
-    alone = Store()
-    for into in (small, alone):
-        into.bulk_load(triples, RdfFormat.N_TRIPLES)
-    return statistics_in(alone)
+def _load(union: Store, triples: bytes) -> Statistics:
+    """Add a small graph to the union, and return its own statistics."""
+    graph = Store()
+    for store in (union, graph):
+        store.bulk_load(triples, RdfFormat.N_TRIPLES)
+    return statistics_in(graph)
 
 
 def statistics_in(store: Store) -> Statistics:
     """Count the default graph of a store in memory."""
-    subjects = _rows(store, "SELECT (COUNT(DISTINCT ?s) AS ?n) { ?s ?p ?o }")
-    properties = _rows(store, "SELECT ?key (COUNT(*) AS ?n) { ?s ?key ?o } GROUP BY ?key")
-    classes = _rows(store, "SELECT ?key (COUNT(*) AS ?n) { ?s a ?key } GROUP BY ?key")
+    subjects = _counts(store, "SELECT (COUNT(DISTINCT ?s) AS ?n) { ?s ?p ?o }")
+    properties = _counts(store, "SELECT ?key (COUNT(*) AS ?n) { ?s ?key ?o } GROUP BY ?key")
+    classes = _counts(store, "SELECT ?key (COUNT(*) AS ?n) { ?s a ?key } GROUP BY ?key")
     return Statistics(len(store), subjects[""], classes, properties)
 
 
-def _rows(store: Store, query: str) -> dict[str, int]:
-    """Counts by the IRI of their key, "" for the only one."""
-    found = {}
-    for row in cast(QuerySolutions, store.query(query)):
-        key = row["key"] if "?key" in query else None
-        found[key.value if isinstance(key, NamedNode) else ""] = int(cast(NamedNode, row["n"]).value)
-    return found
+def _counts(store: Store, query: str) -> dict[str, int]:
+    """Return counts by the IRI of their key; "" is the key of a query without one."""
+    counts = {}
+    for solution in cast(QuerySolutions, store.query(query)):
+        key = solution["key"] if "?key" in query else None
+        counts[key.value if isinstance(key, NamedNode) else ""] = int(cast(NamedNode, solution["n"]).value)
+    return counts

@@ -1,7 +1,7 @@
-"""What the SPARQL endpoint says of itself: SPARQL 1.1 Service Description (W3C Recommendation 2013-03-21).
+"""Description of the SPARQL endpoint (SPARQL 1.1 Service Description, W3C Recommendation 2013-03-21).
 
 The same resource is the dcat:DataService of the catalogue. Federated queries are refused, so sd:BasicFederatedQuery is
-not claimed; neither is sd:DereferencesURIs, since FROM takes graphs that are here alone.
+not claimed; neither is sd:DereferencesURIs, since FROM accepts only graphs of this store.
 """
 
 from rdflib import DCTERMS, RDF, VOID, BNode, Graph, Literal, Namespace, URIRef
@@ -29,15 +29,15 @@ RESULT_FORMATS = (
 )
 
 
-def describe_service(iris: Iris, overview: GraphStatistics) -> Graph:
+def describe_service(iris: Iris, statistics: GraphStatistics) -> Graph:
     graph = new_graph(iris)
     service = URIRef(iris.service)
     for kind in (SD.Service, DCAT.DataService):
         graph.add((service, RDF.type, kind))
     for language in LANGUAGES:
-        words = messages(language, "publisher")
-        graph.add((service, DCTERMS.title, Literal(words("catalogue.sparql"), lang=language)))
-        graph.add((service, DCTERMS.description, Literal(words("catalogue.sparql_description"), lang=language)))
+        text = messages(language, "publisher")
+        graph.add((service, DCTERMS.title, Literal(text("catalogue.sparql"), lang=language)))
+        graph.add((service, DCTERMS.description, Literal(text("catalogue.sparql_description"), lang=language)))
     graph.add((service, SD.endpoint, URIRef(iris.endpoint)))
     graph.add((service, DCAT.endpointURL, URIRef(iris.endpoint)))
     graph.add((service, SD.supportedLanguage, SD.SPARQL11Query))
@@ -45,19 +45,19 @@ def describe_service(iris: Iris, overview: GraphStatistics) -> Graph:
     graph.add((service, SD.defaultEntailmentRegime, SIMPLE))
     for name in RESULT_FORMATS:
         graph.add((service, SD.resultFormat, FORMATS[name]))
-    for dataset in overview.datasets:
+    for dataset in statistics.datasets:
         graph.add((service, DCAT.servesDataset, URIRef(iris.dataset(dataset.slug))))
-    graph.add((service, SD.defaultDataset, _add_dataset(graph, iris, overview)))
+    graph.add((service, SD.defaultDataset, _add_dataset(graph, iris, statistics)))
     return graph
 
 
-def _add_dataset(graph: Graph, iris: Iris, overview: GraphStatistics) -> BNode:
-    """The default graph, which is the union, and each named graph with what it holds."""
+def _add_dataset(graph: Graph, iris: Iris, statistics: GraphStatistics) -> BNode:
+    """Add the default graph, which is the union, and each named graph, with their statistics."""
     dataset, default = BNode(), URIRef(iris.everything)
     graph.add((dataset, RDF.type, SD.Dataset))
     graph.add((dataset, SD.defaultGraph, default))
-    _add_graph(graph, default, overview.whole)
-    for name, counts in overview.graphs.items():
+    _add_graph(graph, default, statistics.union)
+    for name, counts in statistics.graphs.items():
         named, content = BNode(), BNode()
         graph.add((dataset, SD.namedGraph, named))
         graph.add((named, RDF.type, SD.NamedGraph))

@@ -1,4 +1,4 @@
-"""`/.well-known/void`, where machines look for a description of all our RDF (VoID, section 7.2), and the shapes."""
+"""`/.well-known/void`, the description of all published RDF (VoID, section 7.2), and the SHACL shapes."""
 
 import hashlib
 from collections.abc import Callable
@@ -20,12 +20,12 @@ from vaven.vocab.shapes import swedish_profile
 DCAT = Namespace(NAMESPACES["dcat"])
 
 
-def blueprint(overviews: GraphStatisticsCache, iris: Iris) -> Blueprint:
+def blueprint(statistics: GraphStatisticsCache, iris: Iris) -> Blueprint:
     pages = Blueprint("wellknown", __name__)
 
     @pages.get("/.well-known/void")
     def void() -> Response:
-        return _negotiated(lambda: describe(iris, overviews.now()))
+        return _negotiated(lambda: describe(iris, statistics.now()))
 
     @pages.get("/ns/dcat-ap-se")
     def shapes() -> Response:
@@ -34,46 +34,48 @@ def blueprint(overviews: GraphStatisticsCache, iris: Iris) -> Blueprint:
     return pages
 
 
-def _negotiated(made: Callable[[], Graph]) -> Response:
-    """The graph in the form that the client likes best, Turtle where it does not say."""
-    ending = requested_format(request)
-    if ending is None:
-        answer = problem(406, "Not acceptable", f"This comes as {', '.join(RDF_FORMATS.values())}.")
+def _negotiated(build: Callable[[], Graph]) -> Response:
+    """Return a graph in the format that the client prefers, Turtle by default."""
+    extension = requested_format(request)
+    if extension is None:
+        response = problem(406, "Not acceptable", f"This comes as {', '.join(RDF_FORMATS.values())}.")
     else:
-        # There is no page, and a browser is better off with Turtle than with nothing.
-        ending = "ttl" if ending == "html" else ending
-        graph, chosen = made(), RDF_FORMATS[ending]
-        body = graph.serialize(format=SERIALISERS[ending])
-        answer = Response(body, content_type=f"{chosen}; charset=utf-8" if chosen.startswith("text/") else chosen)
-        # Blank nodes get new names every time, so the tag is of what is said and not of how.
-        said = "\n".join(sorted(line for line in graph.serialize(format="nt").splitlines() if "_:" not in line))
-        answer.set_etag(hashlib.sha256(f"{chosen}\0{said}".encode()).hexdigest()[:32])
-        answer.make_conditional(request)
-    answer.vary.add("Accept")
-    return answer
+        # There is no page, and Turtle serves a browser better than an error.
+        extension = "ttl" if extension == "html" else extension
+        graph, media_type = build(), RDF_FORMATS[extension]
+        body = graph.serialize(format=SERIALISERS[extension])
+        response = Response(
+            body, content_type=f"{media_type}; charset=utf-8" if media_type.startswith("text/") else media_type
+        )
+        # Blank nodes have new labels in each serialization, so the tag is computed without them.
+        statements = "\n".join(sorted(line for line in graph.serialize(format="nt").splitlines() if "_:" not in line))
+        response.set_etag(hashlib.sha256(f"{media_type}\0{statements}".encode()).hexdigest()[:32])
+        response.make_conditional(request)
+    response.vary.add("Accept")
+    return response
 
 
-def describe(iris: Iris, overview: GraphStatistics) -> Graph:
-    """All our RDF as one void:Dataset, with a subset for each named graph."""
+def describe(iris: Iris, statistics: GraphStatistics) -> Graph:
+    """Describe all RDF as one void:Dataset, with a subset for each named graph."""
     graph, everything = new_graph(iris), URIRef(iris.everything)
     document = URIRef(iris.void)
     graph.add((document, RDF.type, VOID.DatasetDescription))
     graph.add((document, FOAF.primaryTopic, everything))
     graph.add((document, DCTERMS.creator, URIRef(iris.organisation("den-sociala-vaven"))))
     for language in LANGUAGES:
-        words = messages(language, "publisher")
+        text = messages(language, "publisher")
         for node in (document, everything):
-            graph.add((node, DCTERMS.title, Literal(words("catalogue.title"), lang=language)))
-        graph.add((everything, DCTERMS.description, Literal(words("catalogue.description"), lang=language)))
+            graph.add((node, DCTERMS.title, Literal(text("catalogue.title"), lang=language)))
+        graph.add((everything, DCTERMS.description, Literal(text("catalogue.description"), lang=language)))
     _add_access(graph, iris, everything)
-    add_counts(graph, everything, overview.whole)
-    for name, counts in overview.graphs.items():
+    add_counts(graph, everything, statistics.union)
+    for name, counts in statistics.graphs.items():
         subset = URIRef(name)
         graph.add((everything, VOID.subset, subset))
         graph.add((subset, RDF.type, VOID.Dataset))
         graph.add((subset, VOID.sparqlEndpoint, URIRef(iris.endpoint)))
         add_counts(graph, subset, counts)
-    for dataset in overview.datasets:
+    for dataset in statistics.datasets:
         _add_dataset(graph, iris, dataset)
     return graph
 
@@ -84,8 +86,8 @@ def _add_access(graph: Graph, iris: Iris, node: URIRef) -> None:
     graph.add((node, VOID.uriSpace, Literal(f"{iris.base}id/")))
     graph.add((node, VOID.rootResource, URIRef(iris.catalogue)))
     graph.add((node, FOAF.homepage, URIRef(iris.base)))
-    for ending in ("nt.gz", "nt.zst"):
-        graph.add((node, VOID.dataDump, URIRef(iris.dump(ending))))
+    for extension in ("nt.gz", "nt.zst"):
+        graph.add((node, VOID.dataDump, URIRef(iris.dump(extension))))
     graph.add((node, VOID.exampleResource, URIRef(iris.kpi(next(iter(register.kpis()))))))
     for prefix in VOCABULARIES:
         graph.add((node, VOID.vocabulary, URIRef(NAMESPACES[prefix])))
@@ -95,9 +97,9 @@ def _add_access(graph: Graph, iris: Iris, node: URIRef) -> None:
 
 
 def _add_dataset(graph: Graph, iris: Iris, dataset: Dataset) -> None:
-    """A dataset's subset: what it is called, its licence and its page."""
-    node, entry = URIRef(iris.dataset(dataset.slug)), dataset.current
-    add_texts(graph, node, DCTERMS.title, entry.about.titles)
-    graph.add((node, DCTERMS.license, URIRef(register.codes("licences")[entry.about.licence].properties["rdf_iri"])))
+    """Add title, licence and page of a dataset's subset."""
+    node, release = URIRef(iris.dataset(dataset.slug)), dataset.current
+    add_texts(graph, node, DCTERMS.title, release.about.titles)
+    graph.add((node, DCTERMS.license, URIRef(register.codes("licences")[release.about.licence].properties["rdf_iri"])))
     graph.add((node, VOID.uriSpace, Literal(iris.observation_stem(dataset.slug))))
     graph.add((node, FOAF.homepage, URIRef(iris.page(dataset.slug))))

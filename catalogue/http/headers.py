@@ -1,4 +1,4 @@
-"""What every answer is given on its way out: whom it may be read by, what it may do in a browser, and its packing."""
+"""Headers of all responses: security policy, cross-origin access (CORS), and content coding."""
 
 import io
 
@@ -8,7 +8,7 @@ from vaven.catalogue.http.content_coding import encoding
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS
 from vaven.publisher.rdf.compression import IDENTITY, SMALLEST, packing
 
-# Everything comes from ourselves and no script or style stands in a page; JSON-LD in pages is data, not script.
+# Everything is loaded from this site, and pages have no inline script or style; JSON-LD in pages is data, not script.
 SECURITY = {
     "Content-Security-Policy": (
         "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; font-src 'self'; "
@@ -18,8 +18,7 @@ SECURITY = {
     "Referrer-Policy": "strict-origin-when-cross-origin",
     "Cross-Origin-Opener-Policy": "same-origin",
 }
-# What any page of another site may do with our data, errors about it included (Fetch, "HTTP extensions"). No cookie
-# goes with such a request.
+# Access to our data and errors for pages of all other sites (Fetch, "HTTP extensions"). Such a request has no cookie.
 OPEN = {
     "Access-Control-Allow-Origin": "*",
     "Access-Control-Expose-Headers": (
@@ -34,43 +33,43 @@ PREFLIGHT = {
     ),
     "Access-Control-Max-Age": "86400",
 }
-# Those pages that are kept are packed there. None has a secret beside what its reader has written.
-PACKABLE = (*RDF_FORMATS.values(), "application/json", "application/problem+json", "text/csv", "text/html")
+# The page cache compresses its pages itself. No page has a secret beside text that its reader wrote (BREACH).
+COMPRESSIBLE = (*RDF_FORMATS.values(), "application/json", "application/problem+json", "text/csv", "text/html")
 
 
 def register(app: Flask) -> None:
-    """Headers that a view has set itself are left as they are."""
+    """Add the headers that a view has not set itself."""
 
     @app.after_request
-    def deliver(answer: Response) -> Response:
+    def add_headers(response: Response) -> Response:
         headers = dict(SECURITY)
         if request.method == "OPTIONS":
             headers |= OPEN | PREFLIGHT
-        elif answer.mimetype != "text/html":
+        elif response.mimetype != "text/html":
             headers |= OPEN
         for name, value in headers.items():
-            answer.headers.setdefault(name, value)
-        return _packed(answer)
+            response.headers.setdefault(name, value)
+        return _compressed(response)
 
 
-def _packed(answer: Response) -> Response:
-    """Packed as the client likes best; a file of which parts may be asked for stays as it is."""
-    is_packable = answer.mimetype in PACKABLE or answer.status_code == 304
-    is_file = answer.is_streamed or answer.direct_passthrough or "Accept-Ranges" in answer.headers
-    if not is_packable or is_file or answer.content_encoding:
-        return answer
-    answer.vary.add("Accept-Encoding")
+def _compressed(response: Response) -> Response:
+    """Compress a response as the client prefers; a file with range requests stays as it is."""
+    is_compressible = response.mimetype in COMPRESSIBLE or response.status_code == 304
+    is_file = response.is_streamed or response.direct_passthrough or "Accept-Ranges" in response.headers
+    if not is_compressible or is_file or response.content_encoding:
+        return response
+    response.vary.add("Accept-Encoding")
     name = encoding(request.headers.get("Accept-Encoding"))
-    plain = answer.get_data()
-    if name == IDENTITY or request.method not in ("GET", "HEAD") or len(plain) < SMALLEST:
-        return answer
+    content = response.get_data()
+    if name == IDENTITY or request.method not in ("GET", "HEAD") or len(content) < SMALLEST:
+        return response
     target = io.BytesIO()
-    with packing(name, target) as packed:
-        packed.write(plain)
-    answer.set_data(target.getvalue())
-    answer.content_encoding = name
-    tag, _ = answer.get_etag()
+    with packing(name, target) as file:
+        file.write(content)
+    response.set_data(target.getvalue())
+    response.content_encoding = name
+    tag, _ = response.get_etag()
     if tag:
-        # Other bytes of the same content: a strong tag would call them equal (RFC 9110, section 8.8.3.3).
-        answer.set_etag(tag, weak=True)
-    return answer
+        # A strong tag would identify the bytes, which differ by content coding (RFC 9110, section 8.8.3.3).
+        response.set_etag(tag, weak=True)
+    return response

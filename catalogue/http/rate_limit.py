@@ -1,4 +1,4 @@
-"""How often one client may do what costs us much: a moving window, in memory or in the Redis that processes share."""
+"""Rate limits of expensive requests per client: a moving window, in memory or in a Redis shared by processes."""
 
 import ipaddress
 import math
@@ -12,7 +12,7 @@ from vaven.publisher.settings import Settings
 from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import QueryTooMany
 
-# What one household or office has of IPv6 addresses (RFC 6177).
+# The IPv6 network of one household or office (RFC 6177).
 IPV6_NETWORK = 64
 
 
@@ -20,12 +20,12 @@ class RateLimit:
     def __init__(self, settings: Settings) -> None:
         self._limiter = MovingWindowRateLimiter(storage_from_string(settings.redis_url or "memory://"))
 
-    def admits(self, what: str, client: str, per_minute: int) -> bool:
-        """Count one more, unless `client` has had its number of this minute."""
-        return self._limiter.hit(RateLimitItemPerMinute(per_minute), what, client)
+    def admits(self, action: str, client: str, per_minute: int) -> bool:
+        """Count a request of `client`; False if it exceeds its number per minute."""
+        return self._limiter.hit(RateLimitItemPerMinute(per_minute), action, client)
 
     def admit_query(self, client: str, per_minute: int) -> None:
-        """Raises QueryTooMany, which says when the client may ask again."""
+        """Count a query of `client`. Raises QueryTooMany with the time to retry after."""
         if self.admits("query", client, per_minute):
             return
         window = self._limiter.get_window_stats(RateLimitItemPerMinute(per_minute), "query", client)
@@ -37,11 +37,11 @@ class RateLimit:
 
 
 def client_of(address: str | None) -> str:
-    """The client behind an address: itself, or its network where one client has many addresses."""
+    """Identify a client by its IP address, or by its network where one client has many addresses."""
     try:
-        found = ipaddress.ip_address(address or "")
+        ip = ipaddress.ip_address(address or "")
     except ValueError:
         return address or ""
-    if found.version == 6 and not found.ipv4_mapped:
-        return str(ipaddress.ip_network((found, IPV6_NETWORK), strict=False))
-    return str(found)
+    if ip.version == 6 and not ip.ipv4_mapped:
+        return str(ipaddress.ip_network((ip, IPV6_NETWORK), strict=False))
+    return str(ip)

@@ -1,7 +1,7 @@
-"""Dereferencing of every IRI that we mint: 303 to a page or to a document (DESIGN section 5).
+"""Dereferencing of all IRIs that we mint: 303 to a page or to a document (DESIGN section 5).
 
-Cool URIs for the Semantic Web, sections 4.2 and 4.4: `id/…` names a thing, which is no document; `doc/…` is a document
-about it, `doc/….ttl` one form of that.
+Cool URIs for the Semantic Web, sections 4.2 and 4.4: `id/…` identifies a resource that is no document; `doc/…` is a
+document about it, `doc/….ttl` that document in one format.
 """
 
 import hashlib
@@ -18,14 +18,14 @@ from vaven.catalogue.http.content_negotiation import (
     see_other,
 )
 from vaven.catalogue.http.problem_details import not_acceptable, problem
-from vaven.catalogue.linked_data.documents import document, written
+from vaven.catalogue.linked_data.documents import document, serialized
 from vaven.catalogue.linked_data.lookup import ResourceLookup
 from vaven.catalogue.linked_data.statements import inverse_rows, own_rows, title
 from vaven.vocab.iris import Iris
 
 LONGEST_NAME = 2_000
-# Pages about one thing, whose address says which: the endpoint's name and the path behind `id/`.
-PAGES_OF_THINGS = {
+# Pages about one resource: the endpoint's name and the path after `id/`, with the parameters of its URL.
+RESOURCE_PAGES = {
     "kpis.kpi": "kpi/{slug}",
     "kpis.theme": "theme/{slug}",
     "areas.area": "area/{area_vintage}/{code}",
@@ -35,187 +35,195 @@ PAGES_OF_THINGS = {
 }
 
 
-def blueprint(things: ResourceLookup, iris: Iris) -> Blueprint:
+def blueprint(resources: ResourceLookup, iris: Iris) -> Blueprint:
     pages = Blueprint("identifiers", __name__)
 
-    # A code may hold two slashes in a row, which Flask would make one.
+    # A code may contain two slashes in a row, which Flask would merge.
     @pages.get("/id/<path:name>", merge_slashes=False)
-    def thing(name: str) -> Response:
-        return _see_other(things, iris, name)
+    def identifier(name: str) -> Response:
+        return _see_other(resources, iris, name)
 
     @pages.get("/doc/<path:name>", merge_slashes=False)
-    def about(name: str) -> Response:
-        stem, _, ending = name.rpartition(".")
-        if stem and ending in DOCUMENT_FORMATS and _is_fit(stem) and things.knows(stem):
-            return _document(things, iris, stem, ending)
-        answer = _negotiated(things, iris, name)
-        answer.vary.add("Accept")
-        return answer
+    def document_of(name: str) -> Response:
+        base, _, extension = name.rpartition(".")
+        if base and extension in DOCUMENT_FORMATS and _has_valid_length(base) and resources.knows(base):
+            return _document(resources, iris, base, extension)
+        response = _negotiated(resources, iris, name)
+        response.vary.add("Accept")
+        return response
 
     @pages.after_request
-    def depend_on_what_is_asked(answer: Response) -> Response:
-        if answer.status_code >= 400:
-            # An error is a page or problem details.
-            answer.vary.add("Accept")
-        return answer
+    def vary_errors(response: Response) -> Response:
+        if response.status_code >= 400:
+            # An error is a page or problem details, by Accept.
+            response.vary.add("Accept")
+        return response
 
     @pages.after_app_request
-    def signpost(answer: Response) -> Response:
-        if answer.status_code == 200 and answer.mimetype == "text/html" and request.endpoint in PAGES_OF_THINGS:
-            name = PAGES_OF_THINGS[request.endpoint].format(**(request.view_args or {}))
-            if (iri := things.iri(name)) and things.page(name):
-                answer.headers["Link"] = links([(iri, "cite-as", ""), *_forms(iris, iri, "describedby")])
-        return answer
+    def add_signposting(response: Response) -> Response:
+        if response.status_code == 200 and response.mimetype == "text/html" and request.endpoint in RESOURCE_PAGES:
+            name = RESOURCE_PAGES[request.endpoint].format(**(request.view_args or {}))
+            if (iri := resources.iri(name)) and resources.page(name):
+                response.headers["Link"] = links([(iri, "cite-as", ""), *_formats(iris, iri, "describedby")])
+        return response
 
     return pages
 
 
-def _see_other(things: ResourceLookup, iris: Iris, name: str) -> Response:
-    """303 to what is known of a thing, in the form that the client likes best."""
+def _see_other(resources: ResourceLookup, iris: Iris, name: str) -> Response:
+    """Redirect (303) to the document about a resource in the format that the client prefers."""
     g.is_same_in_every_language = True
-    answer = _refused(name) or (None if things.knows(name) else _unknown(things, iris, name))
-    if answer is None:
-        iri = things.iri(name) or abort(404)
-        ending = requested_format(request)
-        if ending is None:
-            answer = not_acceptable(_addresses(iris, iri))
+    response = _refused(name) or (None if resources.knows(name) else _unknown(resources, iris, name))
+    if response is None:
+        iri = resources.iri(name) or abort(404)
+        extension = requested_format(request)
+        if extension is None:
+            response = not_acceptable(_documents(iris, iri))
         else:
-            # A browser is led to the address that is good for everybody: who passes it on passes on all forms.
-            is_shared = ending == "html" and not request.args.get("format")
-            page = things.page(name) if ending == "html" else ""
-            answer = see_other(page or _local(iris, iris.document(iri, "" if is_shared else ending)))
-            answer.headers["Link"] = links(_forms(iris, iri, "describedby"))
-    answer.vary.add("Accept")
-    return answer
+            # A browser is redirected to the IRI without extension, which is the one to share: it has all formats.
+            is_shared = extension == "html" and not request.args.get("format")
+            page = resources.page(name) if extension == "html" else ""
+            response = see_other(page or _local(iris, iris.document(iri, "" if is_shared else extension)))
+            response.headers["Link"] = links(_formats(iris, iri, "describedby"))
+    response.vary.add("Accept")
+    return response
 
 
-def _negotiated(things: ResourceLookup, iris: Iris, name: str) -> Response:
-    """The document about a thing in the form that the client likes best, under the address that has no ending."""
+def _negotiated(resources: ResourceLookup, iris: Iris, name: str) -> Response:
+    """Return the document about a resource in the format that the client prefers, at the IRI without extension."""
     if refused := _refused(name):
         return refused
-    if not things.knows(name):
-        return _unknown(things, iris, name)
-    ending = requested_format(request)
-    if ending is None:
-        return not_acceptable(_addresses(iris, things.iri(name) or ""))
-    answer = _document(things, iris, name, ending)
-    if answer.status_code in (200, 304):
-        answer.headers["Content-Location"] = f"/{iris.document(things.iri(name) or '', ending).removeprefix(iris.base)}"
-    return answer
+    if not resources.knows(name):
+        return _unknown(resources, iris, name)
+    extension = requested_format(request)
+    if extension is None:
+        return not_acceptable(_documents(iris, resources.iri(name) or ""))
+    response = _document(resources, iris, name, extension)
+    if response.status_code in (200, 304):
+        response.headers["Content-Location"] = (
+            f"/{iris.document(resources.iri(name) or '', extension).removeprefix(iris.base)}"
+        )
+    return response
 
 
-def _document(things: ResourceLookup, iris: Iris, name: str, ending: str) -> Response:
-    """One form of the document about a thing. Unchanged while the graph is: 304, with nothing looked up."""
-    iri = things.iri(name) or ""
-    g.is_same_in_every_language = ending != "html"
-    page = things.page(name)
-    tag = _tag(things.state(), iri, ending)
-    asked = request.if_none_match
-    if tag and not asked.star_tag and asked.contains_weak(tag):
-        answer = Response(status=304)
+def _document(resources: ResourceLookup, iris: Iris, name: str, extension: str) -> Response:
+    """Return the document about a resource in one format; 304 without a lookup while the graph is unchanged."""
+    iri = resources.iri(name) or ""
+    g.is_same_in_every_language = extension != "html"
+    page = resources.page(name)
+    tag = _tag(resources.state(), iri, extension)
+    client_tags = request.if_none_match
+    if tag and not client_tags.star_tag and client_tags.contains_weak(tag):
+        response = Response(status=304)
     else:
-        body = _page(things, iris, name) if ending == "html" else _written(things, iris, name, ending)
+        body = _page(resources, iris, name) if extension == "html" else _serialized(resources, iris, name, extension)
         if body is None:
-            return _unknown(things, iris, name)
-        kind = DOCUMENT_FORMATS[ending]
-        answer = Response(body, content_type=f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)
+            return _unknown(resources, iris, name)
+        media_type = DOCUMENT_FORMATS[extension]
+        is_text = media_type.startswith("text/")
+        response = Response(body, content_type=f"{media_type}; charset=utf-8" if is_text else media_type)
     if tag:
-        answer.set_etag(tag, weak=True)
+        response.set_etag(tag, weak=True)
     else:
-        answer.add_etag()
-    answer.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
-    answer.headers["Link"] = links(_relations(iris, iri, ending, page))
-    if answer.status_code == 200:
-        answer.make_conditional(request)
-    return answer
+        response.add_etag()
+    response.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
+    response.headers["Link"] = links(_relations(iris, iri, extension, page))
+    if response.status_code == 200:
+        response.make_conditional(request)
+    return response
 
 
-def _written(things: ResourceLookup, iris: Iris, name: str, ending: str) -> bytes | None:
-    found = things.find(name)
-    if found is None:
+def _serialized(resources: ResourceLookup, iris: Iris, name: str, extension: str) -> bytes | None:
+    resource = resources.find(name)
+    if resource is None:
         return None
-    page = things.page(name)
-    address = f"{iris.base.rstrip('/')}{page}" if page else ""
-    return written(document(iris, found, address, things.observed(name)), ending, iris)
+    page = resources.page(name)
+    url = f"{iris.base.rstrip('/')}{page}" if page else ""
+    return serialized(document(iris, resource, url, resources.observed(name)), extension, iris)
 
 
-def _page(things: ResourceLookup, iris: Iris, name: str) -> str | None:
-    """All statements about a thing for people, also for those things that have a page of their own."""
-    found = things.find(name)
-    if found is None:
+def _page(resources: ResourceLookup, iris: Iris, name: str) -> str | None:
+    """Render all statements about a resource as a page, also for a resource with a page of its own."""
+    resource = resources.find(name)
+    if resource is None:
         return None
     return render_template(
         "linked_data/resource.html",
-        iri=found.iri,
-        title=title(found),
-        rows=own_rows(found, iris.prefixes),
-        inverse=inverse_rows(found, iris.prefixes),
-        observed=things.observed(name),
-        page=things.page(name),
-        path=iris.document(found.iri).removeprefix(iris.base),
+        iri=resource.iri,
+        title=title(resource),
+        rows=own_rows(resource, iris.prefixes),
+        inverse=inverse_rows(resource, iris.prefixes),
+        observed=resources.observed(name),
+        page=resources.page(name),
+        path=iris.document(resource.iri).removeprefix(iris.base),
         formats=FORMAT_NAMES,
     )
 
 
-def _relations(iris: Iris, iri: str, ending: str, page: str) -> Iterator[tuple[str, str, str]]:
-    """A document's Link header: what it is about, its other forms, and the address that stands for all of them."""
+def _relations(iris: Iris, iri: str, extension: str, page: str) -> Iterator[tuple[str, str, str]]:
+    """Return the links of a document: its resource, its canonical IRI, and its other formats."""
     yield iri, "describes", ""
-    yield (page if ending == "html" and page else _local(iris, iris.document(iri))), "canonical", ""
-    yield from (form for form in _forms(iris, iri, "alternate", page) if form[2] != DOCUMENT_FORMATS[ending])
+    yield (page if extension == "html" and page else _local(iris, iris.document(iri))), "canonical", ""
+    links = _formats(iris, iri, "alternate", page)
+    yield from (link for link in links if link[2] != DOCUMENT_FORMATS[extension])
 
 
-def _forms(iris: Iris, iri: str, relation: str, page: str = "") -> Iterator[tuple[str, str, str]]:
-    for ending, kind in DOCUMENT_FORMATS.items():
-        yield (page if ending == "html" and page else _local(iris, iris.document(iri, ending))), relation, kind
+def _formats(iris: Iris, iri: str, relation: str, page: str = "") -> Iterator[tuple[str, str, str]]:
+    for extension, media_type in DOCUMENT_FORMATS.items():
+        target = page if extension == "html" and page else _local(iris, iris.document(iri, extension))
+        yield target, relation, media_type
 
 
-def _addresses(iris: Iris, iri: str) -> dict[str, str]:
-    return {kind: iris.document(iri, ending) for ending, kind in DOCUMENT_FORMATS.items()}
+def _documents(iris: Iris, iri: str) -> dict[str, str]:
+    """Return the IRIs of a resource's documents by media type."""
+    return {media_type: iris.document(iri, extension) for extension, media_type in DOCUMENT_FORMATS.items()}
 
 
-def _local(iris: Iris, address: str) -> str:
-    return "/" + address.removeprefix(iris.base)
+def _local(iris: Iris, iri: str) -> str:
+    """Return the path of an IRI of ours."""
+    return "/" + iri.removeprefix(iris.base)
 
 
 def _tag(state: str, *parts: str) -> str:
-    """An entity tag that changes with the graph; "" where the engine can't name its state. A page is in a language."""
+    """Return an entity tag that changes with the graph; "" if the engine's state is unknown. A page has a language."""
     if not state:
         return ""
     return hashlib.sha256("\0".join((state, *parts, g.lang if "html" in parts else "")).encode()).hexdigest()[:32]
 
 
-def _is_fit(name: str) -> bool:
+def _has_valid_length(name: str) -> bool:
     return len(name) <= LONGEST_NAME
 
 
 def _refused(name: str) -> Response | None:
-    if _is_fit(name):
+    if _has_valid_length(name):
         return None
     return problem(404, "Nothing has this identifier", f"None of ours is longer than {LONGEST_NAME} characters.")
 
 
-def _unknown(things: ResourceLookup, iris: Iris, name: str) -> Response:
-    """404, or 410 for what was withdrawn; a closing slash too much, or a document's ending, leads to what was meant."""
-    stem, _, ending = name.rpartition(".")
+def _unknown(resources: ResourceLookup, iris: Iris, name: str) -> Response:
+    """Return 404 or 410 (withdrawn); redirect where only a trailing slash or a document's extension is too much."""
+    base, _, extension = name.rpartition(".")
     bare = name.rstrip("/")
-    if request.endpoint == "identifiers.thing" and ending in DOCUMENT_FORMATS and stem and things.knows(stem):
-        return see_other(_local(iris, iris.document(things.iri(stem) or "", ending)))
-    if bare != name and bare and things.knows(bare):
-        place = "id/" if request.endpoint == "identifiers.thing" else "doc/"
-        path = (things.iri(bare) or "").removeprefix(f"{iris.base}id/")
-        return Response(status=308, headers={"Location": f"/{place}{path}"})
-    if reason := things.withdrawn(name) or things.left_out(name):
-        raise reason
+    is_identifier = request.endpoint == "identifiers.identifier"
+    if is_identifier and extension in DOCUMENT_FORMATS and base and resources.knows(base):
+        return see_other(_local(iris, iris.document(resources.iri(base) or "", extension)))
+    if bare != name and bare and resources.knows(bare):
+        prefix = "id/" if is_identifier else "doc/"
+        path = (resources.iri(bare) or "").removeprefix(f"{iris.base}id/")
+        return Response(status=308, headers={"Location": f"/{prefix}{path}"})
+    if error := resources.withdrawn(name) or resources.no_longer_included(name):
+        raise error
     if prefers_html(request):
         abort(404)
-    near = next((iri for iri in _near(things, name)), None)
-    remedy = f"Did you mean {near}? Identifiers tell small letters from capital ones." if near else ""
-    return problem(404, "Nothing has this identifier", things.iri(name) or "", remedy=remedy)
+    similar = next((iri for iri in _similar(resources, name)), None)
+    remedy = f"Did you mean {similar}? Identifiers tell small letters from capital ones." if similar else ""
+    return problem(404, "Nothing has this identifier", resources.iri(name) or "", remedy=remedy)
 
 
-def _near(things: ResourceLookup, name: str) -> Iterable[str | None]:
-    """What a name is with its last part in small or in capital letters, where that is something."""
+def _similar(resources: ResourceLookup, name: str) -> Iterable[str | None]:
+    """Return the IRIs of resources whose names differ in case only."""
     head, _, last = name.rpartition("/")
-    for meant in (f"{head}/{last.lower()}", f"{head.lower()}/{last.upper()}", name.lower()):
-        if meant != name and things.knows(meant):
-            yield things.iri(meant)
+    for candidate in (f"{head}/{last.lower()}", f"{head.lower()}/{last.upper()}", name.lower()):
+        if candidate != name and resources.knows(candidate):
+            yield resources.iri(candidate)

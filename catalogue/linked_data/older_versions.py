@@ -1,4 +1,4 @@
-"""Things that only an earlier version of a dataset had: neither unknown nor withdrawn, but left out since."""
+"""Resources that only an older version of a dataset has: neither unknown nor withdrawn, but no longer included."""
 
 from collections.abc import Mapping
 
@@ -12,29 +12,33 @@ from vaven.vocab.iris import Iris
 from vaven.vocab.periods import period_from_slug
 
 KEY = ("neighbourhood", "kpi", "period", "sex", "age_group")
-# Of a dataset with more versions the newest are looked into.
+# The newest versions of a dataset to search.
 MOST_VERSIONS = 20
 
 
 def last_version_with(collection: Collection, iris: Iris, iri: str, parts: list[str]) -> tuple[str, int] | None:
-    """The dataset whose own a thing would be, and its newest version before the current one that had it, withdrawn or
-    not. `parts` are those of its path. Cost: for each version a scan of a Parquet, or the reading of its metadata."""
+    """Return the dataset that owns an IRI, and its newest version before the current one that has the resource.
+
+    `parts` are those of the IRI's path. Withdrawn versions are searched too. Cost: for each version a scan of a Parquet
+    file, or parsing its metadata.
+    """
     slug = iris.owner(iri)
     if not slug:
         return None
-    wanted = _cells(*parts)
+    cells = _cells(*parts)
     for version in collection.earlier(slug)[:MOST_VERSIONS]:
-        if wanted is None:
-            has = any(t.subject == NamedNode(iri) for t in read_triples(collection.kept(slug, version, "metadata.ttl")))
+        if cells is None:
+            metadata = read_triples(collection.kept(slug, version, "metadata.ttl"))
+            is_included = any(triple.subject == NamedNode(iri) for triple in metadata)
         else:
-            has = _has_row(str(collection.kept(slug, version, "observations.parquet")), wanted)
-        if has:
+            is_included = _has_row(str(collection.kept(slug, version, "observations.parquet")), cells)
+        if is_included:
             return slug, version
     return None
 
 
 def _cells(kind: str, *rest: str) -> Mapping[str, object] | None:
-    """What an observation's row has, or one row of those that a quantity is of; None for what is no observation's."""
+    """Return the cells of an observation's row, or of a row with a quantity; None for other kinds of resources."""
     try:
         if kind == "observation" and len(rest) == 1 + len(KEY):
             return dict(zip(KEY, rest[1:], strict=True)) | {"period": period_from_slug(rest[3]).text}
@@ -45,10 +49,10 @@ def _cells(kind: str, *rest: str) -> Mapping[str, object] | None:
     return {} if kind in ("observation", "quantity") else None
 
 
-def _has_row(path: str, wanted: Mapping[str, object]) -> bool:
-    if not wanted:
+def _has_row(path: str, cells: Mapping[str, object]) -> bool:
+    if not cells:
         return False
-    where = " AND ".join(f"{quoted(name)} = ?" for name in wanted)
-    with duckdb.connect() as work:
-        found = work.execute(f"SELECT 1 FROM read_parquet(?) WHERE {where} LIMIT 1", [path, *wanted.values()])
-        return found.fetchone() is not None
+    where = " AND ".join(f"{quoted(name)} = ?" for name in cells)
+    with duckdb.connect() as connection:
+        rows = connection.execute(f"SELECT 1 FROM read_parquet(?) WHERE {where} LIMIT 1", [path, *cells.values()])
+        return rows.fetchone() is not None

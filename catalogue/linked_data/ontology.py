@@ -1,6 +1,6 @@
-"""Väven's own terms under `ns`: a page with an anchor for each, and the same in RDF.
+"""Ontology of Väven under `ns`: a page with an anchor for each term, and the same in RDF.
 
-A hash namespace (Cool URIs, section 4.1): who looks up `ns#kpi` asks for `ns`, and finds all terms there.
+A hash namespace (Cool URIs, section 4.1): dereferencing `ns#kpi` requests `ns`, which describes all terms.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,13 +13,13 @@ from pyoxigraph import Dataset, NamedNode, Quad, RdfFormat, parse
 
 from vaven.catalogue.http.content_negotiation import DOCUMENT_FORMATS, FORMAT_NAMES, links, requested_format
 from vaven.catalogue.http.problem_details import not_acceptable
-from vaven.catalogue.linked_data.documents import written
+from vaven.catalogue.linked_data.documents import serialized
 from vaven.catalogue.linked_data.resource import Resource
 from vaven.catalogue.linked_data.statements import StatementRow, own_rows, title
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.rdf.vocabulary import ONTOLOGY_FILES
 
-# A term stands in the first group whose class it has; the last takes the rest.
+# A term belongs to the first group whose class it has; the last group has all other terms.
 GROUPS = {
     "class": "owl:Class",
     "dimension": "qb:DimensionProperty",
@@ -31,8 +31,8 @@ GROUPS = {
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A term as its page shows it: `anchor` is its name behind the #."""
+class OntologyTerm:
+    """A term for the page: `anchor` is its name after the #."""
 
     anchor: str
     title: str
@@ -44,58 +44,60 @@ def blueprint(iris: Iris) -> Blueprint:
 
     @pages.get("/ns")
     def negotiated() -> Response:
-        ending = requested_format(request)
-        if ending is None:
-            answer = not_acceptable(_forms(iris))
+        extension = requested_format(request)
+        if extension is None:
+            response = not_acceptable(_formats(iris))
         else:
-            answer = _document(iris, ending)
-            answer.headers["Content-Location"] = f"/ns.{ending}"
-        answer.vary.add("Accept")
-        return answer
+            response = _document(iris, extension)
+            response.headers["Content-Location"] = f"/ns.{extension}"
+        response.vary.add("Accept")
+        return response
 
-    @pages.get("/ns.<any(html, ttl, jsonld, nt, rdf):ending>")
-    def form(ending: str) -> Response:
-        return _document(iris, ending)
+    @pages.get("/ns.<any(html, ttl, jsonld, nt, rdf):extension>")
+    def in_format(extension: str) -> Response:
+        return _document(iris, extension)
 
     return pages
 
 
-def _document(iris: Iris, ending: str) -> Response:
-    g.is_same_in_every_language = ending != "html"
-    kind = DOCUMENT_FORMATS[ending]
-    body = _page(iris) if ending == "html" else _written(iris, ending)
-    answer = Response(body, content_type=f"{kind}; charset=utf-8" if kind.startswith("text/") else kind)
-    answer.add_etag()
-    answer.headers["Cache-Control"] = "public, max-age=3600"
-    alternates = [(address, "alternate", kind) for kind, address in _forms(iris).items() if kind != answer.mimetype]
-    answer.headers["Link"] = links([("/ns", "canonical", ""), *alternates])
-    answer.make_conditional(request)
-    return answer
+def _document(iris: Iris, extension: str) -> Response:
+    g.is_same_in_every_language = extension != "html"
+    media_type = DOCUMENT_FORMATS[extension]
+    body = _page(iris) if extension == "html" else _serialized(iris, extension)
+    is_text = media_type.startswith("text/")
+    response = Response(body, content_type=f"{media_type}; charset=utf-8" if is_text else media_type)
+    response.add_etag()
+    response.headers["Cache-Control"] = "public, max-age=3600"
+    alternates = [(iri, "alternate", name) for name, iri in _formats(iris).items() if name != response.mimetype]
+    response.headers["Link"] = links([("/ns", "canonical", ""), *alternates])
+    response.make_conditional(request)
+    return response
 
 
 @lru_cache(maxsize=2 * len(DOCUMENT_FORMATS))
-def _written(iris: Iris, ending: str) -> bytes:
-    """Made once, so that its entity tag stays the same: the order of prefixes does not."""
-    return written(terms(iris), ending, iris)
+def _serialized(iris: Iris, extension: str) -> bytes:
+    """Serialize the ontology once, so that its entity tag is stable: the order of prefixes is not."""
+    return serialized(terms(iris), extension, iris)
 
 
-def _forms(iris: Iris) -> Mapping[str, str]:
-    return {kind: f"{iris.base}ns.{ending}" for ending, kind in DOCUMENT_FORMATS.items()}
+def _formats(iris: Iris) -> Mapping[str, str]:
+    """Return the IRIs of the ontology by media type."""
+    return {media_type: f"{iris.base}ns.{extension}" for extension, media_type in DOCUMENT_FORMATS.items()}
 
 
 @lru_cache(maxsize=2)
 def terms(iris: Iris) -> tuple[Quad, ...]:
-    """The triples of the ontology and the data structure, in the order of their files."""
-    found: list[Quad] = []
+    """Return the triples of the ontology and the data structure definition, in the order of their files."""
+    quads: list[Quad] = []
     for name in ONTOLOGY_FILES:
         text = (files("vaven.vocab.rdf") / name).read_bytes()
-        found += parse(text, RdfFormat.TURTLE, base_iri=iris.base)
-    return tuple(found)
+        quads += parse(text, RdfFormat.TURTLE, base_iri=iris.base)
+    return tuple(quads)
 
 
 def _page(iris: Iris) -> str:
-    listed = list(_entries(iris))
-    groups = {group: [entry for found, entry in listed if found == group] for group in GROUPS}
+    grouped = list(_terms_by_group(iris))
+    groups = {group: [term for own, term in grouped if own == group] for group in GROUPS}
     return render_template(
         "linked_data/ontology.html",
         groups=groups,
@@ -105,20 +107,20 @@ def _page(iris: Iris) -> str:
     )
 
 
-def _entries(iris: Iris) -> Iterator[tuple[str, Entry]]:
-    """Each term of our namespace with its group, in the order of the files."""
+def _terms_by_group(iris: Iris) -> Iterator[tuple[str, OntologyTerm]]:
+    """Return each term of our namespace with its group, in the order of the files."""
     graph = Dataset(terms(iris))
-    ours = dict.fromkeys(
+    nodes = dict.fromkeys(
         q.subject for q in terms(iris) if isinstance(q.subject, NamedNode) and q.subject.value.startswith(iris.ontology)
     )
-    for term in ours:
-        if term.value == iris.ontology:
+    for node in nodes:
+        if node.value == iris.ontology:
             continue
-        thing = Resource(term.value, graph)
-        kinds = {q.object.value for q in graph.quads_for_subject(term) if isinstance(q.object, NamedNode)}
-        group = next(name for name, kind in GROUPS.items() if not kind or _expanded(kind) in kinds)
-        anchor = term.value.removeprefix(iris.ontology)
-        yield group, Entry(anchor, title(thing), own_rows(thing, iris.prefixes))
+        resource = Resource(node.value, graph)
+        classes = {q.object.value for q in graph.quads_for_subject(node) if isinstance(q.object, NamedNode)}
+        group = next(name for name, own in GROUPS.items() if not own or _expanded(own) in classes)
+        anchor = node.value.removeprefix(iris.ontology)
+        yield group, OntologyTerm(anchor, title(resource), own_rows(resource, iris.prefixes))
 
 
 def _expanded(short: str) -> str:

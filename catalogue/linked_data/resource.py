@@ -1,14 +1,13 @@
-"""What is said of one thing, as a small graph: its statements, what leads to it, and the names of all of these.
+"""Description of one resource as a small graph: its statements, the links to it, and the names of all of these.
 
-Bounded, whatever a thing is tied to: an area with a hundred thousand observations lists none of them, and whoever
-shows it says how many there are. Neither does a thing with a million values of one property list more than EACH.
+The graph is bounded: an area with a hundred thousand observations lists none of them, and the document states their
+number. A resource with a million values of one property lists EACH of them.
 
-Terms are the engine's own (pyoxigraph), so that every literal keeps the letters that it was published with.
+Terms are the engine's own (pyoxigraph), so that every literal keeps the lexical form that it was published with.
 """
 
 import json
-import threading
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,17 +18,16 @@ from pyoxigraph import BlankNode, Dataset, Literal, NamedNode, Quad, RdfFormat, 
 from vaven.vocab.errors import QuerySyntaxError
 from vaven.vocab.iris import NAMESPACES, Iris
 
-# Statements that are shown whole; more than that, and EACH of one property are.
+# Statements that are listed in full; of a resource with more, EACH of one property are.
 LINKS = 400
 EACH = 100
 MOST_NAMED = 1_000
-KEPT = 256
-# The properties of thing-names.rq, the best name first.
+# The properties of resource-names.rq, the preferred one first.
 NAMES = tuple(
     NamedNode(NAMESPACES[prefix] + name)
     for prefix, name in (("skos", "prefLabel"), ("rdfs", "label"), ("foaf", "name"), ("dcterms", "title"))
 )
-# What is asked for of a thing with more statements than LINKS, beside what the first of them have.
+# Properties to query of a resource with more statements than LINKS, beside those of its first statements.
 USUAL = tuple(
     NAMESPACES[prefix] + name
     for prefix, names in {
@@ -45,172 +43,153 @@ USUAL = tuple(
     for name in names.split()
 )
 TRIPLES = "application/n-triples"
-# A query and the media type of its answer in, the whole answer out. Raises QueryError.
-Ask = Callable[[str, str], bytes]
+# A query and the media type of its result in, the complete result out. Raises QueryError.
+Execute = Callable[[str, str], bytes]
 
 
 @dataclass(frozen=True)
 class Resource:
-    """A thing with the graph about it. `cut` are the properties of which only EACH values are listed, `cut_inverse`
-    those by which more than EACH others lead to the thing, with their number."""
+    """A resource with its graph.
+
+    `cut` are the properties of which only EACH values are listed; `cut_inverse` those by which more than EACH other
+    resources link to it, with their number.
+    """
 
     iri: str
     graph: Dataset
     cut: tuple[str, ...] = ()
     cut_inverse: Mapping[str, int] = field(default_factory=dict)
 
-    def names(self, thing: str | None = None) -> dict[str, str]:
-        """Language to name of a thing of the graph; "" for a name in no language. Empty where it has none."""
-        said = list(self.graph.quads_for_subject(NamedNode(thing or self.iri)))
+    def names(self, iri: str | None = None) -> dict[str, str]:
+        """Return the names of a resource in the graph by language; "" is the key of a name without a language."""
+        statements = list(self.graph.quads_for_subject(NamedNode(iri or self.iri)))
         for property in NAMES:
-            found = [q.object for q in said if q.predicate == property and isinstance(q.object, Literal)]
-            if found:
-                # Where there are several in one language, the first in order, so that it is always the same.
-                return {name.language or "": name.value for name in sorted(found, key=_value, reverse=True)}
+            names = [q.object for q in statements if q.predicate == property and isinstance(q.object, Literal)]
+            if names:
+                # The first of several in one language by alphabet, so that it is always the same.
+                return {name.language or "": name.value for name in sorted(names, key=_value, reverse=True)}
         return {}
 
 
-class Resources:
-    """The last things that were asked for, by the state of the graph. Safe to use from many threads."""
-
-    def __init__(self, size: int = KEPT) -> None:
-        self._size = size
-        self._kept: OrderedDict[tuple[str, str], Resource | None] = OrderedDict()
-        self._lock = threading.Lock()
-
-    def get(self, state: str, iri: str, find: Callable[[], Resource | None]) -> Resource | None:
-        """What `find` says of a thing; asked once where the state has a name."""
-        if not state:
-            return find()
-        with self._lock:
-            if (state, iri) in self._kept:
-                self._kept.move_to_end((state, iri))
-                return self._kept[state, iri]
-        found = find()
-        with self._lock:
-            self._kept[state, iri] = found
-            while len(self._kept) > self._size:
-                self._kept.popitem(last=False)
-        return found
-
-
-def exists(ask: Ask, iri: str) -> bool:
-    """Whether anything is said of a thing, or leads to it."""
+def exists(execute: Execute, iri: str) -> bool:
+    """Check that a resource is the subject or object of a statement."""
     try:
-        return b"true" in ask(_query("thing-exists", iri=iri), "application/sparql-results+json")
+        return b"true" in execute(_query("resource-exists", iri=iri), "application/sparql-results+json")
     except QuerySyntaxError:
-        # Characters that no IRI may hold name nothing.
+        # A text with characters that no IRI may contain identifies nothing.
         return False
 
 
-def gather(ask: Ask, iris: Iris, iri: str) -> Resource | None:
-    """All that belongs into a document about a thing; None where nothing is said of it and nothing leads to it.
+def gather(execute: Execute, iris: Iris, iri: str) -> Resource | None:
+    """Return a resource with the graph of its document; None if there is no statement about it and no link to it.
 
-    Two to four small queries; some dozens more for the few things with very many statements of their own.
+    Cost: two to four small queries, and some dozens more for the few resources with very many statements.
     """
     try:
-        first = _triples(ask, "thing", iri=iri, links=str(LINKS + 1), inverse=str(EACH + 1))
+        first = _triples(execute, "resource", iri=iri, links=str(LINKS + 1), inverse=str(EACH + 1))
     except QuerySyntaxError:
         return None
-    thing = NamedNode(iri)
+    node = NamedNode(iri)
     if not len(first):
         return None
-    own = [quad for quad in first if quad.subject == thing]
+    own = [quad for quad in first if quad.subject == node]
     if len(own) > LINKS:
-        graph, cut = _some(ask, thing, own)
+        graph, cut = _first_values(execute, node, own)
     else:
-        graph, cut = _whole(ask, thing, own), ()
-    inverse, many = _inverse(ask, iris, thing, [q for q in first if q.subject != thing])
-    for quad in inverse:
+        graph, cut = _description(execute, node, own), ()
+    links, counts = _links(execute, iris, node, [quad for quad in first if quad.subject != node])
+    for quad in links:
         graph.add(quad)
-    for quad in _names(ask, graph, thing):
+    for quad in _names(execute, graph, node):
         graph.add(quad)
-    return Resource(iri, graph, cut, many)
+    return Resource(iri, graph, cut, counts)
 
 
-def bounded(graph: Iterable[Quad], start: Iterable[NamedNode | BlankNode]) -> Dataset:
-    """The concise bounded description of some nodes: their statements, and those of the blank nodes these lead to."""
-    whole, found = Dataset(graph), Dataset()
-    waiting = list(start)
-    while waiting:
-        for quad in whole.quads_for_subject(waiting.pop()):
-            if isinstance(quad.object, BlankNode) and not any(True for _ in found.quads_for_subject(quad.object)):
-                waiting.append(quad.object)
-            found.add(quad)
-    return found
+def bounded(quads: Iterable[Quad], start: Iterable[NamedNode | BlankNode]) -> Dataset:
+    """Return the concise bounded description of nodes: their statements, and those of the blank nodes they lead to."""
+    graph, description = Dataset(quads), Dataset()
+    nodes = list(start)
+    while nodes:
+        for quad in graph.quads_for_subject(nodes.pop()):
+            if isinstance(quad.object, BlankNode) and not any(True for _ in description.quads_for_subject(quad.object)):
+                nodes.append(quad.object)
+            description.add(quad)
+    return description
 
 
-def _whole(ask: Ask, thing: NamedNode, own: list[Quad]) -> Dataset:
-    """A thing's statements with its blank nodes and with what is named by a # behind its own IRI (httpRange-14)."""
-    parts = _parts(thing, own)
+def _description(execute: Execute, node: NamedNode, own: list[Quad]) -> Dataset:
+    """Return a resource's statements, its blank nodes, and its parts with a fragment after its IRI (httpRange-14)."""
+    parts = _parts(node, own)
     if parts or any(isinstance(quad.object, BlankNode) for quad in own):
-        # An engine may say more in a DESCRIBE than that; some add all that leads to a thing.
-        return bounded(_triples(ask, "thing-whole", things=_listed([thing, *parts])), [thing, *parts])
+        # Some engines add all links to a resource to the result of DESCRIBE.
+        quads = _triples(execute, "resource-description", resources=_joined([node, *parts]))
+        return bounded(quads, [node, *parts])
     return Dataset(own)
 
 
-def _parts(thing: NamedNode, said: Iterable[Quad]) -> set[NamedNode]:
-    objects = (quad.object for quad in said)
-    return {part for part in objects if isinstance(part, NamedNode) and part.value.startswith(f"{thing.value}#")}
+def _parts(node: NamedNode, quads: Iterable[Quad]) -> set[NamedNode]:
+    objects = (quad.object for quad in quads)
+    return {part for part in objects if isinstance(part, NamedNode) and part.value.startswith(f"{node.value}#")}
 
 
-def _some(ask: Ask, thing: NamedNode, own: list[Quad]) -> tuple[Dataset, tuple[str, ...]]:
-    """The first values of each property, and the properties that have more."""
+def _first_values(execute: Execute, node: NamedNode, own: list[Quad]) -> tuple[Dataset, tuple[str, ...]]:
+    """Return the first values of each property, and the properties that have more."""
     graph, cut = Dataset(), []
     for property in sorted({q.predicate.value for q in own} | {p.value for p in NAMES} | set(USUAL)):
-        found = list(_triples(ask, "thing-property", iri=thing.value, property=property, limit=str(EACH + 1)))
-        if len(found) > EACH:
+        quads = list(_triples(execute, "resource-property", iri=node.value, property=property, limit=str(EACH + 1)))
+        if len(quads) > EACH:
             cut.append(property)
-        for quad in found[:EACH]:
+        for quad in quads[:EACH]:
             graph.add(quad)
-    if parts := _parts(thing, graph):
-        # They stand in no other document.
-        for quad in bounded(_triples(ask, "thing-whole", things=_listed(parts)), parts):
+    if parts := _parts(node, graph):
+        # No other document describes them.
+        for quad in bounded(_triples(execute, "resource-description", resources=_joined(parts)), parts):
             graph.add(quad)
     return graph, tuple(cut)
 
 
-def _inverse(ask: Ask, iris: Iris, thing: NamedNode, first: list[Quad]) -> tuple[list[Quad], dict[str, int]]:
-    """What leads to a thing, observations left out, and how much does by the properties that are not listed whole."""
+def _links(execute: Execute, iris: Iris, node: NamedNode, first: list[Quad]) -> tuple[list[Quad], dict[str, int]]:
+    """Return links to a resource except those of observations, and their number by each property that has too many."""
     if len(first) > EACH:
-        first = list(_triples(ask, "thing-inverse", iri=thing.value, base=iris.base, limit=str(EACH + 1)))
-    listed: Counter[str] = Counter()
-    found = []
+        first = list(_triples(execute, "resource-inverse", iri=node.value, base=iris.base, limit=str(EACH + 1)))
+    counts: Counter[str] = Counter()
+    links = []
     for quad in first:
         if isinstance(quad.subject, NamedNode) and not quad.subject.value.startswith(iris.observations):
-            listed[quad.predicate.value] += 1
-            if listed[quad.predicate.value] <= EACH:
-                found.append(quad)
-    many = sorted(property for property, count in listed.items() if count > EACH)
-    return found, {property: _count(ask, thing, property) for property in many}
+            counts[quad.predicate.value] += 1
+            if counts[quad.predicate.value] <= EACH:
+                links.append(quad)
+    many = sorted(property for property, count in counts.items() if count > EACH)
+    return links, {property: _count(execute, node, property) for property in many}
 
 
-def _count(ask: Ask, thing: NamedNode, property: str) -> int:
-    answer = ask(_query("thing-count", iri=thing.value, property=property), "application/sparql-results+json")
-    return int(json.loads(answer)["results"]["bindings"][0]["count"]["value"])
+def _count(execute: Execute, node: NamedNode, property: str) -> int:
+    query = _query("resource-count", iri=node.value, property=property)
+    result = json.loads(execute(query, "application/sparql-results+json"))
+    return int(result["results"]["bindings"][0]["count"]["value"])
 
 
-def _names(ask: Ask, graph: Dataset, thing: NamedNode) -> Iterable[Quad]:
-    """The names of all that a graph speaks of, but for the thing itself, whose own statements have them."""
-    spoken = {term for q in graph for term in (q.subject, q.predicate, q.object) if isinstance(term, NamedNode)}
-    wanted = sorted(spoken - {thing}, key=_value)[:MOST_NAMED]
-    return _triples(ask, "thing-names", things=_listed(wanted)) if wanted else ()
+def _names(execute: Execute, graph: Dataset, node: NamedNode) -> Iterable[Quad]:
+    """Return the names of all resources in a graph except the described one, whose statements include them."""
+    nodes = {term for q in graph for term in (q.subject, q.predicate, q.object) if isinstance(term, NamedNode)}
+    others = sorted(nodes - {node}, key=_value)[:MOST_NAMED]
+    return _triples(execute, "resource-names", resources=_joined(others)) if others else ()
 
 
-def _listed(things: Iterable[NamedNode]) -> str:
-    return " ".join(map(str, things))
+def _joined(nodes: Iterable[NamedNode]) -> str:
+    return " ".join(map(str, nodes))
 
 
 def _value(term: NamedNode | Literal) -> str:
     return term.value
 
 
-def _triples(ask: Ask, name: str, **values: str) -> Dataset:
-    return Dataset(_read(ask(_query(name, **values), TRIPLES)))
+def _triples(execute: Execute, name: str, **values: str) -> Dataset:
+    return Dataset(_parsed(execute(_query(name, **values), TRIPLES)))
 
 
-def _read(answer: bytes) -> Iterator[Quad]:
-    yield from parse(answer, RdfFormat.N_TRIPLES)
+def _parsed(triples: bytes) -> Iterator[Quad]:
+    yield from parse(triples, RdfFormat.N_TRIPLES)
 
 
 @cache
@@ -219,7 +198,7 @@ def _text(name: str) -> str:
 
 
 def _query(name: str, **values: str) -> str:
-    """A query of queries/ with its values in their places; IRIs are as minted, so nothing can be smuggled in."""
+    """Fill in the values of a query of queries/; IRIs are escaped as minted, so they cannot inject SPARQL."""
     lines = [line for line in _text(name).split("\n") if not line.startswith("#")]
     query = "\n".join(lines)
     for key, value in values.items():

@@ -1,4 +1,4 @@
-"""What the figures of a KPI say, ready to show: precision, latest value, change and its direction, charts."""
+"""Values of a KPI prepared for pages: precision, latest value, change and its verdict, charts."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ from typing import Any
 from flask import g
 
 from vaven.catalogue.http import i18n
-from vaven.catalogue.pages.line_chart import COLOURS, NARROW, WIDTH, Chart, Wording, draw
+from vaven.catalogue.pages.line_chart import COLOURS, NARROW, WIDTH, Chart, ChartText, draw
 from vaven.publisher.published.values import Point, Series
 from vaven.vocab import register
 from vaven.vocab.register import Kpi
@@ -20,9 +20,9 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class Latest:
-    """The last value that there is, and the change to it from the first. `verdict` is better, worse, same or neutral.
+    """The last value, and the change to it from the first. `verdict` is better, worse, same or neutral.
 
-    `since` is None where there is only one value, or where a break in the series forbids the comparison.
+    `since` is None if there is only one value, or if a break in the series forbids the comparison.
     """
 
     point: Point
@@ -34,9 +34,9 @@ class Latest:
 
 @dataclass(frozen=True)
 class KpiCard:
-    """A KPI of a dataset in an area. `total` is its most general series; `group` says of whom, where not of all.
+    """A KPI of a dataset in an area. `total` is its most general series; `group` labels that, "" if it is everybody.
 
-    `missing` are the points after the latest value, which have none. `charted` of the `rows` are in the charts.
+    `missing` are the points without a value after the latest one. The first `charted` of the `rows` are in the charts.
     """
 
     id: str
@@ -54,19 +54,19 @@ class KpiCard:
 
 
 def cards(kpi: Kpi, series: Sequence[Series]) -> list[KpiCard]:
-    """One card a dataset, so that what two partners measured is never drawn as one."""
+    """Return one card per dataset, so that measurements of two partners are never drawn as one."""
     datasets = list(dict.fromkeys(s.dataset for s in series))
-    found = []
+    cards = []
     for i, dataset in enumerate(datasets):
         card_id = kpi.id if i == 0 else f"{kpi.id}-{dataset}"
-        found.append(_card(card_id, kpi, dataset, [s for s in series if s.dataset == dataset]))
-    return found
+        cards.append(_card(card_id, kpi, dataset, [s for s in series if s.dataset == dataset]))
+    return cards
 
 
 def _card(card_id: str, kpi: Kpi, dataset: str, series: Sequence[Series]) -> KpiCard:
     total = next((s for s in series if is_total(s)), series[0])
     decimals = precision(series)
-    found = latest(total, kpi, decimals)
+    newest = latest(total, kpi, decimals)
     charted = _charted(series)
     is_drawn = any(len([p for p in s.points if p.value is not None]) > 1 for s in charted)
     return KpiCard(
@@ -75,8 +75,8 @@ def _card(card_id: str, kpi: Kpi, dataset: str, series: Sequence[Series]) -> Kpi
         dataset=dataset,
         total=total,
         group="" if is_total(total) else group_label(total),
-        latest=found,
-        missing=tuple(p for p in total.points if p.value is None and (not found or p.period > found.point.period)),
+        latest=newest,
+        missing=tuple(p for p in total.points if p.value is None and (not newest or p.period > newest.point.period)),
         charts=charts(charted, kpi, decimals, group_label) if is_drawn else None,
         charted=len(charted),
         rows=tuple(series),
@@ -86,7 +86,7 @@ def _card(card_id: str, kpi: Kpi, dataset: str, series: Sequence[Series]) -> Kpi
 
 
 def _charted(series: Sequence[Series]) -> Sequence[Series]:
-    """Women, men and total where they are; else ages; never more lines than can be told apart."""
+    """Select series by sex if there are several, else by age; at most as many as there are colours."""
     by_sex = [s for s in series if s.age_group == "T"]
     by_age = [s for s in series if s.sex == "T"]
     return (by_sex if len(by_sex) > 1 else by_age if len(by_age) > 1 else series)[:COLOURS]
@@ -95,8 +95,8 @@ def _charted(series: Sequence[Series]) -> Sequence[Series]:
 def charts(
     series: Sequence[Series], kpi: Kpi, decimals: int, label: Any, width: int = WIDTH
 ) -> tuple[Chart, Chart] | None:
-    """The chart for a desk and for a phone."""
-    words = Wording(
+    """Draw the chart for a desktop and for a phone."""
+    text = ChartText(
         unit=kpi.unit(g.lang),
         number=lambda value: i18n.number(value, decimals),
         axis=i18n.axis_number,
@@ -105,12 +105,12 @@ def charts(
         target=i18n.t("chart.target"),
         baseline=i18n.t("chart.baseline"),
     )
-    wide, narrow = draw(series, words, width=width), draw(series, words, width=NARROW)
+    wide, narrow = draw(series, text, width=width), draw(series, text, width=NARROW)
     return (wide, narrow) if wide and narrow else None
 
 
 def precision(series: Iterable[Series]) -> int:
-    """Decimals that all values of a KPI are shown with: those they have, but no more than about three digits tell."""
+    """Return the number of decimals to show for all values of a KPI: as many as they have, up to about three digits."""
     values = [p.value for s in series for p in s.points if p.value is not None]
     greatest = max(map(abs, values), default=0.0)
     bound = 1 if greatest >= 10 else 2 if greatest >= 1 else 3
@@ -118,10 +118,11 @@ def precision(series: Iterable[Series]) -> int:
 
 
 def latest(series: Series, kpi: Kpi, decimals: int) -> Latest | None:
+    """Return the latest value of a series with its change; None if it has no value."""
     points = [p for p in series.points if p.value is not None]
     if not points:
         return None
-    # What came before a break was measured otherwise (SDMX CL_OBS_STATUS, B), so it is no start to compare with.
+    # Values before a break were measured differently (SDMX CL_OBS_STATUS, B), so they can't be compared.
     since_break = next((i for i in reversed(range(len(points))) if points[i].status == "B"), 0)
     comparable = points[since_break:]
     change = round((comparable[-1].value or 0.0) - (comparable[0].value or 0.0), decimals)
@@ -135,7 +136,7 @@ def latest(series: Series, kpi: Kpi, decimals: int) -> Latest | None:
 
 
 def _verdict(kpi: Kpi, change: float) -> str:
-    """By the KPI's direction; a change that the shown decimals can't show is none."""
+    """Judge a change by the KPI's direction; one that is zero in the decimals shown is "same"."""
     if change == 0:
         return "same"
     if kpi.direction == "neutral":
@@ -153,7 +154,7 @@ def group_label(series: Series) -> str:
 
 
 def area_labels(series: Sequence[Series], titles: Mapping[str, str]) -> Any:
-    """Areas by name; those that share one by name and code, and with the dataset where two have the same area."""
+    """Return a function that labels areas by name; with the code, or the dataset, where names are equal."""
     names = [s.area.name for s in series]
     codes = [s.area.code for s in series]
 
@@ -166,7 +167,7 @@ def area_labels(series: Sequence[Series], titles: Mapping[str, str]) -> Any:
 
 
 def rows(series: Iterable[Series]) -> Iterable[tuple[Any, ...]]:
-    """The figures as rows of COLUMNS."""
+    """Return the values as rows of COLUMNS."""
     for s in series:
         kpi = register.kpis()[s.kpi]
         start = (s.dataset, s.area.code, s.area.name, s.area.kommun, s.kpi, kpi.text(g.lang), kpi.unit(g.lang))

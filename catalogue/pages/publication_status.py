@@ -4,7 +4,7 @@ import json
 
 from flask import Blueprint, Response, abort, g, render_template, request
 
-from vaven.catalogue.http.page_cache import tells_the_moment
+from vaven.catalogue.http.page_cache import exclude_from_cache
 from vaven.publisher.publication_status import Publications, PublicationState, Status, as_dict, problem_texts
 from vaven.vocab.errors import UnknownDataset
 from vaven.vocab.messages import messages
@@ -65,7 +65,7 @@ def _page(status: Status) -> str:
 
 def _places(publications: Publications, slug: str) -> tuple[PublicationState, ...]:
     """Where the current version of a dataset stands, for its own page."""
-    tells_the_moment()
+    exclude_from_cache()
     found = publications.status(slug).datasets
     return found[0].states if found else ()
 

@@ -1,7 +1,7 @@
-"""schema.org in pages, for search engines (Google: "Dataset structured data"): what a page shows, as a Dataset.
+"""schema.org descriptions of pages as datasets, for search engines (Google: "Dataset structured data").
 
-A dataset's page describes the release; a KPI's and an area's page are datasets too, cut across releases, with the
-files that hold them.
+A dataset's page describes the release; the pages of KPIs and areas are datasets too, taken from several releases, with
+their own files.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,91 +21,95 @@ from vaven.vocab.register import Kpi
 
 Json = dict[str, Any]
 CONTEXT = "https://schema.org/"
-# Google takes descriptions of 50 to 5,000 characters.
+# Google accepts descriptions of 50 to 5,000 characters.
 SHORTEST, LONGEST = 50, 5_000
-FORMS = {"csv": "csv", "xlsx": "xlsx", "json": "json"}
+# Extensions of the files of a page.
+FILE_FORMATS = ("csv", "xlsx", "json")
 
 
-def dataset(iris: Iris, found: Dataset, entry: PublishedRelease, language: str) -> Json:
-    """A version of a dataset, as its page shows it."""
-    about, kpis = entry.about, [register.kpis()[slug] for slug in entry.kpis]
-    is_current = entry.version == found.current.version
-    return _cleared(
+def dataset(iris: Iris, dataset: Dataset, release: PublishedRelease, language: str) -> Json:
+    """Describe a version of a dataset."""
+    about, kpis = release.about, [register.kpis()[slug] for slug in release.kpis]
+    is_current = release.version == dataset.current.version
+    return _without_empty(
         {
             "@context": CONTEXT,
             "@type": "Dataset",
-            "@id": iris.dataset(found.slug, None if is_current else entry.version),
+            "@id": iris.dataset(dataset.slug, None if is_current else release.version),
             "name": _words(about.titles, language),
             "description": _description(about, kpis, language),
-            "url": iris.page(found.slug, None if is_current else entry.version),
-            "identifier": iris.dataset(found.slug, entry.version),
-            "version": str(entry.version),
-            "datePublished": f"{found.versions[-1].released_at:%Y-%m-%d}",
-            "dateModified": f"{entry.released_at:%Y-%m-%d}",
+            "url": iris.page(dataset.slug, None if is_current else release.version),
+            "identifier": iris.dataset(dataset.slug, release.version),
+            "version": str(release.version),
+            "datePublished": f"{dataset.versions[-1].released_at:%Y-%m-%d}",
+            "dateModified": f"{release.released_at:%Y-%m-%d}",
             "license": _licence(about),
             "isAccessibleForFree": True,
             "creator": organisation(iris, about),
             "publisher": organisation(iris, about),
             "keywords": list(about.keywords.get(language, ())),
-            "temporalCoverage": "/".join(day.isoformat() for day in entry.period) if entry.period else "",
-            "spatialCoverage": [_kommun(iris, code) for code in entry.kommuner],
+            "temporalCoverage": "/".join(day.isoformat() for day in release.period) if release.period else "",
+            "spatialCoverage": [_kommun(iris, code) for code in release.kommuner],
             "variableMeasured": [_variable(iris, kpi, language) for kpi in kpis],
             "includedInDataCatalog": _catalogue(iris, language),
             "isPartOf": _series(iris, about, language),
-            "distribution": [_file(iris, entry, file, language) for file in entry.files if _is_data(file)],
-            "subjectOf": {"@type": "CreativeWork", "url": iris.download(found.slug, entry.version, "croissant.json")},
+            "distribution": [_file(iris, release, file, language) for file in release.files if _is_data(file)],
+            "subjectOf": {
+                "@type": "CreativeWork",
+                "url": iris.download(dataset.slug, release.version, "croissant.json"),
+            },
         }
     )
 
 
 def kpi(
-    iris: Iris, found: Kpi, series: Sequence[Series], datasets: Mapping[str, PublishedRelease], language: str
+    iris: Iris, kpi: Kpi, series: Sequence[Series], datasets: Mapping[str, PublishedRelease], language: str
 ) -> Json | None:
-    """A KPI in all areas that have it; None where none has, since there are no data then."""
+    """Describe a KPI in all areas; None if no area has values of it."""
     if not series:
         return None
     t = messages(language, "catalogue")
-    places = {s.area.kommun: s.area.kommun_name for s in series if s.area.kommun}
+    kommuner = {s.area.kommun: s.area.kommun_name for s in series if s.area.kommun}
     return _view(
         iris,
         datasets.values(),
         language,
-        name=found.text(language),
-        description=t("structured.kpi", definition=found.definition(language), places=", ".join(places.values())),
-        url=f"{iris.base}kpi/{found.id}",
-        about=iris.kpi(found.id),
+        name=kpi.text(language),
+        description=t("structured.kpi", definition=kpi.definition(language), places=", ".join(kommuner.values())),
+        url=f"{iris.base}kpi/{kpi.id}",
+        about=iris.kpi(kpi.id),
         temporalCoverage=_span(series),
-        spatialCoverage=[_kommun(iris, code) for code in places],
-        variableMeasured=[_variable(iris, found, language)],
+        spatialCoverage=[_kommun(iris, code) for code in kommuner],
+        variableMeasured=[_variable(iris, kpi, language)],
     )
 
 
 def area(
-    iris: Iris, found: PublishedArea, series: Sequence[Series], datasets: Mapping[str, PublishedRelease], language: str
+    iris: Iris, area: PublishedArea, series: Sequence[Series], datasets: Mapping[str, PublishedRelease], language: str
 ) -> Json:
-    """All KPIs of an area."""
+    """Describe all KPIs of an area."""
     t = messages(language, "catalogue")
-    kpis = [kpi for slug, kpi in register.kpis().items() if slug in found.kpis]
-    where = f"{found.name}, {found.kommun_name}" if found.kommun_name else found.name
-    listed = ", ".join(kpi.text(language) for kpi in kpis)
+    kpis = [kpi for slug, kpi in register.kpis().items() if slug in area.kpis]
+    where = f"{area.name}, {area.kommun_name}" if area.kommun_name else area.name
+    labels = ", ".join(kpi.text(language) for kpi in kpis)
     return _view(
         iris,
         datasets.values(),
         language,
         name=t("structured.area.name", where=where),
-        description=t("structured.area", where=where, kpis=listed),
-        url=f"{iris.base}{iris.area(found.division, found.code).removeprefix(f'{iris.base}id/')}",
-        about=iris.area(found.division, found.code),
+        description=t("structured.area", where=where, kpis=labels),
+        url=f"{iris.base}{iris.area(area.division, area.code).removeprefix(f'{iris.base}id/')}",
+        about=iris.area(area.division, area.code),
         temporalCoverage=_span(series),
-        spatialCoverage=[_cleared(_area(iris, found))],
+        spatialCoverage=[_without_empty(_area(iris, area))],
         variableMeasured=[_variable(iris, kpi, language) for kpi in kpis],
     )
 
 
 def catalogue(iris: Iris, datasets: Iterable[Dataset], language: str) -> Json:
-    """The catalogue itself, with its datasets by name."""
-    words = messages(language, "publisher")
-    listed = [
+    """Describe the catalogue with its datasets by name."""
+    t = messages(language, "publisher")
+    items = [
         {
             "@type": "Dataset",
             "@id": iris.dataset(d.slug),
@@ -117,18 +121,18 @@ def catalogue(iris: Iris, datasets: Iterable[Dataset], language: str) -> Json:
     return {
         "@context": CONTEXT,
         **_catalogue(iris, language),
-        "description": words("catalogue.description"),
+        "description": t("catalogue.description"),
         "inLanguage": ["sv", "en"],
         "license": register.codes("licences")["cc0"].properties["iri"],
-        "dataset": listed,
+        "dataset": items,
     }
 
 
 def organisation(iris: Iris, about: About) -> Json:
-    """A dataset's publisher."""
+    """Describe the publisher of a dataset."""
     number = about.publisher_number
     identifier = {"@type": "PropertyValue", "propertyID": "organisationsnummer", "value": number} if number else None
-    return _cleared(
+    return _without_empty(
         {
             "@type": "Organization",
             "@id": iris.organisation(publisher_key(about)),
@@ -138,60 +142,60 @@ def organisation(iris: Iris, about: About) -> Json:
     )
 
 
-def _view(iris: Iris, entries: Iterable[PublishedRelease], language: str, **known: Any) -> Json:
-    """A dataset cut across releases: who made them, under which licence, and the page's own files."""
-    sources = list(entries)
-    licences = sorted({_licence(entry.about) for entry in sources})
-    creators = {publisher_key(entry.about): organisation(iris, entry.about) for entry in sources}
-    return _cleared(
+def _view(iris: Iris, releases: Iterable[PublishedRelease], language: str, **properties: Any) -> Json:
+    """Describe a dataset taken from several releases: their publishers and licences, and the page's own files."""
+    sources = list(releases)
+    licences = sorted({_licence(release.about) for release in sources})
+    creators = {publisher_key(release.about): organisation(iris, release.about) for release in sources}
+    return _without_empty(
         {
             "@context": CONTEXT,
             "@type": "Dataset",
-            "@id": f"{known['url']}#dataset",
-            **known,
-            "description": known["description"][:LONGEST],
-            "about": {"@id": known["about"]},
+            "@id": f"{properties['url']}#dataset",
+            **properties,
+            "description": properties["description"][:LONGEST],
+            "about": {"@id": properties["about"]},
             "isAccessibleForFree": True,
             "license": licences[0] if len(licences) == 1 else licences,
             "creator": list(creators.values()),
-            "dateModified": max(f"{entry.released_at:%Y-%m-%d}" for entry in sources) if sources else "",
-            "isBasedOn": [iris.dataset(entry.dataset) for entry in sources],
+            "dateModified": max(f"{release.released_at:%Y-%m-%d}" for release in sources) if sources else "",
+            "isBasedOn": [iris.dataset(release.dataset) for release in sources],
             "includedInDataCatalog": _catalogue(iris, language),
             "distribution": [
                 {
                     "@type": "DataDownload",
-                    "encodingFormat": register.codes("file_types")[ending].properties["media_type"],
-                    "contentUrl": f"{known['url']}.{form}",
+                    "encodingFormat": register.codes("file_types")[extension].properties["media_type"],
+                    "contentUrl": f"{properties['url']}.{extension}",
                 }
-                for form, ending in FORMS.items()
+                for extension in FILE_FORMATS
             ],
         }
     )
 
 
 def _description(about: About, kpis: Sequence[Kpi], language: str) -> str:
-    """The publisher's words; with the KPIs where they are too few for a search engine."""
-    said = _words(about.descriptions, language) or _words(about.titles, language)
-    if len(said) < SHORTEST:
-        listed = ", ".join(kpi.text(language) for kpi in kpis)
-        said = messages(language, "catalogue")("structured.dataset", said=said.rstrip("."), kpis=listed)
-    return said[:LONGEST]
+    """Return the publisher's description; with the KPIs if it is too short for a search engine."""
+    text = _words(about.descriptions, language) or _words(about.titles, language)
+    if len(text) < SHORTEST:
+        labels = ", ".join(kpi.text(language) for kpi in kpis)
+        text = messages(language, "catalogue")("structured.dataset", said=text.rstrip("."), kpis=labels)
+    return text[:LONGEST]
 
 
-def _variable(iris: Iris, found: Kpi, language: str) -> Json:
-    """A KPI as what was measured."""
-    return _cleared(
+def _variable(iris: Iris, kpi: Kpi, language: str) -> Json:
+    """Describe a KPI as the variable measured."""
+    return _without_empty(
         {
             "@type": "PropertyValue",
-            "@id": iris.kpi(found.id),
-            "propertyID": found.id,
-            "name": found.text(language),
-            "description": found.definition(language),
-            "unitText": found.unit(language),
-            "unitCode": found.unit_iri,
-            "minValue": found.minimum,
-            "maxValue": found.maximum,
-            "url": f"{iris.base}kpi/{found.id}",
+            "@id": iris.kpi(kpi.id),
+            "propertyID": kpi.id,
+            "name": kpi.text(language),
+            "description": kpi.definition(language),
+            "unitText": kpi.unit(language),
+            "unitCode": kpi.unit_iri,
+            "minValue": kpi.minimum,
+            "maxValue": kpi.maximum,
+            "url": f"{iris.base}kpi/{kpi.id}",
         }
     )
 
@@ -206,13 +210,13 @@ def _kommun(iris: Iris, code: str) -> Json:
     }
 
 
-def _area(iris: Iris, found: PublishedArea) -> Json:
+def _area(iris: Iris, area: PublishedArea) -> Json:
     return {
         "@type": "Place",
-        "@id": iris.area(found.division, found.code),
-        "name": found.name,
-        "identifier": {"@type": "PropertyValue", "propertyID": found.division, "value": found.code},
-        "containedInPlace": _kommun(iris, found.kommun) if found.kommun in areas().kommuner else None,
+        "@id": iris.area(area.division, area.code),
+        "name": area.name,
+        "identifier": {"@type": "PropertyValue", "propertyID": area.division, "value": area.code},
+        "containedInPlace": _kommun(iris, area.kommun) if area.kommun in areas().kommuner else None,
     }
 
 
@@ -220,14 +224,14 @@ def _is_data(file: ReleasedFile) -> bool:
     return file.name not in ("metadata.ttl", "datapackage.json", "report.json")
 
 
-def _file(iris: Iris, entry: PublishedRelease, file: ReleasedFile, language: str) -> Json:
+def _file(iris: Iris, release: PublishedRelease, file: ReleasedFile, language: str) -> Json:
     return {
         "@type": "DataDownload",
-        "@id": iris.distribution(entry.dataset, entry.version, file.name),
+        "@id": iris.distribution(release.dataset, release.version, file.name),
         "name": file.name,
         "description": file_type(file.name).definition(language),
         "encodingFormat": file_type(file.name).properties["media_type"],
-        "contentUrl": iris.download(entry.dataset, entry.version, file.name),
+        "contentUrl": iris.download(release.dataset, release.version, file.name),
         "contentSize": f"{file.size} B",
         "sha256": file.sha256,
     }
@@ -254,7 +258,7 @@ def _licence(about: About) -> str:
 
 
 def _span(series: Iterable[Series]) -> str:
-    """First to last day of all points."""
+    """Return the first and last day of all points as an ISO 8601 interval."""
     periods = [parse_period(point.period) for one in series for point in one.points]
     if not periods:
         return ""
@@ -265,6 +269,6 @@ def _words(texts: Mapping[str, str], language: str) -> str:
     return texts.get(language) or next((text for text in texts.values() if text), "")
 
 
-def _cleared(found: Json) -> Json:
-    """Without what is not known: an empty property says nothing, and validators complain of it."""
-    return {key: value for key, value in found.items() if value not in (None, "", [], {})}
+def _without_empty(properties: Json) -> Json:
+    """Remove empty properties, which validators reject."""
+    return {key: value for key, value in properties.items() if value not in (None, "", [], {})}

@@ -98,7 +98,7 @@ def all_terms(engine: QueryEngine, iris: Iris) -> dict[str, Any]:
 
 def _classes(engine: QueryEngine, statistics: GraphStatisticsCache, iris: Iris) -> Iterator[dict[str, Any]]:
     """Yield each class with its number of instances (from VoID) and their properties; the largest first."""
-    classes = statistics.now().whole.classes
+    classes = statistics.now().union.classes
     for name in sorted(classes, key=lambda name: (-classes[name], name)):
         rows = _run_query(engine, iris, "properties-of-class", {"class": name})
         properties = [row["property"]["value"] for row in rows]

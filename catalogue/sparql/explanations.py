@@ -38,7 +38,7 @@ class Explainer:
     def _query_known_terms(self) -> KnownTerms:
         """Return the terms in the data. Without them there are fewer suggestions, and the explanation stands."""
         try:
-            counts = self._statistics.now().whole
+            counts = self._statistics.now().union
             resources = [term["iri"] for term in all_terms(self._site, self._iris)["terms"]]
         except QueryError:
             return KnownTerms()

@@ -14,8 +14,8 @@ from pyoxigraph import NamedNode, Quad, RdfFormat, Store, parse
 from tests.catalogue.test_pages import BROWSER, OWN, awkward_package
 from tests.conftest import SAMPLE
 from vaven.catalogue.app import create_app
-from vaven.catalogue.linked_data.documents import document, written
-from vaven.catalogue.linked_data.lookup import asking
+from vaven.catalogue.linked_data.documents import document, serialized
+from vaven.catalogue.linked_data.lookup import executor
 from vaven.catalogue.linked_data.resource import EACH, LINKS, gather
 from vaven.publisher.publish import publish
 from vaven.publisher.settings import Settings
@@ -198,13 +198,13 @@ def test_a_thing_that_very_many_lead_to_lists_some_and_counts_all() -> None:
     observed = NAMESPACES["sdmx-dimension"] + "refArea"
     inner = [(IRIS.area("deso2018", f"0180C{i:04}"), broader, area) for i in range(3 * EACH)]
     seen = [(f"{IRIS.observations}a/0180/k/{i}/T/T", observed, area) for i in range(3 * EACH)]
-    found = gather(asking(store_of(*inner, *seen)), IRIS, area)
+    found = gather(executor(store_of(*inner, *seen)), IRIS, area)
     assert found
     leading = [quad for quad in found.graph if quad.object == NamedNode(area)]
     assert len(leading) == EACH
     assert {quad.predicate.value for quad in leading} == {broader}
     assert found.cut_inverse == {broader: 3 * EACH}
-    turtle = written(document(IRIS, found, "", None), "ttl", IRIS).decode("utf-8")
+    turtle = serialized(document(IRIS, found, "", None), "ttl", IRIS).decode("utf-8")
     assert f"Av {3 * EACH} som leder hit med skos:broader är {EACH} med." in turtle
 
 
@@ -213,13 +213,13 @@ def test_a_thing_with_very_many_values_lists_some_of_each_property() -> None:
     cube, member = f"{BASE}id/cube/a", NAMESPACES["cube"] + "observation"
     kind = (cube, NAMESPACES["rdf"] + "type", NAMESPACES["cube"] + "ObservationSet")
     members = [(cube, member, f"{IRIS.observations}a/{i}") for i in range(3 * LINKS)]
-    found = gather(asking(store_of(kind, *members)), IRIS, cube)
+    found = gather(executor(store_of(kind, *members)), IRIS, cube)
     assert found
     own = [quad.predicate.value for quad in found.graph.quads_for_subject(NamedNode(cube))]
     assert own.count(member) == EACH
     assert own.count(kind[1]) == 1
     assert found.cut == (member,)
-    assert f"De {EACH} första värdena av cube:observation är med" in written(
+    assert f"De {EACH} första värdena av cube:observation är med" in serialized(
         document(IRIS, found, "", None), "ttl", IRIS
     ).decode("utf-8")
 
@@ -230,13 +230,13 @@ def test_what_is_named_by_a_fragment_stands_in_the_document_of_its_thing(many: i
     period = IRIS.timespan(dataset)
     led = (dataset, NAMESPACES["dcterms"] + "temporal", period)
     members = [(dataset, NAMESPACES["dcterms"] + "hasPart", f"{BASE}id/x/{i}") for i in range(many)]
-    found = gather(asking(store_of(led, (period, start, f"{BASE}id/day"), *members)), IRIS, dataset)
+    found = gather(executor(store_of(led, (period, start, f"{BASE}id/day"), *members)), IRIS, dataset)
     assert found
     assert [quad.predicate.value for quad in found.graph.quads_for_subject(NamedNode(period))] == [start]
 
 
 def test_a_thing_that_is_only_led_to_has_a_document() -> None:
-    found = gather(asking(store_of((f"{BASE}id/a", NAMESPACES["dcat"] + "prev", f"{BASE}id/b"))), IRIS, f"{BASE}id/b")
+    found = gather(executor(store_of((f"{BASE}id/a", NAMESPACES["dcat"] + "prev", f"{BASE}id/b"))), IRIS, f"{BASE}id/b")
     assert found
     assert [quad.subject.value for quad in found.graph] == [f"{BASE}id/a"]
-    assert gather(asking(store_of()), IRIS, f"{BASE}id/b") is None
+    assert gather(executor(store_of()), IRIS, f"{BASE}id/b") is None

@@ -139,7 +139,7 @@ def test_pages_take_no_more_than_their_room(home: Settings, room: int) -> None:
     for number in range(80):
         answer = client.get(f"/kpis?n={number}", headers=BROWSER | {"Accept-Encoding": "gzip" if number % 2 else ""})
         assert answer.status_code == 200
-    held = app.extensions["vaven"].pages.size
+    held = app.extensions["vaven"].pages.used
     assert held <= room << 20
     assert bool(held) == bool(room)
     app.extensions["vaven"].close()
