@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 
 import duckdb
 
-from vaven.schemas.standard.finding import Finding, Severity
+from vaven.schemas.standard.finding import Finding, Severity, code_words
 from vaven.schemas.standard.labels import age_of, codes_by_word, fold, period_of
 from vaven.schemas.standard.table_schemas import Field, TableSchema
 from vaven.schemas.tables.area_vintage import record_vintage
@@ -22,6 +22,7 @@ from vaven.schemas.tables.sql import quoted
 from vaven.schemas.tables.tables import Column
 from vaven.vocab import register
 from vaven.vocab.areas import areas, level_of, without_suffix
+from vaven.vocab.messages import LANGUAGES
 
 NUMERIC = ("number", "integer")
 DEFAULTS = {"sex": "T", "age_group": "T"}
@@ -230,8 +231,14 @@ def _recode(
         return []
     mapped = f'coalesce((SELECT code FROM {table} WHERE {table}.text = {raw}."{field.name}"), {quoted(field.name)})'
     given[field.name] = mapped
-    examples = "; ".join(f"{written} → {code}" for written, code in shown)
-    params = {"count": count, "examples": examples + (" …" if count > len(shown) else "")}
+    listed, rest = field.descriptor.get("codes"), " …" if count > len(shown) else ""
+
+    def examples(named: Callable[[str], str]) -> str:
+        return "; ".join(f"{written} → {named(code)}" for written, code in shown) + rest
+
+    params: dict[str, object] = {"count": count, "examples": examples(str)}
+    if listed and listed != "kpis":
+        params |= {f"examples_{lang}": examples(partial(code_words, listed, language=lang)) for lang in LANGUAGES}
     return [Finding("assumed-code", Severity.NOTE, **at, params=params)]  # type: ignore[arg-type]
 
 
