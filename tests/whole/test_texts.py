@@ -40,6 +40,10 @@ class Text:
     def is_remedy(self) -> bool:
         return "remedy" in self.key.split(".")
 
+    @property
+    def is_sentence_of_a_rule(self) -> bool:
+        return self.key.startswith("rule.") and self.key.split(".")[2:3] in (["message"], ["remedy"])
+
     def __str__(self) -> str:
         return f"{self.file}: {self.key}: {self.text}"
 
@@ -316,3 +320,13 @@ def test_english_says_neighbourhood_only_where_swedish_says_bostadsomrade() -> N
         if text.language == "en" and re.search(r"(?i)neighbourhood", text.text):
             other = by_key.get((text.file.replace(".en.", ".sv."), text.key))
             assert other is None or "bostadsområd" in other.casefold(), str(text)
+
+
+def test_a_help_page_names_each_field_of_a_rule() -> None:
+    names = messages("sv", "catalogue").texts
+    templates = [text.text for text in TEXTS if text.is_sentence_of_a_rule]
+    fields = {field for template in templates for field in re.findall(r"{(\w+)}", template)}
+    assert {field for field in fields if f"rule.field.{field}" not in names} == set()
+    assert {
+        key for key in names if key.startswith("rule.field.") and key.removeprefix("rule.field.") not in fields
+    } == set()
