@@ -411,7 +411,7 @@ def test_a_server_that_is_away_or_says_nothing_is_named(tmp_path: Path) -> None:
         away = RemoteServer(Addresses(at + "query", at + "update", at + "graph"), query_seconds=0.5, work_seconds=0.5)
         with pytest.raises(StoreUnavailable, match=r"query cannot be reached: .*refused"):
             RemoteStore(away, "http://example.org/state").contents()
-        with pytest.raises(StoreUnavailable, match="graph can't be reached"):
+        with pytest.raises(StoreUnavailable, match="graph cannot be reached"):
             away.put("http://example.org/g", file, "application/n-triples")
         # Connections are taken in, and nobody answers them.
         probe.listen()
