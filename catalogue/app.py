@@ -104,7 +104,7 @@ def _machine_access(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
     collection, iris = parts.collection, settings.iris
     site = ClientEngine(SITE, parts.engine)
     statistics = GraphStatisticsCache(site, collection, iris)
-    yield downloads.blueprint(collection, site, DerivedFiles(settings.made_folder, settings.made_mb), iris)
+    yield downloads.blueprint(collection, site, DerivedFiles(settings.derived_folder, settings.made_mb), iris)
     yield croissant.blueprint(collection, iris)
     yield ckan_api.blueprint(settings, collection)
     yield dcat_feed.blueprint(collection, iris)

@@ -6,8 +6,6 @@ noted in the records. Readers see a release whole or not at all: what they see i
 """
 
 import fcntl
-import hashlib
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -35,6 +33,7 @@ from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.metadata.shared_graph import merge_shared_triples, read_triples, split_shared
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.rdf.turtle import as_turtle
+from vaven.publisher.releases.originals import Original, Originals
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now
 from vaven.publisher.releases.release import (
     Release,
@@ -45,8 +44,7 @@ from vaven.publisher.releases.release import (
     write_receipt,
     write_workbook,
 )
-from vaven.publisher.releases.storage import Storage
-from vaven.publisher.releases.versions import version_histories
+from vaven.publisher.releases.versions import VersionHistory, version_histories
 from vaven.publisher.settings import Settings
 from vaven.schemas.check import check
 from vaven.schemas.standard.finding import Report
@@ -62,23 +60,13 @@ METADATA = "metadata.ttl"
 
 @dataclass(frozen=True)
 class Published:
-    """What came of it. `is_new` is False when the same content was already the current version."""
+    """The result of `publish`. `is_new` is False if the same content was already the current version."""
 
     dataset: str
     version: int
     is_new: bool
     report: Report
     ckan: str
-
-
-@dataclass(frozen=True)
-class _Whole:
-    """A release before it is stored: its files, what was emitted, what it says of itself, and counted."""
-
-    release: Release
-    emission: Emission
-    metadata: Graph
-    statistics: Mapping[str, Any]
 
 
 class SubmissionRefused(NotPublishable):
@@ -98,74 +86,148 @@ def publish(
     choices: ReadOptions = DETECT,
     progress: Progress = lambda _: None,
 ) -> Published:
-    """Take a submission all the way. `progress` is told the name of each step before it begins.
+    """Publish a submission: store, check, release and load it. `progress` gets the name of each step before it begins.
 
-    `choices` are what the sender decides of how the file is read; the release's receipt has them.
+    `choices` are the sender's options for reading the file; the release's receipt states them.
 
-    Raises Refused when the report has errors, NotReadable and PublishingFailed as their names say. Killed at
+    Raises SubmissionRefused when the report has errors, NotReadable and PublishingFailed as their names say. Killed at
     any point and run again with the same file it ends in the same state.
     """
-    with alone(settings.home):
-        records = Records(settings.database)
-        try:
-            return _publish(source, settings, records, dataset, note, choices, progress)
-        finally:
-            records.close()
+    with exclusive(settings.home), Records(settings.database) as records:
+        store = open_store(settings, progress)
+        catch_up(records, store)
+        return _Publishing(settings, records, store, dataset, note, choices, progress).run(source)
 
 
-def _publish(
-    source: Path,
-    settings: Settings,
-    records: Records,
-    dataset: str | None,
-    note: str,
-    choices: ReadOptions,
-    progress: Progress,
-) -> Published:
-    store = open_store(settings, progress)
-    catch_up(records, store)
-    progress("received")
-    began_at = now()
-    kept = _keep_original(source, settings.home / "originals")
-    with tempfile.TemporaryDirectory(prefix="vaven-release-") as folder:
-        progress("validated")
-        with read(source, slug=dataset, choices=choices) as tables:
-            report = check(tables, thresholds=settings.thresholds)
+@dataclass(frozen=True)
+class _StagedRelease:
+    """A release before it is stored: its files, the emission report, its metadata and its triple counts."""
+
+    release: Release
+    emission: Emission
+    metadata: Graph
+    statistics: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class _Publishing:
+    """A publication under way: the stores that it writes to, and the options of `publish`."""
+
+    settings: Settings
+    records: Records
+    store: GraphStore
+    dataset: str | None
+    note: str
+    choices: ReadOptions
+    progress: Progress
+
+    def run(self, source: Path) -> Published:
+        self.progress("received")
+        began_at = now()
+        originals = Originals(self.settings.original_storage, self.settings.home / "originals", self.records)
+        with (
+            originals.receive(source, self.choices.encoding) as original,
+            tempfile.TemporaryDirectory(prefix="vaven-release-") as folder,
+        ):
+            report, unstamped = self._checked(original, Path(folder))
+            record = self.records.reserve(unstamped.dataset, unstamped.sha256, original.sha256, original.name)
+            is_new = record.visible_at is None
+            if is_new:
+                self.records.note_step(record, "received", original.sha256)
+                self.records.note_step(record, "validated", report.verdict.value)
+            if record.manifest is None:
+                record = self._released(record, unstamped, report, original, began_at)
+        self._load(record)
+        ckan = self._push(record)
+        self.store.settle()
+        self.progress("done")
+        return Published(record.dataset, record.version, is_new, report, ckan)
+
+    def _checked(self, original: Original, folder: Path) -> tuple[Report, Release]:
+        """Check the submission and write its canonical tables. Raises SubmissionRefused."""
+        self.progress("validated")
+        with read(original.path, slug=self.dataset, choices=self.choices) as tables:
+            report = check(tables, thresholds=self.settings.thresholds)
             if not report.is_publishable:
                 raise SubmissionRefused(report)
-            progress("content")
-            made = release(tables, Path(folder), default_licence=settings.default_licence)
-        record = records.reserve(made.dataset, made.sha256, kept.name, source.name)
-        is_new = record.visible_at is None
-        if is_new:
-            records.note_step(record, "received", kept.name)
-            records.note_step(record, "validated", report.verdict.value)
-        if record.manifest is None:
-            progress("released")
-            found = list(unknown_codes(made, settings.iris))
-            whole = None if found else _complete(settings, records, record, made, report, note, began_at)
-            progress("integrity")
-            found += _breaches(settings, whole) if whole else []
-            records.note_step(record, "integrity", summary(found) or "holds")
-            if found or not whole:
-                original = kept if source.is_dir() else kept / source.name
-                raise SubmissionRefused(
-                    trace_violations(report, found, original, dataset, choices, made, settings.iris)
+            self.progress("content")
+            return report, release(tables, folder, default_licence=self.settings.default_licence)
+
+    def _released(
+        self, record: ReleaseRecord, unstamped: Release, report: Report, original: Original, began_at: datetime
+    ) -> ReleaseRecord:
+        """Complete the release, check its integrity and store it. Raises SubmissionRefused."""
+        self.progress("released")
+        violations = list(unknown_codes(unstamped, self.settings.iris))
+        staged = None if violations else self._staged(record, unstamped, report, began_at)
+        self.progress("integrity")
+        if staged:
+            violations += _violations(self.settings, staged)
+        self.records.note_step(record, "integrity", summary(violations) or "holds")
+        if violations or not staged:
+            raise SubmissionRefused(
+                trace_violations(
+                    report, violations, original.path, self.dataset, self.choices, unstamped, self.settings.iris
                 )
-            record = _store_release(settings, records, record, whole)
-        progress("in-graph")
-        _load(settings, records, store, record)
-        progress("visible")
-        records.show(record)
-        progress("in-ckan")
+            )
+        return self._stored(record, staged)
+
+    def _staged(self, record: ReleaseRecord, unstamped: Release, report: Report, began_at: datetime) -> _StagedRelease:
+        """Write all files of the release but its descriptions, and build its metadata."""
+        iris = self.settings.iris
+        stamped = stamp(unstamped, record.version, record.reserved_at, self.note)
+        write_receipt(stamped, report)
+        write_workbook(stamped)
+        emission = emit(stamped, iris)
+        counts = observation_counts(stamped, emission, iris)
+        files = [
+            released_file(path)
+            for path in sorted(stamped.folder.iterdir())
+            if path.suffix in (".csv", ".parquet", ".xlsx", ".gz", ".zst")
+        ]
+        provenance = ProvenanceRecord(report, began_at, now())
+        first = self.records.release(record.dataset, 1) or record
+        metadata = describe(
+            stamped, iris, files, provenance, measure_quality(stamped), counts, first_issued_at=first.reserved_at
+        )
+        return _StagedRelease(stamped, emission, metadata, asdict(counts))
+
+    def _stored(self, record: ReleaseRecord, staged: _StagedRelease) -> ReleaseRecord:
+        """Put the release's folder into the storage, and record that it is complete."""
+        staged_release = staged.release
+        manifest = write_datapackage(staged_release, staged.statistics)
+        self.settings.release_storage.put(staged_release.folder, staged_release.dataset, staged_release.version)
+        finished = self.records.finish(record, manifest)
+        self.records.note_step(finished, "released")
+        return finished
+
+    def _load(self, record: ReleaseRecord) -> None:
+        """Load the release with the shared graphs, and make it visible."""
+        self.progress("in-graph")
+        if self.store.contents().get(record.dataset) != record.version:
+            contents = visible_versions(self.records, self.store) | {record.dataset: record.version}
+            tombstones = self.records.withdrawals()
+            load_graphs(self.settings, self.records, self.store, contents, record.dataset, tombstones)
+            self.records.note_step(record, "in-graph")
+        self.progress("visible")
+        self.records.show(record)
+
+    def _push(self, record: ReleaseRecord) -> str:
+        """Push the release to CKAN; returns the result."""
+        self.progress("in-ckan")
+        if self.settings.ckan_url:
+            return push_release(self.settings, self.records, record)
         result = "not configured"
-        if settings.ckan_url:
-            result = push_release(settings, records, record)
-        else:
-            records.note_step(record, "in-ckan", result)
-        store.settle()
-        progress("done")
-        return Published(record.dataset, record.version, is_new, report, result)
+        self.records.note_step(record, "in-ckan", result)
+        return result
+
+
+def _violations(settings: Settings, staged: _StagedRelease) -> list[Violation]:
+    """Write `metadata.ttl`, and return the release's violations of integrity rules."""
+    if violations := list(invalid_iris(staged.metadata)):
+        return violations
+    (staged.release.folder / METADATA).write_text(as_turtle(staged.metadata, settings.iris), "utf-8")
+    return check_integrity(staged.release, settings.iris, staged.emission, staged.metadata)
 
 
 def catch_up(records: Records, store: GraphStore) -> None:
@@ -176,60 +238,6 @@ def catch_up(records: Records, store: GraphStore) -> None:
             records.show(record)
 
 
-def _complete(
-    settings: Settings,
-    records: Records,
-    record: ReleaseRecord,
-    made: Release,
-    report: Report,
-    note: str,
-    began_at: datetime,
-) -> _Whole:
-    """The release with all of its files but its descriptions."""
-    stamped = stamp(made, record.version, record.reserved_at, note)
-    write_receipt(stamped, report)
-    write_workbook(stamped)
-    emitted = emit(stamped, settings.iris)
-    counted = observation_counts(stamped, emitted, settings.iris)
-    files = [
-        released_file(path)
-        for path in sorted(stamped.folder.iterdir())
-        if path.suffix in (".csv", ".parquet", ".xlsx", ".gz", ".zst")
-    ]
-    making, first = ProvenanceRecord(report, began_at, now()), records.release(record.dataset, 1) or record
-    metadata = describe(
-        stamped, settings.iris, files, making, measure_quality(stamped), counted, first_issued_at=first.reserved_at
-    )
-    return _Whole(stamped, emitted, metadata, asdict(counted))
-
-
-def _breaches(settings: Settings, whole: _Whole) -> list[Violation]:
-    """Write `metadata.ttl`, and say what of the release breaks a rule."""
-    if found := list(invalid_iris(whole.metadata)):
-        return found
-    (whole.release.folder / METADATA).write_text(as_turtle(whole.metadata, settings.iris), "utf-8")
-    return check_integrity(whole.release, settings.iris, whole.emission, whole.metadata)
-
-
-def _store_release(settings: Settings, records: Records, record: ReleaseRecord, whole: _Whole) -> ReleaseRecord:
-    """Put the folder where releases are kept, and note that it is whole."""
-    made = whole.release
-    manifest = write_datapackage(made, whole.statistics)
-    storage(settings).put(made.folder, made.dataset, made.version)
-    finished = records.finish(record, manifest)
-    records.note_step(finished, "released")
-    return finished
-
-
-def _load(settings: Settings, records: Records, store: GraphStore, record: ReleaseRecord) -> None:
-    """Put the release, the vocabulary, the catalogue's own record and the reference data into the graph, and switch."""
-    contents = visible_versions(records, store) | {record.dataset: record.version}
-    if store.contents().get(record.dataset) == record.version:
-        return
-    load_graphs(settings, records, store, contents, record.dataset, records.withdrawals())
-    records.note_step(record, "in-graph")
-
-
 def load_graphs(
     settings: Settings,
     records: Records,
@@ -238,28 +246,45 @@ def load_graphs(
     changed: str,
     withdrawals: Sequence[Withdrawal],
 ) -> None:
-    """Make the graph hold what `contents` says of the dataset `changed`, with what is not its own, and switch."""
-    iris, kept, version = settings.iris, storage(settings), contents.get(changed)
+    """Load the dataset `changed` in the version that `contents` states, and the shared graphs; then switch.
+
+    `contents` is dataset to version of all that readers see afterwards; a dataset that is not in it is dropped.
+    """
+    iris = settings.iris
     with tempfile.TemporaryDirectory(prefix="vaven-graph-") as folder:
-        files = {name: Path(folder) / f"{name}.nt" for name in (*SHARED, "own")}
-        finished, own = records.finished(), list[Path]()
-        _write(published_vocabulary(iris), files["vocabulary"])
-        _write(catalogue_record(iris, version_histories(finished, withdrawals, contents)), files["catalogue"])
-        listed, common = split_shared(read_triples(files["catalogue"]), iris)
-        serialize(listed, str(files["catalogue"]), format=RdfFormat.N_TRIPLES)
-        current = sorted((r for r in finished if contents.get(r.dataset) == r.version), key=lambda r: r.reserved_at)
-        described = [(_metadata_hash(r), partial(kept.local, r.dataset, r.version, METADATA)) for r in current]
-        known = set(read_triples(files["vocabulary"]))
-        reference = merge_shared_triples(settings.home / "cache" / "reference.sqlite", iris, common, described)
-        serialize((t for t in reference if t not in known), str(files["reference"]), format=RdfFormat.N_TRIPLES)
-        if version is not None:
-            said, _ = split_shared(read_triples(kept.local(changed, version, METADATA)), iris)
-            serialize(said, str(files["own"]), format=RdfFormat.N_TRIPLES)
-            own = [files["own"], kept.local(changed, version, "observations.nt.gz")]
+        histories = version_histories(records.finished(), withdrawals, contents)
+        shared = _shared_graphs(settings, histories, Path(folder))
         graphs: dict[str, Sequence[Path]] = {
-            graph: [files[name]] for graph, name in zip(iris.shared_graphs, SHARED, strict=True)
+            graph: [path] for graph, path in zip(iris.shared_graphs, shared, strict=True)
         }
-        store.replace(graphs | {iris.dataset(changed): own}, contents=contents)
+        graphs[iris.dataset(changed)] = _own_graph(settings, changed, contents.get(changed), Path(folder))
+        store.replace(graphs, contents=contents)
+
+
+def _shared_graphs(settings: Settings, histories: Sequence[VersionHistory], folder: Path) -> list[Path]:
+    """Write the vocabulary, the catalogue's own record and the reference data, the files of Iris.shared_graphs."""
+    iris, releases = settings.iris, settings.release_storage
+    vocabulary, catalogue, reference = (folder / f"{name}.nt" for name in SHARED)
+    _write(published_vocabulary(iris), vocabulary)
+    _write(catalogue_record(iris, histories), catalogue)
+    own, common = split_shared(read_triples(catalogue), iris)
+    serialize(own, str(catalogue), format=RdfFormat.N_TRIPLES)
+    current = sorted((h.newest for h in histories if h.current is not None), key=lambda r: r.reserved_at)
+    metadata = [(_metadata_hash(r), partial(releases.local, r.dataset, r.version, METADATA)) for r in current]
+    known = set(read_triples(vocabulary))
+    triples = merge_shared_triples(settings.home / "cache" / "reference.sqlite", iris, common, metadata)
+    serialize((t for t in triples if t not in known), str(reference), format=RdfFormat.N_TRIPLES)
+    return [vocabulary, catalogue, reference]
+
+
+def _own_graph(settings: Settings, dataset: str, version: int | None, folder: Path) -> list[Path]:
+    """Return the files of a dataset's own graph: its metadata without shared triples, and its observations."""
+    if version is None:
+        return []
+    releases, path = settings.release_storage, folder / "own.nt"
+    own, _ = split_shared(read_triples(releases.local(dataset, version, METADATA)), settings.iris)
+    serialize(own, str(path), format=RdfFormat.N_TRIPLES)
+    return [path, releases.local(dataset, version, "observations.nt.gz")]
 
 
 def _write(graph: Graph, path: Path) -> None:
@@ -270,35 +295,9 @@ def _metadata_hash(record: ReleaseRecord) -> str:
     return next(file.sha256 for file in record.complete_manifest.files if file.name == METADATA)
 
 
-def storage(settings: Settings) -> Storage:
-    return Storage(settings.storage, settings.home / "cache")
-
-
-def _keep_original(source: Path, folder: Path) -> Path:
-    """Copy the submission to `originals/{sha256}/`, which is never public. A folder is kept as its files."""
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    for left in folder.glob("part-*"):
-        # A copy that was cut off: nobody else is at work here, since one process publishes at a time.
-        shutil.rmtree(left)
-    paths = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
-    digest = hashlib.sha256()
-    for path in paths:
-        with path.open("rb") as content:
-            digest.update(hashlib.file_digest(content, "sha256").digest())
-    kept = folder / digest.hexdigest()
-    if not kept.exists():
-        part = Path(tempfile.mkdtemp(prefix="part-", dir=folder))
-        for path in paths:
-            target = part / (path.relative_to(source) if source.is_dir() else path.name)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, target)
-        part.replace(kept)
-    return kept
-
-
 @contextmanager
-def alone(home: Path) -> Iterator[None]:
-    """One publishing process a data folder; a second one waits for the first."""
+def exclusive(home: Path) -> Iterator[None]:
+    """Hold the lock of a data folder's only publishing process; wait for another one to end."""
     home.mkdir(parents=True, exist_ok=True)
     with (home / "publish.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)

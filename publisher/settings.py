@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from vaven.publisher.releases.storage import Storage
 from vaven.schemas.standard.thresholds import PROPOSED, Thresholds
 from vaven.vocab.errors import BadSettings
 from vaven.vocab.iris import Iris
@@ -28,6 +29,7 @@ class Settings:
     base_iri: str = "http://127.0.0.1:8000/"
     database_url: str = ""
     storage_url: str = ""
+    originals_url: str = ""
     sparql_query_url: str = ""
     sparql_update_url: str = ""
     sparql_graph_url: str = ""
@@ -67,7 +69,12 @@ class Settings:
     @property
     def storage(self) -> str:
         """fsspec URL of the folder that holds the releases, without a closing slash."""
-        return self.storage_url.rstrip("/") or (self.home / "releases").absolute().as_uri()
+        if self.storage_url:
+            return self.storage_url.rstrip("/")
+        folder = (self.home / "releases").absolute()
+        # Version 0.1 took a URL's %-escapes for the folder's name; such a home is read where it was written.
+        escaped = folder.as_uri()
+        return escaped if Path(escaped.removeprefix("file://")).is_dir() else f"file://{folder}"
 
     @property
     def uploads(self) -> str:
@@ -75,7 +82,29 @@ class Settings:
         return self.uploads_url.rstrip("/") or str((self.home / "validations").absolute())
 
     @property
-    def made_folder(self) -> Path:
+    def release_storage(self) -> Storage:
+        return Storage(self.storage, self.home / "cache")
+
+    @property
+    def original_storage(self) -> Storage:
+        """The submissions as received, which are never public."""
+        url = self.originals_url.rstrip("/") or self._below_storage("_originals")
+        return Storage(
+            url or f"file://{(self.home / 'originals').absolute()}", self.home / "cache" / "_originals", is_private=True
+        )
+
+    @property
+    def derived_storage(self) -> Storage | None:
+        """The derived files that several servers share; None where the data folder is all there is."""
+        url = self._below_storage("_derived")
+        return Storage(url, self.home / "cache" / "_derived") if url else None
+
+    def _below_storage(self, name: str) -> str:
+        # No dataset's short name begins with an underscore.
+        return f"{self.storage_url.rstrip('/')}/{name}" if self.storage_url else ""
+
+    @property
+    def derived_folder(self) -> Path:
         return self.home / "made"
 
     @property

@@ -17,7 +17,6 @@ from vaven.publisher.ckan.dataset import CkanDataset, dataset_of
 from vaven.publisher.ckan.push import Plan, PushResult, push, withdraw
 from vaven.publisher.graph.sparql_client import without_login
 from vaven.publisher.releases.records import FAILED, INTERRUPTED, PushEnd, Records, ReleaseRecord
-from vaven.publisher.releases.storage import Storage
 from vaven.publisher.settings import Settings
 from vaven.vocab.errors import BadSettings, CkanError, UnknownDataset
 
@@ -115,7 +114,7 @@ def push_datasets(
                 log.end(result)
                 on_result(result)
 
-            storage = Storage(settings.storage, settings.home / "cache")
+            storage = settings.release_storage
             results = push(site, datasets, storage, plan_of(settings), workers=workers, on_result=record_result)
         if not names:
             results += _withdraw_deleted(site, settings, records, {d.name for d in datasets}, on_result)

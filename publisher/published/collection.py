@@ -50,7 +50,7 @@ class Collection:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self._records = Records(settings.database)
-        self._storage = Storage(settings.storage, settings.home / "cache")
+        self._storage = settings.release_storage
         self._store = open_store(settings)
         self._views = CachedByState[str, _View](1)
 

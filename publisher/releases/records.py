@@ -5,20 +5,18 @@ process killed in between leaves a reservation that the next run of the same com
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
 import sqlalchemy as sa
-from alembic import command
-from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
-from alembic.script import ScriptDirectory
 
 from vaven.publisher.releases.manifest import Manifest
 
+# The last of migrations/versions.
+NEWEST = "0003"
 METADATA = sa.MetaData()
 RELEASES = sa.Table(
     "releases",
@@ -149,9 +147,27 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0, tzinfo=None)
 
 
-def _is_newest(connection: sa.Connection, config: Config) -> bool:
-    head = ScriptDirectory.from_config(config).get_current_head()
-    return MigrationContext.configure(connection).get_current_revision() == head
+def _revision(connection: sa.Connection) -> str | None:
+    """The migration that a database is at; None for an empty one."""
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _migrate(engine: sa.Engine) -> None:
+    # Loading it takes longer than all that a database at the newest migration is asked by most commands.
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(files("vaven.publisher") / "migrations"))
+    with engine.begin() as connection:
+        if engine.dialect.name == "sqlite":
+            # Else each table is created in a transaction of its own, and a process killed in between leaves a
+            # database that cannot be opened.
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
 
 
 class Records:
@@ -162,14 +178,10 @@ class Records:
         if place.get_backend_name() == "sqlite" and place.database:
             Path(place.database).parent.mkdir(parents=True, exist_ok=True)
         self._engine = sa.create_engine(url)
-        config = Config()
-        config.set_main_option("script_location", str(files("vaven.publisher") / "migrations"))
-        with self._engine.begin() as connection:
-            if self._engine.dialect.name == "sqlite" and not _is_newest(connection, config):
-                # Else each table is made for good by itself, and who is stopped in between leaves what can't be opened.
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
+        with self._engine.connect() as connection:
+            revision = _revision(connection)
+        if revision != NEWEST:
+            _migrate(self._engine)
 
     def close(self) -> None:
         self._engine.dispose()
@@ -194,7 +206,12 @@ class Records:
                 return current
             unseen = next((r for r in found if not r.visible_at), None)
             if unseen and unseen.content_sha256 == content_sha256:
-                return unseen
+                if unseen.manifest:
+                    return unseen
+                # Its receipt is yet to be written, and will be of the submission that is here now.
+                source = {"source_sha256": source_sha256, "source_name": source_name}
+                connection.execute(sa.update(RELEASES).where(*_key(unseen)).values(source))
+                return replace(unseen, source_sha256=source_sha256, source_name=source_name)
             if unseen:
                 connection.execute(sa.delete(RELEASES).where(*_key(unseen)))
             row: dict[str, Any] = {
@@ -216,6 +233,12 @@ class Records:
         with self._engine.begin() as connection:
             connection.execute(sa.update(RELEASES).where(*_key(record)).values(manifest=manifest.as_json()))
             return self._select(connection, *_key(record))[0]
+
+    def replace_source_hash(self, old: str, new: str) -> None:
+        """Correct the hash of a submission in all records of its releases."""
+        with self._engine.begin() as connection:
+            rows = sa.update(RELEASES).where(RELEASES.c.source_sha256 == old)
+            connection.execute(rows.values(source_sha256=new))
 
     def show(self, record: ReleaseRecord) -> ReleaseRecord:
         """Make a finished release visible. Doing it again changes nothing."""

@@ -1,7 +1,7 @@
-"""A folder of files, local or remote, through fsspec (DESIGN section 4): releases, and uploads.
+"""Folders of files, local or remote, through fsspec (DESIGN section 4): releases, originals, derived files, uploads.
 
-A release's files are written under their final names; readers learn of them from the records only, so a
-store without atomic renames (S3) is as safe as a disk.
+Files are written under their final names; readers learn of them from the records only, so a store without atomic
+renames (S3) is as safe as a disk.
 """
 
 import shutil
@@ -14,12 +14,12 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-import fsspec
+COPY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
 class Storage:
-    """`url` is an fsspec URL without closing slash; `cache` a local folder for copies of remote files.
+    """`url` is an fsspec URL or a path, without closing slash; `cache` a local folder for copies of remote files.
 
     Files are addressed by the parts of their path below `url`, such as dataset, version and name. With `is_private`
     local folders can be read by their owner only.
@@ -31,26 +31,38 @@ class Storage:
 
     @cached_property
     def _place(self) -> tuple[Any, str]:
+        # Configuration refers to storages, and most commands open none.
+        import fsspec
+
         # Other processes write to the same store, so no listing of it is cached.
         files, root = fsspec.core.url_to_fs(self.url, use_listings_cache=False)
-        return files, root
+        return files, root.rstrip("/")
 
     @property
-    def _is_local(self) -> bool:
+    def is_local(self) -> bool:
+        """True if the files are on this machine's disk."""
         return "file" in self._place[0].protocol
 
     def _path(self, *parts: str | int) -> str:
         return "/".join((self._place[1], *map(str, parts)))
 
-    def put(self, folder: Path, dataset: str, version: int) -> None:
-        """Copy the files of a local folder into a release's folder, which is emptied first."""
-        files, _ = self._place
-        target = self._path(dataset, version)
-        if files.exists(target):
-            files.rm(target, recursive=True)
-        files.makedirs(target, exist_ok=True)
-        for path in sorted(folder.iterdir()):
-            files.put_file(str(path), f"{target}/{path.name}")
+    def put(self, folder: Path, *parts: str | int, last: str = "") -> None:
+        """Copy a local folder with all it contains to another folder, which is emptied first.
+
+        The file named `last` is written after all others, so that readers who look for it find them too.
+        """
+        self.remove(*parts)
+        self.make_folder(*parts)
+        paths = [path for path in folder.rglob("*") if path.is_file()]
+        for path in sorted(paths, key=lambda path: (path.name == last, path)):
+            name = path.relative_to(folder)
+            self.make_folder(*parts, *name.parts[:-1])
+            self._place[0].put_file(str(path), self._path(*parts, *name.parts))
+
+    def get(self, folder: Path, *parts: str | int) -> None:
+        """Copy the files of a folder, which contains no folders, into a local one. Raises FileNotFoundError."""
+        for name in self.sizes(*parts):
+            self._place[0].get_file(self._path(*parts, name), str(folder / name))
 
     def open(self, *parts: str | int) -> BinaryIO:
         """Open a file for reading. Raises FileNotFoundError."""
@@ -58,7 +70,7 @@ class Storage:
 
     def make_folder(self, *parts: str | int) -> None:
         """Make a folder and those above it; an object store has none."""
-        if not self._is_local:
+        if not self.is_local:
             return
         folder = Path(self._place[1])
         folder.mkdir(parents=True, exist_ok=True)
@@ -76,7 +88,7 @@ class Storage:
         Raises FileNotFoundError if its folder is missing, such as one deleted by another process.
         """
         path = self._path(*parts)
-        if not self._is_local:
+        if not self.is_local:
             # An object store shows an object when it has all of it.
             self._place[0].pipe_file(path, content)
             return
@@ -101,37 +113,51 @@ class Storage:
         """Return the time of a file's last change, in UTC. Raises FileNotFoundError."""
         return cast(datetime, self._place[0].modified(self._path(*parts)))
 
+    def sizes(self, *parts: str | int) -> dict[str, int]:
+        """Return the size in bytes of each file below a folder, by its path there; a missing folder has none."""
+        folder = self._path(*parts)
+        details = self._place[0].find(folder, detail=True)
+        return {path.removeprefix(f"{folder}/"): int(d["size"]) for path, d in details.items() if path != folder}
+
     def remove(self, *parts: str | int) -> None:
-        """Delete a file, or a folder with all that is in it; a missing one is ignored."""
+        """Delete a file, or a folder with all that is in it, and the local copies of it; a missing one is ignored."""
         path = self._path(*parts)
-        if self._is_local:
-            # Another process may be deleting the same folder.
-            shutil.rmtree(path, ignore_errors=True)
+        if self.is_local:
+            if Path(path).is_dir():
+                # Another process may be deleting the same folder.
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                Path(path).unlink(missing_ok=True)
             return
         with suppress(FileNotFoundError):
             self._place[0].rm(path, recursive=True)
+        shutil.rmtree(self.cache.joinpath(*map(str, parts)), ignore_errors=True)
 
-    def local(self, dataset: str, version: int, name: str) -> Path:
-        """A path on this machine's disk; a remote file is copied once, as releases never change."""
-        if self._is_local:
-            return Path(self._path(dataset, version, name))
-        copy = self.cache / dataset / str(version) / name
+    def local(self, *parts: str | int) -> Path:
+        """Return a path on this machine's disk; a remote file is copied once, as releases never change."""
+        if self.is_local:
+            return Path(self._path(*parts))
+        copy = self.cache.joinpath(*map(str, parts))
         if not copy.exists():
             copy.parent.mkdir(parents=True, exist_ok=True)
-            part = copy.with_suffix(copy.suffix + ".part")
-            with self.open(dataset, version, name) as source, part.open("wb") as target:
-                shutil.copyfileobj(source, target)
-            part.replace(copy)
+            # A folder of its own, since several threads may copy the same file at once.
+            with tempfile.TemporaryDirectory(prefix=".part-", dir=copy.parent) as folder:
+                part = Path(folder) / copy.name
+                self._copy_to(part, *parts)
+                part.replace(copy)
         return copy
 
     @contextmanager
     def local_copy(self, *parts: str | int) -> Iterator[Path]:
         """Yield a path on this machine's disk for the block: the file itself, or a copy that is deleted after it."""
-        if self._is_local:
+        if self.is_local:
             yield Path(self._path(*parts))
             return
         with tempfile.TemporaryDirectory(prefix="vaven-copy-") as folder:
             copy = Path(folder) / str(parts[-1])
-            with self.open(*parts) as source, copy.open("wb") as target:
-                shutil.copyfileobj(source, target)
+            self._copy_to(copy, *parts)
             yield copy
+
+    def _copy_to(self, path: Path, *parts: str | int) -> None:
+        with self.open(*parts) as source, path.open("wb") as target:
+            shutil.copyfileobj(source, target, COPY_BYTES)

@@ -1,6 +1,5 @@
 """Read a partner's file into tables of text, and say what was taken for granted."""
 
-import hashlib
 import shutil
 import tempfile
 from collections import Counter
@@ -15,6 +14,7 @@ import duckdb
 from vaven.schemas.formats.grid import Grid, GridRow, column_letter
 from vaven.schemas.formats.open import grids_of
 from vaven.schemas.formats.sniff import content_of
+from vaven.schemas.formats.submission import submission_files
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import fold, resource_of_sheet
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
@@ -89,7 +89,7 @@ def read(
         about = replace(about, area_vintage=_vintage(reading, about))
         return Tables(
             source=source,
-            sha256=_sha256(source),
+            sha256=submission_files(source, choices.encoding).sha256,
             about=about,
             tables=reading.tables,
             workspace=work,
@@ -349,16 +349,3 @@ def _note_constants(header: Header, place: dict[str, str | None], resource: str)
         Finding("assumed-constant", Severity.NOTE, **place, field=name, text=given, params=describe_field(schema[name]))  # type: ignore[arg-type]
         for name, given in header.constants.items()
     ]
-
-
-def _sha256(source: Path) -> str:
-    """Of the file, or of all files of a folder in the order of their names."""
-    digest = hashlib.sha256()
-    paths: list[Path] = sorted(p for p in source.rglob("*") if p.is_file()) if source.is_dir() else [source]
-    for path in paths:
-        with path.open("rb") as content:
-            whole = hashlib.file_digest(content, "sha256")
-        if source.is_file():
-            return whole.hexdigest()
-        digest.update(whole.digest())
-    return digest.hexdigest()
