@@ -70,7 +70,7 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
 
     @lru_cache(maxsize=KEPT_ANSWERS)
     def text(state: str, wanted: FeedRequest) -> str:
-        return feed(collection.lineages(), iris, record, wanted).serialize(format=SERIALISERS[wanted.ending])
+        return feed(collection.histories(), iris, record, wanted).serialize(format=SERIALISERS[wanted.ending])
 
     @pages.get("/catalog")
     def negotiated() -> Response:

@@ -18,7 +18,9 @@ from vaven.catalogue.linked_data.documents import LEFT_OUT_PREFIXES
 from vaven.publisher.engine.interface import QueryEngine
 from vaven.publisher.metadata.shared_graph import read_triples, split_shared
 from vaven.publisher.published.collection import Collection
-from vaven.publisher.published.derived_files import DerivedFile, DerivedFiles, Prepare, Recipe, Source
+from vaven.publisher.published.derivation import Recipe, Source
+from vaven.publisher.published.derived_files import DerivedFiles, Prepare
+from vaven.publisher.published.derived_folder import DerivedFile
 from vaven.vocab.iris import Iris
 
 # Forms of the observations that a release does not keep, or did not when it was made.
@@ -76,7 +78,7 @@ def _send(made: DerivedFile | None, name: str, media_type: str, modified: dateti
     if modified:
         sent = FileResponse(name, media_type, made.size, made.sha256, modified)
     else:
-        sent = FileResponse(name, media_type, made.size, made.sha256, made.made_at, UNTIL_CHANGED)
+        sent = FileResponse(name, media_type, made.size, made.sha256, made.created_at, UNTIL_CHANGED)
     return send(sent, lambda: made.path.open("rb"))
 
 

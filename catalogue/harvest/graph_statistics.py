@@ -50,7 +50,7 @@ class GraphStatisticsCache:
 
     def _made(self) -> GraphStatistics:
         datasets, iris = self._collection.datasets(), self._iris
-        if not self._collection.lineages():
+        if not self._collection.histories():
             # Nothing was ever published, so there is no graph to ask yet.
             return GraphStatistics({}, Statistics(), ())
         small, graphs = Store(), {}

@@ -6,7 +6,7 @@ from flask import Flask, Response, request
 
 from vaven.catalogue.http.content_coding import encoding
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS
-from vaven.publisher.rdf.compression import IDENTITY, SMALLEST, packing
+from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
 
 # Everything comes from ourselves and no script or style stands in a page; JSON-LD in pages is data, not script.
 SECURITY = {
@@ -62,10 +62,10 @@ def _packed(answer: Response) -> Response:
     answer.vary.add("Accept-Encoding")
     name = encoding(request.headers.get("Accept-Encoding"))
     plain = answer.get_data()
-    if name == IDENTITY or request.method not in ("GET", "HEAD") or len(plain) < SMALLEST:
+    if name == IDENTITY or request.method not in ("GET", "HEAD") or len(plain) < MIN_COMPRESSED_BYTES:
         return answer
     target = io.BytesIO()
-    with packing(name, target) as packed:
+    with compressor(name, target) as packed:
         packed.write(plain)
     answer.set_data(target.getvalue())
     answer.content_encoding = name

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from flask import Blueprint, Response, g, request
 
 from vaven.catalogue.http.content_coding import encoding
-from vaven.publisher.rdf.compression import IDENTITY, SMALLEST, packing
+from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
 
 # What a page costs beside its bytes: its address, and the table.
 ENTRY_BYTES = 1024
@@ -94,7 +94,7 @@ class PageCache:
     def _answer(self, page: _Page) -> Response:
         name = encoding(request.headers.get("Accept-Encoding"))
         plain = page.forms[IDENTITY]
-        if name != IDENTITY and len(plain) >= SMALLEST:
+        if name != IDENTITY and len(plain) >= MIN_COMPRESSED_BYTES:
             body = page.forms.get(name) or self._packed(page, name)
         else:
             name, body = IDENTITY, plain
@@ -109,7 +109,7 @@ class PageCache:
 
     def _packed(self, page: _Page, name: str) -> bytes:
         target = io.BytesIO()
-        with packing(name, target) as packed:
+        with compressor(name, target) as packed:
             packed.write(page.forms[IDENTITY])
         body = target.getvalue()
         with self._lock:

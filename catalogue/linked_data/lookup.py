@@ -176,7 +176,7 @@ def segments(name: str) -> list[str]:
 def _counted(kind: str, rest: Sequence[str]) -> Mapping[str, str]:
     """What Collection.count is asked for a thing."""
     if kind == "area" and len(rest) == 2:
-        return {"division": rest[0], "key": rest[1]}
+        return {"area_vintage": rest[0], "key": rest[1]}
     if len(rest) != 1:
         return {}
     if kind == "period":

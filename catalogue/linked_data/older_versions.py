@@ -23,11 +23,14 @@ def last_version_with(collection: Collection, iris: Iris, iri: str, parts: list[
     if not slug:
         return None
     wanted = _cells(*parts)
-    for version in collection.earlier(slug)[:MOST_VERSIONS]:
+    for version in collection.older_versions(slug)[:MOST_VERSIONS]:
         if wanted is None:
-            has = any(t.subject == NamedNode(iri) for t in read_triples(collection.kept(slug, version, "metadata.ttl")))
+            has = any(
+                t.subject == NamedNode(iri)
+                for t in read_triples(collection.local_unlisted(slug, version, "metadata.ttl"))
+            )
         else:
-            has = _has_row(str(collection.kept(slug, version, "observations.parquet")), wanted)
+            has = _has_row(str(collection.local_unlisted(slug, version, "observations.parquet")), wanted)
         if has:
             return slug, version
     return None

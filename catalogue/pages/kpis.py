@@ -90,7 +90,7 @@ def _ranked(totals: Sequence[Series], kpi: Kpi, decimals: int) -> list[tuple[Ser
 def _charted(ranked: Sequence[Series]) -> Sequence[Series]:
     """Return the series selected by ?area=, or the first ones, at most one for each colour."""
     names = request.args.getlist("area")
-    selected = [s for s in ranked if f"{s.area.division}/{s.area.code}" in names or s.area.code in names]
+    selected = [s for s in ranked if f"{s.area.area_vintage}/{s.area.code}" in names or s.area.code in names]
     return (selected or ranked[:DEFAULT_CHART_AREAS])[:COLOURS]
 
 

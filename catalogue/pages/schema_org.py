@@ -94,8 +94,8 @@ def area(
         language,
         name=t("structured.area.name", where=where),
         description=t("structured.area", where=where, kpis=listed),
-        url=f"{iris.base}{iris.area(found.division, found.code).removeprefix(f'{iris.base}id/')}",
-        about=iris.area(found.division, found.code),
+        url=f"{iris.base}{iris.area(found.area_vintage, found.code).removeprefix(f'{iris.base}id/')}",
+        about=iris.area(found.area_vintage, found.code),
         temporalCoverage=_span(series),
         spatialCoverage=[_cleared(_area(iris, found))],
         variableMeasured=[_variable(iris, kpi, language) for kpi in kpis],
@@ -209,9 +209,9 @@ def _kommun(iris: Iris, code: str) -> Json:
 def _area(iris: Iris, found: PublishedArea) -> Json:
     return {
         "@type": "Place",
-        "@id": iris.area(found.division, found.code),
+        "@id": iris.area(found.area_vintage, found.code),
         "name": found.name,
-        "identifier": {"@type": "PropertyValue", "propertyID": found.division, "value": found.code},
+        "identifier": {"@type": "PropertyValue", "propertyID": found.area_vintage, "value": found.code},
         "containedInPlace": _kommun(iris, found.kommun) if found.kommun in areas().kommuner else None,
     }
 
