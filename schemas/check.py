@@ -97,7 +97,7 @@ def validate(
     except Exception as cause:
         if not is_full_disk(cause):
             raise
-        return not_checked(path, _ran_out(path, "disk", "disk"))
+        return not_checked(path, _ran_out(path, "diskutrymme", "disk space"))
 
 
 def _has_own_schema(path: Path) -> bool:

@@ -13,7 +13,9 @@ from vaven.schemas.formats.grid import column_index
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.standard.finding import Finding
+from vaven.schemas.standard.labels import fold, known_labels
 from vaven.schemas.standard.read_options import DETECT
+from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab.messages import LANGUAGES
 
 CASES = ROOT / "tests" / "cases"
@@ -23,7 +25,11 @@ AROUND = 2
 
 
 def examples() -> dict[str, Any]:
-    """Return a table by rule code: `rows` are line number and cells, labels first; `cells` the wrong ones."""
+    """Return a table by rule code.
+
+    `labels` are the header in each language; `rows` are line number and cells, the file's header first; `cells` the
+    wrong ones.
+    """
     tables: dict[str, Any] = {}
     for rule in sorted(CASES.iterdir()):
         for folder in sorted(rule.iterdir()):
@@ -46,12 +52,15 @@ def _example(folder: Path, code: str) -> dict[str, Any] | None:
     row = findings[0].row or 1
     numbers = [n for n in range(1, len(records) + 1) if n == 1 or abs(n - row) <= AROUND]
     width = max(len(records[n - 1]) for n in numbers)
+    header = records[0] + [""] * (width - len(records[0]))
+    cells = [_position(f) for f in findings if f.row in numbers]
     return {
+        "labels": {language: _labels(header, findings[0].resource or "", cells, language) for language in LANGUAGES},
         # A missing cell is shown as an empty one, which can be marked.
         "rows": [
             [n, [masked(cell) for cell in records[n - 1]] + [""] * (width - len(records[n - 1]))] for n in numbers
         ],
-        "cells": [_position(f) for f in findings if f.row in numbers],
+        "cells": cells,
         "message": {language: findings[0].message(language) for language in LANGUAGES},
         "severity": findings[0].severity.value,
     }
@@ -59,6 +68,15 @@ def _example(folder: Path, code: str) -> dict[str, Any] | None:
 
 def _position(finding: Finding) -> list[int | None]:
     return [finding.row, column_index(finding.column) if finding.column else None]
+
+
+def _labels(header: list[str], resource: str, cells: list[list[int | None]], language: str) -> list[str]:
+    """Return the header with the standard's labels in one language; wrong labels are kept as they are."""
+    if [1, None] in cells:
+        return header
+    known, schema = known_labels(resource), standard()[resource]
+    names = [None if [1, i] in cells else known.get(fold(label)) for i, label in enumerate(header)]
+    return [schema[name].label(language) if name else label for name, label in zip(names, header, strict=True)]
 
 
 def written() -> str:

@@ -6,12 +6,15 @@ A quarter is written 2024-Q1 as in SDMX 2.1 (section 6, "reporting quarter"), si
 import calendar
 import re
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 
 YEAR = re.compile(r"(\d{4})")
 QUARTER = re.compile(r"(\d{4})-Q([1-4])")
 MONTH = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+# Moments are told in Swedish time, as the readers' clocks show it.
+TIME_ZONE = "Europe/Stockholm"
+MOMENTS = {"sv": ("sv_SE", "d MMMM y 'kl.' H.mm"), "en": ("en_GB", "d MMMM y, HH:mm z")}
 INTERVAL = re.compile(r"(\d{4}(?:-\d{2}-\d{2})?)/(\d{4}(?:-\d{2}-\d{2})?)")
 
 
@@ -53,6 +56,16 @@ def parse_period(text: str) -> Period:
 def period_from_slug(slug: str) -> Period:
     """The inverse of `Period.slug`."""
     return parse_period(slug.replace("--", "/"))
+
+
+def written_moment(moment: datetime, language: str) -> str:
+    """Return a moment in Swedish time: "29 november 2026 kl. 8.38"."""
+    # Babel takes longer to load than most files take to check.
+    from babel.dates import format_datetime, get_timezone
+
+    locale, pattern = MOMENTS[language]
+    text: str = format_datetime(moment, pattern, tzinfo=get_timezone(TIME_ZONE), locale=locale)
+    return text
 
 
 def _month_end(year: int, month: int) -> date:

@@ -51,7 +51,10 @@ class Match:
 
 @dataclass(frozen=True)
 class Kpi(Labelled):
-    """A row of kpis.csv. `minimum` and `maximum` are in `unit`; `multiplier` is value / (numerator / denominator)."""
+    """A row of kpis.csv. `minimum` and `maximum` are in `unit`; `multiplier` is value / (numerator / denominator).
+
+    `synonyms` are other ways of writing its name, former names among them.
+    """
 
     tier: str = ""
     theme: str = ""
@@ -64,13 +67,18 @@ class Kpi(Labelled):
     minimum: float | None = None
     maximum: float | None = None
     geo_level: str = ""
-    source_body: str = ""
+    sources: Mapping[str, str] = field(default_factory=dict)
     matches: tuple[Match, ...] = ()
     cids_class: str = ""
     note: str = ""
+    synonyms: tuple[str, ...] = ()
 
     def unit(self, language: str) -> str:
         return self.units[language]
+
+    def source(self, language: str) -> str:
+        """Return the organisations or surveys that collect the values."""
+        return self.sources[language]
 
     @property
     def is_ratio(self) -> bool:
@@ -99,6 +107,11 @@ class Code(Labelled):
 
     properties: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def synonyms(self) -> tuple[str, ...]:
+        """Return other ways of writing the code, in lower case."""
+        return tuple(word for word in self.properties.get("synonyms", "").split("|") if word)
+
 
 def rows(name: str) -> Iterator[dict[str, str]]:
     """The rows of a CSV file of this room, e.g. "kpis.csv"; every cell is text, a blank one is ""."""
@@ -121,8 +134,8 @@ def themes() -> Mapping[str, Theme]:
 
 @cache
 def codes(name: str) -> Mapping[str, Code]:
-    """A code list by name: sexes, statuses, methods, sectors, file_types, outside_registers (column `code`)
-    or licences (column `id`)."""
+    """A code list by name: sexes, statuses, methods, sectors, levels, investment_kinds, populations, file_types,
+    outside_registers (column `code`) or licences (column `id`)."""
     listed = {}
     for row in rows(f"{name}.csv"):
         code = row.get("code") or row["id"]
@@ -154,10 +167,11 @@ def _kpi(row: Mapping[str, str]) -> Kpi:
         minimum=_number(row["min"]),
         maximum=_number(row["max"]),
         geo_level=row["geo_level"],
-        source_body=row["source_body"],
+        sources={"sv": row["source_body_sv"], "en": row["source_body"]},
         matches=tuple(_matches(row)),
         cids_class=row["cids_class"],
         note=row["note"],
+        synonyms=tuple(word for word in row["synonyms"].split("|") if word),
     )
 
 

@@ -6,13 +6,13 @@ from functools import lru_cache
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from babel.dates import format_date, format_datetime
+from babel.dates import format_date
 from babel.numbers import format_compact_decimal, format_decimal
 from flask import Flask, Response, g, request
 
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS
 from vaven.vocab.messages import LANGUAGES, messages
-from vaven.vocab.periods import parse_period
+from vaven.vocab.periods import parse_period, written_moment
 
 COOKIE = "lang"
 YEAR_SECONDS = 365 * 24 * 3600
@@ -35,10 +35,8 @@ def language_of_programs() -> str:
 
 
 def t(key: str, /, **params: object) -> str:
-    """The sentence for a key; where `count` is one, its form `{key}.one` if it has one."""
-    found = messages(g.lang, "catalogue")
-    is_one = str(params.get("count")) == "1" and f"{key}.one" in found.texts
-    return found(f"{key}.one" if is_one else key, **params)
+    """Return the sentence for a key in the visitor's language."""
+    return messages(g.lang, "catalogue")(key, **params)
 
 
 def number(value: float | None, decimals: int | None = None) -> str:
@@ -65,10 +63,25 @@ def axis_number(value: float, decimals: int) -> str:
     return number(value, decimals)
 
 
-def change(value: float, decimals: int) -> str:
-    """A difference with its sign; a minus as wide as the plus."""
+def change(value: float, decimals: int, unit: str = "") -> str:
+    """Return a difference with its sign, a minus as wide as the plus, and its unit; of shares in percentage points."""
     text = number(abs(value), decimals)
-    return f"+{text}" if value > 0 else f"−{text}" if value < 0 else text
+    signed = f"+{text}" if value > 0 else f"−{text}" if value < 0 else text
+    shown = t("change.points", count=text) if unit == "%" else unit
+    return f"{signed} {shown}" if shown else signed
+
+
+def age(group: str) -> str:
+    """Return an age group as people write it: 16–24 år, 80+ år."""
+    return t("area.age", group=group.replace("-", "–"))
+
+
+def exact(text: str) -> str:
+    """Return a number of a table with all of its decimals; other text as it is."""
+    try:
+        return _formatted(float(text), "#,##0.##########", LOCALES[g.lang])
+    except ValueError:
+        return text
 
 
 def day(value: date | None) -> str:
@@ -94,7 +107,7 @@ def period(text: str) -> str:
 
 
 def moment(value: datetime) -> str:
-    return format_datetime(value, "d MMMM y HH:mm", locale=LOCALES[g.lang]) + " UTC"
+    return written_moment(value, g.lang)
 
 
 def size(count: int) -> str:
@@ -145,6 +158,8 @@ def register(app: Flask) -> None:
             "t": t,
             "number": number,
             "change": change,
+            "age": age,
+            "exact": exact,
             "day": day,
             "moment": moment,
             "size": size,

@@ -57,4 +57,5 @@ def _release_page(collection: Collection, dataset: Dataset, release: PublishedRe
         sector=register.codes("sectors").get(release.about.publisher_sector),
         kommuner=[official_areas().kommuner[code].name for code in release.kommuner],
         labels={field.name: field.label(g.lang) for field in standard()["observations"].fields},
+        numeric={field.name for field in standard()["observations"].fields if field.type in ("number", "integer")},
     )

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.resources import files
@@ -9,6 +10,7 @@ from typing import Any
 
 from flask import Blueprint, Response, abort, g, render_template, request, send_file
 
+from vaven.catalogue.http import i18n
 from vaven.catalogue.http.page_cache import PageCache
 from vaven.publisher.integrity.run import CODES as INTEGRITY
 from vaven.publisher.metadata.rules import rule_texts
@@ -21,6 +23,7 @@ from vaven.vocab.messages import messages
 
 # Problem types of the endpoint have this prefix in their path, so that no rule's code can be the same.
 QUERY_ERROR_PREFIX = "sparql-"
+FIELD = re.compile(r"{(\w+)}")
 
 
 def blueprint(collection: Collection, page_cache: PageCache) -> Blueprint:
@@ -64,10 +67,17 @@ def _rule_page(code: str, thresholds: Thresholds) -> str:
         "help/rule.html",
         code=code,
         rule_text=rule_text,
+        message=_with_field_names(rule_text.texts[f"rule.{code}.message"]),
+        remedy=_with_field_names(rule_text.texts[f"rule.{code}.remedy"]),
         report_text=messages(g.lang, "schemas"),
         example=_examples().get(code),
         limits=limits,
     )
+
+
+def _with_field_names(template: str) -> str:
+    """Return a rule's sentence with the names of what fills it, in the visitor's language: ‹kolumn› är tom."""
+    return FIELD.sub(lambda found: f"‹{i18n.t(f'rule.field.{found[1]}')}›", template)
 
 
 @cache

@@ -149,7 +149,7 @@ def is_total(series: Series) -> bool:
 
 def group_label(series: Series) -> str:
     sex = register.codes("sexes")[series.sex].text(g.lang)
-    return sex if series.age_group == "T" else f"{sex}, {series.age_group} {i18n.t('area.years')}"
+    return sex if series.age_group == "T" else f"{sex}, {i18n.age(series.age_group)}"
 
 
 def area_labels(series: Sequence[Series], titles: Mapping[str, str]) -> Any:

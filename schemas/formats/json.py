@@ -118,14 +118,14 @@ def _too_great(path: Path) -> NotReadable:
     """For a number whose exponent is beyond what decimal numbers take, as twenty digits are."""
     return _no_table(
         path,
-        "ett av talen är större än något program räknar med",
-        "one of its numbers is greater than any program reckons with",
+        "ett av talen är för stort",
+        "one of its numbers is too large",
     )
 
 
 def too_deep(path: Path) -> NotReadable:
     """For JSON with more in each other than a table or a descriptor has."""
-    return _no_table(path, "för många nivåer ligger i varandra", "too many levels are nested")
+    return _no_table(path, "den har för många nivåer", "it has too many levels")
 
 
 class _Recoded:
@@ -238,8 +238,8 @@ def _json_stat(path: Path, encoding: str) -> Iterator[GridRow]:
     if pending:
         raise _no_table(
             path,
-            "det finns fler värden än dimensionerna ger plats för",
-            "there are more values than its dimensions have room for",
+            "den har fler värden än dimensionerna rymmer",
+            "it has more values than its dimensions hold",
         )
 
 
@@ -302,14 +302,14 @@ def _values(path: Path, encoding: str, key: str) -> Iterator[tuple[int, Any]]:
                 if not value.isdecimal() or len(value) > POSITION_DIGITS or int(value) <= position:
                     raise _no_table(
                         path,
-                        f"platsen {value[:40]} i value är inget nummer i stigande ordning",
-                        f"the position {value[:40]} in value is no number in growing order",
+                        f"positionen {value[:40]} i value är inte ett nummer i stigande ordning",
+                        f"the position {value[:40]} in value is not a number in ascending order",
                     )
                 position = int(value) - 1
                 continue
             if kind not in ("null", "number", "string", "boolean"):
                 raise _no_table(
-                    path, "i value står annat än enkla värden", "there is something else than plain values in value"
+                    path, "value innehåller annat än enkla värden", "value contains something other than plain values"
                 )
             position += 1
             yield position, value

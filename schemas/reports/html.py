@@ -10,6 +10,7 @@ from vaven.schemas.reports.text_and_json import grouped, harmless, location, mea
 from vaven.schemas.standard.finding import Excerpt, Finding, Report, Severity
 from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab.messages import messages
+from vaven.vocab.periods import written_moment
 
 # How many places of one rule the page names before it says how many more there are.
 PLACES = 200
@@ -47,6 +48,7 @@ def as_html(report: Report, language: str) -> str:
         table_name=lambda resource: table_name(resource, language),
         shown=PLACES,
         said=lambda listed: statements(report, listed, language),
+        moment=lambda time: written_moment(time, language),
         number=lambda count: f"{count:,}".replace(",", "\u00a0" if language == "sv" else ","),
     )
     return page.encode("utf-8", "replace").decode("utf-8")

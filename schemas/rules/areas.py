@@ -8,7 +8,9 @@ from typing import Any
 from vaven.schemas.rules.registry import Checking, RuleMatch, wide_rule
 from vaven.schemas.standard.finding import Fix, Severity
 from vaven.schemas.tables.sql import quoted
+from vaven.vocab import register
 from vaven.vocab.areas import PATTERNS, VINTAGES, areas, level_of
+from vaven.vocab.messages import LANGUAGES
 
 NEWEST = "2025"
 OFFICIAL = ("deso", "regso", "kommun")
@@ -148,12 +150,9 @@ def area_vintage(on: Checking) -> Iterator[RuleMatch]:
         if cell.vintage not in VINTAGES[level] or not areas().find(cell.code, cell.vintage):
             right = areas().find(cell.code)
             after = ", ".join(areas().successors.get(cell.code, ())) if cell.vintage == "2025" else ""
-            yield RuleMatch(
-                cell.row,
-                "vintage",
-                cell.vintage,
-                {"code": cell.code, "right": right.vintage if right else "", "successors": after},
-            )
+            name = register.codes("levels")[level].text("sv")
+            words = {"stated": f"{name} {cell.vintage}", "right": f"{name} {right.vintage}" if right else ""}
+            yield RuleMatch(cell.row, "vintage", cell.vintage, {"code": cell.code, "successors": after, **words})
 
 
 @wide_rule("area-level", Severity.ERROR, "neighbourhoods")
@@ -162,7 +161,9 @@ def area_level(on: Checking) -> Iterator[RuleMatch]:
     for cell in _cells(on):
         found = level_of(cell.code)
         if cell.level in PATTERNS and found and found != cell.level:
-            yield RuleMatch(cell.row, "level", cell.level, {"code": cell.code, "right": found})
+            levels = {"level": register.codes("levels")[cell.level], "right": register.codes("levels")[found]}
+            words = {f"{name}_{lang}": level.text(lang) for name, level in levels.items() for lang in LANGUAGES}
+            yield RuleMatch(cell.row, "level", cell.level, {"code": cell.code, **words})
 
 
 @wide_rule("own-area-code", Severity.ERROR, "neighbourhoods")
@@ -213,7 +214,9 @@ def municipality_disagrees(on: Checking) -> Iterator[RuleMatch]:
     for cell in _cells(on):
         known = cell.municipality in areas().kommuner and areas().find(cell.code)
         if known and cell.level in ("deso", "regso", "kommun") and cell.code[:4] != cell.municipality:
-            yield RuleMatch(cell.row, "municipality", cell.municipality, {"code": cell.code, "right": cell.code[:4]})
+            right, stated = areas().kommuner[cell.code[:4]], areas().kommuner[cell.municipality]
+            words = {"right": f"{right.name} ({right.code})", "stated": f"{stated.name} ({stated.code})"}
+            yield RuleMatch(cell.row, "municipality", cell.municipality, {"code": cell.code, **words})
 
 
 @wide_rule("area-list-unknown", Severity.NOTE, "")

@@ -3,13 +3,15 @@
 import difflib
 import re
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import lru_cache
 
 from vaven.schemas.rules.registry import Checking, RuleMatch, severity_of
-from vaven.schemas.standard.finding import Finding, Fix
+from vaven.schemas.standard.finding import Finding, Fix, code_words, joined, uncapitalised
+from vaven.schemas.standard.labels import codes_by_word, fold
+from vaven.schemas.standard.table_schemas import Field
 from vaven.schemas.tables.compile import describe_field
 from vaven.vocab import register
-from vaven.vocab.messages import LANGUAGES
+from vaven.vocab.messages import LANGUAGES, messages
 
 # How much of a text is compared with a list, in characters.
 COMPARED = 400
@@ -17,7 +19,17 @@ COMPARED = 400
 WITH_UNIT = re.compile(r"([-+−]?[0-9][0-9\s.,]*?)\s*([^0-9\s.,]+(?: \S+)*?)\.?")
 LONGEST_NUMBER = 40
 # What people write for a unit of the register beside its own name.
-UNIT_WORDS = {"%": ("procent", "percent"), "SEK": ("kronor", ":-"), "persons": ("st", "pers"), "hours": ("tim", "h")}
+UNIT_WORDS = {
+    "%": ("procent", "percent"),
+    "SEK": ("kronor", ":-"),
+    "persons": ("st", "pers"),
+    "hours": ("tim", "h"),
+    "per 100,000 residents": ("per 100 000",),
+    "per 1,000 residents": ("per 1 000",),
+    "per resident": ("per person",),
+}
+# A list of codes this long is told by the sheet that has it.
+LISTED_CODES = 20
 
 
 def finding_of(on: Checking, code: str, hit: RuleMatch) -> Finding:
@@ -27,7 +39,11 @@ def finding_of(on: Checking, code: str, hit: RuleMatch) -> Finding:
     if kpi:
         params |= {f"kpi_{language}": kpi.text(language) for language in LANGUAGES}
     if code == "not-in-list" and hit.field:
-        params |= _nearest_words(on, hit)
+        field, nearest = on.schema[hit.field], _nearest(on, hit)
+        params |= {f"hint_{language}": _hint(field, nearest, language) for language in LANGUAGES}
+        params["nearest"] = nearest
+    if code in ("duplicate-key", "duplicate-row"):
+        params |= {f"key_{language}": _key(on, language) for language in LANGUAGES}
     return Finding(
         code=code,
         severity=severity_of(code),
@@ -54,26 +70,34 @@ def _words(on: Checking, hit: RuleMatch) -> Mapping[str, object]:
     return describe_field(on.schema[hit.field]) if hit.field and hit.field in on.schema.names else {}
 
 
-def _nearest_words(on: Checking, hit: RuleMatch) -> Mapping[str, object]:
-    nearest = _nearest(on, hit)
-    kpi = register.kpis().get(nearest) if hit.field == "kpi" else None
-    names = {f"nearest_{language}": f"{kpi.text(language)} ({kpi.id})" for language in LANGUAGES} if kpi else {}
-    return {"nearest": nearest, **names}
+def _key(on: Checking, language: str) -> str:
+    """Return the labels of the columns that tell the table's rows apart."""
+    return joined([uncapitalised(on.schema[name].label(language)) for name in on.schema.primary_key], language)
 
 
 def _nearest(on: Checking, hit: RuleMatch) -> str:
-    """The allowed code most like the one given; for a KPI its labels count too."""
-    field_name = hit.field or ""
-    allowed = tuple(str(code) for code in on.schema[field_name].constraints["enum"])
-    if field_name == "kpi":
-        return _nearest_word((hit.text or "").casefold()[:COMPARED], _kpi_words())
-    words = tuple((code.casefold(), code) for code in allowed)
-    return _nearest_word((hit.text or "").casefold()[:COMPARED], words) or ", ".join(allowed[:20])
+    """Return the allowed code most like the text, by any of its words; "" where none is."""
+    field = on.schema[hit.field or ""]
+    listed, allowed = field.descriptor.get("codes"), field.constraints["enum"]
+    words = tuple(codes_by_word(listed).items()) if listed else tuple((str(code), str(code)) for code in allowed)
+    return _nearest_word(fold((hit.text or "")[:COMPARED]), words)
 
 
-@cache
-def _kpi_words() -> tuple[tuple[str, str], ...]:
-    return tuple((word.casefold(), k.id) for k in register.kpis().values() for word in (k.id, *k.labels.values()))
+def _hint(field: Field, nearest: str, language: str) -> str:
+    """Return a question about the nearest code, or else all that are allowed."""
+    listed, say = field.descriptor.get("codes"), messages(language, "schemas")
+    allowed = [str(code) for code in field.constraints["enum"]]
+    if nearest:
+        return say("hint.nearest", nearest=_named(listed, nearest, language))
+    if len(allowed) > LISTED_CODES:
+        return say("hint.kpis")
+    return say("hint.allowed", allowed=", ".join(_named(listed, code, language) for code in allowed))
+
+
+def _named(listed: str | None, code: str, language: str) -> str:
+    if listed == "kpis":
+        return f"{register.kpis()[code].text(language)} ({code})"
+    return code_words(listed, code, language) if listed else code
 
 
 # A thousand findings of one misspelling cost one comparison with the list.

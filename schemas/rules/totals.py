@@ -103,7 +103,7 @@ def parts_sum(on: Checking) -> Iterator[RuleMatch]:
             number = f"CASE WHEN kpi_sum THEN {name}_n END" if name == "value" else f"{name}_n"
             query = f"SELECT _row, cell, parts FROM ({_grouped(on, parts, name, number)}) WHERE {wrong} ORDER BY _row"
             for row, cell, total in _found(on, parts, number, wrong, query):
-                yield RuleMatch(row, name, cell, {"sum": f"{total:g}", **_about(on, parts.field)})
+                yield RuleMatch(row, name, cell, {"sum": f"{total:.10g}", **_about(on, parts.field)})
 
 
 @wide_rule("total-outside-parts", Severity.WARNING, "observations")
@@ -120,7 +120,9 @@ def total_outside_parts(on: Checking) -> Iterator[RuleMatch]:
         query = f"""SELECT _row, cell, lowest, highest FROM ({_grouped(on, parts, "value", mean)})
             WHERE {wrong} ORDER BY _row"""
         for row, cell, low, high in _found(on, parts, mean, outside.format(allowed=least), query):
-            yield RuleMatch(row, "value", cell, {"low": f"{low:g}", "high": f"{high:g}", **_about(on, parts.field)})
+            yield RuleMatch(
+                row, "value", cell, {"low": f"{low:.10g}", "high": f"{high:.10g}", **_about(on, parts.field)}
+            )
 
 
 def _has_sums(on: Checking) -> bool:
@@ -193,11 +195,10 @@ def _has_suppressed(on: Checking) -> bool:
 def _beside(on: Checking) -> Iterator[RuleMatch]:
     """The value is left out, but what it is made of is shown in the same row."""
     if on.has("numerator"):
-        words = {f"by_{language}": on.schema["numerator"].label(language).lower() for language in LANGUAGES}
         query = f"""SELECT _row, numerator FROM {on.table.relation}
             WHERE status = '{SUPPRESSED}' AND value IS NULL AND numerator IS NOT NULL ORDER BY _row"""
         for row, cell in on.rows(query):
-            yield RuleMatch(row, "numerator", cell, dict(words))
+            yield RuleMatch(row, "numerator", cell, {"beside": "numerator"})
 
 
 def _counted(on: Checking) -> str:
@@ -215,7 +216,7 @@ def _one_of(on: Checking) -> Iterator[RuleMatch]:
             GROUP BY hash({_rest(on, parts.field)})
             HAVING count(*) FILTER (hidden) = 1 AND count(shown) = {len(parts.codes)} ORDER BY 1"""
         for (row,) in on.rows(query):
-            yield RuleMatch(row, "value", None, _about(on, parts.field))
+            yield RuleMatch(row, "value", None, {"beside": parts.field})
 
 
 def _left_out(on: Checking) -> Iterator[RuleMatch]:
@@ -230,7 +231,7 @@ def _left_out(on: Checking) -> Iterator[RuleMatch]:
             AND max(shown) - min(shown) BETWEEN 0.5 AND {on.thresholds.small_count} - 0.5
             AND max(shown) FILTER ({parts.code} = '{TOTAL}') = max(shown) ORDER BY 1"""
     for (row,) in on.rows(query):
-        yield RuleMatch(row, "sex", None, _about(on, "sex"))
+        yield RuleMatch(row, "sex", None, {"beside": "sex"})
 
 
 def _breakdowns_of_sex(on: Checking) -> Iterator[_Parts]:
@@ -262,7 +263,7 @@ def _one_area(on: Checking) -> Iterator[RuleMatch]:
         SELECT p._row FROM parts p SEMI JOIN (SELECT *, hash({rest}) AS h FROM counted WHERE shown IS NOT NULL) t
             ON t.neighbourhood = p.whole AND t.h = p.h ORDER BY 1"""
     for (row,) in on.rows(query):
-        yield RuleMatch(row, "value", None, _about(on, "neighbourhood"))
+        yield RuleMatch(row, "value", None, {"beside": "neighbourhood"})
 
 
 def _wholes(on: Checking, hidden: set[str]) -> Iterator[tuple[str, Sequence[str]]]:

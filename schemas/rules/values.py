@@ -25,8 +25,8 @@ HALF = 0.51
 def kpi_range(on: Checking) -> Iterator[Check]:
     """A value, baseline or target outside the register's range of its KPI."""
     limits = {
-        "minimum": "coalesce(format('{:g}', kpi_min), '−∞')",
-        "maximum": "coalesce(format('{:g}', kpi_max), '∞')",
+        "minimum": "coalesce(format('{:.10g}', kpi_min), '−∞')",
+        "maximum": "coalesce(format('{:.10g}', kpi_max), '∞')",
         "kpi": "kpi",
     }
     for name in ("value", "baseline_value", "target_value"):
@@ -50,7 +50,7 @@ def kpi_scale(on: Checking) -> Iterator[RuleMatch]:
         GROUP BY kpi HAVING count(*) >= 3 AND min(value_n) >= 0 AND max(value_n) BETWEEN 0.05 AND 1
         AND bool_or(value_n > 0 AND value_n < 1) AND NOT coalesce(bool_or({shown}), FALSE) ORDER BY 2"""
     for kpi, row, count, greatest in on.work.execute(query).fetchall():
-        yield RuleMatch(row, "value", None, {"kpi": kpi, "count": count, "greatest": f"{greatest:g}"})
+        yield RuleMatch(row, "value", None, {"kpi": kpi, "count": count, "greatest": f"{greatest:.10g}"})
 
 
 @row_rule("ratio-disagrees", Severity.ERROR, "observations")
@@ -95,7 +95,10 @@ def status_contradicts(on: Checking) -> Iterator[Check]:
     """A value beside a status that says there is none."""
     if on.has("value") and on.occurs("status", f"cell IN ({MISSING_SQL})"):
         yield Check(
-            "status-contradicts", "status", f"value IS NOT NULL AND status IN ({MISSING_SQL})", {"value": "value"}
+            "status-contradicts",
+            "status",
+            f"value IS NOT NULL AND status IN ({MISSING_SQL})",
+            {"value": "value", "status": "status"},
         )
 
 
@@ -191,7 +194,7 @@ def jump(on: Checking) -> Iterator[RuleMatch]:
                 lag(value_n) OVER w AS before, lag(period) OVER w AS since, lag({status}) OVER w AS status_before
             FROM {on.view} WHERE {yearly} AND hash({parts}) IN (SELECT h FROM wide)
             WINDOW w AS (PARTITION BY {parts} ORDER BY period))
-        SELECT _row, value, format('{{:g}}', before), since FROM series
+        SELECT _row, value, format('{{:.10g}}', before), since FROM series
         WHERE since < period AND status NOT IN ('B', 'D') AND status_before <> 'D'
             AND CASE WHEN kpi_percent THEN abs(value_n - before) > {points}
             ELSE least(value_n, before) > 0 AND greatest(value_n, before) > {factor} * least(value_n, before) END

@@ -2,16 +2,24 @@
 
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from vaven.schemas.standard.table_schemas import RESOURCES, standard
+from vaven.vocab import register
 from vaven.vocab.messages import in_language, messages
 
-# Parameters that we computed, and so have a point: a Swedish sentence has a comma.
-NUMBERS = frozenset(("before", "expected", "greatest", "high", "low", "limit", "maximum", "minimum", "sum"))
-DECIMAL = re.compile(r"-?[0-9]+\.[0-9]+")
+# Parameters that are numbers. `text` and `limit` are numbers in a column of numbers only: 1950 may be a year.
+NUMBERS = frozenset(
+    ("before", "count", "cells", "columns", "denominator", "empty", "expected", "greatest", "high", "low", "maximum",
+     "megabytes", "minimum", "sum", "value")
+)  # fmt: skip
+OF_NUMERIC_FIELDS = frozenset(("limit", "text"))
+NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
+# Thousands separator, decimal sign and minus of each language.
+SIGNS = {"sv": ("\u00a0", ",", "\u2212"), "en": (",", ".", "-")}
 
 
 class Severity(StrEnum):
@@ -80,18 +88,55 @@ class Finding:
         return messages(language, self.room)(f"rule.{self.code}.remedy", **self._words(language))
 
     def _words(self, language: str) -> dict[str, object]:
-        """What fills the sentences: a parameter `label_sv` is `label` in Swedish, and nothing is shown as a dash."""
-        given = {"text": self.text, "field": self.field, "row": self.row, **in_language(self.params, language)}
-        for name in ("type", "style"):
-            if name in given:
-                given[name] = messages(language, "schemas")(f"{name}.{given[name]}")
-        if language == "sv":
-            given |= {name: _with_comma(given[name]) for name in NUMBERS & given.keys()}
-        return {name: "–" if value in (None, "") else value for name, value in given.items()}
+        """Return what fills the sentences: a parameter `label_sv` is `label` in Swedish, and nothing is a dash."""
+        values = {"text": self.text, "field": self.field, "row": self.row, **in_language(self.params, language)}
+        for name in ("type", "style", "beside"):
+            if name in values:
+                values[name] = messages(language, "schemas")(f"{name}.{values[name]}")
+        if "status" in values:
+            values["status"] = code_words("statuses", str(values["status"]), language)
+        numbers = NUMBERS | OF_NUMERIC_FIELDS if self._is_numeric else NUMBERS
+        values |= {name: _as_written(values[name], language) for name in numbers & values.keys()}
+        return {name: "–" if value in (None, "") else value for name, value in values.items()}
+
+    @property
+    def _is_numeric(self) -> bool:
+        if self.resource not in RESOURCES:
+            return False
+        types = {field.name: field.type for field in standard()[self.resource].fields}
+        return types.get(self.field or "") in ("number", "integer")
 
 
-def _with_comma(number: object) -> object:
-    return number.replace(".", ",") if isinstance(number, str) and DECIMAL.fullmatch(number) else number
+def code_words(listed: str, code: str, language: str) -> str:
+    """Return a code of a list with its name before it: "undertryckt (Q)"; the name alone where they are the same."""
+    found = register.codes(listed).get(code)
+    if found is None:
+        return code
+    name = uncapitalised(found.text(language))
+    if name.casefold() == code.casefold():
+        return name
+    return messages(language, "schemas")("hint.code", label=name, code=code)
+
+
+def uncapitalised(label: str) -> str:
+    """Return a label as it is written within a sentence; names such as DeSO and KPI keep their capitals."""
+    return label[:1].lower() + label[1:] if label[1:].islower() else label
+
+
+def joined(words: Sequence[str], language: str) -> str:
+    """Return words as a list within a sentence: "kön, ålder och period"."""
+    *first, last = words
+    return messages(language, "schemas")("hint.and", first=", ".join(first), last=last) if first else last
+
+
+def _as_written(number: object, language: str) -> object:
+    """Return a plain number with the language's signs and grouped thousands; anything else as it is."""
+    found = NUMBER.fullmatch(str(number)) if isinstance(number, (int, str)) else None
+    if found is None:
+        return number
+    grouping, decimal, minus = SIGNS[language]
+    whole = f"{int(found[2]):,}".replace(",", grouping)
+    return (minus if found[1] else "") + whole + (decimal + found[3] if found[3] else "")
 
 
 @dataclass(frozen=True)

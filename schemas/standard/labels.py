@@ -28,7 +28,7 @@ IDLE_WORDS = frozenset(("", "ar", "year", "procent", "percent", "%", "antal", "n
 def fold(text: str) -> str:
     """A label as it is compared: lower case, no diacritics, words joined by single blanks, no marks at its ends."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
-    return " ".join(plain.casefold().replace("_", " ").replace("-", " ").split()).strip(" .:*")
+    return " ".join(re.sub("[_–-]", " ", plain.casefold()).split()).strip(" .:*")
 
 
 @cache
@@ -66,13 +66,11 @@ def resource_of_sheet(name: str) -> str | None:
 @cache
 def codes_by_word(listed: str) -> Mapping[str, str]:
     """Folded text to code, for a code list: codes, labels in both languages, synonyms."""
-    words: Mapping[str, register.Labelled] = register.kpis() if listed == "kpis" else register.codes(listed)
+    words: Mapping[str, register.Kpi | register.Code] = register.kpis() if listed == "kpis" else register.codes(listed)
     found: dict[str, str] = {}
     for code in words.values():
-        synonyms = code.properties.get("synonyms", "").split("|") if isinstance(code, register.Code) else []
-        for text in (code.id, *code.labels.values(), *synonyms):
-            if text:
-                found.setdefault(fold(text), code.id)
+        for text in (code.id, *code.labels.values(), *code.synonyms):
+            found.setdefault(fold(text), code.id)
     return found
 
 

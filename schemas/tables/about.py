@@ -14,7 +14,7 @@ from vaven.vocab import register
 SHEET_NAMES = frozenset(("om", "about", "dataset", "datamangd", "metadata", "information"))
 # Rows of the sheet "Om": what may stand in its first column, by what it fills.
 KEYS = {
-    "slug": ("kortnamn", "slug", "name", "id"),
+    "slug": ("kortnamn", "short name", "slug", "name", "id"),
     "title_sv": ("titel", "title", "titel svenska", "title swedish", "title sv", "rubrik", "namn"),
     "title_en": ("titel engelska", "title english", "title en", "engelsk titel"),
     "description_sv": ("beskrivning", "description", "beskrivning svenska", "description swedish", "description sv"),
@@ -29,7 +29,14 @@ KEYS = {
     "keywords_en": ("nyckelord engelska", "keywords english", "keywords en"),
     "series_sv": ("serie", "series", "datamangdsserie", "dataset series", "serie svenska", "series swedish"),
     "series_en": ("serie engelska", "series english", "dataset series english"),
-    "version_note": ("versionsanmarkning", "version note", "andring", "vad ar nytt"),
+    "version_note": (
+        "nytt i versionen",
+        "new in this version",
+        "versionsanmarkning",
+        "version note",
+        "andring",
+        "vad ar nytt",
+    ),
 }
 
 

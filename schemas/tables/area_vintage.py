@@ -6,10 +6,12 @@ DeSO and RegSO were drawn anew for 2025, and most codes stand in both divisions 
 
 from collections.abc import Callable, Iterator, Set
 
-from vaven.schemas.standard.finding import Finding, Severity
+from vaven.schemas.standard.finding import Finding, Severity, joined
 from vaven.schemas.tables.distinct_values import Distinct
 from vaven.schemas.tables.tables import Table
+from vaven.vocab import register
 from vaven.vocab.areas import DIVISIONS, areas, without_suffix
+from vaven.vocab.messages import LANGUAGES
 
 SHOWN_CODES = 3
 # SQL of the texts that may be codes of DeSO or RegSO.
@@ -36,17 +38,20 @@ def single_vintage(seen: Set[str]) -> str | None:
 
 def note_vintage(distinct: Distinct, table: Table, division: str) -> Iterator[Finding]:
     """What the codes of a table without vintages were read as, with some of them."""
-    count, shown, vintages = 0, list[str](), set[str]()
+    count, shown, divisions = 0, list[str](), set[str]()
+    levels = register.codes("levels")
     for codes in distinct.batches(table.relation, "neighbourhood", SMALL_AREAS):
         for code in codes:
             area = areas().find_of(code, division)
             if area and (division or area.vintage in DIVISIONS["2018"]):
                 count += 1
-                vintages.add(area.vintage)
+                divisions.add(f"{levels[area.level].text('sv')} {area.vintage}")
                 shown = sorted([*shown, code])[:SHOWN_CODES]
     if count:
         examples = ", ".join(shown) + (" …" if count > len(shown) else "")
-        params = {"count": count, "examples": examples, "vintage": division or next(iter(DIVISIONS))}
+        vintage = division or next(iter(DIVISIONS))
+        params: dict[str, object] = {"count": count, "examples": examples, "vintage": vintage}
+        params |= {f"division_{lang}": joined(sorted(divisions), lang) for lang in LANGUAGES}
         column = table.column("neighbourhood")
         yield Finding(
             "assumed-vintage", Severity.NOTE, table.resource, table.sheet, None, column.letter if column else None,

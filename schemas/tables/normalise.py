@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache
+from functools import cache, partial
 from importlib.resources import files
 
 import duckdb
 
-from vaven.schemas.standard.finding import Finding, Severity
+from vaven.schemas.standard.finding import Finding, Severity, code_words
 from vaven.schemas.standard.labels import age_of, codes_by_word, fold, period_of
 from vaven.schemas.standard.table_schemas import Field, TableSchema
 from vaven.schemas.tables.area_vintage import record_vintage
@@ -20,8 +20,9 @@ from vaven.schemas.tables.compile import describe_field, plain
 from vaven.schemas.tables.distinct_values import Distinct
 from vaven.schemas.tables.sql import quoted
 from vaven.schemas.tables.tables import Column
+from vaven.vocab import register
 from vaven.vocab.areas import areas, level_of, without_suffix
-from vaven.vocab.register import kpis
+from vaven.vocab.messages import LANGUAGES
 
 NUMERIC = ("number", "integer")
 DEFAULTS = {"sex": "T", "age_group": "T"}
@@ -47,7 +48,6 @@ DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 # What is multiplied where the user says that shares are given for per cent.
 SHARES = ("value", "ci_lower", "ci_upper", "baseline_value", "target_value")
 WHOLE_FLOAT = re.compile(r"(\d+)\.0+")
-LISTED_LEVELS = {"omrade": "own", "eget": "own", "eget omrade": "own", "municipality": "kommun"}
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,10 @@ def normalise(
             recode = _recoder(distinct, raw, field, names_are_codes=names_are_codes)
             if recode and column.name in AREA_FIELDS:
                 recode = record_vintage(recode, vintages)
-            notes += _recode(distinct, work, raw, field, given, at, recode) if recode else []
+            recoded = _recode(distinct, work, raw, field, given, at, recode) if recode else []
+            if recoded and column.name == "status" and "value" in names:
+                given["status"] = _status_expression(given["status"])
+            notes += recoded
             notes += _without_unseen(distinct, raw, field, given, at)
     if shares and "kpi" in names:
         notes += _multiply_shares(names, given, place)
@@ -128,14 +131,14 @@ def _read_marks(
     marked = distinct.has(raw, "value", f"cell IN ({', '.join(repr(mark) for mark in MARKS)})")
     small = has_status and distinct.has(raw, "status", "cell <> upper(cell)")
     if marked or small or not has_status:
-        given["status"] = _status_expression(has_status)
+        given["status"] = _status_expression('"status"' if has_status else "NULL")
     return list(_note_marks(work, raw, place)) if marked else []
 
 
-def _status_expression(has_status: bool) -> str:
+def _status_expression(own: str) -> str:
+    """SQL of a row's status: its own in capitals, else the one that a mark in the value stands for."""
     marks = " ".join(f"WHEN '{mark}' THEN '{status}'" for mark, status in MARKS.items())
-    own = 'upper("status")' if has_status else "NULL"
-    return f'coalesce({own}, CASE "value" {marks} END)'
+    return f'coalesce(upper({own}), CASE "value" {marks} END)'
 
 
 def _note_marks(work: duckdb.DuckDBPyConnection, raw: str, place: Mapping[str, str | None]) -> Iterator[Finding]:
@@ -228,8 +231,14 @@ def _recode(
         return []
     mapped = f'coalesce((SELECT code FROM {table} WHERE {table}.text = {raw}."{field.name}"), {quoted(field.name)})'
     given[field.name] = mapped
-    examples = "; ".join(f"{written} → {code}" for written, code in shown)
-    params = {"count": count, "examples": examples + (" …" if count > len(shown) else "")}
+    listed, rest = field.descriptor.get("codes"), " …" if count > len(shown) else ""
+
+    def examples(named: Callable[[str], str]) -> str:
+        return "; ".join(f"{written} → {named(code)}" for written, code in shown) + rest
+
+    params: dict[str, object] = {"count": count, "examples": examples(str)}
+    if listed and listed != "kpis":
+        params |= {f"examples_{lang}": examples(partial(code_words, listed, language=lang)) for lang in LANGUAGES}
     return [Finding("assumed-code", Severity.NOTE, **at, params=params)]  # type: ignore[arg-type]
 
 
@@ -259,10 +268,12 @@ def _recoder(distinct: Distinct, raw: str, field: Field, *, names_are_codes: boo
         return lambda text: text[:length] if length and DAY.fullmatch(text) else _period(text)
     if field.name in AREA_FIELDS:
         return _area_or_name if names_are_codes and field.name == "neighbourhood" else _area
-    if field.name == "level":
-        return lambda text: LISTED_LEVELS.get(fold(text), text.casefold())
     listed = field.descriptor.get("codes")
-    if listed and field.name != "status":
+    if listed == "statuses":
+        # A code in small letters needs no note.
+        codes, words = register.codes(listed), codes_by_word(listed)
+        return lambda text: text if text.upper() in codes else words.get(fold(text), text)
+    if listed:
         synonyms = codes_by_word(listed)
         return lambda text: synonyms.get(fold(text), text)
     return None
@@ -297,7 +308,7 @@ def _is_last_day(text: str) -> bool:
 
 def _multiply_shares(names: Sequence[str], given: dict[str, str], place: Mapping[str, str | None]) -> Iterator[Finding]:
     """Values from 0 to 1 as per cent, in the rows of KPIs that are counted so."""
-    percent = ", ".join(f"'{kpi.id}'" for kpi in kpis().values() if kpi.unit("en") == "%")
+    percent = ", ".join(f"'{kpi.id}'" for kpi in register.kpis().values() if kpi.unit("en") == "%")
     kpi = given.get("kpi", '"kpi"')
     for name in (name for name in SHARES if name in names):
         cell = given.get(name, quoted(name))

@@ -121,7 +121,7 @@ def test_what_failed_on_ckan_is_readable(browser: Browser, troubled: Site, width
     page.goto(troubled.url + "publications")
     assert page.locator(".finding").count() == 1
     assert "tar inte emot så stora filer" in page.locator(".finding").inner_text()
-    page.get_by_text("Felet som det rapporterades").click()
+    page.get_by_text("Felmeddelande").click()
     assert "413" in page.locator(".finding code").inner_text()
     looked_at(page, "publications-failed", width)
     page.close()
@@ -134,7 +134,7 @@ def test_a_partner_drops_a_file_and_reads_what_to_mend(page: Page, whole_way: Si
     page.set_input_files("#file", path)
     page.get_by_role("button", name="Kontrollera", exact=True).click()
     page.wait_for_selector(".verdict-invalid")
-    assert page.locator("h1").inner_text() == "Underkänd"
+    assert page.locator("h1").inner_text() == "Inte godkänd"
     text = page.locator("main").inner_text()
     assert "A2" in text
     assert "men 0180C6070 är det" in text
@@ -152,7 +152,7 @@ def test_a_partner_filters_decides_and_takes_the_corrected_copy_home(
     page.wait_for_selector(".verdict-invalid")
     page.get_by_label("”Internt” är").select_option("Läs inte kolumnen")
     page.get_by_label("”Grupp” är").select_option("Läs inte kolumnen")
-    page.get_by_label("Nyckeltal", exact=True).select_option("Arbetslösa 18-65 år")
+    page.get_by_label("Nyckeltal", exact=True).select_option("Arbetslösa av befolkningen 18–65 år")
     looked_at(page, "report-choices", width)
     page.get_by_role("button", name="Kontrollera igen").click()
     page.wait_for_selector("td.cell-error")
@@ -162,7 +162,7 @@ def test_a_partner_filters_decides_and_takes_the_corrected_copy_home(
     assert page.locator(".finding").count() == 1
     looked_at(page, "report-filtered", width)
     with page.expect_download() as download:
-        page.get_by_role("link", name="Ladda ned rättad kopia").click()
+        page.get_by_role("link", name="Ladda ner rättad kopia").click()
     assert download.value.suggested_filename == "enkät-rättad.csv"
     assert Path(download.value.path()).read_text("utf-8") == path.read_text("utf-8").replace("\n180C", "\n0180C")
     address = page.url
@@ -200,7 +200,7 @@ def test_a_good_workbook_is_told_so_loudly(page: Page, whole_way: Site, width: s
 def test_the_language_follows_the_visitor_from_page_to_page(page: Page, whole_way: Site) -> None:
     page.goto(whole_way.url + "kpi/trygg-morker")
     page.get_by_role("link", name="English").click()
-    assert page.locator("h1").inner_text() == "Feels safe outdoors in the area after dark"
+    assert page.locator("h1").inner_text() == "Respondents who feel safe outdoors in the area after dark"
     page.get_by_role("link", name="Areas", exact=True).first.click()
     assert page.locator("html").get_attribute("lang") == "en"
 

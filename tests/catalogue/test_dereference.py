@@ -196,7 +196,10 @@ def test_a_document_says_what_it_is_about_and_names_what_it_leads_to(client: Cli
     thing = URIRef(f"{client.base}id/{path}")
     assert (URIRef(f"{client.base}doc/{path}"), FOAF.primaryTopic, thing) in graph
     labels = {str(label) for label in graph.objects(None, URIRef(NAMESPACES["skos"] + "prefLabel"))}
-    assert {"Trygg utomhus i området efter mörkrets inbrott", "Feels safe outdoors in the area after dark"} <= labels
+    assert {
+        "Svarande som är trygga utomhus i området när det är mörkt",
+        "Respondents who feel safe outdoors in the area after dark",
+    } <= labels
     unnamed = {
         o
         for o in graph.objects(thing)

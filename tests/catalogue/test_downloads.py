@@ -247,7 +247,7 @@ def test_what_can_not_be_made_is_said_and_tried_again(tmp_path: Path) -> None:
         return Recipe("a.ttl", [Source(str(folder / "x.nt"))])
 
     for _ in range(2):
-        with pytest.raises(StoreUnavailable, match="could not be made"):
+        with pytest.raises(StoreUnavailable, match="could not be created"):
             derived.get("a", "k", broken, 60)
     assert derived.get("a", "k", recipe, 60) is not None
     assert not list(tmp_path.glob("*/.part-*"))

@@ -103,7 +103,7 @@ def test_an_example_runs_and_shows_rows_time_and_size(page: Page, whole_way: Sit
     assert page.locator(".view tbody td").nth(1).inner_text() == "Lindängen"
     looked_at(page, "editor-table", width)
     page.get_by_role("button", name="Kör frågan").click()
-    expect(page.locator(".result-facts")).to_contain_text("ur minnet")
+    expect(page.locator(".result-facts")).to_contain_text("ur cacheminnet")
 
 
 def test_a_table_can_be_sorted_and_filtered(editor_page: Page, whole_way: Site) -> None:
@@ -113,7 +113,7 @@ def test_a_table_can_be_sorted_and_filtered(editor_page: Page, whole_way: Site) 
     assert editor_page.locator("th[aria-sort=descending]").count() == 1
     values = [float(cell.inner_text().replace(",", ".")) for cell in editor_page.locator(".view td.num").all()]
     assert values == sorted(values, reverse=True)
-    editor_page.get_by_label("Sök i svaret").fill("rinkeby")
+    editor_page.get_by_label("Sök i resultatet").fill("rinkeby")
     expect(editor_page.locator(".view tbody tr")).to_have_count(2)
     assert editor_page.locator(".view tbody a").first.get_attribute("href", timeout=1000) is not None
 
@@ -122,7 +122,7 @@ def test_a_table_can_be_sorted_and_filtered(editor_page: Page, whole_way: Site) 
 def test_a_word_of_a_kpi_completes_to_its_iri(editor_page: Page, whole_way: Site, typed: str, expected: str) -> None:
     write(editor_page, f"SELECT * {{ ?o vaven:kpi {typed.split(maxsplit=1)[0]}")
     hint = editor_page.locator(".CodeMirror-hint").first
-    expect(hint).to_contain_text("Trygg utomhus i området efter mörkrets inbrott")
+    expect(hint).to_contain_text("Svarande som är trygga utomhus i området när det är mörkt")
     editor_page.keyboard.press("Enter")
     expect(editor_page.locator(".CodeMirror-hints")).to_have_count(0)
     editor_page.keyboard.type(" }")
@@ -173,7 +173,7 @@ def test_a_syntax_error_is_marked_while_typing(editor_page: Page, whole_way: Sit
 
 def test_a_timeout_and_a_lost_network_have_different_messages(editor_page: Page, whole_way: Site) -> None:
     open_query(editor_page, whole_way, "SELECT (COUNT(*) AS ?n) { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i }")
-    expect(editor_page.locator(".notice-error")).to_contain_text("Tiden tog slut", timeout=40_000)
+    expect(editor_page.locator(".notice-error")).to_contain_text("Frågan tog för lång tid", timeout=40_000)
     editor_page.context.set_offline(True)
     editor_page.get_by_role("button", name="Kör frågan").click()
     expect(editor_page.locator(".notice-error")).to_contain_text("Servern gick inte att nå")
@@ -196,7 +196,7 @@ def test_bars_by_area_are_drawn_and_the_columns_can_be_chosen(page: Page, whole_
     page.get_by_label("Värde").select_option("after")
     assert str(page.locator("canvas").get_attribute("aria-label")).startswith("Diagram av after mot name")
     assert inked_share(page) > 0.05
-    page.get_by_label("Värde").select_option("varje talkolumn")
+    page.get_by_label("Värde").select_option("varje kolumn med tal")
     assert "3 serier" in str(page.locator("canvas").get_attribute("aria-label"))
     assert "view=chart" in page.url
     looked_at(page, "editor-bars", width)
@@ -302,7 +302,7 @@ def test_booleans_graphs_and_empty_results_have_their_own_views(editor_page: Pag
     open_query(editor_page, whole_way, "CONSTRUCT { ?s ?p ?o } { ?s ?p ?o } LIMIT 2")
     expect(editor_page.locator(".view pre")).to_contain_text(" .")
     open_query(editor_page, whole_way, "SELECT * { ?s <http://x/nothing> ?o }")
-    expect(editor_page.locator("[data-result]")).to_contain_text("Frågan fick inga träffar.")
+    expect(editor_page.locator("[data-result]")).to_contain_text("Frågan gav inga träffar.")
 
 
 def test_an_empty_result_is_explained_and_fixed_by_a_button(page: Page, whole_way: Site, width: str) -> None:
@@ -451,7 +451,7 @@ def test_the_keyboard_can_leave_the_editor(editor_page: Page) -> None:
     assert written(editor_page).strip() == "ASK {}"
     assert written(editor_page) != "ASK {}", "Tab indents"
     editor_page.keyboard.press("Escape")
-    expect(editor_page.locator(".editor-status")).to_have_text("Tabb går nu vidare från rutan.")
+    expect(editor_page.locator(".editor-status")).to_have_text("Tabb lämnar nu rutan.")
     editor_page.keyboard.press("Tab")
     assert editor_page.evaluate("document.activeElement.textContent") == "Kör frågan"
     editor_page.keyboard.press("Enter")
@@ -472,7 +472,7 @@ def test_classes_and_their_properties_are_listed(page: Page, whole_way: Site, wi
     page.get_by_role("button", name="Ny fråga").click()
     first.get_by_role("button", name="sdmx-measure:obsValue").click()
     assert written(page).split("\n")[-1] == "sdmx-measure:obsValue "
-    first.get_by_role("button", name="Visa tio av dem").click()
+    first.get_by_role("button", name="Visa tio exempel").click()
     page.get_by_role("button", name="Visa fler rader").click()
     assert len({cell.inner_text() for cell in page.locator(".view tbody td:first-child").all()}) == 10
 
@@ -483,15 +483,17 @@ def test_the_page_is_available_in_english(browser: Browser, whole_way: Site) -> 
     open_query(page, whole_way, "SELECT * { ?s foo:x ?o }")
     expect(page.locator(".notice-error")).to_contain_text("The query has a syntax error")
     open_query(page, whole_way, "SELECT ?s, ?o {\n ?s ?p ?o }")
-    expect(page.locator(".notice-error")).to_contain_text("“,” can't stand at line 1, column 10.")
+    expect(page.locator(".notice-error")).to_contain_text("“,” is not allowed at line 1, column 10.")
     expect(page.locator(".notice-error")).to_contain_text("Take it away: columns stand side by side")
     new_query = page.get_by_role("button", name="New query")
     new_query.click()
     page.locator(".CodeMirror").click()
     page.keyboard.type("SELECT * { ?o ?p dark")
-    expect(page.locator(".CodeMirror-hint").first).to_contain_text("Feels safe outdoors in the area after dark")
+    expect(page.locator(".CodeMirror-hint").first).to_contain_text(
+        "Respondents who feel safe outdoors in the area after dark"
+    )
     page.get_by_role("link", name="One neighbourhood over time").click()
-    expect(page.locator(".view tbody")).to_contain_text("Feels safe outdoors in the area after dark")
+    expect(page.locator(".view tbody")).to_contain_text("Respondents who feel safe outdoors in the area after dark")
     page.context.close()
     assert messages == []
 

@@ -60,7 +60,7 @@ def test_missing_values_do_not_count_as_numbers(whole_way: Site) -> None:
         and row["neighbourhood"].startswith("1480")
         and row["value"]
     ]
-    means = [r for r in result if r["name"] == "Göteborg" and r["label"].startswith("Man kan lita")]
+    means = [r for r in result if r["name"] == "Göteborg" and r["label"].startswith("Svarande som litar")]
     assert [float(r["mean"]) for r in means] == [pytest.approx(sum(values) / len(values))]
 
 

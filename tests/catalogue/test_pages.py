@@ -126,23 +126,23 @@ def plain(markup: str) -> str:
 
 def test_small_numbers_keep_the_decimals_that_tell_them_apart(client: FlaskClient) -> None:
     found = card(page(client, "/area/deso2018/0180C6070"), "gini-disponibel")
-    assert "0,326 index · 2024 +0,016 sedan 2021: sämre" in plain(found)
+    assert "0,326 index · 2024 +0,016 sedan 2021 (sämre)" in plain(found)
     ticks = re.findall(r'text-anchor="end">([^<]*)<', found.split("</svg>")[0])
     assert len(ticks) == len(set(ticks)) > 2
 
 
 def test_a_change_is_worded_by_direction_and_never_reaches_over_a_break(client: FlaskClient) -> None:
     text = page(client, OWN_AREA)
-    assert "−1 321,3 sedan juli 2022 – juni 2023: bättre" in plain(card(text, "anmalda-brott"))
-    assert "+1,5 sedan kvartal 4 2023: sämre" in plain(card(text, "arbetsloshet"))
-    assert "+1 sedan 2021: bättre" in plain(card(text, "hyresgast-nojdhet"))
+    assert "−1 321,3 per 100 000 invånare sedan juli 2022 – juni 2023 (bättre)" in plain(card(text, "anmalda-brott"))
+    assert "+1,5 procentenheter sedan kvartal 4 2023 (sämre)" in plain(card(text, "arbetsloshet"))
+    assert "+1 procentenhet sedan 2021 (bättre)" in plain(card(text, "hyresgast-nojdhet"))
 
 
 def test_a_missing_last_value_is_told_and_the_made_up_ones_stay_marked(client: FlaskClient) -> None:
     found = card(page(client, OWN_AREA), "trygg-morker")
     assert "54 % · 2023" in plain(found)
-    assert "2024: Saknas: visas inte (undertryckt)" in plain(found)
-    assert "Påhittat exempel" in found
+    assert "2024: Undertryckt" in plain(found)
+    assert "Påhittat värde" in found
     assert 'class="mark-missing"' in found
 
 
@@ -176,7 +176,7 @@ def test_an_interval_is_a_band_where_it_is_whole_and_whiskers_where_it_is_not(cl
 
 
 def test_areas_without_a_value_to_show_are_not_kept_quiet(client: FlaskClient) -> None:
-    assert "2 områden har lämnat uppgift" in page(client, "/kpi/bra-halsa")
+    assert "2 områden har lämnat rader om nyckeltalet" in page(client, "/kpi/bra-halsa")
     assert "Värde saknas" in plain(page(client, OWN_AREA))
 
 
@@ -260,8 +260,10 @@ def test_the_language_switch_keeps_the_page_and_its_question(client: FlaskClient
 
 
 def test_one_is_not_many(client: FlaskClient) -> None:
-    assert "Ett område med värden för ”holma”" in page(client, "/areas?q=holma")
-    assert "Inget område heter så" in page(client, "/areas?q=" + "x" * 3000)
+    assert "1 område med värden för ”holma”" in page(client, "/areas?q=holma")
+    nothing = page(client, "/areas?q=" + "x" * 3000)
+    assert "Inget område med värden matchar ”x" in nothing
+    assert "Sök på områdets namn, på kommunen eller på koden" in nothing
 
 
 def test_areas_are_found_by_municipality_even_where_they_have_no_values(client: FlaskClient) -> None:
@@ -359,7 +361,7 @@ def upload(client: FlaskClient, name: str, content: bytes, query: str = "", acce
     "name", ["..", ".", "a/b", "C:\\x\\y.csv", "😀" * 130 + ".csv", "x\0.csv", "-rf", "<i>.csv", " "]
 )
 def test_a_file_of_any_name_is_checked(client: FlaskClient, name: str) -> None:
-    assert "Underkänd" in upload(client, name, b"a;b\n1;2\n")
+    assert "Inte godkänd" in upload(client, name, b"a;b\n1;2\n")
 
 
 def test_nothing_of_an_upload_stays_once_deleted(client: FlaskClient, app: Flask) -> None:

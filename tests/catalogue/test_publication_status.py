@@ -9,6 +9,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -301,7 +302,7 @@ def test_the_page_says_what_is_wrong_and_what_to_do(settings: Settings, client: 
     t = messages(language, "publisher")
     page = client.get(f"/publications?lang={language}", headers=BROWSER).get_data(as_text=True)
     for code in ("problem", "remedy"):
-        assert t(f"publications.{code}.ckan-too-large", target=CKAN, dataset=SLUG, version=3) in page
+        assert t(f"publications.{code}.ckan-too-large", target=CKAN, dataset=SLUG, version=3) in unescape(page)
     assert "413 &lt;b&gt;here&lt;/b&gt;" in page
     assert f'href="{CKAN}/dataset/{SLUG}"' in page
     for state in ("failed", "out-of-date", "not-sent", "replaced", "published"):
@@ -322,7 +323,10 @@ def test_a_datasets_own_page_says_where_it_is(settings: Settings, client: FlaskC
     assert f'href="/publications?dataset={SLUG}"' in line()
     note(settings, 3, "created")
     assert f'<a href="{CKAN}/dataset/{SLUG}">' in line()
-    assert re.sub(r"<[^>]+>", "", line()) == "Webbplatsen, SPARQL, CKAN (ckan.example.org) · Alla mål och tider"
+    assert (
+        re.sub(r"<[^>]+>", "", line())
+        == "Webbplatsen, SPARQL, CKAN (ckan.example.org) · Alla publiceringsställen och tidpunkter"
+    )
 
 
 def test_the_json_keeps_to_its_schema_whatever_has_happened(settings: Settings, client: FlaskClient) -> None:
@@ -362,7 +366,7 @@ def test_the_command_prints_the_same_json(settings: Settings, client: FlaskClien
     assert vaven("ckan", "status", "finns-inte", environment=given).returncode == 2
     without = {name: value for name, value in given.items() if name != "VAVEN_CKAN_URL"}
     nowhere = vaven("ckan", "status", environment=without)
-    assert (nowhere.returncode, nowhere.stdout.strip()) == (0, "Ingen CKAN är inställd (VAVEN_CKAN_URL).")
+    assert (nowhere.returncode, nowhere.stdout.strip()) == (0, "Ingen CKAN-instans är inställd (VAVEN_CKAN_URL).")
 
 
 def test_many_datasets_come_a_page_at_a_time(

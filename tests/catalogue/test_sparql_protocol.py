@@ -492,7 +492,7 @@ def test_errors_are_in_the_language_of_the_request(whole_way: Site) -> None:
     for language in ("sv", "sv-SE,sv;q=0.9,en;q=0.8"):
         swedish = failed(whole_way, Accept_Language=language)
         assert (swedish.status_code, swedish.headers["Content-Language"]) == (400, "sv")
-        assert swedish.json()["title"] == "Frågan är felskriven"
+        assert swedish.json()["title"] == "Frågan har ett syntaxfel"
         assert swedish.json()["detail"] == "Prefixet skos: är inte deklarerat."
     for headers in ({}, {"Accept_Language": "*"}, {"Accept_Language": "fr"}, {"Accept_Language": "en-GB,sv;q=0.5"}):
         english = failed(whole_way, **headers)
@@ -519,7 +519,7 @@ def test_a_browser_gets_a_page_for_an_invalid_request(whole_way: Site) -> None:
     page = get(whole_way, "  ", "text/html")
     assert (page.status, page.headers["Content-Type"]) == (400, "text/html; charset=utf-8")
     faulty = get(whole_way, "SELECT * { ?s ?p }", "text/html", lang="sv").text
-    assert "kan inte stå på rad 1, kolumn 18" in unescape(faulty)
+    assert "är inte tillåtet på rad 1, kolumn 18" in unescape(faulty)
 
 
 def test_the_format_of_a_posted_query_may_be_in_the_url(whole_way: Site) -> None:

@@ -142,7 +142,7 @@ def test_every_rule_has_a_help_page_with_its_case_and_says_whose_its_limits_are(
                 json.loads((ROOT / "catalogue" / "pages" / "examples.json").read_text("utf-8"))[code]["cells"]
             )
             assert (f'class="cell-{severity_of(code).value}"' in page) >= has_cell, code
-        whose = {"sv": "Vävens förslag, inte lag", "en": "Väven’s proposal and no law"}[language]
+        whose = {"sv": "Gränsvärdena är Vävens, inte lagens", "en": "The limits are Väven's, not set by law"}[language]
         assert (whose in page) >= (code in USED_BY)
 
 
@@ -228,7 +228,7 @@ def test_what_is_not_done_says_so_and_what_was_broken_off_too(client: FlaskClien
     told = answer.get_json()
     early = client.get(told["links"]["report"])
     assert (early.status_code, early.headers["Retry-After"]) == (409, "1")
-    assert "Väntar på sin tur" in client.get(f"/validate/{told['id']}").get_data(as_text=True)
+    assert "Väntar i kö" in client.get(f"/validate/{told['id']}").get_data(as_text=True)
     state = Path(app.instance_path) / "validations" / told["id"] / "state.json"
     state.write_text(json.dumps(json.loads(state.read_text()) | {"state": "checking", "at": time.time() - 700}))
     assert client.get(told["links"]["self"]).get_json()["state"] == "failed"

@@ -263,7 +263,7 @@ def test_a_dataset_that_is_purged_during_a_push_is_made_anew(
         left = 1_000
         (outcome,) = push(site, [dataset], purging, Plan(uploads=True))
         assert outcome.result == "failed"
-        assert "taken away" in str(outcome.error)
+        assert "removed" in str(outcome.error)
 
 
 def test_what_others_added_on_ckan_stays_and_what_they_changed_is_put_right(

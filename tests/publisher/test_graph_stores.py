@@ -417,15 +417,15 @@ def test_a_server_that_is_unreachable_or_silent_is_named(tmp_path: Path) -> None
         unreachable = RemoteServer(
             Addresses(at + "query", at + "update", at + "graph"), query_seconds=0.5, work_seconds=0.5
         )
-        with pytest.raises(StoreUnavailable, match=r"query can't be reached: .*refused"):
+        with pytest.raises(StoreUnavailable, match=r"query cannot be reached: .*refused"):
             RemoteStore(unreachable, "http://example.org/state").contents()
-        with pytest.raises(StoreUnavailable, match="graph can't be reached"):
+        with pytest.raises(StoreUnavailable, match="graph can.t be reached"):
             unreachable.put("http://example.org/g", file, "application/n-triples")
         # Connections are accepted, and nobody responds.
         probe.listen()
-        with pytest.raises(StoreUnavailable, match="query did not answer within"):
+        with pytest.raises(StoreUnavailable, match="query did not respond within"):
             RemoteStore(unreachable, "http://example.org/state").contents()
-        with pytest.raises(StoreUnavailable, match="graph did not answer within"):
+        with pytest.raises(StoreUnavailable, match="graph did not respond within"):
             unreachable.put("http://example.org/g", file, "application/n-triples")
 
 

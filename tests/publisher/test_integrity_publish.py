@@ -82,7 +82,7 @@ def test_a_vocabulary_with_an_error_blocks_a_release_until_it_is_fixed(
         refused = vaven("publish", package, environment=spoilt)
         assert refused.returncode == 1, refused.stdout + refused.stderr
         assert "[integrity-ic-4]" in refused.stdout
-        assert "sdmx-dimension:refArea säger inte vad dess värden är" in refused.stdout
+        assert "sdmx-dimension:refArea har ingen värdemängd" in refused.stdout
         assert "den förra utgåvan ligger kvar" in refused.stdout
         assert "Traceback" not in refused.stderr
         in_english = vaven("publish", package, "--lang", "en", environment=spoilt)

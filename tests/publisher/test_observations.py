@@ -206,7 +206,7 @@ def test_a_code_without_words_stops_the_release(released: Callable[..., Release]
 def test_a_full_disk_is_an_error_with_a_remedy_and_not_a_short_file(released: Callable[..., Release]) -> None:
     with pytest.raises(PublishingFailed, match="No space left") as caught:
         emit(released(), IRIS, uncompressed=Path("/dev/full"))
-    assert "Make room" in caught.value.remedy("en")
+    assert "Free space" in caught.value.remedy("en")
 
 
 def test_memory_does_not_grow_with_the_length(released: Callable[..., Release], tmp_path: Path) -> None:

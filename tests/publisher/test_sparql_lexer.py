@@ -210,7 +210,7 @@ def test_no_accepted_random_query_makes_a_connection(listener: CalledListener) -
 
 @pytest.mark.parametrize("query", UPDATES)
 def test_updates_are_refused(query: str) -> None:
-    with pytest.raises(QueryRefused, match="change data"):
+    with pytest.raises(QueryRefused, match="changes data"):
         query_form(query)
 
 

@@ -224,4 +224,4 @@ def test_the_command_states_its_result_in_both_languages(settings: Settings) -> 
     assert (done.returncode, done.stdout) == (0, "Withdrawn already.\n")
     done = vaven("withdraw", SLUG, "8", "--reason", REASON, environment=environment)
     assert done.returncode == 2
-    assert "no version 8" in done.stderr
+    assert "har ingen version 8" in done.stderr

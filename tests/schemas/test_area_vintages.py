@@ -42,7 +42,7 @@ def test_without_a_word_the_oldest_division_that_lists_a_code_is_taken_and_told(
     assert (report.verdict, noted(report)) == (Verdict.VALID, ["2018"])
     (note,) = [note for note in report.assumptions if note.code == "assumed-vintage"]
     assert (note.params["count"], note.params["examples"]) == (1, KEPT)
-    assert "--vintage" in note.remedy("sv")
+    assert "Bestäm själv hur filen läses" in note.remedy("sv")
     publish(tmp_path / "omraden.csv", Settings(home=tmp_path))
     assert divisions(Settings(home=tmp_path)) == {KEPT: "deso2018", NEW: "deso2025"}
 

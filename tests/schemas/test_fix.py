@@ -53,7 +53,7 @@ def test_the_command_lists_what_it_did_and_ends_with_the_verdict_on_the_copy(tmp
     assert again.returncode == 0
     third = vaven("fix", path)
     assert third.returncode == 2
-    assert "exists already" in third.stderr
+    assert "finns redan" in third.stderr
 
 
 def test_nothing_is_written_where_nothing_can_be_mended(tmp_path: Path) -> None:
@@ -129,7 +129,7 @@ def test_more_cells_than_a_report_lists_are_mended(tmp_path: Path) -> None:
 def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
     path = tmp_path / "fil.csv"
     path.write_text("Område,KPI,Period,Värde\n114C1010,trygg-morker,2023,62.5\n")
-    with pytest.raises(WrongUse, match="exists already"):
+    with pytest.raises(WrongUse, match="already exists"):
         fix(path, validate(path), path)
 
 

@@ -51,7 +51,7 @@ def test_a_table_with_a_column_a_year_becomes_a_row_a_value_and_findings_keep_th
 
 
 def test_columns_may_be_kpis_with_years_and_sexes(tmp_path: Path) -> None:
-    label = "Trygg utomhus i området efter mörkrets inbrott"
+    label = "Svarande som är trygga utomhus i området när det är mörkt"
     path = written(tmp_path, f"DeSO;{label} 2022, kvinnor;{label} 2031 män\n0180C1010;62,5;64\n")
     assert observations(path, ReadOptions(), "kpi, period, sex, value") == [
         ("trygg-morker", "2022", "F", "62.5"),

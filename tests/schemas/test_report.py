@@ -23,7 +23,7 @@ SCHEMA = json.loads((ROOT / "schemas" / "reports" / "report.schema.json").read_t
 WORDS = {
     Verdict.VALID: {"sv": "GODKÄND", "en": "VALID"},
     Verdict.VALID_WITH_WARNINGS: {"sv": "GODKÄND MED VARNINGAR", "en": "VALID WITH WARNINGS"},
-    Verdict.INVALID: {"sv": "UNDERKÄND", "en": "INVALID"},
+    Verdict.INVALID: {"sv": "INTE GODKÄND", "en": "INVALID"},
     Verdict.NOT_CHECKED: {"sv": "INTE KONTROLLERAD", "en": "NOT CHECKED"},
 }
 
@@ -67,7 +67,7 @@ def test_places_are_named_to_a_limit_and_the_rest_counted(table: Callable[..., P
     text = as_text(validate(table(*rows)), "sv")
     assert "Fel: Värdet är utanför nyckeltalets gränser (12)  [kpi-range]" in text
     assert [line for line in text.splitlines() if line.startswith("  D")] == [
-        f"  D{row}: {99 + row} är inte möjligt för Arbetslösa 18-65 år, som går från 0 till 100."
+        f"  D{row}: Arbetslösa av befolkningen 18–65 år kan inte vara {99 + row}. Möjliga värden: 0–100."
         for row in range(2, 2 + PLACES)
     ]
     assert "  … och 7 till" in text
@@ -97,7 +97,8 @@ def test_a_sheet_is_part_of_the_address(tmp_path: Path) -> None:
     for row in (HEADER.split(","), ["0180C1010", "arbetsloshet", 2023, 104]):
         book["Observationer"].append(row)
     book.save(tmp_path / "book.xlsx")
-    assert "  Observationer!D2: 104 " in as_text(validate(tmp_path / "book.xlsx"), "sv")
+    text = as_text(validate(tmp_path / "book.xlsx"), "sv")
+    assert "  Observationer!D2: Arbetslösa av befolkningen 18–65 år kan inte vara 104." in text
 
 
 def test_a_package_names_the_table_in_the_readers_language() -> None:

@@ -137,11 +137,11 @@ def test_every_choice_is_made_on_the_command_line_too(tmp_path: Path) -> None:
 def test_a_schema_of_ones_own_and_choices_do_not_go_together(faulty: Path) -> None:
     done = vaven("validate", faulty, "--schema", "schema.json", "--last-row", "3", "--decimal", ",")
     assert done.returncode == 2
-    assert "--decimal, --last-row would not be followed" in done.stderr
+    assert "--decimal, --last-row kan inte användas tillsammans med --schema" in done.stderr
 
 
 def test_the_terminal_has_colours_where_it_is_one_or_the_user_wants_them(faulty: Path) -> None:
-    painted = "\x1b[1;31mUNDERKÄND\x1b[0m"
+    painted = "\x1b[1;31mINTE GODKÄND\x1b[0m"
     assert painted not in vaven("validate", faulty).stdout
     assert painted in vaven("validate", faulty, environment={**os.environ, "FORCE_COLOR": "1"}).stdout
     both = {**os.environ, "FORCE_COLOR": "1", "NO_COLOR": "1"}
@@ -156,10 +156,10 @@ def test_the_terminal_has_colours_where_it_is_one_or_the_user_wants_them(faulty:
     ("options", "told"),
     [
         (["--encoding", "rot13"], "utf-8"),
-        (["--delimiter", "ab"], "one character"),
-        (["--header-row", "0"], "from 1"),
+        (["--delimiter", "ab"], "Ange ett tecken"),
+        (["--header-row", "0"], "från 1"),
         (["--column", "Plats=ort"], "neighbourhood"),
-        (["--set", "kpi"], "NAME=TEXT"),
+        (["--set", "kpi"], "NAMN=TEXT"),
     ],
 )
 def test_a_wrong_choice_is_told_with_what_may_be_chosen(faulty: Path, options: list[str], told: str) -> None:

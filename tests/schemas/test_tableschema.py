@@ -68,7 +68,7 @@ def test_it_is_told_in_every_form_that_the_standard_was_not_asked(
         if form == "frictionless":
             task = frictionless.Report.from_descriptor(json.loads(text)).tasks[0]
             assert [(e.type, e.row_number) for e in task.errors] == [("type-error", 3), ("primary-key", 3)]
-    told = {"sv": "Den kan inte publiceras här", "en": "It can't be published here"}[language]
+    told = {"sv": "Den kan inte publiceras.", "en": "It can't be published."}[language]
     assert told in render("text", report, language)
     assert "kan publiceras." not in render("text", with_schema("id;namn\n1;a\n"), "sv")
 
@@ -159,4 +159,4 @@ def test_the_command_takes_a_schema(tmp_path: Path) -> None:
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
     done = vaven("validate", tmp_path / "t.csv", "--schema", tmp_path / "schema.json")
     assert done.returncode == 1
-    assert "B2: ”abcd” bryter mot maxLength: 3." in done.stdout
+    assert "B2: ”abcd” uppfyller inte villkoret maxLength: 3." in done.stdout

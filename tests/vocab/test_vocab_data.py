@@ -11,15 +11,17 @@ import pytest
 from frictionless import Resource, Schema
 
 from tests.conftest import ROOT
+from vaven.schemas.standard.labels import codes_by_word, fold
 from vaven.vocab import register
 from vaven.vocab.areas import PATTERNS, areas
 
 VOCAB = ROOT / "vocab"
 SHARED = ROOT.parent / "shared" / "data"
 TABLES = sorted(path.relative_to(VOCAB).with_suffix("").as_posix() for path in VOCAB.rglob("*.csv"))
-CODE_LISTS = ("statuses", "sexes", "methods", "sectors", "licences", "file_types", "outside_registers")
-# "As above for residents 0-19." in the source means nothing on a page of its own.
-REWORDED = {("barn-lag-ekonomisk-standard", "definition_en")}
+LISTS = ("statuses", "sexes", "methods", "sectors", "levels", "investment_kinds", "populations")
+CODE_LISTS = (*LISTS, "licences", "file_types", "outside_registers")
+# The words are our own; what they are of is not.
+WORDED = {"label_sv", "label_en", "definition_en", "unit", "numerator", "denominator", "source_body"}
 
 Row = dict[str, str]
 needs_shared = pytest.mark.skipif(not SHARED.is_dir(), reason="the shared source data is not beside this checkout")
@@ -47,7 +49,7 @@ def test_there_is_a_schema_for_every_table_and_no_other() -> None:
         p.relative_to(VOCAB).as_posix().removesuffix(".schema.json") for p in VOCAB.rglob("*.schema.json")
     )
     assert described == TABLES
-    assert len(TABLES) == 14
+    assert len(TABLES) == 17
 
 
 @pytest.mark.parametrize("name", TABLES)
@@ -131,6 +133,9 @@ def test_counts_are_those_of_the_sources() -> None:
         "sexes": 3,
         "methods": 5,
         "sectors": 4,
+        "levels": 4,
+        "investment_kinds": 8,
+        "populations": 2,
         "licences": 3,
     }
     assert Counter(row["tier"] for row in table("kpis")) == {"core": 36, "optional": 12}
@@ -161,6 +166,7 @@ def test_a_kpi_says_the_same_in_both_languages(row: Row) -> None:
         ("definition_sv", "definition_en"),
         ("unit_sv", "unit"),
         ("numerator_sv", "numerator"),
+        ("source_body_sv", "source_body"),
     ):
         assert row[swedish]
         assert row[english]
@@ -198,14 +204,28 @@ def test_a_code_has_words_in_both_languages(name: str) -> None:
         assert len({row[column] for row in table(name)}) == len(table(name))
 
 
-@pytest.mark.parametrize("name", ["sexes", "sectors", "licences"])
+@pytest.mark.parametrize("name", [*LISTS, "licences", "kpis"])
 def test_a_synonym_is_lower_case_and_means_one_code_only(name: str) -> None:
-    synonyms = [word for row in table(name) for word in row["synonyms"].split("|")]
+    synonyms = [word for row in table(name) for word in row["synonyms"].split("|") if row["synonyms"]]
     assert [word for word, times in Counter(synonyms).items() if times > 1] == []
     assert all(word and word == word.strip().lower() for word in synonyms)
     labels = {row[column].lower(): row["label_en"] for row in table(name) for column in ("label_sv", "label_en")}
     for row in table(name):
         assert {labels.get(word, row["label_en"]) for word in row["synonyms"].split("|")} == {row["label_en"]}
+
+
+def test_a_former_name_of_a_kpi_is_still_read() -> None:
+    names = codes_by_word("kpis")
+    assert names[fold("Arbetslösa 18-65 år")] == names[fold("Arbetslösa av befolkningen 18-65 år")] == "arbetsloshet"
+    assert names[fold("Trygg utomhus i området efter mörkrets inbrott")] == "trygg-morker"
+
+
+@pytest.mark.parametrize("name", [*LISTS, "kpis"])
+def test_a_code_is_known_by_all_of_its_words(name: str) -> None:
+    for row in table(name):
+        code = row.get("code") or row["id"]
+        words = (code, row["label_sv"], row["label_en"], *filter(None, row["synonyms"].split("|")))
+        assert {codes_by_word(name)[fold(word)] for word in words} == {code}
 
 
 def test_only_the_statuses_that_sdmx_calls_missing_forbid_a_value() -> None:
@@ -266,14 +286,14 @@ def test_a_successor_follows_from_the_two_lists() -> None:
 
 
 @needs_shared
-def test_the_register_keeps_every_cell_of_its_source() -> None:
+def test_the_register_keeps_every_fact_of_its_source() -> None:
     source = rows(SHARED / "kpis.csv")
     ours = table("kpis")
     assert [row["id"] for row in ours] == [row["id"] for row in source]
-    changed = {(old["id"], c) for old, new in zip(source, ours, strict=True) for c in old if old[c] != new[c]}
-    assert changed == REWORDED
+    changed = {c for old, new in zip(source, ours, strict=True) for c in old if old[c] != new[c]}
+    assert changed == WORDED
     added = [column for column in ours[0] if column not in source[0]]
-    assert added == ["definition_sv", "unit_sv", "numerator_sv", "denominator_sv"]
+    assert added == ["synonyms", "definition_sv", "unit_sv", "numerator_sv", "denominator_sv", "source_body_sv"]
 
 
 def kolada() -> set[str]:

@@ -16,14 +16,22 @@ DEFAULT_LANGUAGE = "sv"
 
 @dataclass(frozen=True)
 class Messages:
-    """The catalogue of one room in one language. `texts` maps a flat key to a `str.format` template."""
+    """The catalogue of one room in one language. `texts` maps a flat key to a `str.format` template.
+
+    A key may have a form `{key}.one`, which is used where the parameter `count` is one.
+    """
 
     language: str
     texts: Mapping[str, str]
 
     def __call__(self, key: str, /, **params: object) -> str:
         """The sentence for `key`. Raises KeyError for an unknown key: our defect, never the user's."""
-        return self.texts[key].format(**params) if params else self.texts[key]
+        return self.template(key, params).format(**params) if params else self.texts[key]
+
+    def template(self, key: str, params: Mapping[str, object]) -> str:
+        """Return the template for `key`, or that of its form for one."""
+        is_one = str(params.get("count")) == "1" and f"{key}.one" in self.texts
+        return self.texts[f"{key}.one" if is_one else key]
 
     def get(self, key: str, default: str = "") -> str:
         return self.texts.get(key, default)
@@ -66,7 +74,7 @@ class Message:
 
     def text(self, language: str) -> str:
         told = {name: _told(value, language) for name, value in self.params.items()}
-        return messages(language, self.room).texts[self.key].format(**told)
+        return messages(language, self.room).template(self.key, told).format(**told)
 
 
 def _told(value: object, language: str) -> object:

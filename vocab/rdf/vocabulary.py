@@ -124,7 +124,8 @@ def decimal(number: object) -> Literal:
 
 def add_age(graph: Graph, iris: Iris, group: str) -> None:
     """An age group as a concept: 16-24, 80+, 7, or T for all ages."""
-    words = {"sv": "alla åldrar", "en": "all ages"} if group == "T" else {"sv": f"{group} år", "en": f"{group} years"}
+    ages = group.replace("-", "–")
+    words = {"sv": "alla åldrar", "en": "all ages"} if group == "T" else {"sv": f"{ages} år", "en": f"{ages} years"}
     add_concept(graph, iris, "age", iris.age(group), register.Labelled(group, words))
 
 
@@ -180,7 +181,7 @@ def _add_kpi(graph: Graph, iris: Iris, kpi: register.Kpi) -> None:
     graph.add((node, ours.indicates, URIRef(kpi.cids_class)))
     graph.add((node, ours.direction, Literal(kpi.direction)))
     graph.add((node, ours.tier, Literal(kpi.tier)))
-    graph.add((node, DCTERMS.source, Literal(kpi.source_body)))
+    add_texts(graph, node, DCTERMS.source, kpi.sources)
     for predicate, number in (
         (ours.multiplier, kpi.multiplier),
         (ours.minimum, kpi.minimum),
