@@ -7,19 +7,26 @@ VENV := .venv
 BIN := $(VENV)/bin
 PYTHON ?= python3
 PORT ?= 8000
+FLOORS := build/floors
 ROOMS := vocab schemas publisher catalogue
 VENDOR := catalogue/static/vendor
 # Root installs Debian packages as it is, anybody else through sudo.
 SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 
-.PHONY: help demo test test-environment lint format bench ckan fuzz clean system-packages
+# A file's tests share a process, so that its fixtures start once.
+PARALLEL := -n $$(nproc) --dist loadscope --no-loadscope-reorder
+
+.PHONY: help demo test test-environment test-floors quick lint format bench ckan fuzz clean system-packages
 
 help:
 	@echo "make demo    set up, publish the sample submission, serve it on http://127.0.0.1:$(PORT)"
 	@echo "make test    install the test environment, lint, run all tests"
+	@echo "make quick   lint and the fast tests, which need the Python packages alone: under three minutes on two cores"
 	@echo "make lint    ruff and mypy"
-	@echo "make format  let ruff put the code in shape"
+	@echo "make format  let ruff format the code"
 	@echo "make bench   run the benchmarks"
+	@echo "make test-floors       the fast tests with the lowest versions that setup.cfg allows"
+	@echo "make test-environment  everything that tests need: Debian packages, CKAN, Solr, Fuseki, a browser"
 	@echo "make ckan    a real CKAN on http://127.0.0.1:5000 to push to, until Ctrl-C"
 	@echo "make fuzz    mutated files for every reader, then mutated queries, 30 minutes each (SECONDS=1800)"
 	@echo "make clean   remove what was built here"
@@ -30,7 +37,14 @@ demo: $(VENV)/installed
 	$(BIN)/vaven demo --port $(PORT)
 
 test: test-environment lint
-	$(BIN)/python -m pytest -n $$(nproc) --dist loadscope --no-loadscope-reorder --durations=30
+	$(BIN)/python -m pytest $(PARALLEL) --durations=30
+
+# tests/conftest.py lists its files.
+quick: lint
+	$(BIN)/python -m pytest $(PARALLEL) -q -m quick
+
+test-floors: $(FLOORS)/installed
+	$(FLOORS)/bin/python -m pytest $(PARALLEL) -q -m quick tests/vocab tests/schemas tests/publisher
 
 lint: $(VENV)/installed-test
 	$(BIN)/ruff check .
@@ -86,6 +100,21 @@ $(VENDOR)/installed: package.json package-lock.json
 	@rm -rf $(VENDOR) && mkdir -p $(VENDOR)
 	cp $(addprefix node_modules/,$(MODULES)) $(VENDOR)
 	@touch $@
+
+# The lowest versions of the direct dependencies that setup.cfg allows, with what their tests import.
+UV := uv==0.13.9
+FLOOR_TOOLS := pytest pytest-timeout pytest-xdist hypothesis playwright msoffcrypto-tool
+$(FLOORS)/installed: setup.cfg pyproject.toml
+	@echo "Python environment in $(FLOORS): the lowest versions that setup.cfg allows"
+	@rm -rf $(FLOORS)
+	$(PYTHON) -m venv $(FLOORS)
+	$(FLOORS)/bin/python -m pip install -q --disable-pip-version-check '$(UV)'
+	$(FLOORS)/bin/uv pip compile -q --resolution lowest-direct --python $(FLOORS)/bin/python setup.cfg \
+		-o $(FLOORS)/requirements.txt
+	$(FLOORS)/bin/uv pip install -q --python $(FLOORS)/bin/python -r $(FLOORS)/requirements.txt \
+		$(foreach tool,$(FLOOR_TOOLS),$(shell grep -i '^$(tool)==' constraints.txt))
+	$(FLOORS)/bin/python -m pip install -q --disable-pip-version-check --no-deps -e .
+	@cp setup.cfg $@
 
 # Everything that tests need beside the repository. A test installs nothing: it fails where its part is missing, which
 # it tells by the stamp file `installed`, a copy of the sources of the part.

@@ -27,7 +27,7 @@ from vaven.vocab.example_queries import examples
 
 MILLION = 1_000_000
 QUERIES = 12
-TINY = ("--rows", "2000", "--rounds", "2", "--deadline", "2", "--load-seconds", "1")
+TINY = ("--rows", "2000", "--rounds", "2", "--deadline", "30", "--load-seconds", "1")
 # Our own limits.
 TIMES_IN_PROCESS, MORE_SECONDS = 1.2, 0.020
 REQUESTS_A_SECOND, PAGE_MILLISECONDS = 1_000, 200
@@ -118,7 +118,8 @@ def _repeated(site: Site, load_seconds: int) -> Measured:
     query = examples()[ORDINARY].query(BASE)
     with site.serving() as server:
         _, body = server.ask(query, CSV)
-        command = ["wrk", "-t1", "-c16", f"-d{load_seconds}s", "-H", f"Accept: {CSV}", server.url + query_path(query)]
+        options = ["-t1", "-c16", "--timeout", "60s", f"-d{load_seconds}s", "-H", f"Accept: {CSV}"]
+        command = ["wrk", *options, server.url + query_path(query)]
         output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     rate = re.search(r"Requests/sec:\s+([\d.]+)", output)
     if rate is None or "Non-2xx" in output or "Socket errors" in output:

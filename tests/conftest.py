@@ -30,6 +30,22 @@ SAMPLE = ROOT / "catalogue" / "sample"
 WITH_CKAN = ("test_ckan", "test_ckan_status", "test_ckan_api", "test_harvest")
 # Their first use starts servers, which counts towards the time of a test.
 SERVERS, SERVER_SECONDS = {"ckan_stack", "ckan", "plain_ckan"}, 900
+# `make quick` runs these files: little processor time, and nothing beyond the Python packages.
+QUICK_FILES = {
+    "test_shapes", "test_vocab_data",
+    "test_cases", "test_check", "test_disclosure", "test_messy_sheets", "test_packages", "test_read_options",
+    "test_twenty_faults",
+    "test_cached_by_state", "test_cube_link", "test_empty_answer", "test_fair_queue", "test_integrity_outcomes",
+    "test_json_ld", "test_manifest", "test_sparql_lexer", "test_sparql_query_tree", "test_sparql_syntax_errors",
+    "test_content_negotiation", "test_dereference_awkward", "test_headers",
+    "test_house", "test_errors",
+}  # fmt: skip
+# Of these files, five seconds or more each.
+SLOW_TESTS = {
+    "test_every_command_line_of_the_readme_runs",
+    "test_of_the_w3c_queries_every_empty_one_has_its_reason_and_no_other",
+    "test_nothing_to_report_by_its_own_shapes[basic-cube-constraint]",
+}
 # The files that take longest begin first, so that no process runs one of them alone at the end.
 FIRST = (
     *WITH_CKAN, "test_ckan_versions", "test_publish", "test_hostile", "test_load_csv", "test_integrity_publish",
@@ -59,6 +75,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SERVERS.intersection(getattr(item, "fixturenames", ())) and not item.get_closest_marker("timeout"):
             item.add_marker(pytest.mark.timeout(SERVER_SECONDS))
+        if item.path.stem in QUICK_FILES and item.name not in SLOW_TESTS:
+            item.add_marker(pytest.mark.quick)
     items.sort(key=lambda item: FIRST.index(item.path.stem) if item.path.stem in FIRST else len(FIRST))
 
 

@@ -286,6 +286,16 @@ def test_pins_cover_what_is_required() -> None:
     }
 
 
+def test_every_requirement_has_a_lowest_version_and_none_beyond_the_pinned_major_one() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    extras = setup["options.extras_require"]
+    lines = [setup["options"]["install_requires"], *(extras[name] for name in extras)]
+    for requirement in map(Requirement, filter(None, "\n".join(lines).splitlines())):
+        operators = {specifier.operator for specifier in requirement.specifier}
+        assert operators == {">=", "<"}, requirement
+
+
 def forbidden(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]) -> Iterator[str]:
     """What the requirements of a package, and theirs in turn, do not allow of what is installed."""
     if (name, extras) in seen:
