@@ -59,7 +59,7 @@ def _write_reports(work: duckdb.DuckDBPyConnection, stamped: Release, folder: Pa
 
 
 def _names(stamped: Release) -> dict[str, str]:
-    return {slug: kpis()[slug].text("en") for slug in stamped.kpis} | {c: p.name for c, p in stamped.places.items()}
+    return {slug: kpis()[slug].text("en") for slug in stamped.kpis} | {c: p.name for c, p in stamped.areas.items()}
 
 
 def _release(folder: Path) -> Release:

@@ -127,7 +127,7 @@ def _all_of_it(finished: _Finished, rows: int, repeat: int) -> Measured:
     seconds = _fastest(everything, repeat)
     share = seconds / finished.emission_seconds
     limit = OF_EMISSION if rows >= MILLION else None
-    note = f"{seconds:.2f} s against {finished.emission_seconds:.2f} s, {len(finished.release.places):,} areas"
+    note = f"{seconds:.2f} s against {finished.emission_seconds:.2f} s, {len(finished.release.areas):,} areas"
     return Measured(f"{rows:,} rows: all of integrity, of the emission's time", share, "x", limit, note=note)
 
 

@@ -82,7 +82,7 @@ def _pages(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
     uploads = Uploads(settings)
     for pages in (form, report, files):
         yield pages.blueprint(uploads)
-    publications = Publications(settings, collection.records, collection.store, collection.lineages)
+    publications = Publications(settings, collection.records, collection.store, collection.histories)
     yield api.blueprint(uploads, publications)
     yield publication_status.blueprint(publications)
     yield sitemap.blueprint(collection, settings.iris)
@@ -104,7 +104,9 @@ def _machine_access(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
     collection, iris = parts.collection, settings.iris
     site = ClientEngine(SITE, parts.engine)
     statistics = GraphStatisticsCache(site, collection, iris)
-    yield downloads.blueprint(collection, site, DerivedFiles(settings.derived_folder, settings.made_mb), iris)
+    yield downloads.blueprint(
+        collection, site, DerivedFiles(settings.derived_folder, settings.made_mb, settings.derived_storage), iris
+    )
     yield croissant.blueprint(collection, iris)
     yield ckan_api.blueprint(settings, collection)
     yield dcat_feed.blueprint(collection, iris)

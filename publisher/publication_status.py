@@ -128,7 +128,7 @@ class Status:
 class Publications:
     """The status of all releases, computed on request; thread-safe.
 
-    `histories` returns all version histories, like Collection.lineages, which caches them; without it the records are
+    `histories` returns all version histories, like Collection.histories, which caches them; without it the records are
     read each time.
     """
 

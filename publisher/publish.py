@@ -1,8 +1,8 @@
-"""From a partner's file to a visible release: the one place that knows the order of the steps.
+"""Publication of a submission as a visible release: the only module that defines the order of the steps.
 
-received → validated → integrity → released → in-graph → in-ckan. Each step may be done again without harm, and is
-noted in the records. Readers see a release whole or not at all: what they see is switched at one point
-(with the embedded store by its snapshot's pointer, else by the record's `visible_at`).
+received → validated → integrity → released → in-graph → in-ckan. Each step is idempotent and recorded. Readers see a
+release completely or not at all: it becomes visible by one switch (of the embedded store's snapshot pointer, else of
+the record's `visible_at`).
 """
 
 import fcntl
@@ -70,7 +70,7 @@ class Published:
 
 
 class SubmissionRefused(NotPublishable):
-    """The submission was checked and has errors, or its release breaks a rule (integrity.py); `report` says which."""
+    """A submission whose report has errors, or whose release violates an integrity rule; `report` lists them."""
 
     def __init__(self, report: Report) -> None:
         super().__init__("publisher.submission-refused")
@@ -231,7 +231,7 @@ def _violations(settings: Settings, staged: _StagedRelease) -> list[Violation]:
 
 
 def catch_up(records: Records, store: GraphStore) -> None:
-    """Note as visible what the graph already shows: the trace of a process killed right after the switch."""
+    """Record as visible the versions that the graph shows: a process may have been killed right after the switch."""
     for slug, version in store.contents().items():
         record = records.release(slug, version)
         if record and record.visible_at is None:

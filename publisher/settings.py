@@ -1,6 +1,6 @@
-"""All configuration as one frozen object, read once at the edge (DESIGN section 10).
+"""The configuration as one frozen object, read once at the start (DESIGN section 10).
 
-Sources, later wins: defaults, `vaven.toml` in the working folder, the environment.
+Sources, of which later ones take precedence: defaults, `vaven.toml` in the working folder, the environment.
 """
 
 import os
@@ -113,34 +113,34 @@ class Settings:
 
     @property
     def signing_key(self) -> str:
-        """The configured key, or one drawn once and kept in the data folder, so that restarts keep sessions."""
+        """The configured key, or a random key stored in the data folder, so that sessions survive a restart."""
         if self.secret_key:
             return self.secret_key
-        kept = self.home / "secret_key"
-        if not kept.exists() or not kept.stat().st_size:
+        path = self.home / "secret_key"
+        if not path.exists() or not path.stat().st_size:
             self.home.mkdir(parents=True, exist_ok=True)
-            # Whole or not at all, since an empty key signs nothing; such a file is its owner's alone.
-            with tempfile.NamedTemporaryFile("w", dir=self.home, delete=False) as drawn:
-                drawn.write(secrets.token_hex(32))
-            Path(drawn.name).replace(kept)
-        return kept.read_text().strip()
+            # Atomic, since an empty key signs nothing; only the owner can read such a file.
+            with tempfile.NamedTemporaryFile("w", dir=self.home, delete=False) as part:
+                part.write(secrets.token_hex(32))
+            Path(part.name).replace(path)
+        return path.read_text().strip()
 
 
 def load_settings(environment: Mapping[str, str] | None = None, file: Path = Path("vaven.toml")) -> Settings:
-    """Read the configuration. Raises BadSettings that names the setting and what it may be."""
-    given: dict[str, Any] = {}
+    """Read the configuration. Raises BadSettings, which names the setting and its allowed values."""
+    values: dict[str, Any] = {}
     if file.exists():
         try:
-            given |= tomllib.loads(file.read_text("utf-8"))
+            values |= tomllib.loads(file.read_text("utf-8"))
         except tomllib.TOMLDecodeError as cause:
             raise BadSettings("publisher.settings-not-toml", file=file, cause=cause) from cause
     source = os.environ if environment is None else environment
-    given |= {name[6:].lower(): text for name, text in source.items() if name.startswith("VAVEN_")}
-    limits = dict(given.pop("thresholds", {}))
-    limits |= {name[11:]: text for name, text in given.items() if name.startswith("thresholds_")}
-    names = [f.name for f in fields(Settings) if f.name in given]
+    values |= {name[6:].lower(): text for name, text in source.items() if name.startswith("VAVEN_")}
+    limits = dict(values.pop("thresholds", {}))
+    limits |= {name[11:]: text for name, text in values.items() if name.startswith("thresholds_")}
+    names = [f.name for f in fields(Settings) if f.name in values]
     settings = Settings(
-        **{name: _convert(Settings, name, given[name], "VAVEN_") for name in names}, thresholds=_thresholds(limits)
+        **{name: _convert(Settings, name, values[name], "VAVEN_") for name in names}, thresholds=_thresholds(limits)
     )
     if not settings.base_iri.endswith("/"):
         raise BadSettings("publisher.base-iri-without-slash", value=settings.base_iri)
@@ -149,15 +149,15 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
     return settings
 
 
-def _thresholds(given: Mapping[str, Any]) -> Thresholds:
+def _thresholds(values: Mapping[str, Any]) -> Thresholds:
     names = [f.name for f in fields(Thresholds)]
-    for name in given.keys() - set(names):
+    for name in values.keys() - set(names):
         raise BadSettings("publisher.threshold-unknown", name=name, names=tuple(names))
-    found = {name: _convert(Thresholds, name, value, "VAVEN_THRESHOLDS_") for name, value in given.items()}
-    for name, value in found.items():
+    limits = {name: _convert(Thresholds, name, value, "VAVEN_THRESHOLDS_") for name, value in values.items()}
+    for name, value in limits.items():
         if value < 0:
             raise BadSettings("publisher.threshold-negative", name=name, value=value)
-    return Thresholds(**found)
+    return Thresholds(**limits)
 
 
 def _convert(owner: type, name: str, value: Any, prefix: str) -> Any:
@@ -173,9 +173,9 @@ def _convert(owner: type, name: str, value: Any, prefix: str) -> Any:
 
 
 def _flag(name: str, value: Any) -> bool:
-    """A switch as people write it in an environment; TOML has words of its own."""
+    """Read a switch as it is written in an environment variable; TOML has its own words."""
     words = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    found = words.get(str(value).lower())
-    if found is None:
+    flag = words.get(str(value).lower())
+    if flag is None:
         raise BadSettings("publisher.setting-not-bool", name=name, value=value)
-    return found
+    return flag

@@ -1,7 +1,7 @@
-"""Take a version, or a whole dataset, back: it is shown no longer, and a tombstone says why (DESIGN section 4).
+"""Withdrawal of a version or a whole dataset: it is no longer shown, and a tombstone states why (DESIGN section 4).
 
-The number is never used again and the identifiers go on answering, with 410 and the reason. The graph is switched
-first, then the records: killed in between, the same command ends in the same state.
+The number is never used again; the identifiers still resolve, with 410 and the reason. The graph is switched first,
+then the records: killed in between, the same command ends in the same state.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +18,7 @@ from vaven.vocab.errors import UnknownDataset, WrongUse
 
 @dataclass(frozen=True)
 class WithdrawnVersions:
-    """What came of it: the versions that were withdrawn now, and the one that readers get instead, None if none."""
+    """The versions that were withdrawn now, and the version that replaces them, None if none is left."""
 
     dataset: str
     versions: tuple[int, ...]
@@ -33,26 +33,26 @@ def withdraw(
     reason: str,
     progress: Callable[[str], None] = lambda _: None,
 ) -> WithdrawnVersions:
-    """Withdraw a version, or all of a dataset. `progress` is told each step before it begins.
+    """Withdraw a version, or all versions of a dataset. `progress` gets the name of each step before it begins.
 
-    The files stay where releases are kept, but nothing shows them any more. Raises UnknownDataset for what there is
-    not, and WrongUse for a reason without words, which would leave readers with nothing.
+    The files stay in the storage, but nothing shows them any more. Raises UnknownDataset for a dataset or version that
+    does not exist, and WrongUse for an empty reason, since readers are shown the reason.
     """
     if not reason.strip():
         raise WrongUse("publisher.reason-missing")
     with exclusive(settings.home), Records(settings.database) as records:
         store = open_store(settings, progress)
         catch_up(records, store)
-        shown = [r for r in records.finished() if r.dataset == dataset and r.visible_at]
-        wanted = _wanted(shown, dataset, version)
-        known = {w.version for w in records.withdrawals() if w.dataset == dataset}
-        fresh = [r for r in wanted if r.version not in known]
-        left = max((r.version for r in shown if r not in wanted and r.version not in known), default=None)
+        releases = [r for r in records.finished() if r.dataset == dataset and r.visible_at]
+        matching = _matching(releases, dataset, version)
+        withdrawn = {w.version for w in records.withdrawals() if w.dataset == dataset}
+        new = [r for r in matching if r.version not in withdrawn]
+        left = max((r.version for r in releases if r not in matching and r.version not in withdrawn), default=None)
         before = visible_versions(records, store)
         contents = {slug: n for slug, n in before.items() if slug != dataset}
         contents |= {} if left is None else {dataset: left}
-        if fresh or before != contents:
-            tombstones = [Withdrawal(dataset, r.version, reason.strip(), now()) for r in fresh]
+        if new or before != contents:
+            tombstones = [Withdrawal(dataset, r.version, reason.strip(), now()) for r in new]
             load_graphs(settings, records, store, contents, dataset, [*records.withdrawals(), *tombstones])
             if left is not None and left != before.get(dataset):
                 records.note_steps("in-graph", [((dataset, left), "")])
@@ -60,26 +60,26 @@ def withdraw(
             for tombstone in tombstones:
                 records.withdraw(tombstone)
             progress("in-ckan")
-            _tell_ckan(settings, records, fresh, left)
+            _update_ckan(settings, records, new, left)
             store.settle()
-        return WithdrawnVersions(dataset, tuple(r.version for r in fresh), left)
+        return WithdrawnVersions(dataset, tuple(r.version for r in new), left)
 
 
-def _wanted(shown: Sequence[ReleaseRecord], dataset: str, version: int | None) -> list[ReleaseRecord]:
-    if not shown:
+def _matching(releases: Sequence[ReleaseRecord], dataset: str, version: int | None) -> list[ReleaseRecord]:
+    if not releases:
         raise UnknownDataset("publisher.no-dataset", dataset=dataset)
-    wanted = [r for r in shown if version in (None, r.version)]
-    if not wanted:
+    matching = [r for r in releases if version in (None, r.version)]
+    if not matching:
         raise UnknownDataset("publisher.no-version", dataset=dataset, version=version)
-    return wanted
+    return matching
 
 
-def _tell_ckan(settings: Settings, records: Records, gone: Sequence[ReleaseRecord], left: int | None) -> None:
-    """CKAN has one version of a dataset: the one that is left takes its place there, or the dataset goes."""
-    if not settings.ckan_url or not gone:
+def _update_ckan(settings: Settings, records: Records, withdrawn: Sequence[ReleaseRecord], left: int | None) -> None:
+    """Replace the version on CKAN, which has one version of a dataset, by the remaining one, or delete the dataset."""
+    if not settings.ckan_url or not withdrawn:
         return
-    remaining = None if left is None else records.release(gone[0].dataset, left)
+    remaining = None if left is None else records.release(withdrawn[0].dataset, left)
     if remaining:
         push_release(settings, records, remaining)
     else:
-        withdraw_dataset(settings, records, gone[-1])
+        withdraw_dataset(settings, records, withdrawn[-1])

@@ -70,7 +70,7 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
 
     @lru_cache(maxsize=CACHED_FEEDS)
     def text(state: str, feed_request: FeedRequest) -> str:
-        graph = feed(collection.lineages(), iris, record, feed_request)
+        graph = feed(collection.histories(), iris, record, feed_request)
         return graph.serialize(format=SERIALISERS[feed_request.extension])
 
     @pages.get("/catalog")

@@ -18,7 +18,9 @@ from vaven.catalogue.linked_data.documents import UNUSED_PREFIXES
 from vaven.publisher.engine.interface import QueryEngine
 from vaven.publisher.metadata.shared_graph import read_triples, split_shared
 from vaven.publisher.published.collection import Collection
-from vaven.publisher.published.derived_files import DerivedFile, DerivedFiles, Prepare, Recipe, Source
+from vaven.publisher.published.derivation import Recipe, Source
+from vaven.publisher.published.derived_files import DerivedFiles, Prepare
+from vaven.publisher.published.derived_folder import DerivedFile
 from vaven.vocab.iris import Iris
 
 # Formats of the observations that a release does not contain, or did not in an older version of Väven.
@@ -79,7 +81,7 @@ def _send(file: DerivedFile | None, name: str, media_type: str, modified: dateti
     if modified:
         described = FileResponse(name, media_type, file.size, file.sha256, modified)
     else:
-        described = FileResponse(name, media_type, file.size, file.sha256, file.made_at, UNTIL_CHANGED)
+        described = FileResponse(name, media_type, file.size, file.sha256, file.created_at, UNTIL_CHANGED)
     return send(described, lambda: file.path.open("rb"))
 
 

@@ -44,7 +44,7 @@ class GraphStatisticsCache:
 
     def _count(self) -> GraphStatistics:
         datasets, iris = self._collection.datasets(), self._iris
-        if not self._collection.lineages():
+        if not self._collection.histories():
             # Before the first publication there is no graph to query.
             return GraphStatistics({}, Statistics(), ())
         union, graphs = Store(), {}

@@ -6,7 +6,7 @@ from flask import Flask, Response, request
 
 from vaven.catalogue.http.content_coding import encoding
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS
-from vaven.publisher.rdf.compression import IDENTITY, SMALLEST, packing
+from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
 
 # Everything is loaded from this site, and pages have no inline script or style; JSON-LD in pages is data, not script.
 SECURITY = {
@@ -61,10 +61,10 @@ def _compressed(response: Response) -> Response:
     response.vary.add("Accept-Encoding")
     name = encoding(request.headers.get("Accept-Encoding"))
     content = response.get_data()
-    if name == IDENTITY or request.method not in ("GET", "HEAD") or len(content) < SMALLEST:
+    if name == IDENTITY or request.method not in ("GET", "HEAD") or len(content) < MIN_COMPRESSED_BYTES:
         return response
     target = io.BytesIO()
-    with packing(name, target) as file:
+    with compressor(name, target) as file:
         file.write(content)
     response.set_data(target.getvalue())
     response.content_encoding = name

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from flask import Blueprint, Response, g, request
 
 from vaven.catalogue.http.content_coding import encoding
-from vaven.publisher.rdf.compression import IDENTITY, SMALLEST, packing
+from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
 from vaven.publisher.releases.cache import CachedByState
 
 # The memory of a page beside its bytes: its path, and its entry in the table.
@@ -70,7 +70,7 @@ class PageCache:
 
     def _response(self, page: _Page) -> Response:
         name = encoding(request.headers.get("Accept-Encoding"))
-        if len(page.bodies[IDENTITY]) < SMALLEST:
+        if len(page.bodies[IDENTITY]) < MIN_COMPRESSED_BYTES:
             name = IDENTITY
         body = page.bodies[name] if name in page.bodies else self._compressed(page, name)
         response = Response(body, content_type=HTML)
@@ -85,7 +85,7 @@ class PageCache:
     def _compressed(self, page: _Page, name: str) -> bytes:
         """Compress a page, and add the bytes to its entry if it is cached."""
         target = io.BytesIO()
-        with packing(name, target) as file:
+        with compressor(name, target) as file:
             file.write(page.bodies[IDENTITY])
         page.bodies[name] = target.getvalue()
         if self._pages.peek(g.page_state, _key()) is page:

@@ -180,7 +180,7 @@ def segments(name: str) -> list[str]:
 def _filters(kind: str, rest: Sequence[str]) -> Mapping[str, str]:
     """Return the arguments of Collection.count for a resource; none if observations are not about its kind."""
     if kind == "area" and len(rest) == 2:
-        return {"division": rest[0], "key": rest[1]}
+        return {"area_vintage": rest[0], "key": rest[1]}
     if len(rest) != 1:
         return {}
     if kind == "period":

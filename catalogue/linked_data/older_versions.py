@@ -26,12 +26,12 @@ def last_version_with(collection: Collection, iris: Iris, iri: str, parts: list[
     if not slug:
         return None
     cells = _cells(*parts)
-    for version in collection.earlier(slug)[:MOST_VERSIONS]:
+    for version in collection.older_versions(slug)[:MOST_VERSIONS]:
         if cells is None:
-            metadata = read_triples(collection.kept(slug, version, "metadata.ttl"))
+            metadata = read_triples(collection.local_unlisted(slug, version, "metadata.ttl"))
             is_included = any(triple.subject == NamedNode(iri) for triple in metadata)
         else:
-            is_included = _has_row(str(collection.kept(slug, version, "observations.parquet")), cells)
+            is_included = _has_row(str(collection.local_unlisted(slug, version, "observations.parquet")), cells)
         if is_included:
             return slug, version
     return None

@@ -52,7 +52,7 @@ def _area_page(collection: Collection, area: PublishedArea) -> str:
         themes={slug: [card for card in cards if card.kpi.theme == slug] for slug in by_theme(kpis)},
         investments=collection.investments(area),
         datasets={slug: collection.dataset(slug) for slug in area.datasets},
-        vintage_label=i18n.t(f"division.{area.division}"),
+        vintage_label=i18n.t(f"division.{area.area_vintage}"),
     )
 
 

@@ -98,8 +98,8 @@ def area(
         language,
         name=t("structured.area.name", where=where),
         description=t("structured.area", where=where, kpis=labels),
-        url=f"{iris.base}{iris.area(area.division, area.code).removeprefix(f'{iris.base}id/')}",
-        about=iris.area(area.division, area.code),
+        url=f"{iris.base}{iris.area(area.area_vintage, area.code).removeprefix(f'{iris.base}id/')}",
+        about=iris.area(area.area_vintage, area.code),
         temporalCoverage=_span(series),
         spatialCoverage=[_without_empty(_area(iris, area))],
         variableMeasured=[_variable(iris, kpi, language) for kpi in kpis],
@@ -213,9 +213,9 @@ def _kommun(iris: Iris, code: str) -> Json:
 def _area(iris: Iris, area: PublishedArea) -> Json:
     return {
         "@type": "Place",
-        "@id": iris.area(area.division, area.code),
+        "@id": iris.area(area.area_vintage, area.code),
         "name": area.name,
-        "identifier": {"@type": "PropertyValue", "propertyID": area.division, "value": area.code},
+        "identifier": {"@type": "PropertyValue", "propertyID": area.area_vintage, "value": area.code},
         "containedInPlace": _kommun(iris, area.kommun) if area.kommun in areas().kommuner else None,
     }
 

@@ -67,7 +67,7 @@ def pages(collection: Collection) -> Iterator[tuple[str, date | None]]:
     yield from ((f"dataset/{segment(slug)}", day) for slug, day in released.items())
     yield from ((f"investment/{segment(i.id)}", released.get(i.dataset)) for i in collection.investments())
     for area in collection.areas():
-        yield f"area/{area.division}/{segment(area.code)}", max(released[slug] for slug in area.datasets)
+        yield f"area/{area.area_vintage}/{segment(area.code)}", max(released[slug] for slug in area.datasets)
 
 
 def _url(address: str, changed: date | None) -> str:

@@ -129,7 +129,7 @@ def find_areas(collection: Collection, iris: Iris, text: str) -> Iterator[dict[s
     if not search_text:
         return
     areas_with_values = collection.areas()
-    candidates = [(e.name, e.code, iris.area(e.division, e.code), e.kommun_name) for e in areas_with_values]
+    candidates = [(e.name, e.code, iris.area(e.area_vintage, e.code), e.kommun_name) for e in areas_with_values]
     for kommun in sorted({e.kommun for e in areas_with_values if e.kommun}):
         area = areas().kommuner[kommun]
         candidates.append((area.name, kommun, iris.area(area.division, kommun), ""))

@@ -133,7 +133,7 @@ def _add_names(graph: Graph, node: Node, predicate: URIRef, texts: Texts) -> Non
 def _add_keys(cube_graph: CubeGraph) -> None:
     """Add the five key dimensions of an observation, in the order of the data structure definition."""
     iris, release = cube_graph.iris, cube_graph.release
-    areas = [URIRef(release.places[code].iri(iris)) for code in cube_graph.statistics.codes["neighbourhood"]]
+    areas = [URIRef(release.areas[code].iri(iris)) for code in cube_graph.statistics.codes["neighbourhood"]]
     area = _add_key(cube_graph, DIMENSION.refArea, [DimensionValue(iri) for iri in areas])
     _add_area_levels(cube_graph, area, areas)
     kpis = [DimensionValue(URIRef(iris.kpi(slug))) for slug in release.kpis]

@@ -5,7 +5,7 @@ one row of each such pattern is emitted once more, and its triples are multiplie
 pattern. The remaining lines describe the nodes that observations share.
 """
 
-import gzip
+import io
 import tempfile
 from collections import Counter
 from dataclasses import replace
@@ -15,6 +15,7 @@ from pathlib import Path
 import duckdb
 
 from vaven.publisher.cube.observations import Emission, emit
+from vaven.publisher.rdf.compression import decompressed_file
 from vaven.publisher.rdf.triple_counts import ObservationCounts, Statistics
 from vaven.publisher.releases.release import Release
 from vaven.vocab.iris import NAMESPACES, Iris
@@ -74,6 +75,6 @@ def _write_patterns(release: Release, folder: Path, iris: Iris) -> dict[str, int
 def _emit_patterns(release: Release, folder: Path, iris: Iris, rows: int) -> list[Triple]:
     """Emit the rows in `folder` and return their triples as the texts of their terms."""
     emission = emit(replace(release, folder=folder, rows={"observations": rows}), iris)
-    with gzip.open(emission.path, "rt", encoding="utf-8") as lines:
+    with decompressed_file(emission.path) as file, io.TextIOWrapper(file, encoding="utf-8") as lines:
         triples = (line.rstrip("\n").removesuffix(" .").split(" ", 2) for line in lines)
         return [(subject, predicate, value) for subject, predicate, value in triples]

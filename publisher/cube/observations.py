@@ -19,11 +19,10 @@ from typing import Any, Protocol
 import duckdb
 import pyarrow
 import pyarrow.compute
-import zstandard
-from isal import igzip
 
 from vaven.publisher.cube.column_statistics import column_statistics
 from vaven.publisher.rdf.agents import publisher_key
+from vaven.publisher.rdf.compression import compressed_file
 from vaven.publisher.releases.release import Release
 from vaven.schemas.tables.compile import plain
 from vaven.vocab import register
@@ -38,9 +37,6 @@ MEMORY = "160MB"
 THREADS = 4
 # About 5 MB of text.
 BATCH_ROWS = 2048
-# Every line begins like the line before it, so that even the fastest level compresses the text 20 times with gzip and
-# 60 times with zstd.
-GZIP_LEVEL, ZSTD_LEVEL = 1, 1
 STOP = ".\n"
 END = f" {STOP}"
 # A full disk, reported by the system or by DuckDB, and a DuckDB that can't spill.
@@ -91,14 +87,8 @@ def emit(release: Release, iris: Iris, *, uncompressed: Path | None = None) -> E
 @contextmanager
 def _sinks(gzip: Path, zstd: Path, uncompressed: Path | None) -> Iterator[list[Sink]]:
     with ExitStack() as stack:
-        compressor = zstandard.ZstdCompressor(ZSTD_LEVEL, write_checksum=True)
-        sinks: list[Sink] = [
-            stack.enter_context(igzip.open(gzip, "wb", GZIP_LEVEL)),  # type: ignore[no-untyped-call]
-            stack.enter_context(zstandard.open(zstd, "wb", cctx=compressor)),
-        ]
-        if uncompressed:
-            sinks.append(stack.enter_context(uncompressed.open("wb")))
-        yield sinks
+        paths = [gzip, zstd, *([uncompressed] if uncompressed else [])]
+        yield [stack.enter_context(compressed_file(path)) for path in paths]
 
 
 def _limits(folder: str) -> dict[str, Any]:
@@ -177,7 +167,7 @@ def _dictionaries(release: Release, iris: Iris) -> Iterator[tuple[str, tuple[str
     yield (
         "areas",
         ("code", "segment", "name", "tail"),
-        [(c, segment(c), p.name, _tail(dimension + "refArea", p.iri(iris))) for c, p in release.places.items()],
+        [(c, segment(c), p.name, _tail(dimension + "refArea", p.iri(iris))) for c, p in release.areas.items()],
     )
     yield (
         "kpis",

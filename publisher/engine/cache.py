@@ -13,7 +13,7 @@ from queue import Full
 
 from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult
 from vaven.publisher.engine.spooled_file import Spool
-from vaven.publisher.rdf.compression import IDENTITY, PACKED, SMALLEST, packing, unpacked
+from vaven.publisher.rdf.compression import CODINGS, IDENTITY, MIN_COMPRESSED_BYTES, compressor, decompressor
 from vaven.publisher.releases.cache import CachedByState
 from vaven.publisher.sparql.lexer import compact, is_deterministic
 from vaven.publisher.sparql.messages import query_message
@@ -108,17 +108,17 @@ class CachedEngine(QueryEngine):
 
     def _recoded(self, state: str, normalised: QueryRequest) -> CachedResult | None:
         """Return the result converted from a cached one with another content coding."""
-        others = (self._results.peek(state, replace(normalised, encoding=name)) for name in (IDENTITY, *PACKED))
+        others = (self._results.peek(state, replace(normalised, encoding=name)) for name in (IDENTITY, *CODINGS))
         cached = next((other for other in others if other), None)
-        if cached is None or (cached.encoding == IDENTITY and cached.spool.size < SMALLEST):
+        if cached is None or (cached.encoding == IDENTITY and cached.spool.size < MIN_COMPRESSED_BYTES):
             return cached
         with cached.spool.open() as source, contextlib.ExitStack() as unfinished:
             target = unfinished.enter_context(tempfile.TemporaryFile())
-            plain = unpacked(cached.encoding, source)
+            plain = decompressor(cached.encoding, source)
             if normalised.encoding == IDENTITY:
                 shutil.copyfileobj(plain, target)
             else:
-                with packing(normalised.encoding, target) as compressed:
+                with compressor(normalised.encoding, target) as compressed:
                     shutil.copyfileobj(plain, compressed)
             unfinished.pop_all()
         return replace(cached, spool=Spool(target, target.tell()), encoding=normalised.encoding)

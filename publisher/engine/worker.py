@@ -34,7 +34,7 @@ from pyoxigraph import (
 )
 
 from vaven.publisher.graph.snapshot import Snapshot, hold
-from vaven.publisher.rdf.compression import IDENTITY, SMALLEST, packing
+from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
 from vaven.publisher.rdf.json_ld import write_json_ld
 from vaven.publisher.sparql.lexer import declared_prefixes, has_dataset_clause
 from vaven.publisher.sparql.rewrite import expand_star, sort_outside_distinct, star_token
@@ -135,8 +135,8 @@ class _ResultWriter:
         self._size += len(data)
         if self._size > self._max_bytes:
             raise OSError(errno.EFBIG, os.strerror(errno.EFBIG))
-        if self._sink is None and self._size >= SMALLEST:
-            self._sink = packing(self.encoding, self._file)
+        if self._sink is None and self._size >= MIN_COMPRESSED_BYTES:
+            self._sink = compressor(self.encoding, self._file)
             self._sink.write(self._pending)
         if self._sink is None:
             self._pending += data

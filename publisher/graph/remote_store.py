@@ -1,11 +1,11 @@
-"""A graph store behind SPARQL 1.1: Query, Update and Graph Store HTTP Protocol, of any server that keeps to them.
+"""A graph store on any SPARQL 1.1 server: Query, Update and Graph Store HTTP Protocol.
 
-A release is sent to graphs beside the published ones first, in parts of bounded size. When all of it is there, one
-update makes the published graphs the same and notes what they hold. Where the server does an update as a transaction
-(Oxigraph, Fuseki on TDB2), or lets no reader in between (Virtuoso), readers see the old release or the new one. What
-came of it is counted; a server that lost something on the way is found out.
+A release is first sent to staging graphs beside the published graphs, in parts of bounded size. When it is complete,
+one update moves the staging graphs to the published ones and records their contents. If the server runs an update as a
+transaction (Oxigraph, Fuseki on TDB2), or admits no reader during one (Virtuoso), readers see the old release or the
+new one. The triples are counted afterwards, so that a loss on the way is detected.
 
-What readers see is kept in a small graph of the server's own, the state graph: which versions, and in which graphs.
+A small graph on the server, the state graph, records which versions are published, and in which graphs.
 """
 
 import tempfile
@@ -21,14 +21,14 @@ from string import Template
 from rdflib import Literal
 
 from vaven.publisher.graph.sparql_client import RemoteServer
-from vaven.publisher.rdf.files import N_TRIPLES, TURTLE, Graphs, form, parts
+from vaven.publisher.rdf.files import N_TRIPLES, TURTLE, Graphs, rdf_suffix, uncompressed_parts
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import NAMESPACES
 
 PART_BYTES = 32 << 20
-# How long a reader takes what the server said of its state for true: pages ask at every request.
+# How long a state that was read is valid: every request for a page needs it.
 STATE_SECONDS = 1.0
-AWAY_SECONDS = 5.0
+UNAVAILABLE_SECONDS = 5.0
 MEDIA_TYPES = {TURTLE: "text/turtle", N_TRIPLES: "application/n-triples"}
 IDENTIFIER, VERSION = f"{NAMESPACES['dcterms']}identifier", f"{NAMESPACES['dcat']}version"
 PUBLISHED, STAGED = f"{NAMESPACES['sd']}namedGraph", f"{NAMESPACES['prov']}used"
@@ -36,9 +36,9 @@ PUBLISHED, STAGED = f"{NAMESPACES['sd']}namedGraph", f"{NAMESPACES['prov']}used"
 
 @dataclass(frozen=True)
 class State:
-    """What the state graph says: `id` of the state ("" before the first), dataset to version, and graph IRIs.
+    """The contents of the state graph: `id` of the state ("" before the first), dataset to version, and graph IRIs.
 
-    `staged` are graphs of a load that is going on, or was cut off.
+    `staged` are the graphs of a load that is running or was interrupted.
     """
 
     id: str = ""
@@ -48,14 +48,14 @@ class State:
 
 
 class RemoteStore:
-    """A GraphStore on a server. `state_graph` is the IRI of the graph that tells what is published there.
+    """A GraphStore on a server. `state_graph` is the IRI of the state graph.
 
-    `step` is told the name of each step before it begins. One process writes at a time: see publish.alone.
+    `step` gets the name of each step before it begins. One process writes at a time: see publish.exclusive.
     """
 
     def __init__(self, server: RemoteServer, state_graph: str, step: Callable[[str], None] = lambda _: None) -> None:
         self._server, self._state_graph, self._step = server, state_graph, step
-        self._kept: tuple[float, State | StoreUnavailable] | None = None
+        self._cached: tuple[float, State | StoreUnavailable] | None = None
         self._lock = threading.Lock()
 
     def contents(self) -> Mapping[str, int]:
@@ -65,29 +65,30 @@ class RemoteStore:
         return self.state().id
 
     def settle(self) -> None:
-        """A server keeps its own house in order."""
+        """Do nothing: servers merge their layers themselves."""
 
     def state(self) -> State:
-        """As the server said within the last second, or says now. One that is away is not asked again for a while."""
+        """Return the state, read within the last second or now. After an error the server has a pause."""
         with self._lock:
-            if self._kept is None or time.monotonic() > self._kept[0]:
-                self._kept = self._asked()
-            said = self._kept[1]
-        if isinstance(said, StoreUnavailable):
-            raise copy(said) from said
-        return said
+            if self._cached is None or time.monotonic() > self._cached[0]:
+                self._cached = self._read_or_error()
+            state = self._cached[1]
+        if isinstance(state, StoreUnavailable):
+            raise copy(state) from state
+        return state
 
-    def _asked(self) -> tuple[float, State | StoreUnavailable]:
-        """What the server says of its state, or that it is away, and until when to believe it."""
+    def _read_or_error(self) -> tuple[float, State | StoreUnavailable]:
+        """Return the state, or the error of an unavailable server, with the time until which it is valid."""
         try:
             return time.monotonic() + STATE_SECONDS, self._read()
-        except StoreUnavailable as away:
-            return time.monotonic() + AWAY_SECONDS, away
+        except StoreUnavailable as error:
+            return time.monotonic() + UNAVAILABLE_SECONDS, error
 
     def published(self) -> tuple[str, ...]:
-        """The graphs that readers are to see; none where nothing of ours has come to the server yet.
+        """Return the IRIs of the graphs that queries read; none if nothing was ever loaded.
 
-        Where none are published any more, or not yet, one is named that doesn't exist: else all would be shown.
+        If none are published any more, or not yet, a graph is named that doesn't exist: without one, queries would read
+        all graphs.
         """
         state = self.state()
         return state.graphs or ((f"{self._state_graph}/nothing",) if state.id or state.staged else ())
@@ -108,34 +109,37 @@ class RemoteStore:
         self._check(sizes, before)
         self._step("clean")
         self._stage(after.staged, ())
-        self._kept = None
+        self._cached = None
         return name
 
-    def _stage(self, left: Sequence[str], graphs: Sequence[str]) -> None:
-        """Drop the graphs that a load has left, and note those that are about to be filled."""
-        drops = "".join(f"DROP SILENT GRAPH <{graph}> ;\n" for graph in left)
+    def _stage(self, remains: Sequence[str], graphs: Sequence[str]) -> None:
+        """Drop the graphs that an earlier load has left, and record those that are about to be filled."""
+        drops = "".join(f"DROP SILENT GRAPH <{graph}> ;\n" for graph in remains)
         facts = _staged(self._state_graph, graphs)
         note = f"; INSERT DATA {{ GRAPH <{self._state_graph}> {{ {facts} }} }}" if facts else ""
         self._update("stage.ru", drops=drops, note=note)
 
     def _fill(self, staged: str, paths: Sequence[Path], folder: Path) -> int:
-        """Send files to a graph that is empty now. Returns how many triples it holds then."""
+        """Send files to an empty graph; return the number of triples in it afterwards."""
         is_first = True
         for path in paths:
-            for part in parts(path, folder, PART_BYTES):
-                # Without a body there is no length to send either, and then Virtuoso loses its thread.
+            for part in uncompressed_parts(path, folder, PART_BYTES):
+                # An empty body has no length header, and without one Virtuoso loses its thread.
                 if part.stat().st_size:
-                    self._server.put(staged, part, MEDIA_TYPES[form(path)], adding=not is_first)
+                    self._server.put(staged, part, MEDIA_TYPES[rdf_suffix(path)], adding=not is_first)
                     is_first = False
         return 0 if is_first else self._count(staged)
 
     def _check(self, sizes: Mapping[str, int], before: State) -> None:
-        """Raise StoreUnavailable where a graph does not hold what was sent, and let the state say that it's the old."""
-        found = {graph: self._count(graph) for graph in sizes}
-        if wrong := [graph for graph in sizes if found[graph] != sizes[graph]]:
+        """Compare the published graphs with what was sent.
+
+        Raises StoreUnavailable if a graph lacks triples, and restores the old state first.
+        """
+        counts = {graph: self._count(graph) for graph in sizes}
+        if wrong := [graph for graph in sizes if counts[graph] != sizes[graph]]:
             self._update("switch.ru", changes="", facts=_facts(self._state_graph, before))
-            counts = {"graph": wrong[0], "held": found[wrong[0]], "sent": sizes[wrong[0]]}
-            raise StoreUnavailable("publisher.graph-incomplete", **counts)
+            graph = wrong[0]
+            raise StoreUnavailable("publisher.graph-incomplete", graph=graph, held=counts[graph], sent=sizes[graph])
 
     def _count(self, graph: str) -> int:
         return int(self._server.select(_text("count.rq", graph=graph))[0]["n"])
@@ -157,7 +161,7 @@ class RemoteStore:
 
 
 def _change(graph: str, staged: str, size: int) -> str:
-    # Servers disagree on what becomes of a graph to which one without triples is added or moved.
+    # Servers differ in their treatment of a graph to which an empty graph is added or moved.
     return _text("become.ru", graph=graph, staged=staged) if size else f"DROP SILENT GRAPH <{graph}> ;\n"
 
 
@@ -166,7 +170,7 @@ def _staged(name: str, graphs: Sequence[str]) -> str:
 
 
 def _facts(name: str, state: State) -> str:
-    """The triples of the state graph in N-Triples, one a line."""
+    """Return the triples of the state graph in N-Triples, one in each line."""
     lines = [f"<{name}> <{IDENTIFIER}> {Literal(state.id).n3()} ."]
     lines += [f"<{name}> <{PUBLISHED}> <{graph}> ." for graph in state.graphs]
     for i, (slug, version) in enumerate(sorted(state.contents.items())):
@@ -176,6 +180,6 @@ def _facts(name: str, state: State) -> str:
 
 
 def _text(name: str, **parameters: str) -> str:
-    """A query or update of graph/queries with its parameters filled in."""
+    """Return a query or update of graph/queries with its parameters filled in."""
     text = (files(__package__) / "queries" / name).read_text("utf-8")
     return Template(text).substitute(parameters)

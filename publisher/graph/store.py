@@ -1,8 +1,8 @@
-"""Where the published triples live: embedded Oxigraph with checkpoint snapshots, or any SPARQL 1.1 server.
+"""Stores of the published triples: embedded Oxigraph with checkpoint snapshots, or any SPARQL 1.1 server.
 
-One process writes at a time. Readers never see the store that is written to: they open a snapshot, a
-hard-link checkpoint that is switched to by replacing one small file. The snapshot carries `contents.json`
-(dataset to version), so that pages and endpoint change over in the same instant.
+One process writes at a time. Readers never see the store that is written to: they open a snapshot, a hard-link
+checkpoint. Replacing one small file switches to a new snapshot. A snapshot contains `contents.json` (dataset to
+version), so that pages and endpoint switch in the same instant.
 """
 
 import fcntl
@@ -21,53 +21,56 @@ from pyoxigraph import BlankNode, NamedNode, Quad, QuerySolution, RdfFormat, Sto
 from vaven.publisher.graph.remote_store import RemoteStore
 from vaven.publisher.graph.snapshot import Snapshot, try_lock
 from vaven.publisher.graph.sparql_client import RemoteServer, addresses
-from vaven.publisher.rdf.files import DAMAGE, PACKINGS, Graphs, form, unpacked
+from vaven.publisher.rdf.compression import DAMAGE, SUFFIXES, decompressed_file
+from vaven.publisher.rdf.files import Graphs, rdf_suffix
 from vaven.publisher.settings import Settings
 from vaven.vocab.errors import StoreUnavailable
 
 FORMATS = {".nt": RdfFormat.N_TRIPLES, ".ttl": RdfFormat.TURTLE}
+LOAD_ERRORS: tuple[type[Exception], ...] = (SyntaxError, *DAMAGE)
 WRITER_WAIT_SECONDS = 600.0
-# When a store is built anew instead of emptied in part: so many triples leave, and not so many more stay.
+# A store is rebuilt, instead of deleting graphs from it, if more triples than this are deleted, and fewer than this
+# many times as many remain.
 MANY_TRIPLES = 50_000
-# A graph whose files are no longer than this is changed in part and not replaced: about 250,000 triples.
+REMAINING_FOR_EACH_DELETED = 4
+# A graph whose files are no longer than this is updated by its difference and not replaced: about 250,000 triples.
 SMALL_BYTES = 32 << 20
-STAYING_FOR_EACH_LEAVING = 4
-# When layers are merged: so many bytes are loose, and not so many more are merged already.
-LOOSE_BYTES = 16 << 20
-MERGED_FOR_EACH_LOOSE = 4
+# Layers are merged if at least so many bytes are unmerged, and at most this many times as many are merged.
+UNMERGED_BYTES = 16 << 20
+MERGED_FOR_EACH_UNMERGED = 4
 
 
 class GraphStore(Protocol):
-    """What publishing needs of a store. `replace` is all or nothing where the engine allows it."""
+    """A store of named graphs. `replace` is atomic if the engine allows it."""
 
     def replace(self, graphs: Graphs, *, contents: Mapping[str, int]) -> str:
-        """Make each named graph hold exactly its files' triples (.nt, .ttl, also packed); no files drop the graph.
+        """Replace each named graph by its files' triples (.nt, .ttl, also compressed); without files, drop it.
 
-        `contents` is dataset to version after the switch. Returns a name of the new state. Raises StoreUnavailable.
+        `contents` is dataset to version after the switch. Returns the name of the new state. Raises StoreUnavailable.
         """
 
     def contents(self) -> Mapping[str, int]:
-        """Dataset to version as readers see it now; empty where the engine can't say."""
+        """Return dataset to version as readers see it now; empty if the engine has no record of it."""
 
     def name(self) -> str:
-        """The name of the state that readers see now, "" before the first. Raises StoreUnavailable."""
+        """Return the name of the state that readers see now, "" before the first. Raises StoreUnavailable."""
 
     def settle(self) -> None:
-        """Make what is visible quicker to ask, where that is worth its time. Raises StoreUnavailable."""
+        """Optimise the visible state for queries, if that is worth its time. Raises StoreUnavailable."""
 
 
 def open_store(settings: Settings, step: Callable[[str], None] = lambda _: None) -> GraphStore:
-    """The store that the configuration names. An embedded one tells `step` how far it has come."""
+    """Open the configured store. `step` gets the name of each step of a load before it begins."""
     if settings.sparql_query_url:
         return RemoteStore(RemoteServer(addresses(settings)), settings.iris.state, step)
     return EmbeddedStore(settings.graph_folder, step)
 
 
 class EmbeddedStore:
-    """Oxigraph in a folder: `live` (the writer's), `snapshots/{id}`, `current` (the id), `dirty` (a load was begun).
+    """Oxigraph in a folder: `live` (the writer's), `snapshots/{id}`, `current` (the id), `dirty` (a load has begun).
 
-    `settled` is younger than the layers of `live` that are merged. `step` is told the name of each step before it
-    begins; a process may be killed at any of them.
+    The file `settled` is newer than the merged layers of `live`. `step` gets the name of each step before it begins; a
+    process may be killed at any of them.
     """
 
     def __init__(
@@ -75,12 +78,12 @@ class EmbeddedStore:
         folder: Path,
         step: Callable[[str], None] = lambda _: None,
         wait_seconds: float = WRITER_WAIT_SECONDS,
-        loose_bytes: int = LOOSE_BYTES,
+        unmerged_bytes: int = UNMERGED_BYTES,
     ) -> None:
         self.folder = folder
         self._step = step
         self._wait_seconds = wait_seconds
-        self._loose_bytes = loose_bytes
+        self._unmerged_bytes = unmerged_bytes
 
     def current(self) -> Snapshot | None:
         try:
@@ -94,7 +97,7 @@ class EmbeddedStore:
         return snapshot.id if snapshot else ""
 
     def contents(self) -> Mapping[str, int]:
-        """Of the current snapshot. A snapshot may vanish between two reads when another one took its place."""
+        """Return the contents of the current snapshot, which may be replaced and deleted between two reads."""
         for _ in range(5):
             snapshot = self.current()
             if snapshot is None:
@@ -106,13 +109,13 @@ class EmbeddedStore:
         raise StoreUnavailable("publisher.snapshots-change")
 
     def replace(self, graphs: Graphs, *, contents: Mapping[str, int]) -> str:
-        with self._alone():
+        with self._exclusive():
             try:
-                self._mend()
+                self._recover()
                 self._step("load")
                 snapshot = self._loaded(graphs, contents)
-            except (SyntaxError, *DAMAGE) as cause:
-                # RocksDB gives its lock back when the last reference goes, and the traceback's frames hold some.
+            except LOAD_ERRORS as cause:
+                # RocksDB releases its lock with the last reference, and the traceback's frames hold references.
                 traceback.clear_frames(cause.__traceback__)
                 raise StoreUnavailable("publisher.graph-not-loaded", cause=str(cause)[:500]) from cause
             self._step("switch")
@@ -123,16 +126,16 @@ class EmbeddedStore:
         return snapshot.id
 
     def settle(self) -> None:
-        """Merge the layers that loads have left, and switch to a snapshot of that.
+        """Merge the layers that loads have written, and switch to a snapshot of the result.
 
-        A bulk load writes a layer for each million triples, and a query looks in all: merged they are asked 4 to 13
-        times faster (a million observations). Cost: 3 microseconds a triple of all that is here, which is why it is
-        not done for every small load. It comes after the switch, so that nobody waits for it to see a release; killed
-        at any point, it leaves what was visible, and is done again.
+        A bulk load writes a layer for each million triples, and a query reads all layers: merged, they are queried 4 to
+        13 times faster (a million observations). Cost: 3 microseconds for each triple of the store, which is why it is
+        not done for every small load. It follows the switch, so that no release waits for it. Killed at any point, it
+        leaves the visible state as it was, and is repeated.
         """
-        with self._alone():
+        with self._exclusive():
             current = self.current()
-            if current is None or (self.folder / "dirty").exists() or not self._is_loose():
+            if current is None or (self.folder / "dirty").exists() or not self._needs_merge():
                 return
             self._step("settle")
             try:
@@ -147,17 +150,17 @@ class EmbeddedStore:
             (self.folder / "settled").touch()
             self._clean(snapshot)
 
-    def _is_loose(self) -> bool:
-        """Whether much has been written since the layers were merged, of what there is."""
+    def _needs_merge(self) -> bool:
+        """Return True if a large part of the store was written after the last merge."""
         mark = self.folder / "settled"
-        since = mark.stat().st_mtime_ns if mark.exists() else 0
+        merged_at = mark.stat().st_mtime_ns if mark.exists() else 0
         layers = [path.stat() for path in (self.folder / "live").glob("*.sst")]
-        loose = sum(layer.st_size for layer in layers if layer.st_mtime_ns > since)
-        merged = sum(layer.st_size for layer in layers) - loose
-        return loose >= self._loose_bytes and merged <= MERGED_FOR_EACH_LOOSE * loose
+        unmerged = sum(layer.st_size for layer in layers if layer.st_mtime_ns > merged_at)
+        merged = sum(layer.st_size for layer in layers) - unmerged
+        return unmerged >= self._unmerged_bytes and merged <= MERGED_FOR_EACH_UNMERGED * unmerged
 
     def _loaded(self, graphs: Graphs, contents: Mapping[str, int]) -> Snapshot:
-        """Load into the live store and checkpoint it; nobody sees it yet."""
+        """Load into the live store and return a checkpoint of it, which is not visible yet."""
         (self.folder / "dirty").touch()
         small = {graph for graph, paths in graphs.items() if paths and _is_small(paths)}
         live = self._cleared([graph for graph in graphs if graph not in small])
@@ -172,14 +175,14 @@ class EmbeddedStore:
         return self._checkpoint(live, contents)
 
     def _cleared(self, graphs: Sequence[str]) -> Store:
-        """The live store without these graphs.
+        """Return the live store without these graphs.
 
-        Oxigraph deletes slowly: replacing 1.5 million triples took 90 s and 2.3 GB, loading them 9 s. So where more
-        than a small part leaves, the store is built anew from what stays.
+        Oxigraph deletes slowly: replacing 1.5 million triples took 90 s and 2.3 GB, loading them 9 s. So if more than a
+        small part is deleted, the store is rebuilt from the rest.
         """
         live = Store(str(self.folder / "live"))
-        leaving = sum(_size(live, graph) for graph in graphs)
-        if leaving > MANY_TRIPLES and len(live) - leaving < STAYING_FOR_EACH_LEAVING * leaving:
+        deleted = sum(_size(live, graph) for graph in graphs)
+        if deleted > MANY_TRIPLES and len(live) - deleted < REMAINING_FOR_EACH_DELETED * deleted:
             part = self.folder / "live.part"
             shutil.rmtree(part, ignore_errors=True)
             _copy_graphs(live, part, [g for g in live.named_graphs() if g.value not in graphs])
@@ -191,10 +194,10 @@ class EmbeddedStore:
             live.remove_graph(NamedNode(graph))
         return live
 
-    def _mend(self) -> None:
-        """Begin from the last good snapshot when an earlier load was cut off, and sweep up what it left."""
-        for left in (self.folder / "snapshots").glob(".part-*"):
-            shutil.rmtree(left)
+    def _recover(self) -> None:
+        """Restore the live store from the current snapshot if an earlier load was interrupted; delete its remains."""
+        for part in (self.folder / "snapshots").glob(".part-*"):
+            shutil.rmtree(part)
         if not (self.folder / "dirty").exists():
             return
         live = self.folder / "live"
@@ -221,14 +224,14 @@ class EmbeddedStore:
         (self.folder / "current.part").replace(self.folder / "current")
 
     def _clean(self, current: Snapshot) -> None:
-        """Delete the snapshots that no reader holds; one that is still read goes with a later replace."""
+        """Delete the snapshots that no reader holds; others are deleted by a later replace."""
         for folder in list((self.folder / "snapshots").iterdir()):
             if folder.name != current.id and not folder.name.startswith("."):
                 _delete_unless_held(folder)
 
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Hold the writer's lock; it goes with the process, however that ends."""
+    def _exclusive(self) -> Iterator[None]:
+        """Hold the writer's lock, which the system releases with the process."""
         self.folder.mkdir(parents=True, exist_ok=True)
         (self.folder / "snapshots").mkdir(exist_ok=True)
         with (self.folder / "writer.lock").open("w") as lock:
@@ -241,63 +244,63 @@ class EmbeddedStore:
 
 
 def _delete_unless_held(folder: Path) -> None:
-    """Delete a snapshot that nobody reads. Renamed while we hold its lock, so that no reader can begin meanwhile."""
+    """Delete a snapshot that has no readers; it is renamed under its lock, so that no reader can begin meanwhile."""
     descriptor = os.open(folder / "lock", os.O_RDONLY)
     try:
         if try_lock(descriptor, fcntl.LOCK_EX):
-            # A deletion cut short leaves a name that the next writer sweeps up.
+            # After an interrupted deletion the next writer deletes this name.
             shutil.rmtree(folder.rename(folder.with_name(f".part-{folder.name}")))
     finally:
         os.close(descriptor)
 
 
 def _size(live: Store, graph: str) -> int:
-    # Twenty times faster than to walk over the quads in Python.
-    found = live.query(f"SELECT (COUNT(*) AS ?n) {{ GRAPH {NamedNode(graph)} {{ ?s ?p ?o }} }}")
-    return int(next(cast(Iterator[QuerySolution], found))["n"].value)
+    # Twenty times faster than iterating over the quads in Python.
+    solutions = live.query(f"SELECT (COUNT(*) AS ?n) {{ GRAPH {NamedNode(graph)} {{ ?s ?p ?o }} }}")
+    return int(next(cast(Iterator[QuerySolution], solutions))["n"].value)
 
 
 def _is_small(paths: Sequence[Path]) -> bool:
-    """Whether what these files say may be held in memory, with what a graph says now."""
-    return all(path.suffix not in PACKINGS for path in paths) and sum(p.stat().st_size for p in paths) <= SMALL_BYTES
+    """Return True if the files' triples fit into memory beside those of the graph."""
+    return all(path.suffix not in SUFFIXES for path in paths) and sum(p.stat().st_size for p in paths) <= SMALL_BYTES
 
 
 def _change(live: Store, graph: NamedNode, paths: Iterable[Path]) -> None:
-    """Make a graph hold what files say by what is not the same: little, as a rule, and Oxigraph deletes slowly."""
-    wanted = {
+    """Replace a graph by the files' triples by changing their difference: usually few, and Oxigraph deletes slowly."""
+    new = {
         Quad(quad.subject, quad.predicate, quad.object, graph)
         for path in paths
         for quad in parse(path=str(path), format=FORMATS[path.suffix], rename_blank_nodes=True)
     }
-    there = set(live.quads_for_pattern(None, None, None, graph))
-    for quad in there - wanted:
+    old = set(live.quads_for_pattern(None, None, None, graph))
+    for quad in old - new:
         live.remove(quad)
-    live.extend(wanted - there)
+    live.extend(new - old)
 
 
 def _copy_graphs(live: Store, folder: Path, graphs: Iterable[NamedNode | BlankNode]) -> None:
-    """A new store in `folder` with these graphs. Cost: about 12 microseconds a triple."""
-    anew = Store(str(folder))
-    between = folder / "between.nt"
+    """Create a store in `folder` with these graphs. Cost: about 12 microseconds for each triple."""
+    copy = Store(str(folder))
+    dump = folder / "dump.nt"
     for graph in graphs:
-        live.dump(output=str(between), format=RdfFormat.N_TRIPLES, from_graph=graph)
-        anew.bulk_load(path=str(between), format=RdfFormat.N_TRIPLES, to_graph=graph)
-    between.unlink(missing_ok=True)
-    anew.flush()
+        live.dump(output=str(dump), format=RdfFormat.N_TRIPLES, from_graph=graph)
+        copy.bulk_load(path=str(dump), format=RdfFormat.N_TRIPLES, to_graph=graph)
+    dump.unlink(missing_ok=True)
+    copy.flush()
 
 
 def _load(live: Store, graph: NamedNode, path: Path) -> None:
-    """Load a file into a graph. By its path it costs least: then nothing of it passes through Python."""
-    kind = FORMATS[form(path)]
-    if path.suffix not in PACKINGS:
-        live.bulk_load(path=str(path), format=kind, to_graph=graph)
+    """Load a file into a graph, by its path if it is uncompressed: then no triple passes through Python."""
+    rdf_format = FORMATS[rdf_suffix(path)]
+    if path.suffix not in SUFFIXES:
+        live.bulk_load(path=str(path), format=rdf_format, to_graph=graph)
         return
-    with unpacked(path) as triples:
-        live.bulk_load(triples, kind, to_graph=graph)
+    with decompressed_file(path) as triples:
+        live.bulk_load(triples, rdf_format, to_graph=graph)
 
 
 def _link_or_copy(source: str, target: str) -> None:
-    """RocksDB never changes a table file, so a link will do; the small others it writes to."""
+    """Link a table file, which RocksDB never changes; copy the small others, which it writes to."""
     if source.endswith(".sst"):
         os.link(source, target)
     else:

@@ -4,7 +4,6 @@ The number of lines shows that no row was lost or duplicated; a sample, parsed l
 triples agree with the rows. The sample is the beginning of the file: decompressing all of it would take seconds.
 """
 
-import gzip
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from pyoxigraph import Literal, NamedNode, Quad, RdfFormat, parse
 from vaven.publisher.cube.observations import Emission
 from vaven.publisher.integrity.columns import ComponentColumn, ObservationColumns
 from vaven.publisher.integrity.constraints import Violation, as_text
+from vaven.publisher.rdf.compression import decompressed_file
 from vaven.publisher.releases.release import Release
 from vaven.schemas.tables.sql import quoted, text
 from vaven.vocab.iris import NAMESPACES, Iris
@@ -113,7 +113,7 @@ def _value(term: object) -> object:
 
 def _beginning(emission: Emission) -> tuple[bytes, bool]:
     """Return the first complete lines of the file, with True if they are the whole file."""
-    with gzip.open(emission.path, "rb") as lines:
+    with decompressed_file(emission.path) as lines:
         content, block = b"", b"?"
         while block and len(content) < SAMPLE_LIMIT and content.count(b"\n") < SAMPLE_LINES:
             block = lines.read(SAMPLE_BYTES)

@@ -140,7 +140,7 @@ def component_columns(release: Release, iris: Iris) -> dict[str, ComponentColumn
     kpis = register.kpis()
     return {
         f"{dimension}refArea": ComponentColumn(
-            "neighbourhood", {code: area.iri(iris) for code, area in release.places.items()}
+            "neighbourhood", {code: area.iri(iris) for code, area in release.areas.items()}
         ),
         f"{iris.ontology}kpi": ComponentColumn("kpi", {slug: iris.kpi(slug) for slug in kpis}),
         f"{dimension}refPeriod": ComponentColumn("period", {period: iris.period(period) for period in release.periods}),

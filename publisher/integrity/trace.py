@@ -93,7 +93,7 @@ def report_with_violations(report: Report, violations: Sequence[Violation], trac
 def _origins(release: Release, iris: Iris) -> Iterator[tuple[str, Origin]]:
     """Yield every IRI that is minted from a row of the release, with that row."""
     declared = {row["code"] for row in read_rows(release.table("neighbourhoods"), "code")}
-    for code, area in release.places.items():
+    for code, area in release.areas.items():
         in_sheet = code in declared
         yield (
             area.iri(iris),

@@ -123,7 +123,7 @@ def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef, publis
     for theme in {register.kpis()[slug].theme for slug in release.kpis}:
         graph.add((node, DCAT.theme, URIRef(register.themes()[theme].data_theme)))
     add_timespan(graph, iris, node, *release.period)
-    for kommun in sorted({area.kommun for area in release.places.values() if area.kommun}):
+    for kommun in sorted({area.kommun for area in release.areas.values() if area.kommun}):
         location = add_area(graph, iris, areas().kommuner[kommun])
         graph.add((location, RDF.type, DCTERMS.Location))
         graph.add((node, DCTERMS.spatial, location))

@@ -23,7 +23,7 @@ def add_referenced_resources(graph: Graph, iris: Iris, release: Release) -> None
         _add_period(graph, iris, text)
     for age in release.ages:
         add_age(graph, iris, age)
-    for area in release.places.values():
+    for area in release.areas.values():
         _add_area(graph, iris, area, release.about.area_vintage)
     actors = {row["id"]: add_actor(graph, iris, release, row) for row in read_rows(release.table("actors"))}
     for row in read_rows(release.table("investments")):
@@ -50,8 +50,8 @@ def _add_period(graph: Graph, iris: Iris, text: str) -> URIRef:
 def _add_area(graph: Graph, iris: Iris, area: ReleasedArea, area_vintage: str) -> None:
     """Add an area under its own name, with its parts in a vintage and its outline."""
     node = URIRef(area.iri(iris))
-    vintage = area.division[-4:] if area.division[-4:].isdecimal() else None
-    if official := None if area.division == "own" else areas().find(area.code, vintage):
+    vintage = area.area_vintage[-4:] if area.area_vintage[-4:].isdecimal() else None
+    if official := None if area.area_vintage == "own" else areas().find(area.code, vintage):
         add_area(graph, iris, official)
     else:
         _add_own_area(graph, iris, area, node)
@@ -97,7 +97,7 @@ def _add_investment(
         graph.add((node, ours.amount, decimal(row["amount"])))
     for column, predicate in (("neighbourhoods", ours.neighbourhood), ("comparison_areas", ours.comparisonArea)):
         for code in split_list(row[column]):
-            graph.add((node, predicate, URIRef(release.places[code].iri(iris))))
+            graph.add((node, predicate, URIRef(release.areas[code].iri(iris))))
     for slug in split_list(row["kpis"]):
         graph.add((node, ours.targetedKpi, URIRef(iris.kpi(slug))))
     for actor in split_list(row["actors"]):
@@ -109,7 +109,7 @@ def _add_target(graph: Graph, iris: Iris, release: Release, row: Mapping[str, An
     ours = Namespace(iris.ontology)
     graph.add((node, RDF.type, ours.Target))
     graph.add((node, DCTERMS.isPartOf, URIRef(iris.dataset(release.dataset))))
-    graph.add((node, ours.neighbourhood, URIRef(release.places[row["neighbourhood"]].iri(iris))))
+    graph.add((node, ours.neighbourhood, URIRef(release.areas[row["neighbourhood"]].iri(iris))))
     graph.add((node, CIDS.forIndicator, URIRef(iris.kpi(row["kpi"]))))
     graph.add((node, ours.targetPeriod, _add_period(graph, iris, row["period"])))
     graph.add((node, ours.targetValue, decimal(row["target_value"])))

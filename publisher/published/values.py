@@ -1,4 +1,4 @@
-"""What is published, as values: datasets, releases, files, areas, series, investments. `collection` reads them."""
+"""Values of the published data: datasets, releases, areas, series, investments. `collection` reads them."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -47,9 +47,9 @@ class Dataset:
 
 @dataclass(frozen=True)
 class PublishedArea:
-    """An area that some current release has observations of. `division` as in Iris.area; kommun is its code."""
+    """An area with observations in a current release. `area_vintage` as in Iris.area; `kommun` is a code."""
 
-    division: str
+    area_vintage: str
     code: str
     name: str
     kommun: str
@@ -59,7 +59,7 @@ class PublishedArea:
 
 
 class Point(NamedTuple):
-    """One observation of a series. `value` is None where the status says that it is missing."""
+    """One observation of a series. `value` is None if the status states that it is missing."""
 
     period: str
     value: float | None
@@ -73,7 +73,7 @@ class Point(NamedTuple):
 
 @dataclass(frozen=True)
 class Series:
-    """A KPI in an area over time, points by period. `target` is (period, value), `baseline` likewise, where set."""
+    """A KPI in an area over time, points by period. `target` and `baseline` are (period, value), or None."""
 
     kpi: str
     area: PublishedArea
@@ -111,7 +111,7 @@ class Investment:
 
 @dataclass(frozen=True)
 class Preview:
-    """The first rows of a resource as text, with the number of rows in all."""
+    """The first rows of a resource as text, and the total number of rows."""
 
     columns: tuple[str, ...]
     rows: Sequence[tuple[str, ...]]

@@ -1,7 +1,7 @@
-"""Those behind the data, as RDF: the catalogue's and the datasets' publishers, contacts, and the actors of investments.
+"""Agents as RDF: publishers of the catalogue and of the datasets, contacts, and the actors of investments.
 
-Each has an IRI of its own: the Swedish portal harvests no blank node as publisher or contact, and wants an
-organisation to be described once ("Skördning av DCAT-AP-SE", DIGG).
+Each has an IRI: the Swedish portal harvests no blank node as publisher or contact, and requires that an organisation is
+described once ("Skördning av DCAT-AP-SE", DIGG).
 """
 
 import hashlib
@@ -21,26 +21,26 @@ from vaven.vocab.rdf.cids import add_organization
 
 VCARD = Namespace(NAMESPACES["vcard"])
 MISSION = "Den sociala väven"
-# DIGG's pattern, by which the portal finds that two catalogues name the same organisation.
+# DIGG's pattern, by which the portal identifies an organisation across catalogues.
 PORTAL = "http://dataportal.se/organisation/SE"
 
 
 def add_mission(graph: Graph, iris: Iris) -> URIRef:
-    """The mission itself, which publishes the catalogue."""
+    """Add the mission, which publishes the catalogue; return its node."""
     node = _add_agent(graph, iris, name_key(MISSION), MISSION, "civil-society")
     for language in LANGUAGES:
-        words = Literal(messages(language, "publisher")("catalogue.description"), lang=language)
-        graph.add((node, DCTERMS.description, words))
+        description = Literal(messages(language, "publisher")("catalogue.description"), lang=language)
+        graph.add((node, DCTERMS.description, description))
     return node
 
 
 def publisher_key(about: About) -> str:
-    """What the publisher's IRI ends with: its organisation number, or else a short form of its name."""
+    """Return the last segment of the publisher's IRI: its organisation number, or else a short form of its name."""
     return about.publisher_number or name_key(about.publisher_name or MISSION)
 
 
 def name_key(name: str) -> str:
-    """A short form of an organisation's name that no other has: where letters were lost, with a digest of the name."""
+    """Return a short form of an organisation's name, unique by a digest of the name if letters were lost."""
     slug = slug_of(name, "organisation")
     letters = unicodedata.normalize("NFKD", name.casefold())
     is_lossy = any(c.isalnum() and not c.isascii() for c in letters) or not any(c.isalpha() for c in letters)
@@ -55,7 +55,7 @@ def add_publisher(graph: Graph, iris: Iris, about: About) -> URIRef:
 
 
 def add_contact(graph: Graph, iris: Iris, about: About) -> URIRef:
-    """Whom to ask about a dataset; `about` has an address for it."""
+    """Add the contact of a dataset whose description has an e-mail address; return its node."""
     node = URIRef(iris.contact(about.slug))
     graph.add((node, RDF.type, VCARD.Organization))
     graph.add((node, VCARD.fn, Literal(about.contact_name or about.publisher_name or about.contact_email)))
@@ -64,7 +64,7 @@ def add_contact(graph: Graph, iris: Iris, about: About) -> URIRef:
 
 
 def add_actor(graph: Graph, iris: Iris, release: Release, row: Mapping[str, Any]) -> URIRef:
-    """An actor of an investment; one without a number belongs to its dataset, where its id is."""
+    """Add an actor of an investment; return its node. Without an organisation number, its IRI is the dataset's."""
     number = row["organisation_number"] or ""
     return _add_agent(graph, iris, number or f"{release.dataset}.{row['id']}", row["name"], row["sector"], number)
 
@@ -75,7 +75,7 @@ def _add_agent(graph: Graph, iris: Iris, key: str, name: str, sector: str, numbe
     graph.add((node, RDF.type, FOAF.Agent))
     graph.add((node, RDF.type, PROV.Organization))
     add_organization(graph, node, name)
-    # Once, so that a query for names has a row an organisation; the feed says it in English too.
+    # In one language, so that a query for names returns one row for each organisation; the feed adds English.
     graph.add((node, FOAF.name, Literal(name, lang="sv")))
     graph.add((node, DCTERMS.type, URIRef(kind)))
     if number:

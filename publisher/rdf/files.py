@@ -1,87 +1,68 @@
-"""Files of triples as stores take them: N-Triples and Turtle, plain or packed with gzip or zstd."""
+"""Files of triples that stores load: N-Triples and Turtle, uncompressed or compressed with gzip or zstd."""
 
-import gzip
 import mmap
 import shutil
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, cast
 
-import pyarrow
-
+from vaven.publisher.rdf.compression import DAMAGE, SUFFIXES, decompressed_file
 from vaven.vocab.errors import StoreUnavailable
 
 # The named graphs to replace, each with the files whose triples it is to hold.
 Graphs = Mapping[str, Sequence[Path]]
 N_TRIPLES, TURTLE = ".nt", ".ttl"
-PACKINGS = (".gz", ".zst")
-# How unpacking fails: the end of a file that was cut off, and a damaged one, have errors of their own in gzip.
-DAMAGE = (OSError, EOFError, zlib.error)
 BLOCK = 1 << 20
 
 
-def form(path: Path) -> str:
-    """`.nt` or `.ttl`, whatever the file is packed in. Raises StoreUnavailable for another."""
-    inner = path.with_suffix("").suffix if path.suffix in PACKINGS else path.suffix
-    if inner not in (N_TRIPLES, TURTLE):
+def rdf_suffix(path: Path) -> str:
+    """Return the suffix of the RDF format, `.nt` or `.ttl`, of a file that may be compressed.
+
+    Raises StoreUnavailable for any other.
+    """
+    suffix = path.with_suffix("").suffix if path.suffix in SUFFIXES else path.suffix
+    if suffix not in (N_TRIPLES, TURTLE):
         raise StoreUnavailable("publisher.not-triples", file=path.name)
-    return inner
+    return suffix
 
 
-@contextmanager
-def unpacked(path: Path) -> Iterator[IO[bytes]]:
-    """The triples as a stream of bytes. Damage is found while reading: see DAMAGE."""
-    if path.suffix == ".gz":
-        with gzip.open(path, "rb") as stream:
-            yield cast(IO[bytes], stream)
-    elif path.suffix == ".zst":
-        with pyarrow.input_stream(str(path), compression="zstd") as stream:
-            yield cast(IO[bytes], stream)
-    else:
-        with path.open("rb") as plain:
-            yield plain
+def uncompressed_parts(path: Path, folder: Path, size: int) -> Iterator[Path]:
+    """Yield the triples as uncompressed files, of about `size` bytes at most each if lines can be separated.
 
-
-def parts(path: Path, folder: Path, size: int) -> Iterator[Path]:
-    """The triples as plain files, each of about `size` bytes at most where lines can be told apart.
-
-    Turtle isn't cut, nor are N-Triples with blank nodes: a label means the same node within one file only. A part
-    in `folder` is gone when the next one is asked for. Raises StoreUnavailable for a file that can't be unpacked.
+    Turtle isn't split, nor are N-Triples with blank nodes: a label means the same node within one file only. A part
+    in `folder` is deleted when the next one is requested. Raises StoreUnavailable for a missing or damaged file.
     """
     if not path.is_file():
         raise StoreUnavailable("publisher.triples-missing", file=path)
-    plain = path
-    if path.suffix in PACKINGS:
-        plain = folder / f"plain{form(path)}"
-        _unpack(path, plain)
-    if form(path) == N_TRIPLES and plain.stat().st_size > size and not _has_blank_nodes(plain):
-        yield from _cut(plain, folder, size)
+    uncompressed = path
+    if path.suffix in SUFFIXES:
+        uncompressed = folder / f"uncompressed{rdf_suffix(path)}"
+        _decompress(path, uncompressed)
+    if rdf_suffix(path) == N_TRIPLES and uncompressed.stat().st_size > size and not _has_blank_nodes(uncompressed):
+        yield from _split(uncompressed, folder, size)
     else:
-        yield plain
-    if plain != path:
-        plain.unlink()
+        yield uncompressed
+    if uncompressed != path:
+        uncompressed.unlink()
 
 
-def _unpack(path: Path, target: Path) -> None:
+def _decompress(path: Path, target: Path) -> None:
     try:
-        with unpacked(path) as stream, target.open("wb") as plain:
-            shutil.copyfileobj(stream, plain, BLOCK)
+        with decompressed_file(path) as source, target.open("wb") as uncompressed:
+            shutil.copyfileobj(source, uncompressed, BLOCK)
     except DAMAGE as cause:
         raise StoreUnavailable("publisher.triples-damaged", file=path.name, cause=cause) from cause
 
 
 def _has_blank_nodes(path: Path) -> bool:
-    """Whether the text has `_:` anywhere; in a literal it means nothing, and then the file is not cut either."""
+    """True if the text contains `_:` anywhere, a literal included, which then is not split either."""
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
         return text.find(b"_:") >= 0
 
 
-def _cut(plain: Path, folder: Path, size: int) -> Iterator[Path]:
-    target = folder / "part.nt"
-    with plain.open("rb") as source:
+def _split(path: Path, folder: Path, size: int) -> Iterator[Path]:
+    part = folder / "part.nt"
+    with path.open("rb") as source:
         while block := source.read(size):
-            target.write_bytes(block + source.readline())
-            yield target
-    target.unlink(missing_ok=True)
+            part.write_bytes(block + source.readline())
+            yield part
+    part.unlink(missing_ok=True)

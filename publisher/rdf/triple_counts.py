@@ -1,4 +1,4 @@
-"""Counts of triples, subjects, classes and properties, as values: counted, never estimated."""
+"""Counts of triples, subjects, classes and properties: exact, never estimated."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -21,7 +21,7 @@ class Statistics:
     properties: Mapping[str, int] = field(default_factory=dict)
 
     def __add__(self, other: "Statistics") -> "Statistics":
-        """Of both together, where they have no triple and no subject in common."""
+        """Return the counts of two sets that have no triple and no subject in common."""
         return Statistics(
             self.triples + other.triples,
             self.subjects + other.subjects,
@@ -30,16 +30,21 @@ class Statistics:
         )
 
     def scaled(self, nodes: int) -> "Statistics":
-        """Of `nodes` subjects that look like these, which all look alike."""
+        """Return the counts of `nodes` subjects with the same properties and classes as each of these."""
         share = {"classes": self.classes, "properties": self.properties}
-        counts = {name: {iri: n * nodes // self.subjects for iri, n in found.items()} for name, found in share.items()}
+        counts = {
+            name: {iri: n * nodes // self.subjects for iri, n in by_iri.items()} for name, by_iri in share.items()
+        }
         return Statistics(self.triples * nodes // self.subjects, nodes, **counts) if nodes else Statistics()
 
 
 @dataclass(frozen=True)
 class ObservationCounts:
-    """What a release's observations became: `own` are the triples of each observation, `shared` the nodes that several
-    of them name and that look all alike, `example` is the IRI of one observation."""
+    """Counts of the triples that a release's observations were converted to.
+
+    `own` are the triples of the observations themselves, `shared` those of nodes that several observations refer to,
+    and that all have the same properties; `example` is the IRI of one observation.
+    """
 
     own: Statistics
     shared: Statistics
@@ -47,7 +52,7 @@ class ObservationCounts:
 
 
 def statistics_of(triples: Iterable[tuple[Node, Node, Node]]) -> Statistics:
-    """Count triples, each of which comes once. Cost: about three seconds a million."""
+    """Count triples, none of which is repeated. Cost: about three seconds a million."""
     subjects: set[Node] = set()
     properties: Counter[Node] = Counter()
     classes: Counter[Node] = Counter()
@@ -60,6 +65,6 @@ def statistics_of(triples: Iterable[tuple[Node, Node, Node]]) -> Statistics:
     return Statistics(properties.total(), len(subjects), *named)
 
 
-def counted_from(found: Mapping[str, Any]) -> Statistics:
+def counted_from(stored: Mapping[str, Any]) -> Statistics:
     """Return the counts of a release's observations with their nodes, from the statistics in its manifest."""
-    return reduce(add, (Statistics(**found[part]) for part in ("own", "shared") if part in found), Statistics())
+    return reduce(add, (Statistics(**stored[part]) for part in ("own", "shared") if part in stored), Statistics())

@@ -1,4 +1,4 @@
-"""The areas of a release: what each code in `neighbourhoods` or `observations` stands for."""
+"""The areas of a release, by the codes in `neighbourhoods` and `observations`."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -9,13 +9,13 @@ from vaven.vocab.iris import Iris
 
 @dataclass(frozen=True)
 class ReleasedArea:
-    """`code` as the submission writes it; `division` and `key` make its IRI; `parts` the DeSO of an own area.
+    """An area of a release. `code` is the submission's; `area_vintage` and `key` determine the IRI.
 
-    `kommun` is a code of four digits, `geometry` a GeoJSON text; both may be empty.
+    `parts` are the DeSO of an own area, `kommun` is a code of four digits, `geometry` a GeoJSON text; all may be empty.
     """
 
     code: str
-    division: str
+    area_vintage: str
     key: str
     name: str
     kommun: str
@@ -24,31 +24,33 @@ class ReleasedArea:
     geometry: str = ""
 
     def iri(self, iris: Iris) -> str:
-        return iris.area(self.division, self.key)
+        return iris.area(self.area_vintage, self.key)
 
 
 def released_areas(
-    dataset: str, neighbourhoods: Iterable[Mapping[str, str | None]], codes: Iterable[str], division: str
+    dataset: str, neighbourhoods: Iterable[Mapping[str, str | None]], codes: Iterable[str], area_vintage: str
 ) -> dict[str, ReleasedArea]:
-    """Every area by code: those declared, then those that observations name without a declaration. `division` is that
-    of areas without a vintage, as schemas.tables.About.area_vintage."""
-    found = {str(row["code"]): _declared(dataset, row, division) for row in neighbourhoods}
+    """Return every area by code: the declared areas, then those that only observations name.
+
+    `area_vintage` applies to areas that state none, as schemas.tables.About.area_vintage.
+    """
+    released = {str(row["code"]): _declared(dataset, row, area_vintage) for row in neighbourhoods}
     for code in codes:
-        if code not in found and (place := _official(areas().find_of(code, division), "")):
-            found[code] = place
-    return found
+        if code not in released and (official := _official(areas().find_of(code, area_vintage), "")):
+            released[code] = official
+    return released
 
 
-def _declared(dataset: str, row: Mapping[str, str | None], division: str) -> ReleasedArea:
+def _declared(dataset: str, row: Mapping[str, str | None], area_vintage: str) -> ReleasedArea:
     code, kommun = str(row["code"]), row["municipality"] or ""
     if row["level"] != "own":
         vintage = row["vintage"] if row["level"] in ("deso", "regso") else None
-        area = areas().find(code, vintage) if vintage else areas().find_of(code, division)
-        if place := _official(area, row["name"] or ""):
-            return place
+        area = areas().find(code, vintage) if vintage else areas().find_of(code, area_vintage)
+        if official := _official(area, row["name"] or ""):
+            return official
     return ReleasedArea(
         code=code,
-        division="own",
+        area_vintage="own",
         # Two partners may choose the same word, so an own area's key carries its dataset.
         key=f"{dataset}.{code}",
         name=row["name"] or code,

@@ -52,7 +52,7 @@ class CachedByState(Generic[Key, Value]):
         self._cost = cost
         self._largest = size if largest is None else min(size, largest)
         self._state_of, self._followers, self._unshared = state_of, followers, unshared
-        self._entries: LRUCache[Key, _Entry[Value]] = LRUCache(size, getsizeof=lambda entry: entry.cost)
+        self._stored: LRUCache[Key, _Entry[Value]] = LRUCache(size, getsizeof=lambda entry: entry.cost)
         self._flights: dict[tuple[Hashable, Key, Hashable], Future[Value]] = {}
         self._state: Hashable = None
         self._waiting = 0
@@ -62,7 +62,7 @@ class CachedByState(Generic[Key, Value]):
     def used(self) -> int:
         """The sum of the costs of all stored values."""
         with self._lock:
-            return int(self._entries.currsize)
+            return int(self._stored.currsize)
 
     @property
     def waiting(self) -> int:
@@ -73,7 +73,7 @@ class CachedByState(Generic[Key, Value]):
     def __len__(self) -> int:
         """Return the number of stored values."""
         with self._lock:
-            return len(self._entries)
+            return len(self._stored)
 
     def get(
         self,
@@ -93,16 +93,16 @@ class CachedByState(Generic[Key, Value]):
         while True:
             with self._lock:
                 self._use(state)
-                if (entry := self._entries.get(key)) is not None:
+                if (entry := self._stored.get(key)) is not None:
                     return entry.value
-                place = state, key, flight
-                running = self._flights.get(place)
+                running_key = state, key, flight
+                running = self._flights.get(running_key)
                 if running is None:
-                    own = self._flights[place] = Future()
+                    own = self._flights[running_key] = Future()
                 else:
                     self._join()
             if running is None:
-                return self._build(own, place, build)
+                return self._build(own, running_key, build)
             try:
                 return running.result(seconds)
             except self._unshared:
@@ -115,7 +115,7 @@ class CachedByState(Generic[Key, Value]):
         """Return the stored value of a key in a state; None if there is none, whether or not one is being built."""
         with self._lock:
             self._use(state)
-            entry = self._entries.get(key)
+            entry = self._stored.get(key)
             return None if entry is None else entry.value
 
     def put(self, state: Hashable, key: Key, value: Value) -> None:
@@ -130,11 +130,11 @@ class CachedByState(Generic[Key, Value]):
 
     def clear(self) -> None:
         with self._lock:
-            self._entries.clear()
+            self._stored.clear()
 
     def _use(self, state: Hashable) -> None:
         if state != self._state:
-            self._entries.clear()
+            self._stored.clear()
             self._state = state
 
     def _store(self, state: Hashable, key: Key, value: Value) -> None:
@@ -142,9 +142,9 @@ class CachedByState(Generic[Key, Value]):
         if not state or state != self._state:
             return
         if cost <= self._largest:
-            self._entries[key] = _Entry(value, cost)
+            self._stored[key] = _Entry(value, cost)
         else:
-            self._entries.pop(key, None)
+            self._stored.pop(key, None)
 
     def _join(self) -> None:
         if self._followers is not None and self._waiting >= self._followers:
@@ -152,24 +152,24 @@ class CachedByState(Generic[Key, Value]):
         self._waiting += 1
 
     def _build(
-        self, flight: "Future[Value]", place: tuple[Hashable, Key, Hashable], build: Callable[[], Value]
+        self, flight: "Future[Value]", running_key: tuple[Hashable, Key, Hashable], build: Callable[[], Value]
     ) -> Value:
         """Build a value for all threads that wait for it. Exceptions are theirs too."""
-        state, key, _ = place
+        state, key, _ = running_key
         try:
             value = build()
             with self._lock:
                 self._store(self._state_of(value) if self._state_of else state, key, value)
         except BaseException as error:
-            self._end(place)
+            self._end(running_key)
             flight.set_exception(error)
             # Read once here, so that an exception for which nobody waited is not reported as unhandled.
             flight.exception()
             raise
-        self._end(place)
+        self._end(running_key)
         flight.set_result(value)
         return value
 
-    def _end(self, place: tuple[Hashable, Key, Hashable]) -> None:
+    def _end(self, running_key: tuple[Hashable, Key, Hashable]) -> None:
         with self._lock:
-            del self._flights[place]
+            del self._flights[running_key]

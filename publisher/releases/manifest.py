@@ -60,7 +60,7 @@ class Manifest:
             files=tuple(_known(ReleasedFile, file) for file in stored["files"]),
             rows=dict(stored["rows"]),
             kpis=tuple(stored["kpis"]),
-            areas=tuple(_known(ReleasedArea, {**a, "parts": tuple(a.get("parts", ()))}) for a in stored["places"]),
+            areas=tuple(_area(area) for area in stored["places"]),
             period=(first, last),
             statistics=stored.get("statistics", {}),
         )
@@ -72,10 +72,20 @@ class Manifest:
             "files": [asdict(file) for file in self.files],
             "rows": dict(self.rows),
             "kpis": list(self.kpis),
-            "places": [asdict(area) for area in self.areas],
+            "places": [_stored_area(area) for area in self.areas],
             "period": [day.isoformat() for day in self.period],
             "statistics": dict(self.statistics),
         }
+
+
+def _area(stored: Mapping[str, Any]) -> ReleasedArea:
+    parts, area_vintage = tuple(stored.get("parts", ())), stored["division"]
+    return _known(ReleasedArea, {**stored, "parts": parts, "area_vintage": area_vintage})
+
+
+def _stored_area(area: ReleasedArea) -> dict[str, Any]:
+    properties = asdict(area)
+    return {**properties, "division": properties.pop("area_vintage")}
 
 
 def _known(kind: type[Value], properties: Mapping[str, Any]) -> Value:

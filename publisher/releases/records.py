@@ -1,7 +1,7 @@
-"""The records: which releases there are and which steps made them (SQLite, or any database of SQLAlchemy).
+"""Records of releases, of their steps, withdrawals and pushes (SQLite, or any database of SQLAlchemy).
 
-A release is reserved before anything is written and becomes visible with one update at the end, so a
-process killed in between leaves a reservation that the next run of the same command takes up again.
+A release is reserved before anything is written and becomes visible with one update at the end. A process killed in
+between leaves a reservation that the next run of the same command continues.
 """
 
 from collections.abc import Mapping, Sequence
@@ -101,7 +101,7 @@ class StepRecord:
 
 @dataclass(frozen=True)
 class Withdrawal:
-    """The tombstone of a version: why it is no longer shown, and since when (UTC)."""
+    """The tombstone of a version that is no longer shown: the reason, and the time of the withdrawal (UTC)."""
 
     dataset: str
     version: int
@@ -111,11 +111,11 @@ class Withdrawal:
 
 @dataclass(frozen=True)
 class Push:
-    """How a version stands at a target (the address of a CKAN): the last attempt, and whether it is held there.
+    """The last attempt to push a version to a target (the URL of a CKAN), and the version's state there.
 
-    `action` is push or withdraw. `result` is None until the attempt has ended; then what became of it (created,
-    changed, unchanged, withdrawn), "failed" with `problem` and `reason`, or "interrupted". An attempt that fails
-    leaves `is_held` and `held_at` as they were: they say what the target had when it was last whole.
+    `action` is push or withdraw. `result` is None until the attempt has ended; then created, changed, unchanged or
+    withdrawn, "failed" with `problem` and `reason`, or "interrupted". A failed attempt does not change `is_held` and
+    `held_at`, which describe the target's content after the last complete attempt.
     """
 
     dataset: str
@@ -133,7 +133,7 @@ class Push:
 
 @dataclass(frozen=True)
 class PushEnd:
-    """What became of an attempt, in the words of Push."""
+    """The end of an attempt; fields as those of Push."""
 
     dataset: str
     version: int
@@ -143,12 +143,12 @@ class PushEnd:
 
 
 def now() -> datetime:
-    """The present in UTC without microseconds or zone, as the records keep it."""
+    """Return the present in UTC without microseconds or zone, as the records store it."""
     return datetime.now(UTC).replace(microsecond=0, tzinfo=None)
 
 
 def _revision(connection: sa.Connection) -> str | None:
-    """The migration that a database is at; None for an empty one."""
+    """Return the revision of a database's tables; None for an empty database."""
     if not sa.inspect(connection).has_table("alembic_version"):
         return None
     return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
@@ -171,12 +171,12 @@ def _migrate(engine: sa.Engine) -> None:
 
 
 class Records:
-    """The database at an SQLAlchemy URL, brought to the newest migration when opened."""
+    """The database at an SQLAlchemy URL, migrated to the newest revision when opened."""
 
     def __init__(self, url: str) -> None:
-        place = sa.make_url(url)
-        if place.get_backend_name() == "sqlite" and place.database:
-            Path(place.database).parent.mkdir(parents=True, exist_ok=True)
+        address = sa.make_url(url)
+        if address.get_backend_name() == "sqlite" and address.database:
+            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
         self._engine = sa.create_engine(url)
         with self._engine.connect() as connection:
             revision = _revision(connection)
@@ -193,22 +193,22 @@ class Records:
         self.close()
 
     def reserve(self, dataset: str, content_sha256: str, source_sha256: str, source_name: str) -> ReleaseRecord:
-        """The record for this content: the current one that is shown when it is the same, else an unseen next version.
+        """Return the record for this content: the current version's if it has the same, else that of a new version.
 
-        A reservation that was never finished is taken over, so that versions stay 1, 2, 3 without gaps.
+        A reservation that was never finished is reused, so that versions are numbered 1, 2, 3 without gaps.
         """
         with self._engine.begin() as connection:
-            found = self._select(connection, RELEASES.c.dataset == dataset)
-            shown = [r for r in found if r.visible_at]
-            gone = {w.version for w in _withdrawals(connection) if w.dataset == dataset}
-            current = max((r for r in shown if r.version not in gone), key=lambda r: r.version, default=None)
+            releases = self._select(connection, RELEASES.c.dataset == dataset)
+            visible = [r for r in releases if r.visible_at]
+            withdrawn = {w.version for w in _withdrawals(connection) if w.dataset == dataset}
+            current = max((r for r in visible if r.version not in withdrawn), key=lambda r: r.version, default=None)
             if current and current.content_sha256 == content_sha256:
                 return current
-            unseen = next((r for r in found if not r.visible_at), None)
+            unseen = next((r for r in releases if not r.visible_at), None)
             if unseen and unseen.content_sha256 == content_sha256:
                 if unseen.manifest:
                     return unseen
-                # Its receipt is yet to be written, and will be of the submission that is here now.
+                # The receipt, which states the source, is not written yet.
                 source = {"source_sha256": source_sha256, "source_name": source_name}
                 connection.execute(sa.update(RELEASES).where(*_key(unseen)).values(source))
                 return replace(unseen, source_sha256=source_sha256, source_name=source_name)
@@ -216,8 +216,8 @@ class Records:
                 connection.execute(sa.delete(RELEASES).where(*_key(unseen)))
             row: dict[str, Any] = {
                 "dataset": dataset,
-                # A number is never used again, not even that of a version that was withdrawn.
-                "version": max((r.version for r in shown), default=0) + 1,
+                # A number is never used again, not even that of a withdrawn version.
+                "version": max((r.version for r in visible), default=0) + 1,
                 "content_sha256": content_sha256,
                 "source_sha256": source_sha256,
                 "source_name": source_name,
@@ -229,7 +229,7 @@ class Records:
             return ReleaseRecord(**row)
 
     def finish(self, record: ReleaseRecord, manifest: Manifest) -> ReleaseRecord:
-        """Note that the folder of a reserved release is whole."""
+        """Record that the folder of a reserved release is complete."""
         with self._engine.begin() as connection:
             connection.execute(sa.update(RELEASES).where(*_key(record)).values(manifest=manifest.as_json()))
             return self._select(connection, *_key(record))[0]
@@ -241,7 +241,7 @@ class Records:
             connection.execute(rows.values(source_sha256=new))
 
     def show(self, record: ReleaseRecord) -> ReleaseRecord:
-        """Make a finished release visible. Doing it again changes nothing."""
+        """Make a finished release visible. A repeated call changes nothing."""
         with self._engine.begin() as connection:
             hidden = (*_key(record), RELEASES.c.visible_at.is_(None))
             connection.execute(sa.update(RELEASES).where(*hidden).values(visible_at=now()))
@@ -249,16 +249,16 @@ class Records:
 
     def release(self, dataset: str, version: int) -> ReleaseRecord | None:
         with self._engine.connect() as connection:
-            found = self._select(connection, RELEASES.c.dataset == dataset, RELEASES.c.version == version)
-            return found[0] if found else None
+            releases = self._select(connection, RELEASES.c.dataset == dataset, RELEASES.c.version == version)
+            return releases[0] if releases else None
 
     def finished(self) -> Sequence[ReleaseRecord]:
-        """All releases whose folder is whole, visible or about to be, by dataset and rising version."""
+        """Return all releases whose folder is complete, visible or not yet, by dataset and version."""
         with self._engine.connect() as connection:
             return [r for r in self._select(connection) if r.manifest is not None]
 
     def withdraw(self, tombstone: Withdrawal) -> None:
-        """Note that a version is no longer shown. Doing it again changes nothing, not even the reason."""
+        """Record that a version is no longer shown. A repeated call changes nothing, not even the reason."""
         with self._engine.begin() as connection:
             known = {(w.dataset, w.version) for w in _withdrawals(connection)}
             if (tombstone.dataset, tombstone.version) not in known:
@@ -268,7 +268,7 @@ class Records:
                 connection.execute(note)
 
     def withdrawals(self) -> Sequence[Withdrawal]:
-        """All tombstones, by dataset and version."""
+        """Return all tombstones, by dataset and version."""
         with self._engine.connect() as connection:
             return _withdrawals(connection)
 
@@ -276,7 +276,7 @@ class Records:
         self.note_steps(step, [((record.dataset, record.version), result)])
 
     def note_steps(self, step: str, results: Sequence[tuple[Key, str]]) -> None:
-        """The same step of many releases, with what came of each."""
+        """Record the same step of many releases, with the result for each."""
         rows = [
             {"dataset": dataset, "version": version, "step": step, "done_at": now(), "result": result[:400]}
             for (dataset, version), result in results
@@ -286,54 +286,54 @@ class Records:
                 connection.execute(sa.insert(STEPS), rows)
 
     def times(self, step: str, dataset: str | None = None) -> Mapping[Key, datetime]:
-        """When a step was last done, by dataset and version; of one dataset or of all."""
+        """Return the time at which a step was last done, by dataset and version; of one dataset or of all."""
         last = sa.func.max(STEPS.c.done_at)
         query = sa.select(STEPS.c.dataset, STEPS.c.version, last.label("at")).where(STEPS.c.step == step)
         if dataset is not None:
             query = query.where(STEPS.c.dataset == dataset)
         with self._engine.connect() as connection:
-            found = connection.execute(query.group_by(STEPS.c.dataset, STEPS.c.version))
-            return {(row.dataset, row.version): row.at for row in found}
+            rows = connection.execute(query.group_by(STEPS.c.dataset, STEPS.c.version))
+            return {(row.dataset, row.version): row.at for row in rows}
 
     def steps(self, dataset: str, version: int) -> Sequence[StepRecord]:
-        """The steps of a release in the order they were done; a step done again stands again."""
+        """Return the steps of a release in the order in which they were done; a repeated step is listed again."""
         with self._engine.connect() as connection:
-            found = connection.execute(
+            rows = connection.execute(
                 sa.select(STEPS).where(STEPS.c.dataset == dataset, STEPS.c.version == version).order_by(STEPS.c.id)
             )
-            return [StepRecord(r.dataset, r.version, r.step, r.done_at, r.result) for r in found]
+            return [StepRecord(r.dataset, r.version, r.step, r.done_at, r.result) for r in rows]
 
     def begin_pushes(self, target: str, action: str, keys: Sequence[Key]) -> None:
-        """Note that an attempt is made, before anything is sent. What is held at the target stays noted."""
+        """Record the start of an attempt, before anything is sent; the state at the target is left as it is."""
         fresh = {"action": action, "begun_at": now(), "ended_at": None, "result": None, "problem": "", "reason": ""}
         with self._engine.begin() as connection:
             known = {(p.dataset, p.version) for p in _pushes(connection, PUSHES.c.target == target)}
             if old := [_bound(key, target) for key in keys if key in known]:
-                connection.execute(sa.update(PUSHES).where(*_PLACE).values(**fresh), old)
+                connection.execute(sa.update(PUSHES).where(*_BY_KEY).values(**fresh), old)
             new = [{"dataset": d, "version": v, "target": target} for d, v in keys if (d, v) not in known]
             if new:
-                connection.execute(sa.insert(PUSHES), [{**place, **fresh, "is_held": False} for place in new])
+                connection.execute(sa.insert(PUSHES), [{**key, **fresh, "is_held": False} for key in new])
 
     def end_pushes(self, target: str, ends: Sequence[PushEnd]) -> None:
-        """Note what became of attempts. A success says what the target holds: that version of the dataset, or none."""
+        """Record the ends of attempts. After a success the target has that version of the dataset, or none."""
         if not ends:
             return
         with self._engine.begin() as connection:
             begun = {(p.dataset, p.version): p for p in _pushes(connection, PUSHES.c.target == target)}
             done = [_bound((end.dataset, end.version), target) for end in ends if end.result != FAILED]
             if done:
-                connection.execute(sa.update(PUSHES).where(*_PLACE[::2], PUSHES.c.is_held).values(is_held=False), done)
+                connection.execute(sa.update(PUSHES).where(*_BY_KEY[::2], PUSHES.c.is_held).values(is_held=False), done)
             rows = [_bound((e.dataset, e.version), target) | _ended(begun[e.dataset, e.version], e) for e in ends]
-            told: dict[str, Any] = {name: sa.bindparam(name) for name in _ENDED}
-            connection.execute(sa.update(PUSHES).where(*_PLACE).values(**told), rows)
+            ends_of_rows: dict[str, Any] = {name: sa.bindparam(name) for name in _ENDED}
+            connection.execute(sa.update(PUSHES).where(*_BY_KEY).values(**ends_of_rows), rows)
 
     def interrupt_pushes(self) -> None:
-        """Note that attempts without an end were cut off; only for one who knows that nobody is at it."""
+        """Record that attempts without an end were interrupted. The caller must know that no push is running."""
         with self._engine.begin() as connection:
             connection.execute(sa.update(PUSHES).where(PUSHES.c.result.is_(None)).values(result=INTERRUPTED))
 
     def pushes(self, dataset: str | None = None) -> Sequence[Push]:
-        """How all versions stand at all targets, or those of one dataset; by dataset, version and target."""
+        """Return the state of all versions at all targets, or of one dataset's; by dataset, version and target."""
         with self._engine.connect() as connection:
             return _pushes(connection, *([] if dataset is None else [PUSHES.c.dataset == dataset]))
 
@@ -358,8 +358,8 @@ def _pushes(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[P
     return [Push(**row._mapping) for row in connection.execute(query)]
 
 
-# A row of `pushes` by its key, for many rows at a time, and what the end of an attempt changes in it.
-_PLACE = tuple(PUSHES.c[name] == sa.bindparam(f"of_{name}") for name in ("dataset", "version", "target"))
+# A row of `pushes` by its key, for many rows at a time, and the columns that the end of an attempt changes.
+_BY_KEY = tuple(PUSHES.c[name] == sa.bindparam(f"of_{name}") for name in ("dataset", "version", "target"))
 _ENDED = ("ended_at", "result", "is_held", "held_at", "problem", "reason")
 
 
@@ -368,11 +368,11 @@ def _bound(key: Key, target: str) -> dict[str, Any]:
 
 
 def _ended(begun: Push, end: PushEnd) -> dict[str, Any]:
-    told: dict[str, Any] = {"ended_at": now(), "problem": end.problem, "reason": end.reason}
+    values: dict[str, Any] = {"ended_at": now(), "problem": end.problem, "reason": end.reason}
     if end.result == FAILED:
-        return {**told, "result": FAILED, "is_held": begun.is_held, "held_at": begun.held_at}
+        return {**values, "result": FAILED, "is_held": begun.is_held, "held_at": begun.held_at}
     is_held = begun.action == "push"
-    return {**told, "result": end.result, "is_held": is_held, "held_at": now() if is_held else begun.held_at}
+    return {**values, "result": end.result, "is_held": is_held, "held_at": now() if is_held else begun.held_at}
 
 
 def _key(record: ReleaseRecord) -> tuple[sa.ColumnElement[bool], sa.ColumnElement[bool]]:

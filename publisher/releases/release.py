@@ -1,6 +1,6 @@
-"""A clean submission becomes the files of a release: canonical CSV and Parquet, workbook, receipt, data package.
+"""The files of a release: canonical CSV and Parquet, workbook, receipt, data package.
 
-The folder is built on local disk, whole, before storage sees any of it (DESIGN section 4).
+The folder is complete on local disk before any of it goes into the storage (DESIGN section 4).
 """
 
 import hashlib
@@ -40,8 +40,8 @@ WORKBOOK_ROWS = 200_000
 class Release:
     """A release on local disk before it is stored. `released_at` is UTC; `rows` counts by resource.
 
-    `sha256` is of the content alone (canonical tables and what the submission says of itself), so that the
-    same figures sent again, in whatever file form, are recognised.
+    `sha256` is the hash of the content (canonical tables and the submission's own description), so that the same
+    values are recognised when they are sent again, in any format.
     """
 
     dataset: str
@@ -50,7 +50,7 @@ class Release:
     about: About
     folder: Path
     rows: Mapping[str, int]
-    places: Mapping[str, ReleasedArea]
+    areas: Mapping[str, ReleasedArea]
     kpis: tuple[str, ...]
     periods: tuple[str, ...]
     ages: tuple[str, ...]
@@ -64,7 +64,7 @@ class Release:
 
     @property
     def issued_at(self) -> datetime:
-        """When it was released (UTC); a release has a time from `stamp` on."""
+        """The time of the release (UTC), which `stamp` sets. Raises ValueError before."""
         if self.released_at is None:
             raise ValueError(f"{self.dataset} was described before it was stamped")
         return self.released_at
@@ -74,9 +74,9 @@ class Release:
 
 
 def release(tables: Tables, folder: Path, *, default_licence: str) -> Release:
-    """Write the canonical tables of a clean submission into an empty folder. Version and time come with `stamp`.
+    """Write the canonical tables of a clean submission into an empty folder. `stamp` adds version and time.
 
-    A submission that names no licence gets the one that the programme's agreement with its partners sets.
+    A submission that names no licence gets `default_licence`, which the programme's agreement with its partners sets.
     """
     rows = {}
     for resource in RESOURCES:
@@ -88,60 +88,61 @@ def release(tables: Tables, folder: Path, *, default_licence: str) -> Release:
 
 
 def stamp(unstamped: Release, version: int, released_at: datetime, note: str) -> Release:
+    """Return the release with its version and time; a `note` replaces the submission's own version note."""
     about = replace(unstamped.about, version_note=note) if note else unstamped.about
     return replace(unstamped, version=version, released_at=released_at, about=about)
 
 
 def read_rows(path: Path, columns: str = "*") -> list[dict[str, Any]]:
-    """All rows of a small Parquet table as dictionaries; an absent table has none."""
+    """Return all rows of a small Parquet table as dictionaries; an absent table has none."""
     if not path.exists():
         return []
     with duckdb.connect() as reading:
-        found = reading.execute(f"SELECT {columns} FROM read_parquet(?)", [str(path)])
-        names = [column[0] for column in found.description or ()]
-        return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
+        result = reading.execute(f"SELECT {columns} FROM read_parquet(?)", [str(path)])
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
 
-def write_receipt(made: Release, report: Report) -> None:
-    (made.folder / "report.json").write_text(as_json(report, "sv"), "utf-8")
+def write_receipt(stamped: Release, report: Report) -> None:
+    (stamped.folder / "report.json").write_text(as_json(report, "sv"), "utf-8")
 
 
-def write_workbook(made: Release) -> None:
-    """The tables as one workbook with Swedish sheet and column names, as people here use them."""
-    if max(made.rows.values()) > WORKBOOK_ROWS:
+def write_workbook(stamped: Release) -> None:
+    """Write the tables as one workbook with Swedish sheet and column names."""
+    if max(stamped.rows.values()) > WORKBOOK_ROWS:
         return
-    # Not needed by those who read releases, and slow to load.
+    # Slow to load, and not needed to read releases.
     from openpyxl import Workbook
 
     workbook = Workbook(write_only=True)
-    for resource in made.rows:
+    for resource in stamped.rows:
         schema = standard()[resource]
         sheet = workbook.create_sheet(schema.label("sv"))
         sheet.append([field.label("sv") for field in schema.fields])
-        for row in read_rows(made.table(resource)):
+        for row in read_rows(stamped.table(resource)):
             sheet.append(list(row.values()))
-    workbook.save(made.folder / "observations.xlsx")
+    workbook.save(stamped.folder / "observations.xlsx")
 
 
-def write_datapackage(made: Release, statistics: Mapping[str, Any]) -> Manifest:
+def write_datapackage(stamped: Release, statistics: Mapping[str, Any]) -> Manifest:
     """Write datapackage.json, last of all files; return the manifest, with `statistics` as they are."""
-    files = [released_file(path) for path in sorted(made.folder.iterdir()) if path.name != "datapackage.json"]
+    files = [released_file(path) for path in sorted(stamped.folder.iterdir()) if path.name != "datapackage.json"]
     descriptor = _descriptor(made, {file.name: file for file in files})
-    path = made.folder / "datapackage.json"
+    path = stamped.folder / "datapackage.json"
     path.write_text(json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n", "utf-8")
     return Manifest(
-        about=made.about,
+        about=stamped.about,
         files=(*files, released_file(path)),
-        rows=dict(made.rows),
-        kpis=made.kpis,
-        areas=tuple(made.places.values()),
-        period=made.period,
+        rows=dict(stamped.rows),
+        kpis=stamped.kpis,
+        areas=tuple(stamped.areas.values()),
+        period=stamped.period,
         statistics=statistics,
     )
 
 
 def _write_table(workspace: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> int:
-    """Write a table's Parquet and CSV; returns the rows, which are fewer than were sent where a row stood twice."""
+    """Write a table's Parquet and CSV; return the number of rows, in which a repeated row counts once."""
     schema = standard()[table.resource]
     select = typed_select(table, schema)
     target = _quoted(folder / table.resource)
@@ -171,7 +172,7 @@ def _described(reading: duckdb.DuckDBPyConnection, about: About, folder: Path, r
         about=about,
         folder=folder,
         rows=rows,
-        places=released_areas(
+        areas=released_areas(
             about.slug, read_rows(folder / "neighbourhoods.parquet"), distinct("neighbourhood"), about.area_vintage
         ),
         kpis=tuple(slug for slug in register.kpis() if slug in used),
@@ -182,10 +183,10 @@ def _described(reading: duckdb.DuckDBPyConnection, about: About, folder: Path, r
 
 
 def _content_hash(about: About, folder: Path, rows: Mapping[str, int]) -> str:
-    said = asdict(about)
-    # What came to be said later does not make older releases other ones where it is not said.
-    said |= {} if said.pop("area_vintage") == "" else {"area_vintage": about.area_vintage}
-    content = hashlib.sha256(json.dumps(said, sort_keys=True, ensure_ascii=False).encode())
+    description = asdict(about)
+    # A property that version 0.1 did not have must not change the hash of a release that does not use it.
+    description |= {} if description.pop("area_vintage") == "" else {"area_vintage": about.area_vintage}
+    content = hashlib.sha256(json.dumps(description, sort_keys=True, ensure_ascii=False).encode())
     for resource in rows:
         content.update(f"\0{resource}\0{_sha256(folder / f'{resource}.csv')}".encode())
     return content.hexdigest()
@@ -201,16 +202,16 @@ def released_file(path: Path) -> ReleasedFile:
     return ReleasedFile(path.name, MEDIA_TYPES[path.suffix], path.stat().st_size, _sha256(path))
 
 
-def _descriptor(made: Release, files: Mapping[str, ReleasedFile]) -> dict[str, Any]:
-    """A Data Package (v1) of the canonical CSV; our own properties have the names of the profile."""
-    about, licence = made.about, register.codes("licences")[made.about.licence]
+def _descriptor(stamped: Release, files: Mapping[str, ReleasedFile]) -> dict[str, Any]:
+    """Return the descriptor of a Data Package (v1) of the canonical CSV, with the profile's own properties."""
+    about, licence = stamped.about, register.codes("licences")[stamped.about.licence]
     return {
         "profile": "tabular-data-package",
-        "name": made.dataset,
-        "version": str(made.version),
+        "name": stamped.dataset,
+        "version": str(stamped.version),
         "title": about.titles.get("sv") or about.titles["en"],
         "description": about.descriptions.get("sv") or about.descriptions.get("en", ""),
-        "created": f"{made.released_at:%Y-%m-%dT%H:%M:%SZ}",
+        "created": f"{stamped.released_at:%Y-%m-%dT%H:%M:%SZ}",
         "keywords": list(about.keywords.get("sv", ())),
         "licenses": [{"name": licence.id, "path": licence.properties["iri"], "title": licence.text("en")}],
         "vaven": {
@@ -227,9 +228,9 @@ def _descriptor(made: Release, files: Mapping[str, ReleasedFile]) -> dict[str, A
             "version_note": about.version_note,
             **({"area_vintage": about.area_vintage} if about.area_vintage else {}),
             **({"series": {"name": about.series, "title": dict(about.series_titles)}} if about.series else {}),
-            "content_sha256": made.sha256,
+            "content_sha256": stamped.sha256,
         },
-        "resources": [_resource(resource, made.rows[resource], files) for resource in made.rows],
+        "resources": [_resource(resource, stamped.rows[resource], files) for resource in stamped.rows],
     }
 
 

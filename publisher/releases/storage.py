@@ -30,7 +30,7 @@ class Storage:
     is_private: bool = False
 
     @cached_property
-    def _place(self) -> tuple[Any, str]:
+    def _root(self) -> tuple[Any, str]:
         # Configuration refers to storages, and most commands open none.
         import fsspec
 
@@ -41,10 +41,10 @@ class Storage:
     @property
     def is_local(self) -> bool:
         """True if the files are on this machine's disk."""
-        return "file" in self._place[0].protocol
+        return "file" in self._root[0].protocol
 
     def _path(self, *parts: str | int) -> str:
-        return "/".join((self._place[1], *map(str, parts)))
+        return "/".join((self._root[1], *map(str, parts)))
 
     def put(self, folder: Path, *parts: str | int, last: str = "") -> None:
         """Copy a local folder with all it contains to another folder, which is emptied first.
@@ -57,22 +57,22 @@ class Storage:
         for path in sorted(paths, key=lambda path: (path.name == last, path)):
             name = path.relative_to(folder)
             self.make_folder(*parts, *name.parts[:-1])
-            self._place[0].put_file(str(path), self._path(*parts, *name.parts))
+            self._root[0].put_file(str(path), self._path(*parts, *name.parts))
 
     def get(self, folder: Path, *parts: str | int) -> None:
         """Copy the files of a folder, which contains no folders, into a local one. Raises FileNotFoundError."""
         for name in self.sizes(*parts):
-            self._place[0].get_file(self._path(*parts, name), str(folder / name))
+            self._root[0].get_file(self._path(*parts, name), str(folder / name))
 
     def open(self, *parts: str | int) -> BinaryIO:
         """Open a file for reading. Raises FileNotFoundError."""
-        return cast(BinaryIO, self._place[0].open(self._path(*parts), "rb"))
+        return cast(BinaryIO, self._root[0].open(self._path(*parts), "rb"))
 
     def make_folder(self, *parts: str | int) -> None:
         """Make a folder and those above it; an object store has none."""
         if not self.is_local:
             return
-        folder = Path(self._place[1])
+        folder = Path(self._root[1])
         folder.mkdir(parents=True, exist_ok=True)
         for part in parts:
             folder /= str(part)
@@ -80,7 +80,7 @@ class Storage:
 
     def create(self, *parts: str | int) -> BinaryIO:
         """Open a new file for writing. Raises FileNotFoundError if its folder is missing."""
-        return cast(BinaryIO, self._place[0].open(self._path(*parts), "wb"))
+        return cast(BinaryIO, self._root[0].open(self._path(*parts), "wb"))
 
     def write(self, content: bytes, *parts: str | int) -> None:
         """Write a file as a whole: readers find the previous content or all of the new one.
@@ -90,7 +90,7 @@ class Storage:
         path = self._path(*parts)
         if not self.is_local:
             # An object store shows an object when it has all of it.
-            self._place[0].pipe_file(path, content)
+            self._root[0].pipe_file(path, content)
             return
         target = Path(path)
         with tempfile.NamedTemporaryFile(dir=target.parent, prefix=f".{target.name}.", delete=False) as part:
@@ -100,23 +100,23 @@ class Storage:
     def names(self, *parts: str | int) -> list[str]:
         """List the names in a folder, sorted; a folder that is missing has none."""
         try:
-            paths = self._place[0].ls(self._path(*parts), detail=False)
+            paths = self._root[0].ls(self._path(*parts), detail=False)
         except FileNotFoundError:
             return []
         return sorted(path.rstrip("/").rpartition("/")[2] for path in paths)
 
     def size(self, *parts: str | int) -> int:
         """Return a file's size in bytes. Raises FileNotFoundError."""
-        return int(self._place[0].size(self._path(*parts)))
+        return int(self._root[0].size(self._path(*parts)))
 
     def modified(self, *parts: str | int) -> datetime:
         """Return the time of a file's last change, in UTC. Raises FileNotFoundError."""
-        return cast(datetime, self._place[0].modified(self._path(*parts)))
+        return cast(datetime, self._root[0].modified(self._path(*parts)))
 
     def sizes(self, *parts: str | int) -> dict[str, int]:
         """Return the size in bytes of each file below a folder, by its path there; a missing folder has none."""
         folder = self._path(*parts)
-        details = self._place[0].find(folder, detail=True)
+        details = self._root[0].find(folder, detail=True)
         return {path.removeprefix(f"{folder}/"): int(d["size"]) for path, d in details.items() if path != folder}
 
     def remove(self, *parts: str | int) -> None:
@@ -130,7 +130,7 @@ class Storage:
                 Path(path).unlink(missing_ok=True)
             return
         with suppress(FileNotFoundError):
-            self._place[0].rm(path, recursive=True)
+            self._root[0].rm(path, recursive=True)
         shutil.rmtree(self.cache.joinpath(*map(str, parts)), ignore_errors=True)
 
     def local(self, *parts: str | int) -> Path:

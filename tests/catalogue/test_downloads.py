@@ -20,7 +20,9 @@ from pyoxigraph import DefaultGraph, NamedNode, Quad, RdfFormat, Store, parse
 
 from tests.catalogue.test_dereference import Answer, Client
 from tests.conftest import Site
-from vaven.publisher.published.derived_files import DerivedFiles, Recipe, Source, make_room, write
+from vaven.publisher.published.derivation import Recipe, Source, write
+from vaven.publisher.published.derived_files import DerivedFiles
+from vaven.publisher.published.derived_folder import make_room
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import Iris
 
@@ -272,7 +274,7 @@ def test_the_longest_unused_go_when_there_is_no_room(tmp_path: Path) -> None:
 def test_n_quads_have_the_graph_in_every_line_also_across_blocks(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("vaven.publisher.published.derived_files.BLOCK", 7)
+    monkeypatch.setattr("vaven.publisher.published.derivation.BLOCK", 7)
     write(recipe(tmp_path, "a.nq", lines=50), tmp_path / "a.nq")
     found = list(parse((tmp_path / "a.nq").read_bytes(), RdfFormat.N_QUADS))
     assert len(found) == 50

@@ -12,7 +12,7 @@ from flask.testing import FlaskClient
 from tests.conftest import SAMPLE
 from vaven.catalogue.app import create_app, warm
 from vaven.publisher.publish import publish
-from vaven.publisher.rdf.compression import unpacked
+from vaven.publisher.rdf.compression import decompressor
 from vaven.publisher.settings import Settings
 from vaven.publisher.withdraw import withdraw
 from vaven.vocab.areas import areas
@@ -104,7 +104,7 @@ def test_a_page_comes_packed(client: FlaskClient, name: str) -> None:
     for _ in range(2):
         packed = client.get(KPI, headers=BROWSER | {"Accept-Encoding": name})
         assert packed.headers["Content-Encoding"] == name
-        assert unpacked(name, io.BytesIO(packed.data)).read() == plain.data
+        assert decompressor(name, io.BytesIO(packed.data)).read() == plain.data
         assert len(packed.data) < len(plain.data) / 3
         assert packed.headers["ETag"] != plain.headers["ETag"]
     assert gzip.decompress(client.get(KPI, headers=BROWSER | {"Accept-Encoding": "gzip;q=1, zstd;q=0"}).data)

@@ -22,7 +22,7 @@ from SPARQLWrapper import CSV, JSON, JSONLD, N3, POST, RDFXML, TSV, TURTLE, XML,
 
 from tests.conftest import Site
 from vaven.catalogue.sparql.protocol import QUERY_TYPE
-from vaven.publisher.rdf.compression import packing
+from vaven.publisher.rdf.compression import compressor
 
 KPIS = (
     "PREFIX skos: <http://www.w3.org/2004/02/skos/core#> SELECT ?s ?l { ?s skos:prefLabel ?l } ORDER BY ?l ?s LIMIT 20"
@@ -274,7 +274,7 @@ def test_compression_is_deterministic() -> None:
     outputs = set()
     for _ in range(2):
         with tempfile.NamedTemporaryFile() as target:
-            with packing("gzip", target) as file:
+            with compressor("gzip", target) as file:
                 file.write(b"Rinkeby" * 1000)
             target.seek(0)
             outputs.add(target.read())

@@ -13,7 +13,7 @@ def main(folder: str, graph: str, file: str, content: str, fatal: str) -> None:
         if step == fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    store = EmbeddedStore(Path(folder), at, loose_bytes=0)
+    store = EmbeddedStore(Path(folder), at, unmerged_bytes=0)
     store.replace({graph: [Path(file)]}, contents={content: 1})
     store.settle()
 

@@ -1,4 +1,4 @@
-"""What every graph store promises, the embedded one and real servers alike: Virtuoso, Oxigraph, Fuseki."""
+"""Guarantees of every graph store: the embedded one, and the servers Virtuoso, Oxigraph and Fuseki."""
 
 import csv
 import gzip
@@ -35,22 +35,22 @@ from vaven.publisher.settings import Settings
 from vaven.vocab.errors import AnswerTooLarge, StoreUnavailable
 from vaven.vocab.iris import Iris
 
-HELD = "SELECT ?g ?o { GRAPH ?g { ?s ?p ?o } }"
+VALUES_BY_GRAPH = "SELECT ?g ?o { GRAPH ?g { ?s ?p ?o } }"
 UNION = "SELECT DISTINCT ?o { ?s ?p ?o }"
-# What is left of a value that servers write in forms of their own, so 40.30 may come back as 40.3.
+# No numbers: servers return their own lexical forms, such as 40.3 for 40.30.
 VALUES = '"åäö 🌍"', '"a \\"quoted\\" \\\\ line\\nand another"', '"på svenska"@sv', "<http://example.org/ö>", '""'
 numbers = itertools.count()
 
 
 class Killed(BaseException):
-    """The end of our own process, as far as the store can see it."""
+    """The end of the writing process, as the store sees it."""
 
 
 @dataclass
-class Place:
-    """A store with nothing in it, seen from its writer's side and from its readers'.
+class StoreUnderTest:
+    """An empty graph store, as its writer and its readers use it.
 
-    `base` is what its graphs' names begin with; `server` is what it is kept on, or None.
+    `base` is the prefix of its graphs' IRIs; `server` is None for the embedded store.
     """
 
     base: str
@@ -71,17 +71,17 @@ class Place:
     def rows(self, query: str) -> list[dict[str, str]]:
         engine = self.engine()
         try:
-            answer = engine.query(query, media_type="text/csv")
-            return list(csv.DictReader(io.StringIO(answer.file.read().decode())))
+            result = engine.query(query, media_type="text/csv")
+            return list(csv.DictReader(io.StringIO(result.file.read().decode())))
         finally:
             engine.close()
 
-    def held(self) -> dict[str, list[str]]:
-        """The values of each graph, by the last part of its name."""
-        found: dict[str, list[str]] = {}
-        for row in self.rows(HELD):
-            found.setdefault(row["g"].rsplit("/", 1)[1], []).append(row["o"])
-        return {name: sorted(values) for name, values in found.items()}
+    def values(self) -> dict[str, list[str]]:
+        """Return the values of each graph, by the last segment of its IRI."""
+        graphs: dict[str, list[str]] = {}
+        for row in self.rows(VALUES_BY_GRAPH):
+            graphs.setdefault(row["g"].rsplit("/", 1)[1], []).append(row["o"])
+        return {name: sorted(values) for name, values in graphs.items()}
 
     def replace(self, version: int, /, **graphs: Sequence[Path]) -> str:
         named = {self.base + name: paths for name, paths in graphs.items()}
@@ -95,7 +95,7 @@ def remote(server: GraphServer, login: Login | None = None, **seconds: float) ->
 
 @pytest.fixture(scope="session")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, GraphServer]]:
-    """Each kind of server, started when a test first asks for it."""
+    """Each kind of server, started when a test first needs it."""
     started: dict[str, GraphServer] = {}
 
     class Started(dict[str, GraphServer]):
@@ -109,19 +109,19 @@ def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mapping[str, G
 
 
 @pytest.fixture(params=["embedded", *KINDS])
-def place(request: pytest.FixtureRequest, servers: Mapping[str, GraphServer], tmp_path: Path) -> Place:
+def tested(request: pytest.FixtureRequest, servers: Mapping[str, GraphServer], tmp_path: Path) -> StoreUnderTest:
     server = None if request.param == "embedded" else servers[request.param]
-    return Place(f"http://example.org/{next(numbers)}/", tmp_path / "graph", server)
+    return StoreUnderTest(f"http://example.org/{next(numbers)}/", tmp_path / "graph", server)
 
 
 @pytest.fixture(params=KINDS)
-def far(request: pytest.FixtureRequest, servers: Mapping[str, GraphServer], tmp_path: Path) -> Place:
-    """A place that is a server elsewhere."""
-    return Place(f"http://example.org/{next(numbers)}/", tmp_path / "graph", servers[request.param])
+def remote_tested(request: pytest.FixtureRequest, servers: Mapping[str, GraphServer], tmp_path: Path) -> StoreUnderTest:
+    """An empty graph store on a server."""
+    return StoreUnderTest(f"http://example.org/{next(numbers)}/", tmp_path / "graph", servers[request.param])
 
 
 def triples(path: Path, *values: str | int) -> Path:
-    """A file with one triple a value, packed as its name says."""
+    """Write a file with one triple for each value, compressed by its suffix."""
     text = "".join(f'<http://example.org/s/{value}> <http://example.org/p> "{value}" .\n' for value in values).encode()
     if path.suffix == ".gz":
         path.write_bytes(gzip.compress(text))
@@ -133,119 +133,121 @@ def triples(path: Path, *values: str | int) -> Path:
     return path
 
 
-def test_a_graph_holds_exactly_its_files_however_they_are_packed(place: Place, tmp_path: Path) -> None:
+def test_a_graph_has_exactly_the_triples_of_its_files_in_any_compression(
+    tested: StoreUnderTest, tmp_path: Path
+) -> None:
     turtle = tmp_path / "turtle.ttl"
     turtle.write_text("@prefix : <http://example.org/> . :s :p 'turtle', 'more' .", encoding="utf-8")
-    packed_turtle = tmp_path / "packed.ttl.gz"
-    packed_turtle.write_bytes(gzip.compress(b"@prefix : <http://example.org/> . :s :p 'packed turtle' ."))
-    plain, packed = triples(tmp_path / "a.nt", "plain"), triples(tmp_path / "b.nt.gz", "gz")
-    dense = triples(tmp_path / "c.nt.zst", "zst")
-    place.replace(1, one=[plain, packed, dense, turtle, packed_turtle], two=[plain])
-    assert place.held() == {"one": ["gz", "more", "packed turtle", "plain", "turtle", "zst"], "two": ["plain"]}
-    place.replace(2, one=[dense])
-    assert place.held() == {"one": ["zst"], "two": ["plain"]}
-    place.replace(3, one=[])
-    assert place.held() == {"two": ["plain"]}
-    place.replace(4, two=[triples(tmp_path / "empty.nt")])
-    assert place.held() == {}
+    turtle_gz = tmp_path / "compressed.ttl.gz"
+    turtle_gz.write_bytes(gzip.compress(b"@prefix : <http://example.org/> . :s :p 'turtle.gz' ."))
+    plain, gz = triples(tmp_path / "a.nt", "plain"), triples(tmp_path / "b.nt.gz", "gz")
+    zst = triples(tmp_path / "c.nt.zst", "zst")
+    tested.replace(1, one=[plain, gz, zst, turtle, turtle_gz], two=[plain])
+    assert tested.values() == {"one": ["gz", "more", "plain", "turtle", "turtle.gz", "zst"], "two": ["plain"]}
+    tested.replace(2, one=[zst])
+    assert tested.values() == {"one": ["zst"], "two": ["plain"]}
+    tested.replace(3, one=[])
+    assert tested.values() == {"two": ["plain"]}
+    tested.replace(4, two=[triples(tmp_path / "empty.nt")])
+    assert tested.values() == {}
 
 
-def test_the_same_again_changes_nothing(place: Place, tmp_path: Path) -> None:
+def test_the_same_again_changes_nothing(tested: StoreUnderTest, tmp_path: Path) -> None:
     files = [triples(tmp_path / "a.nt", 1, 2), triples(tmp_path / "b.nt", 2, 3)]
     for _ in range(2):
-        place.replace(1, one=files)
-        assert place.held() == {"one": ["1", "2", "3"]}
-        assert place.store().contents() == {"a-dataset": 1}
+        tested.replace(1, one=files)
+        assert tested.values() == {"one": ["1", "2", "3"]}
+        assert tested.store().contents() == {"a-dataset": 1}
 
 
-def test_the_store_says_what_its_readers_see(place: Place, tmp_path: Path) -> None:
-    assert place.store().contents() == {}
+def test_the_store_says_what_its_readers_see(tested: StoreUnderTest, tmp_path: Path) -> None:
+    assert tested.store().contents() == {}
     names = set()
     for version in (1, 2):
-        names.add(place.replace(version, one=[triples(tmp_path / "a.nt", version)]))
-        assert place.store().contents() == {"a-dataset": version}
+        names.add(tested.replace(version, one=[triples(tmp_path / "a.nt", version)]))
+        assert tested.store().contents() == {"a-dataset": version}
     assert len(names) == 2
-    place.store().replace({}, contents={"a-dataset": 2, "ö-ett": 1})
-    assert place.store().contents() == {"a-dataset": 2, "ö-ett": 1}
-    assert place.held() == {"one": ["2"]}
+    tested.store().replace({}, contents={"a-dataset": 2, "ö-ett": 1})
+    assert tested.store().contents() == {"a-dataset": 2, "ö-ett": 1}
+    assert tested.values() == {"one": ["2"]}
 
 
-def test_texts_of_every_kind_arrive_as_they_were(place: Place, tmp_path: Path) -> None:
+def test_texts_of_every_kind_arrive_as_they_were(tested: StoreUnderTest, tmp_path: Path) -> None:
     file = tmp_path / "a.nt"
     lines = (f"<http://example.org/å> <http://example.org/p> {value} .\n" for value in VALUES)
     file.write_text("".join(lines), encoding="utf-8")
-    place.replace(1, one=[file])
-    engine = place.engine()
-    answer = engine.query("CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }", media_type="application/n-triples")
-    found = {str(triple.object) for triple in parse(answer.file.read(), RdfFormat.N_TRIPLES)}
+    tested.replace(1, one=[file])
+    engine = tested.engine()
+    result = engine.query("CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }", media_type="application/n-triples")
+    objects = {str(triple.object) for triple in parse(result.file.read(), RdfFormat.N_TRIPLES)}
     engine.close()
-    assert found == {*VALUES}
+    assert objects == {*VALUES}
 
 
-def test_blank_nodes_of_two_graphs_and_of_two_files_stay_two(place: Place, tmp_path: Path) -> None:
+def test_blank_nodes_of_two_graphs_and_of_two_files_stay_two(tested: StoreUnderTest, tmp_path: Path) -> None:
     for name in ("a.nt", "b.nt"):
         (tmp_path / name).write_text(f'_:x <http://example.org/p> "{name}" .\n_:x <http://example.org/q> "{name}" .\n')
-    place.replace(1, one=[tmp_path / "a.nt", tmp_path / "b.nt"], two=[tmp_path / "a.nt"])
-    (row,) = place.rows("SELECT (COUNT(DISTINCT ?s) AS ?n) { GRAPH ?g { ?s ?p ?o } }")
+    tested.replace(1, one=[tmp_path / "a.nt", tmp_path / "b.nt"], two=[tmp_path / "a.nt"])
+    (row,) = tested.rows("SELECT (COUNT(DISTINCT ?s) AS ?n) { GRAPH ?g { ?s ?p ?o } }")
     assert row["n"] == "3"
 
 
-def test_the_default_graph_is_the_union_of_the_published_ones(place: Place, tmp_path: Path) -> None:
+def test_the_default_graph_is_the_union_of_the_published_ones(tested: StoreUnderTest, tmp_path: Path) -> None:
     one, two = triples(tmp_path / "a.nt", 1, 2), triples(tmp_path / "b.nt", 2, 3)
-    place.replace(1, one=[one], two=[two])
-    assert sorted(row["o"] for row in place.rows(UNION)) == ["1", "2", "3"]
-    from_one = UNION.replace("{", f"FROM <{place.base}one> {{")
-    assert sorted(row["o"] for row in place.rows(from_one)) == ["1", "2"]
+    tested.replace(1, one=[one], two=[two])
+    assert sorted(row["o"] for row in tested.rows(UNION)) == ["1", "2", "3"]
+    from_one = UNION.replace("{", f"FROM <{tested.base}one> {{")
+    assert sorted(row["o"] for row in tested.rows(from_one)) == ["1", "2"]
 
 
 @pytest.mark.parametrize("name", ["bad.nt", "bad.nt.gz", "cut.nt.gz", "damaged.nt.zst", "bad.ttl", "missing.nt"])
 def test_a_file_that_can_not_be_loaded_changes_nothing_and_the_next_load_is_right(
-    place: Place, tmp_path: Path, name: str
+    tested: StoreUnderTest, tmp_path: Path, name: str
 ) -> None:
     good = triples(tmp_path / "good.nt", "good")
-    place.replace(1, one=[good], two=[good])
+    tested.replace(1, one=[good], two=[good])
     half = b'<http://example.org/s> <http://example.org/p> "half" .\nno triple\n'
     (tmp_path / "bad.nt").write_bytes(half)
     (tmp_path / "bad.ttl").write_bytes(half)
     (tmp_path / "bad.nt.gz").write_bytes(gzip.compress(half))
     (tmp_path / "cut.nt.gz").write_bytes(triples(tmp_path / "x.nt.gz", *range(50_000)).read_bytes()[:20_000])
-    packed = bytearray(triples(tmp_path / "x.nt.zst", *range(50_000)).read_bytes())
-    packed[len(packed) // 2 : len(packed) // 2 + 50] = bytes(50)
-    (tmp_path / "damaged.nt.zst").write_bytes(packed)
+    damaged = bytearray(triples(tmp_path / "x.nt.zst", *range(50_000)).read_bytes())
+    damaged[len(damaged) // 2 : len(damaged) // 2 + 50] = bytes(50)
+    (tmp_path / "damaged.nt.zst").write_bytes(damaged)
     with pytest.raises(StoreUnavailable) as refused:
-        place.replace(2, one=[good, tmp_path / name])
+        tested.replace(2, one=[good, tmp_path / name])
     assert refused.value.remedy("en")
-    assert place.held() == {"one": ["good"], "two": ["good"]}
-    assert place.store().contents() == {"a-dataset": 1}
-    place.replace(2, two=[triples(tmp_path / "new.nt", "new")])
-    assert place.held() == {"one": ["good"], "two": ["new"]}
+    assert tested.values() == {"one": ["good"], "two": ["good"]}
+    assert tested.store().contents() == {"a-dataset": 1}
+    tested.replace(2, two=[triples(tmp_path / "new.nt", "new")])
+    assert tested.values() == {"one": ["good"], "two": ["new"]}
 
 
 def test_a_large_file_is_sent_in_parts_and_each_triple_arrives_once(
-    place: Place, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tested: StoreUnderTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(remote_store, "PART_BYTES", 50_000)
     count = "SELECT (COUNT(*) AS ?n) (COUNT(DISTINCT ?o) AS ?m) { GRAPH ?g { ?s ?p ?o } }"
     for version, values in enumerate((range(4000), range(3000, 7000), range(4000)), start=1):
         file = triples(tmp_path / "large.nt.gz", *values)
         assert len(gzip.decompress(file.read_bytes())) > 4 * 50_000
-        place.replace(version, one=[file])
-        assert place.rows(count) == [{"n": "4000", "m": "4000"}]
+        tested.replace(version, one=[file])
+        assert tested.rows(count) == [{"n": "4000", "m": "4000"}]
     blank = tmp_path / "blank.nt"
     blank.write_text("".join(f'_:same <http://example.org/p> "{i}" .\n' for i in range(4000)))
-    place.replace(9, one=[blank])
-    assert place.rows("SELECT (COUNT(DISTINCT ?s) AS ?n) { GRAPH ?g { ?s ?p ?o } }") == [{"n": "1"}]
+    tested.replace(9, one=[blank])
+    assert tested.rows("SELECT (COUNT(DISTINCT ?s) AS ?n) { GRAPH ?g { ?s ?p ?o } }") == [{"n": "1"}]
 
 
-def test_readers_see_one_release_or_the_next(place: Place, tmp_path: Path) -> None:
-    """Both graphs carry one number a release; an answer with two numbers, or none, would be half a change."""
+def test_readers_see_one_release_or_the_next(tested: StoreUnderTest, tmp_path: Path) -> None:
+    """Both graphs have one number for each release; a result with two numbers, or none, would be an incomplete change."""
     releases = [triples(tmp_path / f"{i}.nt", *[f"{i}-{n}" for n in range(300)]) for i in range(6)]
-    place.replace(0, one=[releases[0]], two=[releases[0]])
+    tested.replace(0, one=[releases[0]], two=[releases[0]])
     seen: list[list[str]] = []
     is_done = threading.Event()
 
     def read() -> None:
-        engine = place.engine()
+        engine = tested.engine()
         query = "SELECT ?v (COUNT(*) AS ?n) { ?s ?p ?o BIND (STRBEFORE(?o, '-') AS ?v) } GROUP BY ?v"
         while not is_done.is_set():
             seen.append(engine.query(query, media_type="text/csv").file.read().decode().replace('"', "").split()[1:])
@@ -254,7 +256,7 @@ def test_readers_see_one_release_or_the_next(place: Place, tmp_path: Path) -> No
     reader = threading.Thread(target=read)
     reader.start()
     for version, file in enumerate(releases):
-        place.replace(version, one=[file], two=[file])
+        tested.replace(version, one=[file], two=[file])
         answered, deadline = len(seen), time.monotonic() + 60
         while len(seen) == answered and time.monotonic() < deadline:
             time.sleep(0.01)
@@ -267,34 +269,36 @@ def test_readers_see_one_release_or_the_next(place: Place, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("fatal", ["load", "switch", "clean"])
 def test_a_writer_that_ends_at_any_step_leaves_old_or_new_and_the_same_again_ends_right(
-    far: Place, tmp_path: Path, fatal: str
+    remote_tested: StoreUnderTest, tmp_path: Path, fatal: str
 ) -> None:
     old, new = triples(tmp_path / "old.nt", "old"), triples(tmp_path / "new.nt", "new")
-    far.replace(1, one=[old], two=[old])
+    remote_tested.replace(1, one=[old], two=[old])
     with pytest.raises(Killed):
-        far.store(killed_at(fatal)).replace(
-            {far.base + "one": [new], far.base + "two": [new]}, contents={"a-dataset": 2}
+        remote_tested.store(killed_at(fatal)).replace(
+            {remote_tested.base + "one": [new], remote_tested.base + "two": [new]}, contents={"a-dataset": 2}
         )
     state = "new" if fatal == "clean" else "old"
-    assert far.held() == {"one": [state], "two": [state]}
-    assert far.store().contents() == {"a-dataset": 2 if fatal == "clean" else 1}
-    far.replace(2, one=[new], two=[new])
-    assert far.held() == {"one": ["new"], "two": ["new"]}
-    assert left_on(far) == set()
+    assert remote_tested.values() == {"one": [state], "two": [state]}
+    assert remote_tested.store().contents() == {"a-dataset": 2 if fatal == "clean" else 1}
+    remote_tested.replace(2, one=[new], two=[new])
+    assert remote_tested.values() == {"one": ["new"], "two": ["new"]}
+    assert remaining_graphs(remote_tested) == set()
 
 
-def left_on(place: Place) -> set[str]:
-    """Which graphs beside the published ones a server has, of those that we or others may have left there."""
-    assert place.server
-    server, names = remote(place.server), ("state/staged/0", "state/staged/1", "foreign")
-    # One by one: to list all graphs takes Virtuoso longer than a query may.
+def remaining_graphs(tested: StoreUnderTest) -> set[str]:
+    """Return the names of staging and foreign graphs on a server."""
+    assert tested.server
+    server, names = remote(tested.server), ("state/staged/0", "state/staged/1", "foreign")
+    # One by one: listing all graphs takes Virtuoso longer than the deadline of a query.
     count = "SELECT (COUNT(*) AS ?n) {{ GRAPH <{}> {{ ?s ?p ?o }} }}"
-    return {name for name in names if server.select(count.format(place.base + name))[0]["n"] != "0"}
+    return {name for name in names if server.select(count.format(tested.base + name))[0]["n"] != "0"}
 
 
 @pytest.mark.parametrize("fatal", ["load", "switch", "clean"])
-def test_a_server_killed_at_any_step_and_started_again_ends_the_same(far: Place, tmp_path: Path, fatal: str) -> None:
-    server = far.server
+def test_a_server_killed_at_any_step_and_started_again_ends_the_same(
+    remote_tested: StoreUnderTest, tmp_path: Path, fatal: str
+) -> None:
+    server = remote_tested.server
     assert server
 
     def step(name: str) -> None:
@@ -302,72 +306,74 @@ def test_a_server_killed_at_any_step_and_started_again_ends_the_same(far: Place,
             server.kill()
 
     old, new = triples(tmp_path / "old.nt", *range(100)), triples(tmp_path / "new.nt", *range(50, 200))
-    far.replace(1, one=[old])
+    remote_tested.replace(1, one=[old])
     with pytest.raises(StoreUnavailable):
-        far.store(step).replace({far.base + "one": [new]}, contents={"a-dataset": 2})
+        remote_tested.store(step).replace({remote_tested.base + "one": [new]}, contents={"a-dataset": 2})
     server.start()
-    version = far.store().contents()["a-dataset"]
-    assert len(far.held()["one"]) == {1: 100, 2: 150}[version]
-    far.replace(2, one=[new])
-    assert len(far.held()["one"]) == 150
-    assert left_on(far) == set()
+    version = remote_tested.store().contents()["a-dataset"]
+    assert len(remote_tested.values()["one"]) == {1: 100, 2: 150}[version]
+    remote_tested.replace(2, one=[new])
+    assert len(remote_tested.values()["one"]) == 150
+    assert remaining_graphs(remote_tested) == set()
 
 
-def test_what_others_keep_on_the_server_is_not_ours_to_show_or_to_touch(far: Place, tmp_path: Path) -> None:
-    assert far.server
-    foreign = f"{far.base}foreign"
-    remote(far.server).put(foreign, triples(tmp_path / "a.nt", "foreign"), "application/n-triples")
-    far.replace(1, one=[triples(tmp_path / "b.nt", "ours")])
-    assert [row["o"] for row in far.rows(UNION)] == ["ours"]
-    assert far.held() == {"one": ["ours"]}
-    assert left_on(far) == {"foreign"}
+def test_foreign_graphs_on_the_server_are_not_shown_and_not_changed(
+    remote_tested: StoreUnderTest, tmp_path: Path
+) -> None:
+    assert remote_tested.server
+    foreign = f"{remote_tested.base}foreign"
+    remote(remote_tested.server).put(foreign, triples(tmp_path / "a.nt", "foreign"), "application/n-triples")
+    remote_tested.replace(1, one=[triples(tmp_path / "b.nt", "ours")])
+    assert [row["o"] for row in remote_tested.rows(UNION)] == ["ours"]
+    assert remote_tested.values() == {"one": ["ours"]}
+    assert remaining_graphs(remote_tested) == {"foreign"}
 
 
-def test_every_form_of_answer_can_be_read(place: Place, tmp_path: Path) -> None:
+def test_every_media_type_of_results_can_be_read(tested: StoreUnderTest, tmp_path: Path) -> None:
     file = tmp_path / "a.ttl"
-    # No truth values: Virtuoso keeps them as the integers 1 and 0.
+    # No booleans: Virtuoso stores them as the integers 1 and 0.
     file.write_text("@prefix : <http://example.org/> . :s :p 'å'@sv, 1.5, 7, :o, 'text' .", encoding="utf-8")
-    place.replace(1, one=[file])
-    engine = place.engine()
+    tested.replace(1, one=[file])
+    engine = tested.engine()
     for media_type, form in RESULTS.items():
-        answer = engine.query("SELECT ?o { ?s ?p ?o }", media_type=media_type)
-        assert (answer.media_type, len(answer.file.read().splitlines()) >= 1) == (media_type, True)
-        answer.file.seek(0)
+        result = engine.query("SELECT ?o { ?s ?p ?o }", media_type=media_type)
+        assert (result.media_type, len(result.file.read().splitlines()) >= 1) == (media_type, True)
+        result.file.seek(0)
         if form != QueryResultsFormat.CSV:
-            rows = list(parse_query_results(answer.file, form))
+            rows = list(parse_query_results(result.file, form))
             assert {row["o"].value for row in rows} == {"å", "1.5", "7", "http://example.org/o", "text"}
         for query, value in (("ASK { ?s ?p ?o }", True), ("ASK { ?s ?p 'no' }", False)):
-            said = engine.query(query, media_type=media_type)
-            assert said.media_type == media_type
+            result = engine.query(query, media_type=media_type)
+            assert result.media_type == media_type
             if form in (QueryResultsFormat.CSV, QueryResultsFormat.TSV):
-                assert said.file.read().decode().strip() == str(value).lower()
+                assert result.file.read().decode().strip() == str(value).lower()
             else:
-                found = parse_query_results(said.file, form)
-                assert isinstance(found, QueryBoolean)
-                assert bool(found) is value
+                boolean = parse_query_results(result.file, form)
+                assert isinstance(boolean, QueryBoolean)
+                assert bool(boolean) is value
     for media_type, graph_form in GRAPHS.items():
         for query in ("CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }", "DESCRIBE <http://example.org/s>"):
-            answer = engine.query(query, media_type=media_type)
-            found = {triple.object.value for triple in parse(answer.file.read(), graph_form)}
-            assert (answer.media_type, len(found)) == (media_type, 5), (media_type, query, found)
+            result = engine.query(query, media_type=media_type)
+            objects = {triple.object.value for triple in parse(result.file.read(), graph_form)}
+            assert (result.media_type, len(objects)) == (media_type, 5), (media_type, query, objects)
     typed = json.loads(engine.query("SELECT ?o { ?s ?p ?o }", media_type="application/sparql-results+json").file.read())
     assert {row["o"]["type"] for row in typed["results"]["bindings"]} == {"literal", "uri"}
     engine.close()
 
 
-def test_an_answer_that_the_server_cut_off_is_an_error(far: Place, tmp_path: Path) -> None:
-    """Virtuoso gives the first rows only, with status 200, and says so in a header."""
-    far.replace(1, one=[triples(tmp_path / "a.nt", *range(80))])
+def test_a_truncated_result_of_the_server_is_an_error(remote_tested: StoreUnderTest, tmp_path: Path) -> None:
+    """Virtuoso returns only the first rows, with status 200 and a header that states it."""
+    remote_tested.replace(1, one=[triples(tmp_path / "a.nt", *range(80))])
     query = "SELECT ?o ?q { ?s ?p ?o . ?t ?p ?q }"
-    if far.server and far.server.kind == "virtuoso":
+    if remote_tested.server and remote_tested.server.kind == "virtuoso":
         with pytest.raises(AnswerTooLarge, match="5000"):
-            far.rows(query)
+            remote_tested.rows(query)
     else:
-        assert len(far.rows(query)) == 80 * 80
+        assert len(remote_tested.rows(query)) == 80 * 80
 
 
 @pytest.mark.parametrize("login", [Login(), Login("dba", "wrong secret"), Login("nobody", "wrong secret")])
-def test_a_wrong_login_is_said_so_and_no_password_is_told(
+def test_a_wrong_login_is_reported_without_the_password(
     servers: Mapping[str, GraphServer], tmp_path: Path, login: Login, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)
@@ -383,42 +389,44 @@ def test_a_wrong_login_is_said_so_and_no_password_is_told(
             remote(server, login).put("http://example.org/login/one", file, "application/n-triples")
 
 
-def test_a_server_that_may_not_be_written_to_says_so(far: Place, tmp_path: Path) -> None:
-    server = far.server
+def test_a_server_without_write_access_is_reported(remote_tested: StoreUnderTest, tmp_path: Path) -> None:
+    server = remote_tested.server
     assert server
     frozen = RemoteServer(Addresses(server.query, server.query, server.frozen, Login(server.user, server.password)))
     with pytest.raises(StoreUnavailable, match=r"answered (4|5)") as refused:
-        RemoteStore(frozen, far.base + "state").replace({far.base + "one": []}, contents={})
+        RemoteStore(frozen, remote_tested.base + "state").replace({remote_tested.base + "one": []}, contents={})
     assert refused.value.remedy("en")
     with pytest.raises(StoreUnavailable, match=r"answered (4|5)"):
-        frozen.put(far.base + "one", triples(tmp_path / "a.nt", 1), "application/n-triples")
-    assert far.store().contents() == {}
+        frozen.put(remote_tested.base + "one", triples(tmp_path / "a.nt", 1), "application/n-triples")
+    assert remote_tested.store().contents() == {}
 
 
-def test_an_address_of_something_else_says_so(far: Place) -> None:
-    assert far.server
-    at = far.server.query.rsplit("/", 1)[0]
+def test_a_url_that_is_no_graph_server_is_reported(remote_tested: StoreUnderTest) -> None:
+    assert remote_tested.server
+    at = remote_tested.server.query.rsplit("/", 1)[0]
     wrong = RemoteServer(Addresses(f"{at}/nothing-here", f"{at}/nothing-here", f"{at}/nothing-here"))
     with pytest.raises(StoreUnavailable, match="nothing-here"):
-        RemoteStore(wrong, far.base + "state").contents()
+        RemoteStore(wrong, remote_tested.base + "state").contents()
 
 
-def test_a_server_that_is_away_or_says_nothing_is_named(tmp_path: Path) -> None:
+def test_a_server_that_is_unreachable_or_silent_is_named(tmp_path: Path) -> None:
     file = triples(tmp_path / "a.nt", 1)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         at = f"http://127.0.0.1:{probe.getsockname()[1]}/"
-        away = RemoteServer(Addresses(at + "query", at + "update", at + "graph"), query_seconds=0.5, work_seconds=0.5)
+        unreachable = RemoteServer(
+            Addresses(at + "query", at + "update", at + "graph"), query_seconds=0.5, work_seconds=0.5
+        )
         with pytest.raises(StoreUnavailable, match=r"query cannot be reached: .*refused"):
-            RemoteStore(away, "http://example.org/state").contents()
+            RemoteStore(unreachable, "http://example.org/state").contents()
         with pytest.raises(StoreUnavailable, match="graph can.t be reached"):
-            away.put("http://example.org/g", file, "application/n-triples")
-        # Connections are taken in, and nobody answers them.
+            unreachable.put("http://example.org/g", file, "application/n-triples")
+        # Connections are accepted, and nobody responds.
         probe.listen()
         with pytest.raises(StoreUnavailable, match="query did not respond within"):
-            RemoteStore(away, "http://example.org/state").contents()
+            RemoteStore(unreachable, "http://example.org/state").contents()
         with pytest.raises(StoreUnavailable, match="graph did not respond within"):
-            away.put("http://example.org/g", file, "application/n-triples")
+            unreachable.put("http://example.org/g", file, "application/n-triples")
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -432,7 +440,7 @@ def test_a_publish_goes_to_the_server_that_the_settings_name(
         base_iri=f"http://example.org/{next(numbers)}/",
         sparql_query_url=server.query,
         sparql_update_url=server.update,
-        # A login may stand in an address, or in settings of its own.
+        # A login may be part of a URL, or configured separately.
         sparql_graph_url=server.graph.replace("http://", f"http://{login}"),
     )
     assert not server.user or server.password not in repr(addresses(settings))
@@ -453,7 +461,7 @@ def test_a_publish_goes_to_the_server_that_the_settings_name(
     collection.close()
     nowhere = replace(settings, sparql_query_url="http://127.0.0.1:9/query")
     collection = Collection(nowhere)
-    assert dict(collection.visible()) == {done.dataset: 1}, "the pages stand while the graph server is away"
+    assert dict(collection.visible()) == {done.dataset: 1}, "pages work while the graph server is unavailable"
     collection.close()
     for opened in (engine, again):
         opened.close()

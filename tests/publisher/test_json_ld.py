@@ -1,4 +1,4 @@
-"""JSON-LD tells types by @type, as the standard's algorithm does, however it comes to be written."""
+"""JSON-LD has types as @type, like the standard's algorithm, in whatever blocks it is written."""
 
 import io
 import json
@@ -15,14 +15,14 @@ TYPE = NamedNode("http://www.w3.org/1999/02/22-rdf-syntax-ns#type")
 NAME = NamedNode("http://a.example/name")
 
 
-def things(count: int) -> Iterator[Triple]:
+def resources(count: int) -> Iterator[Triple]:
     for i in range(count):
-        thing = NamedNode(f"http://[::1]/{i}") if i % 3 else BlankNode(f"b{i}")
+        resource = NamedNode(f"http://[::1]/{i}") if i % 3 else BlankNode(f"b{i}")
         for j in range(i % 4):
-            yield Triple(thing, TYPE, NamedNode(f"http://[::1]/Class{j}" if j % 2 else f"http://a.example/C{j}"))
-        # What looks like the property, and isn't.
-        yield Triple(thing, NAME, Literal(f'"{TYPE.value}":[{{"@id":"http://a.example/C"}}] å {i}'))
-        yield Triple(thing, NAME, TYPE)
+            yield Triple(resource, TYPE, NamedNode(f"http://[::1]/Class{j}" if j % 2 else f"http://a.example/C{j}"))
+        # A literal with the text of the property.
+        yield Triple(resource, NAME, Literal(f'"{TYPE.value}":[{{"@id":"http://a.example/C"}}] å {i}'))
+        yield Triple(resource, NAME, TYPE)
 
 
 def written(triples: list[Triple]) -> bytes:
@@ -35,8 +35,8 @@ def nodes(text: bytes) -> list[dict[str, Any]]:
     return json.loads(text)  # type: ignore[no-any-return]
 
 
-def test_types_are_told_as_types_and_nothing_else_is_changed() -> None:
-    triples = list(things(500))
+def test_types_become_type_keywords_and_nothing_else_is_changed() -> None:
+    triples = list(resources(500))
     text = written(triples)
     assert all(TYPE.value not in node for node in nodes(text))
     assert nodes(text)[1]["@type"] == ["http://a.example/C0"]
@@ -45,28 +45,28 @@ def test_types_are_told_as_types_and_nothing_else_is_changed() -> None:
 
 @pytest.mark.parametrize("seed", range(20))
 def test_it_does_not_matter_in_which_blocks_it_is_written(seed: int) -> None:
-    whole = serialize(list(things(60)), format=RdfFormat.JSON_LD) or b""
+    complete = serialize(list(resources(60)), format=RdfFormat.JSON_LD) or b""
     dice, target = random.Random(seed), io.BytesIO()
     through, at = Typed(target), 0
-    while at < len(whole):
+    while at < len(complete):
         size = dice.choice((1, 2, 7, 60, 400))
-        through.write(whole[at : at + size])
+        through.write(complete[at : at + size])
         at += size
     through.finish()
-    assert target.getvalue() == typed(whole)
+    assert target.getvalue() == typed(complete)
     assert b'"@type"' in target.getvalue()
 
 
 def test_literals_and_blank_nodes_as_types_are_not_lost() -> None:
-    thing = NamedNode("http://a.example/t")
-    triples = [Triple(thing, TYPE, Literal("x")), Triple(NamedNode("http://a.example/u"), TYPE, BlankNode("y"))]
+    resource = NamedNode("http://a.example/t")
+    triples = [Triple(resource, TYPE, Literal("x")), Triple(NamedNode("http://a.example/u"), TYPE, BlankNode("y"))]
     literal, blank = nodes(written(triples))
     assert literal[TYPE.value] == [{"@value": "x"}]
     assert blank["@type"] == ["_:y"]
 
 
-def test_a_list_beyond_measure_is_whole_too() -> None:
-    thing = NamedNode("http://a.example/t")
-    triples = [Triple(thing, TYPE, NamedNode(f"http://a.example/Class{i}")) for i in range(LONGEST // 20)]
-    triples += [Triple(thing, NAME, Literal(str(i))) for i in range(LONGEST)]
+def test_a_list_beyond_the_limit_is_complete() -> None:
+    resource = NamedNode("http://a.example/t")
+    triples = [Triple(resource, TYPE, NamedNode(f"http://a.example/Class{i}")) for i in range(LONGEST // 20)]
+    triples += [Triple(resource, NAME, Literal(str(i))) for i in range(LONGEST)]
     assert len(list(parse(written(triples), RdfFormat.JSON_LD))) == len(triples)

@@ -34,8 +34,8 @@ def test_the_manifests_of_an_older_home_are_read_and_written_unchanged(stored: l
 def test_a_manifest_that_lacks_later_properties_has_their_defaults(stored: list[dict[str, Any]]) -> None:
     manifest = stored[0]
     about = {"slug": manifest["about"]["slug"], "titles": manifest["about"]["titles"]}
-    places = [{key: p[key] for key in p if key not in ("parts", "geometry")} for p in manifest["places"]]
-    older = {key: value for key, value in manifest.items() if key != "statistics"} | {"about": about, "places": places}
+    areas = [{key: p[key] for key in p if key not in ("parts", "geometry")} for p in manifest["places"]]
+    older = {key: value for key, value in manifest.items() if key != "statistics"} | {"about": about, "places": areas}
     read = Manifest.from_json(older)
     assert (read.about.keywords, read.about.area_vintage, read.statistics) == ({}, "", {})
     assert {area.parts for area in read.areas} == {()}
@@ -47,7 +47,7 @@ def test_properties_that_a_newer_version_has_added_are_ignored(stored: list[dict
         **manifest,
         "about": {**manifest["about"], "funder": "x"},
         "files": [{**file, "rows": 3} for file in manifest["files"]],
-        "places": [{**place, "population": 1} for place in manifest["places"]],
+        "places": [{**area, "population": 1} for area in manifest["places"]],
         "checks": [],
     }
     assert Manifest.from_json(newer) == Manifest.from_json(manifest)

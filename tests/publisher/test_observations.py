@@ -84,7 +84,7 @@ def expected(made: Release) -> Iterator[tuple[Node, Node, Node]]:
 
 
 def _observation(made: Release, row: dict[str, Any], has_interval: bool) -> Iterator[tuple[Node, Node, Node]]:
-    period, place, kpi = parse_period(row["period"]), made.places[row["neighbourhood"]], register.kpis()[row["kpi"]]
+    period, place, kpi = parse_period(row["period"]), made.areas[row["neighbourhood"]], register.kpis()[row["kpi"]]
     node = URIRef(
         IRIS.observation(made.dataset, row["neighbourhood"], kpi.id, row["period"], row["sex"], row["age_group"])
     )
@@ -198,7 +198,7 @@ def test_without_intervals_no_bound_is_stated(released: Callable[..., Release]) 
 
 def test_a_code_without_words_stops_the_release(released: Callable[..., Release]) -> None:
     made = released()
-    lacking = replace(made, places={code: place for code, place in made.places.items() if code != "0180"})
+    lacking = replace(made, areas={code: place for code, place in made.areas.items() if code != "0180"})
     with pytest.raises(PublishingFailed, match="2 of 9 observations"):
         emit(lacking, IRIS)
 

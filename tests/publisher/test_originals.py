@@ -46,9 +46,9 @@ def receipt(settings: Settings, version: int = 1) -> dict[str, Any]:
 
 def record(settings: Settings, version: int = 1) -> ReleaseRecord:
     with Records(settings.database) as records:
-        found = records.release(SLUG, version)
-    assert found is not None
-    return found
+        release = records.release(SLUG, version)
+    assert release is not None
+    return release
 
 
 def originals(settings: Settings) -> dict[str, bytes]:
@@ -79,8 +79,8 @@ def test_report_record_and_original_state_the_same_hash(
 
 def test_anybody_can_reproduce_the_hash_of_a_package_by_sha256sum(package: Path) -> None:
     names = sorted(path.name for path in package.iterdir())
-    listing = subprocess.run(["sha256sum", *names], cwd=package, capture_output=True, check=True).stdout
-    assert submission_files(package).sha256 == hashlib.sha256(listing).hexdigest()
+    sums = subprocess.run(["sha256sum", *names], cwd=package, capture_output=True, check=True).stdout
+    assert submission_files(package).sha256 == hashlib.sha256(sums).hexdigest()
 
 
 def test_a_package_folder_and_its_descriptor_are_the_same_submission(settings: Settings, package: Path) -> None:

@@ -1,4 +1,4 @@
-"""What publishing promises: versions that never change, and no half state whenever it is killed."""
+"""Guarantees of publishing: versions never change, and a kill at any moment leaves no incomplete state."""
 
 import csv
 import hashlib
@@ -42,7 +42,7 @@ def change_a_value(package: Path, value: str = "12.3") -> None:
 
 
 def state(settings: Settings) -> dict[str, object]:
-    """All that a reader can see: versions, every file's hash, what the pages' side and the endpoint's side say."""
+    """Return the state that readers see: versions, the hash of every file, values of pages and endpoint."""
     collection, engine = Collection(settings), open_engine(settings)
     try:
         seen: dict[str, object] = {"visible": dict(collection.visible())}
@@ -55,9 +55,9 @@ def state(settings: Settings) -> dict[str, object]:
         numbers = [p.value for s in collection.series(kpi="trygg-morker") for p in s.points]
         seen["trygg-morker"] = numbers
         if collection.visible():
-            answer = engine.query(COUNT, media_type="text/csv")
-            seen["sparql"] = answer.file.read().decode()
-            answer.close()
+            result = engine.query(COUNT, media_type="text/csv")
+            seen["sparql"] = result.file.read().decode()
+            result.close()
         return seen
     finally:
         engine.close()
@@ -122,7 +122,7 @@ def test_two_datasets_live_side_by_side(settings: Settings, package: Path) -> No
     assert area is not None
     assert area.datasets == ("en-annan", SLUG)
     # The same own area in two datasets is two areas, since nobody can know that they are one.
-    assert len([a for a in collection.areas() if a.division == "own"]) == 2
+    assert len([a for a in collection.areas() if a.area_vintage == "own"]) == 2
     collection.close()
 
 
@@ -139,7 +139,7 @@ def test_a_lone_csv_is_a_submission(settings: Settings, tmp_path: Path) -> None:
 
 
 def killed_publish(settings: Settings, package: Path, step: str) -> None:
-    """Publish in a process that ends itself by SIGKILL when it comes to a step."""
+    """Publish in a process that ends itself by SIGKILL at a step."""
     driver = ROOT / "tests" / "publisher" / "publish_and_die.py"
     done = subprocess.run(
         [sys.executable, str(driver), str(settings.home), str(package), step], timeout=120, check=False
@@ -149,7 +149,7 @@ def killed_publish(settings: Settings, package: Path, step: str) -> None:
 
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object], dict[str, object]]:
-    """What readers see after version 1, and after version 2, of a publish that nothing disturbed."""
+    """The state that readers see after version 1 and after version 2 of an uninterrupted publish."""
     home = tmp_path_factory.mktemp("undisturbed")
     settings = Settings(home=home / "home")
     package = Path(shutil.copytree(SAMPLE / "package", home / "package"))
@@ -224,7 +224,7 @@ def test_killed_at_random_moments_it_ends_the_same(
     assert state(settings) == finished[1]
 
 
-def test_snapshots_that_nobody_reads_are_swept_up(settings: Settings, package: Path) -> None:
+def test_snapshots_without_readers_are_deleted(settings: Settings, package: Path) -> None:
     for value in ("1", "2", "3", "4"):
         change_a_value(package, value)
         publish(package, settings)
@@ -244,13 +244,13 @@ def test_running_queries_keep_their_snapshot_while_a_new_one_takes_over(settings
     engine.close()
 
 
-def test_a_copy_of_the_original_that_was_cut_off_is_swept_up(settings: Settings) -> None:
+def test_an_interrupted_copy_of_the_original_is_deleted(settings: Settings) -> None:
     cut_off = settings.home / "originals" / "part-abc"
     cut_off.mkdir(parents=True)
     (cut_off / "exempel.xlsx").write_bytes(b"half")
     publish(SAMPLE / "exempel.xlsx", settings)
-    (kept,) = (settings.home / "originals").iterdir()
-    assert (kept / "exempel.xlsx").read_bytes() == (SAMPLE / "exempel.xlsx").read_bytes()
+    (original,) = (settings.home / "originals").iterdir()
+    assert (original / "exempel.xlsx").read_bytes() == (SAMPLE / "exempel.xlsx").read_bytes()
 
 
 def test_every_step_is_in_the_records_in_its_order(settings: Settings) -> None:
@@ -274,7 +274,7 @@ def test_the_receipt_names_the_file_that_came_in(settings: Settings) -> None:
 
 
 def test_characters_that_no_workbook_holds_stop_nothing(settings: Settings, package: Path) -> None:
-    """They come along when text is pasted; a title has them in its blanks too."""
+    """Pasted text may contain them, also between the words of a title."""
     path = package / "observations.csv"
     header, first, rest = path.read_text("utf-8").split("\n", 2)
     assert header.endswith(",note")

@@ -1,4 +1,4 @@
-"""What the graph store promises: a snapshot is whole, a kill leaves the old one, and a reader keeps his own."""
+"""Guarantees of the embedded store: snapshots are complete, survive a kill, and stay while they are read."""
 
 import contextlib
 import fcntl
@@ -33,7 +33,7 @@ def store(tmp_path: Path) -> EmbeddedStore:
 
 
 def triples(path: Path, *values: str | int) -> Path:
-    """A file with one triple a value."""
+    """Write a file with one triple for each value."""
     text = "".join(f'<http://example.org/s> <http://example.org/p> "{value}" .\n' for value in values)
     opener = gzip.open if path.suffix == ".gz" else open
     with opener(path, "wt", encoding="utf-8") as file:
@@ -42,14 +42,14 @@ def triples(path: Path, *values: str | int) -> Path:
 
 
 def held(store: EmbeddedStore) -> dict[str, list[str]]:
-    """The values of each graph, as a reader of the current snapshot sees them."""
+    """Return the values of each graph, as a reader of the current snapshot sees them."""
     snapshot = store.current()
     if snapshot is None:
         return {}
-    found: dict[str, list[str]] = {}
+    graphs: dict[str, list[str]] = {}
     for solution in Store.read_only(str(snapshot.data)).query(GRAPHS):  # type: ignore[union-attr]
-        found.setdefault(solution["g"].value, []).append(solution["o"].value)  # type: ignore[index,union-attr]
-    return found
+        graphs.setdefault(solution["g"].value, []).append(solution["o"].value)  # type: ignore[index,union-attr]
+    return graphs
 
 
 def replace(store: EmbeddedStore, graphs: Mapping[str, Sequence[Path]], version: int = 1) -> str:
@@ -75,12 +75,12 @@ def killed_load(store: EmbeddedStore, graph: str, file: Path, step: str) -> None
 def test_a_graph_holds_exactly_its_files(store: EmbeddedStore, tmp_path: Path) -> None:
     turtle = tmp_path / "c.ttl"
     turtle.write_text('@prefix : <http://example.org/> . :s :p "turtle", "åäö"@sv .', encoding="utf-8")
-    packed_turtle = tmp_path / "d.ttl.gz"
-    packed_turtle.write_bytes(gzip.compress(b'@prefix : <http://example.org/> . :s :p "packed" .'))
-    plain, packed = triples(tmp_path / "a.nt", "plain"), triples(tmp_path / "b.nt.gz", "gz")
-    replace(store, {ONE: [plain, packed, turtle, packed_turtle], TWO: [plain]})
-    assert held(store) == {ONE: ["gz", "packed", "plain", "turtle", "åäö"], TWO: ["plain"]}
-    replace(store, {ONE: [packed]})
+    turtle_gz = tmp_path / "d.ttl.gz"
+    turtle_gz.write_bytes(gzip.compress(b'@prefix : <http://example.org/> . :s :p "compressed" .'))
+    plain, gz = triples(tmp_path / "a.nt", "plain"), triples(tmp_path / "b.nt.gz", "gz")
+    replace(store, {ONE: [plain, gz, turtle, turtle_gz], TWO: [plain]})
+    assert held(store) == {ONE: ["compressed", "gz", "plain", "turtle", "åäö"], TWO: ["plain"]}
+    replace(store, {ONE: [gz]})
     assert held(store) == {ONE: ["gz"], TWO: ["plain"]}
     replace(store, {ONE: []})
     assert held(store) == {TWO: ["plain"]}
@@ -125,7 +125,7 @@ def test_a_writer_killed_at_any_step_leaves_the_old_snapshot_and_the_next_load_i
 
 
 @pytest.mark.parametrize("step", STEPS[:3])
-def test_a_graph_that_a_kill_left_dirty_is_mended_by_a_load_of_another(
+def test_a_graph_of_an_interrupted_load_is_restored_by_a_load_of_another(
     store: EmbeddedStore, tmp_path: Path, step: str
 ) -> None:
     old, new = triples(tmp_path / "old.nt", "old"), triples(tmp_path / "new.nt", "new")
@@ -150,7 +150,7 @@ def test_a_writer_killed_in_the_middle_of_a_file_leaves_the_old_snapshot(store: 
     os.mkfifo(pipe)
     driver = ROOT / "tests" / "publisher" / "load_and_die.py"
     writer = subprocess.Popen([sys.executable, str(driver), str(store.folder), ONE, str(pipe), "killed", "never"])
-    # What is still in gzip's hands when the reader is dead goes nowhere.
+    # Content still in gzip's buffer when the reader is killed cannot be written.
     with contextlib.suppress(BrokenPipeError), pipe.open("wb", buffering=0) as raw, gzip.open(raw, "wb") as half:
         for i in range(200_000):
             half.write(b'<http://example.org/s> <http://example.org/p> "%d" .\n' % i)
@@ -173,7 +173,7 @@ def test_a_file_that_can_not_be_loaded_changes_nothing_and_the_next_load_is_righ
     with pytest.raises(StoreUnavailable) as refused:
         replace(store, {ONE: [tmp_path / name]})
     assert held(store) == {ONE: ["a"]}
-    # The error is still at hand here, as it would be in a job's report; the store must be free all the same.
+    # The error is still referenced here, as in a job's report; the store must be unlocked all the same.
     replace(store, {TWO: [triples(tmp_path / "b.nt", "b")]})
     assert held(store) == {ONE: ["a"], TWO: ["b"]}
     assert refused.value.remedy("en")
@@ -181,20 +181,20 @@ def test_a_file_that_can_not_be_loaded_changes_nothing_and_the_next_load_is_righ
 
 @pytest.mark.parametrize("others", [1, 205_000])
 def test_a_large_graph_is_replaced_and_the_others_stay(store: EmbeddedStore, tmp_path: Path, others: int) -> None:
-    """The store is built anew where much leaves, and emptied in part where more stays."""
+    """The store is rebuilt if most triples are deleted; otherwise single graphs are deleted."""
     large, other = triples(tmp_path / "large.nt", *range(51_000)), triples(tmp_path / "other.nt", *range(others))
     blank = tmp_path / "blank.ttl"
     blank.write_text('[] <http://example.org/p> "blank" ; <http://example.org/q> [] .')
     replace(store, {ONE: [large], TWO: [other, blank]})
     replace(store, {ONE: [triples(tmp_path / "new.nt", "new")]})
-    found = held(store)
-    assert found[ONE] == ["new"]
-    assert len(found[TWO]) == others + 2
+    graphs = held(store)
+    assert graphs[ONE] == ["new"]
+    assert len(graphs[TWO]) == others + 2
     replace(store, {ONE: [], TWO: []})
     assert held(store) == {}
 
 
-def test_a_second_writer_waits_and_then_says_so(store: EmbeddedStore, tmp_path: Path) -> None:
+def test_a_second_writer_waits_and_then_raises_an_error(store: EmbeddedStore, tmp_path: Path) -> None:
     replace(store, {ONE: [triples(tmp_path / "a.nt", "a")]})
     with (store.folder / "writer.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
@@ -204,7 +204,7 @@ def test_a_second_writer_waits_and_then_says_so(store: EmbeddedStore, tmp_path: 
     assert held(store) == {}
 
 
-def test_a_snapshot_goes_when_its_last_reader_does(store: EmbeddedStore, tmp_path: Path) -> None:
+def test_a_snapshot_is_deleted_after_its_last_reader(store: EmbeddedStore, tmp_path: Path) -> None:
     first = replace(store, {ONE: [triples(tmp_path / "a.nt", 1)]})
     snapshot = store.current()
     assert snapshot is not None
@@ -220,7 +220,7 @@ def test_a_snapshot_goes_when_its_last_reader_does(store: EmbeddedStore, tmp_pat
 
 
 def test_layers_are_merged_without_a_change_to_what_is_held(tmp_path: Path) -> None:
-    store = EmbeddedStore(tmp_path / "graph", wait_seconds=0.5, loose_bytes=0)
+    store = EmbeddedStore(tmp_path / "graph", wait_seconds=0.5, unmerged_bytes=0)
     for value in range(8):
         replace(store, {f"{ONE}/{value}": [triples(tmp_path / "a.nt", *range(value, 800, 8))]}, version=value)
     before, loaded = held(store), store.current()
@@ -234,7 +234,7 @@ def test_layers_are_merged_without_a_change_to_what_is_held(tmp_path: Path) -> N
     assert store.contents() == {"a-dataset": 7}
     assert snapshots(store) == [merged.id]
     assert layers(merged) < many
-    # There is nothing to do any more, until something is loaded.
+    # There is nothing to merge until something is loaded.
     store.settle()
     assert store.current() == merged
     replace(store, {ONE: [triples(tmp_path / "b.nt", "b")]})
@@ -242,7 +242,7 @@ def test_layers_are_merged_without_a_change_to_what_is_held(tmp_path: Path) -> N
 
 
 def test_a_small_load_into_a_large_store_merges_nothing(tmp_path: Path) -> None:
-    store = EmbeddedStore(tmp_path / "graph", wait_seconds=0.5, loose_bytes=1)
+    store = EmbeddedStore(tmp_path / "graph", wait_seconds=0.5, unmerged_bytes=1)
     replace(store, {ONE: [triples(tmp_path / "a.nt", *range(20_000))]})
     store.settle()
     last = replace(store, {TWO: [triples(tmp_path / "b.nt", "b")]})
@@ -263,14 +263,14 @@ def test_a_kill_while_layers_are_merged_leaves_what_was_visible(
     killed_load(store, ONE, triples(tmp_path / "new.nt", "new"), step)
     assert held(store) == {ONE: ["new"], TWO: ["old"]}
     assert store.contents() == {"killed": 1}
-    EmbeddedStore(store.folder, loose_bytes=0).settle()
+    EmbeddedStore(store.folder, unmerged_bytes=0).settle()
     assert held(store) == {ONE: ["new"], TWO: ["old"]}
     last = replace(store, {TWO: []})
     assert held(store) == {ONE: ["new"]}
     assert snapshots(store) == [last]
 
 
-def test_what_a_killed_sweep_left_is_swept_up(store: EmbeddedStore, tmp_path: Path) -> None:
+def test_the_remains_of_an_interrupted_deletion_are_deleted(store: EmbeddedStore, tmp_path: Path) -> None:
     replace(store, {ONE: [triples(tmp_path / "a.nt", 1)]})
     half = store.folder / "snapshots" / ".part-00000000000000000001"
     (half / "data").mkdir(parents=True)
@@ -282,26 +282,26 @@ def test_what_a_killed_sweep_left_is_swept_up(store: EmbeddedStore, tmp_path: Pa
 def test_readers_see_one_state_or_the_next_while_snapshots_change_under_them(
     store: EmbeddedStore, tmp_path: Path
 ) -> None:
-    """Both graphs carry the same number at any time; an answer with two numbers would be half a change."""
+    """Both graphs have the same number at any time; a result with two numbers would be an incomplete change."""
     replace(store, {g: [triples(tmp_path / "0.nt", 0)] for g in (ONE, TWO)}, version=0)
     engine = EmbeddedEngine(store.folder, iris=Iris("http://example.org/"), workers=2, seconds=60)
-    answers: list[tuple[str, str]] = []
+    results: list[tuple[str, str]] = []
     is_done = threading.Event()
 
     def read() -> None:
         while not is_done.is_set():
-            answer = engine.query("SELECT DISTINCT ?o { ?s ?p ?o }", media_type="text/csv")
-            answers.append((answer.state, answer.file.read().decode()))
-            answer.close()
+            result = engine.query("SELECT DISTINCT ?o { ?s ?p ?o }", media_type="text/csv")
+            results.append((result.state, result.file.read().decode()))
+            result.close()
 
     readers = [threading.Thread(target=read) for _ in range(4)]
     for reader in readers:
         reader.start()
     for version in range(1, 16):
         replace(store, {g: [triples(tmp_path / f"{version}.nt", version)] for g in (ONE, TWO)}, version=version)
-        # The next change comes when somebody has read this one; a machine with much to do is given time for it.
-        current, patience = store.current(), time.monotonic() + 20
-        while current and (not answers or answers[-1][0] != current.id) and time.monotonic() < patience:
+        # The next change follows when this one has been read, which takes a loaded machine some time.
+        current, deadline = store.current(), time.monotonic() + 20
+        while current and (not results or results[-1][0] != current.id) and time.monotonic() < deadline:
             time.sleep(0.01)
     is_done.set()
     for reader in readers:
@@ -309,6 +309,6 @@ def test_readers_see_one_state_or_the_next_while_snapshots_change_under_them(
     last = engine.query("SELECT DISTINCT ?o { ?s ?p ?o }", media_type="text/csv")
     assert last.file.read().split() == [b"o", b"15"]
     engine.close()
-    assert all(len(text.split()) == 2 for _, text in answers)
-    assert len({state for state, _ in answers}) > 3
-    assert {text for state, text in answers if state == answers[0][0]} == {answers[0][1]}
+    assert all(len(text.split()) == 2 for _, text in results)
+    assert len({state for state, _ in results}) > 3
+    assert {text for state, text in results if state == results[0][0]} == {results[0][1]}

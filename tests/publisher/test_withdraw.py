@@ -1,4 +1,4 @@
-"""What was withdrawn is shown no longer anywhere, and says everywhere that it was: pages, files, graph, feed."""
+"""Withdrawn versions are no longer shown, and their withdrawal is stated, in pages, files, graph and feed."""
 
 import shutil
 import signal
@@ -34,7 +34,7 @@ VIOLATION = (SH.resultSeverity, SH.Violation)
 
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder with a dataset of three versions, whose only value is its version's number, and the sample."""
+    """A data folder with the sample and a dataset of three versions, each with its number as the only value."""
     folder = tmp_path_factory.mktemp("published")
     settings = Settings(home=folder / "home")
     publish(SAMPLE / "exempel.xlsx", settings)
@@ -66,15 +66,15 @@ def value_in_graph(client: FlaskClient) -> list[str]:
         "SELECT ?v { ?o <http://purl.org/linked-data/cube#dataSet> <http://127.0.0.1:8000/id/dataset/provet> ;"
         " <http://purl.org/linked-data/sdmx/2009/measure#obsValue> ?v }"
     )
-    answer = client.get("/sparql", query_string={"query": query, "format": "csv"})
-    assert answer.status_code == 200
-    return answer.text.split()[1:]
+    response = client.get("/sparql", query_string={"query": query, "format": "csv"})
+    assert response.status_code == 200
+    return response.text.split()[1:]
 
 
 def described(client: FlaskClient, name: str) -> Graph:
-    answer = client.get(f"/doc/{name}.ttl")
-    assert answer.status_code == 200
-    return Graph().parse(data=answer.text, format="turtle")
+    response = client.get(f"/doc/{name}.ttl")
+    assert response.status_code == 200
+    return Graph().parse(data=response.text, format="turtle")
 
 
 def feed(client: FlaskClient) -> Graph:
@@ -89,15 +89,15 @@ def test_an_older_version_leaves_the_current_one_as_it_is(settings: Settings, cl
 
 
 @pytest.mark.parametrize("path", ["", "/observations.csv", "/metadata.ttl", "/report.json", "/observations.nt.gz"])
-def test_a_withdrawn_version_answers_410_with_the_reason(settings: Settings, client: FlaskClient, path: str) -> None:
+def test_a_withdrawn_version_is_gone_with_the_reason(settings: Settings, client: FlaskClient, path: str) -> None:
     withdraw(settings, SLUG, 1, reason=REASON)
     for headers in (HTML, {"Accept": "*/*"}):
-        answer = client.get(f"/dataset/{SLUG}/1{path}", headers=headers)
-        assert answer.status_code == 410
-        assert "Enkäten var från ett annat område" in answer.text
+        response = client.get(f"/dataset/{SLUG}/1{path}", headers=headers)
+        assert response.status_code == 410
+        assert "Enkäten var från ett annat område" in response.text
 
 
-def test_the_identifier_still_leads_to_what_is_known(settings: Settings, client: FlaskClient) -> None:
+def test_the_identifier_still_resolves_to_the_tombstone(settings: Settings, client: FlaskClient) -> None:
     withdraw(settings, SLUG, 1, reason=REASON)
     assert client.get(f"/id/dataset/{SLUG}/1", headers={"Accept": "text/turtle"}).status_code == 303
     tombstone, node = described(client, f"dataset/{SLUG}/1"), URIRef(settings.iris.dataset(SLUG, 1))
@@ -115,9 +115,9 @@ def test_the_one_before_takes_the_place_of_a_withdrawn_current_version(settings:
     (series,) = [s for s in Collection(settings).series(kpi="trygg-morker") if s.dataset == SLUG]
     assert [p.value for p in series.points] == [2.0]
     dataset = URIRef(settings.iris.dataset(SLUG))
-    listed = feed(client)
-    assert listed.value(dataset, DCAT.version) == Literal("2")
-    assert listed.value(dataset, DCAT.hasCurrentVersion) == URIRef(settings.iris.dataset(SLUG, 2))
+    current = feed(client)
+    assert current.value(dataset, DCAT.version) == Literal("2")
+    assert current.value(dataset, DCAT.hasCurrentVersion) == URIRef(settings.iris.dataset(SLUG, 2))
     page = client.get(f"/dataset/{SLUG}", headers=HTML).text
     assert REASON in page
 
@@ -158,18 +158,18 @@ def test_a_dataset_withdrawn_as_a_whole_can_begin_again(
 def test_older_versions_and_tombstones_keep_the_profiles_too(
     settings: Settings, client: FlaskClient, shared: Path
 ) -> None:
-    """Whoever validates what the endpoint holds finds no fault in what is there of the past."""
+    """A validation of the endpoint's graphs has no violation, older versions included."""
     withdraw(settings, SLUG, 1, reason=REASON)
     withdraw(settings, "exempel-tre-kommuner", reason=REASON)
     graphs = (*settings.iris.shared_graphs, settings.iris.dataset(SLUG))
     where = " UNION ".join(f"{{ GRAPH <{graph}> {{ ?s ?p ?o }} }}" for graph in graphs)
     query = {"query": f"CONSTRUCT {{ ?s ?p ?o }} {{ {where} }}"}
-    answer = client.get("/sparql", query_string=query, headers={"Accept": "application/n-triples"})
-    data = Graph().parse(data=answer.text, format="nt")
+    response = client.get("/sparql", query_string=query, headers={"Accept": "application/n-triples"})
+    data = Graph().parse(data=response.text, format="nt")
     semic = Graph().parse(shared / "dcat-ap-3" / "3.0.1" / "html" / "shacl" / "shapes.ttl")
     for shapes in (swedish_profile(), semic):
         report = pyshacl.validate(data, shacl_graph=shapes)[1]
-        # Oxigraph keeps every kind of integer as xsd:integer, where DCAT wants xsd:nonNegativeInteger.
+        # Oxigraph stores every integer type as xsd:integer, where DCAT requires xsd:nonNegativeInteger.
         paths = {report.value(r, SH.resultPath) for r in report.subjects(*VIOLATION)} - {DCAT.byteSize}
         assert paths == set()
 
@@ -191,7 +191,7 @@ def test_killed_at_any_step_and_run_again_it_ends_the_same(settings: Settings, s
     command = [sys.executable, str(driver), str(settings.home), SLUG, step]
     done = subprocess.run(command, timeout=120, check=False)
     assert done.returncode == -signal.SIGKILL, f"the step {step} was never reached"
-    # Whoever reads in between sees the one or the other, whole.
+    # Readers in between see the old state or the new one.
     assert Collection(settings).dataset(SLUG).current.version in (1, 2)
     assert withdraw(settings, SLUG, 2, reason="Fel").current == 1
     assert EmbeddedStore(settings.graph_folder).contents()[SLUG] == 1
@@ -209,14 +209,14 @@ def test_killed_at_any_step_and_run_again_it_ends_the_same(settings: Settings, s
         (SLUG, 1, "  ", WrongUse),
     ],
 )
-def test_what_there_is_not_or_has_no_reason_is_refused(
+def test_an_unknown_version_and_an_empty_reason_are_refused(
     settings: Settings, dataset: str, version: int | None, reason: str, error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         withdraw(settings, dataset, version, reason=reason)
 
 
-def test_the_command_says_what_it_did_in_both_languages(settings: Settings) -> None:
+def test_the_command_states_its_result_in_both_languages(settings: Settings) -> None:
     environment = {"VAVEN_HOME": str(settings.home), "PATH": "/usr/bin:/bin"}
     done = vaven("withdraw", SLUG, "3", "--reason", REASON, environment=environment)
     assert done.stdout == "Tillbakadragen: provet, version 3.\nAktuell version är nu 2.\n", done.stderr

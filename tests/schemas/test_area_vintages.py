@@ -34,7 +34,7 @@ def noted(report: Report) -> list[object]:
 
 def divisions(settings: Settings) -> dict[str, str]:
     with Records(settings.database) as records:
-        return {a.code: a.division for r in records.finished() for a in r.complete_manifest.areas}
+        return {a.code: a.area_vintage for r in records.finished() for a in r.complete_manifest.areas}
 
 
 def test_without_a_word_the_oldest_division_that_lists_a_code_is_taken_and_told(tmp_path: Path) -> None:

@@ -1,0 +1,141 @@
+"""The published data at one moment: datasets, areas, investments, and a DuckDB catalogue over the current Parquet."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from vaven.publisher.metadata.referenced_things import split_list
+from vaven.publisher.published.values import Dataset, Investment, PublishedArea, PublishedRelease
+from vaven.publisher.rdf.triple_counts import counted_from
+from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal
+from vaven.publisher.releases.release import read_rows
+from vaven.publisher.releases.storage import Storage
+from vaven.publisher.releases.versions import version_histories
+
+NO_TARGETS = """CREATE TABLE targets (dataset VARCHAR, neighbourhood VARCHAR, kpi VARCHAR, period VARCHAR,
+    baseline_period VARCHAR, baseline_value DOUBLE, target_value DOUBLE)"""
+
+
+class PublishedView:
+    """An immutable view of the versions in `visible` (dataset to version), with the tombstones of withdrawn versions.
+
+    `database` has the views `observations` and `targets`, with a column `dataset`, and the table `areas` (dataset,
+    code, area_vintage, key).
+    """
+
+    def __init__(
+        self, visible: Mapping[str, int], withdrawals: Sequence[Withdrawal], records: Records, storage: Storage
+    ) -> None:
+        self.withdrawn = {w.dataset: [t for t in withdrawals if t.dataset == w.dataset] for w in withdrawals}
+        finished = records.finished()
+        self.histories = version_histories(finished, withdrawals, visible)
+        withdrawn = {(w.dataset, w.version) for w in withdrawals}
+        visible_records = [
+            r
+            for r in finished
+            # During a withdrawal the current version is shown until the graph has switched.
+            if r.version == visible.get(r.dataset)
+            or (r.version < visible.get(r.dataset, 0) and (r.dataset, r.version) not in withdrawn)
+        ]
+        self.datasets = {slug: _dataset(slug, visible_records, self.withdrawn.get(slug, ())) for slug in visible}
+        self.current = [r for r in visible_records if r.version == visible[r.dataset]]
+        self.released_areas = {r.dataset: {a.code: a for a in r.complete_manifest.areas} for r in self.current}
+        self.database = duckdb.connect()
+        self._create_tables(storage)
+        self.areas = self._areas()
+        investments = (i for r in self.current for i in self._investments(r, storage))
+        self.investments = tuple(sorted(investments, key=lambda i: i.start, reverse=True))
+
+    def area(self, dataset: str, code: str) -> PublishedArea | None:
+        """Return the area that a dataset's code stands for; None if it has no observations."""
+        area = self.released_areas[dataset].get(code)
+        return self.areas.get((area.area_vintage, area.key)) if area else None
+
+    def _create_tables(self, storage: Storage) -> None:
+        for resource in ("observations", "targets"):
+            parts = []
+            for r in self.current:
+                if resource in r.complete_manifest.rows:
+                    path = _quoted(storage.local(r.dataset, r.version, f"{resource}.parquet"))
+                    parts.append(f"SELECT '{r.dataset}' AS dataset, * FROM read_parquet('{path}')")
+            if parts:
+                self.database.execute(f"CREATE VIEW {resource} AS {' UNION ALL BY NAME '.join(parts)}")
+            elif resource == "targets":
+                self.database.execute(NO_TARGETS)
+        self.database.execute("CREATE TABLE areas (dataset VARCHAR, code VARCHAR, area_vintage VARCHAR, key VARCHAR)")
+        rows = [
+            (slug, a.code, a.area_vintage, a.key) for slug, areas in self.released_areas.items() for a in areas.values()
+        ]
+        if rows:
+            self.database.executemany("INSERT INTO areas VALUES (?, ?, ?, ?)", rows)
+
+    def _areas(self) -> dict[tuple[str, str], PublishedArea]:
+        """The areas with observations by vintage and key, sorted by name."""
+        if not self.datasets:
+            return {}
+        rows = self.database.execute((files(__package__) / "queries" / "areas.sql").read_text("utf-8")).fetchall()
+        areas = [
+            PublishedArea(a.area_vintage, a.key, a.name, a.kommun, a.kommun_name, tuple(kpis), tuple(datasets))
+            for dataset, code, kpis, datasets in rows
+            for a in [self.released_areas[dataset][code]]
+        ]
+        return {(a.area_vintage, a.code): a for a in sorted(areas, key=lambda a: (a.name.casefold(), a.code))}
+
+    def _investments(self, record: ReleaseRecord, storage: Storage) -> Iterator[Investment]:
+        rows = record.complete_manifest.rows
+        if "investments" not in rows:
+            return
+        names: dict[str, str] = {}
+        if "actors" in rows:
+            actors = read_rows(storage.local(record.dataset, record.version, "actors.parquet"))
+            names = {row["id"]: row["name"] for row in actors}
+        for row in read_rows(storage.local(record.dataset, record.version, "investments.parquet")):
+            yield self._investment(record.dataset, row, names)
+
+    def _investment(self, dataset: str, row: Mapping[str, Any], actors: Mapping[str, str]) -> Investment:
+        areas = (self.area(dataset, code) for code in split_list(row["neighbourhoods"]))
+        return Investment(
+            id=f"{dataset}.{row['id']}",
+            dataset=dataset,
+            name=row["name"],
+            description=row["description"] or "",
+            start=row["start"],
+            end=row["end"],
+            amount=None if row["amount"] is None else float(row["amount"]),
+            kind=row["kind"],
+            target_group=row["target_group"] or "",
+            actors=tuple(actors.get(actor, actor) for actor in split_list(row["actors"])),
+            areas=tuple(area for area in areas if area),
+            kpis=tuple(split_list(row["kpis"])),
+            comparison_areas=tuple(split_list(row["comparison_areas"])),
+            note=row["note"] or "",
+        )
+
+
+def _dataset(slug: str, records: Sequence[ReleaseRecord], withdrawn: Sequence[Withdrawal]) -> Dataset:
+    versions = sorted((r for r in records if r.dataset == slug), key=lambda r: r.version, reverse=True)
+    return Dataset(slug, tuple(_release(r) for r in versions), tuple(withdrawn))
+
+
+def _release(record: ReleaseRecord) -> PublishedRelease:
+    manifest = record.complete_manifest
+    return PublishedRelease(
+        dataset=record.dataset,
+        version=record.version,
+        released_at=record.reserved_at,
+        note=manifest.about.version_note,
+        about=manifest.about,
+        files=manifest.files,
+        rows=manifest.rows,
+        kpis=manifest.kpis,
+        kommuner=manifest.kommuner,
+        period=manifest.period,
+        counted=counted_from(manifest.statistics),
+    )
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
