@@ -18,7 +18,7 @@ from SPARQLWrapper.SPARQLExceptions import QueryBadFormed, SPARQLWrapperExceptio
 
 from vaven.publisher.engine.interface import QueryEngine, QueryRequest, QueryResult
 from vaven.publisher.engine.worker import RESULTS
-from vaven.publisher.graph.sparql_client import JSON_RESULTS, NOBODY, Login
+from vaven.publisher.graph.sparql_client import JSON_RESULTS, NO_LOGIN, Login
 from vaven.publisher.sparql.lexer import escape_service, has_dataset_clause, query_form
 from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import AnswerTooLarge, QuerySyntaxError, QueryTimeout, StoreUnavailable
@@ -44,7 +44,7 @@ class RemoteEngine(QueryEngine):
         seconds: float,
         result_mb: int = 512,
         *,
-        login: Login = NOBODY,
+        login: Login = NO_LOGIN,
         published_graphs: Callable[[], Sequence[str]] = no_graphs,
     ) -> None:
         self._query_url, self._seconds, self._result_mb = query_url, seconds, result_mb

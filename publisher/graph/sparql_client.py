@@ -140,7 +140,7 @@ class RemoteServer:
         return response
 
     def _auth(self, url: str, params: Mapping[str, str] | None) -> AuthBase | None:
-        """Return the authentication that a URL requires, found by a request without a body: a large one is sent once."""
+        """Return the authentication that a URL requires, found by a request without a body, since bodies are large."""
         login = self._urls.login
         if not login.user:
             return None

@@ -127,7 +127,7 @@ def write_workbook(stamped: Release) -> None:
 def write_datapackage(stamped: Release, statistics: Mapping[str, Any]) -> Manifest:
     """Write datapackage.json, last of all files; return the manifest, with `statistics` as they are."""
     files = [released_file(path) for path in sorted(stamped.folder.iterdir()) if path.name != "datapackage.json"]
-    descriptor = _descriptor(made, {file.name: file for file in files})
+    descriptor = _descriptor(stamped, {file.name: file for file in files})
     path = stamped.folder / "datapackage.json"
     path.write_text(json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n", "utf-8")
     return Manifest(

@@ -240,7 +240,7 @@ def test_a_large_file_is_sent_in_parts_and_each_triple_arrives_once(
 
 
 def test_readers_see_one_release_or_the_next(tested: StoreUnderTest, tmp_path: Path) -> None:
-    """Both graphs have one number for each release; a result with two numbers, or none, would be an incomplete change."""
+    """Both graphs have one number for each release; a result with two numbers, or none, would be half a change."""
     releases = [triples(tmp_path / f"{i}.nt", *[f"{i}-{n}" for n in range(300)]) for i in range(6)]
     tested.replace(0, one=[releases[0]], two=[releases[0]])
     seen: list[list[str]] = []
@@ -419,7 +419,7 @@ def test_a_server_that_is_unreachable_or_silent_is_named(tmp_path: Path) -> None
         )
         with pytest.raises(StoreUnavailable, match=r"query cannot be reached: .*refused"):
             RemoteStore(unreachable, "http://example.org/state").contents()
-        with pytest.raises(StoreUnavailable, match="graph can.t be reached"):
+        with pytest.raises(StoreUnavailable, match=r"graph can.t be reached"):
             unreachable.put("http://example.org/g", file, "application/n-triples")
         # Connections are accepted, and nobody responds.
         probe.listen()
