@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from vaven.schemas.standard.finding import Report, Verdict
 from vaven.schemas.standard.read_options import ReadOptions, pairs
-from vaven.vocab.areas import DIVISIONS
+from vaven.vocab.areas import AREA_VINTAGES
 from vaven.vocab.errors import DiskFull, NotReadable, VavenError, WrongUse, is_full_disk
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES
 
@@ -136,7 +136,7 @@ def _add_read_options(parser: argparse.ArgumentParser) -> None:
     text = "an empty area, KPI or period is that of the row above"
     group.add_argument("--fill-down", action="store_true", default=None, help=text)
     text = "division that codes of DeSO and RegSO without a vintage are of"
-    group.add_argument("--vintage", choices=tuple(DIVISIONS), help=text)
+    group.add_argument("--vintage", choices=tuple(AREA_VINTAGES), help=text)
     text = "values of KPIs in per cent are given as shares from 0 to 1"
     group.add_argument("--shares", action="store_true", default=None, help=text)
 

@@ -132,7 +132,7 @@ def find_areas(collection: Collection, iris: Iris, text: str) -> Iterator[dict[s
     candidates = [(e.name, e.code, iris.area(e.area_vintage, e.code), e.kommun_name) for e in areas_with_values]
     for kommun in sorted({e.kommun for e in areas_with_values if e.kommun}):
         area = areas().kommuner[kommun]
-        candidates.append((area.name, kommun, iris.area(area.division, kommun), ""))
+        candidates.append((area.name, kommun, iris.area(area.area_vintage, kommun), ""))
     matches = [n for n in candidates if search_text in n[0].casefold() or search_text in n[1].casefold()]
     matches.sort(key=lambda n: (not n[0].casefold().startswith(search_text), bool(n[3]), n[0].casefold(), n[1]))
     for name, code, iri, where in matches[:MAX_AREAS]:

@@ -65,7 +65,9 @@ def _official(area: Area | None, name: str) -> ReleasedArea | None:
     if area is None:
         return None
     code = area.code
-    return ReleasedArea(code, area.division, code, name or area.name or code, area.kommun, _kommun_name(area.kommun))
+    return ReleasedArea(
+        code, area.area_vintage, code, name or area.name or code, area.kommun, _kommun_name(area.kommun)
+    )
 
 
 def _kommun_name(code: str) -> str:

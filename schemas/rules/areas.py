@@ -226,12 +226,14 @@ def area_list_unknown(on: Checking) -> Iterator[RuleMatch]:
     for code, vintage in _distinct_official(on):
         area = areas().find(code, vintage or None)
         if area and not areas().is_list_known(area.level, area.vintage, code[:2]):
-            counted[area.division] = counted.get(area.division, 0) + 1
-    for division, count in sorted(counted.items()):
-        yield RuleMatch(None, None, None, {"division": DIVISIONS.get(division, division), "count": count})
+            counted[area.area_vintage] = counted.get(area.area_vintage, 0) + 1
+    for area_vintage, count in sorted(counted.items()):
+        yield RuleMatch(
+            None, None, None, {"division": AREA_VINTAGE_NAMES.get(area_vintage, area_vintage), "count": count}
+        )
 
 
-DIVISIONS: Mapping[str, str] = {
+AREA_VINTAGE_NAMES: Mapping[str, str] = {
     "deso2025": "DeSO 2025",
     "regso2020": "RegSO 2020",
     "regso2025": "RegSO 2025",

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
 from vaven.schemas.standard.table_schemas import standard
-from vaven.vocab.areas import DIVISIONS
+from vaven.vocab.areas import AREA_VINTAGES
 from vaven.vocab.errors import WrongUse
 
 # The encodings that tables come in: Unicode, and what Windows, Mac and DOS wrote in the Nordic countries.
@@ -68,8 +68,8 @@ class ReadOptions:
             raise WrongUse("schemas.decimal-invalid", decimal=self.decimal)
         if (row := min(n for n in (self.header_row, self.last_row, 1) if n is not None)) < 1:
             raise WrongUse("schemas.row-invalid", row=row)
-        if self.vintage is not None and self.vintage not in DIVISIONS:
-            raise WrongUse("schemas.vintage-unknown", vintage=self.vintage, vintages=tuple(DIVISIONS))
+        if self.vintage is not None and self.vintage not in AREA_VINTAGES:
+            raise WrongUse("schemas.vintage-unknown", vintage=self.vintage, vintages=tuple(AREA_VINTAGES))
         names = {name for schema in standard().schemas.values() for name in schema.names}
         for name in {*self.columns.values(), *self.constants} - names - {""}:
             raise WrongUse("schemas.column-unknown", column=name, columns=tuple(sorted(names)))

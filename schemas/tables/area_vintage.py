@@ -10,7 +10,7 @@ from vaven.schemas.standard.finding import Finding, Severity, joined
 from vaven.schemas.tables.distinct_values import Distinct
 from vaven.schemas.tables.tables import Table
 from vaven.vocab import register
-from vaven.vocab.areas import DIVISIONS, areas, without_suffix
+from vaven.vocab.areas import AREA_VINTAGES, areas, without_suffix
 from vaven.vocab.messages import LANGUAGES
 
 SHOWN_CODES = 3
@@ -32,24 +32,24 @@ def record_vintage(recode: Callable[[str], str], seen: set[str]) -> Callable[[st
 def single_vintage(seen: Set[str]) -> str | None:
     """The division that all suffixes are of; "" where there are none, None where they are of several, or of one that
     nobody knows."""
-    found = {next((d for d, vintages in DIVISIONS.items() if vintage in vintages), None) for vintage in seen}
+    found = {next((d for d, vintages in AREA_VINTAGES.items() if vintage in vintages), None) for vintage in seen}
     return None if len(found) > 1 else next(iter(found), "")
 
 
-def note_vintage(distinct: Distinct, table: Table, division: str) -> Iterator[Finding]:
+def note_vintage(distinct: Distinct, table: Table, area_vintage: str) -> Iterator[Finding]:
     """What the codes of a table without vintages were read as, with some of them."""
     count, shown, divisions = 0, list[str](), set[str]()
     levels = register.codes("levels")
     for codes in distinct.batches(table.relation, "neighbourhood", SMALL_AREAS):
         for code in codes:
-            area = areas().find_of(code, division)
-            if area and (division or area.vintage in DIVISIONS["2018"]):
+            area = areas().find_of(code, area_vintage)
+            if area and (area_vintage or area.vintage in AREA_VINTAGES["2018"]):
                 count += 1
                 divisions.add(f"{levels[area.level].text('sv')} {area.vintage}")
                 shown = sorted([*shown, code])[:SHOWN_CODES]
     if count:
         examples = ", ".join(shown) + (" …" if count > len(shown) else "")
-        vintage = division or next(iter(DIVISIONS))
+        vintage = area_vintage or next(iter(AREA_VINTAGES))
         params: dict[str, object] = {"count": count, "examples": examples, "vintage": vintage}
         params |= {f"division_{lang}": joined(sorted(divisions), lang) for lang in LANGUAGES}
         column = table.column("neighbourhood")

@@ -110,16 +110,16 @@ def _vintage(reading: _Reading, about: About) -> str:
     """The division of areas that state none: the user's word, or what the descriptor and SCB's suffixes say. What it
     is is noted."""
     reading.vintages |= {about.area_vintage} - {""}
-    division = reading.choices.vintage or single_vintage(reading.vintages)
+    area_vintage = reading.choices.vintage or single_vintage(reading.vintages)
     table = reading.tables.get("observations")
-    if division is None:
+    if area_vintage is None:
         resource, sheet = (table.resource, table.sheet) if table else (None, None)
         params = {"vintages": ", ".join(sorted(reading.vintages))}
         reading.problems.append(Finding("area-vintages-mixed", Severity.ERROR, resource, sheet, params=params))
         return ""
     if table and table.column("neighbourhood") and "neighbourhoods" not in reading.tables:
-        reading.notes += note_vintage(reading.distinct, table, division)
-    return division
+        reading.notes += note_vintage(reading.distinct, table, area_vintage)
+    return area_vintage
 
 
 def _read_into(reading: _Reading, source: Path, kind: str, slug: str | None, folder: Path) -> About:

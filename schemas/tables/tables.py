@@ -80,8 +80,8 @@ class About:
     """What the submission says of itself. Texts are by language ("sv", "en"); a language may be absent.
 
     `slug` is the dataset's short name; `licence` is an id of vocab/licences.csv; `series` is the short name of the
-    dataset series that it belongs to; `area_vintage` is the division (vocab.areas.DIVISIONS) that areas without a
-    vintage are of, "" for the oldest that lists them; the rest may be empty.
+    dataset series that it belongs to; `area_vintage` is the one (of vocab.areas.AREA_VINTAGES) of areas without a
+    vintage, "" for the oldest that lists them; the rest may be empty.
     """
 
     slug: str

@@ -10,7 +10,7 @@ from vaven.vocab.areas import areas, level_of, without_suffix
 
 # Ours: a column is one of codes where so large a share of its filled cells are.
 SHARE = 0.8
-DIVISIONS = {
+KIND_NAMES = {
     "deso2018": {"sv": "DeSO 2018", "en": "DeSO 2018"},
     "deso2025": {"sv": "DeSO 2025", "en": "DeSO 2025"},
     "regso": {"sv": "RegSO", "en": "RegSO"},
@@ -38,7 +38,7 @@ def _hints(header: Header, rows: Sequence[GridRow], language: str) -> Iterator[s
         name = f"{column} {column_letter(i)}" + (f" ({label})" if label else "")
         if _are_years(label, texts):
             yield f"{name}: {year}"
-        elif found := _division(texts):
+        elif found := _code_kind(texts):
             words, hits = found
             yield f"{name}: {hits} {of} {len(texts)} {'är' if is_swedish else 'are'} {words[language]}"
     labelled = [label for label in header.labels if label.isdecimal() and len(label) == 4 and int(label) in YEARS]
@@ -53,15 +53,15 @@ def _are_years(label: str, texts: Sequence[str]) -> bool:
     return are and not any(word in fold(label) for word in ("kod", "code", "kommun", "municip", "region"))
 
 
-def _division(texts: Sequence[str]) -> tuple[Mapping[str, str], int] | None:
-    """The name of the division that most cells are codes of, and how many; a code may have a name after it."""
+def _code_kind(texts: Sequence[str]) -> tuple[Mapping[str, str], int] | None:
+    """Return names of the kind of area that most cells are codes of, and their count; a code may precede a name."""
     known = areas()
-    counts = dict.fromkeys(DIVISIONS, 0)
+    counts = dict.fromkeys(KIND_NAMES, 0)
     for text in texts:
         code, _ = without_suffix(text.split(" ", 1)[0])
         counts["deso2018"] += code in known.deso2018
         counts["deso2025"] += code in known.deso2025
         counts["regso"] += level_of(code) == "regso" and code[:4] in known.kommuner
         counts["kommun"] += code in known.kommuner
-    division = max(counts, key=lambda name: counts[name])
-    return (DIVISIONS[division], counts[division]) if texts and counts[division] > len(texts) * SHARE else None
+    kind = max(counts, key=lambda name: counts[name])
+    return (KIND_NAMES[kind], counts[kind]) if texts and counts[kind] > len(texts) * SHARE else None

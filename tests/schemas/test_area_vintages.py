@@ -32,7 +32,7 @@ def noted(report: Report) -> list[object]:
     return [note.params["vintage"] for note in report.assumptions if note.code == "assumed-vintage"]
 
 
-def divisions(settings: Settings) -> dict[str, str]:
+def area_vintages(settings: Settings) -> dict[str, str]:
     with Records(settings.database) as records:
         return {a.code: a.area_vintage for r in records.finished() for a in r.complete_manifest.areas}
 
@@ -44,7 +44,7 @@ def test_without_a_word_the_oldest_division_that_lists_a_code_is_taken_and_told(
     assert (note.params["count"], note.params["examples"]) == (1, KEPT)
     assert "Bestäm själv hur filen läses" in note.remedy("sv")
     publish(tmp_path / "omraden.csv", Settings(home=tmp_path))
-    assert divisions(Settings(home=tmp_path)) == {KEPT: "deso2018", NEW: "deso2025"}
+    assert area_vintages(Settings(home=tmp_path)) == {KEPT: "deso2018", NEW: "deso2025"}
 
 
 @pytest.mark.parametrize("suffix", ["_DeSO2025", ""])
@@ -53,7 +53,7 @@ def test_the_division_that_is_told_is_published(tmp_path: Path, suffix: str) -> 
     chosen = [] if suffix else ["--vintage", "2025"]
     told = vaven("publish", path, "--dataset", "ny", *chosen, environment=environment(tmp_path, 8000))
     assert told.returncode == 0, told.stderr
-    assert divisions(Settings(home=tmp_path)) == {KEPT: "deso2025"}
+    assert area_vintages(Settings(home=tmp_path)) == {KEPT: "deso2025"}
     # The package that readers take home says it too.
     released = tmp_path / "releases" / "ny" / "1" / "datapackage.json"
     assert json.loads(released.read_text("utf-8"))["vaven"]["area_vintage"] == "2025"
@@ -88,8 +88,8 @@ def test_the_parts_of_an_own_area_are_of_the_division_that_is_told(tmp_path: Pat
     rows = f"code,level,name,municipality,deso_codes\neget,own,Eget,{NEW[:4]},{NEW}\n"
     (folder / "neighbourhoods.csv").write_text(rows)
     resources = [{"name": name, "path": f"{name}.csv"} for name in ("observations", "neighbourhoods")]
-    for division, verdict in (("2025", Verdict.VALID), ("2018", Verdict.INVALID)):
-        described = {"name": "eget", "vaven": {"area_vintage": division}, "resources": resources}
+    for area_vintage, verdict in (("2025", Verdict.VALID), ("2018", Verdict.INVALID)):
+        described = {"name": "eget", "vaven": {"area_vintage": area_vintage}, "resources": resources}
         (folder / "datapackage.json").write_text(json.dumps(described))
         assert validate(folder).verdict == verdict
     assert validate(folder).counts == {"list-member-unknown": 1}

@@ -19,7 +19,7 @@ PATTERNS = {
     "regso": re.compile(r"\d{4}R\d{3}"),
 }
 # The divisions of Sweden into small areas, by the year that people call them by, with the vintages of their codes.
-DIVISIONS = {"2018": ("2018", "2020"), "2025": ("2025",)}
+AREA_VINTAGES = {"2018": ("2018", "2020"), "2025": ("2025",)}
 VINTAGES = {"deso": ("2018", "2025"), "regso": ("2020", "2025"), "kommun": ("",), "lan": ("",)}
 # One look tells the level: texts that are no codes at all come by the million.
 LEVEL = re.compile("|".join(f"(?P<{level}>{pattern.pattern})" for level, pattern in PATTERNS.items()))
@@ -29,7 +29,7 @@ SUFFIX = re.compile(r"_(DeSO|RegSO)(20\d\d)$")
 
 @dataclass(frozen=True)
 class Area:
-    """`division` is level and vintage as one word (deso2018, regso2020, kommun, lan): the segment in its IRI.
+    """`area_vintage` is level and vintage as one word (deso2018, regso2020, kommun, lan): the segment in its IRI.
 
     `name` is the official name; a DeSO has none, so it carries its RegSO's name where that is known.
     """
@@ -41,7 +41,7 @@ class Area:
     kommun: str
 
     @property
-    def division(self) -> str:
+    def area_vintage(self) -> str:
         return self.level + self.vintage
 
 
@@ -124,10 +124,13 @@ class Areas:
                 return area
         return self._unlisted(code, level, vintage)
 
-    def find_of(self, code: str, division: str) -> Area | None:
-        """The area of `code` in one of DIVISIONS; "" is the oldest that lists it. A municipality is in all of them."""
+    def find_of(self, code: str, area_vintage: str) -> Area | None:
+        """Return the area of `code` in one of AREA_VINTAGES; "" is the oldest that lists it.
+
+        A municipality is in all of them.
+        """
         vintages = VINTAGES.get(level_of(code) or "", ())
-        wanted = next((v for v in vintages if v in DIVISIONS.get(division, ())), None)
+        wanted = next((v for v in vintages if v in AREA_VINTAGES.get(area_vintage, ())), None)
         return self.find(code, wanted)
 
     def _unlisted(self, code: str, level: str, vintage: str | None) -> Area | None:

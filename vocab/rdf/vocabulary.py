@@ -133,7 +133,7 @@ def add_area(graph: Graph, iris: Iris, area: Area) -> URIRef:
     """An official area and what it lies in: DeSO and RegSO in their kommun, a kommun in its län."""
     label = area.name if area.level in ("kommun", "lan") else f"{area.name} ({area.code})" if area.name else area.code
     node = add_concept(
-        graph, iris, "area", iris.area(area.division, area.code), register.Labelled(area.code, {"sv": label})
+        graph, iris, "area", iris.area(area.area_vintage, area.code), register.Labelled(area.code, {"sv": label})
     )
     graph.add((node, RDF.type, URIRef(iris.ontology + "Area")))
     graph.add((node, DCTERMS.identifier, Literal(area.code)))
@@ -156,7 +156,7 @@ def add_geometry(graph: Graph, iris: Iris, node: URIRef, geometry: str) -> None:
 
 
 def _add_within(graph: Graph, iris: Iris, node: URIRef, outer: Area) -> None:
-    around = URIRef(iris.area(outer.division, outer.code))
+    around = URIRef(iris.area(outer.area_vintage, outer.code))
     # Thousands of areas lie in the same few, which need to be said once.
     if (around, SKOS.notation, None) not in graph:
         add_area(graph, iris, outer)
