@@ -14,6 +14,7 @@ from vaven.catalogue.ckan_api.search import package_search
 from vaven.publisher.ckan.datastore import columns_of
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.settings import Settings
+from vaven.vocab import media_types
 from vaven.vocab.messages import messages
 
 # CKAN's word for what we answer like; clients look at it before they ask.
@@ -77,7 +78,7 @@ def _answer(settings: Settings, actions: Mapping[str, Action], shelves: _Shelves
 def _given() -> Given:
     if request.method != "POST":
         return request.args.to_dict()
-    if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
+    if request.mimetype in (media_types.FORM, "multipart/form-data"):
         form = request.form.to_dict()
         # curl -d '{…}' sends JSON under the name of a form, and CKAN takes it.
         return form if form and not next(iter(form)).lstrip().startswith("{") else _object(next(iter(form), "") or "{}")

@@ -14,7 +14,7 @@ from vaven.publisher.metadata.distributions import file_type
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.published.values import Dataset, PublishedRelease
 from vaven.schemas.standard.table_schemas import Field, TableSchema, standard
-from vaven.vocab import register
+from vaven.vocab import media_types, register
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES
 
@@ -69,7 +69,7 @@ CONTEXT: Json = {
 }
 TYPES = {"string": "sc:Text", "number": "sc:Float", "integer": "sc:Integer", "date": "sc:Date"}
 # Croissant's own name for Parquet is the one from before it had a media type.
-FORMS = {"parquet": "application/x-parquet", "csv": "text/csv"}
+FORMS = {"parquet": "application/x-parquet", "csv": media_types.CSV}
 # Code lists that a field's values are codes of, by the name that the Table Schema gives them.
 LISTS = ("kpis", "sexes", "statuses", "methods")
 PROPERTIES = {
@@ -89,7 +89,7 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
     def document(slug: str, version: int) -> Response:
         entry = collection.release(slug, version)
         text = json.dumps(describe(iris, collection.dataset(slug), entry), ensure_ascii=False, indent=2)
-        answer = Response(text + "\n", content_type="application/ld+json")
+        answer = Response(text + "\n", content_type=media_types.JSON_LD)
         answer.set_etag(hashlib.sha256(text.encode()).hexdigest()[:32])
         answer.make_conditional(request)
         return answer

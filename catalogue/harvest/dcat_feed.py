@@ -13,17 +13,19 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 from pyoxigraph import BlankNode, Dataset, NamedNode, Quad, RdfFormat, Triple, parse, serialize
 from pyoxigraph import Literal as Written
-from rdflib import DCTERMS, FOAF, RDF, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, FOAF, RDF, BNode, Graph, Literal, URIRef
 from rdflib.term import Node
 
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, requested_format, see_other
 from vaven.catalogue.http.problem_details import problem
 from vaven.publisher.metadata.catalogue import catalogue_record
-from vaven.publisher.metadata.distributions import DCAT, MEDIA_TYPES, SPARQL_RESULTS
+from vaven.publisher.metadata.distributions import MEDIA_TYPES, SPARQL_RESULTS
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.rdf.agents import add_publisher
 from vaven.publisher.releases.versions import VersionHistory
+from vaven.vocab import media_types
 from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.rdf.namespaces import DCAT, HYDRA
 from vaven.vocab.rdf.vocabulary import new_graph
 
 # DCAT-AP 3 as it is, or with the media types as literals that the table of the Swedish profile names.
@@ -32,7 +34,6 @@ KEPT_RECORDS = 1_000
 KEPT_ANSWERS = 32
 # As many as ckanext-dcat has on a page.
 PAGE = 100
-HYDRA = Namespace(NAMESPACES["hydra"])
 # What belongs to a catalogue record; the cube, its areas and their history are reached from the dataset itself.
 # Versions are named but not described: a harvester takes every dcat:Dataset in the feed for one to list.
 FOLLOWED = frozenset(
@@ -182,7 +183,7 @@ def _write_media_types(graph: Graph) -> None:
         kind = str(graph.value(node, DCAT.mediaType) or "").removeprefix(MEDIA_TYPES)
         packed = str(graph.value(node, DCAT.compressFormat) or "").rpartition("/")[2]
         if not kind and graph.value(node, DCTERMS.format) == SPARQL_RESULTS:
-            kind = "application/sparql-results+json"
+            kind = media_types.SPARQL_JSON
         graph.set((node, DCTERMS.format, Literal(f"{kind}+{packed}" if packed else kind)))
 
 

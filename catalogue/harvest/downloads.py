@@ -15,27 +15,29 @@ from pyoxigraph import RdfFormat, serialize
 from vaven.catalogue.http.problem_details import problem
 from vaven.catalogue.http.send_file import UNTIL_CHANGED, FileResponse, send
 from vaven.catalogue.linked_data.documents import LEFT_OUT_PREFIXES
+from vaven.publisher.cube.observations import GZIP_FILE, ZSTD_FILE
 from vaven.publisher.engine.interface import QueryEngine
 from vaven.publisher.metadata.shared_graph import read_triples, split_shared
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.published.derived_files import DerivedFile, DerivedFiles, Prepare, Recipe, Source
+from vaven.vocab import media_types
 from vaven.vocab.iris import Iris
 
 # Forms of the observations that a release does not keep, or did not when it was made.
 MADE = {
-    "observations.ttl": "text/turtle",
-    "observations.jsonld": "application/ld+json",
-    "observations.nt": "application/n-triples",
-    "observations.nt.zst": "application/zstd",
+    "observations.ttl": media_types.TURTLE,
+    "observations.jsonld": media_types.JSON_LD,
+    "observations.nt": media_types.N_TRIPLES,
+    ZSTD_FILE: media_types.ZSTD,
 }
 # All that is published: N-Quads tell a dataset's graph, N-Triples are what the default graph holds.
 DUMPS = {
-    "dump.nq.zst": "application/zstd",
-    "dump.nq.gz": "application/gzip",
-    "dump.nt.zst": "application/zstd",
-    "dump.nt.gz": "application/gzip",
+    "dump.nq.zst": media_types.ZSTD,
+    "dump.nq.gz": media_types.GZIP,
+    "dump.nt.zst": media_types.ZSTD,
+    "dump.nt.gz": media_types.GZIP,
 }
-KEPT = ("observations.nt.zst", "observations.nt.gz")
+KEPT = (ZSTD_FILE, GZIP_FILE)
 WAIT_SECONDS = 20.0
 RETRY_SECONDS = "15"
 
@@ -49,7 +51,7 @@ def blueprint(collection: Collection, engine: QueryEngine, derived: DerivedFiles
         if kept := entry.file(name):
             sent = FileResponse(shown, kept.media_type, kept.size, kept.sha256, entry.released_at)
             return send(sent, lambda: collection.open(slug, version, name))
-        packed = entry.file("observations.nt.gz")
+        packed = entry.file(GZIP_FILE)
         if name not in MADE or packed is None:
             abort(404)
         made = derived.get(name, packed.sha256, _form(collection, iris, slug, version, name), WAIT_SECONDS)
@@ -85,7 +87,7 @@ def _form(collection: Collection, iris: Iris, slug: str, version: int, name: str
 
     def prepare(_: Path) -> Recipe:
         prefixes = {prefix: ns for prefix, ns in iris.prefixes.items() if prefix not in LEFT_OUT_PREFIXES}
-        return Recipe(name, [Source(str(collection.local(slug, version, "observations.nt.gz")))], prefixes)
+        return Recipe(name, [Source(str(collection.local(slug, version, GZIP_FILE)))], prefixes)
 
     return prepare
 
@@ -122,7 +124,7 @@ def _everything(
 
 def _graph(engine: QueryEngine, graph: str) -> bytes:
     query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
-    answer = engine.query(query, media_type="application/n-triples")
+    answer = engine.query(query, media_type=media_types.N_TRIPLES)
     try:
         return answer.file.read()
     finally:

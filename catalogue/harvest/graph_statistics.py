@@ -18,9 +18,8 @@ from vaven.publisher.metadata.shared_graph import read_triples, split_shared
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.published.values import Dataset
 from vaven.publisher.rdf.triple_counts import Statistics
+from vaven.vocab import media_types
 from vaven.vocab.iris import Iris
-
-RESULTS = "application/sparql-results+json"
 
 
 @dataclass(frozen=True)
@@ -60,7 +59,7 @@ class GraphStatisticsCache:
             graphs[iris.dataset(d.slug)] = _loaded(small, said) + d.current.counted
         for graph in iris.shared_graphs:
             query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
-            graphs[graph] = _loaded(small, self._ask(query, "application/n-triples"))
+            graphs[graph] = _loaded(small, self._ask(query, media_types.N_TRIPLES))
         whole = reduce(add, (d.current.counted for d in datasets), statistics_in(small))
         return GraphStatistics(graphs, whole, datasets)
 

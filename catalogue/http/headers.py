@@ -7,6 +7,7 @@ from flask import Flask, Response, request
 from vaven.catalogue.http.content_coding import encoding
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS
 from vaven.publisher.rdf.compression import IDENTITY, SMALLEST, packing
+from vaven.vocab import media_types
 
 # Everything comes from ourselves and no script or style stands in a page; JSON-LD in pages is data, not script.
 SECURITY = {
@@ -35,7 +36,7 @@ PREFLIGHT = {
     "Access-Control-Max-Age": "86400",
 }
 # Those pages that are kept are packed there. None has a secret beside what its reader has written.
-PACKABLE = (*RDF_FORMATS.values(), "application/json", "application/problem+json", "text/csv", "text/html")
+PACKABLE = (*RDF_FORMATS.values(), media_types.JSON, media_types.PROBLEM_JSON, media_types.CSV, media_types.HTML)
 
 
 def register(app: Flask) -> None:
@@ -46,7 +47,7 @@ def register(app: Flask) -> None:
         headers = dict(SECURITY)
         if request.method == "OPTIONS":
             headers |= OPEN | PREFLIGHT
-        elif answer.mimetype != "text/html":
+        elif answer.mimetype != media_types.HTML:
             headers |= OPEN
         for name, value in headers.items():
             answer.headers.setdefault(name, value)

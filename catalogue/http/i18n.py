@@ -11,6 +11,7 @@ from babel.numbers import format_compact_decimal, format_decimal
 from flask import Flask, Response, g, request
 
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS
+from vaven.vocab import media_types
 from vaven.vocab.messages import LANGUAGES, messages
 from vaven.vocab.periods import parse_period
 
@@ -128,12 +129,12 @@ def register(app: Flask) -> None:
 
     @app.after_request
     def keep_language(answer: Response) -> Response:
-        if request.args.get("lang") in LANGUAGES and answer.mimetype == "text/html":
+        if request.args.get("lang") in LANGUAGES and answer.mimetype == media_types.HTML:
             answer.set_cookie(COOKIE, g.lang, max_age=YEAR_SECONDS, samesite="Lax", httponly=True)
-        if answer.mimetype == "text/html":
+        if answer.mimetype == media_types.HTML:
             answer.headers["Content-Language"] = g.lang
         # Problems that are told in one language say in which.
-        is_english = answer.mimetype == "application/problem+json" and not answer.content_language
+        is_english = answer.mimetype == media_types.PROBLEM_JSON and not answer.content_language
         is_same = g.get("is_same_in_every_language") or answer.mimetype in RDF_FORMATS.values() or is_english
         if not is_same:
             answer.vary.update(("Accept-Language", "Cookie"))

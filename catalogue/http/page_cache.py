@@ -11,6 +11,7 @@ from flask import Blueprint, Response, g, request
 
 from vaven.catalogue.http.content_coding import encoding
 from vaven.publisher.rdf.compression import IDENTITY, SMALLEST, packing
+from vaven.vocab import media_types
 
 # What a page costs beside its bytes: its address, and the table.
 ENTRY_BYTES = 1024
@@ -60,7 +61,7 @@ class PageCache:
 
         @blueprint.after_request
         def keep(answer: Response) -> Response:
-            is_page = answer.status_code == 200 and answer.mimetype == "text/html" and not answer.get_etag()[0]
+            is_page = answer.status_code == 200 and answer.mimetype == media_types.HTML and not answer.get_etag()[0]
             if not is_page or "page_state" not in g:
                 return answer
             plain = answer.get_data()

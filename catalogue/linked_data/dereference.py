@@ -21,6 +21,7 @@ from vaven.catalogue.http.problem_details import not_acceptable, problem
 from vaven.catalogue.linked_data.documents import document, written
 from vaven.catalogue.linked_data.lookup import ResourceLookup
 from vaven.catalogue.linked_data.statements import inverse_rows, own_rows, title
+from vaven.vocab import media_types
 from vaven.vocab.iris import Iris
 
 LONGEST_NAME = 2_000
@@ -61,7 +62,7 @@ def blueprint(things: ResourceLookup, iris: Iris) -> Blueprint:
 
     @pages.after_app_request
     def signpost(answer: Response) -> Response:
-        if answer.status_code == 200 and answer.mimetype == "text/html" and request.endpoint in PAGES_OF_THINGS:
+        if answer.status_code == 200 and answer.mimetype == media_types.HTML and request.endpoint in PAGES_OF_THINGS:
             name = PAGES_OF_THINGS[request.endpoint].format(**(request.view_args or {}))
             if (iri := things.iri(name)) and things.page(name):
                 answer.headers["Link"] = links([(iri, "cite-as", ""), *_forms(iris, iri, "describedby")])

@@ -16,6 +16,7 @@ from importlib.resources import files
 
 from pyoxigraph import BlankNode, Dataset, Literal, NamedNode, Quad, RdfFormat, parse
 
+from vaven.vocab import media_types
 from vaven.vocab.errors import QuerySyntaxError
 from vaven.vocab.iris import NAMESPACES, Iris
 
@@ -44,7 +45,6 @@ USUAL = tuple(
     }.items()
     for name in names.split()
 )
-TRIPLES = "application/n-triples"
 # A query and the media type of its answer in, the whole answer out. Raises QueryError.
 Ask = Callable[[str, str], bytes]
 
@@ -97,7 +97,7 @@ class Resources:
 def exists(ask: Ask, iri: str) -> bool:
     """Whether anything is said of a thing, or leads to it."""
     try:
-        return b"true" in ask(_query("thing-exists", iri=iri), "application/sparql-results+json")
+        return b"true" in ask(_query("thing-exists", iri=iri), media_types.SPARQL_JSON)
     except QuerySyntaxError:
         # Characters that no IRI may hold name nothing.
         return False
@@ -186,7 +186,7 @@ def _inverse(ask: Ask, iris: Iris, thing: NamedNode, first: list[Quad]) -> tuple
 
 
 def _count(ask: Ask, thing: NamedNode, property: str) -> int:
-    answer = ask(_query("thing-count", iri=thing.value, property=property), "application/sparql-results+json")
+    answer = ask(_query("thing-count", iri=thing.value, property=property), media_types.SPARQL_JSON)
     return int(json.loads(answer)["results"]["bindings"][0]["count"]["value"])
 
 
@@ -206,7 +206,7 @@ def _value(term: NamedNode | Literal) -> str:
 
 
 def _triples(ask: Ask, name: str, **values: str) -> Dataset:
-    return Dataset(_read(ask(_query(name, **values), TRIPLES)))
+    return Dataset(_read(ask(_query(name, **values), media_types.N_TRIPLES)))
 
 
 def _read(answer: bytes) -> Iterator[Quad]:

@@ -87,8 +87,8 @@ def _card(card_id: str, kpi: Kpi, dataset: str, series: Sequence[Series]) -> Kpi
 
 def _charted(series: Sequence[Series]) -> Sequence[Series]:
     """Women, men and total where they are; else ages; never more lines than can be told apart."""
-    by_sex = [s for s in series if s.age_group == "T"]
-    by_age = [s for s in series if s.sex == "T"]
+    by_sex = [s for s in series if s.age_group == register.TOTAL]
+    by_age = [s for s in series if s.sex == register.TOTAL]
     return (by_sex if len(by_sex) > 1 else by_age if len(by_age) > 1 else series)[:COLOURS]
 
 
@@ -144,12 +144,12 @@ def _verdict(kpi: Kpi, change: float) -> str:
 
 
 def is_total(series: Series) -> bool:
-    return series.sex == "T" and series.age_group == "T"
+    return series.sex == register.TOTAL and series.age_group == register.TOTAL
 
 
 def group_label(series: Series) -> str:
     sex = register.codes("sexes")[series.sex].text(g.lang)
-    return sex if series.age_group == "T" else f"{sex}, {series.age_group} {i18n.t('area.years')}"
+    return sex if series.age_group == register.TOTAL else f"{sex}, {series.age_group} {i18n.t('area.years')}"
 
 
 def area_labels(series: Sequence[Series], titles: Mapping[str, str]) -> Any:

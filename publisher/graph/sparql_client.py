@@ -15,9 +15,9 @@ import requests
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 
 from vaven.publisher.settings import Settings
+from vaven.vocab import media_types
 from vaven.vocab.errors import StoreUnavailable
 
-JSON_RESULTS = "application/sparql-results+json"
 CONNECT_SECONDS = 10.0
 # An update that moves a large graph answers when it is done.
 WORK_SECONDS = 3600.0
@@ -84,7 +84,11 @@ class RemoteServer:
     def select(self, query: str) -> list[Mapping[str, str]]:
         """The rows of a SELECT, each value by its text."""
         response = self._send(
-            "POST", self._at.query, self._query_seconds, data={"query": query}, headers={"Accept": JSON_RESULTS}
+            "POST",
+            self._at.query,
+            self._query_seconds,
+            data={"query": query},
+            headers={"Accept": media_types.SPARQL_JSON},
         )
         try:
             rows = response.json()["results"]["bindings"]
@@ -94,7 +98,7 @@ class RemoteServer:
 
     def update(self, text: str) -> None:
         """All the operations of a SPARQL update in one request."""
-        headers = {"Content-Type": "application/sparql-update", "Accept": "*/*"}
+        headers = {"Content-Type": media_types.SPARQL_UPDATE, "Accept": "*/*"}
         self._send("POST", self._at.update, self._work_seconds, data=text.encode(), headers=headers)
 
     def put(self, graph: str, file: Path, media_type: str, *, adding: bool = False) -> None:

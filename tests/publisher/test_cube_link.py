@@ -100,7 +100,7 @@ def test_only_known_properties_differ_from_the_swiss_profiles(published: Graph, 
     assert {path for focus, path, _ in report if focus == published_cube(published)} == NOT_SWISS[profile]
 
 
-@pytest.mark.parametrize("breach", SHAPE_ERRORS)
+@pytest.mark.parametrize("error", SHAPE_ERRORS)
 def test_the_shapes_of_cube_link_detect_planted_errors(published: Graph, cube_link: Path, error: str) -> None:
     triple, where, path = SHAPE_ERRORS[error]
     broken = altered(published, f"DELETE {{ {triple} }} WHERE {{ {where} {triple} }}")
@@ -134,7 +134,7 @@ def test_observations_conform_to_the_published_constraint(published: Graph) -> N
     assert [*results(published, own_constraint(published))] == []
 
 
-@pytest.mark.parametrize("fault", OBSERVATION_ERRORS)
+@pytest.mark.parametrize("error", OBSERVATION_ERRORS)
 def test_the_published_constraint_detects_planted_errors(published: Graph, error: str) -> None:
     broken = altered(published, OBSERVATION_ERRORS[error] + FIRST_OBSERVATION)
     nodes = {focus for focus, _, _ in results(broken, own_constraint(published))}

@@ -243,7 +243,7 @@ def test_ckanext_dcat_can_follow_the_pages_of_the_feed(
     assert len(seen) == len(set(seen)) == 3
 
 
-@pytest.mark.parametrize(("asked", "status"), [("page=2", 404), ("page=0", 400), ("page=x", 400), ("profile=x", 400)])
+@pytest.mark.parametrize(("query", "status"), [("page=2", 404), ("page=0", 400), ("page=x", 400), ("profile=x", 400)])
 def test_an_unknown_page_or_profile_is_an_error(client: FlaskClient, query: str, status: int) -> None:
     response = client.get(f"/catalog.ttl?{query}")
     assert response.status_code == status

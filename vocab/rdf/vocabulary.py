@@ -18,11 +18,8 @@ from vaven.vocab.messages import LANGUAGES
 from vaven.vocab.rdf.cids import add_impact_theme, add_indicator, unit_names
 from vaven.vocab.rdf.example_queries import add_examples
 from vaven.vocab.rdf.mappings import add_match, add_registers
+from vaven.vocab.rdf.namespaces import GEO, SDMX_CODE
 
-CIDS = Namespace(NAMESPACES["cids"])
-DQV = Namespace(NAMESPACES["dqv"])
-SDMX_CODE = Namespace(NAMESPACES["sdmx-code"])
-GEO = Namespace(NAMESPACES["geo"])
 NAME = URIRef(NAMESPACES["sdo"] + "name")
 
 # What stands under `ns#`.
@@ -124,7 +121,11 @@ def decimal(number: object) -> Literal:
 
 def add_age(graph: Graph, iris: Iris, group: str) -> None:
     """An age group as a concept: 16-24, 80+, 7, or T for all ages."""
-    words = {"sv": "alla åldrar", "en": "all ages"} if group == "T" else {"sv": f"{group} år", "en": f"{group} years"}
+    words = (
+        {"sv": "alla åldrar", "en": "all ages"}
+        if group == register.TOTAL
+        else {"sv": f"{group} år", "en": f"{group} years"}
+    )
     add_concept(graph, iris, "age", iris.age(group), register.Labelled(group, words))
 
 
