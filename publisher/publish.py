@@ -20,7 +20,7 @@ from rdflib import Graph
 
 from vaven.publisher.ckan.run import push_release
 from vaven.publisher.cube.observation_counts import observation_counts
-from vaven.publisher.cube.observations import Emission, emit
+from vaven.publisher.cube.observations import GZIP_FILE, Emission, emit
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.integrity.constraints import Violation, summary
 from vaven.publisher.integrity.run import check_integrity, invalid_iris, unknown_codes
@@ -284,7 +284,7 @@ def _own_graph(settings: Settings, dataset: str, version: int | None, folder: Pa
     releases, path = settings.release_storage, folder / "own.nt"
     own, _ = split_shared(read_triples(releases.local(dataset, version, METADATA)), settings.iris)
     serialize(own, str(path), format=RdfFormat.N_TRIPLES)
-    return [path, releases.local(dataset, version, "observations.nt.gz")]
+    return [path, releases.local(dataset, version, GZIP_FILE)]
 
 
 def _write(graph: Graph, path: Path) -> None:

@@ -5,6 +5,7 @@ PACKAGES = (
     "messages",
     "errors",
     "periods",
+    "media_types",
     "areas",
     "register",
     "iris",

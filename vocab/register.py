@@ -9,6 +9,11 @@ from importlib.resources import files
 
 from vaven.vocab.messages import messages
 
+# The code of a total over sexes (SDMX CL_SEX) or over ages, which is the default of both columns.
+TOTAL = "T"
+# The status of a value that exists but is not shown (SDMX CL_OBS_STATUS).
+SUPPRESSED = "Q"
+
 
 @dataclass(frozen=True)
 class Labelled:

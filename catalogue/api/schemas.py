@@ -5,6 +5,8 @@ from importlib.resources.abc import Traversable
 
 from flask import Blueprint, Response
 
+from vaven.vocab import media_types
+
 
 def blueprint() -> Blueprint:
     schemas = Blueprint("schemas", __name__)
@@ -25,6 +27,6 @@ def blueprint() -> Blueprint:
 
 
 def _json_file(path: Traversable) -> Response:
-    response = Response(path.read_text("utf-8"), mimetype="application/json")
+    response = Response(path.read_text("utf-8"), mimetype=media_types.JSON)
     response.headers["Cache-Control"] = "max-age=3600"
     return response

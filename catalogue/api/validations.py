@@ -7,6 +7,7 @@ from vaven.catalogue.validation.files import returned_file
 from vaven.catalogue.validation.store import Validation
 from vaven.catalogue.validation.uploads import Uploads, read_options_of, uploaded_file
 from vaven.schemas.reports.formats import FORMS, media_type, render
+from vaven.vocab import media_types
 from vaven.vocab.errors import WrongUse
 
 RETRY_SECONDS = 1
@@ -96,7 +97,7 @@ def _status(validation: Validation, root: str, status: int) -> Response:
         "counts": dict(report.counts) if report else {},
         "links": {name: f"{path}/{name}" for name in ("report", "corrected", "annotated")} | {"self": path},
     }
-    return Response(json.dumps(body, ensure_ascii=False) + "\n", status=status, mimetype="application/json")
+    return Response(json.dumps(body, ensure_ascii=False) + "\n", status=status, mimetype=media_types.JSON)
 
 
 def _missing() -> Response:

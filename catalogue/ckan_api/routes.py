@@ -14,6 +14,7 @@ from vaven.publisher.ckan.datastore import columns_of
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.releases.cache import CachedByState
 from vaven.publisher.settings import Settings
+from vaven.vocab import media_types
 from vaven.vocab.messages import messages
 
 # The CKAN version whose responses these are; clients read it before other requests.
@@ -61,7 +62,7 @@ def _respond(settings: Settings, actions: Mapping[str, Action], package_list: Pa
 def _parameters() -> Parameters:
     if request.method != "POST":
         return request.args.to_dict()
-    if request.mimetype in ("application/x-www-form-urlencoded", "multipart/form-data"):
+    if request.mimetype in (media_types.FORM, "multipart/form-data"):
         form = request.form.to_dict()
         # curl -d '{…}' sends JSON as the name of a form field, and CKAN accepts it.
         return form if form and not next(iter(form)).lstrip().startswith("{") else _object(next(iter(form), "") or "{}")

@@ -14,7 +14,7 @@ from vaven.publisher.metadata.distributions import file_type
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.published.values import Dataset, PublishedRelease
 from vaven.schemas.standard.table_schemas import Field, TableSchema, standard
-from vaven.vocab import register
+from vaven.vocab import media_types, register
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES
 

@@ -19,11 +19,13 @@ from rdflib.term import Node
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, requested_format, see_other
 from vaven.catalogue.http.problem_details import problem
 from vaven.publisher.metadata.catalogue import catalogue_record
-from vaven.publisher.metadata.distributions import DCAT, MEDIA_TYPES, SPARQL_RESULTS
+from vaven.publisher.metadata.distributions import MEDIA_TYPES, SPARQL_RESULTS
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.rdf.agents import add_publisher
 from vaven.publisher.releases.versions import VersionHistory
+from vaven.vocab import media_types
 from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.rdf.namespaces import DCAT, HYDRA
 from vaven.vocab.rdf.vocabulary import new_graph
 
 # DCAT-AP 3, or DCAT-AP-SE with media types as the literals of the profile's table.

@@ -32,10 +32,10 @@ DERIVED_FORMATS = {
 }
 # Dumps of all published data: N-Quads with the graph of each dataset, N-Triples with the default graph.
 DUMPS = {
-    "dump.nq.zst": "application/zstd",
-    "dump.nq.gz": "application/gzip",
-    "dump.nt.zst": "application/zstd",
-    "dump.nt.gz": "application/gzip",
+    "dump.nq.zst": media_types.ZSTD,
+    "dump.nq.gz": media_types.GZIP,
+    "dump.nt.zst": media_types.ZSTD,
+    "dump.nt.gz": media_types.GZIP,
 }
 RELEASED_TRIPLES = ("observations.nt.zst", "observations.nt.gz")
 WAIT_SECONDS = 20.0

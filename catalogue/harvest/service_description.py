@@ -4,18 +4,16 @@ The same resource is the dcat:DataService of the catalogue. Federated queries ar
 not claimed; neither is sd:DereferencesURIs, since FROM accepts only graphs of this store.
 """
 
-from rdflib import DCTERMS, RDF, VOID, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, RDF, VOID, BNode, Graph, Literal, URIRef
 
 from vaven.catalogue.harvest.graph_statistics import GraphStatistics
-from vaven.publisher.metadata.distributions import DCAT
 from vaven.publisher.metadata.void import add_counts
 from vaven.publisher.rdf.triple_counts import Statistics
-from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.namespaces import DCAT, FORMATS, SD
 from vaven.vocab.rdf.vocabulary import new_graph
 
-SD = Namespace(NAMESPACES["sd"])
-FORMATS = Namespace("http://www.w3.org/ns/formats/")
 SIMPLE = URIRef("http://www.w3.org/ns/entailment/Simple")
 RESULT_FORMATS = (
     "SPARQL_Results_JSON",

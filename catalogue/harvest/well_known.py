@@ -4,20 +4,19 @@ import hashlib
 from collections.abc import Callable
 
 from flask import Blueprint, Response, request
-from rdflib import DCTERMS, FOAF, RDF, VOID, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, FOAF, RDF, VOID, Graph, Literal, URIRef
 
 from vaven.catalogue.harvest.graph_statistics import GraphStatistics, GraphStatisticsCache
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, requested_format
 from vaven.catalogue.http.problem_details import problem
-from vaven.publisher.metadata.void import FEATURES, FORMATS, VOCABULARIES, add_counts
+from vaven.publisher.metadata.void import FEATURES, VOCABULARIES, add_counts
 from vaven.publisher.published.values import Dataset
 from vaven.vocab import register
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.namespaces import FORMATS
 from vaven.vocab.rdf.vocabulary import add_texts, new_graph
 from vaven.vocab.shapes import swedish_profile
-
-DCAT = Namespace(NAMESPACES["dcat"])
 
 
 def blueprint(statistics: GraphStatisticsCache, iris: Iris) -> Blueprint:

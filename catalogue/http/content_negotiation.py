@@ -8,16 +8,18 @@ from flask import Request, Response
 from werkzeug.datastructures import MIMEAccept
 from werkzeug.http import parse_accept_header
 
+from vaven.vocab import media_types
+
 RDF_FORMATS = {
-    "ttl": "text/turtle",
-    "jsonld": "application/ld+json",
-    "nt": "application/n-triples",
-    "rdf": "application/rdf+xml",
+    "ttl": media_types.TURTLE,
+    "jsonld": media_types.JSON_LD,
+    "nt": media_types.N_TRIPLES,
+    "rdf": media_types.RDF_XML,
 }
 # The names of the formats in rdflib.
 SERIALISERS = {"ttl": "turtle", "jsonld": "json-ld", "nt": "nt", "rdf": "xml"}
 # Formats of a document about a resource, by the extension in its IRI, in order of preference.
-DOCUMENT_FORMATS = {"html": "text/html", **RDF_FORMATS}
+DOCUMENT_FORMATS = {"html": media_types.HTML, **RDF_FORMATS}
 FORMAT_NAMES = {"html": "HTML", "ttl": "Turtle", "jsonld": "JSON-LD", "nt": "N-Triples", "rdf": "RDF/XML"}
 # Other media types that tools ask for: former names, and the general types of which a format is a special case.
 SYNONYMS = {
@@ -26,8 +28,8 @@ SYNONYMS = {
     "application/turtle": "ttl",
     "text/n3": "ttl",
     "text/rdf+n3": "ttl",
-    "application/json": "jsonld",
-    "text/plain": "nt",
+    media_types.JSON: "jsonld",
+    media_types.TEXT: "nt",
     "application/xml": "rdf",
     "text/xml": "rdf",
 }
@@ -93,8 +95,8 @@ def requested_format(request: Request) -> str | None:
 def prefers_html(request: Request) -> bool:
     """Recognise a browser: a client that names text/html and gives it no lower weight than JSON and Turtle."""
     ranges = parse_accept(request.headers.get("Accept"))
-    is_named = any(name.lower() == "text/html" for name, _ in ranges)
-    return is_named and ranges.best_match(["text/html", "application/json", "text/turtle"]) == "text/html"
+    is_named = any(name.lower() == media_types.HTML for name, _ in ranges)
+    return is_named and ranges.best_match([media_types.HTML, media_types.JSON, media_types.TURTLE]) == media_types.HTML
 
 
 def see_other(location: str) -> Response:

@@ -11,6 +11,7 @@ from babel.numbers import format_compact_decimal, format_decimal
 from flask import Flask, Response, g, request
 
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS
+from vaven.vocab import media_types
 from vaven.vocab.messages import LANGUAGES, messages
 from vaven.vocab.periods import parse_period, written_moment
 

@@ -8,6 +8,7 @@ from werkzeug.http import HTTP_STATUS_CODES
 
 from vaven.catalogue.http.content_negotiation import links
 from vaven.catalogue.http.i18n import language_of_programs
+from vaven.vocab import media_types
 from vaven.vocab.errors import QueryBusy, QueryError, VavenError
 from vaven.vocab.messages import messages
 
@@ -25,7 +26,7 @@ def problem(
         detail = f"{summary.rstrip('.')}. {detail}".strip()
     body = {"type": kind, "title": title or phrase, "status": status, "detail": detail, **more}
     text = json.dumps({key: value for key, value in body.items() if value not in ("", None)}, ensure_ascii=False)
-    return Response(text + "\n", status=status, mimetype="application/problem+json")
+    return Response(text + "\n", status=status, mimetype=media_types.PROBLEM_JSON)
 
 
 def query_problem(error: QueryError, base: str, language: str) -> Response:

@@ -21,6 +21,7 @@ from vaven.catalogue.http.problem_details import not_acceptable, problem
 from vaven.catalogue.linked_data.documents import document, serialized
 from vaven.catalogue.linked_data.lookup import ResourceLookup
 from vaven.catalogue.linked_data.statements import inverse_rows, own_rows, title
+from vaven.vocab import media_types
 from vaven.vocab.iris import Iris
 
 LONGEST_NAME = 2_000

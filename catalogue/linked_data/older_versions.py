@@ -8,6 +8,7 @@ from pyoxigraph import NamedNode
 from vaven.publisher.metadata.shared_graph import read_triples
 from vaven.publisher.published.collection import Collection
 from vaven.schemas.tables.sql import quoted
+from vaven.vocab import register
 from vaven.vocab.iris import Iris
 from vaven.vocab.periods import period_from_slug
 
@@ -43,7 +44,7 @@ def _cells(kind: str, *rest: str) -> Mapping[str, object] | None:
         if kind == "observation" and len(rest) == 1 + len(KEY):
             return dict(zip(KEY, rest[1:], strict=True)) | {"period": period_from_slug(rest[3]).text}
         if kind == "quantity" and len(rest) == 3:
-            return {"kpi": rest[1], "value": float(rest[2]), "sex": "T", "age_group": "T"}
+            return {"kpi": rest[1], "value": float(rest[2]), "sex": register.TOTAL, "age_group": register.TOTAL}
     except ValueError:
         pass
     return {} if kind in ("observation", "quantity") else None

@@ -15,6 +15,7 @@ from importlib.resources import files
 
 from pyoxigraph import BlankNode, Dataset, Literal, NamedNode, Quad, RdfFormat, parse
 
+from vaven.vocab import media_types
 from vaven.vocab.errors import QuerySyntaxError
 from vaven.vocab.iris import NAMESPACES, Iris
 

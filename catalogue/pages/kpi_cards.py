@@ -145,7 +145,7 @@ def _verdict(kpi: Kpi, change: float) -> str:
 
 
 def is_total(series: Series) -> bool:
-    return series.sex == "T" and series.age_group == "T"
+    return series.sex == register.TOTAL and series.age_group == register.TOTAL
 
 
 def group_label(series: Series) -> str:

@@ -6,6 +6,7 @@ from flask import Blueprint, Response, abort, g, render_template, request
 
 from vaven.catalogue.http.page_cache import exclude_from_cache
 from vaven.publisher.publication_status import Publications, PublicationState, Status, as_dict, problem_texts
+from vaven.vocab import media_types
 from vaven.vocab.errors import UnknownDataset
 from vaven.vocab.messages import messages
 
@@ -33,7 +34,7 @@ def blueprint(publications: Publications) -> Blueprint:
 
 def as_json(status: Status) -> Response:
     text = json.dumps(as_dict(status, g.lang), ensure_ascii=False) + "\n"
-    answer = Response(text, mimetype="application/json")
+    answer = Response(text, mimetype=media_types.JSON)
     answer.headers["Cache-Control"] = "no-cache"
     return answer
 

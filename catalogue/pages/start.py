@@ -5,6 +5,7 @@ from flask import Blueprint, Response, render_template
 from vaven.catalogue.http.page_cache import PageCache
 from vaven.catalogue.pages.kpi_groups import by_theme, kpis_with_values
 from vaven.publisher.published.collection import Collection
+from vaven.vocab import media_types
 
 NEWEST_DATASETS = 6
 EXAMPLE_AREAS = 8
@@ -24,7 +25,7 @@ def blueprint(collection: Collection, cache: PageCache) -> Blueprint:
 
     @pages.get("/healthz")
     def health() -> Response:
-        return Response("ok\n", mimetype="text/plain")
+        return Response("ok\n", mimetype=media_types.TEXT)
 
     return pages
 

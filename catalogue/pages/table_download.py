@@ -11,6 +11,7 @@ from openpyxl import Workbook
 from openpyxl.cell import WriteOnlyCell
 
 from vaven.publisher.releases.release import MEDIA_TYPES
+from vaven.vocab import media_types
 
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
 # A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
@@ -21,7 +22,7 @@ def table_response(form: str, name: str, columns: Sequence[str], rows: Iterable[
     """A table as csv, json or xlsx for download."""
     if form == "json":
         listed = [dict(zip(columns, row, strict=True)) for row in rows]
-        answer = Response(json.dumps(listed, ensure_ascii=False, sort_keys=False), mimetype="application/json")
+        answer = Response(json.dumps(listed, ensure_ascii=False, sort_keys=False), mimetype=media_types.JSON)
     elif form == "csv":
         answer = Response(_csv(columns, rows), content_type="text/csv; charset=utf-8")
     else:

@@ -18,11 +18,11 @@ from vaven.catalogue.http.problem_details import problem
 from vaven.publisher.engine.interface import QueryEngine
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.releases.cache import CachedByState
+from vaven.vocab import media_types
 from vaven.vocab.areas import areas
 from vaven.vocab.errors import QueryBusy, QueryError
 from vaven.vocab.iris import Iris
 
-JSON_RESULTS = "application/sparql-results+json"
 MAX_AREAS = 30
 OUTLINE_SECONDS = 300
 Row = Mapping[str, Mapping[str, str]]
@@ -111,7 +111,7 @@ def _run_query(engine: QueryEngine, iris: Iris, name: str, params: Mapping[str, 
     for key, value in {"base": iris.base, **(params or {})}.items():
         query = query.replace(f"{{{key}}}", value)
     try:
-        result = engine.query(query, media_type=JSON_RESULTS)
+        result = engine.query(query, media_type=media_types.SPARQL_JSON)
     except QueryBusy:
         raise
     except QueryError:
@@ -154,7 +154,7 @@ def _texts_by_language(rows: Iterable[Row], name: str) -> dict[str, str]:
 
 def _json_response(document: Mapping[str, Any]) -> Response:
     """Return a JSON response, revalidated by ETag (304) until new data are published."""
-    response = Response(json.dumps(document, ensure_ascii=False, separators=(",", ":")), mimetype="application/json")
+    response = Response(json.dumps(document, ensure_ascii=False, separators=(",", ":")), mimetype=media_types.JSON)
     response.add_etag()
     response.headers["Cache-Control"] = "public, max-age=0, must-revalidate"
     response.make_conditional(request)

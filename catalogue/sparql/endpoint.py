@@ -34,6 +34,7 @@ from vaven.publisher.rdf.compression import IDENTITY
 from vaven.publisher.sparql.lexer import is_deterministic, query_form
 from vaven.publisher.sparql.messages import query_message
 from vaven.publisher.sparql.syntax_check import find_mistake
+from vaven.vocab import media_types
 from vaven.vocab.errors import QueryError, QuerySyntaxError, VavenError
 from vaven.vocab.example_queries import Examples
 from vaven.vocab.iris import Iris
@@ -214,7 +215,7 @@ def _editor(config: Endpoint, **context: Any) -> Response:
     values = {"prefixes": config.iris.prefixes, "examples": config.examples, "permalink": _permalink}
     values |= editor_config(config.iris, config.examples)
     page = render_template("sparql/editor.html", **values, **context)
-    return Response(page, status=error.status if error else 200, mimetype="text/html")
+    return Response(page, status=error.status if error else 200, mimetype=media_types.HTML)
 
 
 def _permalink(query: str, form: str = "") -> str:

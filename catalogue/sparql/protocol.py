@@ -10,18 +10,19 @@ from pyoxigraph import NamedNode
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SYNONYMS, best_media_type, prefers_html
 from vaven.publisher.sparql.lexer import query_form
 from vaven.publisher.sparql.messages import query_message
+from vaven.vocab import media_types
 from vaven.vocab.errors import QueryRefused
 from vaven.vocab.messages import Message
 
 RESULT_TYPES = {
-    "json": "application/sparql-results+json",
-    "xml": "application/sparql-results+xml",
-    "csv": "text/csv",
-    "tsv": "text/tab-separated-values",
+    "json": media_types.SPARQL_JSON,
+    "xml": media_types.SPARQL_XML,
+    "csv": media_types.CSV,
+    "tsv": media_types.TSV,
 }
 # Other media types that clients use for the same formats.
 ALIASES = {
-    "application/json": RESULT_TYPES["json"],
+    media_types.JSON: RESULT_TYPES["json"],
     "application/xml": RESULT_TYPES["xml"],
     "text/xml": RESULT_TYPES["xml"],
 }
@@ -36,12 +37,9 @@ GRAPH_NAMES = RDF_FORMATS | {
     "json": RDF_FORMATS["jsonld"],
     "json-ld": RDF_FORMATS["jsonld"],
 }
-QUERY_TYPE = "application/sparql-query"
-UPDATE_TYPE = "application/sparql-update"
-FORM_TYPE = "application/x-www-form-urlencoded"
 # The explanation that a request can ask for instead of a result, and its media types.
 EXPLAIN_EMPTY = "empty"
-EXPLANATION_TYPES = {"json": "application/json", "text": "text/plain"}
+EXPLANATION_TYPES = {"json": media_types.JSON, "text": media_types.TEXT}
 MAX_QUERY_CHARS = 200_000
 MAX_QUERY_BYTES = 4 * MAX_QUERY_CHARS
 
@@ -80,17 +78,17 @@ def read_operation(request: Request) -> QueryOperation | None:
         values = request.args
         if not {"query", "default-graph-uri", "named-graph-uri"} & set(values):
             return None
-    elif request.mimetype == QUERY_TYPE:
+    elif request.mimetype == media_types.SPARQL_QUERY:
         return _operation([_query_body(request), *request.args.getlist("query")], request.args, request.values)
-    elif request.mimetype == FORM_TYPE:
+    elif request.mimetype == media_types.FORM:
         return _operation(
             [*request.form.getlist("query"), *request.args.getlist("query")], request.form, request.values
         )
-    elif request.mimetype == UPDATE_TYPE:
+    elif request.mimetype == media_types.SPARQL_UPDATE:
         raise QueryRefused(query_message("updates"), remedy=query_message("updates.remedy"))
     else:
-        message = query_message("request.kind", query=QUERY_TYPE, form=FORM_TYPE)
-        raise ProtocolError(415, message, **{"Accept-Post": f"{QUERY_TYPE}, {FORM_TYPE}"})
+        message = query_message("request.kind", query=media_types.SPARQL_QUERY, form=media_types.FORM)
+        raise ProtocolError(415, message, **{"Accept-Post": f"{media_types.SPARQL_QUERY}, {media_types.FORM}"})
     return _operation(values.getlist("query"), values, values)
 
 
@@ -166,7 +164,9 @@ def explanation_type(operation: QueryOperation, accept: str | None) -> str:
         )
     match = best_media_type(accept, (EXPLANATION_TYPES["json"], EXPLANATION_TYPES["text"], RESULT_TYPES["json"]))
     if match is None:
-        raise ProtocolError(406, query_message("request.explanation", types=(*EXPLANATION_TYPES.values(), "text/html")))
+        raise ProtocolError(
+            406, query_message("request.explanation", types=(*EXPLANATION_TYPES.values(), media_types.HTML))
+        )
     return EXPLANATION_TYPES["text"] if match == EXPLANATION_TYPES["text"] else EXPLANATION_TYPES["json"]
 
 
@@ -175,17 +175,19 @@ def wants_page(request: Request) -> bool:
     if not prefers_html(request) or request.args.get("format") or (is_form(request) and request.form.get("format")):
         return False
     return (
-        best_media_type(request.headers.get("Accept"), ["text/html", *RESULT_TYPES.values(), *RDF_FORMATS.values()])
-        == "text/html"
+        best_media_type(
+            request.headers.get("Accept"), [media_types.HTML, *RESULT_TYPES.values(), *RDF_FORMATS.values()]
+        )
+        == media_types.HTML
     )
 
 
 def is_form(request: Request) -> bool:
-    return request.method == "POST" and request.mimetype == FORM_TYPE
+    return request.method == "POST" and request.mimetype == media_types.FORM
 
 
 def query_text(request: Request) -> str:
-    if request.method == "POST" and request.mimetype == QUERY_TYPE:
+    if request.method == "POST" and request.mimetype == media_types.SPARQL_QUERY:
         return _query_body(request)
     return request.values.get("query", "")
 

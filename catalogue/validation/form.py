@@ -7,11 +7,12 @@ from vaven.catalogue.http.content_negotiation import best_media_type
 from vaven.catalogue.http.problem_details import problem, problem_of
 from vaven.catalogue.validation.uploads import Uploads, read_options_of, uploaded_file
 from vaven.schemas.reports.formats import render
+from vaven.vocab import media_types
 from vaven.vocab.areas import areas
 from vaven.vocab.errors import WrongUse
 
 # The report formats that a client may ask for instead of the redirect, by media type.
-MEDIA_TYPES = {"html": "text/html", "json": "application/json", "text": "text/plain"}
+MEDIA_TYPES = {"html": media_types.HTML, "json": media_types.JSON, "text": media_types.TEXT}
 
 
 def blueprint(uploads: Uploads) -> Blueprint:

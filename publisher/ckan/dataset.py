@@ -8,15 +8,17 @@ from typing import Any
 
 from vaven.publisher.ckan.client import Capabilities
 from vaven.publisher.ckan.fields import CkanField, fields
-from vaven.publisher.metadata.catalogue import LANGUAGE_IRIS
+from vaven.publisher.cube.observations import GZIP_FILE
+from vaven.publisher.metadata.catalogue import LANGUAGE_IRIS, SWEDEN
 from vaven.publisher.metadata.dataset import PUBLIC
+from vaven.publisher.metadata.distributions import STABLE
 from vaven.publisher.rdf.agents import name_key, publisher_key
 from vaven.publisher.releases.manifest import Manifest
 from vaven.publisher.releases.records import ReleaseRecord
 from vaven.publisher.settings import Settings
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.tables import About
-from vaven.vocab import register
+from vaven.vocab import media_types, register
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES
 
@@ -25,8 +27,7 @@ PUSHED_SUFFIXES = (".csv", ".parquet", ".xlsx", ".ttl", ".gz", ".zst")
 FORMATS = {"csv": "CSV", "parquet": "Parquet", "xlsx": "XLSX", "ttl": "TTL", "nt": "N-Triples"}
 # The observations in Turtle are generated on request (catalogue/harvest/downloads.py) from a stored file. They have no
 # size and no hash, and CKAN always links to them.
-TURTLE_FILE, TURTLE_SOURCE = {"name": "observations.ttl", "media_type": "text/turtle"}, "observations.nt.gz"
-STABLE = "http://publications.europa.eu/resource/authority/planned-availability/STABLE"
+TURTLE_FILE, TURTLE_SOURCE = {"name": "observations.ttl", "media_type": media_types.TURTLE}, GZIP_FILE
 # CKAN accepts words, spaces, hyphens and dots in a tag of 2 to 100 characters
 # (ckan.logic.validators.tag_name_validator).
 NOT_IN_TAGS = re.compile(r"[^\w \-.]+")
@@ -166,9 +167,7 @@ def _extent(iris: Iris, manifest: Manifest) -> dict[str, Any]:
         "temporal_start": first,
         "temporal_end": last,
         # ckanext-dcat has a field for one location only; a dataset about several municipalities gets the country.
-        "spatial_uri": iris.area("kommun", kommuner[0])
-        if len(kommuner) == 1
-        else "http://publications.europa.eu/resource/authority/country/SWE",
+        "spatial_uri": iris.area("kommun", kommuner[0]) if len(kommuner) == 1 else str(SWEDEN),
         "municipalities": [iris.area("kommun", code) for code in kommuner],
         "kpis": [iris.kpi(kpi.id) for kpi in kpis],
         **{f"kpi_names_{language}": [kpi.text(language) for kpi in kpis] for language in LANGUAGES},
@@ -194,7 +193,7 @@ def _resource(settings: Settings, record: ReleaseRecord, about: About, file: Map
         "access_url": page,
         "download_url": f"{page}/{file['name']}",
         "issued": f"{record.reserved_at:%Y-%m-%dT%H:%M:%SZ}",
-        "availability": STABLE,
+        "availability": str(STABLE),
         **(_stored_file_values(settings.iris, record, file) if "sha256" in file else {}),
     }
 
@@ -304,7 +303,7 @@ def resource_differences(
     """
     names = [name for name in resource if not (is_uploaded and name == "url")]
     pairs = [(name, as_text(remote.get(name)), as_text(resource[name])) for name in names]
-    return [Difference(f"resources/{file}/{name}", theirs, ours) for name, theirs, ours in pairs if ours != theirs]
+    return [Difference(f"resources/{file}/{name}", remote_value, value) for name, remote_value, value in pairs if value != remote_value]
 
 
 def _normalised(package: Mapping[str, Any], field: str) -> Any:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 
-from rdflib import DCTERMS, PROV, QB, RDF, RDFS, SKOS, XSD, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, PROV, QB, RDF, RDFS, SKOS, XSD, BNode, Graph, Literal, URIRef
 from rdflib.collection import Collection
 from rdflib.namespace import SH, TIME
 from rdflib.term import Node
@@ -19,23 +19,29 @@ from vaven.publisher.cube.column_statistics import ColumnStatistics, column_stat
 from vaven.publisher.rdf.agents import publisher_key
 from vaven.publisher.releases.release import Release
 from vaven.vocab import register
-from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
 from vaven.vocab.periods import parse_period
-from vaven.vocab.rdf.vocabulary import CIDS
+from vaven.vocab.rdf.namespaces import (
+    CIDS,
+    CUBE,
+    I72,
+    META,
+    QUDT,
+    RELATION,
+    SDMX_ATTRIBUTE,
+    SDMX_DIMENSION,
+    SDMX_MEASURE,
+    SDO,
+    TOVE,
+)
 
-CUBE, META, RELATION, QUDT, SDO, TOVE, I72 = (
-    Namespace(NAMESPACES[name]) for name in ("cube", "meta", "relation", "qudt", "sdo", "tove", "i72")
-)
-DIMENSION, MEASURE, ATTRIBUTE = (
-    Namespace(NAMESPACES[f"sdmx-{kind}"]) for kind in ("dimension", "measure", "attribute")
-)
 # The terms by which Swiss federal applications find cubes; cube.link's profiles know no others.
 PUBLISHED = URIRef("https://ld.admin.ch/vocabulary/CreativeWorkStatus/Published")
 VISUALIZE = URIRef("https://ld.admin.ch/application/visualize")
 # Properties of observations that are not dimensions: Data Cube's own, CIDS's, and free text.
 IGNORED_PROPERTIES = (
-    RDF.type, QB.dataSet, ATTRIBUTE.comment, CIDS.forIndicator, CIDS.forOrganization, TOVE.hasName,
+    RDF.type, QB.dataSet, SDMX_ATTRIBUTE.comment, CIDS.forIndicator, CIDS.forOrganization, TOVE.hasName,
     PROV.startedAtTime, PROV.endedAtTime, I72.value,
 )  # fmt: skip
 # Data Cube attributes that become dimensions here if every observation has them: column, property, datatype.
@@ -139,15 +145,15 @@ def _add_keys(cube_graph: CubeGraph) -> None:
     kpis = [DimensionValue(URIRef(iris.kpi(slug))) for slug in release.kpis]
     _add_themes(cube_graph, _add_key(cube_graph, cube_graph.own_property("kpi"), kpis))
     periods = [DimensionValue(URIRef(iris.period(text)), Literal(text)) for text in release.periods]
-    _add_data_kind(cube_graph, _add_key(cube_graph, DIMENSION.refPeriod, periods, QUDT.OrdinalScale))
+    _add_data_kind(cube_graph, _add_key(cube_graph, SDMX_DIMENSION.refPeriod, periods, QUDT.OrdinalScale))
     sexes = register.codes("sexes")
     sex_terms = [DimensionValue(URIRef(sexes[s].properties["sdmx_iri"])) for s in cube_graph.statistics.codes["sex"]]
-    _add_key(cube_graph, DIMENSION.sex, sex_terms)
+    _add_key(cube_graph, SDMX_DIMENSION.sex, sex_terms)
     # The position is the first year of age, not the rank in this release: another dataset has other age groups.
     ages = sorted(release.ages, key=_first_year)
     _add_key(
         cube_graph,
-        DIMENSION.age,
+        SDMX_DIMENSION.age,
         [DimensionValue(URIRef(iris.age(age)), Literal(_first_year(age))) for age in ages],
         QUDT.OrdinalScale,
     )
@@ -155,7 +161,7 @@ def _add_keys(cube_graph: CubeGraph) -> None:
 
 def _first_year(age: str) -> int:
     """Return the first year of an age group; the total of all ages sorts before any other."""
-    return -1 if age == "T" else int(age.partition("-")[0].rstrip("+"))
+    return -1 if age == register.TOTAL else int(age.partition("-")[0].rstrip("+"))
 
 
 def _add_measures(cube_graph: CubeGraph) -> None:
@@ -163,7 +169,7 @@ def _add_measures(cube_graph: CubeGraph) -> None:
     kpis = [register.kpis()[slug] for slug in cube_graph.release.kpis]
     from_zero = all(kpi.minimum == 0 for kpi in kpis)
     scale = QUDT.RatioScale if from_zero else QUDT.IntervalScale
-    value = _add_number(cube_graph, "value", MEASURE.obsValue, XSD.decimal, scale)
+    value = _add_number(cube_graph, "value", SDMX_MEASURE.obsValue, XSD.decimal, scale)
     cube_graph.graph.add((value, RDF.type, CUBE.MeasureDimension))
     if len({(kpi.unit_iri, kpi.unit("en")) for kpi in kpis}) == 1:
         cube_graph.graph.add((value, QUDT.hasUnit, URIRef(kpis[0].unit_iri)))
@@ -173,7 +179,7 @@ def _add_measures(cube_graph: CubeGraph) -> None:
         cube_graph.graph.add((bound, META.dimensionRelation, relation_node))
         cube_graph.graph.add((relation_node, RDF.type, relation))
         cube_graph.graph.add((relation_node, DCTERMS.type, Literal("Confidence interval")))
-        cube_graph.graph.add((relation_node, META.relatesTo, MEASURE.obsValue))
+        cube_graph.graph.add((relation_node, META.relatesTo, SDMX_MEASURE.obsValue))
 
 
 def _add_attributes(cube_graph: CubeGraph) -> None:
@@ -184,9 +190,9 @@ def _add_attributes(cube_graph: CubeGraph) -> None:
     """
     iris = cube_graph.iris
     units = dict.fromkeys(register.kpis()[slug].unit_iri for slug in cube_graph.release.kpis)
-    _add_coded(cube_graph, ATTRIBUTE.unitMeasure, [DimensionValue(URIRef(iri)) for iri in units])
+    _add_coded(cube_graph, SDMX_ATTRIBUTE.unitMeasure, [DimensionValue(URIRef(iri)) for iri in units])
     codes = cube_graph.statistics.codes
-    _add_coded(cube_graph, ATTRIBUTE.obsStatus, [DimensionValue(URIRef(iris.status(c))) for c in codes["status"]])
+    _add_coded(cube_graph, SDMX_ATTRIBUTE.obsStatus, [DimensionValue(URIRef(iris.status(c))) for c in codes["status"]])
     if cube_graph.statistics.is_full("method"):
         terms = [DimensionValue(URIRef(iris.method(code))) for code in codes["method"]]
         _add_coded(cube_graph, cube_graph.own_property("method"), terms)

@@ -19,9 +19,10 @@ from vaven.publisher.rdf.compression import decompressed_file
 from vaven.publisher.rdf.triple_counts import ObservationCounts, Statistics
 from vaven.publisher.releases.release import Release
 from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.register import TOTAL
 
 TYPE = f"<{NAMESPACES['rdf']}type>"
-IS_TOTAL = ("sex = 'T'", "age_group = 'T'")
+IS_TOTAL = (f"sex = '{TOTAL}'", f"age_group = '{TOTAL}'")
 Triple = tuple[str, str, str]
 
 

@@ -30,7 +30,7 @@ from vaven.vocab.errors import PublishingFailed
 from vaven.vocab.iris import NAMESPACES, Iris, segment
 from vaven.vocab.periods import parse_period
 
-GZIP, ZSTD = "observations.nt.gz", "observations.nt.zst"
+GZIP_FILE, ZSTD_FILE = "observations.nt.gz", "observations.nt.zst"
 # DuckDB's own memory; beyond it, DuckDB spills to a folder among the system's temporary files.
 MEMORY = "160MB"
 # More threads than these only wait for the compression.
@@ -66,7 +66,7 @@ def emit(release: Release, iris: Iris, *, uncompressed: Path | None = None) -> E
     the same lines uncompressed, for an immediate bulk load. Raises PublishingFailed if a row would be lost, or if the
     disk is full.
     """
-    gzip, zstd = release.folder / GZIP, release.folder / ZSTD
+    gzip, zstd = release.folder / GZIP_FILE, release.folder / ZSTD_FILE
     try:
         with (
             tempfile.TemporaryDirectory(prefix="vaven-emit-") as folder,
@@ -214,7 +214,7 @@ def _period(text: str, iris: Iris) -> tuple[str, ...]:
 
 def _parameters(release: Release, iris: Iris) -> dict[str, Any]:
     """Return the constant texts of the queries; a text that ends a literal begins with its closing quote."""
-    ns, ours, kind = NAMESPACES, iris.ontology, NAMESPACES["rdf"] + "type"
+    ns, ontology, kind = NAMESPACES, iris.ontology, NAMESPACES["rdf"] + "type"
     publisher = iris.organisation(publisher_key(release.about))
     # cube.link's literal for a missing value, so that IC-14 holds; the status gives the reason.
     undefined = f'""^^<{ns["cube"]}Undefined>{END}'
@@ -232,14 +232,14 @@ def _parameters(release: Release, iris: Iris) -> dict[str, Any]:
         "observed_by": _tail(ns["cube"] + "observedBy", publisher),
         "value": f'<{ns["sdmx-measure"]}obsValue> "',
         "no_value": f"<{ns['sdmx-measure']}obsValue> {undefined}",
-        "numerator": f'<{ours}numerator> "',
-        "denominator": f'<{ours}denominator> "',
-        "sample_size": f'<{ours}sampleSize> "',
+        "numerator": f'<{ontology}numerator> "',
+        "denominator": f'<{ontology}denominator> "',
+        "sample_size": f'<{ontology}sampleSize> "',
         "has_interval": column_statistics(release).has_interval,
-        "ci_lower": f'<{ours}ciLower> "',
-        "no_ci_lower": f"<{ours}ciLower> {undefined}",
-        "ci_upper": f'<{ours}ciUpper> "',
-        "no_ci_upper": f"<{ours}ciUpper> {undefined}",
+        "ci_lower": f'<{ontology}ciLower> "',
+        "no_ci_lower": f"<{ontology}ciLower> {undefined}",
+        "ci_upper": f'<{ontology}ciUpper> "',
+        "no_ci_upper": f"<{ontology}ciUpper> {undefined}",
         "comment": f'<{ns["sdmx-attribute"]}comment> "',
         "is_report": _tail(kind, ns["cids"] + "IndicatorReport"),
         "for_organization": _tail(ns["cids"] + "forOrganization", publisher),

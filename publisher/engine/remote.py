@@ -21,11 +21,11 @@ from vaven.publisher.engine.worker import RESULTS
 from vaven.publisher.graph.sparql_client import JSON_RESULTS, NO_LOGIN, Login
 from vaven.publisher.sparql.lexer import escape_service, has_dataset_clause, query_form
 from vaven.publisher.sparql.messages import query_message
+from vaven.vocab import media_types
 from vaven.vocab.errors import AnswerTooLarge, QuerySyntaxError, QueryTimeout, StoreUnavailable
 
 BLOCK = 1 << 16
-# Virtuoso answers ASK with tables, and its TSV is not SPARQL's; servers differ least in JSON.
-TSV = "text/tab-separated-values"
+# Virtuoso answers ASK with tables, and its media_types.TSV is not SPARQL's; servers differ least in JSON.
 # Virtuoso's type for a literal with a datatype, from before SPARQL 1.1. Inside a string the quotes would be escaped.
 OLD_LITERAL_TYPE, LITERAL_TYPE = b'"type": "typed-literal"', b'"type": "literal"'
 
@@ -56,8 +56,8 @@ class RemoteEngine(QueryEngine):
     def execute(self, request: QueryRequest) -> QueryResult:
         form = query_form(request.query)
         client = self._client(request)
-        is_rewritten = form == "ASK" or (form == "SELECT" and request.media_type == TSV)
-        client.addCustomHttpHeader("Accept", JSON_RESULTS if is_rewritten else request.media_type)
+        is_rewritten = form == "ASK" or (form == "SELECT" and request.media_type == media_types.TSV)
+        client.addCustomHttpHeader("Accept", media_types.SPARQL_JSON if is_rewritten else request.media_type)
         result = self._fetch(client, request.time_limit(self._seconds))
         return _convert(result, form, request.media_type) if is_rewritten else result
 

@@ -39,6 +39,7 @@ from vaven.publisher.rdf.json_ld import write_json_ld
 from vaven.publisher.sparql.lexer import declared_prefixes, has_dataset_clause
 from vaven.publisher.sparql.rewrite import expand_star, sort_outside_distinct, star_token
 from vaven.schemas.formats.child_process import enter, limit
+from vaven.vocab import media_types
 
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
@@ -46,10 +47,10 @@ SECCOMP_MODE_FILTER = 2
 # Number of the system call socket(2) by machine type.
 SOCKET_CALL = {"x86_64": 41, "aarch64": 198}
 RESULTS = {
-    "application/sparql-results+json": QueryResultsFormat.JSON,
-    "application/sparql-results+xml": QueryResultsFormat.XML,
-    "text/csv": QueryResultsFormat.CSV,
-    "text/tab-separated-values": QueryResultsFormat.TSV,
+    media_types.SPARQL_JSON: QueryResultsFormat.JSON,
+    media_types.SPARQL_XML: QueryResultsFormat.XML,
+    media_types.CSV: QueryResultsFormat.CSV,
+    media_types.TSV: QueryResultsFormat.TSV,
 }
 PREFIX_LINE = b"@prefix "
 # How the engine writes a property without a valid local name in XML; no other text contains this string. Then control
@@ -57,10 +58,10 @@ PREFIX_LINE = b"@prefix "
 UNNAMED_PROPERTY = b"<oxprefix: "
 NOT_IN_XML = re.compile(rb"<oxprefix: |[\x00-\x08\x0b\x0c\x0e-\x1f]|\xef\xbf[\xbe\xbf]")
 GRAPHS = {
-    "text/turtle": RdfFormat.TURTLE,
-    "application/n-triples": RdfFormat.N_TRIPLES,
-    "application/rdf+xml": RdfFormat.RDF_XML,
-    "application/ld+json": RdfFormat.JSON_LD,
+    media_types.TURTLE: RdfFormat.TURTLE,
+    media_types.N_TRIPLES: RdfFormat.N_TRIPLES,
+    media_types.RDF_XML: RdfFormat.RDF_XML,
+    media_types.JSON_LD: RdfFormat.JSON_LD,
 }
 
 
@@ -253,10 +254,10 @@ def _execute(store: Store, job: dict[str, Any]) -> Any:
 
 def _serialize(result: Any, job: dict[str, Any], target: _ResultWriter) -> None:
     media_type = job["media_type"]
-    if isinstance(result, QueryTriples) and media_type == "text/turtle":
+    if isinstance(result, QueryTriples) and media_type == media_types.TURTLE:
         with _SortedPrefixWriter(target) as ordered:
             serialize(result, cast(IO[bytes], ordered), format=GRAPHS[media_type], prefixes=_prefixes(job))
-    elif isinstance(result, QueryTriples) and media_type == "application/ld+json":
+    elif isinstance(result, QueryTriples) and media_type == media_types.JSON_LD:
         write_json_ld(result, cast(IO[bytes], target))
     elif isinstance(result, QueryBoolean) and media_type not in RESULTS:
         raise ValueError("ASK has no such form")

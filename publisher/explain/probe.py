@@ -14,11 +14,10 @@ from urllib.parse import urljoin
 
 from vaven.publisher.engine.interface import QueryEngine, QueryRequest, QueryResult
 from vaven.publisher.sparql.query_tree import ParsedQuery, QueryTerm, UnsupportedSyntax
+from vaven.vocab import media_types
 from vaven.vocab.errors import QueryBusy, QueryError, QueryRefused, QuerySyntaxError
 from vaven.vocab.iris import NAMESPACES, Iris
 
-JSON_RESULTS = "application/sparql-results+json"
-TRIPLES = "application/n-triples"
 # Share of the remaining time for one probe, so that one hard join does not prevent all other findings.
 PROBE_SHARE = 0.5
 MIN_SECONDS = 0.05
@@ -59,7 +58,7 @@ class Prober:
     """
 
     def __init__(self, engine: QueryEngine, request: QueryRequest, query: ParsedQuery, seconds: float) -> None:
-        self._engine, self._request = engine, replace(request, media_type=JSON_RESULTS)
+        self._engine, self._request = engine, replace(request, media_type=media_types.SPARQL_JSON)
         self._prologue, self._dataset = query.prologue, query.dataset
         self._deadline = time.monotonic() + seconds
         self.has_dataset = bool(query.dataset or request.default_graphs or request.named_graphs)
@@ -87,7 +86,7 @@ class Prober:
 
     def builds_triples(self, parsed: ParsedQuery) -> bool:
         """Return whether a CONSTRUCT or DESCRIBE returns any triple. Raises as `matches`."""
-        complete = replace(self._request, media_type=TRIPLES)
+        complete = replace(self._request, media_type=media_types.N_TRIPLES)
         where = parsed.where.text if parsed.where else "{}"
         limited = f"{parsed.prologue}{parsed.form} {parsed.head} {parsed.dataset} WHERE {where}"
         # The query's own modifiers may include an order and a limit, so it is then run unchanged.

@@ -15,9 +15,9 @@ import requests
 from requests.auth import AuthBase, HTTPBasicAuth, HTTPDigestAuth
 
 from vaven.publisher.settings import Settings
+from vaven.vocab import media_types
 from vaven.vocab.errors import StoreUnavailable
 
-JSON_RESULTS = "application/sparql-results+json"
 CONNECT_SECONDS = 10.0
 # The response to an update that moves a large graph comes when it is done.
 WORK_SECONDS = 3600.0

@@ -6,13 +6,14 @@ from rdflib import DCTERMS, FOAF, RDF, VOID, Graph, Literal, URIRef
 
 from vaven.publisher.metadata.dataset import PUBLIC
 from vaven.publisher.metadata.dataset_series import add_all_series
-from vaven.publisher.metadata.distributions import DCAT, SPARQL_RESULTS
+from vaven.publisher.metadata.distributions import SPARQL_RESULTS
 from vaven.publisher.metadata.versions import add_version_history
 from vaven.publisher.rdf.agents import add_mission
 from vaven.publisher.releases.versions import VersionHistory
 from vaven.vocab import register
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.namespaces import DCAT
 from vaven.vocab.rdf.vocabulary import add_texts, moment, new_graph
 
 LANGUAGE_IRIS = {

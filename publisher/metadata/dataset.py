@@ -11,7 +11,7 @@ from rdflib import DCTERMS, QB, RDF, RDFS, Graph, Literal, URIRef
 from rdflib.namespace import PROV, XSD
 
 from vaven.publisher.cube.cube_link import add_cube
-from vaven.publisher.metadata.distributions import DCAT, add_endpoint, add_file
+from vaven.publisher.metadata.distributions import add_endpoint, add_file
 from vaven.publisher.metadata.provenance import ProvenanceRecord, add_provenance, provenance_statement
 from vaven.publisher.metadata.quality import Quality, add_quality
 from vaven.publisher.metadata.referenced_things import add_referenced_resources
@@ -23,10 +23,10 @@ from vaven.publisher.releases.release import Release
 from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab import register
 from vaven.vocab.areas import areas
-from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.iris import Iris
+from vaven.vocab.rdf.namespaces import ADMS, DCAT
 from vaven.vocab.rdf.vocabulary import add_area, add_texts, moment, new_graph
 
-ADMS = NAMESPACES["adms"]
 PUBLIC = URIRef("http://publications.europa.eu/resource/authority/access-right/PUBLIC")
 
 
@@ -113,7 +113,7 @@ def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef, publis
     graph.add((node, DCTERMS.modified, moment(release.issued_at)))
     graph.add((node, DCTERMS.identifier, Literal(str(node))))
     graph.add((node, DCAT.version, Literal(str(release.version))))
-    add_texts(graph, node, URIRef(ADMS + "versionNotes"), {"sv": about.version_note})
+    add_texts(graph, node, ADMS.versionNotes, {"sv": about.version_note})
     graph.add((node, DCTERMS.accessRights, PUBLIC))
     for scheme in (iris.structure, iris.standard(standard().version)):
         graph.add((node, DCTERMS.conformsTo, URIRef(scheme)))

@@ -11,7 +11,6 @@ from itertools import pairwise
 from rdflib import DCTERMS, RDF, Graph, Literal, URIRef
 
 from vaven.publisher.metadata.dataset import add_timespan
-from vaven.publisher.metadata.distributions import DCAT
 from vaven.publisher.rdf.agents import add_publisher, publisher_key
 from vaven.publisher.releases.versions import VersionHistory
 from vaven.schemas.standard.table_schemas import standard
@@ -19,6 +18,7 @@ from vaven.vocab import register
 from vaven.vocab.areas import areas
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.namespaces import DCAT
 from vaven.vocab.rdf.vocabulary import add_area, add_texts, moment
 
 Members = Sequence[VersionHistory]

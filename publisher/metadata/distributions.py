@@ -1,20 +1,17 @@
 """The files of a release as dcat:Distributions, and the SPARQL endpoint as another distribution of the same data."""
 
-from rdflib import DCTERMS, RDF, XSD, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, RDF, XSD, Graph, Literal, URIRef
 
 from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.release import Release
 from vaven.schemas.standard.table_schemas import RESOURCES, standard
-from vaven.vocab import register
-from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab import media_types, register
+from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.namespaces import DCAT, DCATAP, SPDX
 from vaven.vocab.rdf.vocabulary import add_texts, moment
 from vaven.vocab.register import Code
 
-# rdflib's own DCAT namespace is closed and at version 2, without dcat:version and dcat:DatasetSeries.
-DCAT = Namespace(NAMESPACES["dcat"])
-DCATAP = Namespace(NAMESPACES["dcatap"])
-SPDX = Namespace(NAMESPACES["spdx"])
 MEDIA_TYPES = "http://www.iana.org/assignments/media-types/"
 STABLE = URIRef("http://publications.europa.eu/resource/authority/planned-availability/STABLE")
 SPARQL_RESULTS = URIRef("http://publications.europa.eu/resource/authority/file-type/SPARQLQRES")
@@ -41,7 +38,7 @@ def add_file(graph: Graph, iris: Iris, release: Release, file: ReleasedFile) -> 
     graph.add((node, DCAT.mediaType, URIRef(MEDIA_TYPES + kind.properties["media_type"])))
     if compression := kind.properties["packed_as"]:
         graph.add((node, DCAT.compressFormat, URIRef(MEDIA_TYPES + compression)))
-    is_cube = kind.properties["media_type"] == "application/n-triples"
+    is_cube = kind.properties["media_type"] == media_types.N_TRIPLES
     scheme = iris.structure if is_cube else iris.standard(standard().version)
     graph.add((node, DCTERMS.conformsTo, URIRef(scheme)))
     graph.add((node, DCAT.byteSize, Literal(file.size, datatype=XSD.nonNegativeInteger)))
@@ -60,7 +57,7 @@ def add_endpoint(graph: Graph, iris: Iris, release: Release) -> URIRef:
     graph.add((node, DCAT.accessURL, URIRef(iris.endpoint)))
     graph.add((node, DCAT.accessService, URIRef(iris.service)))
     graph.add((node, DCTERMS.format, SPARQL_RESULTS))
-    graph.add((node, DCAT.mediaType, URIRef(MEDIA_TYPES + "application/sparql-results+json")))
+    graph.add((node, DCAT.mediaType, URIRef(MEDIA_TYPES + media_types.SPARQL_JSON)))
     return node
 
 

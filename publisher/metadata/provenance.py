@@ -10,12 +10,14 @@ from importlib.metadata import version as installed
 
 from rdflib import DCTERMS, FOAF, PROV, RDF, RDFS, XSD, BNode, Graph, Literal, URIRef
 
-from vaven.publisher.metadata.distributions import DCAT, add_checksum
+from vaven.publisher.metadata.distributions import add_checksum
 from vaven.publisher.rdf.agents import add_mission
 from vaven.publisher.releases.release import Release
 from vaven.schemas.standard.finding import Report
+from vaven.vocab import media_types
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.namespaces import DCAT
 from vaven.vocab.rdf.vocabulary import add_texts, moment
 
 
@@ -93,7 +95,7 @@ def _add_receipt(graph: Graph, node: URIRef, checking: URIRef, submission: URIRe
     graph.add((node, RDF.type, PROV.Entity))
     graph.add((node, RDF.type, FOAF.Document))
     _add_labels(graph, node, "receipt")
-    graph.add((node, DCTERMS.format, Literal("application/json")))
+    graph.add((node, DCTERMS.format, Literal(media_types.JSON)))
     graph.add((node, PROV.wasGeneratedBy, checking))
     graph.add((node, PROV.wasDerivedFrom, submission))
     graph.add((node, PROV.wasAttributedTo, software))

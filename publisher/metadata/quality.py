@@ -11,14 +11,12 @@ from vaven.publisher.releases.release import Release
 from vaven.schemas.standard.finding import Report, Severity
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.namespaces import DQV, OA
 from vaven.vocab.rdf.vocabulary import add_texts, decimal, moment
+from vaven.vocab.register import SUPPRESSED
 
-DQV = Namespace(NAMESPACES["dqv"])
-OA = Namespace(NAMESPACES["oa"])
 UNIT_MEASURE = URIRef(NAMESPACES["sdmx-attribute"] + "unitMeasure")
 PERCENT = URIRef(NAMESPACES["unit"] + "PERCENT")
-# SDMX CL_OBS_STATUS: the value exists but is not shown.
-SUPPRESSED = "Q"
 
 
 @dataclass(frozen=True)
@@ -68,15 +66,15 @@ def add_quality(graph: Graph, iris: Iris, release: Release, report: Report, qual
 
 def _measurements(iris: Iris, report: Report, quality: Quality) -> Iterator[tuple[str, URIRef, Literal]]:
     """Yield name, metric and value; the metrics are defined in ontology.ttl, and every rule is a metric too."""
-    ours = Namespace(iris.ontology)
+    ontology = Namespace(iris.ontology)
     severities = {finding.code: finding.severity for finding in report.findings}
     by_severity = {severity: [c for c, s in severities.items() if s == severity] for severity in Severity}
     counts = {severity: sum(report.counts[code] for code in codes) for severity, codes in by_severity.items()}
-    yield "rows-checked", ours.rowsChecked, Literal(sum(report.rows.values()))
-    yield "errors", ours.errors, Literal(counts[Severity.ERROR])
-    yield "warnings", ours.warnings, Literal(counts[Severity.WARNING])
-    yield "completeness", ours.valueCompleteness, decimal(quality.completeness_percent)
-    yield "suppressed", ours.suppressedShare, decimal(quality.suppressed_percent)
+    yield "rows-checked", ontology.rowsChecked, Literal(sum(report.rows.values()))
+    yield "errors", ontology.errors, Literal(counts[Severity.ERROR])
+    yield "warnings", ontology.warnings, Literal(counts[Severity.WARNING])
+    yield "completeness", ontology.valueCompleteness, decimal(quality.completeness_percent)
+    yield "suppressed", ontology.suppressedShare, decimal(quality.suppressed_percent)
     for code in sorted(by_severity[Severity.WARNING]):
         yield code, URIRef(iris.rule(code)), Literal(report.counts[code])
 

@@ -5,14 +5,14 @@ from typing import Any
 
 from rdflib import DCTERMS, RDF, RDFS, SKOS, XSD, Graph, Literal, Namespace, URIRef
 
-from vaven.publisher.metadata.distributions import DCAT
 from vaven.publisher.rdf.agents import add_actor
 from vaven.publisher.releases.areas import ReleasedArea
 from vaven.publisher.releases.release import Release, read_rows
 from vaven.vocab.areas import areas
 from vaven.vocab.iris import Iris
 from vaven.vocab.periods import parse_period
-from vaven.vocab.rdf.vocabulary import CIDS, NAME, add_age, add_area, add_geometry, add_name, decimal
+from vaven.vocab.rdf.namespaces import CIDS, DCAT
+from vaven.vocab.rdf.vocabulary import NAME, add_age, add_area, add_geometry, add_name, decimal
 
 Row = Mapping[str, Any]
 
@@ -80,38 +80,38 @@ def _add_own_area(graph: Graph, iris: Iris, area: ReleasedArea, node: URIRef) ->
 def _add_investment(
     graph: Graph, iris: Iris, release: Release, row: Mapping[str, Any], actors: Mapping[str, URIRef]
 ) -> None:
-    node, ours = URIRef(iris.investment(f"{release.dataset}.{row['id']}")), Namespace(iris.ontology)
-    graph.add((node, RDF.type, ours.Investment))
+    node, ontology = URIRef(iris.investment(f"{release.dataset}.{row['id']}")), Namespace(iris.ontology)
+    graph.add((node, RDF.type, ontology.Investment))
     graph.add((node, RDF.type, CIDS.Activity))
     graph.add((node, RDFS.label, Literal(row["name"], lang="sv")))
     graph.add((node, DCTERMS.isPartOf, URIRef(iris.dataset(release.dataset))))
     if row["description"]:
         graph.add((node, DCTERMS.description, Literal(row["description"], lang="sv")))
-    graph.add((node, ours.investmentKind, Literal(row["kind"])))
+    graph.add((node, ontology.investmentKind, Literal(row["kind"])))
     if row["target_group"]:
-        graph.add((node, ours.targetGroup, Literal(row["target_group"], lang="sv")))
+        graph.add((node, ontology.targetGroup, Literal(row["target_group"], lang="sv")))
     graph.add((node, DCAT.startDate, Literal(row["start"], datatype=XSD.date)))
     if row["end"]:
         graph.add((node, DCAT.endDate, Literal(row["end"], datatype=XSD.date)))
     if row["amount"] is not None:
-        graph.add((node, ours.amount, decimal(row["amount"])))
-    for column, predicate in (("neighbourhoods", ours.neighbourhood), ("comparison_areas", ours.comparisonArea)):
+        graph.add((node, ontology.amount, decimal(row["amount"])))
+    for column, predicate in (("neighbourhoods", ontology.neighbourhood), ("comparison_areas", ontology.comparisonArea)):
         for code in split_list(row[column]):
             graph.add((node, predicate, URIRef(release.areas[code].iri(iris))))
     for slug in split_list(row["kpis"]):
-        graph.add((node, ours.targetedKpi, URIRef(iris.kpi(slug))))
+        graph.add((node, ontology.targetedKpi, URIRef(iris.kpi(slug))))
     for actor in split_list(row["actors"]):
-        graph.add((node, ours.actor, actors[actor]))
+        graph.add((node, ontology.actor, actors[actor]))
 
 
 def _add_target(graph: Graph, iris: Iris, release: Release, row: Mapping[str, Any]) -> None:
     node = URIRef(iris.target(release.dataset, row["neighbourhood"], row["kpi"], row["period"]))
-    ours = Namespace(iris.ontology)
-    graph.add((node, RDF.type, ours.Target))
+    ontology = Namespace(iris.ontology)
+    graph.add((node, RDF.type, ontology.Target))
     graph.add((node, DCTERMS.isPartOf, URIRef(iris.dataset(release.dataset))))
     graph.add((node, ours.neighbourhood, URIRef(release.areas[row["neighbourhood"]].iri(iris))))
     graph.add((node, CIDS.forIndicator, URIRef(iris.kpi(row["kpi"]))))
-    graph.add((node, ours.targetPeriod, _add_period(graph, iris, row["period"])))
-    graph.add((node, ours.targetValue, decimal(row["target_value"])))
-    graph.add((node, ours.baselinePeriod, _add_period(graph, iris, row["baseline_period"])))
-    graph.add((node, ours.baselineValue, decimal(row["baseline_value"])))
+    graph.add((node, ontology.targetPeriod, _add_period(graph, iris, row["period"])))
+    graph.add((node, ontology.targetValue, decimal(row["target_value"])))
+    graph.add((node, ontology.baselinePeriod, _add_period(graph, iris, row["baseline_period"])))
+    graph.add((node, ontology.baselineValue, decimal(row["baseline_value"])))

@@ -1,13 +1,13 @@
 """The validator's rules as dqv:Metrics (DQV, section 4.7), together with the vocabulary that they belong to."""
 
-from rdflib import FOAF, RDF, XSD, Graph, Namespace, URIRef
+from rdflib import FOAF, RDF, XSD, Graph, URIRef
 
-from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, Messages, messages
+from vaven.vocab.rdf.namespaces import DQV
 from vaven.vocab.rdf.vocabulary import add_concept, add_top_concepts, vocabulary
 from vaven.vocab.register import Labelled
 
-DQV = Namespace(NAMESPACES["dqv"])
 # The rooms with rules: schemas for submissions, publisher for finished releases.
 ROOMS = ("schemas", "publisher")
 

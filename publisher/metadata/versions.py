@@ -3,18 +3,17 @@
 A single release cannot state this: it depends on all releases of the dataset.
 """
 
-from rdflib import DCTERMS, PROV, RDF, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, PROV, RDF, Graph, Literal, URIRef
 
-from vaven.publisher.metadata.distributions import DCAT
 from vaven.publisher.rdf.agents import add_publisher
 from vaven.publisher.releases.records import ReleaseRecord, Withdrawal
 from vaven.publisher.releases.versions import VersionHistory
 from vaven.schemas.tables.tables import About
-from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.namespaces import ADMS, DCAT
 from vaven.vocab.rdf.vocabulary import add_texts, moment
 
-ADMS = Namespace(NAMESPACES["adms"])
 # The EU's authority table dataset-status; DCAT 3, section 11.3, leaves the vocabulary of adms:status open.
 WITHDRAWN = URIRef("http://publications.europa.eu/resource/authority/dataset-status/WITHDRAWN")
 

@@ -3,17 +3,17 @@
 All numbers are counted, never estimated: a test compares them with the endpoint's.
 """
 
-from rdflib import RDF, VOID, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import RDF, VOID, BNode, Graph, Literal, URIRef
 from rdflib.term import Node
 
 from vaven.publisher.rdf.triple_counts import ObservationCounts, Statistics, statistics_of
 from vaven.publisher.releases.release import Release
 from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.rdf.namespaces import FORMATS
 from vaven.vocab.rdf.vocabulary import new_graph
 
 # Prefixes of the vocabularies that observations and metadata use.
 VOCABULARIES = ("qb", "sdmx-dimension", "sdmx-measure", "sdmx-attribute", "cube", "cids", "skos", "dcat", "prov", "dqv")
-FORMATS = Namespace("http://www.w3.org/ns/formats/")
 FEATURES = ("Turtle", "N-Triples", "RDF_XML", "JSON-LD")
 MAX_ROUNDS = 5
 

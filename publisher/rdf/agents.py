@@ -9,17 +9,17 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from rdflib import DCTERMS, FOAF, OWL, PROV, RDF, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, FOAF, OWL, PROV, RDF, Graph, Literal, URIRef
 
 from vaven.publisher.releases.release import Release
 from vaven.schemas.tables.about import slug_of
 from vaven.schemas.tables.tables import About
 from vaven.vocab import register
-from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
 from vaven.vocab.rdf.cids import add_organization
+from vaven.vocab.rdf.namespaces import VCARD
 
-VCARD = Namespace(NAMESPACES["vcard"])
 MISSION = "Den sociala väven"
 # DIGG's pattern, by which the portal identifies an organisation across catalogues.
 PORTAL = "http://dataportal.se/organisation/SE"

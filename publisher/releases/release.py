@@ -20,17 +20,17 @@ from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.table_schemas import RESOURCES, standard
 from vaven.schemas.tables.compile import text_select, typed_select
 from vaven.schemas.tables.tables import About, Table, Tables
-from vaven.vocab import register
+from vaven.vocab import media_types, register
 from vaven.vocab.periods import parse_period
 
 MEDIA_TYPES = {
-    ".csv": "text/csv",
+    ".csv": media_types.CSV,
     ".parquet": "application/vnd.apache.parquet",
     ".xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
-    ".ttl": "text/turtle",
-    ".gz": "application/gzip",
-    ".zst": "application/zstd",
-    ".json": "application/json",
+    ".ttl": media_types.TURTLE,
+    ".gz": media_types.GZIP,
+    ".zst": media_types.ZSTD,
+    ".json": media_types.JSON,
 }
 # A sheet ends at 1,048,576 rows, and people stop well before; longer tables are offered as CSV and Parquet only.
 WORKBOOK_ROWS = 200_000
@@ -241,7 +241,7 @@ def _resource(resource: str, rows: int, files: Mapping[str, ReleasedFile]) -> di
         "name": resource,
         "path": file.name,
         "format": "csv",
-        "mediatype": "text/csv",
+        "mediatype": media_types.CSV,
         "encoding": "utf-8",
         "bytes": file.size,
         "hash": f"sha256:{file.sha256}",

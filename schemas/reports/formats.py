@@ -7,13 +7,14 @@ from vaven.schemas.reports.html import as_html
 from vaven.schemas.reports.sarif import as_sarif
 from vaven.schemas.reports.text_and_json import as_json, as_text
 from vaven.schemas.standard.finding import Report
+from vaven.vocab import media_types
 
 FORMS: Mapping[str, tuple[str, Callable[[Report, str], str]]] = {
-    "text": ("text/plain", as_text),
-    "json": ("application/json", as_json),
-    "html": ("text/html", as_html),
+    "text": (media_types.TEXT, as_text),
+    "json": (media_types.JSON, as_json),
+    "html": (media_types.HTML, as_html),
     "sarif": ("application/sarif+json", as_sarif),
-    "frictionless": ("application/json", as_frictionless),
+    "frictionless": (media_types.JSON, as_frictionless),
 }
 
 

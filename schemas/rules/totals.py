@@ -17,9 +17,8 @@ from vaven.schemas.tables.compile import key_of
 from vaven.schemas.tables.sql import quoted, text
 from vaven.vocab.areas import VINTAGES, areas
 from vaven.vocab.messages import LANGUAGES
+from vaven.vocab.register import SUPPRESSED, TOTAL
 
-TOTAL = "T"
-SUPPRESSED = "Q"
 SEXES = ("F", "M")
 AGES = re.compile(r"(\d{1,3})(?:-(\d{1,3})|(\+))?")
 # Stands for the end of "80+".

@@ -76,7 +76,7 @@ def codes_by_word(listed: str) -> Mapping[str, str]:
 
 def age_of(text: str) -> str:
     if fold(text) in ALL_AGES:
-        return "T"
+        return register.TOTAL
     if found := AGE_WORDS.fullmatch(text):
         return f"{found[3]}+" if found[3] else f"{found[1]}-{found[2]}"
     return text

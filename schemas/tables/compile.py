@@ -13,6 +13,7 @@ from vaven.schemas.standard.table_schemas import Field, TableSchema
 from vaven.schemas.tables.sql import quoted, text
 from vaven.schemas.tables.tables import Table
 from vaven.vocab.messages import LANGUAGES
+from vaven.vocab.register import TOTAL
 
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
 # DuckDB takes the year 0000 for 1 BC; neither Python nor Table Schema knows it.
@@ -20,7 +21,7 @@ DATE = r"(?:[1-9]\d{3}|0[1-9]\d{2}|00[1-9]\d|000[1-9])-\d{2}-\d{2}"
 LEXICAL = {"number": NUMBER, "integer": r"[+-]?\d+", "date": DATE}
 SQL_TYPES = {"number": "DOUBLE", "integer": "BIGINT", "date": "DATE", "string": "VARCHAR"}
 # What an empty cell of these fields means; `status` is normal wherever there is a value.
-DEFAULTS = {"sex": "'T'", "age_group": "'T'"}
+DEFAULTS = {"sex": f"'{TOTAL}'", "age_group": f"'{TOTAL}'"}
 # Forms outside the pattern that a rule of ours judges instead, since it can say more (rules/places.py).
 REPAIRABLE = {"municipality": r"\d{3}"}
 DECIMALS = 10

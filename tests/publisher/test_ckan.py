@@ -1,5 +1,7 @@
-"""A release on a real CKAN: what was published comes back, nothing is written twice, and no way of failing leaves a
-half or says nothing."""
+"""Releases on a real CKAN: published data is returned, nothing is written twice, and every failure is reported.
+
+No failure leaves an incomplete dataset visible.
+"""
 
 import csv
 import json
@@ -45,8 +47,8 @@ from vaven.vocab.iris import NAMESPACES
 
 SLUG = "exempel-tre-kommuner"
 WRITES = ("create", "update", "patch", "delete", "upsert", "purge")
-# What CKAN draws or notes anew each time, and what follows from the files' own addresses there.
-DRAWN = {
+# Values that CKAN generates anew each time, or that depend on its own URLs of the files.
+VOLATILE = {
     "id", "package_id", "metadata_created", "metadata_modified", "created", "last_modified", "creator_user_id",
     "owner_org", "organization", "url", "position", "state",
 }  # fmt: skip
@@ -55,7 +57,7 @@ KILLS = 30
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """The sample, published in a data folder of its own."""
+    """Settings of a data folder with the sample published in it."""
     folder = tmp_path_factory.mktemp("ckan-home")
     done = vaven("publish", SAMPLE / "exempel.xlsx", environment=environment(folder, 8000))
     assert done.returncode == 0, done.stderr
@@ -65,8 +67,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
 @pytest.fixture(scope="module")
 def dataset(home: Settings) -> CkanDataset:
     with Records(home.database) as records:
-        ((_, found),) = current_datasets(home, records)
-    return found
+        ((_, current),) = current_datasets(home, records)
+    return current
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +90,7 @@ def observations() -> list[dict[str, str]]:
 
 @contextmanager
 def emptied(ckan: Ckan) -> Iterator[Site]:
-    """A site without the dataset, before and after."""
+    """Open a site without the dataset, and delete the dataset afterwards."""
     site = Site(ckan.url, ckan.token, wait=lambda _: None)
     try:
         purge(ckan)
@@ -106,33 +108,33 @@ def purge(ckan: Ckan, name: str = SLUG) -> None:
             there.action.dataset_purge(id=package["id"])
 
 
-def normal(package: dict[str, Any]) -> Any:
-    """A package without what differs between two CKANs that hold the same."""
+def without_volatile(package: dict[str, Any]) -> Any:
+    """Return a package without the values that differ between CKANs with the same content."""
     if isinstance(package, dict):
-        return {key: normal(value) for key, value in package.items() if key not in DRAWN}
-    return [normal(entry) for entry in package] if isinstance(package, list) else package
+        return {key: without_volatile(value) for key, value in package.items() if key not in VOLATILE}
+    return [without_volatile(entry) for entry in package] if isinstance(package, list) else package
 
 
-# --- what was published comes back ------------------------------------------------------------------------------
+# --- published data is returned ---------------------------------------------------------------------------------
 
 
-def test_publishing_with_a_ckan_puts_the_sample_there(tmp_path: Path, plain_ckan: Ckan) -> None:
-    """The command as it is typed, and then only CKAN's own API."""
-    given = environment(tmp_path, 8000, VAVEN_CKAN_URL=plain_ckan.url, VAVEN_CKAN_TOKEN=plain_ckan.token)
-    done = vaven("publish", SAMPLE / "exempel.xlsx", environment=given)
+def test_publishing_with_a_configured_ckan_pushes_the_sample(tmp_path: Path, plain_ckan: Ckan) -> None:
+    """Runs the command as a user types it, then uses only CKAN's own API."""
+    settings = environment(tmp_path, 8000, VAVEN_CKAN_URL=plain_ckan.url, VAVEN_CKAN_TOKEN=plain_ckan.token)
+    done = vaven("publish", SAMPLE / "exempel.xlsx", environment=settings)
     assert done.returncode == 0, done.stderr
     about = json.loads((SAMPLE / "package" / "datapackage.json").read_text())["vaven"]
     with remote(plain_ckan) as there:
-        found = there.action.package_show(id=SLUG)
-        assert (found["state"], found["title"], found["version"]) == ("active", about["title"]["sv"], "1")
-        extras = {extra["key"]: extra["value"] for extra in found["extras"]}
+        package = there.action.package_show(id=SLUG)
+        assert (package["state"], package["title"], package["version"]) == ("active", about["title"]["sv"], "1")
+        extras = {extra["key"]: extra["value"] for extra in package["extras"]}
         assert (extras["title_en"], extras["notes_en"]) == (about["title"]["en"], about["description"]["en"])
         assert json.loads(extras["keywords_en"]) == about["keywords"]["en"]
-        assert found["organization"]["title"] == "Den sociala väven"
-        assert "trygghet" in {group["name"] for group in found["groups"]}
+        assert package["organization"]["title"] == "Den sociala väven"
+        assert "trygghet" in {group["name"] for group in package["groups"]}
         for words in ("Ohälsotal", "Sick-leave", "trygg mörkrets", "safe outdoors"):
             assert SLUG in {p["name"] for p in there.action.package_search(q=words)["results"]}, words
-        table = next(r for r in found["resources"] if r["uri"].endswith("/observations.csv"))
+        table = next(r for r in package["resources"] if r["uri"].endswith("/observations.csv"))
         rows = there.action.datastore_search(
             resource_id=table["id"], filters={"neighbourhood": "0180C6070"}, limit=1_000
         )["records"]
@@ -146,8 +148,8 @@ def test_publishing_with_a_ckan_puts_the_sample_there(tmp_path: Path, plain_ckan
         assert labels["neighbourhood"] == "Område"
 
 
-def test_ckanext_dcat_gives_back_what_was_published(home: Settings, ckan: Ckan) -> None:
-    """With our schema: titles in both languages, our IRIs, the files with their hashes."""
+def test_ckanext_dcat_returns_the_published_metadata(home: Settings, ckan: Ckan) -> None:
+    """With the scheming schema: titles in both languages, the catalogue's IRIs, the files with their hashes."""
     assert vaven("ckan", "push", environment=settings_for(home, ckan)).returncode == 0
     graph = Graph().parse(f"{ckan.url}/dataset/{SLUG}.ttl", format="turtle")
     node = URIRef(f"http://127.0.0.1:8000/id/dataset/{SLUG}")
@@ -162,34 +164,36 @@ def test_ckanext_dcat_gives_back_what_was_published(home: Settings, ckan: Ckan) 
         manifest = records.finished()[0].complete_manifest
     sums = {f.name: f.sha256 for f in manifest.files}
     checksum, value = URIRef(NAMESPACES["spdx"] + "checksum"), URIRef(NAMESPACES["spdx"] + "checksumValue")
-    given = {
+    hashes = {
         str(file).rsplit("/", 1)[-1]: str(graph.value(graph.value(file, checksum), value))
         for file in graph.objects(node, URIRef(NAMESPACES["dcat"] + "distribution"))
         if graph.value(file, checksum)
     }
-    assert given == {name: sums[name] for name in given}
+    assert hashes == {name: sums[name] for name in hashes}
     addresses = {str(a) for a in graph.objects(None, URIRef(NAMESPACES["dcat"] + "downloadURL"))}
     assert f"http://127.0.0.1:8000/dataset/{SLUG}/1/observations.ttl" in addresses
-    assert {"observations.csv", "observations.parquet", "observations.xlsx", "metadata.ttl"} <= set(given)
+    assert {"observations.csv", "observations.parquet", "observations.xlsx", "metadata.ttl"} <= set(hashes)
 
 
-def test_our_schema_shows_every_field_and_nothing_is_lost(home: Settings, ckan: Ckan) -> None:
+def test_the_scheming_schema_has_every_field(home: Settings, ckan: Ckan) -> None:
     done = vaven("ckan", "check", "--lang", "en", environment=settings_for(home, ckan))
     assert done.returncode == 0, done.stdout + done.stderr
     assert "missing" not in done.stdout
     assert vaven("ckan", "push", environment=settings_for(home, ckan)).returncode == 0
     with remote(ckan) as there:
-        found = there.action.package_show(id=SLUG)
-    assert found["title_en"] == found["title_translated"]["en"] == "Neighbourhoods in three municipalities – example"
-    assert not found.get("extras")
-    assert len(found["kpis"]) == 12
+        package = there.action.package_show(id=SLUG)
+    assert (
+        package["title_en"] == package["title_translated"]["en"] == "Neighbourhoods in three municipalities – example"
+    )
+    assert not package.get("extras")
+    assert len(package["kpis"]) == 12
 
 
-def test_pages_of_ckan_show_the_dataset_and_its_rows(home: Settings, ckan: Ckan, chromium: str) -> None:
+def test_the_pages_of_ckan_show_the_dataset_and_its_rows(home: Settings, ckan: Ckan, chromium: str) -> None:
     assert vaven("ckan", "push", environment=settings_for(home, ckan)).returncode == 0
     with remote(ckan) as there:
-        found = there.action.package_show(id=SLUG)
-    table = next(r for r in found["resources"] if r["uri"].endswith("/observations.csv"))
+        package = there.action.package_show(id=SLUG)
+    table = next(r for r in package["resources"] if r["uri"].endswith("/observations.csv"))
     folder = ROOT / "screenshots"
     folder.mkdir(exist_ok=True)
     with sync_playwright() as playwright:
@@ -223,8 +227,8 @@ def test_a_second_push_writes_nothing(plain_ckan: Ckan, dataset: CkanDataset, st
         assert len(again) <= 3
 
 
-def test_only_the_changed_file_is_sent_again(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
-    """A file with another hash is uploaded into the same resource; the others stay as they are."""
+def test_only_the_changed_file_is_uploaded_again(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
+    """A file with another hash is uploaded into the same resource; the others are unchanged."""
     plan = Plan(uploads=True)
     with emptied(plain_ckan) as site, remote(plain_ckan) as there:
         push(site, [dataset], storage, plan)
@@ -239,13 +243,13 @@ def test_only_the_changed_file_is_sent_again(plain_ckan: Ckan, dataset: CkanData
         assert changed == ["targets.csv"]
 
 
-def test_a_dataset_that_is_purged_during_a_push_is_made_anew(
+def test_a_dataset_purged_during_a_push_is_created_again(
     plain_ckan: Ckan, dataset: CkanDataset, storage: Storage
 ) -> None:
     left = 1
 
     class Purging(Storage):
-        """Files behind whose sending somebody purges the dataset, so often as is `left`."""
+        """A storage that purges the dataset whenever a file is opened, `left` times."""
 
         def open(self, dataset: str, version: int, name: str) -> Any:
             nonlocal left
@@ -266,25 +270,27 @@ def test_a_dataset_that_is_purged_during_a_push_is_made_anew(
         assert "removed" in str(outcome.error)
 
 
-def test_what_others_added_on_ckan_stays_and_what_they_changed_is_put_right(
+def test_other_people_s_additions_stay_and_their_changes_are_reverted(
     plain_ckan: Ckan, dataset: CkanDataset, storage: Storage
 ) -> None:
     with emptied(plain_ckan) as site, remote(plain_ckan) as there:
         push(site, [dataset], storage, Plan())
-        found = there.action.package_show(id=SLUG)
-        there.action.resource_create(package_id=found["id"], name="Karta", url="https://example.org/map")
-        extras = [*found["extras"], {"key": "curator", "value": "Stadsarkivet"}]
-        there.action.package_patch(id=found["id"], title="Fel", extras=extras)
+        package = there.action.package_show(id=SLUG)
+        there.action.resource_create(package_id=package["id"], name="Karta", url="https://example.org/map")
+        extras = [*package["extras"], {"key": "curator", "value": "Stadsarkivet"}]
+        there.action.package_patch(id=package["id"], title="Fel", extras=extras)
         (difference,) = compare(site, dataset, Plan())
         assert (difference.field, difference.remote) == ("title", "Fel")
         push(site, [dataset], storage, Plan())
-        found = there.action.package_show(id=SLUG)
-        assert found["title"] == dataset.values["title"]
-        assert {"key": "curator", "value": "Stadsarkivet"} in found["extras"]
-        assert "Karta" in {r["name"] for r in found["resources"]}
+        package = there.action.package_show(id=SLUG)
+        assert package["title"] == dataset.values["title"]
+        assert {"key": "curator", "value": "Stadsarkivet"} in package["extras"]
+        assert "Karta" in {r["name"] for r in package["resources"]}
 
 
-def test_a_withdrawn_dataset_is_gone_and_comes_back(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
+def test_a_withdrawn_dataset_is_deleted_and_can_be_restored(
+    plain_ckan: Ckan, dataset: CkanDataset, storage: Storage
+) -> None:
     with emptied(plain_ckan) as site, remote(plain_ckan) as there:
         push(site, [dataset], storage, Plan())
         assert withdraw(site, SLUG, 1).result == "withdrawn"
@@ -295,11 +301,11 @@ def test_a_withdrawn_dataset_is_gone_and_comes_back(plain_ckan: Ckan, dataset: C
         assert compare(site, dataset, Plan()) == []
 
 
-# --- killed anywhere --------------------------------------------------------------------------------------------
+# --- killed at any request --------------------------------------------------------------------------------------
 
 
 def push_in_a_process(url: str, token: str, dataset: CkanDataset, storage: Storage, plan: Plan) -> int:
-    """Push in a child that may be killed; returns its pid."""
+    """Push in a child process that may be killed, and return its pid."""
     pid = os.fork()
     if pid == 0:
         try:
@@ -310,15 +316,15 @@ def push_in_a_process(url: str, token: str, dataset: CkanDataset, storage: Stora
 
 
 @pytest.mark.timeout(1200)
-def test_a_push_killed_anywhere_ends_the_same_after_the_next(
+def test_a_push_killed_at_any_request_is_completed_by_the_next(
     plain_ckan: Ckan, dataset: CkanDataset, storage: Storage
 ) -> None:
     plan = Plan(uploads=True)
     dice = random.Random(2026)
     with emptied(plain_ckan) as site, remote(plain_ckan) as there, proxy(port_of(plain_ckan)) as way:
         push(site, [dataset], storage, plan)
-        wanted = normal(there.action.package_show(id=SLUG))
-        # A whole push, counted, from nothing.
+        expected = without_volatile(there.action.package_show(id=SLUG))
+        # The number of requests of a complete push.
         purge(plain_ckan)
         os.waitpid(push_in_a_process(way.url, plain_ckan.token, dataset, storage, plan), 0)
         length = len(way.paths)
@@ -328,7 +334,7 @@ def test_a_push_killed_anywhere_ends_the_same_after_the_next(
             purge(plain_ckan)
             killed += kill_at(way, dice.randint(1, length), dice.random() < 0.5, plain_ckan, dataset, storage, plan)
             assert push(site, [dataset], storage, plan)[0].error is None
-            assert normal(there.action.package_show(id=SLUG)) == wanted
+            assert without_volatile(there.action.package_show(id=SLUG)) == expected
             table = next(
                 r for r in there.action.package_show(id=SLUG)["resources"] if r["uri"].endswith("/observations.csv")
             )
@@ -339,7 +345,7 @@ def test_a_push_killed_anywhere_ends_the_same_after_the_next(
 def kill_at(
     way: Proxy, fatal: int, is_after: bool, ckan: Ckan, dataset: CkanDataset, storage: Storage, plan: Plan
 ) -> bool:
-    """A push that is killed before its request number `fatal` reaches CKAN, or after CKAN has done it."""
+    """Kill a push before its request number `fatal` reaches CKAN, or after CKAN has processed it."""
     way.paths.clear()
     pid = 0
 
@@ -362,7 +368,7 @@ def port_of(ckan: Ckan) -> int:
     return int(urllib.parse.urlsplit(ckan.url).port or 0)
 
 
-# --- every way of failing has its own word ----------------------------------------------------------------------
+# --- every failure has its own error ----------------------------------------------------------------------------
 
 
 def failure(dataset: CkanDataset, storage: Storage, url: str, token: str, plan: Plan | None = None) -> CkanError:
@@ -377,10 +383,8 @@ def failure(dataset: CkanDataset, storage: Storage, url: str, token: str, plan: 
         site.close()
 
 
-def test_a_server_that_is_away_for_a_moment_is_asked_again(
-    plain_ckan: Ckan, dataset: CkanDataset, storage: Storage
-) -> None:
-    """502 in the middle, and a busy server that says when to come back."""
+def test_a_temporarily_unavailable_server_is_retried(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
+    """Covers a 502 in between, and an overloaded server with Retry-After."""
     with emptied(plain_ckan), proxy(port_of(plain_ckan)) as way:
         waits: list[float] = []
         site = Site(way.url, plain_ckan.token, wait=waits.append)
@@ -396,7 +400,7 @@ def test_a_server_that_is_away_for_a_moment_is_asked_again(
         again.close()
 
 
-def test_a_proxy_that_takes_no_large_file_is_named(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
+def test_a_proxy_that_refuses_large_files_is_reported(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
     with emptied(plain_ckan), proxy(port_of(plain_ckan)) as way:
         way.before = lambda _number, path: (413, {}) if path.endswith("resource_create") else None
         error = failure(dataset, storage, way.url, plain_ckan.token, Plan(uploads=True))
@@ -404,13 +408,13 @@ def test_a_proxy_that_takes_no_large_file_is_named(plain_ckan: Ckan, dataset: Ck
     assert "VAVEN_CKAN_FILES" in error.remedy("en")
 
 
-def test_a_proxy_that_stays_away_is_named(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
+def test_an_unavailable_server_is_reported(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
     with proxy(port_of(plain_ckan)) as way:
         way.before = lambda _number, _path: (502, {})
         assert "502" in failure(dataset, storage, way.url, plain_ckan.token).message("en")
 
 
-def test_a_token_that_is_wrong_or_revoked_is_named(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
+def test_an_invalid_or_revoked_token_is_reported(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
     with remote(plain_ckan) as there:
         token = there.action.api_token_create(user="vaven", name="short-lived")["token"]
         there.action.api_token_revoke(token=token)
@@ -420,8 +424,8 @@ def test_a_token_that_is_wrong_or_revoked_is_named(plain_ckan: Ckan, dataset: Ck
         assert "VAVEN_CKAN_TOKEN" in error.remedy("en")
 
 
-def test_a_user_without_rights_is_named(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
-    """An instance that only lets us read looks like this as well."""
+def test_a_user_without_permission_is_reported(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
+    """A read-only instance behaves in the same way."""
     with emptied(plain_ckan) as site, remote(plain_ckan) as there:
         push(site, [dataset], storage, Plan())
         name = f"reader-{time.time_ns()}"
@@ -432,7 +436,7 @@ def test_a_user_without_rights_is_named(plain_ckan: Ckan, dataset: CkanDataset, 
         assert there.action.package_show(id=SLUG)["title"] == dataset.values["title"]
 
 
-def test_an_address_without_a_ckan_is_named(dataset: CkanDataset, storage: Storage, plain_ckan: Ckan) -> None:
+def test_a_url_without_a_ckan_is_reported(dataset: CkanDataset, storage: Storage, plain_ckan: Ckan) -> None:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         nobody = f"http://127.0.0.1:{probe.getsockname()[1]}"
@@ -447,10 +451,10 @@ def test_an_address_without_a_ckan_is_named(dataset: CkanDataset, storage: Stora
     assert "https://example.org/" in moved.message("en")
 
 
-def test_an_organisation_left_behind_without_solr_is_adopted(
+def test_an_organisation_created_without_solr_is_reused(
     ckan_stack: Stack, dataset: CkanDataset, storage: Storage
 ) -> None:
-    """Without Solr organization_create fails and stays committed (CKAN 2.12)."""
+    """Without Solr, organization_create fails but is committed (CKAN 2.12)."""
     with ckan_stack.serving(settings=["solr_url = http://127.0.0.1:1/solr/ckan"]) as blind:
         error = failure(dataset, storage, blind.url, blind.token)
         assert isinstance(error, CkanWithoutSearch)
@@ -462,21 +466,21 @@ def test_an_organisation_left_behind_without_solr_is_adopted(
             site.close()
 
 
-def test_a_ckan_without_plugins_takes_what_it_can(
+def test_a_ckan_without_plugins_receives_the_dataset(
     ckan_stack: Stack, home: Settings, dataset: CkanDataset, storage: Storage
 ) -> None:
     with ckan_stack.serving(plugins="") as bare:
-        told = vaven("ckan", "check", "--lang", "en", environment=settings_for(home, bare))
-        assert told.returncode == 0, told.stderr
-        assert "The plugin datastore is missing" in told.stdout
-        assert "The plugin dcat is missing" in told.stdout
+        done = vaven("ckan", "check", "--lang", "en", environment=settings_for(home, bare))
+        assert done.returncode == 0, done.stderr
+        assert "The plugin datastore is missing" in done.stdout
+        assert "The plugin dcat is missing" in done.stdout
         site = Site(bare.url, bare.token)
         assert push(site, [dataset], storage, Plan())[0].result == "created"
         assert push(site, [dataset], storage, Plan())[0].result == "unchanged"
         site.close()
 
 
-def test_a_dry_run_tells_field_by_field_and_changes_nothing(plain_ckan: Ckan, home: Settings) -> None:
+def test_a_dry_run_lists_changes_by_field_and_changes_nothing(plain_ckan: Ckan, home: Settings) -> None:
     with emptied(plain_ckan) as site:
         done = vaven("ckan", "push", "--dry-run", "--lang", "en", environment=settings_for(home, plain_ckan))
         assert done.returncode == 0, done.stderr
@@ -485,8 +489,10 @@ def test_a_dry_run_tells_field_by_field_and_changes_nothing(plain_ckan: Ckan, ho
 
 
 def test_many_datasets_are_found_with_one_search(plain_ckan: Ckan, dataset: CkanDataset, storage: Storage) -> None:
-    """A new one among many costs one request, and an unchanged push a handful in all; what the search does not show
-    (deleted, with another organisation) is taken up all the same."""
+    """A new dataset among many costs one request, and a push without changes a handful in total.
+
+    Datasets that the search does not return (deleted, of another organisation) are pushed as well.
+    """
     many = [replace(dataset, name=f"many-{i}", values={**dataset.values, "name": f"many-{i}"}) for i in range(12)]
     site = Site(plain_ckan.url, plain_ckan.token)
     try:
@@ -500,8 +506,8 @@ def test_many_datasets_are_found_with_one_search(plain_ckan: Ckan, dataset: Ckan
         site.write("package_delete", id="many-1")
         site.write("package_patch", id="many-2", state="draft")
         site.write("package_patch", id="many-3", private=True)
-        taken = {o.name: o.result for o in push(site, many, storage, Plan(rows=False))}
-        assert [taken[f"many-{i}"] for i in range(5)] == ["changed", "created", "changed", "changed", "unchanged"]
+        results = {o.name: o.result for o in push(site, many, storage, Plan(rows=False))}
+        assert [results[f"many-{i}"] for i in range(5)] == ["changed", "created", "changed", "changed", "unchanged"]
         assert {o.result for o in push(site, many, storage, Plan(rows=False))} == {"unchanged"}
     finally:
         for one in many:

@@ -1,5 +1,7 @@
-"""What is said of a CKAN is what stands there: through success, failure, newer versions and withdrawals; and a dataset
-there knows its series and the version before."""
+"""The status of a CKAN against its actual state: after success, failure, newer versions and withdrawals.
+
+Also: a dataset on CKAN has its series and its previous version.
+"""
 
 import json
 import shutil
@@ -29,7 +31,7 @@ BASE = "http://127.0.0.1:8000/"
 
 
 def send(folder: Path, settings: Settings, value: str) -> int:
-    """Publish the sample under another name, in a series, with a value of its own; its version."""
+    """Publish the sample under another name, in a series, with another value, and return its version."""
     package = folder / f"package-{value}"
     shutil.copytree(SAMPLE / "package", package)
     about = json.loads((package / "datapackage.json").read_text("utf-8"))
@@ -48,15 +50,15 @@ def push(settings: Settings) -> list[str]:
         return [outcome.result for outcome in push_datasets(settings, records)]
 
 
-def told(settings: Settings) -> dict[int, dict[str, Any]]:
-    """How each version stands on CKAN."""
+def ckan_states(settings: Settings) -> dict[int, dict[str, Any]]:
+    """Return the state of each version on CKAN."""
     with Records(settings.database) as records:
         (dataset,) = as_dict(Publications(settings, records, open_store(settings)).status(), "en")["datasets"]
     return {v["version"]: p for v in dataset["versions"] for p in v["places"] if p["target"] == settings.ckan_url}
 
 
 def states(settings: Settings) -> dict[int, str]:
-    return {version: place["state"] for version, place in told(settings).items()}
+    return {version: state["state"] for version, state in ckan_states(settings).items()}
 
 
 def port_of(ckan: Ckan) -> int:
@@ -64,77 +66,77 @@ def port_of(ckan: Ckan) -> int:
 
 
 @pytest.mark.parametrize("files", ["link", "upload"])
-def test_the_status_follows_what_ckan_holds(plain_ckan: Ckan, tmp_path: Path, files: str) -> None:
-    with proxy(port_of(plain_ckan)) as way, RemoteCKAN(plain_ckan.url, apikey=plain_ckan.token) as there:
-        given = Settings(home=tmp_path / "home", ckan_url=way.url, ckan_token=plain_ckan.token, ckan_files=files)
+def test_the_status_follows_the_state_of_ckan(plain_ckan: Ckan, tmp_path: Path, files: str) -> None:
+    with proxy(port_of(plain_ckan)) as gateway, RemoteCKAN(plain_ckan.url, apikey=plain_ckan.token) as remote:
+        settings = Settings(home=tmp_path / "home", ckan_url=gateway.url, ckan_token=plain_ckan.token, ckan_files=files)
         try:
-            assert send(tmp_path, given, "12.3") == 1
-            assert states(given) == {1: "published"}
-            with urllib.request.urlopen(told(given)[1]["address"], timeout=60) as answer:
-                assert "Bostadsområden i tre kommuner" in answer.read().decode("utf-8")
-            # Version 2 does not get through: CKAN has version 1 still.
-            way.before = lambda _n, path: (413, {}) if path.endswith(("package_patch", "resource_patch")) else None
+            assert send(tmp_path, settings, "12.3") == 1
+            assert states(settings) == {1: "published"}
+            with urllib.request.urlopen(ckan_states(settings)[1]["address"], timeout=60) as response:
+                assert "Bostadsområden i tre kommuner" in response.read().decode("utf-8")
+            # Version 2 fails, and CKAN still has version 1.
+            gateway.before = lambda _n, path: (413, {}) if path.endswith(("package_patch", "resource_patch")) else None
             with pytest.raises(CkanTooLarge):
-                send(tmp_path, given, "12.4")
-            assert states(given) == {1: "out-of-date", 2: "failed"}
-            place = told(given)[2]
-            assert (place["held"], place["problem"]["code"]) == (1, "ckan-too-large")
-            assert there.action.package_show(id=SLUG)["version"] == "1"
-            way.before = lambda _n, _path: None
+                send(tmp_path, settings, "12.4")
+            assert states(settings) == {1: "out-of-date", 2: "failed"}
+            state = ckan_states(settings)[2]
+            assert (state["held"], state["problem"]["code"]) == (1, "ckan-too-large")
+            assert remote.action.package_show(id=SLUG)["version"] == "1"
+            gateway.before = lambda _n, _path: None
             for result in ("changed", "unchanged"):
-                assert push(given) == [result]
-                assert states(given) == {1: "replaced", 2: "published"}
-            assert told(given)[2]["result"] == "unchanged"
-            shown = there.action.package_show(id=SLUG)
-            assert shown["version"] == "2"
-            extras = {extra["key"]: extra["value"] for extra in shown["extras"]}
+                assert push(settings) == [result]
+                assert states(settings) == {1: "replaced", 2: "published"}
+            assert ckan_states(settings)[2]["result"] == "unchanged"
+            package = remote.action.package_show(id=SLUG)
+            assert package["version"] == "2"
+            extras = {extra["key"]: extra["value"] for extra in package["extras"]}
             assert extras["previous_version"] == f"{BASE}id/dataset/{SLUG}/1"
             assert json.loads(extras["has_version"]) == [f"{BASE}id/dataset/{SLUG}/{n}" for n in (1, 2)]
-            forms = {(r["name"], r["format"], r["url_type"] or "link") for r in shown["resources"]}
-            kept = "upload" if files == "upload" else "link"
+            forms = {(r["name"], r["format"], r["url_type"] or "link") for r in package["resources"]}
+            stored_as = "upload" if files == "upload" else "link"
             assert forms >= {
-                ("Observationer, XLSX", "XLSX", kept),
-                ("Observationer, CSV", "CSV", kept),
-                ("Observationer, Parquet", "Parquet", kept),
+                ("Observationer, XLSX", "XLSX", stored_as),
+                ("Observationer, CSV", "CSV", stored_as),
+                ("Observationer, Parquet", "Parquet", stored_as),
                 ("Observationer, TTL", "TTL", "link"),
-                ("Metadata, TTL", "TTL", kept),
+                ("Metadata, TTL", "TTL", stored_as),
             }
-            # The one before takes its place again, and then all of it goes, at the second try.
-            assert withdraw(given, SLUG, 2, reason="Fel").current == 1
-            assert states(given) == {1: "published", 2: "withdrawn"}
-            assert there.action.package_show(id=SLUG)["version"] == "1"
-            way.before = lambda _n, path: (413, {}) if path.endswith("package_delete") else None
+            # The previous version becomes current again; then the dataset is deleted, at the second attempt.
+            assert withdraw(settings, SLUG, 2, reason="Fel").current == 1
+            assert states(settings) == {1: "published", 2: "withdrawn"}
+            assert remote.action.package_show(id=SLUG)["version"] == "1"
+            gateway.before = lambda _n, path: (413, {}) if path.endswith("package_delete") else None
             with pytest.raises(CkanTooLarge):
-                withdraw(given, SLUG, reason="Fel")
-            assert states(given) == {1: "remains", 2: "withdrawn"}
-            way.before = lambda _n, _path: None
-            assert push(given) == ["withdrawn"]
-            assert states(given) == {1: "withdrawn", 2: "withdrawn"}
-            assert push(given) == []
-            assert there.action.package_search(q=f"name:{SLUG}")["count"] == 0
+                withdraw(settings, SLUG, reason="Fel")
+            assert states(settings) == {1: "remains", 2: "withdrawn"}
+            gateway.before = lambda _n, _path: None
+            assert push(settings) == ["withdrawn"]
+            assert states(settings) == {1: "withdrawn", 2: "withdrawn"}
+            assert push(settings) == []
+            assert remote.action.package_search(q=f"name:{SLUG}")["count"] == 0
         finally:
-            there.action.dataset_purge(id=SLUG)
+            remote.action.dataset_purge(id=SLUG)
 
 
 @pytest.mark.parametrize("kind", ["plain_ckan", "ckan"])
-def test_a_dataset_there_knows_its_series(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> None:
-    """As extras, and in fields of their own; a search finds the series' members by its IRI and by its title."""
+def test_a_dataset_on_ckan_has_its_series(request: pytest.FixtureRequest, tmp_path: Path, kind: str) -> None:
+    """Its series is in extras or in fields of their own; a search finds the members by the series' IRI and title."""
     instance: Ckan = request.getfixturevalue(kind)
-    given = Settings(
+    settings = Settings(
         home=tmp_path / "home", ckan_url=instance.url, ckan_token=instance.token, ckan_rows=False, ckan_files="link"
     )
-    with RemoteCKAN(instance.url, apikey=instance.token) as there:
+    with RemoteCKAN(instance.url, apikey=instance.token) as remote:
         try:
-            assert send(tmp_path, given, "12.3") == 1
-            shown = there.action.package_show(id=SLUG)
-            found = shown | {extra["key"]: extra["value"] for extra in shown.get("extras", ())}
-            assert found["series_title"] == SERIES["title"]["sv"]
-            assert found["series_title_en"] == SERIES["title"]["en"]
-            assert found["series_uri"] == f"{BASE}id/series/den-sociala-vaven.trygghet"
+            assert send(tmp_path, settings, "12.3") == 1
+            package = remote.action.package_show(id=SLUG)
+            values = package | {extra["key"]: extra["value"] for extra in package.get("extras", ())}
+            assert values["series_title"] == SERIES["title"]["sv"]
+            assert values["series_title_en"] == SERIES["title"]["en"]
+            assert values["series_uri"] == f"{BASE}id/series/den-sociala-vaven.trygghet"
             for query in ({"q": "Trygghetsmätningen"}, {"q": "safety survey"}):
-                names = {package["name"] for package in there.action.package_search(**query)["results"]}
+                names = {package["name"] for package in remote.action.package_search(**query)["results"]}
                 assert SLUG in names, query
-            members = there.action.package_search(fq=f'series_uri:"{found["series_uri"]}"')["results"]
+            members = remote.action.package_search(fq=f'series_uri:"{values["series_uri"]}"')["results"]
             assert [package["name"] for package in members] == [SLUG]
         finally:
-            there.action.dataset_purge(id=SLUG)
+            remote.action.dataset_purge(id=SLUG)

@@ -1,4 +1,4 @@
-"""What portals run that have not come to the newest CKAN: the same push, by link and by upload, with the datastore."""
+"""Older CKAN versions, as many portals run them: the same push, by link and by upload, with the DataStore."""
 
 from collections.abc import Iterator
 
@@ -19,9 +19,9 @@ from vaven.publisher.settings import Settings
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    found = Settings(home=tmp_path_factory.mktemp("older-ckan"))
-    publish(SAMPLE / "exempel.xlsx", found)
-    return found
+    settings = Settings(home=tmp_path_factory.mktemp("older-ckan"))
+    publish(SAMPLE / "exempel.xlsx", settings)
+    return settings
 
 
 @pytest.fixture(scope="module", params=OLDER)
@@ -32,19 +32,19 @@ def older(request: pytest.FixtureRequest) -> Iterator[Ckan]:
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("plan", [Plan(), Plan(uploads=True)], ids=["link", "upload"])
-def test_an_older_ckan_takes_the_whole_release(older: Ckan, home: Settings, plan: Plan) -> None:
+def test_an_older_ckan_receives_the_whole_release(older: Ckan, home: Settings, plan: Plan) -> None:
     with Records(home.database) as records:
         ((_, dataset),) = current_datasets(home, records)
     storage = Storage(home.storage, home.home / "cache")
     site = Site(older.url, older.token)
-    points = check_site(site, [dataset], plan)
-    assert not [point for point in points if point.level == "stops"]
-    assert "version" in {point.code for point in points}
+    remarks = check_site(site, [dataset], plan)
+    assert not [point for point in remarks if point.level == "stops"]
+    assert "version" in {point.code for point in remarks}
     assert [outcome.result for outcome in push(site, [dataset], storage, plan)] == ["created"]
     assert compare(site, dataset, plan) == []
-    shown = site.read("package_show", id=dataset.name)
-    assert shown["num_resources"] == len(dataset.resources)
-    (table,) = (r for r in shown["resources"] if r.get("datastore_active"))
+    package = site.read("package_show", id=dataset.name)
+    assert package["num_resources"] == len(dataset.resources)
+    (table,) = (r for r in package["resources"] if r.get("datastore_active"))
     assert site.read("datastore_search", resource_id=table["id"], limit=0)["total"] == 629
     assert site.read("package_search", q="Ohälsotal")["count"] == 1
     site.actions.clear()

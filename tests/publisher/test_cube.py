@@ -1,4 +1,4 @@
-"""What is published keeps the integrity constraints of RDF Data Cube (W3C Recommendation 2014-01-16, section 11)."""
+"""Integrity constraints of RDF Data Cube over the published graph (W3C Recommendation 2014-01-16, section 11)."""
 
 import urllib.request
 from pathlib import Path
@@ -9,10 +9,10 @@ from pyoxigraph import QueryBoolean, RdfFormat, Store
 from tests.conftest import Site
 from vaven.vocab.iris import NAMESPACES
 
-# IC-20 and IC-21 are templates for hierarchies of an own kind, which our code lists do not use.
+# IC-20 and IC-21 are templates for hierarchies with properties of their own, which the code lists do not use.
 CONSTRAINTS = [*(str(i) for i in range(1, 19)), "19a", "19b"]
 EVERYTHING = "CONSTRUCT { ?s ?p ?o } { ?s ?p ?o }"
-BREACHES = {
+PLANTED_VIOLATIONS = {
     "1": "DELETE { ?o qb:dataSet ?d } WHERE { ?o a qb:Observation ; qb:dataSet ?d }",
     "11": "DELETE { ?o sdmx-dimension:sex ?x } WHERE { ?o sdmx-dimension:sex ?x }",
     "12": "INSERT { <urn:twin> ?p ?v } WHERE { { SELECT ?o { ?o a qb:Observation } LIMIT 1 } ?o ?p ?v }",
@@ -29,12 +29,12 @@ PREFIX sdmx-measure: <http://purl.org/linked-data/sdmx/2009/measure#>
 
 @pytest.fixture(scope="module")
 def published(whole_way: Site) -> bytes:
-    """Every triple that the endpoint gives, as N-Triples."""
+    """Every triple that the endpoint returns, as N-Triples."""
     body = EVERYTHING.encode()
     headers = {"Accept": "application/n-triples", "Content-Type": "application/sparql-query"}
     request = urllib.request.Request(whole_way.url + "sparql", data=body, headers=headers)
-    with urllib.request.urlopen(request, timeout=60) as answer:
-        triples: bytes = answer.read()
+    with urllib.request.urlopen(request, timeout=60) as response:
+        triples: bytes = response.read()
     return triples
 
 
@@ -56,22 +56,24 @@ def normalised(triples: bytes, breach: str, shared: Path) -> Store:
 
 def is_violated(store: Store, constraint: str, shared: Path) -> bool:
     query = shared / "qb-integrity" / "src" / "main" / "resources" / f"integrity-{constraint}.sparql"
-    found = store.query(query.read_text("utf-8"), prefixes=NAMESPACES)
-    assert isinstance(found, QueryBoolean)
-    return bool(found)
+    result = store.query(query.read_text("utf-8"), prefixes=NAMESPACES)
+    assert isinstance(result, QueryBoolean)
+    return bool(result)
 
 
 def test_no_integrity_constraint_is_violated(cube: Store, shared: Path) -> None:
     assert [c for c in CONSTRAINTS if is_violated(cube, c, shared)] == []
 
 
-@pytest.mark.parametrize("constraint", BREACHES)
-def test_the_constraints_would_notice(published: bytes, shared: Path, whole_way: Site, constraint: str) -> None:
-    breach = BREACHES[constraint].replace("BASE", whole_way.url)
+@pytest.mark.parametrize("constraint", PLANTED_VIOLATIONS)
+def test_the_constraints_detect_planted_violations(
+    published: bytes, shared: Path, whole_way: Site, constraint: str
+) -> None:
+    breach = PLANTED_VIOLATIONS[constraint].replace("BASE", whole_way.url)
     assert is_violated(normalised(published, breach, shared), constraint, shared)
 
 
-def test_every_concept_is_at_the_top_of_its_scheme_or_below_another(published: bytes) -> None:
+def test_every_concept_is_a_top_concept_or_has_a_broader_concept(published: bytes) -> None:
     store = Store()
     store.load(published, RdfFormat.N_TRIPLES)
     query = (
@@ -79,19 +81,19 @@ def test_every_concept_is_at_the_top_of_its_scheme_or_below_another(published: b
     )
     query += "{ ?c skos:broader ?b } }"
     assert [str(row["c"]) for row in store.query(query)] == []
-    tops = "SELECT ?s (COUNT(*) AS ?n) { ?c skos:topConceptOf ?s FILTER EXISTS { %s } } GROUP BY ?s"
-    found, told = (
+    count_tops = "SELECT ?s (COUNT(*) AS ?n) { ?c skos:topConceptOf ?s FILTER EXISTS { %s } } GROUP BY ?s"
+    by_concept, by_scheme = (
         {
             str(row["s"]).rpartition("/")[2].rstrip(">"): int(row["n"].value)
-            for row in store.query(PREFIXES + tops % told)
+            for row in store.query(PREFIXES + count_tops % pattern)
         }
-        for told in ("?c skos:inScheme ?s", "?s skos:hasTopConcept ?c")
+        for pattern in ("?c skos:inScheme ?s", "?s skos:hasTopConcept ?c")
     )
-    # Ages and areas come with the releases, and their schemes do not list them.
-    assert {name: found[name] for name in found if name not in ("age", "area")} == told
-    assert {"theme", "status", "method", "sector", "rule", "code#sex"} <= set(told)
+    # Ages and areas are described by the releases, and their schemes do not list them.
+    assert {name: by_concept[name] for name in by_concept if name not in ("age", "area")} == by_scheme
+    assert {"theme", "status", "method", "sector", "rule", "code#sex"} <= set(by_scheme)
     # The three län of the sample.
-    assert found["area"] == 3
+    assert by_concept["area"] == 3
 
 
 def test_every_term_of_the_ontology_has_a_label_in_both_languages(published: bytes, whole_way: Site) -> None:

@@ -1,4 +1,4 @@
-"""What is published is a cube of cube.link: by its own shapes, by the constraint that it carries, and for its tools."""
+"""The published cube as a cube of cube.link: its shapes, the cube's own constraint, and the needs of its tools."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,9 +25,9 @@ PROFILES = (
     "standalone-constraint-constraint",
     "profile-visualize",
 )
-# What opendata.swiss asks of a cube and a Swedish one cannot do: its four languages, its list of themes, its form of
-# identifiers, and terms that DCAT-AP has otherwise (a contact as blank node, a period with schema.org's dates, rights
-# and dates of distributions). The profile for its harvester asks in addition that the cube be shown there.
+# Requirements of opendata.swiss that a Swedish cube can't meet: its four languages, its list of themes, its form of
+# identifiers, and terms that DCAT-AP models differently (a contact as blank node, a period with schema.org's dates,
+# rights and dates of distributions). The profile of its harvester also requires that the cube is published there.
 NOT_SWISS = {
     "profile-opendataswiss": {
         DCTERMS.identifier, DCTERMS.title, DCTERMS.description, DCTERMS.temporal,
@@ -35,8 +35,9 @@ NOT_SWISS = {
     },
     "profile-opendataswiss-lindas": {SDO.workExample},
 }  # fmt: skip
-# Faults that its shapes must find in what we publish, so that silence says something: what to do, and the path named.
-BREACHES = {
+# Errors that its shapes must find in the published cube, which shows that the shapes are effective: the triple to
+# delete, the condition, and the reported path.
+SHAPE_ERRORS = {
     "no-set": ("?s cube:observationSet ?o", "", CUBE.observationSet),
     "no-observer": ("?s cube:observedBy ?o", "", CUBE.observedBy),
     "no-name": ("?s sdo:name ?o", "?s sh:path sdmx-dimension:sex .", SH.property),
@@ -44,8 +45,8 @@ BREACHES = {
     "open": ("?s sh:closed ?o", "", SH.closed),
     "no-status": ("?s sdo:creativeWorkStatus ?o", "", SDO.creativeWorkStatus),
 }
-# Faults of observations that the cube's own constraint must find.
-FAULTS = {
+# Errors in observations that the cube's own constraint must find.
+OBSERVATION_ERRORS = {
     "value-beyond": "DELETE { ?o sdmx-measure:obsValue ?v } INSERT { ?o sdmx-measure:obsValue 1e9 } ",
     "value-as-text": 'DELETE { ?o sdmx-measure:obsValue ?v } INSERT { ?o sdmx-measure:obsValue "1" } ',
     "two-values": "INSERT { ?o sdmx-measure:obsValue 0.0 } ",
@@ -54,7 +55,7 @@ FAULTS = {
     "no-status": "DELETE { ?o sdmx-attribute:obsStatus ?u } INSERT { ?o sdmx-attribute:obsStatus cube:Undefined } ",
     "unknown-property": "INSERT { ?o <urn:p> 1 } ",
 }
-ONE = """WHERE {
+FIRST_OBSERVATION = """WHERE {
     { SELECT ?o { ?o a cube:Observation ; sdmx-measure:obsValue ?v FILTER (isNumeric(?v)) } ORDER BY ?o LIMIT 1 }
     ?o sdmx-measure:obsValue ?v ; sdmx-dimension:refArea ?a ; vaven:ciLower ?l ; sdmx-attribute:obsStatus ?u
 }"""
@@ -71,7 +72,7 @@ def cube_link(shared: Path) -> Path:
 
 
 def shapes(folder: Path, name: str) -> Graph:
-    """A shape of cube.link with those that it imports."""
+    """Return a shape of cube.link with its imports."""
     path = (folder / f"{name}.ttl").resolve()
     graph = Graph().parse(path, format="turtle", publicID=path.as_uri())
     for imported in list(graph.objects(None, IMPORTS)):
@@ -81,7 +82,7 @@ def shapes(folder: Path, name: str) -> Graph:
 
 
 def results(data: Graph, shape: Graph) -> Iterator[tuple[Node | None, Node | None, Node | None]]:
-    """Focus node, path and severity of each result."""
+    """Yield focus node, path and severity of each result."""
     _, report, _ = validate(data, shacl_graph=shape, advanced=True)
     assert isinstance(report, Graph)
     for node in report.subjects(RDF.type, SH.ValidationResult):
@@ -89,25 +90,25 @@ def results(data: Graph, shape: Graph) -> Iterator[tuple[Node | None, Node | Non
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_nothing_to_report_by_its_own_shapes(published: Graph, cube_link: Path, profile: str) -> None:
+def test_the_cube_conforms_to_the_shapes_of_cube_link(published: Graph, cube_link: Path, profile: str) -> None:
     assert [*results(published, shapes(cube_link / "validation", profile))] == []
 
 
 @pytest.mark.parametrize("profile", NOT_SWISS)
-def test_what_its_swiss_profiles_find_is_known(published: Graph, cube_link: Path, profile: str) -> None:
-    found = results(published, shapes(cube_link / "validation", profile))
-    assert {path for focus, path, _ in found if focus == published_cube(published)} == NOT_SWISS[profile]
+def test_only_known_properties_differ_from_the_swiss_profiles(published: Graph, cube_link: Path, profile: str) -> None:
+    report = results(published, shapes(cube_link / "validation", profile))
+    assert {path for focus, path, _ in report if focus == published_cube(published)} == NOT_SWISS[profile]
 
 
-@pytest.mark.parametrize("breach", BREACHES)
-def test_its_shapes_would_notice(published: Graph, cube_link: Path, breach: str) -> None:
-    triple, where, path = BREACHES[breach]
+@pytest.mark.parametrize("error", SHAPE_ERRORS)
+def test_the_shapes_of_cube_link_detect_planted_errors(published: Graph, cube_link: Path, error: str) -> None:
+    triple, where, path = SHAPE_ERRORS[error]
     broken = altered(published, f"DELETE {{ {triple} }} WHERE {{ {where} {triple} }}")
     assert path in {path for _, path, _ in results(broken, shapes(cube_link / "validation", "profile-visualize"))}
 
 
-def test_its_own_examples_come_out_as_approved(cube_link: Path) -> None:
-    """That this validator reads cube.link's shapes as cube.link's own does."""
+def test_the_examples_of_cube_link_have_their_approved_results(cube_link: Path) -> None:
+    """The validator of these tests interprets cube.link's shapes like cube.link's own."""
     for folder in (
         "basic-cube-constraint",
         "standalone-cube-constraint",
@@ -116,32 +117,32 @@ def test_its_own_examples_come_out_as_approved(cube_link: Path) -> None:
     ):
         shape = shapes(cube_link / "validation", folder)
         for example in sorted((cube_link / "test" / folder).glob("*.ttl")):
-            # The shape of annotations has a path of one step as a list, which SHACL (section 2.3.1.2) does not know.
+            # The shape of annotations has a path of one step as a list, which SHACL (section 2.3.1.2) does not allow.
             if "annotation" in example.name:
                 continue
             data = Graph().parse(example, format="turtle", publicID="https://example.org/")
             approved = example.with_name(example.name + ".approved.txt")
-            found = {severity for _, _, severity in results(data, shape)}
+            severities = {severity for _, _, severity in results(data, shape)}
             if approved.exists():
-                told = Graph().parse(approved, format="turtle")
-                assert found == {*told.objects(None, SH.resultSeverity)}, example.name
+                expected = Graph().parse(approved, format="turtle")
+                assert severities == {*expected.objects(None, SH.resultSeverity)}, example.name
             else:
-                assert SH.Violation not in found, example.name
+                assert SH.Violation not in severities, example.name
 
 
-def test_observations_keep_their_own_constraint(published: Graph) -> None:
+def test_observations_conform_to_the_published_constraint(published: Graph) -> None:
     assert [*results(published, own_constraint(published))] == []
 
 
-@pytest.mark.parametrize("fault", FAULTS)
-def test_the_constraint_would_notice(published: Graph, fault: str) -> None:
-    broken = altered(published, FAULTS[fault] + ONE)
-    faulty = {focus for focus, _, _ in results(broken, own_constraint(published))}
-    assert len(faulty) == 1
+@pytest.mark.parametrize("error", OBSERVATION_ERRORS)
+def test_the_published_constraint_detects_planted_errors(published: Graph, error: str) -> None:
+    broken = altered(published, OBSERVATION_ERRORS[error] + FIRST_OBSERVATION)
+    nodes = {focus for focus, _, _ in results(broken, own_constraint(published))}
+    assert len(nodes) == 1
 
 
 def own_constraint(published: Graph) -> Graph:
-    """The published constraint, aimed at observations as barnard59-cube's check-observations does."""
+    """Return the published constraint with observations as its target, like barnard59-cube's check-observations."""
     shape = published.value(URIRef(published_cube(published)), CUBE.observationConstraint)
     graph = Graph() + published.cbd(shape)
     graph.add((shape, SH.targetClass, CUBE.Observation))
@@ -166,62 +167,62 @@ def ours(published: Graph) -> Namespace:
 
 
 def dimensions(published: Graph) -> dict[Node, Node]:
-    """The property shapes of the constraint by path."""
+    """Return the property shapes of the constraint by path."""
     shape = published.value(published_cube(published), CUBE.observationConstraint)
     return {published.value(node, SH.path): node for node in published.objects(shape, SH.property)}  # type: ignore[misc]
 
 
-def test_lists_hold_the_terms_that_occur_and_no_others(published: Graph) -> None:
+def test_the_listed_terms_are_exactly_the_terms_that_occur(published: Graph) -> None:
     observations = {*published.objects(None, CUBE.observation)}
     assert observations == {*published.subjects(RDF.type, CUBE.Observation)}
-    listed = {path: published.value(node, SH["in"]) for path, node in dimensions(published).items()}
-    for path, head in listed.items():
+    heads = {path: published.value(node, SH["in"]) for path, node in dimensions(published).items()}
+    for path, head in heads.items():
         if head:
             occurring = {term for o in observations for term in published.objects(o, path)}
             assert {*Collection(published, head)} == occurring, path
-    assert sum(head is not None for head in listed.values()) == 9
+    assert sum(head is not None for head in heads.values()) == 9
 
 
-def test_every_term_and_dimension_has_a_name_that_its_tools_show(published: Graph) -> None:
-    """They show German, French, Italian, English and what has no language."""
+def test_every_term_and_dimension_has_a_name_that_the_tools_of_cube_link_show(published: Graph) -> None:
+    """The tools show texts in German, French, Italian, English and without a language."""
     nodes = {published_cube(published)}
     for path, node in dimensions(published).items():
         if path != CUBE.observedBy:
             nodes |= {node, *Collection(published, published.value(node, SH["in"]))}
     nodes |= {*published.objects(None, META.hierarchyRoot), *published.subjects(SH.targetClass)}
-    nameless = [
+    unnamed = [
         node for node in nodes
         if not any(isinstance(n, Literal) and n.language in ("en", None) for n in published.objects(node, SDO.name))
     ]  # fmt: skip
-    assert nameless == []
+    assert unnamed == []
 
 
-def reached(published: Graph, path: Node) -> set[Node]:
-    """All that the hierarchy of a dimension leads to, its roots included."""
+def hierarchy_terms(published: Graph, path: Node) -> set[Node]:
+    """Return all terms in the hierarchy of a dimension, including its roots."""
     hierarchy = published.value(dimensions(published)[path], META.inHierarchy)
-    found = level = {*published.objects(hierarchy, META.hierarchyRoot)}
+    terms = level = {*published.objects(hierarchy, META.hierarchyRoot)}
     step = published.value(hierarchy, META.nextInHierarchy)
     while step:
         upwards = published.value(published.value(step, SH.path), SH.inversePath)
         kind = published.value(step, SH.targetClass)
         level = {s for o in level for s in published.subjects(upwards, o) if (s, RDF.type, kind) in published}
-        found = found | level
+        terms = terms | level
         step = published.value(step, META.nextInHierarchy)
-    return found
+    return terms
 
 
-def test_hierarchies_lead_to_every_term(published: Graph) -> None:
+def test_hierarchies_contain_every_term(published: Graph) -> None:
     for path in (DIMENSION.refArea, ours(published)["kpi"]):
-        listed = published.value(dimensions(published)[path], SH["in"])
-        assert {*Collection(published, listed)} <= reached(published, path), path
+        head = published.value(dimensions(published)[path], SH["in"])
+        assert {*Collection(published, head)} <= hierarchy_terms(published, path), path
 
 
-def test_whatever_a_hierarchy_leads_to_has_a_name_in_both_languages(published: Graph) -> None:
-    """Also KPIs and areas without observations, where a tool walks the levels; the Swedish one is the label."""
+def test_every_term_of_a_hierarchy_has_a_name_in_both_languages(published: Graph) -> None:
+    """KPIs and areas without observations have names too, since tools walk the levels."""
     path = ours(published)["kpi"]
-    kpis = reached(published, path)
+    kpis = hierarchy_terms(published, path)
     assert kpis > {*Collection(published, published.value(dimensions(published)[path], SH["in"]))}
-    for node in kpis | reached(published, DIMENSION.refArea):
+    for node in kpis | hierarchy_terms(published, DIMENSION.refArea):
         names, labels = (
             {name.language: str(name) for name in published.objects(node, term)} for term in (SDO.name, SKOS.prefLabel)
         )
@@ -229,8 +230,8 @@ def test_whatever_a_hierarchy_leads_to_has_a_name_in_both_languages(published: G
         assert names | labels == names, node
 
 
-def test_what_is_missing_is_undefined_to_the_letter(published: Graph) -> None:
-    """ "NULL and Empty values": an empty literal of type cube:Undefined, which the shape allows beside the number."""
+def test_missing_values_are_exactly_cube_undefined(published: Graph) -> None:
+    """Section "NULL and Empty values": an empty cube:Undefined literal, which the shape allows beside the number."""
     undefined = Literal("", datatype=CUBE.Undefined)
     missing = {*published.subjects(MEASURE.obsValue, undefined)}
     assert missing
@@ -239,15 +240,15 @@ def test_what_is_missing_is_undefined_to_the_letter(published: Graph) -> None:
         [allowed] = published.objects(dimensions(published)[path], SH["or"])
         kinds = {published.value(item, SH.datatype) for item in Collection(published, allowed)}
         assert kinds == {CUBE.Undefined, XSD.decimal}
-    # An annotation says why: the status, which SDMX has for that.
+    # The reason is in an annotation: the SDMX observation status.
     assert all(published.value(o, ATTRIBUTE.obsStatus) for o in missing)
 
 
-def test_bounds_tell_what_they_bound(published: Graph) -> None:
+def test_bounds_relate_to_the_value(published: Graph) -> None:
     for name, kind in (("ciLower", RELATION.ConfidenceLowerBound), ("ciUpper", RELATION.ConfidenceUpperBound)):
-        tie = published.value(dimensions(published)[ours(published)[name]], META.dimensionRelation)
-        assert (tie, RDF.type, kind) in published
-        assert (tie, META.relatesTo, MEASURE.obsValue) in published
+        relation = published.value(dimensions(published)[ours(published)[name]], META.dimensionRelation)
+        assert (relation, RDF.type, kind) in published
+        assert (relation, META.relatesTo, MEASURE.obsValue) in published
 
 
 def test_a_cube_is_a_version_in_its_history(published: Graph) -> None:
@@ -258,7 +259,7 @@ def test_a_cube_is_a_version_in_its_history(published: Graph) -> None:
     assert published.value(cube, SDO.version) == Literal(1)
 
 
-def test_reports_keep_the_basic_tier_of_cids(published: Graph, shared: Path) -> None:
+def test_reports_conform_to_the_basic_tier_of_cids(published: Graph, shared: Path) -> None:
     tier = Graph().parse(shared / "cids" / "validation" / "shacl" / "cids.basictier.shacl.ttl")
     assert [*results(published, tier)] == []
     reports = {*published.subjects(RDF.type, CIDS.IndicatorReport)}
@@ -270,9 +271,9 @@ def test_reports_keep_the_basic_tier_of_cids(published: Graph, shared: Path) -> 
     assert [focus for focus, _, _ in results(broken, tier)] == [some]
 
 
-def test_observations_say_nothing_that_the_structure_does_not_know(published: Graph) -> None:
-    """Beside the components of the W3C's structure: what the three vocabularies need of every observation."""
-    said = {p for o in published.subjects(RDF.type, QB.Observation) for p in published.predicates(o)}
+def test_observations_have_only_properties_of_the_structure_and_the_vocabularies(published: Graph) -> None:
+    """Allowed are the components of the W3C's structure, and properties that the three vocabularies require."""
+    used = {p for o in published.subjects(RDF.type, QB.Observation) for p in published.predicates(o)}
     structure = published.value(published.value(predicate=RDF.type, object=QB.DataSet), QB.structure)
     components = {
         prop
@@ -281,5 +282,5 @@ def test_observations_say_nothing_that_the_structure_does_not_know(published: Gr
         for prop in published.objects(part, kind)
     }
     of_cids = {CIDS.forIndicator, CIDS.forOrganization, TOVE.hasName, PROV.startedAtTime, PROV.endedAtTime, I72.value}
-    assert said - components == {RDF.type, QB.dataSet, CUBE.observedBy} | of_cids
-    assert components - said <= {ours(published)[name] for name in ("numerator", "denominator", "sampleSize")}
+    assert used - components == {RDF.type, QB.dataSet, CUBE.observedBy} | of_cids
+    assert components - used <= {ours(published)[name] for name in ("numerator", "denominator", "sampleSize")}

@@ -1,4 +1,4 @@
-"""What we say of our data: DCAT-AP and its Swedish profile, versions and series, quality, provenance, concordance."""
+"""Metadata of releases: DCAT-AP and its Swedish profile, versions and series, quality, provenance, mappings."""
 
 import csv
 import gzip
@@ -33,25 +33,25 @@ SLUG = "exempel-tre-kommuner"
 DCAT, DQV, ADMS = (Namespace(NAMESPACES[prefix]) for prefix in ("dcat", "dqv", "adms"))
 SPDX, OWL, HYDRA, SSSOM = (Namespace(NAMESPACES[prefix]) for prefix in ("spdx", "owl", "hydra", "sssom"))
 FILE_TYPES = "http://publications.europa.eu/resource/authority/file-type/"
-# What nobody has told us: addresses and telephone numbers, what partners are, and whom to ask about the endpoint.
+# Recommended properties without data: addresses, telephone numbers, descriptions of partners, the endpoint's contact.
 UNKNOWN = {"hasAddress", "hasTelephone", "description", "identifier", "contactPoint"}
 
 
 def package(folder: Path, name: str, years: tuple[int, int] = (2020, 2024), **more: object) -> Path:
-    """A copy of the sample under another name, with the observations of some years."""
-    made = Path(shutil.copytree(SAMPLE / "package", folder / name))
-    descriptor = json.loads((made / "datapackage.json").read_text("utf-8"))
+    """Copy the sample under another name, with the observations of some years."""
+    copy = Path(shutil.copytree(SAMPLE / "package", folder / name))
+    descriptor = json.loads((copy / "datapackage.json").read_text("utf-8"))
     descriptor["name"] = name
     descriptor["vaven"] |= more
     descriptor["resources"] = [r for r in descriptor["resources"] if r["name"] in ("observations", "neighbourhoods")]
-    (made / "datapackage.json").write_text(json.dumps(descriptor), "utf-8")
-    rows = list(csv.DictReader((made / "observations.csv").read_text("utf-8").splitlines()))
-    kept = [row for row in rows if years[0] <= int(row["period"][:4]) <= years[1]]
-    with (made / "observations.csv").open("w", encoding="utf-8", newline="") as lines:
+    (copy / "datapackage.json").write_text(json.dumps(descriptor), "utf-8")
+    rows = list(csv.DictReader((copy / "observations.csv").read_text("utf-8").splitlines()))
+    selected = [row for row in rows if years[0] <= int(row["period"][:4]) <= years[1]]
+    with (copy / "observations.csv").open("w", encoding="utf-8", newline="") as lines:
         writer = csv.DictWriter(lines, rows[0], lineterminator="\n")
         writer.writeheader()
-        writer.writerows(kept)
-    return made
+        writer.writerows(selected)
+    return copy
 
 
 @pytest.fixture(scope="module")
@@ -64,8 +64,8 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     series = {"name": "matningen", "title": {"sv": "Mätningen", "en": "The survey"}}
     publisher = {"name": "Exempelbolaget", "organisation_number": "556036-0793", "sector": "private"}
     for year in (2022, 2021):
-        made = package(home, f"matning-{year}", (year, year), series=series, publisher=publisher)
-        publish(made, settings)
+        source = package(home, f"matning-{year}", (year, year), series=series, publisher=publisher)
+        publish(source, settings)
     return settings
 
 
@@ -78,30 +78,28 @@ def client(settings: Settings) -> Iterator[FlaskClient]:
 
 @pytest.fixture(scope="module")
 def metadata(settings: Settings) -> Graph:
-    """metadata.ttl of the sample's second version."""
+    """The metadata.ttl of the sample's second version."""
     collection = Collection(settings)
     with collection.open(SLUG, 2, "metadata.ttl") as file:
-        found = Graph().parse(file, format="turtle")
+        graph = Graph().parse(file, format="turtle")
     collection.close()
-    return found
+    return graph
 
 
 def graph_at(client: FlaskClient, address: str, form: str = "turtle") -> Graph:
-    answer = client.get(address)
-    assert answer.status_code == 200, answer.text
-    return Graph().parse(data=answer.text, format=form)
+    response = client.get(address)
+    assert response.status_code == 200, response.text
+    return Graph().parse(data=response.text, format=form)
 
 
 def results(data: Graph, shapes: Graph) -> set[tuple[str, str]]:
-    """Severity and path (its last word) of each result of a validation."""
+    """Return severity and path of each validation result, both as local names."""
     report = pyshacl.validate(data, shacl_graph=shapes)[1]
-    found = (
-        (report.value(r, SH.resultSeverity), report.value(r, SH.resultPath)) for r in report.subjects(SH.focusNode)
-    )
-    return {(re.split("[/#]", str(severity))[-1], re.split("[/#]", str(path))[-1]) for severity, path in found}
+    rows = ((report.value(r, SH.resultSeverity), report.value(r, SH.resultPath)) for r in report.subjects(SH.focusNode))
+    return {(re.split("[/#]", str(severity))[-1], re.split("[/#]", str(path))[-1]) for severity, path in rows}
 
 
-def thing(settings: Settings, slug: str, version: int | None = None) -> URIRef:
+def dataset_node(settings: Settings, slug: str, version: int | None = None) -> URIRef:
     return URIRef(settings.iris.dataset(slug, version))
 
 
@@ -109,21 +107,19 @@ def thing(settings: Settings, slug: str, version: int | None = None) -> URIRef:
 
 
 @pytest.mark.parametrize("address", ["/catalog.ttl", "/catalog.ttl?page=1", "/catalog.ttl?profile=dcat-ap-se"])
-def test_the_feed_keeps_the_swedish_profile(client: FlaskClient, address: str) -> None:
-    found = results(graph_at(client, address), swedish_profile())
-    assert {severity for severity, _ in found} <= {"Warning"}
-    assert {path for _, path in found} <= UNKNOWN
+def test_the_feed_conforms_to_the_swedish_profile(client: FlaskClient, address: str) -> None:
+    violations = results(graph_at(client, address), swedish_profile())
+    assert {severity for severity, _ in violations} <= {"Warning"}
+    assert {path for _, path in violations} <= UNKNOWN
 
 
-def test_a_release_s_own_metadata_keeps_the_swedish_profile(metadata: Graph) -> None:
-    found = results(metadata, swedish_profile())
-    assert {severity for severity, _ in found} <= {"Warning"}
-    assert {path for _, path in found} <= UNKNOWN
+def test_a_release_s_metadata_conforms_to_the_swedish_profile(metadata: Graph) -> None:
+    violations = results(metadata, swedish_profile())
+    assert {severity for severity, _ in violations} <= {"Warning"}
+    assert {path for _, path in violations} <= UNKNOWN
 
 
-def test_feed_and_metadata_conform_to_semic_s_shapes_without_exception(
-    client: FlaskClient, metadata: Graph, shared: Path
-) -> None:
+def test_feed_and_metadata_conform_to_semic_s_shapes(client: FlaskClient, metadata: Graph, shared: Path) -> None:
     shapes = Graph().parse(shared / "dcat-ap-3" / "3.0.1" / "html" / "shacl" / "shapes.ttl")
     assert results(graph_at(client, "/catalog.ttl"), shapes) == set()
     assert results(metadata, shapes) == set()
@@ -131,21 +127,21 @@ def test_feed_and_metadata_conform_to_semic_s_shapes_without_exception(
 
 @pytest.fixture(scope="module")
 def merged(client: FlaskClient) -> Dataset:
-    """Feed and dump in one graph, term by term: rdflib would write times in its own way."""
-    while (answer := client.get("/dump.nt.gz")).status_code == 503:
+    """Feed and dump in one graph, without rdflib, which would rewrite times."""
+    while (response := client.get("/dump.nt.gz")).status_code == 503:
         time.sleep(0.1)
-    texts = (gzip.decompress(answer.data), client.get("/catalog.nt").data)
+    texts = (gzip.decompress(response.data), client.get("/catalog.nt").data)
     return Dataset(quad for text in texts for quad in parse(text, RdfFormat.N_TRIPLES, rename_blank_nodes=True))
 
 
 @pytest.mark.parametrize("ending", ["ttl", "nt", "rdf", "jsonld"])
-def test_the_feed_writes_times_as_the_dump_does(client: FlaskClient, merged: Dataset, ending: str) -> None:
-    answer = client.get(f"/catalog.{ending}").text
-    assert re.search(r"\d\d:\d\d:\d\dZ", answer)
-    assert "+00:00" not in answer
+def test_feed_and_dump_write_times_alike(client: FlaskClient, merged: Dataset, ending: str) -> None:
+    text = client.get(f"/catalog.{ending}").text
+    assert re.search(r"\d\d:\d\d:\d\dZ", text)
+    assert "+00:00" not in text
     times = {f"<{term}>" for term in (DCTERMS.issued, DCTERMS.modified)}
-    said = Counter((str(q.subject), str(q.predicate)) for q in merged if str(q.predicate) in times)
-    assert set(said.values()) == {1}
+    counts = Counter((str(q.subject), str(q.predicate)) for q in merged if str(q.predicate) in times)
+    assert set(counts.values()) == {1}
 
 
 def test_feed_and_dump_have_no_blank_node_in_common(client: FlaskClient) -> None:
@@ -159,12 +155,12 @@ def test_feed_and_dump_together_conform_to_semic_s_shapes(merged: Dataset, share
     assert results(Graph().parse(data=triples, format="nt"), shapes) == set()
 
 
-def test_the_swedish_variant_differs_from_semic_s_shapes_in_format_alone(client: FlaskClient, shared: Path) -> None:
+def test_the_swedish_variant_differs_from_semic_s_shapes_only_in_format(client: FlaskClient, shared: Path) -> None:
     shapes = Graph().parse(shared / "dcat-ap-3" / "3.0.1" / "html" / "shacl" / "shapes.ttl")
     assert results(graph_at(client, "/catalog.ttl?profile=dcat-ap-se"), shapes) == {("Violation", "format")}
 
 
-def test_the_swedish_variant_has_the_media_types_that_the_bundle_asks_for(client: FlaskClient, shared: Path) -> None:
+def test_the_swedish_variant_has_the_media_types_that_the_bundle_requires(client: FlaskClient, shared: Path) -> None:
     bundle = (shared / "dcat-ap-se" / "3.0.1" / "bundle.json").read_text("utf-8")
     templates = {template.get("id"): template for template in json.loads(bundle)["templates"]}
     pattern = re.compile(templates["dcat:format_generic"]["pattern"])
@@ -174,7 +170,7 @@ def test_the_swedish_variant_has_the_media_types_that_the_bundle_asks_for(client
     assert {str(value) for value in formats} >= {"text/csv", "application/n-triples+gzip"}
 
 
-def test_by_default_formats_are_the_eu_s_with_the_media_type_beside(client: FlaskClient) -> None:
+def test_formats_are_the_eu_s_file_types_with_media_types_by_default(client: FlaskClient) -> None:
     graph = graph_at(client, "/catalog.ttl")
     for node in graph.subjects(RDF.type, DCAT.Distribution):
         assert str(graph.value(node, DCTERMS.format)).startswith(FILE_TYPES)
@@ -182,13 +178,13 @@ def test_by_default_formats_are_the_eu_s_with_the_media_type_beside(client: Flas
 
 
 @pytest.mark.parametrize("kind", [DCAT.Catalog, DCAT.Dataset, DCAT.Distribution, FOAF.Agent, DCAT.DatasetSeries])
-def test_what_is_harvested_has_an_iri_of_its_own(client: FlaskClient, kind: URIRef) -> None:
+def test_harvested_resources_have_iris(client: FlaskClient, kind: URIRef) -> None:
     nodes = set(graph_at(client, "/catalog.ttl").subjects(RDF.type, kind))
     assert nodes
     assert not any(isinstance(node, BNode) for node in nodes)
 
 
-def test_an_organisation_is_described_once_and_known_to_the_portal(client: FlaskClient, settings: Settings) -> None:
+def test_an_organisation_is_described_once_and_linked_to_the_portal_s(client: FlaskClient, settings: Settings) -> None:
     graph = graph_at(client, "/catalog.ttl")
     names = [str(name) for name in graph.objects(None, FOAF.name) if name.language == "sv"]
     assert sorted(names) == ["Den sociala väven", "Exempelbolaget"]
@@ -196,14 +192,14 @@ def test_an_organisation_is_described_once_and_known_to_the_portal(client: Flask
     assert graph.value(node, OWL.sameAs) == URIRef("http://dataportal.se/organisation/SE5560360793")
 
 
-def test_our_own_words_stand_in_both_languages(client: FlaskClient) -> None:
+def test_titles_and_descriptions_are_in_both_languages(client: FlaskClient) -> None:
     graph = graph_at(client, "/catalog.ttl")
     for predicate in (DCTERMS.title, DCTERMS.description, FOAF.name):
         for node in set(graph.subjects(predicate)):
             assert {text.language for text in graph.objects(node, predicate)} == {"sv", "en"}, (node, predicate)
 
 
-def test_every_distribution_is_what_it_says(client: FlaskClient, settings: Settings) -> None:
+def test_every_distribution_has_its_stated_size_and_checksum(client: FlaskClient, settings: Settings) -> None:
     graph = graph_at(client, "/catalog.ttl")
     checked = 0
     for node, address in graph.subject_objects(DCAT.downloadURL):
@@ -222,14 +218,16 @@ def test_every_distribution_is_what_it_says(client: FlaskClient, settings: Setti
 def test_a_harvester_finds_each_dataset_once_and_no_version_as_a_dataset(
     client: FlaskClient, settings: Settings
 ) -> None:
-    """ckanext-dcat lists every dcat:Dataset of the graph, whatever the catalogue says of it."""
+    """ckanext-dcat lists every dcat:Dataset of the graph, even if the catalogue does not list it."""
     graph = graph_at(client, "/catalog.ttl")
-    datasets = {thing(settings, slug) for slug in (SLUG, "matning-2021", "matning-2022")}
+    datasets = {dataset_node(settings, slug) for slug in (SLUG, "matning-2021", "matning-2022")}
     assert set(graph.subjects(RDF.type, DCAT.Dataset)) == datasets
-    assert set(graph[thing(settings, SLUG) : DCAT.hasVersion]) == {thing(settings, SLUG, n) for n in (1, 2)}
+    assert set(graph[dataset_node(settings, SLUG) : DCAT.hasVersion]) == {
+        dataset_node(settings, SLUG, n) for n in (1, 2)
+    }
 
 
-def test_pages_are_followed_as_ckanext_dcat_follows_them(
+def test_ckanext_dcat_can_follow_the_pages_of_the_feed(
     client: FlaskClient, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(dcat_feed, "PAGE", 1)
@@ -245,15 +243,15 @@ def test_pages_are_followed_as_ckanext_dcat_follows_them(
     assert len(seen) == len(set(seen)) == 3
 
 
-@pytest.mark.parametrize(("asked", "status"), [("page=2", 404), ("page=0", 400), ("page=x", 400), ("profile=x", 400)])
-def test_a_page_or_profile_that_there_is_not_is_said_to_be_so(client: FlaskClient, asked: str, status: int) -> None:
-    answer = client.get(f"/catalog.ttl?{asked}")
-    assert answer.status_code == status
-    assert answer.json
-    assert answer.json["detail"]
+@pytest.mark.parametrize(("query", "status"), [("page=2", 404), ("page=0", 400), ("page=x", 400), ("profile=x", 400)])
+def test_an_unknown_page_or_profile_is_an_error(client: FlaskClient, query: str, status: int) -> None:
+    response = client.get(f"/catalog.ttl?{query}")
+    assert response.status_code == status
+    assert response.json
+    assert response.json["detail"]
 
 
-def test_an_unchanged_feed_is_not_sent_again(client: FlaskClient) -> None:
+def test_an_unchanged_feed_is_not_modified(client: FlaskClient) -> None:
     first = client.get("/catalog.rdf")
     again = client.get("/catalog.rdf", headers={"If-None-Match": first.headers["ETag"]})
     assert again.status_code == 304
@@ -264,8 +262,8 @@ def test_an_unchanged_feed_is_not_sent_again(client: FlaskClient) -> None:
 # Versions and series (DCAT 3, sections 11 and 12)
 
 
-def test_versions_are_a_chain_below_their_dataset(metadata: Graph, settings: Settings) -> None:
-    dataset, first, second = (thing(settings, SLUG, n) for n in (None, 1, 2))
+def test_versions_form_a_chain_below_their_dataset(metadata: Graph, settings: Settings) -> None:
+    dataset, first, second = (dataset_node(settings, SLUG, n) for n in (None, 1, 2))
     assert metadata.value(second, DCAT.isVersionOf) == dataset
     assert metadata.value(second, DCAT.previousVersion) == first
     assert metadata.value(second, PROV.wasRevisionOf) == first
@@ -276,38 +274,36 @@ def test_versions_are_a_chain_below_their_dataset(metadata: Graph, settings: Set
     assert (None, DCAT.prev, None) not in metadata
 
 
-def test_a_dataset_keeps_the_day_it_was_first_issued(settings: Settings, metadata: Graph) -> None:
+def test_a_dataset_keeps_its_first_issue_date(settings: Settings, metadata: Graph) -> None:
     collection = Collection(settings)
     first, second = (collection.release(SLUG, n).released_at for n in (1, 2))
     collection.close()
-    dataset, version = thing(settings, SLUG), thing(settings, SLUG, 2)
+    dataset, version = dataset_node(settings, SLUG), dataset_node(settings, SLUG, 2)
     assert metadata.value(dataset, DCTERMS.issued).toPython().replace(tzinfo=None) == first
     assert metadata.value(dataset, DCTERMS.modified).toPython().replace(tzinfo=None) == second
     assert metadata.value(version, DCTERMS.issued).toPython().replace(tzinfo=None) == second
 
 
-def test_a_series_is_what_its_publisher_says_and_in_the_order_of_its_years(
-    client: FlaskClient, settings: Settings
-) -> None:
+def test_a_series_has_its_publisher_s_members_ordered_by_year(client: FlaskClient, settings: Settings) -> None:
     graph = graph_at(client, "/catalog.ttl")
     series = URIRef(settings.iris.series("556036-0793", "matningen"))
-    earlier, later = thing(settings, "matning-2021"), thing(settings, "matning-2022")
+    first, second = dataset_node(settings, "matning-2021"), dataset_node(settings, "matning-2022")
     assert (series, RDF.type, DCAT.DatasetSeries) in graph
-    assert set(graph.subjects(DCAT.inSeries, series)) == {earlier, later}
-    assert (graph.value(series, DCAT.first), graph.value(series, DCAT.last)) == (earlier, later)
-    assert (graph.value(later, DCAT.prev), graph.value(earlier, DCAT.next)) == (earlier, later)
+    assert set(graph.subjects(DCAT.inSeries, series)) == {first, second}
+    assert (graph.value(series, DCAT.first), graph.value(series, DCAT.last)) == (first, second)
+    assert (graph.value(second, DCAT.prev), graph.value(first, DCAT.next)) == (first, second)
     assert set(graph[series : DCTERMS.title]) == {Literal("Mätningen", lang="sv"), Literal("The survey", lang="en")}
-    assert graph.value(series, DCTERMS.publisher) == graph.value(later, DCTERMS.publisher)
+    assert graph.value(series, DCTERMS.publisher) == graph.value(second, DCTERMS.publisher)
     assert client.get(str(series).removeprefix(settings.base_iri.rstrip("/"))).status_code == 303
-    # What is no part of a series has none.
-    assert graph.value(thing(settings, SLUG), DCAT.inSeries) is None
+    # A dataset outside all series has none.
+    assert graph.value(dataset_node(settings, SLUG), DCAT.inSeries) is None
 
 
 # Provenance and quality
 
 
 def test_provenance_leads_from_the_release_to_the_submitted_file(settings: Settings, metadata: Graph) -> None:
-    version = thing(settings, SLUG, 2)
+    version = dataset_node(settings, SLUG, 2)
     releasing = metadata.value(version, PROV.wasGeneratedBy)
     checking = metadata.value(releasing, PROV.wasInformedBy)
     submission = metadata.value(version, PROV.wasDerivedFrom)
@@ -328,45 +324,45 @@ def test_provenance_leads_from_the_release_to_the_submitted_file(settings: Setti
         assert metadata.value(activity, PROV.startedAtTime) <= metadata.value(activity, PROV.endedAtTime)
 
 
-def measured(metadata: Graph, version: URIRef, metric: str) -> Literal:
+def measurement(metadata: Graph, version: URIRef, metric: str) -> Literal:
     for node in metadata[version : DQV.hasQualityMeasurement]:
         if str(metadata.value(node, DQV.isMeasurementOf)).endswith(metric):
             assert metadata.value(node, DQV.computedOn) == version
-            found = metadata.value(node, DQV.value)
-            assert isinstance(found, Literal)
-            return found
+            value = metadata.value(node, DQV.value)
+            assert isinstance(value, Literal)
+            return value
     raise AssertionError(f"{metric} was not measured")
 
 
-def test_quality_is_counted_of_the_rows_themselves(settings: Settings, metadata: Graph) -> None:
+def test_quality_measurements_agree_with_the_rows(settings: Settings, metadata: Graph) -> None:
     collection = Collection(settings)
     with collection.open(SLUG, 2, "observations.csv") as content:
         rows = list(csv.DictReader(content.read().decode("utf-8").splitlines()))
     with collection.open(SLUG, 2, "report.json") as content:
         receipt = json.load(content)
     collection.close()
-    version = thing(settings, SLUG, 2)
+    version = dataset_node(settings, SLUG, 2)
     with_value, suppressed = sum(bool(r["value"]) for r in rows), sum(r["status"] == "Q" for r in rows)
     assert 0 < suppressed < with_value < len(rows)
-    completeness = float(measured(metadata, version, "#valueCompleteness"))
+    completeness = float(measurement(metadata, version, "#valueCompleteness"))
     assert completeness == pytest.approx(100 * with_value / len(rows), abs=0.005)
-    assert float(measured(metadata, version, "#suppressedShare")) == pytest.approx(
+    assert float(measurement(metadata, version, "#suppressedShare")) == pytest.approx(
         100 * suppressed / len(rows), abs=0.005
     )
-    assert int(measured(metadata, version, "#rowsChecked")) == sum(receipt["rows"].values())
-    assert int(measured(metadata, version, "#errors")) == 0
+    assert int(measurement(metadata, version, "#rowsChecked")) == sum(receipt["rows"].values())
+    assert int(measurement(metadata, version, "#errors")) == 0
     warnings = {f["code"] for f in receipt["findings"] if f["severity"] == "warning"}
-    assert int(measured(metadata, version, "#warnings")) == sum(receipt["counts"][code] for code in warnings)
+    assert int(measurement(metadata, version, "#warnings")) == sum(receipt["counts"][code] for code in warnings)
 
 
-def test_warnings_are_measured_rule_by_rule(tmp_path: Path) -> None:
-    made = tmp_path / "hopp.csv"
-    # A jump against the area's own history is asked about, but does not stop a release.
+def test_warnings_are_counted_by_rule(tmp_path: Path) -> None:
+    source = tmp_path / "hopp.csv"
+    # A jump from the area's own earlier values is a warning, which does not stop a release.
     values = enumerate((50, 51, 50, 52, 99), 2020)
     rows = "".join(f"0180C6070,trygg-morker,{year},{value}\n" for year, value in values)
-    made.write_text("neighbourhood,kpi,period,value\n" + rows)
+    source.write_text("neighbourhood,kpi,period,value\n" + rows)
     settings = Settings(home=tmp_path / "home", base_iri="https://data.example/")
-    report = publish(made, settings).report
+    report = publish(source, settings).report
     warnings = {f.code for f in report.findings if f.severity == "warning"}
     assert warnings
     collection = Collection(settings)
@@ -374,33 +370,33 @@ def test_warnings_are_measured_rule_by_rule(tmp_path: Path) -> None:
         metadata = Graph().parse(file, format="turtle")
     collection.close()
     for code in warnings:
-        assert int(measured(metadata, thing(settings, "hopp", 1), f"id/rule/{code}")) == report.counts[code]
+        assert int(measurement(metadata, dataset_node(settings, "hopp", 1), f"id/rule/{code}")) == report.counts[code]
 
 
 def test_every_metric_and_dimension_is_defined(settings: Settings, metadata: Graph) -> None:
-    words = published_vocabulary(settings.iris)
+    vocabulary = published_vocabulary(settings.iris)
     metrics = set(metadata.objects(None, DQV.isMeasurementOf))
     assert len(metrics) >= 5
     for metric in metrics:
-        assert (metric, RDF.type, DQV.Metric) in words
-        assert (words.value(metric, DQV.inDimension), RDF.type, DQV.Dimension) in words
-        assert words.value(metric, DQV.expectedDataType) is not None
+        assert (metric, RDF.type, DQV.Metric) in vocabulary
+        assert (vocabulary.value(metric, DQV.inDimension), RDF.type, DQV.Dimension) in vocabulary
+        assert vocabulary.value(metric, DQV.expectedDataType) is not None
 
 
-def test_the_receipt_is_the_certificate(client: FlaskClient, settings: Settings, metadata: Graph) -> None:
-    certificate = metadata.value(thing(settings, SLUG, 2), DQV.hasQualityAnnotation)
+def test_the_receipt_is_the_quality_certificate(client: FlaskClient, settings: Settings, metadata: Graph) -> None:
+    certificate = metadata.value(dataset_node(settings, SLUG, 2), DQV.hasQualityAnnotation)
     assert (certificate, RDF.type, DQV.QualityCertificate) in metadata
     body = metadata.value(certificate, Namespace(NAMESPACES["oa"]).hasBody)
     assert body == URIRef(settings.iris.distribution(SLUG, 2, "report.json"))
     assert (body, RDF.type, FOAF.Document) in metadata
 
 
-# Concordance
+# Mappings
 
 
-def test_only_verified_matches_are_published_and_none_is_left_out(settings: Settings) -> None:
+def test_exactly_the_verified_matches_are_published(settings: Settings) -> None:
     graph = published_vocabulary(settings.iris)
-    wanted = {
+    expected = {
         (URIRef(settings.iris.kpi(kpi.id)), URIRef(target(settings.iris, match)))
         for kpi in register.kpis().values()
         for match in kpi.matches
@@ -408,12 +404,12 @@ def test_only_verified_matches_are_published_and_none_is_left_out(settings: Sett
     }
     predicates = (SKOS.exactMatch, SKOS.closeMatch, SKOS.relatedMatch)
     kpis = {URIRef(settings.iris.kpi(slug)) for slug in register.kpis()}
-    said = {(s, o) for p in predicates for s, o in graph.subject_objects(p) if s in kpis}
-    assert said == wanted
-    assert len(wanted) > 70
+    published = {(s, o) for p in predicates for s, o in graph.subject_objects(p) if s in kpis}
+    assert published == expected
+    assert len(expected) > 70
     for node in graph.subjects(RDF.type, SSSOM.Mapping):
         assert str(graph.value(node, URIRef(settings.iris.ontology + "matchStatus"))) == "verified"
-    # Nobody has checked these against Boverket's own list.
+    # These have not been verified against Boverket's own list.
     (unverified,) = (m for m in register.kpis()["meritvarde"].matches if m.scheme == "segregationsbarometern")
     assert unverified.status == "unverified"
     assert (None, SSSOM.subject_id, URIRef(settings.iris.kpi("meritvarde"))) not in graph.subjects(
@@ -421,7 +417,7 @@ def test_only_verified_matches_are_published_and_none_is_left_out(settings: Sett
     )
 
 
-def test_an_exact_match_with_a_reservation_is_not_said_to_be_exact(settings: Settings) -> None:
+def test_a_match_with_a_reservation_is_not_published_as_exact(settings: Settings) -> None:
     graph = published_vocabulary(settings.iris)
     kpi = URIRef(settings.iris.kpi("otrygg-sen-kvall"))
     outside = URIRef(settings.iris.outside("kolada", "N07609"))
@@ -436,23 +432,23 @@ def test_sdg_indicators_are_the_un_s_http_iris(settings: Settings, shared: Path)
     with (shared / "derived" / "sdg_indicator_iris.csv").open(encoding="utf-8") as lines:
         known = {URIRef(row["iri"]) for row in csv.DictReader(lines)}
     graph = published_vocabulary(settings.iris)
-    found = {o for o in graph.objects(None, SSSOM.object_id) if "/sdg/" in str(o)}
-    assert found
-    assert found <= known
+    used = {o for o in graph.objects(None, SSSOM.object_id) if "/sdg/" in str(o)}
+    assert used
+    assert used <= known
 
 
-def test_iris_metrics_are_those_of_the_common_approach_s_list(settings: Settings, shared: Path) -> None:
+def test_iris_metrics_are_in_the_common_approach_s_code_list(settings: Settings, shared: Path) -> None:
     with (shared / "derived" / "iris53_metric_ids.csv").open(encoding="utf-8") as lines:
-        stem = "https://codelist.commonapproach.org/codeLists/IrisMetric53#"
-        known = {URIRef(stem + row["iris_id"]) for row in csv.DictReader(lines)}
+        iri_prefix = "https://codelist.commonapproach.org/codeLists/IrisMetric53#"
+        known = {URIRef(iri_prefix + row["iris_id"]) for row in csv.DictReader(lines)}
     graph = published_vocabulary(settings.iris)
-    found = {o for o in graph.objects(None, SSSOM.object_id) if "IrisMetric53" in str(o)}
-    assert len(found) > 15
-    assert found <= known
+    used = {o for o in graph.objects(None, SSSOM.object_id) if "IrisMetric53" in str(o)}
+    assert len(used) > 15
+    assert used <= known
 
 
 @pytest.mark.parametrize(("language", "words"), [("sv", "obekräftad"), ("en", "unverified")])
-def test_a_kpi_s_page_says_which_counterparts_are_unverified(client: FlaskClient, language: str, words: str) -> None:
+def test_a_kpi_s_page_marks_unverified_matches(client: FlaskClient, language: str, words: str) -> None:
     page = client.get("/kpi/meritvarde", headers={"Accept-Language": language, "Accept": "text/html"}).text
     assert "Segregationsbarometern" in page
     assert words in page

@@ -1,4 +1,4 @@
-"""The triples of a release's observations: those of another route over the same rows, whole, and in every form."""
+"""The triples of a release's observations: equal to an independent implementation's, complete, in every compression."""
 
 import gzip
 import pickle
@@ -62,31 +62,31 @@ NEIGHBOURHOODS: Sequence[Row] = (
 
 
 @pytest.fixture
-def released(tmp_path: Path) -> Callable[..., Release]:
+def make_release(tmp_path: Path) -> Callable[..., Release]:
     def make(rows: Sequence[Row] = ROWS) -> Release:
-        # Every row has every column, as the table that holds them.
+        # Every row has every column, like the table.
         names = dict.fromkeys(name for row in (*rows, *ROWS) for name in row)
         full = [{name: row.get(name) for name in names} for row in rows]
         with tables_of({"observations": full, "neighbourhoods": NEIGHBOURHOODS}) as tables:
-            made = release(tables, tmp_path, default_licence="cc0")
-        about = replace(made.about, publisher_number="2120000142", publisher_name="Stockholms stad")
-        return stamp(replace(made, about=about), 3, datetime(2026, 1, 2, tzinfo=UTC), "")
+            draft = release(tables, tmp_path, default_licence="cc0")
+        about = replace(draft.about, publisher_number="2120000142", publisher_name="Stockholms stad")
+        return stamp(replace(draft, about=about), 3, datetime(2026, 1, 2, tzinfo=UTC), "")
 
     return make
 
 
-def expected(made: Release) -> Iterator[tuple[Node, Node, Node]]:
-    """The same triples, one object after the other, from the rows of the release."""
-    rows = read_rows(made.table("observations"))
+def expected(released: Release) -> Iterator[tuple[Node, Node, Node]]:
+    """Yield the expected triples, built one by one from the rows of the release."""
+    rows = read_rows(released.table("observations"))
     has_interval = any(row["ci_lower"] is not None or row["ci_upper"] is not None for row in rows)
     for row in rows:
-        yield from _observation(made, row, has_interval)
+        yield from _observation(released, row, has_interval)
 
 
 def _observation(made: Release, row: dict[str, Any], has_interval: bool) -> Iterator[tuple[Node, Node, Node]]:
     period, place, kpi = parse_period(row["period"]), made.areas[row["neighbourhood"]], register.kpis()[row["kpi"]]
     node = URIRef(
-        IRIS.observation(made.dataset, row["neighbourhood"], kpi.id, row["period"], row["sex"], row["age_group"])
+        IRIS.observation(released.dataset, row["neighbourhood"], kpi.id, row["period"], row["sex"], row["age_group"])
     )
     undefined = Literal("", datatype=CUBE.Undefined)
 
@@ -95,10 +95,10 @@ def _observation(made: Release, row: dict[str, Any], has_interval: bool) -> Iter
 
     yield node, RDF.type, QB.Observation
     yield node, RDF.type, CUBE.Observation
-    yield URIRef(IRIS.observation_set(made.dataset, made.version)), CUBE.observation, node
-    yield node, QB.dataSet, URIRef(IRIS.dataset(made.dataset))
+    yield URIRef(IRIS.observation_set(released.dataset, released.version)), CUBE.observation, node
+    yield node, QB.dataSet, URIRef(IRIS.dataset(released.dataset))
     yield node, CUBE.observedBy, PUBLISHER
-    yield node, DIMENSION.refArea, URIRef(place.iri(IRIS))
+    yield node, DIMENSION.refArea, URIRef(area.iri(IRIS))
     yield node, OURS.kpi, URIRef(IRIS.kpi(kpi.id))
     yield node, DIMENSION.refPeriod, URIRef(IRIS.period(row["period"]))
     yield node, DIMENSION.sex, URIRef(register.codes("sexes")[row["sex"]].properties["sdmx_iri"])
@@ -119,9 +119,9 @@ def _observation(made: Release, row: dict[str, Any], has_interval: bool) -> Iter
     if row["note"]:
         yield node, ATTRIBUTE.comment, Literal(row["note"])
     if (row["sex"], row["age_group"]) == ("T", "T") and row["value"] is not None:
-        name = f"{kpi.text('en')}, {place.name}, {row['period']}"
+        name = f"{kpi.text('en')}, {area.name}, {row['period']}"
         text = format(Decimal(f"{row['value']:.10f}").normalize(), "f")
-        measure = URIRef(IRIS.measure(made.dataset, kpi.id, text))
+        measure = URIRef(IRIS.measure(released.dataset, kpi.id, text))
         yield node, RDF.type, CIDS.IndicatorReport
         yield node, CIDS.forIndicator, URIRef(IRIS.kpi(kpi.id))
         yield node, CIDS.forOrganization, PUBLISHER
@@ -134,7 +134,7 @@ def _observation(made: Release, row: dict[str, Any], has_interval: bool) -> Iter
 
 
 def comparable(triples: Iterator[tuple[Node, Node, Node]]) -> set[tuple[str, ...]]:
-    """Decimals by their value, all else by term."""
+    """Return the triples with decimals by value and all other nodes by term."""
 
     def term(node: Node) -> str:
         if isinstance(node, Literal) and node.datatype == XSD.decimal:
@@ -144,13 +144,13 @@ def comparable(triples: Iterator[tuple[Node, Node, Node]]) -> set[tuple[str, ...
     return {tuple(term(node) for node in triple) for triple in triples}
 
 
-def emitted(path: Path) -> Graph:
-    """rdflib's own reading of the file; no Python module of ours has a part in it."""
+def parsed(path: Path) -> Graph:
+    """Parse the file with rdflib, without any module of the project."""
     return Graph().parse(data=gzip.decompress(path.read_bytes()), format="nt")
 
 
-def unpack_zstd(path: Path) -> bytes:
-    """By the reference program's library, one frame with its checksum."""
+def decompress_zstd(path: Path) -> bytes:
+    """Decompress with the reference library: one frame with a checksum."""
     done = zstandard.ZstdDecompressor().decompressobj()
     data = done.decompress(path.read_bytes())
     assert done.eof
@@ -158,42 +158,42 @@ def unpack_zstd(path: Path) -> bytes:
     return data
 
 
-def test_triples_are_those_of_another_route(released: Callable[..., Release]) -> None:
-    made = released()
-    assert comparable(iter(emitted(emit(made, IRIS).path))) == comparable(expected(made))
+def test_the_triples_equal_an_independent_implementation(make_release: Callable[..., Release]) -> None:
+    released = make_release()
+    assert comparable(iter(parsed(emit(released, IRIS).path))) == comparable(expected(released))
 
 
-def test_a_strict_parser_takes_every_line(released: Callable[..., Release]) -> None:
-    done = emit(released(), IRIS)
-    lines = gzip.decompress(done.path.read_bytes())
-    assert len({*parse(lines, RdfFormat.N_TRIPLES)}) == done.lines == lines.count(b"\n")
+def test_a_strict_parser_accepts_every_line(make_release: Callable[..., Release]) -> None:
+    emission = emit(make_release(), IRIS)
+    lines = gzip.decompress(emission.path.read_bytes())
+    assert len({*parse(lines, RdfFormat.N_TRIPLES)}) == emission.lines == lines.count(b"\n")
     assert b"  " not in re.sub(rb'"[^\n]*"', b'""', lines)
 
 
-def test_each_form_has_the_same_lines(released: Callable[..., Release], tmp_path: Path) -> None:
-    unpacked = tmp_path / "loose.nt"
-    done = emit(released(), IRIS, uncompressed=unpacked)
-    assert unpacked.read_bytes() == gzip.decompress(done.path.read_bytes()) == unpack_zstd(done.zstd)
-    assert unpacked.read_bytes().count(b"\n") == done.lines
+def test_each_compression_has_the_same_lines(make_release: Callable[..., Release], tmp_path: Path) -> None:
+    uncompressed = tmp_path / "loose.nt"
+    emission = emit(make_release(), IRIS, uncompressed=uncompressed)
+    assert uncompressed.read_bytes() == gzip.decompress(emission.path.read_bytes()) == decompress_zstd(emission.zstd)
+    assert uncompressed.read_bytes().count(b"\n") == emission.lines
 
 
-def test_lines_of_an_observation_stand_together(released: Callable[..., Release], tmp_path: Path) -> None:
-    emit(released(), IRIS, uncompressed=tmp_path / "loose.nt")
-    stem = IRIS.observation_stem("by-hand")
+def test_the_lines_of_an_observation_are_adjacent(make_release: Callable[..., Release], tmp_path: Path) -> None:
+    emit(make_release(), IRIS, uncompressed=tmp_path / "loose.nt")
+    iri_prefix = IRIS.observation_stem("by-hand")
     subjects = [
-        found[0]
+        match[0]
         for line in (tmp_path / "loose.nt").read_text("utf-8").split("\n")
-        if (found := re.findall(rf"<({re.escape(stem)}[^>]*)>", line))
+        if (match := re.findall(rf"<({re.escape(iri_prefix)}[^>]*)>", line))
     ]
     changes = sum(a != b for a, b in pairwise(subjects))
     assert changes + 1 == len(set(subjects)) == len(ROWS)
 
 
-def test_without_intervals_no_bound_is_stated(released: Callable[..., Release]) -> None:
-    made = released([{k: v for k, v in row.items() if not k.startswith("ci_")} for row in ROWS])
-    graph = emitted(emit(made, IRIS).path)
+def test_without_intervals_no_bound_is_stated(make_release: Callable[..., Release]) -> None:
+    released = make_release([{k: v for k, v in row.items() if not k.startswith("ci_")} for row in ROWS])
+    graph = parsed(emit(released, IRIS).path)
     assert not {*graph.subjects(OURS.ciLower)}
-    assert comparable(iter(graph)) == comparable(expected(made))
+    assert comparable(iter(graph)) == comparable(expected(released))
 
 
 def test_a_code_without_words_stops_the_release(released: Callable[..., Release]) -> None:
@@ -203,21 +203,25 @@ def test_a_code_without_words_stops_the_release(released: Callable[..., Release]
         emit(lacking, IRIS)
 
 
-def test_a_full_disk_is_an_error_with_a_remedy_and_not_a_short_file(released: Callable[..., Release]) -> None:
+def test_a_full_disk_is_an_error_with_a_remedy_instead_of_a_truncated_file(
+    make_release: Callable[..., Release],
+) -> None:
     with pytest.raises(PublishingFailed, match="No space left") as caught:
         emit(released(), IRIS, uncompressed=Path("/dev/full"))
     assert "Free space" in caught.value.remedy("en")
 
 
-def test_memory_does_not_grow_with_the_length(released: Callable[..., Release], tmp_path: Path) -> None:
-    """In processes of their own; every value is another, so that the measures are as many as the observations."""
-    small, large = (peak_megabytes(lengthened(released(), rows, tmp_path)) for rows in (60_000, 600_000))
+def test_memory_does_not_grow_with_the_number_of_observations(
+    make_release: Callable[..., Release], tmp_path: Path
+) -> None:
+    """Measured in separate processes, with distinct values, so that there are as many quantities as observations."""
+    small, large = (peak_megabytes(lengthened(make_release(), rows, tmp_path)) for rows in (60_000, 600_000))
     assert large < small + 100
 
 
-def lengthened(made: Release, rows: int, folder: Path) -> Path:
-    """A pickled release with so many observations, all of them reports."""
-    table = made.table("observations")
+def lengthened(released: Release, rows: int, folder: Path) -> Path:
+    """Pickle a release with this number of observations, all of them reports."""
+    table = released.table("observations")
     with duckdb.connect() as work:
         work.execute(f"""COPY (
             SELECT o.* REPLACE (i / 1000 AS value, 'T' AS sex, 'T' AS age_group)
@@ -225,7 +229,7 @@ def lengthened(made: Release, rows: int, folder: Path) -> Path:
         ) TO '{folder}/longer.parquet' (FORMAT parquet)""")
     (folder / "longer.parquet").replace(table)
     path = folder / f"{rows}.pickle"
-    path.write_bytes(pickle.dumps(replace(made, rows={**made.rows, "observations": rows})))
+    path.write_bytes(pickle.dumps(replace(released, rows={**released.rows, "observations": rows})))
     return path
 
 
@@ -240,15 +244,15 @@ def peak_megabytes(release_file: Path) -> float:
     return float(subprocess.run(command, capture_output=True, text=True, check=True, timeout=300).stdout)
 
 
-def test_odd_codes_give_iris_that_parsers_take() -> None:
-    made = IRIS.area("own", ODD)
+def test_unusual_codes_give_valid_iris() -> None:
+    iri = IRIS.area("own", ODD)
     store = Store()
-    store.load(f"<{made}> <urn:p> <urn:o> .".encode(), RdfFormat.N_TRIPLES)
+    store.load(f"<{iri}> <urn:p> <urn:o> .".encode(), RdfFormat.N_TRIPLES)
     assert len(store) == 1
     assert segment("\x85\ue000\ufffe") == "%C2%85%EE%80%80%EF%BF%BE"
     assert segment("Ö é 🏡") == "Ö%20é%20🏡"
 
 
-def test_what_the_benchmark_holds_us_against_gives_the_same_triples(tmp_path: Path) -> None:
-    """A way that is forgotten when the model changes would be a peer for something else (morph-kgc is tried there)."""
+def test_the_benchmark_s_alternatives_emit_the_same_triples(tmp_path: Path) -> None:
+    """An alternative that missed a change of the model would be no fair comparison (the benchmark runs morph-kgc)."""
     assert same_triples(prepared(tmp_path, 400, 1), OWN_EMITTERS).value > 4_000

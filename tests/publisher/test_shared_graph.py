@@ -36,14 +36,14 @@ SELECT (COUNT(*) AS ?rows) (COUNT(DISTINCT ?o) AS ?observations) FROMS WHERE {{
 }}"""
 
 
-def make(home: Path) -> Settings:
+def settings_in(home: Path) -> Settings:
     return Settings(home=home, base_iri=BASE)
 
 
 def publish_twin(
     settings: Settings, folder: Path, area: str = "Rinkeby", publisher: str = "Bolaget AB", sector: str = "private"
 ) -> None:
-    """The sample under another name, with another name for an area."""
+    """Publish the sample under another name, with another name for an area."""
     twin = Path(shutil.copytree(SAMPLE / "package", folder / SECOND, dirs_exist_ok=True))
     descriptor = json.loads((twin / "datapackage.json").read_text("utf-8")) | {"name": SECOND}
     descriptor["vaven"]["publisher"] = {"name": publisher, "organisation_number": NUMBER, "sector": sector}
@@ -56,7 +56,7 @@ def publish_twin(
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shared")
-    settings = make(folder / "home")
+    settings = settings_in(folder / "home")
     publish(SAMPLE / "exempel.xlsx", settings)
     publish_twin(settings, folder)
     return settings.home
@@ -64,7 +64,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(published: Path, tmp_path: Path) -> Settings:
-    return make(Path(shutil.copytree(published, tmp_path / "home")))
+    return settings_in(Path(shutil.copytree(published, tmp_path / "home")))
 
 
 @pytest.fixture
@@ -74,65 +74,65 @@ def client(settings: Settings) -> Iterator[FlaskClient]:
     app.extensions["vaven"].close()
 
 
-def asked(client: FlaskClient, query: str) -> list[str]:
-    answer = client.get("/sparql", query_string={"query": PREFIXES + query, "format": "csv"})
-    assert answer.status_code == 200, answer.text
-    return answer.text.splitlines()[1:]
+def select(client: FlaskClient, query: str) -> list[str]:
+    response = client.get("/sparql", query_string={"query": PREFIXES + query, "format": "csv"})
+    assert response.status_code == 200, response.text
+    return response.text.splitlines()[1:]
 
 
 def test_no_triple_is_in_two_graphs(settings: Settings, client: FlaskClient) -> None:
-    (count,) = asked(client, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")
-    (distinct,) = asked(client, "SELECT (COUNT(*) AS ?n) { SELECT DISTINCT ?s ?p ?o { ?s ?p ?o } }")
+    (count,) = select(client, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")
+    (distinct,) = select(client, "SELECT (COUNT(*) AS ?n) { SELECT DISTINCT ?s ?p ?o { ?s ?p ?o } }")
     assert int(count) == int(distinct) > 10_000
-    graphs = asked(client, "SELECT DISTINCT ?g { GRAPH ?g { ?s ?p ?o } }")
+    graphs = select(client, "SELECT DISTINCT ?g { GRAPH ?g { ?s ?p ?o } }")
     assert set(graphs) == {*settings.iris.shared_graphs, *(settings.iris.dataset(slug) for slug in (FIRST, SECOND))}
 
 
 def test_a_join_has_a_row_for_each_observation(settings: Settings, client: FlaskClient) -> None:
-    """Of the default graph, and of one that the query puts together from all."""
+    """The same holds in the default graph and in a dataset of all graphs (FROM)."""
     graphs = (*settings.iris.shared_graphs, *(settings.iris.dataset(slug) for slug in (FIRST, SECOND)))
     for froms in ("", " ".join(f"FROM <{graph}>" for graph in graphs)):
-        (found,) = asked(client, JOINS.replace("FROMS", froms))
-        rows, observations = found.split(",")
+        (row,) = select(client, JOINS.replace("FROMS", froms))
+        rows, observations = row.split(",")
         assert int(rows) == int(observations) > 100
 
 
-def test_the_dump_has_no_line_twice(client: FlaskClient) -> None:
-    answer = client.get("/dump.nt.gz")
-    while answer.status_code == 503:
-        answer = client.get("/dump.nt.gz")
-    lines = gzip.decompress(answer.data).splitlines()
-    assert len(lines) == len(set(lines)) == int(asked(client, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")[0])
+def test_the_dump_has_no_duplicate_lines(client: FlaskClient) -> None:
+    response = client.get("/dump.nt.gz")
+    while response.status_code == 503:
+        response = client.get("/dump.nt.gz")
+    lines = gzip.decompress(response.data).splitlines()
+    assert len(lines) == len(set(lines)) == int(select(client, "SELECT (COUNT(*) AS ?n) { ?s ?p ?o }")[0])
 
 
-def test_the_newest_name_is_the_name(settings: Settings, client: FlaskClient, tmp_path: Path) -> None:
+def test_the_newest_release_decides_names(settings: Settings, client: FlaskClient, tmp_path: Path) -> None:
     area = settings.iris.area("deso2018", "0180C6070")
     label = f"SELECT ?name {{ <{area}> rdfs:label ?name }}"
     company = f"SELECT ?name ?kind {{ <{settings.iris.organisation(NUMBER)}> foaf:name ?name ; dcterms:type ?kind }}"
-    (before,) = asked(client, company)
-    assert asked(client, label) == ["Rinkeby"]
+    (before,) = select(client, company)
+    assert select(client, label) == ["Rinkeby"]
     publish_twin(settings, tmp_path, "Rinkeby torg", "Nya Bolaget AB", "public")
-    assert asked(client, label) == ["Rinkeby torg"]
-    assert asked(client, label.replace("rdfs:label", "skos:altLabel")) == ["Rinkeby"]
-    (after,) = asked(client, company)
+    assert select(client, label) == ["Rinkeby torg"]
+    assert select(client, label.replace("rdfs:label", "skos:altLabel")) == ["Rinkeby"]
+    (after,) = select(client, company)
     assert before.startswith("Bolaget AB,")
     assert after.startswith("Nya Bolaget AB,")
     assert before.partition(",")[2] != after.partition(",")[2]
 
 
-def test_what_was_withdrawn_is_not_spoken_of(settings: Settings, client: FlaskClient) -> None:
-    """An area that another dataset has is; a company that nobody else names is not."""
-    assert asked(client, 'SELECT ?o { ?o foaf:name "Bolaget AB"@sv }')
+def test_resources_of_withdrawn_datasets_are_not_described(settings: Settings, client: FlaskClient) -> None:
+    """An area of another dataset is still described; a company of no other dataset is not."""
+    assert select(client, 'SELECT ?o { ?o foaf:name "Bolaget AB"@sv }')
     withdraw(settings, SECOND, reason="Fel fil.")
-    held = asked(client, "SELECT ?s { GRAPH <id/reference> { ?s ?p ?o } }")
-    assert settings.iris.area("deso2018", "0180C6070") in held
+    subjects = select(client, "SELECT ?s { GRAPH <id/reference> { ?s ?p ?o } }")
+    assert settings.iris.area("deso2018", "0180C6070") in subjects
     withdraw(settings, FIRST, reason="Fel fil.")
-    held = asked(client, "SELECT DISTINCT ?s { GRAPH <id/reference> { ?s ?p ?o } }")
-    # Of what was withdrawn, a tombstone says who published it.
-    assert {iri.removeprefix(f"{BASE}id/").partition("/")[0] for iri in held} == {"organisation"}
+    subjects = select(client, "SELECT DISTINCT ?s { GRAPH <id/reference> { ?s ?p ?o } }")
+    # The tombstone of a withdrawn dataset names its publisher.
+    assert {iri.removeprefix(f"{BASE}id/").partition("/")[0] for iri in subjects} == {"organisation"}
 
 
-def test_what_releases_said_is_read_again_where_it_is_not_kept(settings: Settings, tmp_path: Path) -> None:
+def test_descriptions_missing_from_the_cache_are_read_again(settings: Settings, tmp_path: Path) -> None:
     def reference() -> list[str]:
         snapshot = EmbeddedStore(settings.graph_folder).current()
         assert snapshot
@@ -148,14 +148,14 @@ def test_what_releases_said_is_read_again_where_it_is_not_kept(settings: Setting
     assert reference() == before
 
 
-def test_the_graph_says_what_it_is(settings: Settings, client: FlaskClient) -> None:
-    titles = asked(client, "SELECT ?title { <id/reference> dcterms:title ?title } ORDER BY ?title")
+def test_the_reference_graph_is_described(settings: Settings, client: FlaskClient) -> None:
+    titles = select(client, "SELECT ?title { <id/reference> dcterms:title ?title } ORDER BY ?title")
     assert titles == ["Reference data", "Referensdata"]
-    answer = client.get("/id/reference", headers={"Accept": "text/turtle"}, follow_redirects=True)
-    assert (answer.status_code, answer.mimetype) == (200, "text/turtle")
+    response = client.get("/id/reference", headers={"Accept": "text/turtle"}, follow_redirects=True)
+    assert (response.status_code, response.mimetype) == (200, "text/turtle")
 
 
-def test_the_feed_names_an_organisation_once_by_the_newest_release(
+def test_the_feed_names_an_organisation_once_as_in_the_newest_release(
     settings: Settings, client: FlaskClient, tmp_path: Path
 ) -> None:
     publish_twin(settings, tmp_path, "Rinkeby", "Nya Bolaget AB", "public")
@@ -166,18 +166,18 @@ def test_the_feed_names_an_organisation_once_by_the_newest_release(
         assert len(list(feed.objects(node, DCTERMS.type))) == 1
 
 
-def test_an_actor_without_a_number_is_its_dataset_s_own(settings: Settings, client: FlaskClient) -> None:
-    """No slug of another dataset, and no other organisation, can make the same identifier."""
-    actors = asked(client, f"SELECT DISTINCT ?a {{ ?i <{settings.iris.ontology}actor> ?a }}")
-    found = {iri.removeprefix(f"{BASE}id/organisation/") for iri in actors}
-    assert {f"{slug}.exempelbostader" for slug in (FIRST, SECOND)} <= found
+def test_an_actor_without_a_number_belongs_to_its_dataset(settings: Settings, client: FlaskClient) -> None:
+    """No slug of another dataset, and no other organisation, can give the same identifier."""
+    actors = select(client, f"SELECT DISTINCT ?a {{ ?i <{settings.iris.ontology}actor> ?a }}")
+    keys = {iri.removeprefix(f"{BASE}id/organisation/") for iri in actors}
+    assert {f"{slug}.exempelbostader" for slug in (FIRST, SECOND)} <= keys
     assert {settings.iris.owner(iri) for iri in actors} == {FIRST, SECOND}
     withdraw(settings, SECOND, reason="Fel fil.")
     assert client.get(f"/id/organisation/{SECOND}.exempelbostader").status_code == 410
     assert client.get(f"/id/organisation/{FIRST}.exempelbostader").status_code == 303
 
 
-def test_names_in_other_letters_are_told_apart() -> None:
+def test_names_in_other_scripts_have_distinct_keys() -> None:
     names = ("Общество", "協会", "協会 1", "1", "2023", "!!", "Väst", "Øst")
     keys = [name_key(name) for name in names]
     assert len(set(keys)) == len(names)
@@ -186,15 +186,15 @@ def test_names_in_other_letters_are_told_apart() -> None:
     assert name_key("協会") == name_key("協会")
 
 
-def test_only_a_number_makes_an_organisation_the_portal_s(tmp_path: Path) -> None:
-    settings = make(tmp_path / "home")
+def test_only_organisations_with_a_number_are_linked_to_the_portal_s(tmp_path: Path) -> None:
+    settings = settings_in(tmp_path / "home")
     (tmp_path / "liten").mkdir()
     (tmp_path / "liten" / "observations.csv").write_text(
         "neighbourhood,kpi,period,value\n0180C6070,trygg-morker,2024,50\n"
     )
     resources = [{"name": "observations", "path": "observations.csv"}]
-    described = {"name": "liten", "title": "Liten", "resources": resources, "vaven": {"publisher": {"name": "112"}}}
-    (tmp_path / "liten" / "datapackage.json").write_text(json.dumps(described), "utf-8")
+    descriptor = {"name": "liten", "title": "Liten", "resources": resources, "vaven": {"publisher": {"name": "112"}}}
+    (tmp_path / "liten" / "datapackage.json").write_text(json.dumps(descriptor), "utf-8")
     publish(tmp_path / "liten", settings)
     app = create_app(settings)
     try:
@@ -205,36 +205,36 @@ def test_only_a_number_makes_an_organisation_the_portal_s(tmp_path: Path) -> Non
     assert not list(feed.subject_objects(OWL.sameAs))
 
 
-def test_what_is_left_out_of_a_new_version_says_where_it_was(
+def test_resources_missing_from_a_new_version_refer_to_their_last_version(
     settings: Settings, client: FlaskClient, tmp_path: Path
 ) -> None:
     page = {"Accept": "text/html"}
     path = f"/id/observation/{FIRST}/0180C6070/trygg-morker/2023/T/T"
-    (value,) = asked(client, f"SELECT ?v {{ <{BASE}{path[1:]}> <{NAMESPACES['sdmx-measure']}obsValue> ?v }}")
+    (value,) = select(client, f"SELECT ?v {{ <{BASE}{path[1:]}> <{NAMESPACES['sdmx-measure']}obsValue> ?v }}")
     few = tmp_path / f"{FIRST}.csv"
     few.write_text("neighbourhood,kpi,period,value\n0180C6090,trygg-morker,2024,50\n", "utf-8")
     publish(few, settings)
     quantity, target = f"/id/quantity/{FIRST}/trygg-morker/{value}", f"/id/target/{FIRST}/0180C6070/trygg-morker/2030"
     for gone in (path, quantity, target, f"/id/organisation/{FIRST}.exempelbostader"):
-        answer = client.get(gone)
-        assert (answer.status_code, answer.mimetype) == (410, "application/problem+json"), gone
-        assert (answer.json["dataset"], answer.json["version"]) == (FIRST, 1)
-    shown = client.get(path, headers=page)
-    assert shown.status_code == 410
-    assert f"/dataset/{FIRST}/1" in shown.text
+        response = client.get(gone)
+        assert (response.status_code, response.mimetype) == (410, "application/problem+json"), gone
+        assert (response.json["dataset"], response.json["version"]) == (FIRST, 1)
+    page_response = client.get(path, headers=page)
+    assert page_response.status_code == 410
+    assert f"/dataset/{FIRST}/1" in page_response.text
     for never in (path.replace("2023", "1999"), path.replace("2023", "x"), f"/id/quantity/{FIRST}/trygg-morker/x"):
         assert client.get(never).status_code == 404, never
     withdraw(settings, FIRST, 1, reason="Fel värden.")
     assert client.get(quantity).json["reason"] == "Fel värden."
 
 
-def test_an_old_file_s_document_says_of_the_dataset_what_is_so_now(
+def test_an_earlier_file_s_document_describes_the_dataset_s_current_state(
     settings: Settings, client: FlaskClient, tmp_path: Path
 ) -> None:
     publish_twin(settings, tmp_path, "Rinkeby torg")
     iri = settings.iris.distribution(SECOND, 1, "observations.csv")
     address = iri.removeprefix(BASE)
-    answer = client.get(f"/{address}", headers={"Accept": "application/n-triples"}, follow_redirects=True)
-    found = Graph().parse(data=answer.text, format="nt")
-    leading = {str(s) for s in found.subjects(DCAT.distribution, URIRef(iri))}
+    response = client.get(f"/{address}", headers={"Accept": "application/n-triples"}, follow_redirects=True)
+    graph = Graph().parse(data=response.text, format="nt")
+    leading = {str(s) for s in graph.subjects(DCAT.distribution, URIRef(iri))}
     assert leading == {settings.iris.dataset(SECOND, 1)}

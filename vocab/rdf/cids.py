@@ -6,13 +6,12 @@ Canadian; the Swedish stands in the SKOS labels beside it.
 
 from collections.abc import Mapping
 
-from rdflib import RDF, Graph, Literal, Namespace, URIRef
+from rdflib import RDF, Graph, Literal, URIRef
 
 from vaven.vocab import register
-from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
-
-CIDS, TOVE = Namespace(NAMESPACES["cids"]), Namespace(NAMESPACES["tove"])
+from vaven.vocab.rdf.namespaces import CIDS, TOVE
 
 
 def add_indicator(graph: Graph, iris: Iris, node: URIRef, kpi: register.Kpi) -> None:

@@ -4,12 +4,11 @@ SHACL Advanced Features (W3C Working Group Note 2017-06-08), section 5.1: a sh:S
 sh:select. Labels, comments, keywords and target are as SIB's editor reads them (sib-swiss/sparql-examples).
 """
 
-from rdflib import RDF, RDFS, SH, XSD, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import RDF, RDFS, SH, XSD, BNode, Graph, Literal, URIRef
 
 from vaven.vocab.example_queries import examples
-from vaven.vocab.iris import NAMESPACES, Iris
-
-SCHEMA = Namespace(NAMESPACES["schema"])
+from vaven.vocab.iris import Iris
+from vaven.vocab.rdf.namespaces import SCHEMA
 
 
 def add_examples(graph: Graph, iris: Iris) -> None:

@@ -7,11 +7,11 @@ status; a SKOS statement beside it says no more than the kind and the reservatio
 from rdflib import DCTERMS, FOAF, RDF, RDFS, SKOS, Graph, Literal, Namespace, URIRef
 
 from vaven.vocab import register
-from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES
+from vaven.vocab.rdf.namespaces import SSSOM
 from vaven.vocab.register import Match
 
-SSSOM = Namespace(NAMESPACES["sssom"])
 MANUAL = URIRef("https://w3id.org/semapv/vocab/ManualMappingCuration")
 # "near" is the register's word for what shares a subject but measures another thing.
 PREDICATES = {

@@ -18,11 +18,8 @@ from vaven.vocab.messages import LANGUAGES
 from vaven.vocab.rdf.cids import add_impact_theme, add_indicator, unit_names
 from vaven.vocab.rdf.example_queries import add_examples
 from vaven.vocab.rdf.mappings import add_match, add_registers
+from vaven.vocab.rdf.namespaces import GEO, SDMX_CODE
 
-CIDS = Namespace(NAMESPACES["cids"])
-DQV = Namespace(NAMESPACES["dqv"])
-SDMX_CODE = Namespace(NAMESPACES["sdmx-code"])
-GEO = Namespace(NAMESPACES["geo"])
 NAME = URIRef(NAMESPACES["sdo"] + "name")
 
 # What stands under `ns#`.
