@@ -13,7 +13,7 @@ from vaven.schemas.rules import areas, disclosure, periods, references, totals, 
 from vaven.schemas.rules.finding_text import finding_of
 from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.rules.registry import RULES, Checking, Rule, RuleMatch
-from vaven.schemas.standard.finding import Excerpt, Finding, Report, Severity, Verdict
+from vaven.schemas.standard.finding import LISTED, Excerpt, Finding, Report, Severity, Verdict
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.schemas.standard.table_schemas import RESOURCES, STANDARD_VERSION, Field, standard
 from vaven.schemas.standard.thresholds import PROPOSED, Thresholds
@@ -25,8 +25,6 @@ from vaven.vocab import register
 from vaven.vocab.errors import NotReadable, is_full_disk
 
 RULES_VERSION = "1.0"
-# How many findings of one rule in one table are listed; the counts go on.
-LISTED = 1_000
 # How many of a table's rows with findings a report shows whole.
 EXCERPTS = 200
 # How many faulty texts a check of cells looks for instead of judging every row.

@@ -69,7 +69,7 @@ CONTEXT: Json = {
 }
 TYPES = {"string": "sc:Text", "number": "sc:Float", "integer": "sc:Integer", "date": "sc:Date"}
 # Croissant's name for Parquet dates from before Parquet had a media type.
-FILE_FORMATS = {"parquet": "application/x-parquet", "csv": "text/csv"}
+FILE_FORMATS = {"parquet": "application/x-parquet", "csv": media_types.CSV}
 # Code lists of field values, by their names in the Table Schema.
 CODE_LISTS = ("kpis", "sexes", "statuses", "methods")
 PROPERTIES = {
@@ -89,7 +89,7 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
     def document(slug: str, version: int) -> Response:
         release = collection.release(slug, version)
         text = json.dumps(describe(iris, collection.dataset(slug), release), ensure_ascii=False, indent=2)
-        response = Response(text + "\n", content_type="application/ld+json")
+        response = Response(text + "\n", content_type=media_types.JSON_LD)
         response.set_etag(hashlib.sha256(text.encode()).hexdigest()[:32])
         response.make_conditional(request)
         return response

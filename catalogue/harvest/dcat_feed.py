@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, request
 from pyoxigraph import BlankNode, Dataset, NamedNode, Quad, RdfFormat, Triple, parse, serialize
 from pyoxigraph import Literal as OxigraphLiteral
-from rdflib import DCTERMS, FOAF, RDF, BNode, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, FOAF, RDF, BNode, Graph, Literal, URIRef
 from rdflib.term import Node
 
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, requested_format, see_other
@@ -34,7 +34,6 @@ CACHED_RECORDS = 1_000
 CACHED_FEEDS = 32
 # The page size of ckanext-dcat.
 PAGE = 100
-HYDRA = Namespace(NAMESPACES["hydra"])
 # Properties of a catalogue record to follow; the cube, its areas and provenance are linked from the dataset itself.
 # Versions are linked but not described: a harvester would list every dcat:Dataset in the feed.
 FOLLOWED = frozenset(
@@ -188,7 +187,7 @@ def _write_media_types(graph: Graph) -> None:
         media_type = str(graph.value(node, DCAT.mediaType) or "").removeprefix(MEDIA_TYPES)
         compression = str(graph.value(node, DCAT.compressFormat) or "").rpartition("/")[2]
         if not media_type and graph.value(node, DCTERMS.format) == SPARQL_RESULTS:
-            media_type = "application/sparql-results+json"
+            media_type = media_types.SPARQL_JSON
         graph.set((node, DCTERMS.format, Literal(f"{media_type}+{compression}" if compression else media_type)))
 
 

@@ -21,14 +21,15 @@ from vaven.publisher.published.collection import Collection
 from vaven.publisher.published.derivation import Recipe, Source
 from vaven.publisher.published.derived_files import DerivedFiles, Prepare
 from vaven.publisher.published.derived_folder import DerivedFile
+from vaven.vocab import media_types
 from vaven.vocab.iris import Iris
 
 # Formats of the observations that a release does not contain, or did not in an older version of Väven.
 DERIVED_FORMATS = {
-    "observations.ttl": "text/turtle",
-    "observations.jsonld": "application/ld+json",
-    "observations.nt": "application/n-triples",
-    "observations.nt.zst": "application/zstd",
+    "observations.ttl": media_types.TURTLE,
+    "observations.jsonld": media_types.JSON_LD,
+    "observations.nt": media_types.N_TRIPLES,
+    "observations.nt.zst": media_types.ZSTD,
 }
 # Dumps of all published data: N-Quads with the graph of each dataset, N-Triples with the default graph.
 DUMPS = {
@@ -127,7 +128,7 @@ def _dump(collection: Collection, engine: QueryEngine, iris: Iris, contents: Map
 
 def _graph(engine: QueryEngine, graph: str) -> bytes:
     query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
-    result = engine.query(query, media_type="application/n-triples")
+    result = engine.query(query, media_type=media_types.N_TRIPLES)
     try:
         return result.file.read()
     finally:

@@ -18,6 +18,7 @@ from vaven.publisher.published.collection import Collection
 from vaven.publisher.published.values import Dataset
 from vaven.publisher.rdf.triple_counts import Statistics
 from vaven.publisher.releases.cache import CachedByState
+from vaven.vocab import media_types
 from vaven.vocab.iris import Iris
 
 
@@ -55,7 +56,7 @@ class GraphStatisticsCache:
             graphs[iris.dataset(d.slug)] = _load(union, triples) + d.current.counted
         for graph in iris.shared_graphs:
             query = f"CONSTRUCT {{ ?s ?p ?o }} WHERE {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
-            graphs[graph] = _load(union, self._query(query, "application/n-triples"))
+            graphs[graph] = _load(union, self._query(query, media_types.N_TRIPLES))
         total = reduce(add, (d.current.counted for d in datasets), statistics_in(union))
         return GraphStatistics(graphs, total, datasets)
 

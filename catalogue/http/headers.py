@@ -7,6 +7,7 @@ from flask import Flask, Response, request
 from vaven.catalogue.http.content_coding import encoding
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS
 from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
+from vaven.vocab import media_types
 
 # Everything is loaded from this site, and pages have no inline script or style; JSON-LD in pages is data, not script.
 SECURITY = {
@@ -34,7 +35,7 @@ PREFLIGHT = {
     "Access-Control-Max-Age": "86400",
 }
 # The page cache compresses its pages itself. No page has a secret beside text that its reader wrote (BREACH).
-COMPRESSIBLE = (*RDF_FORMATS.values(), "application/json", "application/problem+json", "text/csv", "text/html")
+COMPRESSIBLE = (*RDF_FORMATS.values(), media_types.JSON, media_types.PROBLEM_JSON, media_types.CSV, media_types.HTML)
 
 
 def register(app: Flask) -> None:
@@ -45,7 +46,7 @@ def register(app: Flask) -> None:
         headers = dict(SECURITY)
         if request.method == "OPTIONS":
             headers |= OPEN | PREFLIGHT
-        elif response.mimetype != "text/html":
+        elif response.mimetype != media_types.HTML:
             headers |= OPEN
         for name, value in headers.items():
             response.headers.setdefault(name, value)

@@ -146,12 +146,12 @@ def register(app: Flask) -> None:
 
     @app.after_request
     def store_language(response: Response) -> Response:
-        if request.args.get("lang") in LANGUAGES and response.mimetype == "text/html":
+        if request.args.get("lang") in LANGUAGES and response.mimetype == media_types.HTML:
             response.set_cookie(COOKIE, g.lang, max_age=YEAR_SECONDS, samesite="Lax", httponly=True)
-        if response.mimetype == "text/html":
+        if response.mimetype == media_types.HTML:
             response.headers["Content-Language"] = g.lang
         # Problem details in one language declare it, or are in English.
-        is_english = response.mimetype == "application/problem+json" and not response.content_language
+        is_english = response.mimetype == media_types.PROBLEM_JSON and not response.content_language
         is_same = g.get("is_same_in_every_language") or response.mimetype in RDF_FORMATS.values() or is_english
         if not is_same:
             response.vary.update(("Accept-Language", "Cookie"))

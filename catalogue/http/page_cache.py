@@ -10,6 +10,7 @@ from flask import Blueprint, Response, g, request
 from vaven.catalogue.http.content_coding import encoding
 from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
 from vaven.publisher.releases.cache import CachedByState
+from vaven.vocab import media_types
 
 # The memory of a page beside its bytes: its path, and its entry in the table.
 ENTRY_BYTES = 1024
@@ -58,8 +59,8 @@ class PageCache:
 
         @blueprint.after_request
         def store(response: Response) -> Response:
-            is_page = response.status_code == 200 and response.mimetype == "text/html" and not response.get_etag()[0]
-            if not is_page or "page_state" not in g:
+            is_complete = response.status_code == 200 and not response.get_etag()[0]
+            if not is_complete or response.mimetype != media_types.HTML or "page_state" not in g:
                 return response
             content = response.get_data()
             page = _Page(hashlib.sha256(content).hexdigest()[:32], {IDENTITY: content})

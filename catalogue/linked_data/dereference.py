@@ -62,7 +62,7 @@ def blueprint(resources: ResourceLookup, iris: Iris) -> Blueprint:
 
     @pages.after_app_request
     def add_signposting(response: Response) -> Response:
-        if response.status_code == 200 and response.mimetype == "text/html" and request.endpoint in RESOURCE_PAGES:
+        if response.status_code == 200 and response.mimetype == media_types.HTML and request.endpoint in RESOURCE_PAGES:
             name = RESOURCE_PAGES[request.endpoint].format(**(request.view_args or {}))
             if (iri := resources.iri(name)) and resources.page(name):
                 response.headers["Link"] = links([(iri, "cite-as", ""), *_formats(iris, iri, "describedby")])

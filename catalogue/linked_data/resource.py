@@ -43,7 +43,7 @@ USUAL = tuple(
     }.items()
     for name in names.split()
 )
-TRIPLES = "application/n-triples"
+TRIPLES = media_types.N_TRIPLES
 # A query and the media type of its result in, the complete result out. Raises QueryError.
 Execute = Callable[[str, str], bytes]
 
@@ -75,7 +75,7 @@ class Resource:
 def exists(execute: Execute, iri: str) -> bool:
     """Check that a resource is the subject or object of a statement."""
     try:
-        return b"true" in execute(_query("resource-exists", iri=iri), "application/sparql-results+json")
+        return b"true" in execute(_query("resource-exists", iri=iri), media_types.SPARQL_JSON)
     except QuerySyntaxError:
         # A text with characters that no IRI may contain identifies nothing.
         return False
@@ -166,7 +166,7 @@ def _links(execute: Execute, iris: Iris, node: NamedNode, first: list[Quad]) -> 
 
 def _count(execute: Execute, node: NamedNode, property: str) -> int:
     query = _query("resource-count", iri=node.value, property=property)
-    result = json.loads(execute(query, "application/sparql-results+json"))
+    result = json.loads(execute(query, media_types.SPARQL_JSON))
     return int(result["results"]["bindings"][0]["count"]["value"])
 
 

@@ -87,8 +87,8 @@ def _card(card_id: str, kpi: Kpi, dataset: str, series: Sequence[Series]) -> Kpi
 
 def _charted(series: Sequence[Series]) -> Sequence[Series]:
     """Select series by sex if there are several, else by age; at most as many as there are colours."""
-    by_sex = [s for s in series if s.age_group == "T"]
-    by_age = [s for s in series if s.sex == "T"]
+    by_sex = [s for s in series if s.age_group == register.TOTAL]
+    by_age = [s for s in series if s.sex == register.TOTAL]
     return (by_sex if len(by_sex) > 1 else by_age if len(by_age) > 1 else series)[:COLOURS]
 
 
@@ -150,7 +150,7 @@ def is_total(series: Series) -> bool:
 
 def group_label(series: Series) -> str:
     sex = register.codes("sexes")[series.sex].text(g.lang)
-    return sex if series.age_group == "T" else f"{sex}, {i18n.age(series.age_group)}"
+    return sex if series.age_group == register.TOTAL else f"{sex}, {i18n.age(series.age_group)}"
 
 
 def area_labels(series: Sequence[Series], titles: Mapping[str, str]) -> Any:

@@ -303,7 +303,7 @@ def resource_differences(
     """
     names = [name for name in resource if not (is_uploaded and name == "url")]
     pairs = [(name, as_text(remote.get(name)), as_text(resource[name])) for name in names]
-    return [Difference(f"resources/{file}/{name}", remote_value, value) for name, remote_value, value in pairs if value != remote_value]
+    return [Difference(f"resources/{file}/{name}", theirs, value) for name, theirs, value in pairs if value != theirs]
 
 
 def _normalised(package: Mapping[str, Any], field: str) -> Any:

@@ -140,7 +140,7 @@ def _add_keys(cube_graph: CubeGraph) -> None:
     """Add the five key dimensions of an observation, in the order of the data structure definition."""
     iris, release = cube_graph.iris, cube_graph.release
     areas = [URIRef(release.areas[code].iri(iris)) for code in cube_graph.statistics.codes["neighbourhood"]]
-    area = _add_key(cube_graph, DIMENSION.refArea, [DimensionValue(iri) for iri in areas])
+    area = _add_key(cube_graph, SDMX_DIMENSION.refArea, [DimensionValue(iri) for iri in areas])
     _add_area_levels(cube_graph, area, areas)
     kpis = [DimensionValue(URIRef(iris.kpi(slug))) for slug in release.kpis]
     _add_themes(cube_graph, _add_key(cube_graph, cube_graph.own_property("kpi"), kpis))

@@ -18,7 +18,7 @@ from SPARQLWrapper.SPARQLExceptions import QueryBadFormed, SPARQLWrapperExceptio
 
 from vaven.publisher.engine.interface import QueryEngine, QueryRequest, QueryResult
 from vaven.publisher.engine.worker import RESULTS
-from vaven.publisher.graph.sparql_client import JSON_RESULTS, NO_LOGIN, Login
+from vaven.publisher.graph.sparql_client import NO_LOGIN, Login
 from vaven.publisher.sparql.lexer import escape_service, has_dataset_clause, query_form
 from vaven.publisher.sparql.messages import query_message
 from vaven.vocab import media_types

@@ -22,6 +22,7 @@ from rdflib import Literal
 
 from vaven.publisher.graph.sparql_client import RemoteServer
 from vaven.publisher.rdf.files import N_TRIPLES, TURTLE, Graphs, rdf_suffix, uncompressed_parts
+from vaven.vocab import media_types
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import NAMESPACES
 
@@ -29,7 +30,7 @@ PART_BYTES = 32 << 20
 # How long a state that was read is valid: every request for a page needs it.
 STATE_SECONDS = 1.0
 UNAVAILABLE_SECONDS = 5.0
-MEDIA_TYPES = {TURTLE: "text/turtle", N_TRIPLES: "application/n-triples"}
+MEDIA_TYPES = {TURTLE: media_types.TURTLE, N_TRIPLES: media_types.N_TRIPLES}
 IDENTIFIER, VERSION = f"{NAMESPACES['dcterms']}identifier", f"{NAMESPACES['dcat']}version"
 PUBLISHED, STAGED = f"{NAMESPACES['sd']}namedGraph", f"{NAMESPACES['prov']}used"
 

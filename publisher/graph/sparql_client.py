@@ -83,7 +83,11 @@ class RemoteServer:
     def select(self, query: str) -> list[Mapping[str, str]]:
         """Return the solutions of a SELECT query, each term as its lexical form or IRI."""
         response = self._send(
-            "POST", self._urls.query, self._query_seconds, data={"query": query}, headers={"Accept": JSON_RESULTS}
+            "POST",
+            self._urls.query,
+            self._query_seconds,
+            data={"query": query},
+            headers={"Accept": media_types.SPARQL_JSON},
         )
         try:
             rows = response.json()["results"]["bindings"]
@@ -93,7 +97,7 @@ class RemoteServer:
 
     def update(self, text: str) -> None:
         """Execute all operations of a SPARQL update in one request."""
-        headers = {"Content-Type": "application/sparql-update", "Accept": "*/*"}
+        headers = {"Content-Type": media_types.SPARQL_UPDATE, "Accept": "*/*"}
         self._send("POST", self._urls.update, self._work_seconds, data=text.encode(), headers=headers)
 
     def put(self, graph: str, file: Path, media_type: str, *, adding: bool = False) -> None:

@@ -95,7 +95,8 @@ def _add_investment(
         graph.add((node, DCAT.endDate, Literal(row["end"], datatype=XSD.date)))
     if row["amount"] is not None:
         graph.add((node, ontology.amount, decimal(row["amount"])))
-    for column, predicate in (("neighbourhoods", ontology.neighbourhood), ("comparison_areas", ontology.comparisonArea)):
+    columns = {"neighbourhoods": ontology.neighbourhood, "comparison_areas": ontology.comparisonArea}
+    for column, predicate in columns.items():
         for code in split_list(row[column]):
             graph.add((node, predicate, URIRef(release.areas[code].iri(iris))))
     for slug in split_list(row["kpis"]):
@@ -109,7 +110,7 @@ def _add_target(graph: Graph, iris: Iris, release: Release, row: Mapping[str, An
     ontology = Namespace(iris.ontology)
     graph.add((node, RDF.type, ontology.Target))
     graph.add((node, DCTERMS.isPartOf, URIRef(iris.dataset(release.dataset))))
-    graph.add((node, ours.neighbourhood, URIRef(release.areas[row["neighbourhood"]].iri(iris))))
+    graph.add((node, ontology.neighbourhood, URIRef(release.areas[row["neighbourhood"]].iri(iris))))
     graph.add((node, CIDS.forIndicator, URIRef(iris.kpi(row["kpi"]))))
     graph.add((node, ontology.targetPeriod, _add_period(graph, iris, row["period"])))
     graph.add((node, ontology.targetValue, decimal(row["target_value"])))

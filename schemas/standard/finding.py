@@ -18,6 +18,8 @@ NUMBERS = frozenset(
 )  # fmt: skip
 OF_NUMERIC_FIELDS = frozenset(("limit", "text"))
 NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
+# Findings of one rule in one table that are listed, as in Frictionless; all of them are counted.
+LISTED = 1_000
 # Thousands separator, decimal sign and minus of each language.
 SIGNS = {"sv": ("\u00a0", ",", "\u2212"), "en": (",", ".", "-")}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from vaven.schemas.formats.grid import Grid, GridRow, column_letter
-from vaven.schemas.standard.finding import Finding, Severity
+from vaven.schemas.standard.finding import LISTED, Finding, Severity
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables import unpivot
@@ -21,8 +21,6 @@ from vaven.schemas.tables.tables import Column
 from vaven.vocab.errors import NotReadable
 
 BATCH_ROWS = 20_000
-# How many rows of one kind of bad shape are listed; the counts go on.
-LISTED = 1_000
 
 
 @dataclass

@@ -25,7 +25,7 @@ from vaven.vocab.areas import areas, level_of, without_suffix
 from vaven.vocab.messages import LANGUAGES
 
 NUMERIC = ("number", "integer")
-DEFAULTS = {"sex": TOTAL, "age_group": TOTAL}
+DEFAULTS = {"sex": register.TOTAL, "age_group": register.TOTAL}
 # SDMX status for the marks of Swedish official statistics (DOMAIN section 4): ".." not available or too
 # uncertain, "." not applicable. "-" may mean zero and is left for the partner to say.
 MARKS = {"..": "O", "...": "O", "…": "O", ".": "M"}

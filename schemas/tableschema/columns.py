@@ -21,12 +21,11 @@ from frictionless import Checklist, FrictionlessException, Resource, errors
 from frictionless.resources import TableResource
 from frictionless.table.row import Row
 
+from vaven.schemas.standard.finding import LISTED
 from vaven.schemas.tables.sql import text
 from vaven.schemas.tableschema.rows import LoadedRows, NotColumnar, ReadColumn, load_rows, number_of
 
 COLUMNS, FRICTIONLESS = "duckdb", "frictionless"
-# Errors of one resource that are listed (Frictionless's own limit).
-LISTED = 1_000
 
 # Texts that are certainly right, by type and format; whatever else is judged by Frictionless.
 CERTAIN: Mapping[tuple[str, str], str] = {

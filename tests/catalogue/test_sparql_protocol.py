@@ -21,7 +21,6 @@ import requests
 from SPARQLWrapper import CSV, JSON, JSONLD, N3, POST, RDFXML, TSV, TURTLE, XML, SPARQLWrapper
 
 from tests.conftest import Site
-from vaven.catalogue.sparql.protocol import QUERY_TYPE
 from vaven.publisher.rdf.compression import compressor
 
 KPIS = (
@@ -523,7 +522,10 @@ def test_a_browser_gets_a_page_for_an_invalid_request(whole_way: Site) -> None:
 
 
 def test_the_format_of_a_posted_query_may_be_in_the_url(whole_way: Site) -> None:
-    for kind, body in (("application/x-www-form-urlencoded", b"query=ASK%7B%7D"), (media_types.SPARQL_QUERY, b"ASK{}")):
+    for kind, body in (
+        ("application/x-www-form-urlencoded", b"query=ASK%7B%7D"),
+        ("application/sparql-query", b"ASK{}"),
+    ):
         response = post(whole_way, body, kind, parameters="?format=xml")
         assert response.headers["Content-Type"] == "application/sparql-results+xml"
 

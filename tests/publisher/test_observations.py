@@ -83,8 +83,8 @@ def expected(released: Release) -> Iterator[tuple[Node, Node, Node]]:
         yield from _observation(released, row, has_interval)
 
 
-def _observation(made: Release, row: dict[str, Any], has_interval: bool) -> Iterator[tuple[Node, Node, Node]]:
-    period, place, kpi = parse_period(row["period"]), made.areas[row["neighbourhood"]], register.kpis()[row["kpi"]]
+def _observation(released: Release, row: dict[str, Any], has_interval: bool) -> Iterator[tuple[Node, Node, Node]]:
+    period, area, kpi = parse_period(row["period"]), released.areas[row["neighbourhood"]], register.kpis()[row["kpi"]]
     node = URIRef(
         IRIS.observation(released.dataset, row["neighbourhood"], kpi.id, row["period"], row["sex"], row["age_group"])
     )
@@ -196,9 +196,9 @@ def test_without_intervals_no_bound_is_stated(make_release: Callable[..., Releas
     assert comparable(iter(graph)) == comparable(expected(released))
 
 
-def test_a_code_without_words_stops_the_release(released: Callable[..., Release]) -> None:
-    made = released()
-    lacking = replace(made, areas={code: place for code, place in made.areas.items() if code != "0180"})
+def test_a_code_without_words_stops_the_release(make_release: Callable[..., Release]) -> None:
+    released = make_release()
+    lacking = replace(released, areas={code: area for code, area in released.areas.items() if code != "0180"})
     with pytest.raises(PublishingFailed, match="2 of 9 observations"):
         emit(lacking, IRIS)
 
@@ -207,7 +207,7 @@ def test_a_full_disk_is_an_error_with_a_remedy_instead_of_a_truncated_file(
     make_release: Callable[..., Release],
 ) -> None:
     with pytest.raises(PublishingFailed, match="No space left") as caught:
-        emit(released(), IRIS, uncompressed=Path("/dev/full"))
+        emit(make_release(), IRIS, uncompressed=Path("/dev/full"))
     assert "Free space" in caught.value.remedy("en")
 
 

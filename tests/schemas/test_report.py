@@ -12,9 +12,9 @@ import pytest
 
 from tests.conftest import ROOT, SAMPLE, vaven
 from tests.schemas.test_cases import FOLDERS
-from vaven.schemas.check import LISTED, not_checked, validate
+from vaven.schemas.check import not_checked, validate
 from vaven.schemas.reports.text_and_json import PLACES, REPORT_VERSION, as_json, as_text, grouped
-from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
+from vaven.schemas.standard.finding import LISTED, Finding, Report, Severity, Verdict
 from vaven.vocab.errors import NotReadable
 from vaven.vocab.messages import LANGUAGES
 

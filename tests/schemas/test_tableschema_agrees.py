@@ -21,7 +21,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import SHARED
-from vaven.schemas.tableschema.columns import COLUMNS, LISTED, TableResult, judge
+from vaven.schemas.standard.finding import LISTED
+from vaven.schemas.tableschema.columns import COLUMNS, TableResult, judge
 
 TABLES = (".csv", ".tsv", ".xlsx", ".xls", ".ods", ".json", ".jsonl", ".ndjson", ".zip", ".gz")
 # The one way in which an outcome of ours may differ: counts go on where Frictionless stops at its limit.
