@@ -24,10 +24,10 @@ from vaven.catalogue.validation.report_json import (
 )
 from vaven.publisher.releases.storage import Storage
 from vaven.publisher.settings import Settings
-from vaven.schemas.check import LISTED, validate
+from vaven.schemas.check import validate
 from vaven.schemas.reports.annotated_workbook import annotate, can_annotate
 from vaven.schemas.reports.fix import ALL, fix, target_name
-from vaven.schemas.standard.finding import Report
+from vaven.schemas.standard.finding import LISTED, Report
 from vaven.schemas.standard.read_options import Progress, ReadOptions, no_progress
 
 State = Literal["waiting", "checking", "done", "failed"]

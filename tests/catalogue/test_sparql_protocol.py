@@ -522,10 +522,8 @@ def test_a_browser_gets_a_page_for_an_invalid_request(whole_way: Site) -> None:
 
 
 def test_the_format_of_a_posted_query_may_be_in_the_url(whole_way: Site) -> None:
-    for kind, body in (
-        ("application/x-www-form-urlencoded", b"query=ASK%7B%7D"),
-        ("application/sparql-query", b"ASK{}"),
-    ):
+    form, direct = ("application/x-www-form-urlencoded", b"query=ASK%7B%7D"), ("application/sparql-query", b"ASK{}")
+    for kind, body in (form, direct):
         response = post(whole_way, body, kind, parameters="?format=xml")
         assert response.headers["Content-Type"] == "application/sparql-results+xml"
 

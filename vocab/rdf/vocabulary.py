@@ -122,11 +122,9 @@ def decimal(number: object) -> Literal:
 def add_age(graph: Graph, iris: Iris, group: str) -> None:
     """An age group as a concept: 16-24, 80+, 7, or T for all ages."""
     ages = group.replace("-", "–")
-    words = (
-        {"sv": "alla åldrar", "en": "all ages"}
-        if group == register.TOTAL
-        else {"sv": f"{ages} år", "en": f"{ages} years"}
-    )
+    words = {"sv": f"{ages} år", "en": f"{ages} years"}
+    if group == register.TOTAL:
+        words = {"sv": "alla åldrar", "en": "all ages"}
     add_concept(graph, iris, "age", iris.age(group), register.Labelled(group, words))
 
 
