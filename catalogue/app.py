@@ -130,7 +130,7 @@ def warm(app: Flask) -> None:
         app.jinja_env.get_template(name)
     i18n.warm()
     for level, vintage in (("kommun", ""), ("deso", "2018")):
-        areas().listed(level, vintage)
+        areas().by_code(level, vintage)
     # If the database is unavailable, pages report it until it recovers.
     with suppress(VavenError):
         parts.collection.areas()

@@ -1,4 +1,4 @@
-"""Names: KPI register, areas, periods, IRIs, ontology, messages and errors. Depends on nothing else of Väven."""
+"""Names: KPI register, areas, periods, IRIs, ontology, messages and errors. Depends on no other room."""
 
 # Packages and modules of the room; each imports only those before it.
 PACKAGES = (

@@ -1,6 +1,6 @@
-"""Every IRI that Väven mints, and the namespaces of others that we use (DESIGN section 5).
+"""IRIs that Väven mints, and the namespaces of other vocabularies (DESIGN section 5).
 
-The base IRI is configuration; nothing else in the project puts an IRI of ours together.
+The base IRI is configuration; no other module composes an IRI of ours.
 """
 
 import re
@@ -43,7 +43,7 @@ NAMESPACES = {
     "hydra": "http://www.w3.org/ns/hydra/core#",
     "sssom": "https://w3id.org/sssom/",
     "schema": "https://schema.org/",
-    # cube.link and CIDS write schema.org with http, and a join on strings tells the two apart.
+    # cube.link and CIDS write schema.org with http, and IRIs are compared as strings.
     "sdo": "http://schema.org/",
     "sh": "http://www.w3.org/ns/shacl#",
     "unit": "http://qudt.org/vocab/unit/",
@@ -69,22 +69,22 @@ UCSCHAR = re.compile(
 )
 
 
-# The kinds of things, by the first part of their path, that are a dataset's or the catalogue's own.
+# First path segments of the resources that belong to a dataset or to the catalogue.
 OF_A_DATASET = ("dataset", "observation", "quantity", "target", "contact", "investment")
 OF_THE_CATALOGUE = ("catalogue", "reference", "sparql", "series")
-# What a dataset's slug ends at in the paths of what is its own: it has none of these itself.
+# Characters that end a dataset's slug in the paths of its resources: a slug contains none of them.
 OWNER = re.compile(r"[/.#]")
 
 
 @lru_cache(maxsize=1 << 16)
 def segment(text: str) -> str:
-    """One path segment of an IRI: RFC 3987 letters stay, everything that RFC 3986 reserves is escaped."""
+    """Escape a text as one path segment of an IRI: RFC 3987 letters stay, characters reserved by RFC 3986 do not."""
     return "".join(c if c == "+" or UCSCHAR.match(c) else quote(c, safe="") for c in text)
 
 
 @dataclass(frozen=True)
 class Iris:
-    """The minting of IRIs below one `base`, which ends in a slash. Each method returns an absolute IRI."""
+    """IRIs below one `base`, which ends in a slash. Each method returns an absolute IRI."""
 
     base: str
 
@@ -93,17 +93,17 @@ class Iris:
 
     @property
     def ontology(self) -> str:
-        """Namespace of Väven's own classes and properties, with its closing #."""
+        """Namespace of Väven's own classes and properties, including the final #."""
         return f"{self.base}ns#"
 
     @property
     def structure(self) -> str:
-        """The one Data Structure Definition that all our cubes share."""
+        """Data Structure Definition of all our cubes."""
         return f"{self.base}ns#structure"
 
     @property
     def mission(self) -> str:
-        """The catalogue's own publisher, who keeps the register of KPIs."""
+        """Publisher of the catalogue, which maintains the KPI register."""
         return self.organisation("den-sociala-vaven")
 
     @property
@@ -112,12 +112,12 @@ class Iris:
 
     @property
     def reference(self) -> str:
-        """The reference data: the graph of what datasets have in common, such as areas and organisations."""
+        """Graph of reference data that datasets share: areas, organisations and the like."""
         return self._id("reference")
 
     @property
     def shared_graphs(self) -> tuple[str, str, str]:
-        """The named graphs beside those of datasets: vocabulary, catalogue and reference data."""
+        """Named graphs that belong to no dataset: vocabulary, catalogue and reference data."""
         return self.ontology.rstrip("#"), self.catalogue, self.reference
 
     @property
@@ -126,11 +126,11 @@ class Iris:
 
     @property
     def state(self) -> str:
-        """The graph in which a store of somebody else's keeps what it has of ours."""
+        """Graph in which a remote store records the releases that it holds."""
         return self._id("sparql", "state")
 
     def example(self, slug: str) -> str:
-        """An example query that the endpoint holds."""
+        """Return the IRI of an example query in the endpoint."""
         return self._id("query", slug)
 
     def kpi(self, slug: str) -> str:
@@ -140,28 +140,33 @@ class Iris:
         return self._id("theme", slug)
 
     def scheme(self, name: str) -> str:
-        """A SKOS concept scheme: kpi, theme, area, age, status, method."""
+        """Return the IRI of a SKOS concept scheme: kpi, theme, area, age, status, method."""
         return self._id("scheme", name)
 
-    def area(self, vintage: str, code: str) -> str:
-        """`vintage` is deso2018, deso2025, regso2020, regso2025, kommun, lan, or own (code then has the dataset)."""
-        return self._id("area", vintage, code)
+    def area(self, area_vintage: str, code: str) -> str:
+        """Return the IRI of an area.
+
+        `area_vintage` is deso2018, deso2025, regso2020, regso2025, kommun, lan, or own (`code` then names the dataset).
+        """
+        return self._id("area", area_vintage, code)
 
     def geometry(self, area: str) -> str:
-        """The outline of the area with that IRI; its document is the area's."""
+        """Return the IRI of the geometry of an area with that IRI; both are in the area's document."""
         return f"{area}#geometry"
 
-    def checksum(self, thing: str) -> str:
-        """The checksum of a file, or of what was submitted; its document is the thing's."""
-        return f"{thing}#checksum"
+    def checksum(self, resource: str) -> str:
+        """Return the IRI of the checksum of a file or a submission; both are in the resource's document."""
+        return f"{resource}#checksum"
 
-    def timespan(self, thing: str) -> str:
-        """The time that a dataset, a version of it or a series is of, from its first to its last day; its document is
-        the thing's."""
-        return f"{thing}#period"
+    def timespan(self, resource: str) -> str:
+        """Return the IRI of the temporal coverage, first to last day, of a dataset, a version of it or a series.
+
+        Both are in the resource's document.
+        """
+        return f"{resource}#period"
 
     def organisation(self, number: str) -> str:
-        """By organisation number, its hyphen left out; an organisation without one goes by a slug."""
+        """Return the IRI of an organisation by its number without a hyphen, or by a slug if it has no number."""
         bare = number.replace("-", "")
         return self._id("organisation", bare if bare.isascii() and bare.isdecimal() else number)
 
@@ -175,34 +180,33 @@ class Iris:
         return self._id("dataset", slug, str(version), file)
 
     def release_part(self, slug: str, version: int, *names: str) -> str:
-        """What belongs to one release and is no file: submission, validation, release, certificate, quality/{metric}.
+        """Return the IRI of a part of a release: submission, validation, release, certificate, quality/{metric}.
 
-        A file's name has an ending, so the two can't meet.
+        The name of a file has an extension, so the two cannot collide.
         """
         return self._id("dataset", slug, str(version), *names)
 
     def observation_set(self, slug: str, version: int) -> str:
-        """The cube.link observation set of a version: all of its observations."""
+        """Return the IRI of the cube.link observation set of a version: all its observations."""
         return self.release_part(slug, version, "observations")
 
     def constraint(self, slug: str, version: int) -> str:
-        """The cube.link constraint of a version, a SHACL shape of its observations."""
+        """Return the IRI of the cube.link constraint of a version, a SHACL shape of its observations."""
         return self.release_part(slug, version, "constraint")
 
     def measure(self, dataset: str, kpi: str, number: str) -> str:
-        """A quantity in a KPI's unit, `number` as xsd:decimal has it: the same for every observation of the dataset
-        that has it.
+        """Return the IRI of a quantity in a KPI's unit, shared by all observations of a dataset with that value.
 
-        Without a #, since the KPI's own document could not hold all of its quantities.
+        `number` is in the form of xsd:decimal. No fragment: the KPI's own document could not hold all its quantities.
         """
         return self._id("quantity", dataset, kpi, number)
 
     def provenance(self, slug: str, version: int | None = None) -> str:
-        """Where a dataset, or one of its versions, comes from, as a statement in words."""
+        """Return the IRI of the provenance statement, in words, of a dataset or of one of its versions."""
         return self._id(*(["dataset", slug] if version is None else ["dataset", slug, str(version)]), "provenance")
 
     def series(self, publisher: str, slug: str) -> str:
-        """A dataset series; two publishers may choose the same word, so it carries its publisher's key."""
+        """Return the IRI of a dataset series, with its publisher's key: two publishers may choose the same slug."""
         return self._id("series", f"{publisher}.{slug}")
 
     def contact(self, dataset: str) -> str:
@@ -212,49 +216,49 @@ class Iris:
         return self._id("software", f"vaven-{version}")
 
     def standard(self, version: str) -> str:
-        """The standard that submissions follow, e.g. 1.0."""
+        """Return the IRI of a version of the standard for submissions, e.g. 1.0."""
         return self._id("standard", version)
 
     def rules(self, version: str) -> str:
-        """The set of rules that a submission was checked by."""
+        """Return the IRI of a version of the rule set that submissions are checked against."""
         return self._id("rules", version)
 
     def rule(self, code: str) -> str:
         return self._id("rule", code)
 
     def outside(self, scheme: str, outside: str) -> str:
-        """An entry of a register that publishes no IRIs itself, so that one can be said to match it."""
+        """Return an IRI of ours for an entry of an outside register that publishes no IRIs, as a target of mappings."""
         return self._id("outside", scheme, outside)
 
     def match(self, kpi: str, scheme: str, outside: str) -> str:
-        """What is known of a KPI's tie to an outside register; `outside` is the id there."""
+        """Return the IRI of a KPI's mapping to an outside register; `outside` is the entry's id."""
         return self._id("match", kpi, scheme, outside)
 
     @property
     def endpoint(self) -> str:
-        """Address of the SPARQL endpoint."""
+        """URL of the SPARQL endpoint."""
         return f"{self.base}sparql"
 
     def page(self, slug: str, version: int | None = None) -> str:
-        """Address of the page of a dataset or of one of its versions."""
+        """Return the URL of the page of a dataset or of one of its versions."""
         return f"{self.base}dataset/{segment(slug)}" + ("" if version is None else f"/{version}")
 
     def download(self, slug: str, version: int, file: str) -> str:
-        """Address of a file of a release."""
+        """Return the URL of a file of a release."""
         return f"{self.page(slug, version)}/{segment(file)}"
 
     def dump(self, ending: str) -> str:
-        """Address of all that is published in one file: nq.zst, nq.gz, nt.zst or nt.gz."""
+        """Return the URL of the dump of all published data; `ending` is nq.zst, nq.gz, nt.zst or nt.gz."""
         return f"{self.base}dump.{ending}"
 
     @property
     def void(self) -> str:
-        """The document that describes all our RDF (VoID, section 7.2)."""
+        """Document that describes all our RDF (VoID, section 7.2)."""
         return f"{self.base}.well-known/void"
 
     @property
     def everything(self) -> str:
-        """All our RDF as one void:Dataset: the endpoint's default graph."""
+        """The void:Dataset of all our RDF, which is the endpoint's default graph."""
         return f"{self.void}#all"
 
     def target(self, dataset: str, area: str, kpi: str, period: str) -> str:
@@ -278,18 +282,18 @@ class Iris:
     def observations_over(
         self, periods: Iterable[str], dataset: str, area: str, kpi: str, sex: str, age: str
     ) -> list[str]:
-        """Those of one series: what no period changes is put together once."""
-        head = f"{self.observation_stem(dataset)}{segment(area)}/{segment(kpi)}/"
+        """Return the IRIs of the observations of one time series; the parts that do not vary are composed once."""
+        head = f"{self.observation_prefix(dataset)}{segment(area)}/{segment(kpi)}/"
         tail = f"/{segment(sex)}/{segment(age)}"
         return [f"{head}{segment(parse_period(period).slug)}{tail}" for period in periods]
 
     @property
     def observations(self) -> str:
-        """What every observation of every dataset begins with."""
+        """IRI prefix of the observations of all datasets."""
         return f"{self.base}id/observation/"
 
-    def observation_stem(self, dataset: str) -> str:
-        """What all observations of a dataset begin with; area, KPI, period, sex and age follow, one segment each."""
+    def observation_prefix(self, dataset: str) -> str:
+        """Return the IRI prefix of a dataset's observations; segments for area, KPI, period, sex and age follow."""
         return self._id("observation", dataset) + "/"
 
     def period(self, text: str) -> str:
@@ -297,7 +301,7 @@ class Iris:
         return REFERENCE_PERIODS[period.kind] + text if period.kind != "interval" else self._id("period", period.slug)
 
     def owner(self, iri: str) -> str | None:
-        """Whose a thing is: the dataset's by that slug, or "" for the catalogue's; None for what is nobody's own."""
+        """Return the slug of the dataset that owns a resource, "" for the catalogue, or None if nobody owns it."""
         kind, _, rest = iri.removeprefix(f"{self.base}id/").partition("/")
         if kind == "area" and rest.startswith("own/"):
             return OWNER.split(rest.removeprefix("own/"), maxsplit=1)[0]
@@ -307,12 +311,12 @@ class Iris:
         return "" if kind in OF_THE_CATALOGUE else None
 
     def document(self, iri: str, ending: str = "") -> str:
-        """The document about a thing of ours; with an ending, in one form (Cool URIs, section 4.2)."""
+        """Return the URL of the document about a resource; with an ending, in one format (Cool URIs, section 4.2)."""
         name = iri.removeprefix(f"{self.base}id/")
         return f"{self.base}doc/{name}.{ending}" if ending else f"{self.base}doc/{name}"
 
     @property
     def prefixes(self) -> dict[str, str]:
-        """All prefixes that our endpoint and our Turtle use, our own included."""
+        """Prefixes of our endpoint and our Turtle, including our own."""
         ours = {name: f"{self.base}id/{name}/" for name in ("kpi", "theme", "area", "dataset", "investment")}
         return NAMESPACES | {"vaven": self.ontology} | ours

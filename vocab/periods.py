@@ -20,7 +20,7 @@ INTERVAL = re.compile(r"(\d{4}(?:-\d{2}-\d{2})?)/(\d{4}(?:-\d{2}-\d{2})?)")
 
 @dataclass(frozen=True)
 class Period:
-    """A stretch of days. `kind` is year, quarter, month or interval; `start` and `end` are both inside it."""
+    """A range of days. `kind` is year, quarter, month or interval; `start` and `end` are inclusive."""
 
     text: str
     kind: str
@@ -29,24 +29,24 @@ class Period:
 
     @property
     def slug(self) -> str:
-        """The text as one path segment: the interval's slash becomes two hyphens (ISO 8601-1, 5.5.2.3 note)."""
+        """Path segment: the text with an interval's slash as two hyphens (ISO 8601-1, 5.5.2.3 note)."""
         return self.text.replace("/", "--")
 
 
 @lru_cache(maxsize=1 << 12)
 def parse_period(text: str) -> Period:
-    """Read a period. Raises ValueError where the text has no such form, no such day, or ends before it starts."""
-    if found := YEAR.fullmatch(text):
-        year = int(found[1])
+    """Parse a period. Raises ValueError for another form, a day that does not exist, or an end before the start."""
+    if match := YEAR.fullmatch(text):
+        year = int(match[1])
         return Period(text, "year", date(year, 1, 1), date(year, 12, 31))
-    if found := QUARTER.fullmatch(text):
-        year, quarter = int(found[1]), int(found[2])
+    if match := QUARTER.fullmatch(text):
+        year, quarter = int(match[1]), int(match[2])
         return Period(text, "quarter", date(year, 3 * quarter - 2, 1), _month_end(year, 3 * quarter))
-    if found := MONTH.fullmatch(text):
-        year, month = int(found[1]), int(found[2])
+    if match := MONTH.fullmatch(text):
+        year, month = int(match[1]), int(match[2])
         return Period(text, "month", date(year, month, 1), _month_end(year, month))
-    if found := INTERVAL.fullmatch(text):
-        start, end = _edge(found[1], first=True), _edge(found[2], first=False)
+    if match := INTERVAL.fullmatch(text):
+        start, end = _edge(match[1], first=True), _edge(match[2], first=False)
         if end < start:
             raise ValueError(f"the interval {text} ends before it starts")
         return Period(text, "interval", start, end)
@@ -54,7 +54,7 @@ def parse_period(text: str) -> Period:
 
 
 def period_from_slug(slug: str) -> Period:
-    """The inverse of `Period.slug`."""
+    """Parse a period's slug, the inverse of `Period.slug`."""
     return parse_period(slug.replace("--", "/"))
 
 

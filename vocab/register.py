@@ -1,4 +1,4 @@
-"""The KPI register and its code lists, read from the CSV files of this room (sources: vocab/SOURCES.md)."""
+"""KPI register and code lists, read from the CSV files of this room (sources: vocab/SOURCES.md)."""
 
 import csv
 import re
@@ -17,7 +17,7 @@ SUPPRESSED = "Q"
 
 @dataclass(frozen=True)
 class Labelled:
-    """Something with a code and words in both languages. `text(lang)` is its label, `definition(lang)` its meaning."""
+    """An entry of the register or a code list with its labels and definitions by language."""
 
     id: str
     labels: Mapping[str, str]
@@ -32,10 +32,10 @@ class Labelled:
 
 @dataclass(frozen=True)
 class Match:
-    """A KPI's tie to an entry of an outside register (vocab/outside_registers.csv).
+    """A mapping of a KPI to an entry of an outside register (vocab/outside_registers.csv).
 
-    `outside` is the entry's id, or its name where the register has no ids. `kind` is exact, close, near or related, ""
-    where nobody has said; `remark` is a reservation. Only `status` "verified" may be published (DESIGN section 2).
+    `outside` is the entry's id, or its name if the register has no ids. `kind` is exact, close, near or related, "" if
+    unspecified; `remark` is a reservation. Only `status` "verified" may be published (DESIGN section 2).
     """
 
     scheme: str
@@ -49,7 +49,7 @@ class Match:
         return self.scheme != "segregationsbarometern"
 
     def reservation(self, language: str) -> str:
-        """The remark as a sentence's end in either language."""
+        """Return the remark in a language, worded as the end of a sentence."""
         key = re.sub(r"\W+", "-", self.remark).strip("-")
         return messages(language, "vocab")(f"match.remark.{key}") if key else ""
 
@@ -87,17 +87,17 @@ class Kpi(Labelled):
 
     @property
     def is_ratio(self) -> bool:
-        """Whether the value is multiplier x numerator / denominator, so that the three can be compared."""
+        """True if value = multiplier x numerator / denominator, so that the three can be compared."""
         return self.is_mean and self.unit_iri != "http://qudt.org/vocab/unit/UNITLESS"
 
     @property
     def is_mean(self) -> bool:
-        """Whether the value for all lies between those of its parts: a share, a rate or a mean."""
+        """True for a share, a rate or a mean: the total lies between the values of its parts."""
         return bool(self.denominators.get("en"))
 
     @property
     def is_sum(self) -> bool:
-        """Whether the value is a count or an amount, so that parts add up to it."""
+        """True for a count or an amount: the parts add up to the total."""
         return not self.is_mean and self.minimum == 0 and self.maximum is None
 
 
@@ -108,7 +108,7 @@ class Theme(Labelled):
 
 @dataclass(frozen=True)
 class Code(Labelled):
-    """A code of a code list; `properties` are the list's further columns, e.g. `value_missing` of a status."""
+    """A code of a code list; `properties` are all columns of its row, e.g. `value_missing` of a status."""
 
     properties: Mapping[str, str] = field(default_factory=dict)
 
@@ -119,37 +119,40 @@ class Code(Labelled):
 
 
 def rows(name: str) -> Iterator[dict[str, str]]:
-    """The rows of a CSV file of this room, e.g. "kpis.csv"; every cell is text, a blank one is ""."""
+    """Read the rows of a CSV file of this room, e.g. "kpis.csv"; every cell is text, a blank one is ""."""
     yield from csv.DictReader((files(__package__) / name).read_text("utf-8").splitlines())
 
 
 @cache
 def kpis() -> Mapping[str, Kpi]:
-    """All KPIs by slug, in the register's order."""
+    """Return all KPIs by slug, in the register's order."""
     return {row["id"]: _kpi(row) for row in rows("kpis.csv")}
 
 
 @cache
 def themes() -> Mapping[str, Theme]:
     return {
-        row["id"]: Theme(row["id"], _both(row, "label"), _both(row, "definition"), row["data_theme"])
+        row["id"]: Theme(row["id"], _by_language(row, "label"), _by_language(row, "definition"), row["data_theme"])
         for row in rows("themes.csv")
     }
 
 
 @cache
 def codes(name: str) -> Mapping[str, Code]:
-    """A code list by name: sexes, statuses, methods, sectors, levels, investment_kinds, populations, file_types,
-    outside_registers (column `code`) or licences (column `id`)."""
-    listed = {}
+    """Return a code list by its name.
+
+    It is sexes, statuses, methods, sectors, levels, investment_kinds, populations, file_types, outside_registers
+    (column `code`) or licences (column `id`).
+    """
+    code_list = {}
     for row in rows(f"{name}.csv"):
         code = row.get("code") or row["id"]
-        listed[code] = Code(code, _both(row, "label"), _both(row, "definition"), row)
-    return listed
+        code_list[code] = Code(code, _by_language(row, "label"), _by_language(row, "definition"), row)
+    return code_list
 
 
-def _both(row: Mapping[str, str], stem: str) -> dict[str, str]:
-    return {language: row.get(f"{stem}_{language}", "") for language in ("sv", "en")}
+def _by_language(row: Mapping[str, str], column: str) -> dict[str, str]:
+    return {language: row.get(f"{column}_{language}", "") for language in ("sv", "en")}
 
 
 def _number(text: str) -> float | None:
@@ -159,8 +162,8 @@ def _number(text: str) -> float | None:
 def _kpi(row: Mapping[str, str]) -> Kpi:
     return Kpi(
         id=row["id"],
-        labels=_both(row, "label"),
-        definitions=_both(row, "definition"),
+        labels=_by_language(row, "label"),
+        definitions=_by_language(row, "definition"),
         tier=row["tier"],
         theme=row["theme"],
         units={"sv": row["unit_sv"], "en": row["unit"]},
@@ -186,7 +189,7 @@ def _matches(row: Mapping[str, str]) -> Iterator[Match]:
         for outside in (iri.rpartition("/")[2] for iri in row[column].split()):
             kind, remark = _kind(text, outside)
             yield Match(scheme, outside, kind, status, remark)
-    # Its indicators have names only: "verified: boendeformer", "unverified", "unverified (…)".
+    # Segregationsbarometern's indicators have names only: "verified: boendeformer", "unverified", "unverified (…)".
     status, _, name = row["segregationsbarometern"].partition(":")
     if status != "no":
         bare, _, remark = status.partition(" (")
@@ -194,7 +197,7 @@ def _matches(row: Mapping[str, str]) -> Iterator[Match]:
 
 
 def _kind(text: str, outside: str) -> tuple[str, str]:
-    """Kind and remark out of "exact", "exact (men: N00923)", "exact, …" or "N00666 exact; U01413 inverse wording"."""
+    """Parse kind and remark of "exact", "exact (men: N00923)", "exact, …" or "N00666 exact; U01413 inverse wording"."""
     parts = dict(part.strip().split(" ", 1) for part in text.split(";")) if outside in text else {outside: text}
-    found = re.match(r"(exact|close|near|related)\b[ ,]*(.*)", parts[outside])
-    return (found[1], found[2].strip("() ")) if found else ("", parts[outside])
+    match = re.match(r"(exact|close|near|related)\b[ ,]*(.*)", parts[outside])
+    return (match[1], match[2].strip("() ")) if match else ("", parts[outside])

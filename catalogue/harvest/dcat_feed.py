@@ -25,8 +25,8 @@ from vaven.publisher.rdf.agents import add_publisher
 from vaven.publisher.releases.versions import VersionHistory
 from vaven.vocab import media_types
 from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.rdf.literals import new_graph
 from vaven.vocab.rdf.namespaces import DCAT, HYDRA
-from vaven.vocab.rdf.vocabulary import new_graph
 
 # DCAT-AP 3, or DCAT-AP-SE with media types as the literals of the profile's table.
 PROFILES = ("dcat-ap", "dcat-ap-se")

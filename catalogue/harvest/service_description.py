@@ -11,8 +11,8 @@ from vaven.publisher.metadata.void import add_counts
 from vaven.publisher.rdf.triple_counts import Statistics
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.literals import new_graph
 from vaven.vocab.rdf.namespaces import DCAT, FORMATS, SD
-from vaven.vocab.rdf.vocabulary import new_graph
 
 SIMPLE = URIRef("http://www.w3.org/ns/entailment/Simple")
 RESULT_FORMATS = (

@@ -14,8 +14,8 @@ from vaven.publisher.published.values import Dataset
 from vaven.vocab import register
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.literals import add_texts, new_graph
 from vaven.vocab.rdf.namespaces import FORMATS
-from vaven.vocab.rdf.vocabulary import add_texts, new_graph
 from vaven.vocab.shapes import swedish_profile
 
 
@@ -100,5 +100,5 @@ def _add_dataset(graph: Graph, iris: Iris, dataset: Dataset) -> None:
     node, release = URIRef(iris.dataset(dataset.slug)), dataset.current
     add_texts(graph, node, DCTERMS.title, release.about.titles)
     graph.add((node, DCTERMS.license, URIRef(register.codes("licences")[release.about.licence].properties["rdf_iri"])))
-    graph.add((node, VOID.uriSpace, Literal(iris.observation_stem(dataset.slug))))
+    graph.add((node, VOID.uriSpace, Literal(iris.observation_prefix(dataset.slug))))
     graph.add((node, FOAF.homepage, URIRef(iris.page(dataset.slug))))

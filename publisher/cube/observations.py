@@ -224,7 +224,7 @@ def _parameters(release: Release, iris: Iris) -> dict[str, Any]:
         "string": f'"{END}',
         "decimal": f'"^^<{ns["xsd"]}decimal>{END}',
         "integer": f'"^^<{ns["xsd"]}integer>{END}',
-        "iri_prefix": iris.observation_stem(release.dataset),
+        "iri_prefix": iris.observation_prefix(release.dataset),
         "is_observation": _tail(kind, ns["qb"] + "Observation"),
         "is_cube_observation": _tail(kind, ns["cube"] + "Observation"),
         "member": f"<{iris.observation_set(release.dataset, release.version)}> <{ns['cube']}observation> ",

@@ -55,7 +55,7 @@ def read_sample(
 ) -> list[SampledObservation]:
     """Read the first complete observations of the file, each with its row."""
     triples: defaultdict[str, list[Quad]] = defaultdict(list)
-    iri_prefix = iris.observation_stem(release.dataset)
+    iri_prefix = iris.observation_prefix(release.dataset)
     beginning, is_all = _beginning(emission)
     for triple in parse(beginning, RdfFormat.N_TRIPLES):
         for term in (triple.subject, triple.object):
@@ -73,7 +73,7 @@ def sample_violations(
 ) -> Iterator[Violation]:
     """Compare each sampled observation with its row."""
     if not sample and columns.rows:
-        yield Violation("sample", texts={"actual": "", "expected": iris.observation_stem(release.dataset)})
+        yield Violation("sample", texts={"actual": "", "expected": iris.observation_prefix(release.dataset)})
     for observation in sample:
         if observation.row is None:
             yield Violation("sample", observation.iri, texts={"actual": observation.iri, "expected": ""})

@@ -13,8 +13,8 @@ from vaven.publisher.releases.versions import VersionHistory
 from vaven.vocab import register
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.literals import add_texts, moment, new_graph
 from vaven.vocab.rdf.namespaces import DCAT
-from vaven.vocab.rdf.vocabulary import add_texts, moment, new_graph
 
 LANGUAGE_IRIS = {
     "sv": "http://publications.europa.eu/resource/authority/language/SWE",

@@ -24,8 +24,9 @@ from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab import register
 from vaven.vocab.areas import areas
 from vaven.vocab.iris import Iris
+from vaven.vocab.rdf.literals import add_texts, moment, new_graph
 from vaven.vocab.rdf.namespaces import ADMS, DCAT
-from vaven.vocab.rdf.vocabulary import add_area, add_texts, moment, new_graph
+from vaven.vocab.rdf.vocabulary import add_area
 
 PUBLIC = URIRef("http://publications.europa.eu/resource/authority/access-right/PUBLIC")
 

@@ -18,8 +18,9 @@ from vaven.vocab import register
 from vaven.vocab.areas import areas
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.literals import add_texts, moment
 from vaven.vocab.rdf.namespaces import DCAT
-from vaven.vocab.rdf.vocabulary import add_area, add_texts, moment
+from vaven.vocab.rdf.vocabulary import add_area
 
 Members = Sequence[VersionHistory]
 

@@ -8,8 +8,8 @@ from vaven.schemas.standard.table_schemas import RESOURCES, standard
 from vaven.vocab import media_types, register
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.literals import add_texts, moment
 from vaven.vocab.rdf.namespaces import DCAT, DCATAP, SPDX
-from vaven.vocab.rdf.vocabulary import add_texts, moment
 from vaven.vocab.register import Code
 
 MEDIA_TYPES = "http://www.iana.org/assignments/media-types/"

@@ -17,8 +17,8 @@ from vaven.schemas.standard.finding import Report
 from vaven.vocab import media_types
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.literals import add_texts, moment
 from vaven.vocab.rdf.namespaces import DCAT
-from vaven.vocab.rdf.vocabulary import add_texts, moment
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from vaven.publisher.releases.release import Release
 from vaven.schemas.standard.finding import Report, Severity
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.literals import add_texts, decimal, moment
 from vaven.vocab.rdf.namespaces import DQV, OA
-from vaven.vocab.rdf.vocabulary import add_texts, decimal, moment
 from vaven.vocab.register import SUPPRESSED
 
 UNIT_MEASURE = URIRef(NAMESPACES["sdmx-attribute"] + "unitMeasure")

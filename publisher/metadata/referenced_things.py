@@ -11,8 +11,9 @@ from vaven.publisher.releases.release import Release, read_rows
 from vaven.vocab.areas import areas
 from vaven.vocab.iris import Iris
 from vaven.vocab.periods import parse_period
+from vaven.vocab.rdf.literals import NAME, add_name, decimal
 from vaven.vocab.rdf.namespaces import CIDS, DCAT
-from vaven.vocab.rdf.vocabulary import NAME, add_age, add_area, add_geometry, add_name, decimal
+from vaven.vocab.rdf.vocabulary import add_age, add_area, add_geometry
 
 Row = Mapping[str, Any]
 
@@ -57,7 +58,7 @@ def _add_area(graph: Graph, iris: Iris, area: ReleasedArea, area_vintage: str) -
         _add_own_area(graph, iris, area, node)
     graph.add((node, RDFS.label, Literal(area.name, lang="sv")))
     for code in area.parts:
-        if part := areas().find_of(code, area_vintage):
+        if part := areas().find_in(code, area_vintage):
             graph.add((node, DCTERMS.hasPart, add_area(graph, iris, part)))
     if area.geometry:
         add_geometry(graph, iris, node, area.geometry)

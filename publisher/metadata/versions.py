@@ -11,8 +11,8 @@ from vaven.publisher.releases.versions import VersionHistory
 from vaven.schemas.tables.tables import About
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.rdf.literals import add_texts, moment
 from vaven.vocab.rdf.namespaces import ADMS, DCAT
-from vaven.vocab.rdf.vocabulary import add_texts, moment
 
 # The EU's authority table dataset-status; DCAT 3, section 11.3, leaves the vocabulary of adms:status open.
 WITHDRAWN = URIRef("http://publications.europa.eu/resource/authority/dataset-status/WITHDRAWN")

@@ -9,8 +9,8 @@ from rdflib.term import Node
 from vaven.publisher.rdf.triple_counts import ObservationCounts, Statistics, statistics_of
 from vaven.publisher.releases.release import Release
 from vaven.vocab.iris import NAMESPACES, Iris
+from vaven.vocab.rdf.literals import new_graph
 from vaven.vocab.rdf.namespaces import FORMATS
-from vaven.vocab.rdf.vocabulary import new_graph
 
 # Prefixes of the vocabularies that observations and metadata use.
 VOCABULARIES = ("qb", "sdmx-dimension", "sdmx-measure", "sdmx-attribute", "cube", "cids", "skos", "dcat", "prov", "dqv")
@@ -67,7 +67,7 @@ def _add_access(graph: Graph, iris: Iris, release: Release, node: URIRef, exampl
     """
     graph.add((node, RDF.type, VOID.Dataset))
     graph.add((node, VOID.sparqlEndpoint, URIRef(iris.endpoint)))
-    graph.add((node, VOID.uriSpace, Literal(iris.observation_stem(release.dataset))))
+    graph.add((node, VOID.uriSpace, Literal(iris.observation_prefix(release.dataset))))
     graph.add((node, VOID.exampleResource, URIRef(example)))
     for prefix in VOCABULARIES:
         graph.add((node, VOID.vocabulary, URIRef(NAMESPACES[prefix])))

@@ -36,7 +36,7 @@ def released_areas(
     """
     released = {str(row["code"]): _declared(dataset, row, area_vintage) for row in neighbourhoods}
     for code in codes:
-        if code not in released and (official := _official(areas().find_of(code, area_vintage), "")):
+        if code not in released and (official := _official(areas().find_in(code, area_vintage), "")):
             released[code] = official
     return released
 
@@ -45,7 +45,7 @@ def _declared(dataset: str, row: Mapping[str, str | None], area_vintage: str) ->
     code, kommun = str(row["code"]), row["municipality"] or ""
     if row["level"] != "own":
         vintage = row["vintage"] if row["level"] in ("deso", "regso") else None
-        area = areas().find(code, vintage) if vintage else areas().find_of(code, area_vintage)
+        area = areas().find(code, vintage) if vintage else areas().find_in(code, area_vintage)
         if official := _official(area, row["name"] or ""):
             return official
     return ReleasedArea(

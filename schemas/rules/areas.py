@@ -65,7 +65,7 @@ def _collect_unknown(on: Checking) -> bool:
         FROM {on.distinct("neighbourhood")} WHERE NOT {LIKE_A_CODE}"""
     )
     for codes in on.tables.distinct.batches(on.table.relation, "neighbourhood", LIKE_A_CODE):
-        unknown = [code for code in codes if not areas().find_of(code, on.tables.about.area_vintage)]
+        unknown = [code for code in codes if not areas().find_in(code, on.tables.about.area_vintage)]
         if unknown:
             marked = [unknown, [_with_zero(code) is not None for code in unknown]]
             on.work.execute("INSERT INTO unknown_areas SELECT unnest($1::VARCHAR[]), unnest($2::BOOLEAN[])", marked)
@@ -86,7 +86,7 @@ def _stands_alone(on: Checking) -> bool:
 def _is_known(cell: _Cell) -> bool:
     """Listed in any vintage (a wrong one is for area-vintage to say), or nobody here can deny the stated one."""
     level = level_of(cell.code)
-    if level is None or any(cell.code in areas().listed(level, vintage) for vintage in VINTAGES[level]):
+    if level is None or any(cell.code in areas().by_code(level, vintage) for vintage in VINTAGES[level]):
         return level is not None
     stated = cell.vintage if cell.vintage in VINTAGES[level] else None
     return areas().find(cell.code, stated) is not None

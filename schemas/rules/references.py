@@ -75,10 +75,10 @@ def _members(on: Checking, listed: str) -> frozenset[str] | None:
 
 def _is_member(part: str, known: frozenset[str] | None, listed: str, area_vintage: str) -> bool:
     if listed == "deso":
-        return level_of(part) == "deso" and areas().find_of(part, area_vintage) is not None
+        return level_of(part) == "deso" and areas().find_in(part, area_vintage) is not None
     if known is None:
         # Without the sheet Neighbourhoods an official code still stands for itself.
-        return listed != "neighbourhoods" or areas().find_of(part, area_vintage) is not None
+        return listed != "neighbourhoods" or areas().find_in(part, area_vintage) is not None
     return part in known
 
 

@@ -268,7 +268,7 @@ def _one_area(on: Checking) -> Iterator[RuleMatch]:
 def _wholes(on: Checking, hidden: set[str]) -> Iterator[tuple[str, Sequence[str]]]:
     """Areas that some of the codes are parts of, with all of their parts: municipalities, and the table's own areas."""
     for vintage in VINTAGES["deso"]:
-        listed = areas().listed("deso", vintage)
+        listed = areas().by_code("deso", vintage)
         for kommun in sorted({listed[code].kommun for code in hidden if code in listed}):
             yield kommun, [code for code, area in listed.items() if area.kommun == kommun]
     declared = on.tables.tables.get("neighbourhoods")

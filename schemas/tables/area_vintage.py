@@ -10,7 +10,7 @@ from vaven.schemas.standard.finding import Finding, Severity, joined
 from vaven.schemas.tables.distinct_values import Distinct
 from vaven.schemas.tables.tables import Table
 from vaven.vocab import register
-from vaven.vocab.areas import AREA_VINTAGES, areas, without_suffix
+from vaven.vocab.areas import AREA_VINTAGES, areas, split_suffix
 from vaven.vocab.messages import LANGUAGES
 
 SHOWN_CODES = 3
@@ -22,7 +22,7 @@ def record_vintage(recode: Callable[[str], str], seen: set[str]) -> Callable[[st
     """The same, with the vintages that SCB's suffixes name kept in `seen`."""
 
     def recoded(text: str) -> str:
-        if vintage := without_suffix(text)[1]:
+        if vintage := split_suffix(text)[1]:
             seen.add(vintage)
         return recode(text)
 
@@ -42,7 +42,7 @@ def note_vintage(distinct: Distinct, table: Table, area_vintage: str) -> Iterato
     levels = register.codes("levels")
     for codes in distinct.batches(table.relation, "neighbourhood", SMALL_AREAS):
         for code in codes:
-            area = areas().find_of(code, area_vintage)
+            area = areas().find_in(code, area_vintage)
             if area and (area_vintage or area.vintage in AREA_VINTAGES["2018"]):
                 count += 1
                 divisions.add(f"{levels[area.level].text('sv')} {area.vintage}")

@@ -12,7 +12,7 @@ from vaven.schemas.standard.labels import fold, known_labels, meaning
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.tables import Column
-from vaven.vocab.areas import level_of, without_suffix
+from vaven.vocab.areas import level_of, split_suffix
 
 HEADER_SEARCH_ROWS = 50
 # What stands for an area in the row below a table that sums it up.
@@ -130,7 +130,7 @@ def _by_content(header: Header, rows: Sequence[GridRow]) -> Header:
 
 
 def _is_code(cell: str) -> bool:
-    code, _ = without_suffix(cell.split(" ", 1)[0])
+    code, _ = split_suffix(cell.split(" ", 1)[0])
     return level_of(code) is not None or level_of("0" + code) is not None
 
 

@@ -21,7 +21,7 @@ from vaven.schemas.tables.distinct_values import Distinct
 from vaven.schemas.tables.sql import quoted
 from vaven.schemas.tables.tables import Column
 from vaven.vocab import register
-from vaven.vocab.areas import areas, level_of, without_suffix
+from vaven.vocab.areas import areas, level_of, split_suffix
 from vaven.vocab.messages import LANGUAGES
 
 NUMERIC = ("number", "integer")
@@ -337,6 +337,6 @@ def _kommun_names() -> Mapping[str, str]:
 
 def _area(text: str) -> str:
     """A code without SCB's vintage suffix, or the code in front of a name ("0180 Stockholm")."""
-    code, _ = without_suffix(WHOLE_FLOAT.sub(r"\1", text) if WHOLE_FLOAT.fullmatch(text) else text)
+    code, _ = split_suffix(WHOLE_FLOAT.sub(r"\1", text) if WHOLE_FLOAT.fullmatch(text) else text)
     first = code.split(" ", 1)[0]
     return first if first != code and level_of(first) else code.upper() if level_of(code.upper()) else code

@@ -6,7 +6,7 @@ from vaven.schemas.formats.grid import GridRow, column_letter
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import fold
 from vaven.schemas.tables.header import Header
-from vaven.vocab.areas import areas, level_of, without_suffix
+from vaven.vocab.areas import areas, level_of, split_suffix
 
 # Ours: a column is one of codes where so large a share of its filled cells are.
 SHARE = 0.8
@@ -58,7 +58,7 @@ def _code_kind(texts: Sequence[str]) -> tuple[Mapping[str, str], int] | None:
     known = areas()
     counts = dict.fromkeys(KIND_NAMES, 0)
     for text in texts:
-        code, _ = without_suffix(text.split(" ", 1)[0])
+        code, _ = split_suffix(text.split(" ", 1)[0])
         counts["deso2018"] += code in known.deso2018
         counts["deso2025"] += code in known.deso2025
         counts["regso"] += level_of(code) == "regso" and code[:4] in known.kommuner

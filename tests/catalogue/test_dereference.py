@@ -136,7 +136,7 @@ def test_every_method_that_mints_has_a_thing_in_the_graph(client: Client, ours: 
     first = {iri.removeprefix(client.base).split("/")[1] for iri in ours if iri.startswith(client.base + "id/")}
     methods = {name for name in vars(Iris) if not name.startswith("_") and callable(getattr(Iris, name))}
     segments = {"distribution": "dataset", "release_part": "dataset", "provenance": "dataset"}
-    segments |= {"observation_stem": "observation", "example": "query", "measure": "quantity", "geometry": "area"}
+    segments |= {"observation_prefix": "observation", "example": "query", "measure": "quantity", "geometry": "area"}
     segments |= {"observation_set": "dataset", "constraint": "dataset", "observations_over": "observation"}
     segments |= {"checksum": "dataset", "timespan": "dataset"}
     missing = {name for name in methods - elsewhere - addresses if segments.get(name, name) not in first}

@@ -179,7 +179,7 @@ def test_each_compression_has_the_same_lines(make_release: Callable[..., Release
 
 def test_the_lines_of_an_observation_are_adjacent(make_release: Callable[..., Release], tmp_path: Path) -> None:
     emit(make_release(), IRIS, uncompressed=tmp_path / "loose.nt")
-    iri_prefix = IRIS.observation_stem("by-hand")
+    iri_prefix = IRIS.observation_prefix("by-hand")
     subjects = [
         match[0]
         for line in (tmp_path / "loose.nt").read_text("utf-8").split("\n")

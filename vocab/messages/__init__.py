@@ -1,7 +1,7 @@
-"""Sentences for people, in Swedish and English, kept in TOML catalogues of flat keys.
+"""Message catalogues: sentences for users in Swedish and English, in TOML files of flat keys.
 
-A room keeps its own catalogues as `messages/*.{lang}.toml`; code names a key and parameters and never holds a
-sentence. A missing key is a defect that the house test finds.
+Each room has its own catalogues, `messages/*.{lang}.toml`; code names a key and parameters and contains no sentence.
+The house test finds missing keys.
 """
 
 import tomllib
@@ -39,9 +39,9 @@ class Messages:
 
 @cache
 def messages(language: str, room: str) -> Messages:
-    """All catalogues of a room (vocab, schemas, publisher or catalogue) in `language` ("sv" or "en") as one.
+    """Read all catalogues of a room (vocab, schemas, publisher or catalogue) in `language` ("sv" or "en") as one.
 
-    A key that occurs twice is a ValueError.
+    Raises ValueError for a key that occurs twice.
     """
     texts: dict[str, str] = {}
     folder = files(f"vaven.{room}") / "messages"
@@ -63,9 +63,9 @@ def in_language(params: Mapping[str, object], language: str) -> dict[str, object
 
 @dataclass(frozen=True)
 class Message:
-    """A sentence that waits for its reader's language: a key of a room's catalogues and what fills its fields.
+    """A sentence in any language: a key of a room's catalogues with the parameters of its template.
 
-    What fills a field may be such a sentence itself, or a tuple, which is told with commas.
+    A parameter may be a Message itself, or a tuple, which is joined with commas.
     """
 
     room: str
@@ -73,11 +73,11 @@ class Message:
     params: Mapping[str, object] = field(default_factory=dict)
 
     def text(self, language: str) -> str:
-        told = {name: _told(value, language) for name, value in self.params.items()}
-        return messages(language, self.room).template(self.key, told).format(**told)
+        params = {name: _formatted(value, language) for name, value in self.params.items()}
+        return messages(language, self.room).template(self.key, params).format(**params)
 
 
-def _told(value: object, language: str) -> object:
+def _formatted(value: object, language: str) -> object:
     if isinstance(value, tuple):
-        return ", ".join(str(_told(part, language)) for part in value)
+        return ", ".join(str(_formatted(part, language)) for part in value)
     return value.text(language) if isinstance(value, Message) else value

@@ -1,1 +1,1 @@
-"""The vocabulary as RDF: register -> SKOS concepts, mappings, CIDS indicators and example queries in a graph."""
+"""Vocabulary as RDF: register -> graph of SKOS concepts, mappings, CIDS indicators and example queries."""

@@ -1,7 +1,7 @@
-"""KPIs and themes in the words of the Common Impact Data Standard 3.2.1, as its basic tier demands them.
+"""KPIs and themes in the Common Impact Data Standard 3.2.1 (CIDS), as its basic tier requires.
 
-CIDS wants one plain text where SKOS has one a language. It is the English one, since the standard's readers are
-Canadian; the Swedish stands in the SKOS labels beside it.
+CIDS requires one plain literal where SKOS has one for each language. It is in English, since the standard's users are
+Canadian; the Swedish text is in the SKOS labels of the same resource.
 """
 
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ def add_indicator(graph: Graph, iris: Iris, node: URIRef, kpi: register.Kpi) -> 
     graph.add((node, CIDS.hasDescription, Literal(kpi.definition("en"))))
     graph.add((node, CIDS.unitDescription, Literal(kpi.unit("en"))))
     graph.add((node, CIDS.forTheme, URIRef(iris.theme(kpi.theme))))
-    # The indicator is the register's; each report says whose figure it is.
+    # The indicator belongs to the register; each indicator report names its own organisation.
     graph.add((node, CIDS.forOrganization, URIRef(iris.mission)))
 
 
@@ -36,12 +36,15 @@ def add_organization(graph: Graph, node: URIRef, name: str) -> None:
 
 
 def unit_names() -> dict[str, Mapping[str, str]]:
-    """The names of QUDT's units by language: the register's, and where it has several, as QUDT has one unit for all
-    that is counted, a word of its own."""
-    named: dict[str, set[tuple[str, ...]]] = {}
+    """Return the names of QUDT's units by language.
+
+    The name is the register's; where the register has several names for one unit, as QUDT has a single unit for all
+    counts, it is a message.
+    """
+    names_by_unit: dict[str, set[tuple[str, ...]]] = {}
     for kpi in (kpi for kpi in register.kpis().values() if kpi.unit_iri):
-        named.setdefault(kpi.unit_iri, set()).add(tuple(kpi.unit(language) for language in LANGUAGES))
-    return {iri: _unit_names(iri, *found) for iri, found in named.items()}
+        names_by_unit.setdefault(kpi.unit_iri, set()).add(tuple(kpi.unit(language) for language in LANGUAGES))
+    return {iri: _unit_names(iri, *translations) for iri, translations in names_by_unit.items()}
 
 
 def _unit_names(iri: str, name: tuple[str, ...], *others: tuple[str, ...]) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
-"""The example queries as RDF, so that any editor finds them in the endpoint itself.
+"""Example queries as RDF, so that any editor can find them in the endpoint itself.
 
-SHACL Advanced Features (W3C Working Group Note 2017-06-08), section 5.1: a sh:SPARQLSelectExecutable holds its query in
-sh:select. Labels, comments, keywords and target are as SIB's editor reads them (sib-swiss/sparql-examples).
+SHACL Advanced Features (W3C Working Group Note 2017-06-08), section 5.1: a sh:SPARQLSelectExecutable has its query in
+sh:select. Labels, comments, keywords and target follow SIB's editor (sib-swiss/sparql-examples).
 """
 
 from rdflib import RDF, RDFS, SH, XSD, BNode, Graph, Literal, URIRef
@@ -12,14 +12,14 @@ from vaven.vocab.rdf.namespaces import SCHEMA
 
 
 def add_examples(graph: Graph, iris: Iris) -> None:
-    """All example queries, and the prefixes of the endpoint declared on its ontology (SHACL, section 5.2.1)."""
+    """Add all example queries, and declare the endpoint's prefixes on its ontology (SHACL, section 5.2.1)."""
     ontology = URIRef(iris.ontology)
     for prefix, namespace in iris.prefixes.items():
-        declared = BNode()
-        graph.add((ontology, SH.declare, declared))
-        graph.add((declared, RDF.type, SH.PrefixDeclaration))
-        graph.add((declared, SH.prefix, Literal(prefix)))
-        graph.add((declared, SH.namespace, Literal(namespace, datatype=XSD.anyURI)))
+        declaration = BNode()
+        graph.add((ontology, SH.declare, declaration))
+        graph.add((declaration, RDF.type, SH.PrefixDeclaration))
+        graph.add((declaration, SH.prefix, Literal(prefix)))
+        graph.add((declaration, SH.namespace, Literal(namespace, datatype=XSD.anyURI)))
     for example in examples().values():
         node = URIRef(iris.example(example.id))
         graph.add((node, RDF.type, SH.SPARQLExecutable))

@@ -1,7 +1,7 @@
-"""How our KPIs tie to outside registers, as SKOS mappings and as data about them (SSSOM, https://w3id.org/sssom/).
+"""Mappings of our KPIs to outside registers, in SKOS and SSSOM (https://w3id.org/sssom/).
 
-Only what was verified is published. Each mapping is a resource of its own that says its kind, its reservation and its
-status; a SKOS statement beside it says no more than the kind and the reservation allow.
+Only verified mappings are published. Each mapping is a resource with its kind, reservation and status; its SKOS
+statement asserts no more than the kind and the reservation allow.
 """
 
 from rdflib import DCTERMS, FOAF, RDF, RDFS, SKOS, Graph, Literal, Namespace, URIRef
@@ -13,7 +13,7 @@ from vaven.vocab.rdf.namespaces import SSSOM
 from vaven.vocab.register import Match
 
 MANUAL = URIRef("https://w3id.org/semapv/vocab/ManualMappingCuration")
-# "near" is the register's word for what shares a subject but measures another thing.
+# "near" is the register's word for an indicator on the same subject that measures something else.
 PREDICATES = {
     "exact": SKOS.exactMatch,
     "close": SKOS.closeMatch,
@@ -23,19 +23,19 @@ PREDICATES = {
 
 
 def add_registers(graph: Graph, iris: Iris) -> None:
-    """The outside registers as concept schemes, so that a mapping can say what it points into."""
+    """Add the outside registers as concept schemes, which mappings refer to as their source."""
     for code in register.codes("outside_registers").values():
         node = URIRef(iris.scheme(code.id))
         graph.add((node, RDF.type, SKOS.ConceptScheme))
         graph.add((node, FOAF.homepage, URIRef(code.properties["homepage"])))
-        said = {SKOS.prefLabel: code.labels, DCTERMS.title: code.labels, DCTERMS.description: code.definitions}
-        for predicate, texts in said.items():
+        properties = {SKOS.prefLabel: code.labels, DCTERMS.title: code.labels, DCTERMS.description: code.definitions}
+        for predicate, texts in properties.items():
             for language, text in texts.items():
                 graph.add((node, predicate, Literal(text, lang=language)))
 
 
 def add_match(graph: Graph, iris: Iris, kpi: URIRef, match: Match) -> None:
-    """A verified mapping of a KPI; any other leaves the graph as it is."""
+    """Add a mapping of a KPI if it is verified."""
     if match.status != "verified":
         return
     ours, slug = Namespace(iris.ontology), str(kpi).rpartition("/")[2]
@@ -58,31 +58,31 @@ def add_match(graph: Graph, iris: Iris, kpi: URIRef, match: Match) -> None:
 
 
 def predicate(match: Match) -> URIRef | None:
-    """The SKOS property that a match may be said with. "Exact" with a reservation is not exact, only related."""
+    """Return the SKOS property of a mapping. "Exact" with a reservation is only related."""
     return SKOS.relatedMatch if match.kind == "exact" and match.remark else PREDICATES.get(match.kind)
 
 
 def target(iris: Iris, match: Match) -> str:
-    """The IRI of the outside entry: the register's own, or ours in its place."""
+    """Return the IRI of the outside entry: the register's own, or ours if it has none."""
     own = register.codes("outside_registers")[match.scheme].properties["iri"]
     return own.format(id=match.outside) if own else iris.outside(match.scheme, match.outside)
 
 
 def page(match: Match) -> str:
-    """Where the outside entry can be read; "" where that is not known."""
+    """Return the URL of a page about the outside entry, or "" if none is known."""
     return register.codes("outside_registers")[match.scheme].properties["page"].format(id=match.outside)
 
 
 def _add_target(graph: Graph, iris: Iris, kpi: URIRef, node: URIRef, match: Match) -> None:
     outside = URIRef(target(iris, match))
     graph.add((node, SSSOM.object_id, outside))
-    if said := predicate(match):
-        graph.add((node, SSSOM.predicate_id, said))
-        graph.add((kpi, said, outside))
+    if mapping := predicate(match):
+        graph.add((node, SSSOM.predicate_id, mapping))
+        graph.add((kpi, mapping, outside))
     if not register.codes("outside_registers")[match.scheme].properties["iri"]:
         graph.add((outside, RDF.type, SKOS.Concept))
-        for place in (SKOS.inScheme, SKOS.topConceptOf):
-            graph.add((outside, place, URIRef(iris.scheme(match.scheme))))
+        for property_iri in (SKOS.inScheme, SKOS.topConceptOf):
+            graph.add((outside, property_iri, URIRef(iris.scheme(match.scheme))))
         graph.add((outside, SKOS.notation, Literal(match.outside)))
         graph.add((outside, SKOS.prefLabel, Literal(f"{match.scheme.title()} {match.outside}")))
     if address := page(match):

@@ -1,28 +1,25 @@
-"""The vocabulary as RDF: ontology and structure from their Turtle, SKOS concept schemes from the register.
+"""Vocabulary as RDF: ontology and structure from Turtle files, SKOS concept schemes from the register.
 
-Generated for a base IRI; nothing here is kept on disk. Areas come per release (publisher.describe), since
-6,000 of them would drown a reader of the vocabulary.
+It is generated for a base IRI and not stored. Areas are added per release (publisher/metadata), since 6,000 of them
+would bury the rest of the vocabulary.
 """
 
-from collections.abc import Mapping
-from datetime import datetime
-from decimal import Decimal
 from importlib.resources import files
 
-from rdflib import DCTERMS, RDF, RDFS, SKOS, XSD, Graph, Literal, Namespace, URIRef
+from rdflib import DCTERMS, RDF, RDFS, SKOS, Graph, Literal, Namespace, URIRef
 
 from vaven.vocab import register
 from vaven.vocab.areas import Area, areas
 from vaven.vocab.iris import NAMESPACES, Iris
-from vaven.vocab.messages import LANGUAGES
 from vaven.vocab.rdf.cids import add_impact_theme, add_indicator, unit_names
 from vaven.vocab.rdf.example_queries import add_examples
+from vaven.vocab.rdf.literals import add_name, add_texts, decimal, new_graph
 from vaven.vocab.rdf.mappings import add_match, add_registers
 from vaven.vocab.rdf.namespaces import GEO, SDMX_CODE
 
 NAME = URIRef(NAMESPACES["sdo"] + "name")
 
-# What stands under `ns#`.
+# Files of the namespace `ns#`.
 ONTOLOGY_FILES = ("ontology.ttl", "structure.ttl")
 SCHEMES = {
     "kpi": ("Nyckeltal", "KPIs"),
@@ -34,20 +31,12 @@ SCHEMES = {
     "sector": ("Sektorer", "Sectors"),
     "rule": ("Regler", "Rules"),
 }
-# Those whose concepts are all at the top. A KPI lies below its theme, which is of another scheme; an area in another.
+# Schemes of top concepts only. A KPI is narrower than its theme, which is in another scheme; an area than another area.
 FLAT = ("theme", "age", "status", "method", "sector", "rule")
 
 
-def new_graph(iris: Iris) -> Graph:
-    """An empty graph that writes our prefixes."""
-    graph = Graph(bind_namespaces="none")
-    for prefix, namespace in iris.prefixes.items():
-        graph.bind(prefix, namespace)
-    return graph
-
-
 def vocabulary(iris: Iris) -> Graph:
-    """Ontology, data structure, concept schemes (without areas and rules), example queries: about 1,500 triples."""
+    """Return ontology, data structure, concept schemes (without areas and rules), example queries: 1,500 triples."""
     graph = new_graph(iris)
     for name in ONTOLOGY_FILES:
         graph.parse(data=(files(__package__) / name).read_text("utf-8"), format="turtle", publicID=iris.base)
@@ -63,7 +52,7 @@ def vocabulary(iris: Iris) -> Graph:
         add_texts(graph, URIRef(unit), RDFS.label, names)
         add_name(graph, URIRef(unit), names)
     add_registers(graph, iris)
-    # Of the schemes whose concepts are here; ages and areas come per release, and say it the other way round alone.
+    # Only for schemes whose concepts are here; ages and areas come per release, with skos:topConceptOf alone.
     add_top_concepts(graph)
     return graph
 
@@ -75,7 +64,7 @@ def add_top_concepts(graph: Graph) -> None:
 
 
 def add_concept(graph: Graph, iris: Iris, scheme: str, iri: str, words: register.Labelled) -> URIRef:
-    """A SKOS concept of one of our schemes with its labels and definitions."""
+    """Add a SKOS concept of one of our schemes with its labels and definitions."""
     concept = URIRef(iri)
     graph.add((concept, RDF.type, SKOS.Concept))
     graph.add((concept, SKOS.inScheme, URIRef(iris.scheme(scheme))))
@@ -88,37 +77,6 @@ def add_concept(graph: Graph, iris: Iris, scheme: str, iri: str, words: register
     return concept
 
 
-def add_texts(graph: Graph, subject: URIRef, predicate: URIRef, texts: Mapping[str, str]) -> None:
-    for language, text in texts.items():
-        if text:
-            graph.add((subject, predicate, Literal(text, lang=language)))
-
-
-def add_name(graph: Graph, subject: URIRef, texts: Mapping[str, str]) -> None:
-    """The name that cube.link's tools read, in every language: where there is one, as of an area, it is a proper name.
-
-    They look for their users' languages, of which Swedish is none, and a reader may ask for Swedish alone.
-    """
-    only = next(iter(texts.values()), "")
-    add_texts(graph, subject, NAME, {language: texts.get(language) or only for language in LANGUAGES})
-
-
-def moment(time: datetime) -> Literal:
-    """A time in UTC as xsd:dateTime, to the second, in its canonical form, which rdflib would write with +00:00."""
-    return Literal(f"{time:%Y-%m-%dT%H:%M:%SZ}", datatype=XSD.dateTime, normalize=False)
-
-
-def decimal(number: object) -> Literal:
-    """A number as xsd:decimal in its canonical form (XML Schema 1.1 Part 2, section E.1): 70 and not 70.0.
-
-    Engines that keep numbers by their value write them so.
-    """
-    exact = Decimal(str(number))
-    # Of zeros before the point alone, normalising would make 7E+1.
-    plain = exact.quantize(Decimal(1)) if exact == exact.to_integral_value() else exact.normalize()
-    return Literal(f"{plain:f}", datatype=XSD.decimal, normalize=False)
-
-
 def add_age(graph: Graph, iris: Iris, group: str) -> None:
     """An age group as a concept: 16-24, 80+, 7, or T for all ages."""
     ages = group.replace("-", "–")
@@ -129,7 +87,7 @@ def add_age(graph: Graph, iris: Iris, group: str) -> None:
 
 
 def add_area(graph: Graph, iris: Iris, area: Area) -> URIRef:
-    """An official area and what it lies in: DeSO and RegSO in their kommun, a kommun in its län."""
+    """Add an official area and the areas that contain it: a DeSO's or RegSO's kommun, a kommun's län."""
     label = area.name if area.level in ("kommun", "lan") else f"{area.name} ({area.code})" if area.name else area.code
     node = add_concept(
         graph, iris, "area", iris.area(area.area_vintage, area.code), register.Labelled(area.code, {"sv": label})
@@ -147,7 +105,7 @@ def add_area(graph: Graph, iris: Iris, area: Area) -> URIRef:
 
 
 def add_geometry(graph: Graph, iris: Iris, node: URIRef, geometry: str) -> None:
-    """A geometry as GeoJSON text (GeoSPARQL 1.1, section 8.5.3)."""
+    """Add a geometry as a GeoJSON literal (GeoSPARQL 1.1, section 8.5.3)."""
     shape = URIRef(iris.geometry(str(node)))
     graph.add((node, GEO.hasGeometry, shape))
     graph.add((shape, RDF.type, GEO.Geometry))
@@ -156,7 +114,7 @@ def add_geometry(graph: Graph, iris: Iris, node: URIRef, geometry: str) -> None:
 
 def _add_within(graph: Graph, iris: Iris, node: URIRef, outer: Area) -> None:
     around = URIRef(iris.area(outer.area_vintage, outer.code))
-    # Thousands of areas lie in the same few, which need to be said once.
+    # Thousands of areas share a few containing areas, which are added once.
     if (around, SKOS.notation, None) not in graph:
         add_area(graph, iris, outer)
     graph.add((node, SKOS.broader, around))
@@ -203,11 +161,11 @@ def _add_codes(graph: Graph, iris: Iris) -> None:
 
 
 def _add_sexes(graph: Graph) -> None:
-    sexes, named = SDMX_CODE.sex, {"sv": "Kön", "en": "Sex"}
+    sexes, labels = SDMX_CODE.sex, {"sv": "Kön", "en": "Sex"}
     graph.add((sexes, RDF.type, SKOS.ConceptScheme))
-    # A title as well, since DCAT-AP asks one of every concept scheme.
+    # DCAT-AP also requires a title for every concept scheme.
     for predicate in (SKOS.prefLabel, DCTERMS.title):
-        add_texts(graph, sexes, predicate, named)
+        add_texts(graph, sexes, predicate, labels)
     for code in register.codes("sexes").values():
         node = URIRef(code.properties["sdmx_iri"])
         graph.add((node, RDF.type, SKOS.Concept))
