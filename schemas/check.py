@@ -143,7 +143,7 @@ def check(
         assumptions=tuple(_discreet(note) for note in tables.assumptions),
         rows={name: table.row_count for name, table in tables.tables.items()},
         excerpts=tuple(found.excerpts),
-        choices=tables.choices.made,
+        choices=tables.choices.non_default,
         thresholds=thresholds.changed,
         engine=f"duckdb {duckdb.__version__}",
         standard_version=STANDARD_VERSION,

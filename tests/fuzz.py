@@ -280,7 +280,7 @@ def _streamed(path: Path, folder: Path) -> None:
     folder.mkdir()
     streamed = patch.object(workbook, "large_parts", lambda archive, _=0: xlsx_stream.large_parts(archive, -1))
     with streamed, suppress(NotReadable):
-        workbook.unfold(path, folder)
+        workbook.extract_sheets(path, folder)
     shutil.rmtree(folder)
 
 

@@ -1,1 +1,1 @@
-"""Bytes of a partner's file -> Grid; one module per format."""
+"""Bytes of a partner's file -> Grid; one module for each format."""

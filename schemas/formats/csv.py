@@ -1,4 +1,4 @@
-"""CSV, TSV and their relatives as a grid: delimiter found, physical line numbers kept."""
+"""CSV, TSV and other delimited text as a grid: the delimiter is detected, rows have physical line numbers."""
 
 import csv
 from collections import Counter
@@ -14,17 +14,17 @@ from vaven.vocab.errors import NotReadable
 
 DELIMITERS = (";", ",", "\t", "|")
 DELIMITER_NAMES = {";": ";", ",": ",", "\t": "tab", "|": "|"}
-# Those that are guessed, by the names that programs show people.
+# Encodings that are guessed, by the names that programs show to users.
 ENCODING_NAMES = {"cp1252": "Windows-1252", "mac-roman": "Mac Roman", "cp850": "DOS (CP850)"}
 SAMPLE_LINES = 100
-# A quoted cell over more lines than this is a quote that was never closed, not a long note.
+# A quoted cell of more lines than this is an unclosed quotation mark, not a long note.
 MAX_RECORD_LINES = 200
 MAX_CELL = 1_000_000
 PROGRESS_ROWS = 5_000
 
 
 def read_delimited(path: Path, encoding: str, choices: ReadOptions = DETECT, progress: Progress = no_progress) -> Grid:
-    """The one sheet of a text file. Rows carry the line on which their record begins."""
+    """Read a text file as one grid. A row's number is the line on which its record begins."""
     delimiter = delimiter_of(path, encoding, choices)
     notes = []
     if encoding in ENCODING_NAMES and choices.encoding is None:
@@ -37,8 +37,8 @@ def read_delimited(path: Path, encoding: str, choices: ReadOptions = DETECT, pro
 
 
 def delimiter_of(path: Path, encoding: str, choices: ReadOptions) -> str:
-    """The user's delimiter, or the one that the file's first lines speak for."""
-    # The limit belongs to the whole process, and other libraries (Frictionless) raise it.
+    """Return the user's delimiter, or detect it in the file's first lines."""
+    # The limit is global in the process, and other libraries (Frictionless) raise it.
     csv.field_size_limit(MAX_CELL)
     with path.open(encoding=encoding, newline="") as lines:
         sample = [line[:10_000] for line in islice(lines, SAMPLE_LINES)]
@@ -46,11 +46,10 @@ def delimiter_of(path: Path, encoding: str, choices: ReadOptions) -> str:
 
 
 def find_delimiter(sample: list[str]) -> str:
-    """The delimiter that splits the largest share of records into the same number of cells, two at least.
+    """Return the delimiter that splits the largest share of records into the same number of cells, two at least.
 
-    A share, since a wrong delimiter also takes quoted cells of several lines apart into more records.
-
-    A single column is comma separated by definition (RFC 4180).
+    It is a share, since a wrong delimiter also splits quoted cells of several lines into more records. A single column
+    is comma separated by definition (RFC 4180).
     """
 
     def fitness(delimiter: str) -> tuple[float, int]:

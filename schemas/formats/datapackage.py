@@ -1,4 +1,4 @@
-"""Data packages: a folder, its datapackage.json, or a zip of it. Only files inside are ever opened."""
+"""Data packages: a folder, its datapackage.json, or a zip of it. Only files inside the folder are opened."""
 
 import json
 import re
@@ -27,10 +27,10 @@ MAX_DESCRIPTOR_BYTES = 10_000_000
 SCHEME = re.compile(r"^[a-z][a-z0-9+.-]*:", re.IGNORECASE)
 # Bit 0 of a zip entry's general purpose flags (APPNOTE.TXT 4.4.4).
 ENCRYPTED = 0x1
-# What may be an address of further metadata. Frictionless would fetch a profile over the network.
+# Properties that may be a path or URL of further metadata. Frictionless would fetch a profile over the network.
 POINTERS = ("schema", "dialect", "checklist", "pipeline")
-# Properties of a dialect (Table Dialect v2, CSV Dialect v1) and the values of them that our readers follow.
-USUAL: Mapping[str, tuple[Any, ...]] = {
+# Properties of a dialect (Table Dialect v2, CSV Dialect v1) and the values that our readers support.
+SUPPORTED_DIALECT: Mapping[str, tuple[Any, ...]] = {
     "quoteChar": ('"',),
     "doubleQuote": (True,),
     "escapeChar": (None, ""),
@@ -45,7 +45,7 @@ PROFILES = ("profile", "$schema", "profiles")
 
 
 def unpack(path: Path, folder: Path) -> Path:
-    """Unpack a zipped package into a folder and return its datapackage.json. Entries that point outside are refused."""
+    """Extract a zipped package into a folder and return its datapackage.json. Paths out of the folder are refused."""
     with check_archive(path) as archive:
         for entry in archive.infolist():
             if not is_inside(entry.filename):
@@ -55,7 +55,7 @@ def unpack(path: Path, folder: Path) -> Path:
         try:
             _unpack_entries(archive, folder)
         except ZIP_DAMAGE as cause:
-            # OSError: names that no file can have, or one name for a file and a folder.
+            # OSError: a name that is not valid for a file, or one name for a file and a folder.
             raise NotReadable("not-readable-damaged", file=path.name) from cause
     return min(folder.rglob("datapackage.json"), key=lambda p: len(p.parts))
 
@@ -70,7 +70,7 @@ def _unpack_entries(archive: zipfile.ZipFile, folder: Path) -> None:
 
 
 def read_descriptor(path: Path) -> dict[str, Any]:
-    """The descriptor at `path` (the json, or the folder with it), checked against Frictionless and our profile."""
+    """Read the descriptor at `path` (the JSON, or its folder), checked against Frictionless and our profile."""
     file = path / "datapackage.json" if path.is_dir() else path
     descriptor = read_json(file)
     for problem in sorted(Draft7Validator(profile()).iter_errors(descriptor), key=lambda e: list(map(str, e.path))):
@@ -78,12 +78,12 @@ def read_descriptor(path: Path) -> dict[str, Any]:
         raise NotReadable("not-readable-descriptor", file=file.name, where=where, reason=problem.message[:300])
     for resource in descriptor["resources"]:
         _refuse_outside(file, resource)
-    _refuse_unsound(file, descriptor)
+    _validate_descriptor(file, descriptor)
     return dict(descriptor)
 
 
 def read_json(file: Path) -> Any:
-    """A JSON file of metadata. Raises NotReadable where it is none, or too large to be."""
+    """Read a JSON file of metadata. Raises NotReadable for invalid JSON, or a file that is too large for metadata."""
     if file.stat().st_size > MAX_DESCRIPTOR_BYTES:
         raise NotReadable("not-readable-too-large", file=file.name, megabytes=file.stat().st_size // 1_000_000)
     try:
@@ -95,23 +95,23 @@ def read_json(file: Path) -> Any:
 
 
 def is_inside(path: str) -> bool:
-    """Whether a path of a descriptor or archive stays inside: relative, without "..", no URL (Data Package v1)."""
+    """Return True for a path inside its descriptor's folder or archive: relative, no "..", no URL (Data Package v1)."""
     parts = PurePosixPath(path.replace("\\", "/"))
     is_plain = bool(path) and "\0" not in path and not SCHEME.match(path)
     return is_plain and not parts.is_absolute() and ".." not in parts.parts
 
 
 def resource_grids(descriptor: Mapping[str, Any], folder: Path, sheets: Path) -> Iterator[tuple[str, Grid]]:
-    """Resource name and grid of each resource, in the descriptor's order; `sheets` is a folder for workbooks' rows.
+    """Yield name and grid of each resource, in the descriptor's order; `sheets` is a folder for workbooks' rows.
 
-    Of a resource's own description count its encoding, dialect and missing values; a table in several files is one.
+    The resource's encoding, dialect and missing values are respected; a table in several files is one grid.
     """
     for resource in descriptor["resources"]:
         name = resource["name"]
-        choices = _as_described(folder, resource)
+        choices = _read_options(folder, resource)
         grids = [_grid(folder, path, sheets / f"{name}-{i}", name, choices) for i, path in enumerate(_paths(resource))]
         missing = _missing_values(folder, resource)
-        yield name, _without_marks(_joined(grids), missing)
+        yield name, _blank_missing_values(_concatenated(grids), missing)
 
 
 def _paths(resource: Mapping[str, Any]) -> list[str]:
@@ -119,23 +119,23 @@ def _paths(resource: Mapping[str, Any]) -> list[str]:
     return [str(part) for part in path] if isinstance(path, list) else [str(path)]
 
 
-def _grid(folder: Path, given: str, sheets: Path, name: str, choices: ReadOptions) -> Grid:
-    path = _resolved(folder, given)
+def _grid(folder: Path, relative_path: str, sheets: Path, name: str, choices: ReadOptions) -> Grid:
+    path = _resolved(folder, relative_path)
     if not path.is_relative_to(folder.resolve()):
-        raise NotReadable("not-readable-path", file=folder.name, path=given)
+        raise NotReadable("not-readable-path", file=folder.name, path=relative_path)
     if content_of(path, choices.encoding).kind in ("package", "descriptor"):
         raise NotReadable("not-readable-resource", file=path.name, resource=name)
-    wanted = fold(choices.sheet) if choices.sheet else None
+    sheet = fold(choices.sheet) if choices.sheet else None
     for grid in grids_of(path, sheets, choices):
-        if not grid.is_hidden and wanted in (None, fold(grid.sheet or "")):
+        if not grid.is_hidden and sheet in (None, fold(grid.sheet or "")):
             return grid
-    if wanted:
+    if sheet:
         raise NotReadable("not-readable-sheet", file=path.name, sheet=choices.sheet or "")
     raise NotReadable("not-readable-no-rows", file=path.name)
 
 
-def _joined(grids: Sequence[Grid]) -> Grid:
-    """One grid of a table's parts; the first row of a later part is left out where it repeats the labels."""
+def _concatenated(grids: Sequence[Grid]) -> Grid:
+    """Concatenate the parts of a table; the first row of a later part is omitted if it repeats the labels."""
     if len(grids) == 1:
         return grids[0]
 
@@ -154,21 +154,21 @@ def _joined(grids: Sequence[Grid]) -> Grid:
     return replace(grids[0], rows=rows(), plain=None)
 
 
-def _without_marks(grid: Grid, missing: Set[str]) -> Grid:
-    """The grid with empty cells where a cell has one of the schema's missing values (Table Schema, "missingValues")."""
+def _blank_missing_values(grid: Grid, missing: Set[str]) -> Grid:
+    """Blank the cells that have one of the schema's missing values (Table Schema, "missingValues")."""
     if not missing:
         return grid
     rows = ((number, ["" if cell in missing else cell for cell in cells]) for number, cells in grid.rows)
     return replace(grid, rows=rows, plain=None)
 
 
-def _as_described(folder: Path, resource: Mapping[str, Any]) -> ReadOptions:
-    """How the descriptor says that the file is written; what we don't do is refused rather than read in another way."""
+def _read_options(folder: Path, resource: Mapping[str, Any]) -> ReadOptions:
+    """Return the read options that the descriptor declares; unsupported ones are refused rather than ignored."""
     dialect = _metadata(folder, resource.get("dialect"))
-    # Frictionless-py 5 nests what belongs to a format; Data Package v1 and v2 have it flat.
+    # Frictionless-py 5 nests the properties of a format; Data Package v1 and v2 have them flat.
     flat = {**dialect, **dialect.get("csv", {}), **dialect.get("excel", {}), **dialect.get("ods", {})}
-    for name, usual in USUAL.items():
-        if name in flat and flat[name] not in usual:
+    for name, supported in SUPPORTED_DIALECT.items():
+        if name in flat and flat[name] not in supported:
             raise NotReadable("not-readable-dialect", file=str(resource["path"])[:80], property=name)
     rows = flat.get("headerRows", [None])
     sheet = flat.get("sheetName", flat.get("sheet"))
@@ -192,36 +192,36 @@ def _missing_values(folder: Path, resource: Mapping[str, Any]) -> Set[str]:
     return {text for text in texts if isinstance(text, str)} - {""}
 
 
-def _metadata(folder: Path, given: Any) -> dict[str, Any]:
-    """Metadata that stands in the descriptor, or in a file beside it."""
-    if isinstance(given, str):
-        path = _resolved(folder, given)
+def _metadata(folder: Path, metadata: Any) -> dict[str, Any]:
+    """Return metadata that is inline in the descriptor, or in a file beside it."""
+    if isinstance(metadata, str):
+        path = _resolved(folder, metadata)
         if not path.is_relative_to(folder.resolve()) or not path.is_file():
-            raise NotReadable("not-readable-path", file=folder.name, path=given)
-        given = read_json(path)
-    return given if isinstance(given, dict) else {}
+            raise NotReadable("not-readable-path", file=folder.name, path=metadata)
+        metadata = read_json(path)
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def _resolved(folder: Path, path: str) -> Path:
-    """The file behind symbolic links. A name that the system can't have is a missing file."""
+    """Resolve a path and its symbolic links. A name that is invalid on this system is a missing file."""
     try:
-        found = (folder / path).resolve()
-        found.exists()
+        target = (folder / path).resolve()
+        target.exists()
     except OSError as cause:
         raise NotReadable("not-readable-missing", file=path[:80]) from cause
-    return found
+    return target
 
 
 def _refuse_outside(file: Path, resource: Mapping[str, Any]) -> None:
-    for given in (*_paths(resource), *(resource.get(pointer) for pointer in POINTERS)):
-        if isinstance(given, str) and not is_inside(given):
-            raise NotReadable("not-readable-path", file=file.name, path=given)
+    for path in (*_paths(resource), *(resource.get(pointer) for pointer in POINTERS)):
+        if isinstance(path, str) and not is_inside(path):
+            raise NotReadable("not-readable-path", file=file.name, path=path)
 
 
-def _refuse_unsound(file: Path, descriptor: Mapping[str, Any]) -> None:
-    """Let Frictionless judge the descriptor by its own rules (types, names, duplicate resources).
+def _validate_descriptor(file: Path, descriptor: Mapping[str, Any]) -> None:
+    """Validate the descriptor by Frictionless's own rules (types, names, duplicate resources).
 
-    It sees nothing that it could follow: profiles, and metadata given by an address.
+    It gets no references that it could follow: no profiles, and no metadata by path or URL.
     """
     bare = {**_without_pointers(descriptor), "resources": [_without_pointers(r) for r in descriptor["resources"]]}
     try:
@@ -232,6 +232,6 @@ def _refuse_unsound(file: Path, descriptor: Mapping[str, Any]) -> None:
         raise NotReadable("not-readable-descriptor", file=file.name, where=".", reason=reason[:300]) from cause
 
 
-def _without_pointers(described: Mapping[str, Any]) -> dict[str, Any]:
-    followed = {key for key in POINTERS if isinstance(described.get(key), str)}
-    return {key: value for key, value in described.items() if key not in {"schema", *PROFILES, *followed}}
+def _without_pointers(metadata: Mapping[str, Any]) -> dict[str, Any]:
+    pointers = {key for key in POINTERS if isinstance(metadata.get(key), str)}
+    return {key: value for key, value in metadata.items() if key not in {"schema", *PROFILES, *pointers}}

@@ -1,4 +1,4 @@
-"""A sheet as it lies before anyone knows what it means: rows of text cells with the numbers people see."""
+"""Grid: a sheet before interpretation, as rows of text cells with the row numbers that the partner sees."""
 
 from collections.abc import Iterator, Set
 from dataclasses import dataclass, field
@@ -6,22 +6,21 @@ from pathlib import Path
 
 from vaven.schemas.standard.finding import Finding
 
-# Ours, for every reader: the widest of our tables has sixteen columns, a wide one some hundreds.
+# Ours, for all formats: the widest of our tables has sixteen columns, a wide one some hundreds.
 MAX_COLUMNS = 2_000
 MAX_CELLS = 50_000_000
 
-# A row: its number as the partner's program counts it (from 1), and its cells as stripped text ("" is empty).
+# A row: its number in the partner's program (from 1), and its cells as stripped text ("" is empty).
 GridRow = tuple[int, list[str]]
 
 
 @dataclass(frozen=True)
 class Grid:
-    """`rows` can be walked once. `sheet` is None in a text file. `notes` say how the text was read.
+    """A sheet as rows of text cells; `rows` can be iterated once. `sheet` is None in a text file.
 
-    `decimal_comma` tells whether commas in numbers are likelier decimal (Swedish) than grouping (English).
-    `plain` is set for a text file, which may be read by columns instead: its path, encoding and delimiter.
-    `merged` are the places (row, column from 0) that lie below the first row of cells merged into one. A sheet that is
-    hidden has rows too, but is not read.
+    `notes` state how the text was read. `decimal_comma` is True if commas in numbers are more likely decimal (Swedish)
+    than grouping (English). `plain` is the path, encoding and delimiter of a text file, which can be read by columns
+    instead. `merged` are the cells (row, column from 0) below the first row of merged cells. Hidden sheets are not read.
     """
 
     file: str
@@ -35,7 +34,7 @@ class Grid:
 
 
 def column_letter(index: int) -> str:
-    """Spreadsheet name of the column at a zero-based index: 0 is A, 26 is AA."""
+    """Return the spreadsheet name of the column at a zero-based index: 0 is A, 26 is AA."""
     letters = ""
     index += 1
     while index:
@@ -45,7 +44,7 @@ def column_letter(index: int) -> str:
 
 
 def column_index(letters: str) -> int:
-    """The inverse of `column_letter`."""
+    """Return the zero-based index of a column, the inverse of `column_letter`."""
     index = 0
     for letter in letters:
         index = index * 26 + ord(letter) - ord("A") + 1

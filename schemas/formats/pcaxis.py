@@ -1,7 +1,7 @@
-"""PC-Axis files (.px), the form of Statistics Sweden's tables, as one row a value.
+"""PC-Axis files (.px), the format of Statistics Sweden's tables, as a row for each value.
 
-Read by "PC-Axis file format specification" (Statistics Sweden, version 2013): keywords with values up to DATA, then
-the cells in row-major order of the stub and heading variables, or with the stub's values before each row (KEYS).
+"PC-Axis file format specification" (Statistics Sweden, version 2013): keywords with values up to DATA, then the cells
+in row-major order of the stub and heading variables, or with the stub's values before each row (KEYS).
 """
 
 import re
@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import IO
 
 from vaven.schemas.formats.grid import MAX_CELLS, Grid, GridRow
-from vaven.schemas.formats.json import telling
+from vaven.schemas.formats.json import category_texts
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import codes_by_word, fold
 from vaven.schemas.standard.read_options import codec_of
 from vaven.vocab.errors import NotReadable
 
-# How a file begins: a keyword in capitals, perhaps with a language and a variable, then "=".
+# Beginning of a file: a keyword in capitals, optionally a language and a variable, then "=".
 OPENING = re.compile(
     r"\s*(CHARSET|AXIS-VERSION|CODEPAGE|LANGUAGES?|CREATION-DATE|NEXT-UPDATE|PX-SERVER|MATRIX|SUBJECT-AREA|SUBJECT-CODE|"
     r"TITLE|CONTENTS|DECIMALS|SHOWDECIMALS|TABLEID|COPYRIGHT|DEFAULT-GRAPH)(\[[a-z-]+\])?\s*="
@@ -28,7 +28,7 @@ DATA = re.compile(r"\s*DATA\s*=")
 CELL = re.compile(r'"([^"]*)"|([^\s";,]+)|(;)')
 MAX_HEAD = 20_000_000
 BLOCK = 1 << 16
-# The form in which a reader's column is known to the standard, whatever language the file is in.
+# Labels of our own columns, which the standard knows in any language of the file.
 VALUE, KPI = "value", "kpi"
 
 Key = tuple[str, str, tuple[str, ...]]
@@ -36,7 +36,7 @@ Key = tuple[str, str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class _Variable:
-    """`texts` are what a row shows for each of its categories; `keys` what a row of a file with KEYS names them by."""
+    """A variable with the texts of its categories, and the keys that identify them in the rows of a file with KEYS."""
 
     label: str
     texts: Sequence[str]
@@ -49,40 +49,40 @@ def is_pcaxis(head: bytes) -> bool:
 
 
 def codepage(head: bytes) -> str | None:
-    """The encoding that the file names, where it is one that we read."""
-    found = re.search(rb'CODEPAGE\s*=\s*"([^"]+)"', head)
-    return codec_of(found[1].decode("latin-1")) if found else None
+    """Return the encoding that the file declares, if it is supported."""
+    match = re.search(rb'CODEPAGE\s*=\s*"([^"]+)"', head)
+    return codec_of(match[1].decode("latin-1")) if match else None
 
 
 def read_pcaxis(path: Path, encoding: str) -> Grid:
-    """The table of a file, in Swedish where the file has that. A row's number is that of the value, from 1.
+    """Read the table of a file, in Swedish if the file has it. A row's number is that of the value, from 1.
 
-    Raises NotReadable where keywords are missing or the cells are more or fewer than the variables say.
+    Raises NotReadable for missing keywords, or if the number of cells does not fit the variables.
     """
     with path.open(encoding=encoding, newline="") as file:
-        head, _ = _split(path, file)
-    words = dict(_statements(path, head))
-    language = _language(words)
-    stub, heading = (_variables(path, words, language, name) for name in ("STUB", "HEADING"))
+        head, _ = _split_head(path, file)
+    keywords = dict(_statements(path, head))
+    language = _language(keywords)
+    stub, heading = (_variables(path, keywords, language, name) for name in ("STUB", "HEADING"))
     count = 1
     for variable in (*stub, *heading):
         count *= len(variable.texts)
     if count > MAX_CELLS:
         raise NotReadable("not-readable-cells", file=path.name, sheet="", cells=MAX_CELLS, columns=len(stub))
-    contents = " ".join(_get(words, language, "CONTENTS"))
+    contents = " ".join(_values(keywords, language, "CONTENTS"))
     note = Finding("assumed-pcaxis", Severity.NOTE, params={"contents": contents, "count": count})
     kpi = codes_by_word("kpis").get(fold(contents))
     rows = _rows(path, encoding, stub, heading, kpi)
     return Grid(path.name, None, rows, decimal_comma=False, notes=(note,))
 
 
-def _split(path: Path, file: IO[str]) -> tuple[str, str]:
-    """The keywords, and the rest of the line on which the data begin; `file` then stands behind that line."""
+def _split_head(path: Path, file: IO[str]) -> tuple[str, str]:
+    """Return the keywords, and the rest of the line on which the data begin; `file` is then positioned after it."""
     head: list[str] = []
     size, is_quoted = 0, False
     while (line := file.readline(MAX_HEAD)) and size < MAX_HEAD:
-        if not is_quoted and (found := DATA.match(line)):
-            return "".join(head), line[found.end() :]
+        if not is_quoted and (match := DATA.match(line)):
+            return "".join(head), line[match.end() :]
         head.append(line)
         size += len(line)
         is_quoted ^= line.count('"') % 2 == 1
@@ -94,7 +94,7 @@ def _broken(path: Path, what: str) -> NotReadable:
 
 
 def _statements(path: Path, head: str) -> Iterator[tuple[Key, tuple[str, ...]]]:
-    """Keyword, language and subkeys with the values of each statement. Texts beside each other are one text."""
+    """Yield keyword, language and subkeys with the values of each statement. Adjacent texts are concatenated."""
     tokens: list[tuple[str, str]] = []
     for match in TOKEN.finditer(head):
         if match[2] == ";":
@@ -119,10 +119,10 @@ def _statement(path: Path, tokens: Sequence[tuple[str, str]]) -> tuple[Key, tupl
             language = text
         elif not mark:
             subkeys.append(text)
-    return (tokens[0][1], language, tuple(subkeys)), tuple(_joined(right))
+    return (tokens[0][1], language, tuple(subkeys)), tuple(_join_texts(right))
 
 
-def _joined(tokens: Sequence[tuple[str, str]]) -> Iterator[str]:
+def _join_texts(tokens: Sequence[tuple[str, str]]) -> Iterator[str]:
     text: str | None = None
     for mark, part in tokens:
         if mark == ",":
@@ -134,42 +134,42 @@ def _joined(tokens: Sequence[tuple[str, str]]) -> Iterator[str]:
         yield text
 
 
-def _language(words: Mapping[Key, tuple[str, ...]]) -> str:
-    """Swedish where it is one of the file's further languages, else the file's own ("")."""
-    return "sv" if ("STUB", "sv", ()) in words or ("HEADING", "sv", ()) in words else ""
+def _language(keywords: Mapping[Key, tuple[str, ...]]) -> str:
+    """Return Swedish if it is one of the file's additional languages, else the file's default ("")."""
+    return "sv" if ("STUB", "sv", ()) in keywords or ("HEADING", "sv", ()) in keywords else ""
 
 
-def _get(words: Mapping[Key, tuple[str, ...]], language: str, keyword: str, *subkeys: str) -> tuple[str, ...]:
-    return words.get((keyword, language, subkeys)) or words.get((keyword, "", subkeys)) or ()
+def _values(keywords: Mapping[Key, tuple[str, ...]], language: str, keyword: str, *subkeys: str) -> tuple[str, ...]:
+    return keywords.get((keyword, language, subkeys)) or keywords.get((keyword, "", subkeys)) or ()
 
 
-def _variables(path: Path, words: Mapping[Key, tuple[str, ...]], language: str, keyword: str) -> list[_Variable]:
-    found = []
-    for label in _get(words, language, keyword):
-        values = _get(words, language, "VALUES", label)
+def _variables(path: Path, keywords: Mapping[Key, tuple[str, ...]], language: str, keyword: str) -> list[_Variable]:
+    variables = []
+    for label in _values(keywords, language, keyword):
+        values = _values(keywords, language, "VALUES", label)
         if not values:
             raise _broken(path, f'VALUES("{label}")')
-        # Where a code is forgotten (SCB's own example has that), none of them can be told apart.
-        codes = _get(words, language, "CODES", label)
+        # If a code is missing (as in SCB's own example), the others cannot be assigned either.
+        codes = _values(keywords, language, "CODES", label)
         codes = codes if len(codes) == len(values) else values
-        keys = _get(words, language, "KEYS", label)
-        named_by = codes if keys == ("CODES",) else values
-        found.append(_Variable(label, telling(codes, values), named_by, bool(keys)))
-    return found
+        keys = _values(keywords, language, "KEYS", label)
+        row_keys = codes if keys == ("CODES",) else values
+        variables.append(_Variable(label, category_texts(codes, values), row_keys, bool(keys)))
+    return variables
 
 
 def _cells(path: Path, encoding: str, *, must_close: bool) -> Iterator[tuple[str, bool]]:
-    """Text of each cell of DATA and whether it was quoted, up to the closing semicolon.
+    """Yield the text of each cell of DATA, and True for a quoted one, up to the closing semicolon.
 
-    SCB's own examples leave it out now and then, but never the line break; a file without both was cut off, and its
-    last cell may be half a number. `must_close`: nothing else would tell that rows are missing.
+    SCB's own examples sometimes omit it, but never the line break; a file without either is truncated, and its last
+    cell may be half a number. `must_close`: nothing else would reveal missing rows.
     """
     with path.open(encoding=encoding, newline="") as file:
-        _, rest = _split(path, file)
+        _, rest = _split_head(path, file)
         while True:
             block = file.read(BLOCK)
             rest += block
-            # A cell may go on in the next block: all but the last white space is safe to take.
+            # A cell may continue in the next block: the text up to the last white space is complete.
             end = max(rest.rfind(" "), rest.rfind("\n")) + 1 if block else len(rest)
             if rest[:end].count('"') % 2 and block:
                 if len(rest) > MAX_HEAD:
@@ -192,27 +192,27 @@ def _rows(
     yield 0, [*(v.label for v in (*stub, *heading)), VALUE, *([KPI] if kpi else [])]
     is_keyed = any(v.has_keys for v in stub)
     cells = _cells(path, encoding, must_close=is_keyed)
-    beside = [kpi] if kpi else []
-    across = list(product(*(v.texts for v in heading)))
+    kpi_cell = [kpi] if kpi else []
+    heading_rows = list(product(*(v.texts for v in heading)))
     stubs = _keyed(path, stub, cells) if is_keyed else product(*(v.texts for v in stub))
     number = 0
     for texts in stubs:
-        for headings in across:
+        for headings in heading_rows:
             number += 1
             cell = next(cells, None)
             if cell is None:
                 raise _broken(path, f"DATA: {number - 1} …")
-            yield number, [*texts, *headings, cell[0].strip(), *beside]
+            yield number, [*texts, *headings, cell[0].strip(), *kpi_cell]
     if next(cells, None) is not None:
         raise _broken(path, f"DATA: {number} …")
 
 
 def _keyed(path: Path, stub: Sequence[_Variable], cells: Iterator[tuple[str, bool]]) -> Iterator[tuple[str, ...]]:
-    """The stub's texts of each row of a file whose rows name them; rows may be missing and in any order."""
-    known = [dict(zip(v.keys, v.texts, strict=True)) for v in stub]
+    """Yield the stub's texts of each row of a file with KEYS; rows may be missing and in any order."""
+    texts_by_key = [dict(zip(v.keys, v.texts, strict=True)) for v in stub]
     while True:
         texts: list[str] = []
-        for names, variable in zip(known, stub, strict=True):
+        for names, variable in zip(texts_by_key, stub, strict=True):
             cell = next(cells, None)
             if cell is None and not texts:
                 return

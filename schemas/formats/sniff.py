@@ -1,4 +1,4 @@
-"""What a file really is, by its bytes and not by its name, and whether it is safe to open."""
+"""Detection of a file's format by its bytes, not its name, and of files that are not safe to open."""
 
 import gzip
 import os
@@ -20,10 +20,10 @@ from vaven.schemas.formats.xml_safety import ZIP_DAMAGE, refuse_declarations
 from vaven.vocab.errors import NotReadable
 
 # Ours, chosen well above any real submission: all Sweden's DeSO for 20 years is about 3 GB as CSV.
-MAX_UNPACKED_BYTES = 4_000_000_000
+MAX_UNCOMPRESSED_BYTES = 4_000_000_000
 MAX_RATIO = 200
-MAX_ENTRIES = 10_000
-# Text in an honest workbook compresses at most some 30-fold; the ratio counts only once it is worth anything.
+MAX_MEMBERS = 10_000
+# Text in an honest workbook compresses at most some 30-fold; below this size the ratio is not checked.
 RATIO_FREE_BYTES = 50_000_000
 
 SIGNATURES = (
@@ -40,14 +40,16 @@ SIGNATURES = (
 )
 MARKUP = re.compile(rb"\s*<(\?xml|!doctype|html|svg)", re.IGNORECASE)
 BLOCK = 1 << 20
-# What a zip without a descriptor may hold.
+# Extensions of the files in a zip without a descriptor.
 TABLES = (".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".px", ".parquet", ".xlsx", ".xls", ".ods")
 
 
 @dataclass(frozen=True)
 class Content:
-    """`kind` is text, pcaxis, json or json-lines, with the text's `encoding`; or workbook, parquet, package,
-    descriptor (a data package's), or packed (gzip, or a zip of tables).
+    """The format of a file, with the `encoding` of a text.
+
+    `kind` is text, pcaxis, json or json-lines, which are texts; workbook, parquet, package, descriptor (a data
+    package's), or compressed (gzip, or a zip of tables).
     """
 
     kind: str
@@ -55,9 +57,9 @@ class Content:
 
 
 def content_of(path: Path, encoding: str | None = None) -> Content:
-    """Look at a file. Raises NotReadable when it can't be a submission or is not safe to open.
+    """Detect the format of a file. Raises NotReadable if it can't be a submission or is not safe to open.
 
-    `encoding` is the user's word for what a text is written in.
+    `encoding` is the one that the user has set for a text.
     """
     if not path.exists():
         raise NotReadable("not-readable-missing", file=path.name)
@@ -66,7 +68,7 @@ def content_of(path: Path, encoding: str | None = None) -> Content:
             raise NotReadable("not-readable-folder", file=path.name)
         return Content("descriptor")
     if not path.is_file():
-        # A pipe or a device would be waited for without end.
+        # Reading a pipe or a device might never return.
         raise NotReadable("not-readable-access", file=path.name)
     try:
         with path.open("rb") as file:
@@ -82,7 +84,7 @@ def content_of(path: Path, encoding: str | None = None) -> Content:
     if head.startswith(b"PAR1"):
         return Content("parquet")
     if head.startswith(b"\x1f\x8b"):
-        return Content("packed")
+        return Content("compressed")
     for signature, name in SIGNATURES:
         if head.startswith(signature):
             raise NotReadable("not-readable-format", file=path.name, format=name)
@@ -90,21 +92,21 @@ def content_of(path: Path, encoding: str | None = None) -> Content:
 
 
 def check_archive(path: Path) -> zipfile.ZipFile:
-    """Open a zip whose directory promises no more than our limits; what it really holds is bounded on reading.
+    """Open a zip whose central directory declares sizes within our limits.
 
-    zipfile stops at the promised size of an entry, so that a directory that lies is no way around.
+    zipfile stops reading at the declared size of a member, so a false declaration does not evade the limits.
     """
     try:
         archive = zipfile.ZipFile(path)
     except (*ZIP_DAMAGE, ValueError) as cause:
         raise NotReadable("not-readable-damaged", file=path.name) from cause
-    entries = archive.infolist()
-    unpacked, packed = sum(e.file_size for e in entries), max(sum(e.compress_size for e in entries), 1)
-    is_bomb = unpacked > RATIO_FREE_BYTES and unpacked / packed > MAX_RATIO
-    if is_bomb or unpacked > MAX_UNPACKED_BYTES or len(entries) > MAX_ENTRIES:
+    members = archive.infolist()
+    uncompressed, compressed = sum(e.file_size for e in members), max(sum(e.compress_size for e in members), 1)
+    is_bomb = uncompressed > RATIO_FREE_BYTES and uncompressed / compressed > MAX_RATIO
+    if is_bomb or uncompressed > MAX_UNCOMPRESSED_BYTES or len(members) > MAX_MEMBERS:
         archive.close()
-        raise NotReadable("not-readable-too-large", file=path.name, megabytes=unpacked // 1_000_000)
-    if link := next((e for e in entries if stat.S_ISLNK(e.external_attr >> 16)), None):
+        raise NotReadable("not-readable-too-large", file=path.name, megabytes=uncompressed // 1_000_000)
+    if link := next((e for e in members if stat.S_ISLNK(e.external_attr >> 16)), None):
         archive.close()
         raise NotReadable("not-readable-link", file=path.name, path=link.filename)
     return archive
@@ -122,23 +124,23 @@ def _archive(path: Path) -> Content:
     if is_workbook:
         return Content("workbook")
     if _tables_in(names):
-        return Content("packed")
+        return Content("compressed")
     raise NotReadable("not-readable-format", file=path.name, format=_office_name(names))
 
 
 def _tables_in(names: Iterable[str]) -> list[str]:
-    """The entries of a zip, where all of them are tables by their endings (but for what macOS leaves)."""
+    """Return the members of a zip if all are tables by their extensions, apart from the metadata files of macOS."""
     files = [n for n in names if not n.endswith("/") and not n.startswith("__MACOSX/") and not n.endswith(".DS_Store")]
     return files if all(PurePosixPath(name).suffix.lower() in TABLES for name in files) else []
 
 
-def unpack_tables(path: Path, folder: Path) -> list[Path]:
-    """Unpack a gzip or a zip of tables into `folder`, by the limits of an archive. Raises NotReadable."""
+def extract_tables(path: Path, folder: Path) -> list[Path]:
+    """Extract a gzip or a zip of tables into `folder`, within the limits of an archive. Raises NotReadable."""
     folder.mkdir(parents=True)
     if zipfile.is_zipfile(path):
         with check_archive(path) as archive:
-            return [_unpack_entry(path, archive, name, folder) for name in _tables_in(archive.namelist())]
-    # "fil.csv.gz" holds fil.csv; a name that says nothing is a text's.
+            return [_extract_member(path, archive, name, folder) for name in _tables_in(archive.namelist())]
+    # "fil.csv.gz" contains fil.csv; a name with another extension stays.
     target = folder / (path.stem if path.suffix.lower() == ".gz" else path.name)
     try:
         with gzip.GzipFile(path) as source:
@@ -148,8 +150,8 @@ def unpack_tables(path: Path, folder: Path) -> list[Path]:
     return [target]
 
 
-def check_packed(path: Path) -> None:
-    """Refuse a zip or gzip that unpacks to more than our limits, before anyone unpacks it. Raises NotReadable."""
+def check_compressed(path: Path) -> None:
+    """Raise NotReadable for a zip or gzip whose content exceeds our limits, before a library extracts it."""
     with path.open("rb") as file:
         magic = file.read(2)
     if magic == b"PK":
@@ -162,7 +164,7 @@ def check_packed(path: Path) -> None:
             raise NotReadable("not-readable-damaged", file=path.name) from cause
 
 
-def _unpack_entry(path: Path, archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
+def _extract_member(path: Path, archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
     target = folder / PurePosixPath(name.replace("\\", "/")).name
     if target.exists():
         raise NotReadable("not-readable-path", file=path.name, path=name)
@@ -172,13 +174,13 @@ def _unpack_entry(path: Path, archive: zipfile.ZipFile, name: str, folder: Path)
     except ZIP_DAMAGE as cause:
         raise NotReadable("not-readable-damaged", file=path.name) from cause
     except RuntimeError as cause:
-        # So zipfile says that an entry is encrypted.
+        # zipfile raises it for an encrypted member.
         raise NotReadable("not-readable-password", file=path.name) from cause
     return target
 
 
-def _copy_bounded(path: Path, source: IO[bytes] | gzip.GzipFile, target: Path, packed: int) -> None:
-    limit = min(MAX_UNPACKED_BYTES, max(RATIO_FREE_BYTES, packed * MAX_RATIO))
+def _copy_bounded(path: Path, source: IO[bytes] | gzip.GzipFile, target: Path, compressed_size: int) -> None:
+    limit = min(MAX_UNCOMPRESSED_BYTES, max(RATIO_FREE_BYTES, compressed_size * MAX_RATIO))
     size = 0
     with target.open("wb") as copy:
         while block := source.read(BLOCK):
@@ -189,14 +191,14 @@ def _copy_bounded(path: Path, source: IO[bytes] | gzip.GzipFile, target: Path, p
 
 
 def _mimetype(path: Path, archive: zipfile.ZipFile) -> bytes:
-    """The entry by which an OpenDocument file names its kind; stored plainly in an honest one."""
+    """Read the member with an OpenDocument file's media type, which is stored uncompressed in an honest one."""
     if archive.getinfo("mimetype").compress_type != zipfile.ZIP_STORED:
         return b""
     try:
         with archive.open("mimetype") as entry:
             return entry.read(100)
     except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError) as cause:
-        # RuntimeError is how zipfile says that an entry is encrypted.
+        # zipfile raises RuntimeError for an encrypted member.
         raise NotReadable("not-readable-damaged", file=path.name) from cause
 
 
@@ -205,7 +207,7 @@ def _office_name(names: set[str]) -> str:
 
 
 def _compound(path: Path) -> Content:
-    """An OLE compound file: a protected workbook, an old .xls, or another old Office document."""
+    """Detect the format of an OLE compound file: a protected workbook, an old .xls, or another old Office document."""
     try:
         with olefile.OleFileIO(path) as compound:
             streams = {"/".join(parts) for parts in compound.listdir()}
@@ -218,18 +220,18 @@ def _compound(path: Path) -> Content:
     raise NotReadable("not-readable-format", file=path.name, format="Office 97–2003")
 
 
-def _text(path: Path, head: bytes, chosen: str | None) -> Content:
+def _text(path: Path, head: bytes, override: str | None) -> Content:
     if MARKUP.match(head):
         raise NotReadable("not-readable-format", file=path.name, format="HTML/XML")
-    found = encoding_of(path, head, chosen)
+    detected = encoding_of(path, head, override)
     if is_pcaxis(head):
-        return Content("pcaxis", chosen or (found if found == "utf-8" else codepage(head) or found))
-    with path.open(encoding=found) as file:
+        return Content("pcaxis", override or (detected if detected == "utf-8" else codepage(head) or detected))
+    with path.open(encoding=detected) as file:
         first = file.read(4096).lstrip()[:1]
     if first == "[":
-        return Content("json", found)
+        return Content("json", detected)
     if first == "{":
-        if is_lines(path, found):
-            return Content("json-lines", found)
-        return Content("descriptor") if is_descriptor(path, found) else Content("json", found)
-    return Content("text", found)
+        if is_lines(path, detected):
+            return Content("json-lines", detected)
+        return Content("descriptor") if is_descriptor(path, detected) else Content("json", detected)
+    return Content("text", detected)

@@ -1,11 +1,11 @@
-"""Workbooks (XLSX, XLS, ODS) as grids, through python-calamine: fast, and it reads what Excel itself repairs. Parquet.
+"""Workbooks (XLSX, XLS, ODS) and Parquet files as grids.
 
-calamine lays out a sheet's whole used range at once: a file of 6 kB with one cell at XFD1048576 asks for 550 GB
-and ends the process. So a workbook is opened in a process of its own with bounded memory and time, which
-writes the sheets' rows to a folder as JSON; a file that blows up costs that process alone. Large sheets of an XLSX
-are walked as a stream (sheetxml).
+Workbooks are read by python-calamine, which is fast and accepts files that Excel itself repairs. It allocates a sheet's
+whole used range at once: a file of 6 kB with one cell at XFD1048576 requests 550 GB and ends the process. A workbook is
+therefore opened in a child process with bounded memory and time, which writes the sheets' rows to a folder as JSON.
+Large sheets of an XLSX are parsed as a stream (xlsx_stream).
 
-Cells become the text that a person sees in a column of codes and figures: 2024.0 is "2024", a date is ISO.
+Cells become the text that a user sees in a column of codes and numbers: 2024.0 is "2024", a date is ISO.
 """
 
 import json
@@ -26,21 +26,21 @@ from typing import Any
 
 from vaven.schemas.formats.child_process import ExitReason, enter, limit, read_result, run, write_result
 from vaven.schemas.formats.grid import MAX_CELLS, MAX_COLUMNS, Grid, GridRow
-from vaven.schemas.formats.xlsx_stream import Book, TooManyCells, Walk, large_parts, open_book
+from vaven.schemas.formats.xlsx_stream import SheetRows, StreamedWorkbook, TooManyCells, large_parts, open_workbook
 from vaven.schemas.standard.read_options import Progress, no_progress
 from vaven.vocab.errors import NotReadable
 
 # Ours: 50 million cells are 1.6 GB in calamine, and 100,000 rows of 12 columns take a second.
 MAX_BYTES = 3_000_000_000
 MAX_SECONDS = 300
-# Cells merged downwards that are followed: so many make no table that people look at.
+# Limit of cells merged downwards: no table for people has as many.
 MAX_MERGED = 200_000
-# What a broken part makes of the stream.
+# Exceptions of the stream for a damaged part.
 BROKEN = (ExpatError, zipfile.BadZipFile, zlib.error, EOFError, KeyError, ValueError)
 ROWS_A_LINE = 500
 SHEETS = "sheets.json"
 ROWS_A_BATCH = 10_000
-# Exits of the process that are a property of the file.
+# Message codes of exits that the file causes.
 UNREADABLE = {
     ExitReason.TIMED_OUT: "not-readable-heavy",
     ExitReason.KILLED: "not-readable-heavy",
@@ -50,10 +50,10 @@ UNREADABLE = {
 
 
 def read_workbook(path: Path, folder: Path, progress: Progress = no_progress) -> Iterator[Grid]:
-    """The sheets in their order, hidden ones marked and without rows; an empty one gives a grid without rows.
+    """Yield the sheets in order, hidden ones marked and without rows; an empty one is a grid without rows.
 
-    `folder` is where the rows wait until they are walked; it must not exist and the caller removes it.
-    Raises NotReadable for a workbook that is protected, damaged, or too large to open safely.
+    `folder` is for the rows until they are iterated; it must not exist and the caller removes it. Raises NotReadable
+    for a workbook that is protected, damaged, or too large to open safely.
     """
     folder.mkdir(parents=True)
     child = run("vaven.schemas.formats.workbook", str(path.resolve()), str(folder), seconds=MAX_SECONDS)
@@ -61,29 +61,29 @@ def read_workbook(path: Path, folder: Path, progress: Progress = no_progress) ->
         raise NotReadable(code, file=path.name)
     child.check()
     for sheet in read_result(child, folder / SHEETS):
-        rows = _stored(folder / sheet["rows"], progress) if sheet["rows"] else iter(())
+        rows = _read_rows(folder / sheet["rows"], progress) if sheet["rows"] else iter(())
         merged = frozenset((row, column) for row, column in sheet["merged"])
         yield Grid(path.name, sheet["name"], rows, merged=merged, is_hidden=sheet["is_hidden"])
 
 
 def read_parquet(path: Path, folder: Path) -> Grid:
-    """The table of a Parquet file; as `read_workbook`. A row's number is that of the record, from 1."""
+    """Read the table of a Parquet file, as `read_workbook` does. A row's number is that of the record, from 1."""
     (grid,) = read_workbook(path, folder)
     return replace(grid, sheet=None, decimal_comma=False)
 
 
-def _stored(path: Path, progress: Progress) -> Iterator[GridRow]:
-    size, done = path.stat().st_size, 0
-    # The rows are ASCII, so that a line's length is that of its bytes.
+def _read_rows(path: Path, progress: Progress) -> Iterator[GridRow]:
+    size, position = path.stat().st_size, 0
+    # The rows are ASCII, so a line's length is its number of bytes.
     with path.open(encoding="ascii") as lines:
         for line in lines:
-            done += len(line)
-            progress("reading", done / size)
+            position += len(line)
+            progress("reading", position / size)
             yield from ((number, cells) for number, cells in json.loads(line))
 
 
-def unfold(path: Path, folder: Path) -> list[dict[str, object]]:
-    """Write the rows of each visible sheet to a file in `folder`. Returns what `Grid` wants to know of each sheet."""
+def extract_sheets(path: Path, folder: Path) -> list[dict[str, object]]:
+    """Write the rows of each visible sheet to a file in `folder`. Returns the properties of each sheet for `Grid`."""
     with path.open("rb") as file:
         if file.read(4) == b"PAR1":
             _write(_records(path), folder / "0.jsonl")
@@ -91,7 +91,7 @@ def unfold(path: Path, folder: Path) -> list[dict[str, object]]:
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
     try:
-        return list(_sheets(path, CalamineWorkbook.from_path(_by_its_kind(path, folder)), folder))
+        return list(_sheets(path, CalamineWorkbook.from_path(_link_by_kind(path, folder)), folder))
     except PasswordError as cause:
         raise NotReadable("not-readable-password", file=path.name) from cause
     except CalamineError as cause:
@@ -103,45 +103,45 @@ def unfold(path: Path, folder: Path) -> list[dict[str, object]]:
 
 
 def _sheets(path: Path, workbook: Any, folder: Path) -> Iterator[dict[str, object]]:
-    """The sheets of a workbook of calamine's, written one by one; large ones of an XLSX as a stream."""
+    """Write the sheets of a workbook one by one through calamine; large ones of an XLSX as a stream."""
     from python_calamine import SheetTypeEnum, SheetVisibleEnum
 
     with ExitStack() as stack:
         archive = stack.enter_context(zipfile.ZipFile(path)) if zipfile.is_zipfile(path) else None
         large = large_parts(archive) if archive else {}
-        book = open_book(archive, large) if archive and large else None
+        book = open_workbook(archive, large) if archive and large else None
         for i, sheet in enumerate(s for s in workbook.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet):
             target = folder / f"{i}.jsonl"
             if sheet.visible != SheetVisibleEnum.Visible:
                 yield _sheet(sheet.name, "", is_hidden=True)
             elif book and sheet.name in large:
-                yield _sheet(sheet.name, target.name, merged=_walk(path, book, sheet.name, target))
+                yield _sheet(sheet.name, target.name, merged=_stream_sheet(path, book, sheet.name, target))
             else:
-                yield _sheet(sheet.name, target.name, merged=_lay_out(path, workbook, sheet.name, target))
+                yield _sheet(sheet.name, target.name, merged=_write_sheet(path, workbook, sheet.name, target))
 
 
-def _walk(path: Path, book: Book, name: str, target: Path) -> list[object]:
-    """Write a sheet's rows as they are walked; the places that merged cells go on to."""
-    walk = Walk(book, book.parts[name])
+def _stream_sheet(path: Path, book: StreamedWorkbook, name: str, target: Path) -> list[object]:
+    """Write a sheet's rows as a stream. Returns the cells below the first row of merged cells."""
+    sheet = SheetRows(book, book.parts[name])
     try:
-        _write(((number, [cell_text(cell) for cell in cells]) for number, cells in walk.rows()), target)
+        _write(((number, [cell_text(cell) for cell in cells]) for number, cells in sheet.rows()), target)
     except TooManyCells as cause:
         raise _too_many_cells(path, name) from cause
-    return list(_below(walk.merged))
+    return list(_merged_cells(sheet.merged))
 
 
-def _lay_out(path: Path, workbook: Any, name: str, target: Path) -> list[object]:
-    """The same of a sheet that calamine holds whole."""
+def _write_sheet(path: Path, workbook: Any, name: str, target: Path) -> list[object]:
+    """Write a sheet's rows that calamine holds in memory. Returns as `_stream_sheet`."""
     sheet = workbook.get_sheet_by_name(name)
     if sheet.total_height * sheet.total_width > MAX_CELLS or sheet.total_width > MAX_COLUMNS:
         raise _too_many_cells(path, name)
     try:
         _write(_rows(sheet.iter_rows(), sheet.start), target)
     except OverflowError:
-        # A number that is shown as a time but lies beyond all calendars is more than calamine can say.
+        # calamine fails for a number in a time format that is beyond all calendars.
         with zipfile.ZipFile(path) as archive:
-            return _walk(path, open_book(archive, large_parts(archive, -1)), name, target)
-    return list(_below(sheet.merged_cell_ranges or ()))
+            return _stream_sheet(path, open_workbook(archive, large_parts(archive, -1)), name, target)
+    return list(_merged_cells(sheet.merged_cell_ranges or ()))
 
 
 def _too_many_cells(path: Path, sheet: str) -> NotReadable:
@@ -152,18 +152,18 @@ def _sheet(name: str, rows: str, *, merged: Sequence[object] = (), is_hidden: bo
     return {"name": name, "rows": rows, "merged": merged, "is_hidden": is_hidden}
 
 
-def _below(ranges: Iterable[tuple[tuple[int, int], tuple[int, int]]]) -> Iterator[tuple[int, int]]:
-    """Row (from 1) and column (from 0) of the cells in the first column of merged ranges, below their first row."""
-    places = (
+def _merged_cells(ranges: Iterable[tuple[tuple[int, int], tuple[int, int]]]) -> Iterator[tuple[int, int]]:
+    """Yield row (from 1) and column (from 0) of the cells in merged ranges' first column, below their first row."""
+    cells = (
         (row + 1, left)
         for (top, left), (bottom, _) in ranges
         for row in range(top + 1, min(bottom, top + MAX_MERGED) + 1)
     )
-    yield from islice(places, MAX_MERGED)
+    yield from islice(cells, MAX_MERGED)
 
 
-def _by_its_kind(path: Path, folder: Path) -> Path:
-    """The workbook under the ending of what it is: calamine goes by that, and else says less of what is wrong."""
+def _link_by_kind(path: Path, folder: Path) -> Path:
+    """Link the workbook under the extension of its format: calamine relies on it, and reports errors less well else."""
     names: Sequence[str] = ()
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
@@ -181,12 +181,12 @@ def _write(rows: Iterator[GridRow], path: Path) -> None:
 
 
 def _records(path: Path) -> Iterator[GridRow]:
-    """Header (row 0) and records of a Parquet file, a batch of rows at a time."""
+    """Yield header (row 0) and records of a Parquet file, a batch of rows at a time."""
     import pyarrow as pa
     from pyarrow import parquet
 
     try:
-        # Memory-mapped and unbuffered reading trust offsets of the file; plain reading is bounded by this process.
+        # Memory-mapped and unbuffered reading trust the file's offsets; plain reading is bounded by this process.
         file = parquet.ParquetFile(path)
         names = file.schema_arrow.names
         if len(names) > MAX_COLUMNS or file.metadata.num_rows * len(names) > MAX_CELLS:
@@ -207,14 +207,14 @@ def _records(path: Path) -> Iterator[GridRow]:
 def _rows(cells: Iterator[Sequence[object]], start: tuple[int, int] | None) -> Iterator[GridRow]:
     if start is None:
         return
-    # calamine walks from the first row of the sheet, but from the first column that is used.
+    # calamine iterates from the first row of the sheet, but from the first used column.
     lead = [""] * start[1]
     for number, row in enumerate(cells, start=1):
         yield number, lead + [cell_text(cell) for cell in row]
 
 
 def cell_text(cell: object) -> str:
-    """A cell as stripped text. Floats are rounded to the 15 significant digits that a spreadsheet shows."""
+    """Return a cell as stripped text. Floats are rounded to the 15 significant digits that a spreadsheet shows."""
     if type(cell) is str:
         return cell.strip()
     return _TEXTS.get(type(cell), str)(cell)
@@ -229,12 +229,12 @@ def _moment_text(moment: datetime) -> str:
 
 
 def _plain(number: float) -> str:
-    """Decimal notation without exponent, as a spreadsheet shows it."""
+    """Format in decimal notation without exponent, as a spreadsheet shows it."""
     text = f"{number:.15g}"
     return f"{number:.20f}".rstrip("0") if "e-" in text else text
 
 
-# By type, and not by a match in turn: a large workbook has ten million cells.
+# A lookup by type instead of a chain of conditions: a large workbook has ten million cells.
 _TEXTS: Mapping[type, Callable[[Any], str]] = {
     float: _number_text,
     NoneType: lambda _: "",
@@ -250,7 +250,7 @@ _TEXTS: Mapping[type, Callable[[Any], str]] = {
 def main(path: Path, folder: Path) -> int:
     """Write the list of a workbook's sheets, or the reason for none, to a file in `folder`. Returns the exit code."""
     limit(resource.RLIMIT_AS, MAX_BYTES)
-    return write_result(folder / SHEETS, lambda: unfold(path, folder))
+    return write_result(folder / SHEETS, lambda: extract_sheets(path, folder))
 
 
 if __name__ == "__main__":

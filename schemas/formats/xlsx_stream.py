@@ -1,7 +1,7 @@
-"""A large sheet of an XLSX as a stream of rows (ECMA-376 part 1, 18.3), in the memory of its shared strings.
+"""Large sheets of an XLSX as a stream of rows (ECMA-376 part 1, 18.3), in the memory of the shared strings.
 
-calamine is faster, but lays out all cells of a sheet at once, some 70 bytes each: a million rows of twelve columns take
-800 MB. Sheets beyond STREAMED_BYTES are therefore walked here. What a cell's text is, `cell_text` says for both.
+calamine is faster, but allocates all cells of a sheet at once, some 70 bytes each: a million rows of twelve columns
+take 800 MB. Sheets beyond STREAMED_BYTES are therefore parsed here. `cell_text` converts cells of both.
 """
 
 import posixpath
@@ -15,7 +15,7 @@ from typing import IO, Any
 
 from vaven.schemas.formats.grid import MAX_CELLS, MAX_COLUMNS
 
-# Of a sheet's part, unpacked; about a quarter of a million rows of twelve columns.
+# Uncompressed size of a sheet's part; about a quarter of a million rows of twelve columns.
 STREAMED_BYTES = 100_000_000
 BLOCK = 1 << 16
 # Excel has half as many.
@@ -23,26 +23,26 @@ MAX_ROWS = 1 << 21
 MAX_MERGED = 50_000
 MILLISECONDS = 86_400_000
 DIGITS = "0123456789"
-# A value, and the text of a cell that has it within itself.
+# Elements of a value and of an inline string.
 TEXTS = frozenset(("v", "t"))
-# Number formats that are dates or times without a code of their own (18.8.30).
+# Built-in number formats of dates and times, which have no format code (18.8.30).
 DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
 DURATION_FORMATS = {46}
-# Of a format's code: what is literal or says nothing of dates, and what is left that does.
+# In a format code: literal text and sections without meaning for dates; then elapsed time, and dates or times.
 LITERAL = re.compile(r'"[^"]*"|\\.|_.|\*.|\[(?!h+\]|m+\]|s+\])[^\]]*\]', re.IGNORECASE)
 ELAPSED = re.compile(r"\[(h+|m+|s+)\]", re.IGNORECASE)
 DATED = re.compile(r"[ymdhs]", re.IGNORECASE)
-# Day 0 of the two calendars; Excel's first holds a 29 February 1900, which moves the days before it.
+# Day 0 of the two date systems; the first has a 29 February 1900, which shifts the days before it.
 EPOCHS = {False: datetime(1899, 12, 30), True: datetime(1904, 1, 1)}
 
 
 class TooManyCells(Exception):
-    """The sheet is beyond the limits of `grid`; the reader says so of its file."""
+    """A sheet exceeds the limits of `grid`; the reader names the file."""
 
 
 @dataclass
-class Book:
-    """What rows need to know of their workbook: shared strings, and which styles are of dates and of durations."""
+class StreamedWorkbook:
+    """The parts of a workbook that its rows depend on: shared strings, and the styles of dates and durations."""
 
     archive: zipfile.ZipFile
     parts: Mapping[str, str]
@@ -52,7 +52,7 @@ class Book:
     is_1904: bool
 
     def value(self, kind: str | None, style: str | None, text: str) -> Any:
-        """The value of a cell by its type (18.18.11) and the number of its format."""
+        """Return the value of a cell by its type (18.18.11) and the number of its format."""
         match kind:
             case "s":
                 index = int(text)
@@ -66,22 +66,22 @@ class Book:
             case "d":
                 return datetime.fromisoformat(text)
         if style in self.dates or style in self.durations:
-            return _moment(float(text), is_1904=self.is_1904, is_duration=style in self.durations)
+            return _date_value(float(text), is_1904=self.is_1904, is_duration=style in self.durations)
         return float(text)
 
 
 def large_parts(archive: zipfile.ZipFile, limit: int = STREAMED_BYTES) -> dict[str, str]:
-    """The sheets by name whose parts are larger than `limit` bytes, unpacked; empty for what is no XLSX."""
+    """Return the parts of sheets larger than `limit` bytes uncompressed, by name; none if the file is no XLSX."""
     names = set(archive.namelist())
     if "xl/workbook.xml" not in names:
         return {}
-    found = {name: part for name, part in _parts(archive).items() if part in names}
-    return {name: part for name, part in found.items() if archive.getinfo(part).file_size > limit}
+    parts = {name: part for name, part in _parts(archive).items() if part in names}
+    return {name: part for name, part in parts.items() if archive.getinfo(part).file_size > limit}
 
 
-def open_book(archive: zipfile.ZipFile, parts: Mapping[str, str]) -> Book:
+def open_workbook(archive: zipfile.ZipFile, parts: Mapping[str, str]) -> StreamedWorkbook:
     dates, durations = _styles(archive)
-    return Book(archive, parts, _strings(archive), dates, durations, _is_1904(archive))
+    return StreamedWorkbook(archive, parts, _strings(archive), dates, durations, _is_1904(archive))
 
 
 def _local(name: str) -> str:
@@ -89,29 +89,29 @@ def _local(name: str) -> str:
 
 
 def _elements(part: IO[bytes]) -> Iterator[tuple[str, dict[str, str]]]:
-    """Local name and attributes of every element, in their order."""
-    found: list[tuple[str, dict[str, str]]] = []
+    """Yield local name and attributes of every element in document order."""
+    elements: list[tuple[str, dict[str, str]]] = []
     parser = ParserCreate()
-    parser.StartElementHandler = lambda name, attributes: found.append((_local(name), attributes))
+    parser.StartElementHandler = lambda name, attributes: elements.append((_local(name), attributes))
     while block := part.read(BLOCK):
         parser.Parse(block, False)
-        yield from found
-        found.clear()
+        yield from elements
+        elements.clear()
 
 
 def _parts(archive: zipfile.ZipFile) -> dict[str, str]:
-    """Sheet name to the name of its part, by the relationships of the workbook (18.2.19)."""
+    """Return the part names by sheet name, from the relationships of the workbook (18.2.19)."""
     with archive.open("xl/_rels/workbook.xml.rels") as part:
         targets = {a["Id"]: a["Target"] for name, a in _elements(part) if name == "Relationship"}
     with archive.open("xl/workbook.xml") as part:
         sheets = [a for name, a in _elements(part) if name == "sheet"]
-    found = {}
+    parts = {}
     for attributes in sheets:
         key = next((text for name, text in attributes.items() if _local(name) == "id"), "")
         if key in targets:
             target = targets[key]
-            found[attributes["name"]] = posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
-    return found
+            parts[attributes["name"]] = posixpath.normpath(posixpath.join("/xl", target)).lstrip("/")
+    return parts
 
 
 def _is_1904(archive: zipfile.ZipFile) -> bool:
@@ -120,7 +120,7 @@ def _is_1904(archive: zipfile.ZipFile) -> bool:
 
 
 def _styles(archive: zipfile.ZipFile) -> tuple[frozenset[str], frozenset[str]]:
-    """The numbers of the cell formats that show dates or times, and of those that show how long something took."""
+    """Return the numbers of the cell formats of dates or times, and of those of durations."""
     if "xl/styles.xml" not in archive.namelist():
         return frozenset(), frozenset()
     dates, durations = set(DATE_FORMATS), set(DURATION_FORMATS)
@@ -135,15 +135,17 @@ def _styles(archive: zipfile.ZipFile) -> tuple[frozenset[str], frozenset[str]]:
                 is_cells = name == "cellXfs"
             elif name == "xf" and is_cells:
                 formats.append(int(attributes.get("numFmtId", "0")))
-    listed = list(enumerate(formats))
-    return frozenset(str(i) for i, n in listed if n in dates), frozenset(str(i) for i, n in listed if n in durations)
+    numbered = list(enumerate(formats))
+    return frozenset(str(i) for i, n in numbered if n in dates), frozenset(
+        str(i) for i, n in numbered if n in durations
+    )
 
 
 def _strings(archive: zipfile.ZipFile) -> list[str]:
-    """The shared strings (18.4); what tells how to pronounce them is none of their text."""
+    """Return the shared strings (18.4) without their phonetic runs."""
     if "xl/sharedStrings.xml" not in archive.namelist():
         return []
-    found: list[str] = []
+    strings: list[str] = []
     texts = _Texts()
     parser = ParserCreate()
     parser.buffer_text = True
@@ -151,19 +153,19 @@ def _strings(archive: zipfile.ZipFile) -> list[str]:
     def end(name: str) -> None:
         texts.end(name)
         if _local(name) == "si":
-            found.append("".join(texts.parts))
+            strings.append("".join(texts.parts))
             texts.parts.clear()
 
     parser.StartElementHandler, parser.EndElementHandler = texts.start, end
     parser.CharacterDataHandler = texts.take
     with archive.open("xl/sharedStrings.xml") as part:
         parser.ParseFile(part)
-    return found
+    return strings
 
 
 @dataclass
 class _Texts:
-    """Collects the text of elements `t` outside of phonetic runs."""
+    """Collector of the text of elements `t` outside phonetic runs."""
 
     parts: list[str] = field(default_factory=list)
     is_text: bool = False
@@ -185,16 +187,17 @@ class _Texts:
 
 
 @dataclass
-class Walk:
-    """The rows of one sheet as values that `cell_text` takes. `merged` is known once they are walked."""
+class SheetRows:
+    """The rows of one sheet as values for `cell_text`. `merged` is complete after iteration."""
 
-    book: Book
+    book: StreamedWorkbook
     part: str
     merged: list[tuple[tuple[int, int], tuple[int, int]]] = field(default_factory=list)
 
     def rows(self) -> Iterator[tuple[int, list[Any]]]:
-        """Number and cells of each row from the first; rows are as wide as the widest so far. Raises TooManyCells,
-        and zipfile's and expat's errors for a part that is broken.
+        """Yield number and cells of each row from the first; a row is as wide as the widest so far.
+
+        Raises TooManyCells, and the errors of zipfile and expat for a damaged part.
         """
         ready: list[tuple[int, list[Any]]] = []
         parser = self._parser(ready)
@@ -212,7 +215,7 @@ class Walk:
         parser.Parse(b"", True)
 
     def _parser(self, ready: list[tuple[int, list[Any]]]) -> Any:
-        """A parser that appends each row to `ready`. Called millions of times, it keeps its state in variables."""
+        """Return a parser that appends each row to `ready`. Called millions of times, it has its state in variables."""
         value_of, columns = self.book.value, _Columns()
         number = column = 0
         cells: list[Any] = []
@@ -225,8 +228,8 @@ class Walk:
             name = name if ":" not in name else _local(name)
             if name == "c":
                 kind, style = attributes.get("t"), attributes.get("s")
-                place = attributes.get("r")
-                column = columns[place.rstrip(DIGITS)] if place else column + 1
+                reference = attributes.get("r")
+                column = columns[reference.rstrip(DIGITS)] if reference else column + 1
                 text.clear()
             elif name in TEXTS:
                 is_text = not is_phonetic
@@ -262,12 +265,12 @@ class Walk:
 
 
 class _Columns(dict[str, int]):
-    """A column's letters to its number, 1 for A."""
+    """Column numbers by letters, 1 for A."""
 
     def __missing__(self, letters: str) -> int:
         is_column = letters.isascii() and letters.isalpha()
-        self[letters] = found = _column_of(letters) if is_column else MAX_COLUMNS + 1
-        return found
+        self[letters] = number = _column_of(letters) if is_column else MAX_COLUMNS + 1
+        return number
 
 
 def _row_number(attributes: Mapping[str, str], last: int) -> int:
@@ -278,7 +281,7 @@ def _row_number(attributes: Mapping[str, str], last: int) -> int:
 
 
 def _column_of(letters: str) -> int:
-    """1 for A, 27 for AA; beyond all limits for what is no letters."""
+    """Return 1 for A, 27 for AA; a number beyond all limits for other characters."""
     number = 0
     for letter in letters[:4]:
         number = number * 26 + ord(letter.upper()) - 64
@@ -286,25 +289,25 @@ def _column_of(letters: str) -> int:
 
 
 def _range(text: str) -> Iterator[tuple[tuple[int, int], tuple[int, int]]]:
-    """First and last cell of "A1:B3" as row and column from 0."""
-    found = re.fullmatch(r"([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})", text)
-    if found:
-        left, top, right, bottom = found.groups()
+    """Yield first and last cell of "A1:B3" as row and column from 0."""
+    match = re.fullmatch(r"([A-Z]{1,3})([0-9]{1,7}):([A-Z]{1,3})([0-9]{1,7})", text)
+    if match:
+        left, top, right, bottom = match.groups()
         yield (int(top) - 1, _column_of(left) - 1), (int(bottom) - 1, _column_of(right) - 1)
 
 
-def _moment(number: float, *, is_1904: bool, is_duration: bool) -> object:
-    """What a number of days is where a cell shows it as a date, a time of day, or a duration."""
+def _date_value(number: float, *, is_1904: bool, is_duration: bool) -> object:
+    """Convert a number of days to the date, time of day or duration that the cell shows."""
     try:
         elapsed = timedelta(milliseconds=round(number * MILLISECONDS))
-        found = EPOCHS[is_1904] + elapsed
+        moment = EPOCHS[is_1904] + elapsed
     except (OverflowError, ValueError):
-        # A number beyond the calendar, or none at all.
+        # A number beyond the calendar, or NaN.
         return number
     if is_duration:
         return elapsed
     if not is_1904 and 0 < number < 60:
-        found += timedelta(days=1)
+        moment += timedelta(days=1)
     if number < 1:
-        return found.time()
-    return found.date() if found.time() == time() else found
+        return moment.time()
+    return moment.date() if moment.time() == time() else moment

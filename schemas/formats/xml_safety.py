@@ -1,7 +1,7 @@
-"""XML parts of workbooks: one that declares entities is refused, since whoever reads it after us may unfold them.
+"""XML parts of workbooks: parts that declare entities are refused, since a later reader may expand them.
 
-Neither Excel nor LibreOffice writes a document type: OOXML forbids it in a package (ECMA-376 part 2, 10.1.2), and
-the manifest of old OpenOffice.org files names one without declaring anything.
+Neither Excel nor LibreOffice writes a document type declaration: OOXML forbids it in a package (ECMA-376 part 2,
+10.1.2), and the manifest of old OpenOffice.org files has one without declarations.
 """
 
 import zipfile
@@ -12,7 +12,7 @@ from pyexpat import ExpatError, ParserCreate
 
 from vaven.vocab.errors import NotReadable
 
-# How zipfile says that an archive is broken; NotImplementedError is for versions and packings that it does not know.
+# Exceptions of zipfile for a damaged archive; NotImplementedError is for unknown versions and compression methods.
 ZIP_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError)
 
 BLOCK = 1 << 14
@@ -21,16 +21,16 @@ ENDINGS = (".xml", ".rels", ".vml", ".rdf")
 MANIFEST = "META-INF/manifest.xml"
 
 
-class _Seen(Exception):
-    """What comes first of a document type and the root element ends the look. Never leaves this module."""
+class _ParsingStopped(Exception):
+    """Ends parsing at the document type declaration or the root element. Never leaves this module."""
 
 
-class _Declared(_Seen):
-    """There is a document type."""
+class _DoctypeDeclared(_ParsingStopped):
+    """Ends parsing at a document type declaration."""
 
 
 def refuse_declarations(path: Path, archive: zipfile.ZipFile) -> None:
-    """Raise NotReadable where an XML part of a workbook has a document type. Only what is above its root is read."""
+    """Raise NotReadable if an XML part of a workbook has a document type declaration. Parts are read to their root."""
     for entry in archive.infolist():
         if entry.filename.lower().endswith(ENDINGS) and _declares(archive, entry):
             raise NotReadable("not-readable-declarations", file=path.name, part=entry.filename)
@@ -41,29 +41,29 @@ def _declares(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> bool:
 
     def begin(name: str, system: str | None, public: str | None, has_declarations: int) -> None:
         if has_declarations or entry.filename != MANIFEST:
-            raise _Declared
+            raise _DoctypeDeclared
 
     def root(name: str, attributes: object) -> None:
-        raise _Seen
+        raise _ParsingStopped
 
     parser.StartDoctypeDeclHandler, parser.StartElementHandler = begin, root
     last = b""
     try:
         for last in _blocks(archive, entry):
             parser.Parse(last, False)
-    except _Declared:
+    except _DoctypeDeclared:
         return True
-    except _Seen:
+    except _ParsingStopped:
         return False
     except (ExpatError, LookupError, ValueError):
-        # No XML to expat, or in an encoding that Python does not know, may be XML to others: then the word alone is
-        # too much.
+        # A part that is no XML to expat, or in an encoding unknown to Python, may be XML to others: then the keyword
+        # alone is refused.
         return b"<!DOCTYPE" in last.replace(b"\0", b"").upper()
     return False
 
 
 def _blocks(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[bytes]:
-    """The part from its start. What can't be unpacked is for the reader to say."""
+    """Yield the part from its start. Damage is left for the reader to report."""
     try:
         with archive.open(entry) as part:
             while block := part.read(BLOCK):

@@ -1,1 +1,1 @@
-"""Definition of a submission: descriptors -> TableSchema; and the values that all steps pass on."""
+"""Definition of a submission: descriptors -> TableSchema; values that all steps share: Finding, Report, options."""

@@ -1,4 +1,4 @@
-"""What a check says: findings, their counts, and the verdict. Values only; no sentence stands here."""
+"""Findings, their counts and the verdict: the values that a check returns. Sentences are in the message catalogues."""
 
 import dataclasses
 import re
@@ -38,24 +38,24 @@ class Verdict(StrEnum):
 
     @property
     def exit_code(self) -> int:
-        """0 may be published, 1 may not, 2 was not checked."""
+        """Exit code of a command: 0 for publishable, 1 for invalid, 2 for not checked."""
         return {Verdict.INVALID: 1, Verdict.NOT_CHECKED: 2}.get(self, 0)
 
 
 @dataclass(frozen=True)
 class Fix:
-    """A repair that is safe without asking: put `text` into the finding's cell."""
+    """A fix that is safe without asking: replace the finding's cell with `text`."""
 
     text: str
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing to say about a place in the submission.
+    """A finding about a cell, row, table or file of the submission.
 
-    `row` counts as the partner's program shows it (first line or sheet row is 1), `column` is its letter,
-    `field` the standard's name. A finding about a whole table has no row; one about the file no resource.
-    `params` fill the sentences `rule.{code}.message` and `rule.{code}.remedy` of the messages of `room`.
+    `row` is numbered as in the partner's program (the first line or sheet row is 1), `column` is its letter, `field`
+    the standard's name. A finding about a whole table has no row, one about the file no resource. `params` fill the
+    templates `rule.{code}.message` and `rule.{code}.remedy` in the message catalogues of `room`.
     """
 
     code: str
@@ -72,25 +72,25 @@ class Finding:
 
     @property
     def cell(self) -> str:
-        """F17, or what is known of it."""
+        """Cell reference such as F17, or the part of it that is known."""
         return f"{self.column or ''}{self.row or ''}"
 
     @property
     def address(self) -> str:
-        """The cell as a spreadsheet names it: Observationer!F17, F17 in a CSV, or the sheet alone."""
+        """Cell reference with its sheet, as in a spreadsheet: Observationer!F17, F17 in a CSV, or the sheet alone."""
         return "!".join(part for part in (self.sheet, self.cell) if part)
 
     def title(self, language: str) -> str:
         return messages(language, self.room)(f"rule.{self.code}.title")
 
     def message(self, language: str) -> str:
-        return messages(language, self.room)(f"rule.{self.code}.message", **self._words(language))
+        return messages(language, self.room)(f"rule.{self.code}.message", **self._params(language))
 
     def remedy(self, language: str) -> str:
-        return messages(language, self.room)(f"rule.{self.code}.remedy", **self._words(language))
+        return messages(language, self.room)(f"rule.{self.code}.remedy", **self._params(language))
 
-    def _words(self, language: str) -> dict[str, object]:
-        """Return what fills the sentences: a parameter `label_sv` is `label` in Swedish, and nothing is a dash."""
+    def _params(self, language: str) -> dict[str, object]:
+        """Return the parameters of the templates: `label_sv` is `label` in Swedish, and an empty value is a dash."""
         values = {"text": self.text, "field": self.field, "row": self.row, **in_language(self.params, language)}
         for name in ("type", "style", "beside"):
             if name in values:
@@ -109,12 +109,12 @@ class Finding:
         return types.get(self.field or "") in ("number", "integer")
 
 
-def code_words(listed: str, code: str, language: str) -> str:
+def code_words(code_list: str, code: str, language: str) -> str:
     """Return a code of a list with its name before it: "undertryckt (Q)"; the name alone where they are the same."""
-    found = register.codes(listed).get(code)
-    if found is None:
+    entry = register.codes(code_list).get(code)
+    if entry is None:
         return code
-    name = uncapitalised(found.text(language))
+    name = uncapitalised(entry.text(language))
     if name.casefold() == code.casefold():
         return name
     return messages(language, "schemas")("hint.code", label=name, code=code)
@@ -133,19 +133,19 @@ def joined(words: Sequence[str], language: str) -> str:
 
 def _as_written(number: object, language: str) -> object:
     """Return a plain number with the language's signs and grouped thousands; anything else as it is."""
-    found = NUMBER.fullmatch(str(number)) if isinstance(number, (int, str)) else None
-    if found is None:
+    match = NUMBER.fullmatch(str(number)) if isinstance(number, (int, str)) else None
+    if match is None:
         return number
     grouping, decimal, minus = SIGNS[language]
-    whole = f"{int(found[2]):,}".replace(",", grouping)
-    return (minus if found[1] else "") + whole + (decimal + found[3] if found[3] else "")
+    whole = f"{int(match[2]):,}".replace(",", grouping)
+    return (minus if match[1] else "") + whole + (decimal + match[3] if match[3] else "")
 
 
 @dataclass(frozen=True)
 class Excerpt:
-    """A row with a finding, as the partner wrote it: the text of each field's cell, beside the cell's column letter.
+    """A row with a finding as the partner wrote it: the text and the column letter of each field's cell.
 
-    In a table that was wide, it is the one value of the row that the finding is about.
+    Of a row of a wide table, it has the single value that the finding is about.
     """
 
     resource: str
@@ -157,11 +157,11 @@ class Excerpt:
 
 @dataclass(frozen=True)
 class Report:
-    """The outcome of `check`. `counts` by code are complete even where `findings` is cut (`is_cut`).
+    """The result of `check`. `counts` by code are complete even if `findings` is truncated (`is_cut`).
 
     `rows` counts the data rows checked by resource; `excerpts` are the first rows with findings of each table;
-    `choices` are those that the user made, `thresholds` those that are not as proposed; `engine` says what ran;
-    times are UTC.
+    `choices` are the options set by the user, `thresholds` those that differ from our proposal; `engine` names the
+    software that ran; times are UTC.
     """
 
     source: str

@@ -1,4 +1,4 @@
-"""What partners call things: labels of columns and sheets, and words for codes, compared without regard to spelling."""
+"""Labels of columns and sheets, and names of codes, as partners write them, compared in folded form."""
 
 import re
 import unicodedata
@@ -21,25 +21,25 @@ PERIOD = re.compile(
     r"(?![\d.,]\d|\d)",
     re.IGNORECASE,
 )
-# What may stand beside a period or a sex in a label without saying anything of its own.
-IDLE_WORDS = frozenset(("", "ar", "year", "procent", "percent", "%", "antal", "number", "share", "i", "in"))
+# Words that add no meaning to a period or a sex in a label.
+STOP_WORDS = frozenset(("", "ar", "year", "procent", "percent", "%", "antal", "number", "share", "i", "in"))
 
 
 def fold(text: str) -> str:
-    """A label as it is compared: lower case, no diacritics, words joined by single blanks, no marks at its ends."""
+    """Fold a label for comparison: lower case, no diacritics, single blanks between words, no marks at the ends."""
     plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
     return " ".join(re.sub("[_–-]", " ", plain.casefold()).split()).strip(" .:*")
 
 
 @cache
 def known_labels(resource: str) -> Mapping[str, str]:
-    """Folded label to field name: the standard's name, its labels in both languages, then synonyms."""
-    found: dict[str, str] = {}
+    """Return field names by folded label: the standard's name, its labels in both languages, then synonyms."""
+    fields: dict[str, str] = {}
     schema = standard()[resource]
-    for spelled in (_own_names, _label_synonyms):
-        for field_name, label in spelled(schema):
-            found.setdefault(fold(label), field_name)
-    return found
+    for labels in (_own_names, _label_synonyms):
+        for field_name, label in labels(schema):
+            fields.setdefault(fold(label), field_name)
+    return fields
 
 
 def _own_names(schema: TableSchema) -> Iterator[tuple[str, str]]:
@@ -53,63 +53,65 @@ def _label_synonyms(schema: TableSchema) -> Iterator[tuple[str, str]]:
 
 
 def resource_of_sheet(name: str) -> str | None:
-    """The resource whose sheet is called so, in either language or by a synonym."""
-    wanted = fold(name)
+    """Return the resource with a sheet of that name, in either language or by a synonym."""
+    folded = fold(name)
     for resource in RESOURCES:
         schema = standard()[resource]
         names = (resource, schema.label("sv"), schema.label("en"), *schema.descriptor["sheets"])
-        if wanted in {fold(n) for n in names}:
+        if folded in {fold(n) for n in names}:
             return resource
     return None
 
 
 @cache
-def codes_by_word(listed: str) -> Mapping[str, str]:
-    """Folded text to code, for a code list: codes, labels in both languages, synonyms."""
-    words: Mapping[str, register.Kpi | register.Code] = register.kpis() if listed == "kpis" else register.codes(listed)
-    found: dict[str, str] = {}
+def codes_by_word(code_list: str) -> Mapping[str, str]:
+    """Return the codes of a code list by folded text: codes, labels in both languages, synonyms."""
+    is_kpis = code_list == "kpis"
+    words: Mapping[str, register.Kpi | register.Code] = register.kpis() if is_kpis else register.codes(code_list)
+    codes: dict[str, str] = {}
     for code in words.values():
         for text in (code.id, *code.labels.values(), *code.synonyms):
-            found.setdefault(fold(text), code.id)
-    return found
+            codes.setdefault(fold(text), code.id)
+    return codes
 
 
 def age_of(text: str) -> str:
+    """Return the standard's form of an age group, or the text itself if it is none."""
     if fold(text) in ALL_AGES:
         return register.TOTAL
-    if found := AGE_WORDS.fullmatch(text):
-        return f"{found[3]}+" if found[3] else f"{found[1]}-{found[2]}"
+    if match := AGE_WORDS.fullmatch(text):
+        return f"{match[3]}+" if match[3] else f"{match[1]}-{match[2]}"
     return text
 
 
 @cache
-def meaning(label: str) -> Mapping[str, str]:
-    """What the label of a column of values says of every value below it: {"period": "2023", "sex": "F"}.
+def values_in_label(label: str) -> Mapping[str, str]:
+    """Return the fields that a column's label fixes for all its values: {"period": "2023", "sex": "F"}.
 
-    Empty where some part of the label is not understood: half an understanding would be a guess.
+    Empty if any part of the label is unknown: a partial reading would be a guess.
     """
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     rest = label
     if match := PERIOD.search(label):
-        found["period"] = _as_period(match)
+        values["period"] = _period_text(match)
         rest = f"{label[: match.start()]} {label[match.end() :]}"
     words = re.sub(r"[,;:()|/]", " ", rest).split()
-    if _is_idle(words):
-        return found
-    for field, code in _parts(words):
-        if field in found:
+    if _are_stop_words(words):
+        return values
+    for field, code in _field_codes(words):
+        if field in values:
             return {}
-        found[field] = code
-    return found if len(found) > ("period" in found) else {}
+        values[field] = code
+    return values if len(values) > ("period" in values) else {}
 
 
 def period_of(text: str) -> str | None:
-    """The standard's form of a period written in another way, where the text is a period and nothing else."""
+    """Return the standard's form of a period in another notation, or None if the text has any other content."""
     match = PERIOD.fullmatch(text.strip())
-    return _as_period(match) if match else None
+    return _period_text(match) if match else None
 
 
-def _as_period(match: re.Match[str]) -> str:
+def _period_text(match: re.Match[str]) -> str:
     year, until, quarter, month = match.groups()
     if until:
         return f"{year}/{until}"
@@ -117,25 +119,25 @@ def _as_period(match: re.Match[str]) -> str:
 
 
 @cache
-def _idle_words() -> frozenset[str]:
-    return IDLE_WORDS | {w for w, name in known_labels("observations").items() if name in ("value", "period")}
+def _stop_words() -> frozenset[str]:
+    return STOP_WORDS | {w for w, name in known_labels("observations").items() if name in ("value", "period")}
 
 
-def _is_idle(words: Sequence[str]) -> bool:
-    return fold(" ".join(words)) in _idle_words()
+def _are_stop_words(words: Sequence[str]) -> bool:
+    return fold(" ".join(words)) in _stop_words()
 
 
-def _parts(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Field and code of the words, taken as one or as two runs of words; nothing where some are not understood."""
+def _field_codes(words: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Parse words as one or two runs, each a field and a code; nothing if some word is unknown."""
     for i in range(len(words)):
-        runs = [run for run in (words[:i], words[i:]) if not _is_idle(run)]
-        codes = [code for run in runs if (code := _code(" ".join(run)))]
+        runs = [run for run in (words[:i], words[i:]) if not _are_stop_words(run)]
+        codes = [code for run in runs if (code := _field_code(" ".join(run)))]
         if len(codes) == len(runs):
             yield from codes
             return
 
 
-def _code(words: str) -> tuple[str, str] | None:
+def _field_code(words: str) -> tuple[str, str] | None:
     folded = fold(words)
     if kpi := codes_by_word("kpis").get(folded):
         return "kpi", kpi

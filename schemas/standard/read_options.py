@@ -1,4 +1,4 @@
-"""What a user decides instead of leaving it to our guess; each guess is a note in the report that names its choice."""
+"""Read options: decisions of the user that replace detection. Each detection is a note that names its option."""
 
 import codecs
 from collections.abc import Callable, Mapping, Sequence
@@ -8,7 +8,7 @@ from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab.areas import AREA_VINTAGES
 from vaven.vocab.errors import WrongUse
 
-# The encodings that tables come in: Unicode, and what Windows, Mac and DOS wrote in the Nordic countries.
+# Encodings of tables: Unicode, and the code pages of Windows, Mac and DOS in the Nordic countries.
 ENCODINGS = (
     "utf-8",
     "utf-8-sig",
@@ -24,20 +24,20 @@ ENCODINGS = (
     "cp437",
 )
 
-# How far a check has come: the stage ("opening", "reading", "checking") and the share of it that is done, 0 to 1.
+# Progress of a check: the stage ("opening", "reading", "checking") and the completed share of it, 0 to 1.
 Progress = Callable[[str, float], None]
 
 
 @dataclass(frozen=True)
 class ReadOptions:
-    """None or empty means "find out". `header_row` counts as the partner's program does, from 1.
+    """Options for reading a file; None or empty means detection. `header_row` is numbered from 1, as in the file.
 
-    `decimal` is "," or ".". `columns` gives a partner's label (compared folded) its field of the standard, or ""
-    for "leave it out"; `constants` gives a field one text for every row, such as {"kpi": "trygg-morker"}.
-    `wide` says whether columns are years, KPIs or sexes (True) or the sheet has one value a row (False). Rows below
-    `last_row` are left out, and all above it are data. `fill_down`: an empty area, KPI or period is that of the row
-    above. `shares`: values of KPIs in per cent are given from 0 to 1. `vintage` is the division ("2018", "2025") of
-    codes of DeSO and RegSO that no sheet of neighbourhoods gives a vintage.
+    `decimal` is "," or ".". `columns` maps a partner's label (compared folded) to a field of the standard, or to "" to
+    omit the column; `constants` sets a field to one text in every row, e.g. {"kpi": "trygg-morker"}. `wide` is True if
+    columns are years, KPIs or sexes, False if the sheet has one value in each row. Rows below `last_row` are omitted,
+    and all above it are data. `fill_down`: an empty area, KPI or period repeats the row above. `shares`: values of KPIs
+    in per cent range from 0 to 1. `vintage` is the area vintage ("2018", "2025") of DeSO and RegSO codes that no sheet
+    of neighbourhoods declares.
     """
 
     encoding: str | None = None
@@ -54,15 +54,15 @@ class ReadOptions:
     vintage: str | None = None
 
     @property
-    def made(self) -> dict[str, object]:
-        """Those that the user made, by name."""
+    def non_default(self) -> dict[str, object]:
+        """Options set by the user, by name."""
         return {name: value for name, value in asdict(self).items() if value not in (None, {})}
 
     def __post_init__(self) -> None:
-        """Raises WrongUse that says what may be chosen."""
+        """Raise WrongUse with the allowed values for an invalid option."""
         if self.encoding is not None and codec_of(self.encoding) is None:
             raise WrongUse("schemas.encoding-unknown", encoding=self.encoding, encodings=tuple(ENCODINGS))
-        if self.delimiter is not None and not _divides(self.delimiter):
+        if self.delimiter is not None and not _is_delimiter(self.delimiter):
             raise WrongUse("schemas.delimiter-invalid", delimiter=self.delimiter)
         if self.decimal not in (None, ",", "."):
             raise WrongUse("schemas.decimal-invalid", decimal=self.decimal)
@@ -75,34 +75,34 @@ class ReadOptions:
             raise WrongUse("schemas.column-unknown", column=name, columns=tuple(sorted(names)))
 
 
-def pairs(given: Sequence[str], *, is_label: bool) -> dict[str, str]:
-    """Texts "NAME=TEXT" as a mapping.
+def pairs(texts: Sequence[str], *, is_label: bool) -> dict[str, str]:
+    """Parse texts of the form "NAME=TEXT".
 
-    With `is_label` the name is a partner's label and may hold an equals sign; a field's name never does. Raises
-    WrongUse for a text that says nothing.
+    With `is_label` the name is a partner's label and may contain an equals sign; a field's name never does. Raises
+    WrongUse for a text without an equals sign.
     """
-    for pair in given:
+    for pair in texts:
         if "=" not in pair:
             raise WrongUse("schemas.pair-invalid", pair=pair)
-    parts = [pair.rpartition("=") if is_label else pair.partition("=") for pair in given]
+    parts = [pair.rpartition("=") if is_label else pair.partition("=") for pair in texts]
     return {name: text for name, _, text in parts}
 
 
-def _divides(delimiter: str) -> bool:
+def _is_delimiter(delimiter: str) -> bool:
     return len(delimiter) == 1 and not delimiter.isalnum() and delimiter not in '"\r\n\0'
 
 
 def codec_of(name: str) -> str | None:
-    """Python's name of an encoding in which tables come; None for any other."""
+    """Return Python's name of a supported encoding, or None for any other."""
     try:
-        found = codecs.lookup(name).name
+        codec = codecs.lookup(name).name
     except (LookupError, ValueError):
         return None
-    return found if found in {codecs.lookup(known).name for known in ENCODINGS} else None
+    return codec if codec in {codecs.lookup(encoding).name for encoding in ENCODINGS} else None
 
 
 DETECT = ReadOptions()
 
 
 def no_progress(stage: str, share: float) -> None:
-    """Progress that nobody asked for."""
+    """Ignore progress."""

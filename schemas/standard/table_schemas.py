@@ -1,4 +1,4 @@
-"""The standard: the six Table Schemas of DESIGN section 2, with code lists filled in from the register."""
+"""The standard: the six Table Schemas of DESIGN section 2, with code lists from the register."""
 
 import copy
 import json
@@ -16,7 +16,7 @@ RESOURCES = ("observations", "neighbourhoods", "actors", "investments", "targets
 
 @dataclass(frozen=True)
 class Field:
-    """A field of a Table Schema. `descriptor` is its Frictionless form, with `labels` and `synonyms` of ours."""
+    """A field of a Table Schema. `descriptor` is its Frictionless descriptor with our `labels` and `synonyms`."""
 
     name: str
     type: str
@@ -24,8 +24,8 @@ class Field:
 
     @property
     def constraints(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.descriptor.get("constraints", {})
-        return found
+        constraints: Mapping[str, Any] = self.descriptor.get("constraints", {})
+        return constraints
 
     @property
     def required(self) -> bool:
@@ -33,7 +33,7 @@ class Field:
 
     @property
     def list_of(self) -> str | None:
-        """What the parts of a list cell name: deso, neighbourhoods, actors or kpis."""
+        """Type of the members of a list cell: deso, neighbourhoods, actors or kpis."""
         return self.descriptor.get("list")
 
     def label(self, language: str) -> str:
@@ -45,7 +45,7 @@ class Field:
 
 @dataclass(frozen=True)
 class TableSchema:
-    """The schema of one resource. `descriptor` is complete: enums are filled in from the code lists."""
+    """The schema of one resource. `descriptor` is complete, with enums from the code lists."""
 
     name: str
     fields: tuple[Field, ...]
@@ -66,7 +66,7 @@ class TableSchema:
 
 @dataclass(frozen=True)
 class Standard:
-    """All six schemas by resource name, in the order of `RESOURCES`."""
+    """The six schemas by resource name, in the order of `RESOURCES`."""
 
     version: str
     schemas: Mapping[str, TableSchema]
@@ -81,14 +81,14 @@ def standard() -> Standard:
 
 
 def profile() -> dict[str, Any]:
-    """The JSON Schema that a submission's datapackage.json keeps (standard/descriptors/datapackage.json)."""
-    found: dict[str, Any] = _descriptor("datapackage")
-    return found
+    """Return the JSON Schema of a submission's datapackage.json (standard/descriptors/datapackage.json)."""
+    schema: dict[str, Any] = _descriptor("datapackage")
+    return schema
 
 
 def _descriptor(name: str) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((files(__package__) / "descriptors" / f"{name}.json").read_text("utf-8"))
-    return found
+    descriptor: dict[str, Any] = json.loads((files(__package__) / "descriptors" / f"{name}.json").read_text("utf-8"))
+    return descriptor
 
 
 def _schema(name: str) -> TableSchema:
@@ -105,7 +105,7 @@ def _schema(name: str) -> TableSchema:
 
 
 def _fill_enum(field: dict[str, Any]) -> None:
-    """A field with `codes` may hold the codes of that list and no others; the list itself stands in vocab only."""
-    if listed := field.get("codes"):
-        allowed = register.kpis() if listed == "kpis" else register.codes(listed)
+    """Add an enum to a field with `codes`; the code list itself is in vocab only."""
+    if code_list := field.get("codes"):
+        allowed = register.kpis() if code_list == "kpis" else register.codes(code_list)
         field.setdefault("constraints", {})["enum"] = list(allowed)

@@ -1,4 +1,4 @@
-"""Every number in our rules that is ours and not a standard's, as one configurable value (docs/disclosure.md)."""
+"""Thresholds of our rules that no standard sets, as one configurable value (docs/disclosure.md)."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 
 @dataclass(frozen=True)
 class Thresholds:
-    """Proposals, not law (DOMAIN section 4). A limit is exclusive: counts below `small_count` are small."""
+    """Proposed thresholds, not law (DOMAIN section 4). Limits are exclusive: counts below `small_count` are small."""
 
     small_count: int = 5
     small_base_register: int = 10
@@ -19,13 +19,13 @@ class Thresholds:
 
     @property
     def changed(self) -> dict[str, float]:
-        """Those that differ from what we propose, by name."""
+        """Thresholds that differ from our proposal, by name."""
         return {name: value for name, value in asdict(self).items() if value != getattr(PROPOSED, name)}
 
 
 PROPOSED = Thresholds()
 
-# The rules whose outcome hangs on them, by the names of their limits; their help pages say that these are ours.
+# Names of the thresholds by the rule that depends on them; the rule's help page states that they are ours.
 USED_BY: Mapping[str, tuple[str, ...]] = {
     "small-count": ("small_count", "small_base_register", "small_base_survey"),
     "suppression-reversible": ("small_count",),

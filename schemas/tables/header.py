@@ -8,7 +8,7 @@ from itertools import pairwise, zip_longest
 
 from vaven.schemas.formats.grid import GridRow, column_letter
 from vaven.schemas.standard.finding import Finding, Severity
-from vaven.schemas.standard.labels import fold, known_labels, meaning
+from vaven.schemas.standard.labels import fold, known_labels, values_in_label
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.tables import Column
@@ -163,7 +163,7 @@ def _wide(
     says = {
         i: meant
         for i, label in enumerate(labels)
-        if found[i] is None and label and i not in left_out and (meant := meaning(label))
+        if found[i] is None and label and i not in left_out and (meant := values_in_label(label))
     }
     kinds = Counter(frozenset(meant) for meant in says.values() if not known & meant.keys())
     kind, count = max(kinds.items(), key=lambda pair: pair[1], default=(frozenset[str](), 0))

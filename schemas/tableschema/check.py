@@ -16,7 +16,7 @@ from typing import Any
 from vaven.schemas.formats.child_process import ExitReason, enter, limit, read_result, run, write_result
 from vaven.schemas.formats.datapackage import is_inside, read_json, unpack
 from vaven.schemas.formats.grid import column_letter
-from vaven.schemas.formats.sniff import check_packed, content_of
+from vaven.schemas.formats.sniff import check_compressed, content_of
 from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.standard.table_schemas import RESOURCES
 from vaven.vocab.errors import NotReadable
@@ -188,7 +188,7 @@ def _as_list(error: Any) -> list[Any]:
 def _table(path: Path, schema: Path) -> Any:
     from frictionless import Resource, Schema
 
-    check_packed(path)
+    check_compressed(path)
     descriptor = read_json(schema)
     if not isinstance(descriptor, dict):
         raise NotReadable("not-readable-descriptor", file=schema.name, where=".", reason="no object")
@@ -245,7 +245,7 @@ def _inside_resource(file: Path, given: Mapping[str, Any]) -> dict[str, Any]:
     made = _known_profiles(given)
     paths = given.get("path", [])
     for path in [*(paths if isinstance(paths, list) else [paths]), *given.get("extrapaths", [])]:
-        check_packed(_safe(file, path))
+        check_compressed(_safe(file, path))
     for name in FOLLOWED:
         if isinstance(given.get(name), str):
             made[name] = read_json(_safe(file, given[name]))

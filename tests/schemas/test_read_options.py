@@ -7,7 +7,7 @@ import pytest
 
 from vaven.schemas import validate
 from vaven.schemas.standard.finding import Report, Verdict
-from vaven.schemas.standard.labels import meaning
+from vaven.schemas.standard.labels import values_in_label
 from vaven.schemas.standard.read_options import ReadOptions
 from vaven.schemas.tables.read import read
 
@@ -90,7 +90,7 @@ def test_a_wide_workbook_names_cells_of_its_sheet(tmp_path: Path) -> None:
     ],
 )
 def test_a_label_is_understood_whole_or_not_at_all(label: str, says: dict[str, str]) -> None:
-    assert meaning(label) == says
+    assert values_in_label(label) == says
 
 
 def test_statistics_without_a_kpi_are_not_taken_for_a_wide_table_unless_the_user_says_so(tmp_path: Path) -> None:

@@ -22,8 +22,8 @@ FORMATS = (
 NUMBERS = (0, 0.5, 1, 59, 60, 61, 45000, 45000.25, 45000.9999999, 2.5, 0.999999999, -3.2, 1e-9, 123456.789)
 # Prints the peak of its own memory alone, in kB; what getrusage tells begins with that of the process above.
 PEAK = """
-import sys; from pathlib import Path; from vaven.schemas.formats.workbook import unfold
-unfold(Path(sys.argv[1]), Path(sys.argv[2]))
+import sys; from pathlib import Path; from vaven.schemas.formats.workbook import extract_sheets
+extract_sheets(Path(sys.argv[1]), Path(sys.argv[2]))
 print(next(line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")))
 """
 
@@ -57,10 +57,10 @@ def assert_same(path: Path) -> int:
     laid_out = CalamineWorkbook.from_path(path)
     with zipfile.ZipFile(path) as archive:
         parts = xlsx_stream.large_parts(archive, -1)
-        opened = xlsx_stream.open_book(archive, parts)
+        opened = xlsx_stream.open_workbook(archive, parts)
         for name, part in parts.items():
             sheet = laid_out.get_sheet_by_name(name)
-            walk = xlsx_stream.Walk(opened, part)
+            walk = xlsx_stream.SheetRows(opened, part)
             streamed = rows_of((n, [cell_text(cell) for cell in cells]) for n, cells in walk.rows())
             assert streamed == rows_of(workbook._rows(sheet.iter_rows(), sheet.start)), name
             assert sorted(walk.merged) == sorted(sheet.merged_cell_ranges or [])
@@ -96,7 +96,7 @@ def test_prefixes_formulas_rich_text_and_missing_places_are_read(tmp_path: Path)
     path = changed(book(tmp_path / "a.xlsx"), "xl/worksheets/sheet1.xml", lambda _: sheet)
     with zipfile.ZipFile(path) as archive:
         parts = xlsx_stream.large_parts(archive, -1)
-        walk = xlsx_stream.Walk(xlsx_stream.open_book(archive, parts), parts["Observationer"])
+        walk = xlsx_stream.SheetRows(xlsx_stream.open_workbook(archive, parts), parts["Observationer"])
         assert list(walk.rows()) == [(1, []), (2, ["Fet text", 2.0]), (3, ["", "", "", "svar", ""])]
 
 
@@ -118,7 +118,7 @@ def test_a_place_beyond_all_limits_is_too_many_cells(tmp_path: Path, place: str)
     with zipfile.ZipFile(path) as archive:
         parts = xlsx_stream.large_parts(archive, -1)
         with pytest.raises(xlsx_stream.TooManyCells):
-            list(xlsx_stream.Walk(xlsx_stream.open_book(archive, parts), parts["Observationer"]).rows())
+            list(xlsx_stream.SheetRows(xlsx_stream.open_workbook(archive, parts), parts["Observationer"]).rows())
 
 
 def test_a_large_sheet_takes_little_memory(tmp_path: Path) -> None:

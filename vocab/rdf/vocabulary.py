@@ -17,8 +17,6 @@ from vaven.vocab.rdf.literals import add_name, add_texts, decimal, new_graph
 from vaven.vocab.rdf.mappings import add_match, add_registers
 from vaven.vocab.rdf.namespaces import GEO, SDMX_CODE
 
-NAME = URIRef(NAMESPACES["sdo"] + "name")
-
 # Files of the namespace `ns#`.
 ONTOLOGY_FILES = ("ontology.ttl", "structure.ttl")
 SCHEMES = {
