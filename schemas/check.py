@@ -199,10 +199,12 @@ def _as_written(tables: Tables, table: Table, listed: list[Finding]) -> Iterator
     texts = dict(_texts_as_written(tables, table, listed))
     for finding in listed:
         text = texts.get((finding.field, finding.row), finding.text)
-        row, column = table.place(finding.row, finding.field) if finding.row is not None else (None, finding.column)
+        row, column = (
+            table.cell_reference(finding.row, finding.field) if finding.row is not None else (None, finding.column)
+        )
         params = dict(finding.params)
         if isinstance(other := params.get("other"), int):
-            params["other"], _ = table.place(other, None)
+            params["other"], _ = table.cell_reference(other, None)
         yield _discreet(replace(finding, row=row, column=column, text=text, params=params))
 
 
@@ -214,10 +216,11 @@ def _excerpts(tables: Tables, table: Table, listed: list[Finding]) -> Iterator[E
         return
     # Columns that reading adds (a default, a status out of a mark) are in the tidied relation alone.
     columns = ", ".join(quoted(name) for name in names)
-    query = f"SELECT _row, {columns} FROM {table.written} WHERE _row IN (SELECT unnest(?::BIGINT[])) ORDER BY _row"
+    source = f"{table.original_relation} WHERE _row IN (SELECT unnest(?::BIGINT[]))"
+    query = f"SELECT _row, {columns} FROM {source} ORDER BY _row"
     for key, *texts in tables.workspace.execute(query, [rows]).fetchall():
-        row, _ = table.place(key, None)
-        letters = {name: table.place(key, name)[1] for name in names}
+        row, _ = table.cell_reference(key, None)
+        letters = {name: table.cell_reference(key, name)[1] for name in names}
         shown = {name: _shown(text) if text else text for name, text in zip(names, texts, strict=True)}
         yield Excerpt(table.resource, table.sheet, row, letters, shown)
 
@@ -226,16 +229,15 @@ def _texts_as_written(
     tables: Tables, table: Table, listed: list[Finding]
 ) -> Iterator[tuple[tuple[str | None, int | None], str]]:
     """Field and `_row` to the cell's text before it was rewritten, for the findings that show a text."""
-    if table.written == table.relation:
+    if table.original_relation == table.relation:
         return
     shown = [f for f in listed if f.text is not None and f.row is not None]
     for name in {f.field for f in shown}:
         column = table.column(name) if name else None
         if column and (column.letter or name == "value"):
             rows = [f.row for f in shown if f.field == name]
-            query = (
-                f"SELECT _row, {quoted(column.name)} FROM {table.written} WHERE _row IN (SELECT unnest(?::BIGINT[]))"
-            )
+            source = f"{table.original_relation} WHERE _row IN (SELECT unnest(?::BIGINT[]))"
+            query = f"SELECT _row, {quoted(column.name)} FROM {source}"
             for row, text in tables.workspace.execute(query, [rows]).fetchall():
                 if text is not None:
                     yield (name, row), text
@@ -247,7 +249,7 @@ def _hits(rule: Rule, on: Checking) -> Iterable[RuleMatch]:
     if not on.table.wide:
         return hits
     seen: set[tuple[object, ...]] = set()
-    return (hit for hit in hits if _is_new((on.table.place(hit.row or 0, hit.field), hit.field), seen))
+    return (hit for hit in hits if _is_new((on.table.cell_reference(hit.row or 0, hit.field), hit.field), seen))
 
 
 def _is_new(place: tuple[object, ...], seen: set[tuple[object, ...]]) -> bool:

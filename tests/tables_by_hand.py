@@ -7,7 +7,7 @@ from pathlib import Path
 import duckdb
 
 from vaven.schemas.standard.table_schemas import standard
-from vaven.schemas.tables.distinct_values import Distinct
+from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.tables import About, Column, Table, Tables
 
 Row = Mapping[str, str | None]
@@ -18,7 +18,7 @@ def tables_of(resources: Mapping[str, Sequence[Row]]) -> Tables:
     folder = Path(tempfile.mkdtemp(prefix="vaven-by-hand-"))
     work = duckdb.connect(str(folder / "workspace.duckdb"))
     tables = {name: _table(work, name, rows) for name, rows in resources.items()}
-    return Tables(folder / "by-hand", "0" * 64, About("by-hand", {}), tables, work, Distinct(work), folder)
+    return Tables(folder / "by-hand", "0" * 64, About("by-hand", {}), tables, work, DistinctTexts(work), folder)
 
 
 def columns_of(names: Sequence[str]) -> str:

@@ -143,13 +143,13 @@ def _cells(
     column = table.column(field) if field else None
     text_column = quoted(column.name) if column else "NULL"
     # Values that reading adds (a default, a status from a mark) are in the normalised relation only.
-    relation = table.written if column and column.letter else table.relation
+    relation = table.original_relation if column and column.letter else table.relation
     where = " AND ".join(_condition(table, name, cell) for name, cell in cells.items()) or "TRUE"
     query = f"""SELECT _row, {text_column} FROM {relation}
         WHERE _row IN (SELECT _row FROM {table.relation} WHERE {where})
         ORDER BY _row LIMIT {FINDINGS_PER_VIOLATION}"""
     for key, written in tables.workspace.execute(query).fetchall():
-        row, letter = table.place(key, field)
+        row, letter = table.cell_reference(key, field)
         yield {
             "resource": table.resource,
             "sheet": table.sheet,

@@ -20,7 +20,8 @@ class Grid:
 
     `notes` state how the text was read. `decimal_comma` is True if commas in numbers are more likely decimal (Swedish)
     than grouping (English). `plain` is the path, encoding and delimiter of a text file, which can be read by columns
-    instead. `merged` are the cells (row, column from 0) below the first row of merged cells. Hidden sheets are not read.
+    instead. `merged` are the cells (row, column from 0) below the first row of merged ones. Hidden sheets are not
+    read.
     """
 
     file: str

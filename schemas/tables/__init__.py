@@ -1,1 +1,1 @@
-"""Grid -> Tables: header found, wide layouts unpivoted, cells normalised, loaded into DuckDB."""
+"""Grid -> Tables: header detected, wide layouts unpivoted, cells normalised, loaded into DuckDB."""

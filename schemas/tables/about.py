@@ -1,4 +1,4 @@
-"""What a submission says of itself: from a data package's descriptor, or from a sheet of names and values."""
+"""The submission's description of itself, from a data package's descriptor or a sheet of names and values."""
 
 import re
 import unicodedata
@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from vaven.schemas.standard.labels import fold
-from vaven.schemas.tables.normalise import UNSEEN
+from vaven.schemas.tables.normalise import CONTROL_CHARACTERS
 from vaven.schemas.tables.tables import About
 from vaven.vocab import register
 
 SHEET_NAMES = frozenset(("om", "about", "dataset", "datamangd", "metadata", "information"))
-# Rows of the sheet "Om": what may stand in its first column, by what it fills.
+# Labels in the first column of the sheet "Om", by the property that they set.
 KEYS = {
     "slug": ("kortnamn", "short name", "slug", "name", "id"),
     "title_sv": ("titel", "title", "titel svenska", "title swedish", "title sv", "rubrik", "namn"),
@@ -41,9 +41,9 @@ KEYS = {
 
 
 def slug_of(text: str, otherwise: str = "dataset") -> str:
-    """A short name made of a title or file name: small ASCII letters, digits and single hyphens, 80 at most.
+    """Derive a short name from a title or file name: lower-case ASCII letters, digits and single hyphens, at most 80.
 
-    `otherwise` is that of a text without any letter that could be kept.
+    `otherwise` is for a text that has none of these letters.
     """
     plain = unicodedata.normalize("NFKD", text.casefold()).encode("ascii", "ignore").decode()
     return re.sub(r"[^a-z0-9]+", "-", plain).strip("-")[:80].strip("-") or otherwise
@@ -54,23 +54,23 @@ def about_of_file(path: Path, slug: str | None) -> About:
 
 
 def about_of_sheet(rows: Iterable[tuple[int, list[str]]], path: Path, slug: str | None) -> About:
-    """The sheet's rows are a name in the first filled cell and its value in the next."""
+    """Read a sheet whose rows have a name in the first filled cell and its value in the next."""
     by_key = {fold(label): key for key, labels in KEYS.items() for label in labels}
-    given: dict[str, str] = {}
+    texts: dict[str, str] = {}
     for _, cells in rows:
         filled = [cell for cell in cells if cell]
         if len(filled) >= 2 and (key := by_key.get(fold(filled[0].replace("(", "").replace(")", "")))):
-            given.setdefault(key, filled[1])
-    return _about(given, path, slug)
+            texts.setdefault(key, filled[1])
+    return _about(texts, path, slug)
 
 
 def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | None) -> About:
-    """From Data Package properties; what Väven adds stands under `vaven` (standard/descriptors/datapackage.json)."""
+    """Read Data Package properties, and Väven's own under `vaven` (standard/descriptors/datapackage.json)."""
     ours = descriptor.get("vaven", {})
     publisher, contact = ours.get("publisher", {}), ours.get("contact", {})
     licence: Mapping[str, str] = next(iter(descriptor.get("licenses", ())), {})
     words = ours.get("keywords", {"sv": descriptor.get("keywords", [])})
-    given = {
+    texts = {
         "slug": descriptor.get("name", ""),
         "title_sv": ours.get("title", {}).get("sv") or descriptor.get("title", ""),
         "title_en": ours.get("title", {}).get("en", ""),
@@ -90,44 +90,45 @@ def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | N
         "series_sv": ours.get("series", {}).get("title", {}).get("sv", ""),
         "series_en": ours.get("series", {}).get("title", {}).get("en", ""),
     }
-    return _about(given, path.parent if path.name == "datapackage.json" else path, slug)
+    return _about(texts, path.parent if path.name == "datapackage.json" else path, slug)
 
 
 def licence_id(text: str) -> str:
-    """The id of a licence in vocab/licences.csv by any of its names or addresses; "" where it is none of them."""
-    wanted = text.strip().casefold()
+    """Return the id of a licence in vocab/licences.csv by any of its names or URLs, or "" if it is unknown."""
+    folded = text.strip().casefold()
     for code in register.codes("licences").values():
         names = {code.id, code.properties["iri"], *code.properties["synonyms"].split("|"), *code.labels.values()}
-        if wanted in {name.casefold() for name in names}:
+        if folded in {name.casefold() for name in names}:
             return code.id
     return ""
 
 
-def _about(told: Mapping[str, str], path: Path, slug: str | None) -> About:
-    given = {key: re.sub(UNSEEN, " ", text).strip() for key, text in told.items()}
+def _about(originals: Mapping[str, str], path: Path, slug: str | None) -> About:
+    texts = {key: re.sub(CONTROL_CHARACTERS, " ", text).strip() for key, text in originals.items()}
 
-    def both(stem: str) -> dict[str, str]:
-        return {lang: given[f"{stem}_{lang}"] for lang in ("sv", "en") if given.get(f"{stem}_{lang}")}
+    def by_language(key: str) -> dict[str, str]:
+        return {lang: texts[f"{key}_{lang}"] for lang in ("sv", "en") if texts.get(f"{key}_{lang}")}
 
     keywords = {
-        lang: tuple(w.strip() for w in re.split("[;,]", text) if w.strip()) for lang, text in both("keywords").items()
+        lang: tuple(w.strip() for w in re.split("[;,]", text) if w.strip())
+        for lang, text in by_language("keywords").items()
     }
-    series = both("series")
-    series_name = given.get("series") or series.get("sv") or series.get("en", "")
+    series = by_language("series")
+    series_name = texts.get("series") or series.get("sv") or series.get("en", "")
     return About(
-        slug=slug or slug_of(given.get("slug") or path.stem),
-        titles=both("title") or {"sv": path.stem},
-        descriptions=both("description"),
-        publisher_name=given.get("publisher_name", ""),
-        publisher_number=given.get("publisher_number", ""),
-        publisher_sector=_sector(given.get("publisher_sector", "")),
-        contact_name=given.get("contact_name", ""),
-        contact_email=given.get("contact_email", ""),
-        licence=licence_id(given.get("licence", "")),
+        slug=slug or slug_of(texts.get("slug") or path.stem),
+        titles=by_language("title") or {"sv": path.stem},
+        descriptions=by_language("description"),
+        publisher_name=texts.get("publisher_name", ""),
+        publisher_number=texts.get("publisher_number", ""),
+        publisher_sector=_sector(texts.get("publisher_sector", "")),
+        contact_name=texts.get("contact_name", ""),
+        contact_email=texts.get("contact_email", ""),
+        licence=licence_id(texts.get("licence", "")),
         keywords=keywords,
-        version_note=given.get("version_note", ""),
+        version_note=texts.get("version_note", ""),
         series=slug_of(series_name) if series_name else "",
-        area_vintage=given.get("area_vintage", ""),
+        area_vintage=texts.get("area_vintage", ""),
         series_titles=series or ({"sv": series_name} if series_name else {}),
     )
 

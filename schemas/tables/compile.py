@@ -1,7 +1,7 @@
-"""A Table Schema as SQL over text columns: what is a fault in a cell, and what a clean cell becomes.
+"""Compilation of a Table Schema to SQL over text columns: checks of cells, and conversion of valid cells.
 
-The SQL is DuckDB's, plain enough for sqlglot to carry it elsewhere. Lexical forms are those of Table Schema
-v1 with default options (DESIGN section 3); the reader has already made numbers plain.
+The SQL is DuckDB's, simple enough for sqlglot to transpile it. Lexical forms are those of Table Schema v1 with default
+options (DESIGN section 3); numbers are already normalised.
 """
 
 import dataclasses
@@ -16,22 +16,22 @@ from vaven.vocab.messages import LANGUAGES
 from vaven.vocab.register import TOTAL
 
 NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?"
-# DuckDB takes the year 0000 for 1 BC; neither Python nor Table Schema knows it.
+# DuckDB interprets the year 0000 as 1 BC; it is invalid in Python and Table Schema.
 DATE = r"(?:[1-9]\d{3}|0[1-9]\d{2}|00[1-9]\d|000[1-9])-\d{2}-\d{2}"
 LEXICAL = {"number": NUMBER, "integer": r"[+-]?\d+", "date": DATE}
 SQL_TYPES = {"number": "DOUBLE", "integer": "BIGINT", "date": "DATE", "string": "VARCHAR"}
-# What an empty cell of these fields means; `status` is normal wherever there is a value.
+# Values of empty cells of these fields; `status` is normal wherever there is a value.
 DEFAULTS = {"sex": f"'{TOTAL}'", "age_group": f"'{TOTAL}'"}
-# Forms outside the pattern that a rule of ours judges instead, since it can say more (rules/places.py).
+# Forms outside the pattern that one of our rules checks instead, with a more specific message (rules/areas.py).
 REPAIRABLE = {"municipality": r"\d{3}"}
 DECIMALS = 10
 
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """A fault of single rows. `where` is SQL that is true for a faulty row; `params` are SQL texts to show with it.
+    """A check of single rows. `where` is SQL that is true for an invalid row; `params` are SQL of message parameters.
 
-    `by_cell` tells that the text of the field alone decides, so that each different text need be judged only once.
+    `by_cell`: the text of the field alone decides, so that each distinct text is checked only once.
     """
 
     code: str
@@ -42,7 +42,7 @@ class Check:
 
 
 def typed(schema_field: Field) -> str:
-    """SQL for a cell's value in its type; NULL for an empty cell and for text that has no such form."""
+    """Return SQL of a cell's value in its type; NULL for an empty cell and for text of another form."""
     name = quoted(schema_field.name)
     if schema_field.type == "string":
         return name
@@ -51,14 +51,14 @@ def typed(schema_field: Field) -> str:
 
 
 def loosely_typed(schema_field: Field) -> str:
-    """SQL as `typed`, for a fifth of the time: DuckDB also takes "0x1F" and "1_000" for numbers."""
+    """Return SQL as `typed`, at a fifth of the cost: DuckDB also accepts "0x1F" and "1_000" as numbers."""
     cast = f"TRY_CAST({quoted(schema_field.name)} AS {SQL_TYPES[schema_field.type]})"
-    # DuckDB casts 1e999 to infinity, which no KPI without a maximum would deny.
+    # DuckDB casts 1e999 to infinity, which a KPI without a maximum would accept.
     return f"CASE WHEN isfinite({cast}) THEN {cast} END" if schema_field.type == "number" else cast
 
 
 def checks(table: Table, schema: TableSchema) -> Iterator[Check]:
-    """The faults that the schema defines for single rows, for each column that the table has."""
+    """Yield the schema's checks of single rows, for each column of the table."""
     for schema_field in schema.fields:
         if table.column(schema_field.name):
             yield from _field_checks(schema_field, has_kpi=table.column("kpi") is not None)
@@ -73,7 +73,7 @@ def _field_checks(schema_field: Field, *, has_kpi: bool) -> Iterator[Check]:
     if schema_field.type != "string":
         dashes = f"{name} IN ('-', '–', '—')" if schema_field.type in ("number", "integer") else "FALSE"
         yield by_cell("dash-ambiguous", at, dashes)
-        # The KPI tells whether what is behind the number is its unit.
+        # The message needs the KPI to recognise its unit after the number.
         kpi = {"kpi": "kpi"} if has_kpi and at == "value" else {}
         where = f"{name} IS NOT NULL AND NOT ({dashes}) AND {typed(schema_field)} IS NULL"
         yield by_cell("type-error", at, where, params=kpi)
@@ -88,30 +88,30 @@ def _field_checks(schema_field: Field, *, has_kpi: bool) -> Iterator[Check]:
 
 
 def key_of(table: Table, schema: TableSchema) -> list[str]:
-    """SQL of the primary key's parts, with defaults for the parts that may be left out."""
+    """Return SQL of the primary key's parts, with defaults for optional ones."""
     parts = []
     for name in schema.primary_key:
         default = DEFAULTS.get(name)
-        given = quoted(name) if table.column(name) else None
-        parts.append(f"coalesce({given}, {default})" if given and default else given or default or "NULL")
+        cell = quoted(name) if table.column(name) else None
+        parts.append(f"coalesce({cell}, {default})" if cell and default else cell or default or "NULL")
     return parts
 
 
 def typed_select(table: Table, schema: TableSchema) -> str:
-    """SQL of the canonical table: every field of the schema, typed, once a key, in the order of the key.
+    """Return SQL of the canonical table: every field of the schema, typed, one row for each key, ordered by key.
 
-    Numbers are rounded to 10 decimals, so that they have one short decimal form everywhere. Of two rows
-    with one key the one that has a value stays. Only for tables that were checked.
+    Numbers are rounded to 10 decimals, so that they have one short decimal form everywhere. Of two rows with one key
+    the one with a value is selected. Only for tables that have been checked.
     """
     columns = ", ".join(f"{_canonical(table, f)} AS {quoted(f.name)}" for f in schema.fields)
-    # A part that was left out has one value throughout, and DuckDB orders by no constants.
+    # A missing part of the key is constant, and DuckDB does not order by constants.
     key = ", ".join(part for part in key_of(table, schema) if '"' in part)
     order = f"{key}, {quoted('value')} IS NULL, _row" if table.column("value") else f"{key}, _row"
     return f"SELECT DISTINCT ON ({key}) {columns} FROM {table.relation} ORDER BY {order}"
 
 
 def text_select(select: str, schema: TableSchema) -> str:
-    """SQL of a canonical table with every column as the text that its CSV holds."""
+    """Return SQL of a canonical table with every column as text, as in its CSV."""
     columns = ", ".join(
         f"{plain(quoted(f.name))} AS {quoted(f.name)}" if f.type == "number" else quoted(f.name) for f in schema.fields
     )
@@ -119,7 +119,7 @@ def text_select(select: str, schema: TableSchema) -> str:
 
 
 def plain(number: str) -> str:
-    """SQL of a DOUBLE as decimal digits without exponent or closing zeros (valid as xsd:decimal)."""
+    """Return SQL of a DOUBLE as decimal digits without exponent or trailing zeros (valid as xsd:decimal)."""
     return f"rtrim(rtrim(format('{{:.{DECIMALS}f}}', {number}), '0'), '.')"
 
 
@@ -130,7 +130,7 @@ def _canonical(table: Table, schema_field: Field) -> str:
         return DEFAULTS.get(schema_field.name, f"CAST(NULL AS {SQL_TYPES[schema_field.type]})")
     value = typed(schema_field)
     if schema_field.type == "number":
-        # Adding zero turns -0 into 0, so that both are one value in every release.
+        # Adding zero turns -0 into 0, so that both are the same value in every release.
         return f"round({value}, {DECIMALS}) + 0"
     if schema_field.name in DEFAULTS:
         return f"coalesce({value}, {DEFAULTS[schema_field.name]})"
@@ -140,14 +140,14 @@ def _canonical(table: Table, schema_field: Field) -> str:
 
 
 def _harmless(schema_field: Field, value: str) -> str:
-    """Free text that a spreadsheet would run as a formula gets an apostrophe in front (OWASP, "CSV Injection")."""
+    """Prefix free text that a spreadsheet would run as a formula with an apostrophe (OWASP, "CSV Injection")."""
     if schema_field.type != "string" or schema_field.constraints.get("pattern") or schema_field.descriptor.get("codes"):
         return value
     return f"CASE WHEN regexp_matches({value}, '^[=+@\\t\\r-]') THEN '''' || {value} ELSE {value} END"
 
 
 def describe_field(schema_field: Field) -> dict[str, Any]:
-    """What messages may say of a field: its labels, what it holds, and the type it should have."""
+    """Return the message parameters of a field: its labels, its descriptions and its type."""
     words = {f"label_{language}": schema_field.label(language) for language in LANGUAGES}
     helps = {f"help_{language}": schema_field.describe(language) for language in LANGUAGES}
     return {**words, **helps, "type": schema_field.type}

@@ -1,4 +1,4 @@
-"""Put the rows under a header into the workspace as text: by columns where that is safe, else row by row."""
+"""Load the rows below a header into the workspace as text: by columns if that is safe, else row by row."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from vaven.schemas.standard.finding import LISTED, Finding, Severity
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables import unpivot
-from vaven.schemas.tables.distinct_values import Distinct
+from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.header import Header, Sections, body
 from vaven.schemas.tables.load_csv import load_csv
 from vaven.schemas.tables.sql import quoted, text
@@ -25,9 +25,9 @@ BATCH_ROWS = 20_000
 
 @dataclass
 class LoadedTable:
-    """`relation` as schemas.tables.Table.written, `count` its rows, `filled` the unlabelled positions in use.
+    """A loaded relation (as Table.original_relation), its row count, and the unlabelled positions with values.
 
-    `problems` are about the rows' shape; `unlisted` counts by code those that are too many to list.
+    `problems` are about the rows' shape; `unlisted` counts by code those beyond the limit.
     """
 
     relation: str
@@ -40,50 +40,52 @@ class LoadedTable:
 
 def load(
     work: duckdb.DuckDBPyConnection,
-    distinct: Distinct,
+    distinct: DistinctTexts,
     folder: Path,
     grid: Grid,
     header: Header,
     rows: Iterable[GridRow],
     raw: str,
-    place: dict[str, str | None],
+    location: dict[str, str | None],
     choices: ReadOptions = DETECT,
 ) -> LoadedTable:
-    """Make the relation `raw` (or one named after it) of the table's rows; wide tables become long."""
-    under = unpivot.loading(header)
-    has_columns = grid.plain and any(under.fields)
-    # What a wide table's columns hold is asked for once it is long.
-    judged = _judged(str(place["resource"])) if not header.wide else frozenset[str]()
-    judged &= {name for name in under.fields if name}
-    fast = load_csv(work, distinct, *grid.plain, under, raw, folder, judged) if grid.plain and has_columns else None
+    """Create the relation `raw` (or one named after it) from the table's rows; wide tables are unpivoted."""
+    loaded_header = unpivot.header_for_loading(header)
+    has_columns = grid.plain and any(loaded_header.fields)
+    # The distinct texts of a wide table are computed after unpivoting.
+    coded = _coded_fields(str(location["resource"])) if not header.wide else frozenset[str]()
+    coded &= {name for name in loaded_header.fields if name}
+    columnar = (
+        load_csv(work, distinct, *grid.plain, loaded_header, raw, folder, coded) if grid.plain and has_columns else None
+    )
     loaded = (
-        LoadedTable(raw, *fast)
-        if fast
-        else _load_rows(work, Sections(header, str(place["resource"]), choices), under, rows, raw, place)
+        LoadedTable(raw, *columnar)
+        if columnar
+        else _load_rows(work, Sections(header, str(location["resource"]), choices), loaded_header, rows, raw, location)
     )
     if header.wide:
         cells = loaded.count * len(header.wide)
-        loaded.relation, loaded.count = unpivot.lengthen(work, raw, header)
-        loaded.notes.append(unpivot.note(header, place, str(place["resource"]), cells - loaded.count))
+        loaded.relation, loaded.count = unpivot.unpivot(work, raw, header)
+        loaded.notes.append(unpivot.wide_table_note(header, location, str(location["resource"]), cells - loaded.count))
     if not loaded.count:
         raise NotReadable("not-readable-no-rows", file=grid.file)
     if header.constants:
-        given = ", ".join(f"{text(constant)} AS {quoted(name)}" for name, constant in header.constants.items())
-        work.execute(f"CREATE VIEW {raw}_given AS SELECT *, {given} FROM {loaded.relation}")
+        constants = ", ".join(f"{text(constant)} AS {quoted(name)}" for name, constant in header.constants.items())
+        work.execute(f"CREATE VIEW {raw}_given AS SELECT *, {constants} FROM {loaded.relation}")
         loaded.relation = f"{raw}_given"
     return loaded
 
 
-def _judged(resource: str) -> frozenset[str]:
-    """The fields whose texts are judged one by one; free text is none of them."""
+def _coded_fields(resource: str) -> frozenset[str]:
+    """Return the fields whose distinct texts are checked, which are all but free text."""
     fields = standard()[resource].fields
     return frozenset(f.name for f in fields if f.type != "string" or f.constraints or f.descriptor.get("codes"))
 
 
 def columns_of(header: Header) -> tuple[Column, ...]:
-    """The columns of the loaded relation: those with a label of their own, then what labels and the user say."""
-    beside = [*sorted(header.spread), *(["value"] if header.wide else []), *header.constants]
-    return (*header.columns, *(Column(name, None, None) for name in beside))
+    """Return the columns of the loaded relation: those with a label, then fields of wide labels and constants."""
+    other_fields = [*sorted(header.label_fields), *(["value"] if header.wide else []), *header.constants]
+    return (*header.columns, *(Column(name, None, None) for name in other_fields))
 
 
 def _load_rows(
@@ -92,25 +94,25 @@ def _load_rows(
     header: Header,
     rows: Iterable[GridRow],
     raw: str,
-    place: dict[str, str | None],
+    location: dict[str, str | None],
 ) -> LoadedTable:
-    """The exact way: row by row, with every row's number and shape."""
-    loader = _Loader(work, raw, header, place)
+    """Load row by row, with every row's number and shape."""
+    loader = _Loader(work, raw, header, location)
     has_end = sections.choices.last_row is not None and sections.resource == "observations"
     for row, kind in body(sections.rows(rows), header, has_end=has_end):
-        loader.take(row, kind)
+        loader.add(row, kind)
     loader.flush()
     notes = [
-        Finding("assumed-total-row", Severity.NOTE, **place, row=number, text=text)  # type: ignore[arg-type]
+        Finding("assumed-total-row", Severity.NOTE, **location, row=number, text=text)  # type: ignore[arg-type]
         for number, text in loader.totals
     ]
     if loader.footnotes:
         params = {"count": loader.footnotes}
-        notes.append(Finding("assumed-footnotes", Severity.NOTE, **place, params=params))  # type: ignore[arg-type]
+        notes.append(Finding("assumed-footnotes", Severity.NOTE, **location, params=params))  # type: ignore[arg-type]
     if sections.repeated:
         params = {"count": len(sections.repeated)}
         first = sections.repeated[0]
-        notes.append(Finding("assumed-continued", Severity.NOTE, **place, row=first, params=params))  # type: ignore[arg-type]
+        notes.append(Finding("assumed-continued", Severity.NOTE, **location, row=first, params=params))  # type: ignore[arg-type]
     for number, label in sections.others:
         loader.problem("other-table", Severity.ERROR, number, None, label)
     unlisted = loader.counts - Counter(p.code for p in loader.problems)
@@ -118,10 +120,12 @@ def _load_rows(
 
 
 class _Loader:
-    """Puts rows into the workspace in batches and notes what is wrong with their shape."""
+    """Batches of rows for the workspace, with findings about the rows' shape."""
 
-    def __init__(self, work: duckdb.DuckDBPyConnection, raw: str, header: Header, place: dict[str, str | None]) -> None:
-        self.work, self.raw, self.header, self.place = work, raw, header, place
+    def __init__(
+        self, work: duckdb.DuckDBPyConnection, raw: str, header: Header, location: dict[str, str | None]
+    ) -> None:
+        self.work, self.raw, self.header, self.location = work, raw, header, location
         self.positions = [(i, name) for i, name in enumerate(header.fields) if name]
         self.count = self.footnotes = 0
         self.totals: list[tuple[int, str]] = []
@@ -133,7 +137,7 @@ class _Loader:
         columns = ", ".join(f'"{name}" VARCHAR' for _, name in self.positions)
         work.execute(f"CREATE TABLE {raw} (_row BIGINT, {columns})")
 
-    def take(self, row: GridRow, kind: str) -> None:
+    def add(self, row: GridRow, kind: str) -> None:
         number, cells = row
         if kind == "total":
             self.totals.append((number, next(cell for cell in cells if cell)))
@@ -153,7 +157,7 @@ class _Loader:
     def flush(self) -> None:
         if not self._batch:
             return
-        # Most files are read by columns, and loading it takes as long as checking a small one.
+        # Most files are read by columns, and importing pyarrow takes as long as checking a small one.
         import pyarrow as pa
 
         columns = {"_row": pa.array([number for number, _ in self._batch], pa.int64())}
@@ -184,5 +188,5 @@ class _Loader:
     ) -> None:
         self.counts[code] += 1
         if self.counts[code] <= LISTED:
-            resource, sheet = self.place["resource"], self.place["sheet"]
+            resource, sheet = self.location["resource"], self.location["sheet"]
             self.problems.append(Finding(code, severity, resource, sheet, row, column, None, text))

@@ -1,8 +1,8 @@
-"""The fast way into the workspace for a CSV without surprises: DuckDB reads it by columns, in parallel.
+"""Columnar loading of a regular CSV: DuckDB reads it by columns, in parallel.
 
-DuckDB skips blank lines without a word and can't say on which line a record began. So its result is taken
-only where every line after the header is exactly one record of the header's width; all else goes the exact
-way, row by row (read._Loader), which costs some ten times as much and knows every row's number.
+DuckDB skips blank lines silently and does not report the line on which a record begins. Its result is therefore used
+only if every line after the header is exactly one record of the header's width; other files are loaded row by row
+(load._Loader), which costs some ten times as much and has every row's number.
 """
 
 import shutil
@@ -11,71 +11,73 @@ from pathlib import Path
 
 import duckdb
 
-from vaven.schemas.tables.distinct_values import Distinct
-from vaven.schemas.tables.header import SUMS, Header
+from vaven.schemas.tables.distinct_values import DistinctTexts
+from vaven.schemas.tables.header import TOTAL_WORDS, Header
 from vaven.schemas.tables.sql import quoted, text
 
 BLOCK = 1 << 22
-# What Python's str.strip takes away, which the exact way uses.
+# The characters that Python's str.strip removes, which loading by rows uses.
 BLANKS = "".join(chr(i) for i in range(0x3001) if chr(i).isspace())
 
 
 def load_csv(
     work: duckdb.DuckDBPyConnection,
-    distinct: Distinct,
+    distinct: DistinctTexts,
     path: Path,
     encoding: str,
     delimiter: str,
     header: Header,
     raw: str,
     folder: Path,
-    judged: Set[str],
+    coded: Set[str],
 ) -> tuple[int, set[int]] | None:
-    """Make the table `raw` of a text file (as read._Loader does). Rows read and positions without a label that hold
-    something; None, and no table, where the file needs the exact way. `folder` is for a copy in UTF-8.
+    """Create the table `raw` from a text file, as load._Loader does. `folder` is for a copy in UTF-8.
 
-    `judged` are the columns whose different texts will be asked for anyway.
+    Returns the number of rows and the unlabelled positions with values; None, and no table, if the file must be loaded
+    by rows. `coded` are the columns whose distinct texts are needed later anyway.
     """
     names = {f"c{i}": "VARCHAR" for i in range(len(header.labels))}
     options = (
-        # A text may be called .gz, and DuckDB would go by that.
+        # A text may be named .gz, and DuckDB would rely on that.
         f"columns = {names}, auto_detect = false, compression = 'none', header = false, "
         f"skip = {header.row}, delim = {text(delimiter)}, "
         "quote = '\"', escape = '\"', null_padding = false, allow_quoted_nulls = true, max_line_size = 1000000"
     )
-    path = path if encoding.startswith("utf-8") else _in_utf8(path, encoding, folder / f"{raw}.utf8")
-    lines = _lines(path)
-    known = ", ".join(f"c{i} AS {quoted(name)}" for i, name in enumerate(header.fields) if name)
+    path = path if encoding.startswith("utf-8") else _utf8_copy(path, encoding, folder / f"{raw}.utf8")
+    lines = _line_count(path)
+    labelled = ", ".join(f"c{i} AS {quoted(name)}" for i, name in enumerate(header.fields) if name)
     others = "".join(f", c{i}" for i in _unlabelled(header))
-    source = f"SELECT {known}{others} FROM read_csv({text(path)}, {options})"
+    source = f"SELECT {labelled}{others} FROM read_csv({text(path)}, {options})"
     try:
         work.execute(f"CREATE TABLE {raw}_lines AS {source}")
     except duckdb.InvalidInputException:
-        # A ragged row, a broken quote, a line beyond the limit: the exact way tells which row and what of it.
+        # A ragged row, an unclosed quotation mark, a line beyond the limit: loading by rows reports row and reason.
         return None
     (count,) = work.execute(f"SELECT count(*) FROM {raw}_lines").fetchone() or (0,)
     if count == 0 or count != lines - header.row:
         work.execute(f"DROP TABLE {raw}_lines")
         return None
-    table = _trimmed(work, distinct, raw, header, judged)
+    table = _trimmed(work, distinct, raw, header, coded)
     if _has_sparse_rows(work, table, header) or _has_total(work, distinct, table, header):
         work.execute(f"DROP TABLE {table}")
         distinct.forget(table)
         return None
-    filled = _filled(work, table, header)
+    filled = _filled_positions(work, table, header)
     work.execute(f"CREATE VIEW {raw} AS SELECT rowid + {header.row + 1} AS _row, * FROM {table}")
-    for name in judged:
+    for name in coded:
         distinct.alias(raw, name, table)
     return int(count), filled
 
 
-def _trimmed(work: duckdb.DuckDBPyConnection, distinct: Distinct, raw: str, header: Header, judged: Set[str]) -> str:
-    """The table of lines, made anew where some cell has blanks around its text.
+def _trimmed(
+    work: duckdb.DuckDBPyConnection, distinct: DistinctTexts, raw: str, header: Header, coded: Set[str]
+) -> str:
+    """Return the table of lines, replaced by a trimmed one if some cell has surrounding blanks.
 
-    To trim every cell takes half as long as all the reading, so the different texts are looked at first.
+    Trimming every cell takes half as long as reading, so the distinct texts are tested first.
     """
     lines = f"{raw}_lines"
-    blank = set(_with_blanks(work, distinct, lines, header, judged))
+    blank = set(_with_blanks(work, distinct, lines, header, coded))
     if not blank:
         return lines
     cells = ", ".join(
@@ -86,24 +88,24 @@ def _trimmed(work: duckdb.DuckDBPyConnection, distinct: Distinct, raw: str, head
     others = "".join(f", c{i}" for i in _unlabelled(header))
     work.execute(f"CREATE TABLE {raw}_trimmed AS SELECT {cells}{others} FROM {lines}")
     work.execute(f"DROP TABLE {lines}")
-    for name in judged - blank:
+    for name in coded - blank:
         distinct.alias(f"{raw}_trimmed", name, lines)
     return f"{raw}_trimmed"
 
 
 def _with_blanks(
-    work: duckdb.DuckDBPyConnection, distinct: Distinct, lines: str, header: Header, judged: Set[str]
+    work: duckdb.DuckDBPyConnection, distinct: DistinctTexts, lines: str, header: Header, coded: Set[str]
 ) -> Iterator[str]:
     for name in (name for name in header.fields if name):
         cell = quoted(name)
-        source = f"(SELECT cell AS {cell} FROM {distinct.of(lines, name)})" if name in judged else lines
+        source = f"(SELECT cell AS {cell} FROM {distinct.of(lines, name)})" if name in coded else lines
         query = f"SELECT 1 FROM {source} WHERE {cell} <> trim({cell}, {text(BLANKS)}) LIMIT 1"
         if work.execute(query).fetchone():
             yield name
 
 
-def _in_utf8(path: Path, encoding: str, copy: Path) -> Path:
-    """A copy that DuckDB can read; line breaks stay what they are."""
+def _utf8_copy(path: Path, encoding: str, copy: Path) -> Path:
+    """Write a copy that DuckDB can read, with the same line breaks."""
     with path.open(encoding=encoding, newline="") as source, copy.open("w", encoding="utf-8", newline="") as target:
         shutil.copyfileobj(source, target, BLOCK)
     return copy
@@ -113,8 +115,8 @@ def _unlabelled(header: Header) -> list[int]:
     return [i for i, label in enumerate(header.labels) if not label]
 
 
-def _lines(path: Path) -> int:
-    """Physical lines; a last one without a line break counts."""
+def _line_count(path: Path) -> int:
+    """Count physical lines, including a last one without a line break."""
     count, last = 0, b"\n"
     with path.open("rb") as file:
         while block := file.read(BLOCK):
@@ -124,32 +126,33 @@ def _lines(path: Path) -> int:
 
 
 def _has_sparse_rows(work: duckdb.DuckDBPyConnection, table: str, header: Header) -> bool:
-    """Whether some row is none of data: with fewer than two filled cells it may be blank or a footnote, which only its
-    place tells, and with the header's own labels it is a header again.
+    """Return True if some row may not be data: fewer than two filled cells, or the header's own labels.
+
+    The former may be blank or a footnote, depending on its position; the latter repeats the header.
     """
     cells = [(quoted(name), header.labels[i]) for i, name in enumerate(header.fields) if name]
     filled = " + ".join(f"({cell} IS NOT NULL)::INT" for cell, _ in cells)
     repeated = " AND ".join(f"{cell} = {text(label)}" for cell, label in cells[:2])
-    found = work.execute(f"SELECT count(*) FROM {table} WHERE {filled} < 2 OR ({repeated})").fetchone()
-    return bool(found and found[0])
+    count = work.execute(f"SELECT count(*) FROM {table} WHERE {filled} < 2 OR ({repeated})").fetchone()
+    return bool(count and count[0])
 
 
-def _has_total(work: duckdb.DuckDBPyConnection, distinct: Distinct, table: str, header: Header) -> bool:
-    """Whether some row may sum up the others (layout.body)."""
+def _has_total(work: duckdb.DuckDBPyConnection, distinct: DistinctTexts, table: str, header: Header) -> bool:
+    """Return True if some row may be a total row (header.body)."""
     if "neighbourhood" not in header.fields:
         return False
-    says = f"trim(lower({{cell}}), ' :') IN ({', '.join(map(text, sorted(SUMS)))})"
-    if distinct.has(table, "neighbourhood", says.format(cell="cell")):
+    is_total = f"trim(lower({{cell}}), ' :') IN ({', '.join(map(text, sorted(TOTAL_WORDS)))})"
+    if distinct.has(table, "neighbourhood", is_total.format(cell="cell")):
         return True
-    words = " OR ".join(says.format(cell=quoted(name)) for name in header.fields if name)
+    words = " OR ".join(is_total.format(cell=quoted(name)) for name in header.fields if name)
     query = f"SELECT 1 FROM (SELECT * FROM {table} WHERE neighbourhood IS NULL) WHERE {words} LIMIT 1"
     return work.execute(query).fetchone() is not None
 
 
-def _filled(work: duckdb.DuckDBPyConnection, table: str, header: Header) -> set[int]:
+def _filled_positions(work: duckdb.DuckDBPyConnection, table: str, header: Header) -> set[int]:
     positions = _unlabelled(header)
     if not positions:
         return set()
     counts = ", ".join(f"count(*) FILTER (trim(c{i}) <> '')" for i in positions)
-    found = work.execute(f"SELECT {counts} FROM {table}").fetchone() or ()
-    return {i for i, count in zip(positions, found, strict=True) if count}
+    filled_counts = work.execute(f"SELECT {counts} FROM {table}").fetchone() or ()
+    return {i for i, count in zip(positions, filled_counts, strict=True) if count}

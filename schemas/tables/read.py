@@ -1,4 +1,4 @@
-"""Read a partner's file into tables of text, and say what was taken for granted."""
+"""Read a partner's file into tables of text, with a note of each assumption."""
 
 import shutil
 import tempfile
@@ -20,10 +20,10 @@ from vaven.schemas.standard.labels import fold, resource_of_sheet
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.about import SHEET_NAMES, about_of_descriptor, about_of_file, about_of_sheet
-from vaven.schemas.tables.area_vintage import note_vintage, single_vintage
+from vaven.schemas.tables.area_vintage import single_vintage, vintage_note
 from vaven.schemas.tables.compile import describe_field
-from vaven.schemas.tables.distinct_values import Distinct
-from vaven.schemas.tables.header import HEADER_SEARCH_ROWS, Header, find_header, label_problems, missing_columns
+from vaven.schemas.tables.distinct_values import DistinctTexts
+from vaven.schemas.tables.header import HEADER_SEARCH_ROWS, Header, detect_header, label_problems, missing_columns
 from vaven.schemas.tables.load import columns_of, load
 from vaven.schemas.tables.normalise import normalise
 from vaven.schemas.tables.tables import About, Table, Tables
@@ -34,28 +34,28 @@ from vaven.vocab.errors import NotReadable
 MEMORY_MB = 500
 IN_MEMORY_BYTES = 150_000_000
 SAMPLE_ROWS = 500
-# How far into a table that is not ours we look for area codes: more than Sweden has areas.
+# Rows of a table that does not follow the standard in which we look for area codes: more than Sweden has areas.
 HINT_ROWS = 10_000
-# Sheets of our own template that hold no data.
+# Sheets of our own template without data.
 TEMPLATE_SHEETS = frozenset(("las mig", "read me", "listor", "lists"))
 
 
 @dataclass
 class _Reading:
-    """What grows while a source is read."""
+    """State of reading a source."""
 
     work: duckdb.DuckDBPyConnection
-    distinct: Distinct
+    distinct: DistinctTexts
     folder: Path
     choices: ReadOptions = DETECT
     progress: Progress = no_progress
     tables: dict[str, Table] = field(default_factory=dict)
-    # Whether names of municipalities stand for their codes: not where a sheet declares areas of its own.
+    # A sheet declares areas of its own, so that names of municipalities are not accepted as codes.
     has_own_areas: bool = False
     problems: list[Finding] = field(default_factory=list)
     unlisted: Counter[str] = field(default_factory=Counter)
     notes: list[Finding] = field(default_factory=list)
-    # What SCB's suffixes of area codes say.
+    # Vintages in SCB's suffixes of area codes.
     vintages: set[str] = field(default_factory=set)
 
 
@@ -67,21 +67,21 @@ def read(
     progress: Progress = no_progress,
     memory_mb: int = MEMORY_MB,
 ) -> Tables:
-    """Read a CSV, workbook or data package (folder, json or zip). Nothing outside the source is opened.
+    """Read a CSV, workbook or data package (folder, JSON or zip). Nothing outside the source is opened.
 
-    Raises NotReadable with a reason. Memory is bounded by `memory_mb` for DuckDB, which spills to the
-    workspace's folder, and by a batch of rows; a workbook is held whole by its reader.
+    Raises NotReadable with a reason. Memory is bounded by `memory_mb` for DuckDB, which spills to the workspace's
+    folder, and by a batch of rows; the reader of a workbook holds all of it.
     """
     source = Path(source)
     content = content_of(source, choices.encoding)
     folder = Path(tempfile.mkdtemp(prefix="vaven-read-"))
-    # A large file is kept on disk from the start; DuckDB would else write it out again and again.
+    # The workspace of a large file is on disk from the start; DuckDB would else spill it repeatedly.
     is_large = source.is_file() and source.stat().st_size > IN_MEMORY_BYTES
     work = duckdb.connect(str(folder / "workspace.duckdb") if is_large else ":memory:")
     try:
         work.execute(f"SET memory_limit = '{int(memory_mb)}MB'")
         work.execute(f"SET temp_directory = '{folder}/spill'")
-        reading = _Reading(work, Distinct(work), folder, choices, progress)
+        reading = _Reading(work, DistinctTexts(work), folder, choices, progress)
         progress("opening", 0)
         about = _read_into(reading, source, content.kind, slug, folder)
         if not reading.tables and not reading.problems:
@@ -107,8 +107,10 @@ def read(
 
 
 def _vintage(reading: _Reading, about: About) -> str:
-    """The division of areas that state none: the user's word, or what the descriptor and SCB's suffixes say. What it
-    is is noted."""
+    """Determine the area vintage of areas without one, by the user's option, the descriptor or SCB's suffixes.
+
+    The result is noted.
+    """
     reading.vintages |= {about.area_vintage} - {""}
     area_vintage = reading.choices.vintage or single_vintage(reading.vintages)
     table = reading.tables.get("observations")
@@ -118,7 +120,7 @@ def _vintage(reading: _Reading, about: About) -> str:
         reading.problems.append(Finding("area-vintages-mixed", Severity.ERROR, resource, sheet, params=params))
         return ""
     if table and table.column("neighbourhood") and "neighbourhoods" not in reading.tables:
-        reading.notes += note_vintage(reading.distinct, table, area_vintage)
+        reading.notes += vintage_note(reading.distinct, table, area_vintage)
     return area_vintage
 
 
@@ -138,7 +140,7 @@ def _read_into(reading: _Reading, source: Path, kind: str, slug: str | None, fol
 
 
 def _read_tables(reading: _Reading, source: Path, slug: str | None, folder: Path) -> About:
-    """A lone table is of observations; sheets of a workbook and files of a zip go by their names."""
+    """Read a single table as observations, sheets of a workbook and files of a zip by their names."""
     grids = grids_of(source, folder, reading.choices, reading.progress)
     first = next(grids, None)
     if first is None:
@@ -150,11 +152,11 @@ def _read_tables(reading: _Reading, source: Path, slug: str | None, folder: Path
 
 
 def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: str | None) -> About:
-    """Sheets go by their names. Where none is called observations, the first that looks like a table is it."""
+    """Read sheets by their names. If none is named observations, it is the first that looks like a table."""
     about = about_of_file(source, slug)
-    unnamed: list[Grid] = []
-    named: set[str] = set()
-    chosen = reading.choices.sheet
+    other_grids: list[Grid] = []
+    resources: set[str] = set()
+    sheet = reading.choices.sheet
     grids = list(grids)
     reading.has_own_areas = any(resource_of_sheet(grid.sheet or "") == "neighbourhoods" for grid in grids)
     for grid in grids:
@@ -165,33 +167,33 @@ def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: s
                 reading.notes.append(Finding("sheet-hidden", Severity.NOTE, sheet=grid.sheet))
         elif name in SHEET_NAMES:
             about = about_of_sheet(grid.rows, source, slug)
-        elif chosen is not None and name == fold(chosen):
-            named.add("observations")
+        elif sheet is not None and name == fold(sheet):
+            resources.add("observations")
             _read_grid(reading, grid, "observations")
-        elif resource and resource not in named and not (chosen and resource == "observations"):
-            named.add(resource)
+        elif resource and resource not in resources and not (sheet and resource == "observations"):
+            resources.add(resource)
             _read_grid(reading, grid, resource)
         elif name not in TEMPLATE_SHEETS:
-            unnamed.append(grid)
-    if chosen is not None and "observations" not in named:
-        raise NotReadable("not-readable-sheet", file=source.name, sheet=chosen)
-    if "observations" not in named:
-        unnamed = _read_first(reading, unnamed)
-    reading.notes += [Finding("sheet-skipped", Severity.NOTE, sheet=grid.sheet) for grid in unnamed]
+            other_grids.append(grid)
+    if sheet is not None and "observations" not in resources:
+        raise NotReadable("not-readable-sheet", file=source.name, sheet=sheet)
+    if "observations" not in resources:
+        other_grids = _read_first(reading, other_grids)
+    reading.notes += [Finding("sheet-skipped", Severity.NOTE, sheet=grid.sheet) for grid in other_grids]
     return about
 
 
 def _read_first(reading: _Reading, grids: list[Grid]) -> list[Grid]:
-    """Read the first sheet that has our columns as observations; the others come back.
+    """Read the first sheet with the standard's columns as observations. Returns the other sheets.
 
-    Where none has, the first with rows is read to say what it is, unless the standard's other sheets were there.
+    If there is none, the first sheet with rows is read for its description, unless the standard's other sheets exist.
     """
     samples = [list(islice(grid.rows, SAMPLE_ROWS)) for grid in grids]
     filled = [i for i, rows in enumerate(samples) if any(any(cells) for _, cells in rows)]
     ours = [
         i
         for i in filled
-        if (header := find_header(samples[i], "observations", reading.choices)) and _is_ours(header, "observations")
+        if (header := detect_header(samples[i], "observations", reading.choices)) and _is_ours(header, "observations")
     ]
     for i in ours or ([] if reading.tables else filled):
         rows = chain(samples[i], grids[i].rows)
@@ -201,33 +203,35 @@ def _read_first(reading: _Reading, grids: list[Grid]) -> list[Grid]:
 
 
 def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
-    """Read one sheet as a resource: a table where its columns are ours, else a problem that says what it is."""
-    place: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
+    """Read one sheet as a resource: a table if it has the standard's columns, else a finding that describes it."""
+    location: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
     sample = list(islice(grid.rows, max(SAMPLE_ROWS, HEADER_SEARCH_ROWS)))
-    # The row that a user names is that of the observations; other sheets have rows of their own.
+    # The user's header row is that of the observations; other sheets have their own.
     choices = reading.choices if resource == "observations" else replace(reading.choices, header_row=None)
-    header = find_header(sample, resource, choices)
+    header = detect_header(sample, resource, choices)
     if header is None and choices.header_row is not None:
         raise NotReadable("not-readable-header-row", file=grid.file, row=choices.header_row)
     following = [row for row in sample if header and row[0] > header.row]
     if header is None or not any(any(cells) for _, cells in following):
-        # An empty optional sheet of the template says nothing; an empty table of observations is the whole file.
+        # An optional sheet of the template may be empty, the table of observations may not.
         if resource == "observations":
             raise NotReadable("not-readable-no-rows", file=grid.file)
         return
     reading.notes += grid.notes
-    reading.notes += _note_header(header, sample, place)
+    reading.notes += _header_notes(header, sample, location)
     if not _is_ours(header, resource):
-        reading.problems.append(not_the_standard(header, list(islice(chain(following, grid.rows), HINT_ROWS)), place))
+        reading.problems.append(
+            not_the_standard(header, list(islice(chain(following, grid.rows), HINT_ROWS)), location)
+        )
         return
     rows: Iterator[GridRow] = chain(following, grid.rows)
-    # What the user says of rows is about the sheet that they look at, the observations.
+    # The user's options about rows apply to the sheet of observations.
     if resource == "observations" and choices.last_row:
         rows, grid = _until(rows, choices.last_row), replace(grid, plain=None)
-        reading.notes.append(Finding("assumed-last-row", Severity.NOTE, **place, row=choices.last_row))
+        reading.notes.append(Finding("assumed-last-row", Severity.NOTE, **location, row=choices.last_row))
     if grid.merged or choices.fill_down:
-        rows, grid = _carried(rows, header, grid, choices, resource), replace(grid, plain=None)
-        reading.notes += _note_carried(grid, header, choices, place)
+        rows, grid = _filled_down(rows, header, grid, choices, resource), replace(grid, plain=None)
+        reading.notes += _fill_down_notes(grid, header, choices, location)
     _load(reading, grid, resource, header, rows)
 
 
@@ -235,102 +239,107 @@ def _until(rows: Iterable[GridRow], last: int) -> Iterator[GridRow]:
     return takewhile(lambda row: row[0] <= last, rows)
 
 
-def _carried(
+def _filled_down(
     rows: Iterable[GridRow], header: Header, grid: Grid, choices: ReadOptions, resource: str
 ) -> Iterator[GridRow]:
-    """The rows with the text of cells merged downwards in each of their rows, and, where the user says so, that of
-    the row above in every empty cell that must be filled. Numbers are never carried.
+    """Repeat the text of cells merged downwards in each row.
+
+    With the user's option, every empty required cell repeats the row above. Numbers are never repeated.
     """
     schema = standard()[resource]
     texts = [i for i, name in enumerate(header.fields) if name and schema[name].type not in ("number", "integer")]
     required = {i for i in texts if choices.fill_down and schema[header.fields[i] or ""].required}
     last: dict[int, str] = {}
     for number, cells in rows:
-        carried = list(cells)
+        filled = list(cells)
         for i in texts if any(cells) else ():
             is_below = i in required or (number, i) in grid.merged
-            if is_below and i < len(carried) and not carried[i]:
-                carried[i] = last.get(i, "")
-            last[i] = carried[i] if i < len(carried) else ""
-        yield number, carried
+            if is_below and i < len(filled) and not filled[i]:
+                filled[i] = last.get(i, "")
+            last[i] = filled[i] if i < len(filled) else ""
+        yield number, filled
 
 
-def _note_carried(grid: Grid, header: Header, choices: ReadOptions, place: dict[str, Any]) -> Iterator[Finding]:
+def _fill_down_notes(grid: Grid, header: Header, choices: ReadOptions, location: dict[str, Any]) -> Iterator[Finding]:
     count = sum(1 for row, _ in grid.merged if row > header.row)
     if count:
-        yield Finding("assumed-merged", Severity.NOTE, **place, params={"count": count})
+        yield Finding("assumed-merged", Severity.NOTE, **location, params={"count": count})
     if choices.fill_down:
-        yield Finding("assumed-fill-down", Severity.NOTE, **place)
+        yield Finding("assumed-fill-down", Severity.NOTE, **location)
 
 
-def _note_header(header: Header, sample: Sequence[GridRow], place: dict[str, Any]) -> Iterator[Finding]:
-    """What was skipped above the labels, in how many rows they stand, and which columns only name what others code."""
+def _header_notes(header: Header, sample: Sequence[GridRow], location: dict[str, Any]) -> Iterator[Finding]:
+    """Yield the notes on rows above the labels, labels in two rows, and columns of names beside one of codes."""
     first = header.top or header.row
     if first > (sample[0][0] if sample else 1):
         params = {"count": sum(1 for row in sample if row[0] < first)}
-        yield Finding("assumed-preamble", Severity.NOTE, **place, row=first, params=params)
+        yield Finding("assumed-preamble", Severity.NOTE, **location, row=first, params=params)
     if header.top:
-        yield Finding("assumed-header-rows", Severity.NOTE, **place, row=header.row, params={"top": header.top})
+        yield Finding("assumed-header-rows", Severity.NOTE, **location, row=header.row, params={"top": header.top})
     for i, name in header.names.items():
-        at = {**place, "row": header.row, "column": column_letter(i), "text": header.labels[i]}
+        at = {**location, "row": header.row, "column": column_letter(i), "text": header.labels[i]}
         codes = header.labels[header.fields.index(name)]
         yield Finding("assumed-names", Severity.NOTE, **at, params={"codes": codes})
 
 
 def _is_ours(header: Header, resource: str) -> bool:
     required = {f.name for f in standard()[resource].fields if f.required} | {"value"}
-    return len((header.known - set(header.constants)) & required) >= 2
+    return len((header.field_names - set(header.constants)) & required) >= 2
 
 
 def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: Iterable[GridRow]) -> None:
-    place: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
+    location: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
     loaded = load(
-        reading.work, reading.distinct, reading.folder, grid, header, rows, f"raw_{resource}", place, reading.choices
+        reading.work, reading.distinct, reading.folder, grid, header, rows, f"raw_{resource}", location, reading.choices
     )
     reading.problems += loaded.problems
     reading.unlisted += loaded.unlisted
     reading.notes += loaded.notes
-    reading.problems += label_problems(header, place, resource, loaded.filled)
-    reading.problems += missing_columns(header, place, resource)
+    reading.problems += label_problems(header, location, resource, loaded.filled)
+    reading.problems += missing_columns(header, location, resource)
     decimal = reading.choices.decimal
-    done = normalise(
+    normalised = normalise(
         reading.distinct,
         reading.work,
         loaded.relation,
         resource,
         columns_of(header),
         standard()[resource],
-        place,
+        location,
         decimal_comma=grid.decimal_comma if decimal is None else decimal == ",",
         is_decided=decimal is not None,
         shares=bool(reading.choices.shares),
         names_are_codes=not reading.has_own_areas,
     )
-    reading.notes += [*_note_labels(header, place, resource), *_note_constants(header, place, resource), *done.notes]
-    reading.vintages |= done.vintages
+    reading.notes += [
+        *_label_notes(header, location, resource),
+        *_constant_notes(header, location, resource),
+        *normalised.notes,
+    ]
+    reading.vintages |= normalised.vintages
     reading.tables[resource] = Table(
         resource,
         grid.file,
         grid.sheet,
         header.row,
-        done.columns,
+        normalised.columns,
         resource,
         loaded.count,
-        written=resource if done.is_view else loaded.relation,
-        wide=header.spread,
+        original_relation=resource if normalised.is_view else loaded.relation,
+        wide=header.label_fields,
     )
 
 
-def _note_labels(header: Header, place: dict[str, str | None], resource: str) -> list[Finding]:
-    """Say which columns were recognised by a synonym rather than by a name of the standard."""
+def _label_notes(header: Header, location: dict[str, str | None], resource: str) -> list[Finding]:
+    """Return the notes on columns recognised by a synonym instead of a name of the standard."""
     schema = standard()[resource]
     own = {fold(t) for f in schema.fields for t in (f.name, f.label("sv"), f.label("en"))}
     return [
         Finding(
             "assumed-header",
             Severity.NOTE,
-            place["resource"],
-            place["sheet"],
+            location["resource"],
+            location["sheet"],
             header.row,
             column.letter,
             column.name,
@@ -342,10 +351,12 @@ def _note_labels(header: Header, place: dict[str, str | None], resource: str) ->
     ]
 
 
-def _note_constants(header: Header, place: dict[str, str | None], resource: str) -> list[Finding]:
-    """Say which columns have the text that the user gave for all rows."""
+def _constant_notes(header: Header, location: dict[str, str | None], resource: str) -> list[Finding]:
+    """Return the notes on columns with the user's constant text."""
     schema = standard()[resource]
     return [
-        Finding("assumed-constant", Severity.NOTE, **place, field=name, text=given, params=describe_field(schema[name]))  # type: ignore[arg-type]
-        for name, given in header.constants.items()
+        Finding(  # type: ignore[arg-type]
+            "assumed-constant", Severity.NOTE, **location, field=name, text=text, params=describe_field(schema[name])
+        )
+        for name, text in header.constants.items()
     ]

@@ -1,4 +1,4 @@
-"""Names and texts as SQL has them."""
+"""Identifiers and string literals in SQL."""
 
 
 def quoted(name: str) -> str:

@@ -1,7 +1,7 @@
-"""A submission that was read but not yet checked: its tables as text columns in a DuckDB workspace.
+"""Tables: a submission after reading and before checking, as text columns in a DuckDB workspace.
 
-DuckDB holds the cells (not Python objects), so that a check is a scan over columns and a table beyond
-memory spills to the workspace's folder.
+DuckDB holds the cells instead of Python objects, so that a check is a scan over columns, and a table beyond memory
+spills to the workspace's folder.
 """
 
 import shutil
@@ -16,17 +16,17 @@ import duckdb
 from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.standard.finding import Finding
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
-from vaven.schemas.tables.distinct_values import Distinct
+from vaven.schemas.tables.distinct_values import DistinctTexts
 
-# In the row key of a table that was wide: the cell's row times this, and its column (Excel has 16,384 columns).
+# The row key of a wide table is the cell's row times this, plus its column (Excel has 16,384 columns).
 STRIDE = 1 << 14
 
 
 @dataclass(frozen=True)
 class Column:
-    """`name` is the standard's field name, `label` what the partner wrote, `letter` the spreadsheet column.
+    """A column: `name` is the standard's field name, `label` the partner's, `letter` the spreadsheet column.
 
-    A column that the partner left out and that has a default (sex, age_group) has no letter and no label.
+    A missing column with a default (sex, age_group) has no letter and no label.
     """
 
     name: str
@@ -36,13 +36,14 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One resource. `relation` names a DuckDB table of the workspace with the columns `_row` BIGINT (row as the
-    partner's program counts it, from 1, header included) and one VARCHAR column for each of `columns` by its
-    standard name; an empty cell is NULL, and surrounding blanks are gone. `written` names the relation with the same
-    columns as the partner wrote them.
+    """The table of one resource in the workspace.
 
-    `wide` names the fields that stand in the labels of columns of values, where the partner's table is wide; `_row`
-    is then the cell's key (see `place`).
+    `relation` names a DuckDB table with `_row` BIGINT (the row number in the partner's program, from 1, including the
+    header) and a VARCHAR column for each of `columns`, by its standard name; an empty cell is NULL, and surrounding
+    blanks are removed. `original_relation` has the same columns as the partner wrote them.
+
+    `wide` names the fields in the labels of a wide table's columns of values; `_row` is then the cell's key (see
+    `cell_reference`).
     """
 
     resource: str
@@ -52,14 +53,14 @@ class Table:
     columns: tuple[Column, ...]
     relation: str
     row_count: int
-    written: str
+    original_relation: str
     wide: frozenset[str] = frozenset()
 
     def column(self, name: str) -> Column | None:
         return next((c for c in self.columns if c.name == name), None)
 
-    def place(self, key: int, name: str | None) -> tuple[int, str | None]:
-        """Row and column letter, as the partner's program shows them, of a field in the row with this `_row`."""
+    def cell_reference(self, key: int, name: str | None) -> tuple[int, str | None]:
+        """Return row and column letter in the partner's program of a field in the row with this `_row`."""
         column = self.column(name) if name else None
         if not self.wide:
             return key, column.letter if column else None
@@ -69,7 +70,7 @@ class Table:
         return row, column_letter(position) if name == "value" else column.letter if column else None
 
     def cell_key(self, name: str | None) -> str:
-        """SQL that tells apart the partner's cells of a field: in a wide table many rows share a label or a code."""
+        """Return SQL that identifies a field's cell in the file: rows of a wide table share labels and codes."""
         if not self.wide or name is None or name == "value":
             return "_row"
         return f"_row % {STRIDE}" if name in self.wide else f"_row // {STRIDE}"
@@ -77,7 +78,7 @@ class Table:
 
 @dataclass(frozen=True)
 class About:
-    """What the submission says of itself. Texts are by language ("sv", "en"); a language may be absent.
+    """The submission's description of itself. Texts are by language ("sv", "en"); a language may be absent.
 
     `slug` is the dataset's short name; `licence` is an id of vocab/licences.csv; `series` is the short name of the
     dataset series that it belongs to; `area_vintage` is the one (of vocab.areas.AREA_VINTAGES) of areas without a
@@ -102,9 +103,10 @@ class About:
 
 @dataclass(frozen=True)
 class Tables:
-    """All tables of one source. `problems` are findings of the reading itself (ragged rows, unknown columns);
-    `unlisted` counts by code those of them that are too many to list; `assumptions` say what was taken for
-    granted, `choices` what the user decided. Close it (it is a context manager) to drop the workspace.
+    """All tables of one source, as a context manager that drops the workspace.
+
+    `problems` are findings of reading (ragged rows, unknown columns); `unlisted` counts by code those beyond the limit
+    of the list; `assumptions` are notes of what was detected, `choices` the user's options.
     """
 
     source: Path
@@ -112,7 +114,7 @@ class Tables:
     about: About
     tables: Mapping[str, Table]
     workspace: duckdb.DuckDBPyConnection
-    distinct: Distinct
+    distinct: DistinctTexts
     folder: Path
     problems: tuple[Finding, ...] = ()
     unlisted: Mapping[str, int] = field(default_factory=dict)
@@ -128,6 +130,6 @@ class Tables:
         self.close()
 
     def close(self) -> None:
-        """Close the workspace and delete its folder. Doing it twice is harmless."""
+        """Close the workspace and delete its folder; repeated calls are harmless."""
         self.workspace.close()
         shutil.rmtree(self.folder, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""What can be said of a table that is not in our form: its columns, and which hold area codes or years."""
+"""Description of a table that does not follow the standard: its columns, and those of area codes or years."""
 
 from collections.abc import Iterator, Mapping, Sequence
 
@@ -8,7 +8,7 @@ from vaven.schemas.standard.labels import fold
 from vaven.schemas.tables.header import Header
 from vaven.vocab.areas import areas, level_of, split_suffix
 
-# Ours: a column is one of codes where so large a share of its filled cells are.
+# Ours: minimum share of codes among the filled cells of a column of codes.
 SHARE = 0.8
 KIND_NAMES = {
     "deso2018": {"sv": "DeSO 2018", "en": "DeSO 2018"},
@@ -17,17 +17,21 @@ KIND_NAMES = {
     "kommun": {"sv": "kommuner", "en": "municipalities"},
 }
 YEARS = range(1950, 2051)
-# As many labels as a person would go through to say what they are.
+# Ours: the number of labels that a person would go through to map them.
 MAX_LABELS = 60
 
 
-def not_the_standard(header: Header, rows: Sequence[GridRow], place: Mapping[str, str | None]) -> Finding:
-    """The finding about a foreign table; `rows` are the first of its data rows."""
+def not_the_standard(header: Header, rows: Sequence[GridRow], location: Mapping[str, str | None]) -> Finding:
+    """Return the finding about a table that does not follow the standard; `rows` are its first data rows."""
     columns = ", ".join(label for label in header.labels if label)
-    found = {"sv": list(_hints(header, rows, "sv")), "en": list(_hints(header, rows, "en"))}
+    hints_by_language = {"sv": list(_hints(header, rows, "sv")), "en": list(_hints(header, rows, "en"))}
     params: dict[str, object] = {"labels": [label for label in header.labels if label][:MAX_LABELS]}
-    params |= {"columns": columns[:400]} | {f"areas_{lang}": "; ".join(hints) for lang, hints in found.items()}
-    return Finding("not-the-standard", Severity.ERROR, place["resource"], place["sheet"], header.row, params=params)
+    params |= {"columns": columns[:400]} | {
+        f"areas_{lang}": "; ".join(hints) for lang, hints in hints_by_language.items()
+    }
+    return Finding(
+        "not-the-standard", Severity.ERROR, location["resource"], location["sheet"], header.row, params=params
+    )
 
 
 def _hints(header: Header, rows: Sequence[GridRow], language: str) -> Iterator[str]:
@@ -38,17 +42,17 @@ def _hints(header: Header, rows: Sequence[GridRow], language: str) -> Iterator[s
         name = f"{column} {column_letter(i)}" + (f" ({label})" if label else "")
         if _are_years(label, texts):
             yield f"{name}: {year}"
-        elif found := _code_kind(texts):
-            words, hits = found
-            yield f"{name}: {hits} {of} {len(texts)} {'är' if is_swedish else 'are'} {words[language]}"
-    labelled = [label for label in header.labels if label.isdecimal() and len(label) == 4 and int(label) in YEARS]
-    if len(labelled) > 1:
+        elif kind := _code_kind(texts):
+            words, count = kind
+            yield f"{name}: {count} {of} {len(texts)} {'är' if is_swedish else 'are'} {words[language]}"
+    years = [label for label in header.labels if label.isdecimal() and len(label) == 4 and int(label) in YEARS]
+    if len(years) > 1:
         where = "årtal i rubrikerna" if is_swedish else "years in the headers"
-        yield f"{where}: {labelled[0]}–{labelled[-1]}"
+        yield f"{where}: {years[0]}–{years[-1]}"
 
 
 def _are_years(label: str, texts: Sequence[str]) -> bool:
-    """Years, and not the codes of municipalities in Västmanland and Dalarna (19xx, 20xx) under a header of codes."""
+    """Return True for years, but not for codes of municipalities in Västmanland and Dalarna (19xx, 20xx)."""
     are = bool(texts) and all(text.isdecimal() and len(text) == 4 and int(text) in YEARS for text in texts)
     return are and not any(word in fold(label) for word in ("kod", "code", "kommun", "municip", "region"))
 

@@ -1,6 +1,6 @@
-"""From a wide table (a column for each year, KPI or sex) to one observation a row.
+"""Unpivot wide tables (a column for each year, KPI or sex) to one observation in each row.
 
-A row of the long relation has the key `row * STRIDE + column` (column from 0), so that a finding still knows its cell.
+A row of the long relation has the key `row * STRIDE + column` (column from 0), which identifies the cell of a finding.
 """
 
 from collections.abc import Mapping
@@ -18,8 +18,8 @@ from vaven.schemas.tables.tables import STRIDE
 from vaven.vocab.messages import LANGUAGES
 
 
-def loading(header: Header) -> Header:
-    """The header under which a wide table is loaded: every column of values by a name of its own."""
+def header_for_loading(header: Header) -> Header:
+    """Return the header for loading a wide table, with a distinct name for each column of values."""
     fields = tuple(_name(i) if i in header.wide else field for i, field in enumerate(header.fields))
     return replace(header, fields=fields, wide={})
 
@@ -28,32 +28,35 @@ def _name(position: int) -> str:
     return f"_wide_{position}"
 
 
-def lengthen(work: duckdb.DuckDBPyConnection, raw: str, header: Header) -> tuple[str, int]:
-    """Make the long relation of a wide one: its name and its number of rows. A cell without text makes no row."""
-    known = "".join(f"{quoted(name)}, " for name in header.fields if name)
-    spread = ", ".join(f"labels.{quoted(name)}" for name in sorted(header.spread))
+def unpivot(work: duckdb.DuckDBPyConnection, raw: str, header: Header) -> tuple[str, int]:
+    """Create the long relation of a wide one, without its empty cells. Returns its name and number of rows."""
+    columns_of_rows = "".join(f"{quoted(name)}, " for name in header.fields if name)
+    label_columns = ", ".join(f"labels.{quoted(name)}" for name in sorted(header.label_fields))
     positions = sorted(header.wide)
     texts = {"_name": [_name(i) for i in positions]} | {
-        name: [header.wide[i][name] for i in positions] for name in sorted(header.spread)
+        name: [header.wide[i][name] for i in positions] for name in sorted(header.label_fields)
     }
-    listed = ", ".join(f"unnest(${n}::VARCHAR[]) AS {quoted(name)}" for n, name in enumerate(texts, start=2))
+    unnested = ", ".join(f"unnest(${n}::VARCHAR[]) AS {quoted(name)}" for n, name in enumerate(texts, start=2))
     columns = ", ".join(quoted(_name(i)) for i in positions)
-    query = f"CREATE OR REPLACE TEMP TABLE labels AS SELECT unnest($1::BIGINT[]) AS _position, {listed}"
+    query = f"CREATE OR REPLACE TEMP TABLE labels AS SELECT unnest($1::BIGINT[]) AS _position, {unnested}"
     work.execute(query, [positions, *texts.values()])
     work.execute(
-        f"CREATE TABLE {raw}_long AS SELECT _row * {STRIDE} + labels._position AS _row, {known}{spread}, value "
+        f"CREATE TABLE {raw}_long AS "
+        f"SELECT _row * {STRIDE} + labels._position AS _row, {columns_of_rows}{label_columns}, value "
         f"FROM (UNPIVOT {raw} ON {columns} INTO NAME _name VALUE value) JOIN labels USING (_name) ORDER BY _row"
     )
     (count,) = work.execute(f"SELECT count(*) FROM {raw}_long").fetchone() or (0,)
     return f"{raw}_long", int(count)
 
 
-def note(header: Header, place: Mapping[str, str | None], resource: str, empty: int) -> Finding:
-    """That the table was read as wide, and what its labels were taken for; `empty` cells were left out."""
+def wide_table_note(header: Header, location: Mapping[str, str | None], resource: str, empty: int) -> Finding:
+    """Return the note that a table was read as wide, with the fields of its labels; `empty` cells were omitted."""
     positions = sorted(header.wide)
     schema = standard()[resource]
     fields = {
-        f"fields_{language}": ", ".join(schema[name].label(language) for name in schema.names if name in header.spread)
+        f"fields_{language}": ", ".join(
+            schema[name].label(language) for name in schema.names if name in header.label_fields
+        )
         for language in LANGUAGES
     }
     params: dict[str, Any] = {
@@ -63,4 +66,4 @@ def note(header: Header, place: Mapping[str, str | None], resource: str, empty: 
         "last": f"{column_letter(positions[-1])} ({header.labels[positions[-1]]})",
         "empty": empty,
     }
-    return Finding("assumed-wide", Severity.NOTE, **place, row=header.row, params=params)  # type: ignore[arg-type]
+    return Finding("assumed-wide", Severity.NOTE, **location, row=header.row, params=params)  # type: ignore[arg-type]

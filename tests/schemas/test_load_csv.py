@@ -14,7 +14,7 @@ from vaven.schemas.formats.csv import read_delimited
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.tables import load_csv
 from vaven.schemas.tables import read as reading
-from vaven.schemas.tables.distinct_values import Distinct
+from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.header import Header
 from vaven.schemas.tables.read import read
 from vaven.vocab.errors import NotReadable
@@ -36,7 +36,7 @@ def exact(path: Path) -> reading.Tables:
     """Read a file without the fast way, by giving it a grid that may not be read by columns."""
     with_rows_only = replace(read_delimited(path, content_of(path).encoding), plain=None)
     work = duckdb.connect()
-    state = reading._Reading(work, Distinct(work), path.parent)
+    state = reading._Reading(work, DistinctTexts(work), path.parent)
     reading._read_grid(state, with_rows_only, "observations")
     about = reading.about_of_file(path, None)
     return reading.Tables(
@@ -87,7 +87,7 @@ def test_both_ways_read_the_same(
 
 def by_columns(work: duckdb.DuckDBPyConnection, path: Path, header: Header) -> tuple[int, set[int]] | None:
     judged = {"neighbourhood", "value"}
-    return load_csv.load_csv(work, Distinct(work), path, "utf-8", ",", header, "raw", path.parent, judged)
+    return load_csv.load_csv(work, DistinctTexts(work), path, "utf-8", ",", header, "raw", path.parent, judged)
 
 
 def test_a_clean_file_is_read_by_columns(tmp_path: Path) -> None:
