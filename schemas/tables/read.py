@@ -354,9 +354,8 @@ def _label_notes(header: Header, location: dict[str, str | None], resource: str)
 def _constant_notes(header: Header, location: dict[str, str | None], resource: str) -> list[Finding]:
     """Return the notes on columns with the user's constant text."""
     schema = standard()[resource]
-    return [
-        Finding(  # type: ignore[arg-type]
-            "assumed-constant", Severity.NOTE, **location, field=name, text=text, params=describe_field(schema[name])
-        )
-        for name, text in header.constants.items()
-    ]
+    notes = []
+    for name, text in header.constants.items():
+        params = describe_field(schema[name])
+        notes.append(Finding("assumed-constant", Severity.NOTE, **location, field=name, text=text, params=params))  # type: ignore[arg-type]
+    return notes
