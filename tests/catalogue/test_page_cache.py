@@ -62,7 +62,7 @@ def test_after_warming_no_reader_waits_for_what_a_process_reads_once(
     try:
         warm(app)
         for place in (
-            "vaven.publisher.published.collection._View",
+            "vaven.publisher.published.collection.PublishedView",
             "vaven.vocab.messages.tomllib.loads",
             "csv.DictReader",
         ):

@@ -215,7 +215,7 @@ def test_an_unknown_code_is_reported_with_its_rows(finished: Finished, column: s
 
 def test_an_area_without_a_term_also_violates_its_constraint(finished: Finished) -> None:
     known_areas = {code: area for code, area in finished.release.areas.items() if code != AREA}
-    violations = replace(finished, release=replace(finished.release, places=known_areas)).violations()
+    violations = replace(finished, release=replace(finished.release, areas=known_areas)).violations()
     (violation,) = [v for v in violations if v.constraint == "ic-11"]
     assert (violation.property, violation.cells) == (str(REF_AREA), {"neighbourhood": AREA})
     with duckdb.connect() as work:
@@ -234,7 +234,7 @@ def test_a_duplicate_row_is_reported(finished: Finished) -> None:
 def test_two_codes_for_one_area_are_reported(finished: Finished) -> None:
     areas = dict(finished.release.areas)
     areas["0180C6090"] = areas[AREA]
-    violations = finish(replace(finished.release, places=areas), finished.report).violations()
+    violations = finish(replace(finished.release, areas=areas), finished.report).violations()
     duplicates = [v for v in violations if v.constraint == "ic-12"]
     assert {v.cells["neighbourhood"] for v in duplicates if v.cells} == {AREA, "0180C6090"}
     with duckdb.connect() as work:

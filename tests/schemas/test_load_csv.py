@@ -15,6 +15,7 @@ from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.tables import load_csv
 from vaven.schemas.tables import read as reading
 from vaven.schemas.tables.distinct_values import DistinctTexts
+from vaven.schemas.tables.header import detect_header
 from vaven.schemas.tables.header import Header
 from vaven.schemas.tables.read import read
 from vaven.vocab.errors import NotReadable
@@ -95,7 +96,7 @@ def test_a_clean_file_is_read_by_columns(tmp_path: Path) -> None:
     path.write_text(
         "neighbourhood,kpi,period,value\n0180C6070,trygg-morker,2023,57.5\n0180C6070,trygg-morker,2024, 58 \n"
     )
-    header = reading.find_header([(1, HEADER[:4])], "observations")
+    header = detect_header([(1, HEADER[:4])], "observations")
     assert header is not None
     with duckdb.connect() as work:
         assert by_columns(work, path, header) == (2, set())
@@ -103,7 +104,7 @@ def test_a_clean_file_is_read_by_columns(tmp_path: Path) -> None:
 
 
 def test_a_blank_line_or_a_cell_over_two_lines_goes_the_exact_way(tmp_path: Path) -> None:
-    header = reading.find_header([(1, HEADER[:4])], "observations")
+    header = detect_header([(1, HEADER[:4])], "observations")
     assert header is not None
     for body in ("a,b,1,2\n\na,b,1,3\n", 'a,b,1,"2\n3"\n', "a,b,1\n", "a,b,1,2,3\n", "a,,,\n", 'a,b,1,"2'):
         path = tmp_path / "odd.csv"
