@@ -84,8 +84,7 @@ def _area(stored: Mapping[str, Any]) -> ReleasedArea:
 
 
 def _stored_area(area: ReleasedArea) -> dict[str, Any]:
-    properties = asdict(area)
-    return {**properties, "division": properties.pop("area_vintage")}
+    return {"division" if name == "area_vintage" else name: value for name, value in asdict(area).items()}
 
 
 def _known(kind: type[Value], properties: Mapping[str, Any]) -> Value:

@@ -24,6 +24,9 @@ MAX_MERGED = 50_000
 MILLISECONDS = 86_400_000
 DIGITS = "0123456789"
 # Elements of a value and of an inline string.
+# A cell has 32,767 characters at most; a text of this many bytes is passed on whole, so that no escape is cut in two.
+TEXT_BYTES = 1 << 18
+ESCAPE = re.compile("_x([0-9A-Fa-f]{4})_")
 TEXTS = frozenset(("v", "t"))
 # Built-in number formats of dates and times, which have no format code (18.8.30).
 DATE_FORMATS = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
@@ -148,7 +151,7 @@ def _strings(archive: zipfile.ZipFile) -> list[str]:
     strings: list[str] = []
     texts = _Texts()
     parser = ParserCreate()
-    parser.buffer_text = True
+    parser.buffer_text, parser.buffer_size = True, TEXT_BYTES
 
     def end(name: str) -> None:
         texts.end(name)
@@ -183,7 +186,7 @@ class _Texts:
 
     def take(self, text: str) -> None:
         if self.is_text:
-            self.parts.append(text)
+            self.parts.append(_unescaped(text))
 
 
 @dataclass
@@ -256,12 +259,24 @@ class SheetRows:
 
         def take(characters: str) -> None:
             if is_text:
-                text.append(characters)
+                text.append(_unescaped(characters))
 
         parser = ParserCreate()
-        parser.buffer_text = True
+        parser.buffer_text, parser.buffer_size = True, TEXT_BYTES
         parser.StartElementHandler, parser.EndElementHandler, parser.CharacterDataHandler = start, end, take
         return parser
+
+
+def _unescaped(text: str) -> str:
+    """Decode the escapes `_xHHHH_` of an element's text (ECMA-376 Part 1, 22.9.2.19); `_x005F_` is an underscore."""
+    if "_x" not in text:
+        return text
+    return ESCAPE.sub(lambda match: _character(int(match[1], 16)) or match[0], text)
+
+
+def _character(number: int) -> str:
+    """Return the character of a UTF-16 code unit; "" for a surrogate and for what is no character."""
+    return "" if 0xD800 <= number <= 0xDFFF or number >= 0xFFFE else chr(number)
 
 
 class _Columns(dict[str, int]):

@@ -15,8 +15,7 @@ from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.tables import load_csv
 from vaven.schemas.tables import read as reading
 from vaven.schemas.tables.distinct_values import DistinctTexts
-from vaven.schemas.tables.header import detect_header
-from vaven.schemas.tables.header import Header
+from vaven.schemas.tables.header import Header, detect_header
 from vaven.schemas.tables.read import read
 from vaven.vocab.errors import NotReadable
 

@@ -23,7 +23,7 @@ def test_a_real_file_gets_a_report_that_helps(path: Path) -> None:
     done = vaven("validate", path, "--lang", "sv")
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
-    assert done.stdout.startswith("UNDERKÄND")
+    assert done.stdout.startswith("INTE GODKÄND")
     # What it has, what is needed, and where to begin.
     assert "mallen" in done.stdout or "Lägg till kolumnen" in done.stdout
     assert as_text(validate(path), "en").startswith("INVALID")
@@ -56,7 +56,7 @@ def test_what_cannot_be_read_is_not_checked_and_says_why(
     assert done.stdout.startswith(verdict)
     assert "Traceback" not in done.stderr
     assert len(done.stdout.splitlines()) >= 4
-    reasons = {"tom.csv": "tom", "rapport.csv": "PDF", "skyddad.xlsx": "lösenord", "finns-inte.csv": "ingen fil"}
+    reasons = {"tom.csv": "tom", "rapport.csv": "PDF", "skyddad.xlsx": "lösenord", "finns-inte.csv": "finns inte"}
     assert language == "en" or reasons.get(name, "rader") in done.stdout
 
 

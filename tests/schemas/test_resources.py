@@ -70,7 +70,7 @@ def test_publishing_on_a_full_disk_ends_with_a_sentence_and_succeeds_when_there_
     )
     assert full.returncode == 1, full.stdout + full.stderr
     assert "Traceback" not in full.stderr
-    assert "disk" in full.stderr + full.stdout
+    assert "Disken" in full.stderr + full.stdout
     assert roomy.returncode == 0, roomy.stdout + roomy.stderr
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import openpyxl
 import pytest
+import xlsxwriter
 from python_calamine import CalamineError, CalamineWorkbook
 
 from tests.catalogue.test_hostile import book, changed
@@ -20,6 +21,7 @@ FORMATS = (
     "[Red]0.0", "h:mm:ss", "[$-41D]d mmmm yyyy", '#,##0 "kr"', "0.00E+00", "mm:ss.0", r"\d0",
 )  # fmt: skip
 NUMBERS = (0, 0.5, 1, 59, 60, 61, 45000, 45000.25, 45000.9999999, 2.5, 0.999999999, -3.2, 1e-9, 123456.789)
+SHEET = "xl/worksheets/sheet1.xml"
 # Prints the peak of its own memory alone, in kB; what getrusage tells begins with that of the process above.
 PEAK = """
 import sys; from pathlib import Path; from vaven.schemas.formats.workbook import extract_sheets
@@ -93,11 +95,33 @@ def test_prefixes_formulas_rich_text_and_missing_places_are_read(tmp_path: Path)
         '<x:row><x:c r="D3" t="str"><x:v>svar</x:v></x:c><x:c t="e"><x:v>#N/A</x:v></x:c></x:row>'
     )
     sheet = f'<x:worksheet xmlns:x="{main}"><x:sheetData>{rows}</x:sheetData></x:worksheet>'
-    path = changed(book(tmp_path / "a.xlsx"), "xl/worksheets/sheet1.xml", lambda _: sheet)
+    path = changed(book(tmp_path / "a.xlsx"), SHEET, lambda _: sheet)
     with zipfile.ZipFile(path) as archive:
         parts = xlsx_stream.large_parts(archive, -1)
         walk = xlsx_stream.SheetRows(xlsx_stream.open_workbook(archive, parts), parts["Observationer"])
         assert list(walk.rows()) == [(1, []), (2, ["Fet text", 2.0]), (3, ["", "", "", "svar", ""])]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["morker_x000D_", "_x0041_b_x00e9_", "_x005F_x0041_", "_x005f_x005f_x0041_", "_X0041_ _x41_", "_xD83D_ _xFFFE_"],
+)
+@pytest.mark.parametrize("kind", ["inlineStr", "str", "s"])
+def test_escaped_characters_are_decoded_as_by_calamine(tmp_path: Path, text: str, kind: str) -> None:
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as made:
+        made.add_worksheet().write_string("A1", "shared")
+    shared = '<c r="A1" t="s"><v>0</v></c>'
+    part, old, new = {
+        "s": ("xl/sharedStrings.xml", "<t>shared</t>", f"<t>{text}</t>"),
+        "str": (SHEET, shared, f'<c r="A1" t="str"><f>B1</f><v>{text}</v></c>'),
+        "inlineStr": (SHEET, shared, f'<c r="A1" t="inlineStr"><is><t>{text}</t></is></c>'),
+    }[kind]
+
+    def with_text(whole: str) -> str:
+        assert whole.count(old) == 1
+        return whole.replace(old, new)
+
+    assert_same(changed(tmp_path / "a.xlsx", part, with_text))
 
 
 @pytest.mark.parametrize("shown", ["[h]:mm", "yyyy-mm-dd", "General"])
@@ -114,7 +138,7 @@ def test_a_number_shown_as_a_time_beyond_all_calendars_is_a_number(tmp_path: Pat
 def test_a_place_beyond_all_limits_is_too_many_cells(tmp_path: Path, place: str) -> None:
     row = place.lstrip("ABCZ$")
     cell = f'<sheetData><row r="{row}"><c r="{place}"><v>1</v></c></row></sheetData>'
-    path = changed(book(tmp_path / "a.xlsx"), "xl/worksheets/sheet1.xml", lambda _: f"<worksheet>{cell}</worksheet>")
+    path = changed(book(tmp_path / "a.xlsx"), SHEET, lambda _: f"<worksheet>{cell}</worksheet>")
     with zipfile.ZipFile(path) as archive:
         parts = xlsx_stream.large_parts(archive, -1)
         with pytest.raises(xlsx_stream.TooManyCells):
@@ -130,7 +154,7 @@ def test_a_large_sheet_takes_little_memory(tmp_path: Path) -> None:
     )
     sheet = f"<worksheet><sheetData>{''.join(rows)}</sheetData></worksheet>"
     assert len(sheet) > xlsx_stream.STREAMED_BYTES
-    path = changed(book(tmp_path / "a.xlsx"), "xl/worksheets/sheet1.xml", lambda _: sheet)
+    path = changed(book(tmp_path / "a.xlsx"), SHEET, lambda _: sheet)
     (tmp_path / "out").mkdir()
     done = subprocess.run(
         [sys.executable, "-c", PEAK, path, tmp_path / "out"], capture_output=True, text=True, timeout=200, check=False

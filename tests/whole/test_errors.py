@@ -109,7 +109,7 @@ def test_an_error_and_its_remedy_name_the_same_fields_in_both_languages() -> Non
         (["withdraw", "nope", "--reason", "x"], "Det finns ingen datamängd nope.", "There is no dataset nope."),
         (["kpis", "--theme", "nope"], "Det finns inget tema nope.", "There is no theme nope."),
         (["template", "--kommun", "9999"], "Det finns ingen kommun", "There is no municipality"),
-        (["ckan", "check"], "Inget CKAN är inställt.", "No CKAN is configured."),
+        (["ckan", "check"], "Ingen CKAN-instans är inställd.", "No CKAN is configured."),
     ],
     ids=["withdraw", "kpis", "template", "ckan"],
 )

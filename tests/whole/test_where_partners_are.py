@@ -49,7 +49,7 @@ def act(checkout: Path, files: str) -> tuple[int, str, Path]:
 def test_the_action_fails_at_the_faulty_file_and_leaves_sarif(checkout: Path) -> None:
     code, said, sarif = act(checkout, "data/**/*.csv")
     assert code == 1, said
-    assert "::error file=data/år 2024/fel.csv::UNDERKÄND" in said
+    assert "::error file=data/år 2024/fel.csv::INTE GODKÄND" in said
     assert "::error file=data/god.csv" not in said
     results = [json.loads(path.read_text())["runs"][0]["results"] for path in sorted(sarif.glob("*.sarif"))]
     assert sorted(len(listed) > 0 for listed in results) == [False, True]
@@ -85,7 +85,7 @@ def test_the_pre_commit_hook_stops_a_commit(checkout: Path) -> None:
     run("git", "add", ".")
     stopped = run("pre-commit", "run")
     assert stopped.returncode == 1, stopped.stdout + stopped.stderr
-    assert "UNDERKÄND" in stopped.stdout
+    assert "INTE GODKÄND" in stopped.stdout
     run("git", "rm", "--quiet", "--cached", "data/år 2024/fel.csv")
     passed = run("pre-commit", "run")
     assert passed.returncode == 0, passed.stdout + passed.stderr
