@@ -22,6 +22,7 @@ from vaven.publisher.metadata.catalogue import catalogue_record
 from vaven.publisher.metadata.distributions import MEDIA_TYPES, SPARQL_RESULTS
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.rdf.agents import add_publisher
+from vaven.publisher.releases.cache import CachedByState
 from vaven.publisher.releases.versions import VersionHistory
 from vaven.vocab import media_types
 from vaven.vocab.iris import NAMESPACES, Iris
@@ -64,13 +65,13 @@ class FeedRequest:
 
 def blueprint(collection: Collection, iris: Iris) -> Blueprint:
     pages = Blueprint("feed", __name__)
+    texts = CachedByState[FeedRequest, str](CACHED_FEEDS)
 
     @lru_cache(maxsize=CACHED_RECORDS)
     def record(slug: str, version: int) -> bytes:
         return _record(collection, iris, slug, version)
 
-    @lru_cache(maxsize=CACHED_FEEDS)
-    def text(state: str, feed_request: FeedRequest) -> str:
+    def text(feed_request: FeedRequest) -> str:
         graph = feed(collection.histories(), iris, record, feed_request)
         return graph.serialize(format=SERIALISERS[feed_request.extension])
 
@@ -96,7 +97,7 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
         if request.if_none_match.contains_weak(response.get_etag()[0] or ""):
             response.status_code = 304
         else:
-            response.set_data(text(state, feed_request))
+            response.set_data(texts.get(state, feed_request, lambda: text(feed_request)))
         return response
 
     return pages
