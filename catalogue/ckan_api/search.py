@@ -37,6 +37,7 @@ from vaven.catalogue.ckan_api.packages import Package, PackageList, facets, valu
 from vaven.catalogue.ckan_api.responses import ActionError, invalid, whole_number
 
 WORD = re.compile(r"[^\W_]+")
+TEXT_FIELDS = ("text", "title", "notes")
 MOST_ROWS = 1_000
 SORT_FIELDS = ("score", "name", "title_string", "title", "metadata_modified", "metadata_created", "id", "views_recent")
 SORT = re.compile(r"\s*(\w+)(?:\s+(asc|desc))?\s*", re.IGNORECASE)
@@ -124,12 +125,11 @@ def _score(query: str, package: Package) -> int:
         return 1
     if ":" in query:
         return int(_matches(_parsed(query), package))
-    terms = [_folded(term) for term in re.findall(r'"[^"]+"|\S+', query)]
-    terms = [term for term in (term.strip('"+-()') for term in terms) if WORD.search(term)]
-    matches = [term for term in terms if _has_words(package, "text", term)]
+    terms = [term for term in re.findall(r'"[^"]+"|\S+', _folded(query)) if WORD.search(term)]
+    matches = [term for term in terms if _has_term(package, "text", term)]
     if len(matches) < _required_count(len(terms)):
         return 0
-    return sum(1 + sum(w for f, w in WEIGHTS.items() if _has_words(package, f, term)) for term in matches)
+    return sum(1 + sum(w for f, w in WEIGHTS.items() if _has_term(package, f, term)) for term in matches)
 
 
 def _required_count(count: int) -> int:
@@ -162,6 +162,8 @@ def _matches(node: Item, package: Package, field: str = "text") -> bool:
             return any(_within(node, value) for value in values_of(package, field))
         case Phrase():
             return _has(package, field, str(node.value)[1:-1])
+        case Word() if field in TEXT_FIELDS and node.value != "*":
+            return _has_term(package, field, _folded(node.unescaped_value).replace("*", ""))
         case Word():
             return _has(package, field, node.unescaped_value)
     raise ActionError(409, "Search Error", message=f"Search error: {node} is not understood")
@@ -177,12 +179,18 @@ def _has(package: Package, field: str, text: str) -> bool:
     """Match a value of a field: texts by words, other fields as a whole. `*` is a wildcard."""
     if text == "*":
         return field == "text" or bool(values_of(package, field))
-    if field in ("text", "title", "notes"):
+    if field in TEXT_FIELDS:
         return _has_words(package, field, _folded(text).replace("*", ""))
     if "*" in text:
         pattern = re.compile(".*".join(map(re.escape, text.split("*"))), re.IGNORECASE)
         return any(pattern.fullmatch(value) for value in values_of(package, field))
     return text in values_of(package, field)
+
+
+def _has_term(package: Package, field: str, term: str) -> bool:
+    """Match a folded term: in quotes as a phrase, else each of its words, as Solr splits "sick-leave" in two."""
+    parts = [term] if term.startswith('"') else WORD.findall(term)
+    return bool(parts) and all(_has_words(package, field, part) for part in parts)
 
 
 def _has_words(package: Package, field: str, term: str) -> bool:

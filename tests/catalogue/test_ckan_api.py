@@ -113,6 +113,8 @@ def test_a_dataset_has_the_values_that_ckan_has(both: tuple[str, str]) -> None:
         {"q": "trygghet"},
         {"q": "Trygghet bostadsområden"},
         {"q": "finns-inte"},
+        {"q": '"finns-inte"'},
+        {"q": "saknas-helt-och-hållet"},
         {"q": "tags:trygghet"},
         {"q": "tags:finns"},
         {"fq": 'organization:"den-sociala-vaven"'},
@@ -124,7 +126,7 @@ def test_a_dataset_has_the_values_that_ckan_has(both: tuple[str, str]) -> None:
         {"fq": "name:exempel*"},
         {"q": "*:*", "sort": "metadata_modified desc, name asc"},
         {"q": "Ohälsotal"},
-        {"q": "Overcrowding"},
+        {"q": "Overcrowded"},
     ],
     ids=str,
 )

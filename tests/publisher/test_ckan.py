@@ -132,7 +132,7 @@ def test_publishing_with_a_configured_ckan_pushes_the_sample(tmp_path: Path, pla
         assert json.loads(extras["keywords_en"]) == about["keywords"]["en"]
         assert package["organization"]["title"] == "Den sociala väven"
         assert "trygghet" in {group["name"] for group in package["groups"]}
-        for words in ("Ohälsotal", "Sick-leave", "trygg mörkrets", "safe outdoors"):
+        for words in ("Ohälsotal", "Sick-leave", "trygga mörkt", "safe outdoors"):
             assert SLUG in {p["name"] for p in there.action.package_search(q=words)["results"]}, words
         table = next(r for r in package["resources"] if r["uri"].endswith("/observations.csv"))
         rows = there.action.datastore_search(
@@ -201,7 +201,7 @@ def test_the_pages_of_ckan_show_the_dataset_and_its_rows(home: Settings, ckan: C
         page = browser.new_page(viewport={"width": 1280, "height": 1600})
         page.goto(f"{ckan.url}/dataset/{SLUG}")
         assert page.get_by_text("Bostadsområden i tre kommuner").first.is_visible()
-        assert page.get_by_text("Trygg utomhus i området").first.is_visible()
+        assert page.get_by_text("trygga utomhus i området").first.is_visible()
         page.screenshot(path=folder / "ckan-dataset.png", full_page=True)
         page.goto(f"{ckan.url}/dataset/{SLUG}/resource/{table['id']}")
         assert page.get_by_text("Område").first.is_visible()
