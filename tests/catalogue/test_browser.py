@@ -137,7 +137,7 @@ def test_a_partner_drops_a_file_and_reads_what_to_mend(page: Page, whole_way: Si
     assert page.locator("h1").inner_text() == "Inte godkänd"
     text = page.locator("main").inner_text()
     assert "A2" in text
-    assert "men 0180C6070 är det" in text
+    assert "Menar du 0180C6070?" in text
     looked_at(page, "report", width)
 
 

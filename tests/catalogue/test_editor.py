@@ -192,7 +192,7 @@ def test_bars_by_area_are_drawn_and_the_columns_can_be_chosen(page: Page, whole_
     open_query(page, whole_way, examples()["change-between-years"].query(whole_way.url))
     page.get_by_role("button", name="Diagram").click()
     page.wait_for_selector("canvas[aria-label]")
-    assert page.get_by_label("Slag").input_value() == "bar"
+    assert page.get_by_label("Typ", exact=True).input_value() == "bar"
     page.get_by_label("Värde").select_option("after")
     assert str(page.locator("canvas").get_attribute("aria-label")).startswith("Diagram av after mot name")
     assert inked_share(page) > 0.05
@@ -368,7 +368,7 @@ def test_a_permanent_link_restores_query_view_and_tab(browser: Browser, whole_wa
 def test_back_returns_to_the_previous_query(editor_page: Page) -> None:
     editor_page.get_by_role("link", name="Vilka områden har värden").click()
     expect(editor_page.locator(".view tbody tr")).to_have_count(15)
-    editor_page.get_by_role("link", name="Kubens uppbyggnad").click()
+    editor_page.get_by_role("link", name="Datastruktur: dimensioner").click()
     expect(editor_page.locator(".view tbody")).to_contain_text("sdmx-measure:obsValue")
     editor_page.go_back()
     expect(editor_page.locator(".view tbody tr")).to_have_count(15)
@@ -484,7 +484,7 @@ def test_the_page_is_available_in_english(browser: Browser, whole_way: Site) -> 
     expect(page.locator(".notice-error")).to_contain_text("The query has a syntax error")
     open_query(page, whole_way, "SELECT ?s, ?o {\n ?s ?p ?o }")
     expect(page.locator(".notice-error")).to_contain_text("“,” is not allowed at line 1, column 10.")
-    expect(page.locator(".notice-error")).to_contain_text("Take it away: columns stand side by side")
+    expect(page.locator(".notice-error")).to_contain_text("Remove the sign. Write columns with spaces between them")
     new_query = page.get_by_role("button", name="New query")
     new_query.click()
     page.locator(".CodeMirror").click()

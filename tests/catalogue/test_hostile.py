@@ -375,7 +375,7 @@ def test_the_rows_of_the_two_encodings_are_named_and_the_users_word_counts(tmp_p
     (tmp_path / "a.csv").write_bytes(SWEDISH.encode() * 400 + MORE.encode("cp1252"))
     seen = run("validate", tmp_path / "a.csv", "--format", "json", "--lang", "en")
     assert seen.report
-    assert "line 2 and line 801 are saved in different encodings" in seen.report["findings"][0]["message"]
+    assert "Line 2 and line 801 of a.csv have different encodings" in seen.report["findings"][0]["message"]
     assert run("validate", tmp_path / "a.csv", "--encoding", "cp1252", "--format", "json").exit_code != 2
 
 

@@ -106,10 +106,10 @@ def test_an_error_and_its_remedy_name_the_same_fields_in_both_languages() -> Non
 @pytest.mark.parametrize(
     ("arguments", "swedish", "english"),
     [
-        (["withdraw", "nope", "--reason", "x"], "Det finns ingen datamängd nope.", "There is no dataset nope."),
-        (["kpis", "--theme", "nope"], "Det finns inget tema nope.", "There is no theme nope."),
+        (["withdraw", "nope", "--reason", "x"], "Datamängden nope finns inte.", "The dataset nope does not exist."),
+        (["kpis", "--theme", "nope"], "Temat nope finns inte.", "The theme nope does not exist."),
         (["template", "--kommun", "9999"], "Det finns ingen kommun", "There is no municipality"),
-        (["ckan", "check"], "Ingen CKAN-instans är inställd.", "No CKAN is configured."),
+        (["ckan", "check"], "Ingen CKAN-instans är inställd.", "No CKAN instance is configured."),
     ],
     ids=["withdraw", "kpis", "template", "ckan"],
 )
