@@ -193,10 +193,10 @@ def test_bars_by_area_are_drawn_and_the_columns_can_be_chosen(page: Page, whole_
     page.get_by_role("button", name="Diagram").click()
     page.wait_for_selector("canvas[aria-label]")
     assert page.get_by_label("Typ", exact=True).input_value() == "bar"
-    page.get_by_label("Värde").select_option("after")
+    page.get_by_label("Värde", exact=True).select_option("after")
     assert str(page.locator("canvas").get_attribute("aria-label")).startswith("Diagram av after mot name")
     assert inked_share(page) > 0.05
-    page.get_by_label("Värde").select_option("varje kolumn med tal")
+    page.get_by_label("Värde", exact=True).select_option("varje kolumn med tal")
     assert "3 serier" in str(page.locator("canvas").get_attribute("aria-label"))
     assert "view=chart" in page.url
     looked_at(page, "editor-bars", width)
@@ -492,7 +492,7 @@ def test_the_page_is_available_in_english(browser: Browser, whole_way: Site) -> 
     expect(page.locator(".CodeMirror-hint").first).to_contain_text(
         "Respondents who feel safe outdoors in the area after dark"
     )
-    page.get_by_role("link", name="One neighbourhood over time").click()
+    page.get_by_role("link", name="One area over time").click()
     expect(page.locator(".view tbody")).to_contain_text("Respondents who feel safe outdoors in the area after dark")
     page.context.close()
     assert messages == []
