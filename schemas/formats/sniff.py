@@ -225,7 +225,8 @@ def _text(path: Path, head: bytes, override: str | None) -> Content:
         raise NotReadable("not-readable-format", file=path.name, format="HTML/XML")
     detected = encoding_of(path, head, override)
     if is_pcaxis(head):
-        return Content("pcaxis", override or (detected if detected == "utf-8" else codepage(head) or detected))
+        declared = None if override or detected.startswith("utf-") else codepage(head)
+        return Content("pcaxis", encoding_of(path, head, declared) if declared else detected)
     with path.open(encoding=detected) as file:
         first = file.read(4096).lstrip()[:1]
     if first == "[":
