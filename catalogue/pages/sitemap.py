@@ -42,25 +42,25 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
 
     @files.get("/sitemap.xml")
     def index() -> Response:
-        listed = "".join(
+        sitemaps = "".join(
             f"<sitemap><loc>{iris.base}sitemap-{i}.xml</loc></sitemap>\n" for i, _ in enumerate(parts(), 1)
         )
-        return _xml("sitemapindex", "", listed)
+        return _xml("sitemapindex", "", sitemaps)
 
     @files.get("/sitemap-<int:number>.xml")
     def part(number: int) -> Response:
-        found = parts()
-        if not 1 <= number <= len(found):
+        groups = parts()
+        if not 1 <= number <= len(groups):
             abort(404)
-        listed = "".join(_url(iris.base + path, changed) for path, changed in found[number - 1])
-        return _xml("urlset", ' xmlns:xhtml="http://www.w3.org/1999/xhtml"', listed)
+        urls = "".join(_url(iris.base + path, changed) for path, changed in groups[number - 1])
+        return _xml("urlset", ' xmlns:xhtml="http://www.w3.org/1999/xhtml"', urls)
 
     return files
 
 
 def pages(collection: Collection) -> Iterator[tuple[str, date | None]]:
     """All pages that people read: paths without the first slash, and the day of the newest release on it if known."""
-    released = {found.slug: found.current.released_at.date() for found in collection.datasets()}
+    released = {dataset.slug: dataset.current.released_at.date() for dataset in collection.datasets()}
     yield from ((path, None) for path in TOP)
     yield from ((f"theme/{slug}", None) for slug in register.themes())
     yield from ((f"kpi/{slug}", None) for slug in register.kpis())

@@ -21,15 +21,15 @@ FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 def table_response(form: str, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
     """A table as csv, json or xlsx for download."""
     if form == "json":
-        listed = [dict(zip(columns, row, strict=True)) for row in rows]
-        answer = Response(json.dumps(listed, ensure_ascii=False, sort_keys=False), mimetype=media_types.JSON)
+        records = [dict(zip(columns, row, strict=True)) for row in rows]
+        response = Response(json.dumps(records, ensure_ascii=False, sort_keys=False), mimetype=media_types.JSON)
     elif form == "csv":
-        answer = Response(_csv(columns, rows), content_type="text/csv; charset=utf-8")
+        response = Response(_csv(columns, rows), content_type="text/csv; charset=utf-8")
     else:
-        answer = Response(_xlsx(columns, rows), mimetype=MEDIA_TYPES[".xlsx"])
+        response = Response(_xlsx(columns, rows), mimetype=MEDIA_TYPES[".xlsx"])
     if form != "json":
-        answer.headers["Content-Disposition"] = f'attachment; filename="{UNSAFE.sub("-", name)}.{form}"'
-    return answer
+        response.headers["Content-Disposition"] = f'attachment; filename="{UNSAFE.sub("-", name)}.{form}"'
+    return response
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:

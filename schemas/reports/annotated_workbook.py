@@ -160,8 +160,8 @@ def _add_summary(book: Workbook, report: Report, language: str) -> None:
     sheet.append([words(f"report.column.{name}") for name in ("cell", "severity", "message", "remedy")])
     for finding in chain(report.findings, report.assumptions):
         severity = words(f"report.severity.{finding.severity.value}")
-        told = (finding.address, severity, finding.message(language), finding.remedy(language))
-        sheet.append([_writable(text) for text in told])
+        row = (finding.address, severity, finding.message(language), finding.remedy(language))
+        sheet.append([_writable(text) for text in row])
         if finding.row and finding.column:
             name = sheet_of(book, finding).title if finding.sheet else book.worksheets[1].title
             sheet.cell(sheet.max_row, 1).hyperlink = f"#'{name}'!{finding.column}{finding.row}"

@@ -23,19 +23,19 @@ def as_frictionless(report: Report, language: str) -> str:
     tasks = [_task(report, resource, language) for resource in report.rows]
     elsewhere = [f for f in report.findings if f.severity == Severity.ERROR and f.resource not in report.rows]
     errors = [_error(f, language) for f in elsewhere]
-    count = _errors(report)
-    found = {
+    count = _error_count(report)
+    descriptor = {
         "valid": report.verdict in (Verdict.VALID, Verdict.VALID_WITH_WARNINGS),
         "stats": {"tasks": len(tasks), "errors": count, "warnings": len(report.assumptions), "seconds": 0},
         "warnings": _warnings(report, None, language),
         "errors": errors,
         "tasks": tasks,
     }
-    text = json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n"
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _errors(report: Report) -> int:
+def _error_count(report: Report) -> int:
     severe = {f.code for f in report.findings if f.severity == Severity.ERROR}
     return sum(count for code, count in report.counts.items() if code in severe)
 
@@ -56,19 +56,23 @@ def _task(report: Report, resource: str, language: str) -> dict[str, Any]:
 
 
 def _warnings(report: Report, resource: str | None, language: str) -> list[str]:
-    told = chain((f for f in report.findings if f.severity != Severity.ERROR), report.assumptions)
+    non_errors = chain((f for f in report.findings if f.severity != Severity.ERROR), report.assumptions)
     cut = [f"{len(report.findings)} of {sum(report.counts.values())} findings are listed."] if report.is_cut else []
-    own = [f"{f.address}: {f.message(language)}".removeprefix(": ") for f in told if _place(report, f) == resource]
+    own = [
+        f"{f.address}: {f.message(language)}".removeprefix(": ")
+        for f in non_errors
+        if _task_name(report, f) == resource
+    ]
     return own + (cut if resource is None else [])
 
 
-def _place(report: Report, finding: Finding) -> str | None:
+def _task_name(report: Report, finding: Finding) -> str | None:
     return finding.resource if finding.resource in report.rows else None
 
 
 def _error(finding: Finding, language: str) -> dict[str, Any]:
     kind = error_type(finding)
-    found: dict[str, Any] = {
+    descriptor: dict[str, Any] = {
         "type": kind,
         "title": finding.title(language),
         "description": finding.remedy(language),
@@ -79,15 +83,15 @@ def _error(finding: Finding, language: str) -> dict[str, Any]:
     number = column_index(finding.column) + 1 if finding.column else 0
     cell = {"fieldName": finding.field or "", "fieldNumber": number}
     if kind in OF_A_LABEL:
-        return found | {"labels": [], "rowNumbers": [finding.row or 1], "label": finding.text or ""} | cell
+        return descriptor | {"labels": [], "rowNumbers": [finding.row or 1], "label": finding.text or ""} | cell
     if finding.row:
-        found |= {"rowNumber": finding.row, "cells": []}
+        descriptor |= {"rowNumber": finding.row, "cells": []}
     if kind == "foreign-key":
-        found |= {"fieldNames": [finding.field or ""], "fieldCells": [finding.text or ""]}
-        found |= {"referenceName": str(finding.params.get("resource", "")), "referenceFieldNames": []}
+        descriptor |= {"fieldNames": [finding.field or ""], "fieldCells": [finding.text or ""]}
+        descriptor |= {"referenceName": str(finding.params.get("resource", "")), "referenceFieldNames": []}
     elif number:
-        found |= {"cell": finding.text or "", **cell}
-    return found
+        descriptor |= {"cell": finding.text or "", **cell}
+    return descriptor
 
 
 def error_type(finding: Finding) -> str:
@@ -98,7 +102,7 @@ def error_type(finding: Finding) -> str:
         return f"{kind}-error" if kind in ("source",) else kind
     rule = RULES.get(finding.code)
     known = rule.frictionless if rule else (SCHEMA_RULES | READING_RULES).get(finding.code, (None, ""))[1]
-    has_place = finding.row and (finding.column or known not in OF_A_CELL)
-    if known and (has_place or known in OF_A_LABEL):
+    has_location = finding.row and (finding.column or known not in OF_A_CELL)
+    if known and (has_location or known in OF_A_LABEL):
         return known
     return OF_A_ROW if finding.row else OF_A_TABLE if finding.resource else OF_A_FILE

@@ -13,7 +13,7 @@ from vaven.vocab.messages import messages
 from vaven.vocab.periods import written_moment
 
 # How many places of one rule the page names before it says how many more there are.
-PLACES = 200
+MAX_STATEMENTS = 200
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,10 @@ def as_html(report: Report, language: str) -> str:
         t=messages(language, "schemas"),
         groups=grouped(report),
         tables=faulty_tables(report, language),
-        place=lambda finding: location(report, finding, language),
+        location=lambda finding: location(report, finding, language),
         table_name=lambda resource: table_name(resource, language),
-        shown=PLACES,
-        said=lambda listed: statements(report, listed, language),
+        max_statements=MAX_STATEMENTS,
+        statements=lambda findings: statements(report, findings, language),
         moment=lambda time: written_moment(time, language),
         number=lambda count: f"{count:,}".replace(",", "\u00a0" if language == "sv" else ","),
     )
@@ -70,8 +70,8 @@ def faulty_tables(
     report: Report, language: str, *, code: str | None = None, severity: Severity | None = None
 ) -> list[FaultyTable]:
     """Each table's rows with findings, with the faulty cells marked; of one rule or severity only where asked."""
-    wanted = [f for f in report.findings if code in (None, f.code) and severity in (None, f.severity)]
-    return [found for resource in report.rows if (found := _faulty_table(report, resource, wanted, language))]
+    findings = [f for f in report.findings if code in (None, f.code) and severity in (None, f.severity)]
+    return [table for resource in report.rows if (table := _faulty_table(report, resource, findings, language))]
 
 
 def _faulty_table(report: Report, resource: str, findings: list[Finding], language: str) -> FaultyTable | None:
@@ -98,10 +98,10 @@ def _is_meant(excerpt: Excerpt, findings: list[Finding]) -> bool:
 
 
 def _by_cell(findings: list[Finding]) -> Mapping[tuple[int | None, str | None], list[Finding]]:
-    found: dict[tuple[int | None, str | None], list[Finding]] = {}
+    by_cell: dict[tuple[int | None, str | None], list[Finding]] = {}
     for finding in findings:
-        found.setdefault((finding.row, finding.column), []).append(finding)
-    return found
+        by_cell.setdefault((finding.row, finding.column), []).append(finding)
+    return by_cell
 
 
 def _cell(

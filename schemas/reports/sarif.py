@@ -48,18 +48,18 @@ def _rule(code: str, language: str) -> dict[str, Any]:
 
 
 def _result(finding: Finding, uri: str, index: int, language: str) -> dict[str, Any]:
-    place: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": uri, "index": 0}}}
+    location: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": uri, "index": 0}}}
     if finding.row:
         region = {"startLine": finding.row}
         if finding.column:
             region["startColumn"] = column_index(finding.column) + 1
-        place["physicalLocation"]["region"] = region
+        location["physicalLocation"]["region"] = region
     if finding.address:
-        place["logicalLocations"] = [{"fullyQualifiedName": finding.address, "kind": "member"}]
+        location["logicalLocations"] = [{"fullyQualifiedName": finding.address, "kind": "member"}]
     return {
         "ruleId": finding.code,
         "ruleIndex": index,
         "level": LEVELS[finding.severity],
         "message": {"text": f"{finding.message(language)} {finding.remedy(language)}"},
-        "locations": [place],
+        "locations": [location],
     }

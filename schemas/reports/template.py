@@ -138,7 +138,7 @@ def _lists(writing: _Writing) -> Mapping[str, Mapping[str, list[str]]]:
     """List name to its columns; the first holds the codes. Lists that are an enum of one field go by its name."""
     language, say = writing.language, writing.say
     kpis = register.kpis().values()
-    found = {
+    lists = {
         "kpis": {
             standard()["observations"]["kpi"].label(language): [kpi.id for kpi in kpis],
             say("list.label"): [kpi.text(language) for kpi in kpis],
@@ -149,15 +149,15 @@ def _lists(writing: _Writing) -> Mapping[str, Mapping[str, list[str]]]:
     for schema in standard().schemas.values():
         for field in schema.fields:
             name = _list_name(field)
-            if name and name not in found:
-                found[name] = _list_columns(writing, name, field.label(language), field)
-    found["licences"] = _list_columns(writing, "licences", say("about.licence"), None)
-    return found
+            if name and name not in lists:
+                lists[name] = _list_columns(writing, name, field.label(language), field)
+    lists["licences"] = _list_columns(writing, "licences", say("about.licence"), None)
+    return lists
 
 
 def _list_name(field: Field) -> str | None:
-    listed: str | None = field.descriptor.get("codes")
-    return listed or (field.name if "enum" in field.constraints else None)
+    code_list: str | None = field.descriptor.get("codes")
+    return code_list or (field.name if "enum" in field.constraints else None)
 
 
 def _list_columns(writing: _Writing, name: str, heading: str, field: Field | None) -> dict[str, list[str]]:
@@ -229,9 +229,9 @@ def _add(sheet: Worksheet, rule: DataValidation, cells: str) -> None:
 
 
 def _write_area(sheet: Worksheet, schema: TableSchema, row: int, area: Area) -> None:
-    given = {"code": area.code, "level": area.level, "vintage": area.vintage, "name": area.name}
-    given["municipality"] = area.kommun
-    for name, text in given.items():
+    texts = {"code": area.code, "level": area.level, "vintage": area.vintage, "name": area.name}
+    texts["municipality"] = area.kommun
+    for name, text in texts.items():
         cell = sheet.cell(row, schema.names.index(name) + 1, text)
         cell.number_format = "@"
 

@@ -12,9 +12,9 @@ from vaven.vocab.messages import messages
 
 REPORT_VERSION = "1.1"
 # How many places of one rule the terminal names before it says how many more there are.
-PLACES = 5
+MAX_STATEMENTS = 5
 # How many runs of cells of one sentence are named before it is said how many more there are.
-SPANS = 6
+MAX_RANGES = 6
 COLOURS = {
     Verdict.VALID: "32",
     Verdict.VALID_WITH_WARNINGS: "33",
@@ -66,8 +66,8 @@ def grouped(report: Report) -> list[tuple[str, Severity, list[Finding]]]:
     for finding in report.findings:
         groups.setdefault(finding.code, []).append(finding)
     order = list(Severity)
-    found = [(code, listed[0].severity, listed) for code, listed in groups.items()]
-    return sorted(found, key=lambda g: (order.index(g[1]), -report.counts[g[0]], g[0]))
+    rules = [(code, findings[0].severity, findings) for code, findings in groups.items()]
+    return sorted(rules, key=lambda g: (order.index(g[1]), -report.counts[g[0]], g[0]))
 
 
 def table_name(resource: str, language: str) -> str:
@@ -85,32 +85,34 @@ def location(report: Report, finding: Finding, language: str) -> str:
 class Statement:
     """A sentence once, with the cells it is true of: "Blad1!C2:C15, C18". `count` is the number of findings in it."""
 
-    places: str
+    cells: str
     message: str
     count: int
 
 
-def statements(report: Report, listed: Sequence[Finding], language: str) -> list[Statement]:
+def statements(report: Report, findings: Sequence[Finding], language: str) -> list[Statement]:
     """Findings of one rule with those that say the same put together, in the order in which they first come."""
     groups: dict[tuple[str, str | None, str | None], list[Finding]] = {}
-    for finding in listed:
+    for finding in findings:
         groups.setdefault((finding.message(language), finding.resource, finding.sheet), []).append(finding)
-    return [Statement(_places(report, same, language), message, len(same)) for (message, _, _), same in groups.items()]
+    return [
+        Statement(_cell_ranges(report, same, language), message, len(same)) for (message, _, _), same in groups.items()
+    ]
 
 
-def _places(report: Report, same: Sequence[Finding], language: str) -> str:
-    spans = list(_spans(same))
+def _cell_ranges(report: Report, same: Sequence[Finding], language: str) -> str:
+    ranges = list(_ranges(same))
     first = location(report, same[0], language)
-    if len(spans) < 2 and spans[0][0] == spans[0][1]:
+    if len(ranges) < 2 and ranges[0][0] == ranges[0][1]:
         return first
     # The sheet is named once, before the first cell.
     front = first.removesuffix(same[0].cell)
-    shown = ", ".join(start if start == end else f"{start}:{end}" for start, end, _ in spans[:SPANS])
-    rest = sum(count for _, _, count in spans[SPANS:])
-    return front + shown + (" " + messages(language, "schemas")("report.more", count=rest) if rest else "")
+    visible = ", ".join(start if start == end else f"{start}:{end}" for start, end, _ in ranges[:MAX_RANGES])
+    rest = sum(count for _, _, count in ranges[MAX_RANGES:])
+    return front + visible + (" " + messages(language, "schemas")("report.more", count=rest) if rest else "")
 
 
-def _spans(same: Sequence[Finding]) -> Iterator[tuple[str, str, int]]:
+def _ranges(same: Sequence[Finding]) -> Iterator[tuple[str, str, int]]:
     """First and last cell of runs of cells below each other, and the number of cells in each."""
     run: list[Finding] = []
     for finding in same:
@@ -156,9 +158,9 @@ def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
     yield meaning(report, language)
     for resource, count in report.rows.items():
         yield "  " + t("report.rows", sheet=table_name(resource, language), count=count)
-    for code, severity, listed in grouped(report):
+    for code, severity, findings in grouped(report):
         yield ""
-        yield from _group(report, language, painted(listed[0].title(language), "1"), code, severity, listed)
+        yield from _group(report, language, painted(findings[0].title(language), "1"), code, severity, findings)
     if report.assumptions:
         yield ""
         yield painted(t("report.assumed"), "1")
@@ -166,15 +168,15 @@ def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
 
 
 def _group(
-    report: Report, language: str, title: str, code: str, severity: Severity, listed: list[Finding]
+    report: Report, language: str, title: str, code: str, severity: Severity, findings: list[Finding]
 ) -> Iterator[str]:
     t = messages(language, "schemas")
     yield f"{t(f'report.severity.{severity.value}')}: {title} ({report.counts[code]})  [{code}]"
-    shown = statements(report, listed, language)[:PLACES]
-    yield from ("  " + harmless(f"{s.places}: {s.message}" if s.places else s.message) for s in shown)
-    if rest := report.counts[code] - sum(s.count for s in shown):
+    visible = statements(report, findings, language)[:MAX_STATEMENTS]
+    yield from ("  " + harmless(f"{s.cells}: {s.message}" if s.cells else s.message) for s in visible)
+    if rest := report.counts[code] - sum(s.count for s in visible):
         yield "  " + t("report.more", count=rest)
-    yield f"  → {harmless(listed[0].remedy(language))}"
+    yield f"  → {harmless(findings[0].remedy(language))}"
 
 
 def _line(report: Report, finding: Finding, language: str) -> str:

@@ -120,12 +120,14 @@ def _undeclared_without_zero(on: Checking) -> Iterable[tuple[Any, ...]]:
         return ()
     cells = list(_cells(replace(on, table=declared, schema=on.standard["neighbourhoods"])))
     lost = {cell.code for cell in cells if _is_official(cell) and not _is_known(cell) and _with_zero(cell.code)}
-    mended = {"0" + cell.code if cell.code in lost else cell.code for cell in cells}
+    declared_codes = {"0" + cell.code if cell.code in lost else cell.code for cell in cells}
     batches = on.tables.distinct.batches(on.table.relation, "neighbourhood")
-    wanted = [c for codes in batches for c in codes if c and c not in mended and "0" + c in mended]
+    without_zero = [
+        c for codes in batches for c in codes if c and c not in declared_codes and "0" + c in declared_codes
+    ]
     query = f"""SELECT _row, neighbourhood FROM {on.table.relation}
         WHERE neighbourhood IN (SELECT unnest(?::VARCHAR[])) ORDER BY _row"""
-    return on.rows(query, [wanted]) if wanted else ()
+    return on.rows(query, [without_zero]) if without_zero else ()
 
 
 @wide_rule("area-unknown", Severity.ERROR, "")
@@ -159,9 +161,9 @@ def area_vintage(on: Checking) -> Iterator[RuleMatch]:
 def area_level(on: Checking) -> Iterator[RuleMatch]:
     """A code whose form is not that of the level the row says."""
     for cell in _cells(on):
-        found = level_of(cell.code)
-        if cell.level in PATTERNS and found and found != cell.level:
-            levels = {"level": register.codes("levels")[cell.level], "right": register.codes("levels")[found]}
+        code_level = level_of(cell.code)
+        if cell.level in PATTERNS and code_level and code_level != cell.level:
+            levels = {"level": register.codes("levels")[cell.level], "right": register.codes("levels")[code_level]}
             words = {f"{name}_{lang}": level.text(lang) for name, level in levels.items() for lang in LANGUAGES}
             yield RuleMatch(cell.row, "level", cell.level, {"code": cell.code, **words})
 
@@ -178,10 +180,9 @@ def own_area_code(on: Checking) -> Iterator[RuleMatch]:
 def own_area_empty(on: Checking) -> Iterator[RuleMatch]:
     """An own area that is not said to be anywhere: neither DeSO codes nor a geometry."""
     if on.has("level", "code"):
-        given = [f"{quoted(n)} IS NULL" for n in ("deso_codes", "geometry") if on.has(n)] or ["TRUE"]
-        query = (
-            f"SELECT _row, code FROM {on.table.relation} WHERE level = 'own' AND {' AND '.join(given)} ORDER BY _row"
-        )
+        conditions = [f"{quoted(n)} IS NULL" for n in ("deso_codes", "geometry") if on.has(n)] or ["TRUE"]
+        where = " AND ".join(["level = 'own'", *conditions])
+        query = f"SELECT _row, code FROM {on.table.relation} WHERE {where} ORDER BY _row"
         for row, code in on.rows(query):
             yield RuleMatch(row, "deso_codes" if on.has("deso_codes") else "code", None, {"code": code})
 

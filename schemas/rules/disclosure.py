@@ -77,31 +77,33 @@ def small_count(on: Checking) -> Iterator[Check]:
     limits = on.thresholds
     base = limits.small_base_register
     real = "coalesce(method, '') <> 'illustrative'" if on.has("method") else "TRUE"
-    shown = "value_n IS NOT NULL"
+    has_value = "value_n IS NOT NULL"
     few = f"> 0 AND {{number}} < {limits.small_count}"
     if on.has("kpi") and on.occurs_between("numerator", 0, limits.small_count):
         of_people = f"kpi IN ({', '.join(repr(slug) for slug in _about_people())})"
         where = f"{real} AND {of_people} AND numerator_n {few.format(number='numerator_n')}"
         yield Check("small-count", "numerator", where, {"limit": f"'{limits.small_count}'"})
-    listed = ", ".join(text(k.id) for k in register.kpis().values() if k.unit("en") == "persons")
-    if on.has("value") and on.occurs("kpi", f"cell IN ({listed})"):
-        where = f"{real} AND kpi IN ({listed}) AND value_n {few.format(number='value_n')}"
+    person_kpis = ", ".join(text(k.id) for k in register.kpis().values() if k.unit("en") == "persons")
+    if on.has("value") and on.occurs("kpi", f"cell IN ({person_kpis})"):
+        where = f"{real} AND kpi IN ({person_kpis}) AND value_n {few.format(number='value_n')}"
         yield Check("small-count", "value", where, {"limit": f"'{limits.small_count}'"})
     if on.has("value", "kpi") and on.occurs_between("denominator", 0, base):
-        where = f"{real} AND {shown} AND kpi_share AND denominator_n > 0 AND denominator_n < {base}"
+        where = f"{real} AND {has_value} AND kpi_share AND denominator_n > 0 AND denominator_n < {base}"
         yield Check("small-count", "denominator", where, {"limit": f"'{base}'"})
     if on.has("value", "kpi") and on.occurs_between("sample_size", 0, limits.small_base_survey):
-        where = f"{real} AND {shown} AND kpi_share AND sample_size_n > 0 AND sample_size_n < {limits.small_base_survey}"
+        where = (
+            f"{real} AND {has_value} AND kpi_share AND sample_size_n > 0 AND sample_size_n < {limits.small_base_survey}"
+        )
         yield Check("small-count", "sample_size", where, {"limit": f"'{limits.small_base_survey}'"})
 
 
 def _about_people() -> list[str]:
     """KPIs whose numerator counts people or their doings, as against dwellings, money or facilities."""
-    things = {
+    not_people = {
         "hyresratt-andel",
         "medfinansiering-privat",
         "investerat-belopp",
         "nystartade-foretag",
         "upprustade-bostader",
     }
-    return [slug for slug in register.kpis() if slug not in things]
+    return [slug for slug in register.kpis() if slug not in not_people]

@@ -18,10 +18,10 @@ def masked(text: str) -> str:
     return NUMBER.sub(_mask, text)
 
 
-def _mask(found: re.Match[str]) -> str:
-    century, year, month, day, last = found.groups()
+def _mask(match: re.Match[str]) -> str:
+    century, year, month, day, last = match.groups()
     is_person = passes_luhn(year + month + day + last) and _is_date(century, int(year), int(month), int(day))
-    return MASK if is_person else found[0]
+    return MASK if is_person else match[0]
 
 
 def _is_date(century: str | None, year: int, month: int, day: int) -> bool:

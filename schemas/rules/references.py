@@ -62,23 +62,23 @@ def list_member_unknown(on: Checking) -> Iterator[RuleMatch]:
                 yield RuleMatch(row, field.name, cell, {"unknown": ", ".join(unknown)})
 
 
-def _members(on: Checking, listed: str) -> frozenset[str] | None:
+def _members(on: Checking, list_name: str) -> frozenset[str] | None:
     """What a part may be; None where the sheet that would say so is not in the submission."""
-    if listed == "kpis":
+    if list_name == "kpis":
         return frozenset(register.kpis())
-    target = on.tables.tables.get(listed)
-    column = "code" if listed == "neighbourhoods" else "id"
+    target = on.tables.tables.get(list_name)
+    column = "code" if list_name == "neighbourhoods" else "id"
     if target is None or not target.column(column):
         return None
     return frozenset(row[0] for row in on.work.execute(f"SELECT {column} FROM {target.relation}").fetchall())
 
 
-def _is_member(part: str, known: frozenset[str] | None, listed: str, area_vintage: str) -> bool:
-    if listed == "deso":
+def _is_member(part: str, known: frozenset[str] | None, list_name: str, area_vintage: str) -> bool:
+    if list_name == "deso":
         return level_of(part) == "deso" and areas().find_in(part, area_vintage) is not None
     if known is None:
         # Without the sheet Neighbourhoods an official code still stands for itself.
-        return listed != "neighbourhoods" or areas().find_in(part, area_vintage) is not None
+        return list_name != "neighbourhoods" or areas().find_in(part, area_vintage) is not None
     return part in known
 
 

@@ -17,7 +17,7 @@ from vaven.schemas.tables.sql import quoted
 from vaven.schemas.tables.tables import Table, Tables
 
 BATCH_ROWS = 10_000
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -53,18 +53,18 @@ class Checking:
 
         Nothing else may be asked of the workspace until they are walked.
         """
-        found = self.work.execute(query, parameters)
-        while batch := found.fetchmany(BATCH_ROWS):
+        cursor = self.work.execute(query, parameters)
+        while batch := cursor.fetchmany(BATCH_ROWS):
             yield from batch
 
-    def once(self, name: str, find: "Callable[[Checking], Found]") -> Found:
+    def once(self, name: str, compute: "Callable[[Checking], Result]") -> Result:
         """What `find` says of this table, asked for once however many rules want it."""
-        if name not in self._found:
-            self._found[name] = find(self)
-        return self._found[name]  # type: ignore[no-any-return]
+        if name not in self._results:
+            self._results[name] = compute(self)
+        return self._results[name]  # type: ignore[no-any-return]
 
     @cached_property
-    def _found(self) -> dict[str, Any]:
+    def _results(self) -> dict[str, Any]:
         return {}
 
     @cached_property

@@ -37,7 +37,7 @@ class _Parts:
 
     field: str
     codes: Sequence[str]
-    whole: bool
+    is_complete: bool
 
     @property
     def code(self) -> str:
@@ -52,12 +52,12 @@ def _breakdowns(on: Checking) -> Iterator[_Parts]:
     for name, parts in (("sex", _sexes), ("age_group", _ages)):
         if on.has(name):
             codes = {cell for (cell,) in on.work.execute(f"SELECT cell FROM {on.distinct(name)}").fetchall()}
-            if found := parts(codes - {TOTAL}):
-                yield found
+            if breakdown := parts(codes - {TOTAL}):
+                yield breakdown
 
 
 def _sexes(codes: set[str]) -> _Parts | None:
-    return _Parts("sex", SEXES, whole=True) if codes >= set(SEXES) else None
+    return _Parts("sex", SEXES, is_complete=True) if codes >= set(SEXES) else None
 
 
 def _ages(codes: set[str]) -> _Parts | None:
@@ -66,13 +66,13 @@ def _ages(codes: set[str]) -> _Parts | None:
     ends = itertools.pairwise(spans)
     if len(spans) < 2 or any(end + 1 != start for (_, end, _), (start, _, _) in ends):
         return None
-    return _Parts("age_group", [code for _, _, code in spans], whole=spans[0][0] == 0 and spans[-1][1] == OPEN)
+    return _Parts("age_group", [code for _, _, code in spans], is_complete=spans[0][0] == 0 and spans[-1][1] == OPEN)
 
 
 def _span(code: str) -> tuple[int, int, str] | None:
-    if found := AGES.fullmatch(code):
-        start = int(found[1])
-        return start, OPEN if found[3] else int(found[2] or start), code
+    if match := AGES.fullmatch(code):
+        start = int(match[1])
+        return start, OPEN if match[3] else int(match[2] or start), code
     return None
 
 
@@ -94,14 +94,14 @@ def parts_sum(on: Checking) -> Iterator[RuleMatch]:
     """
     units, share = on.thresholds.parts_units, on.thresholds.parts_share
     for parts in _breakdowns(on):
-        differs = "abs(total - parts)" if parts.whole else "parts - total"
+        differs = "abs(total - parts)" if parts.is_complete else "parts - total"
         wrong = f"{differs} > greatest({units}, {share} * abs(total))"
         for name in ("value", "numerator", "denominator"):
             if not on.occurs(name) or not (name != "value" or _has_sums(on)):
                 continue
             number = f"CASE WHEN kpi_sum THEN {name}_n END" if name == "value" else f"{name}_n"
             query = f"SELECT _row, cell, parts FROM ({_grouped(on, parts, name, number)}) WHERE {wrong} ORDER BY _row"
-            for row, cell, total in _found(on, parts, number, wrong, query):
+            for row, cell, total in _wrong_totals(on, parts, number, wrong, query):
                 yield RuleMatch(row, name, cell, {"sum": f"{total:.10g}", **_about(on, parts.field)})
 
 
@@ -110,7 +110,7 @@ def total_outside_parts(on: Checking) -> Iterator[RuleMatch]:
     """A share or a mean for all that is below each of its parts, or above: no weights can make it so."""
     units, share = on.thresholds.parts_units, on.thresholds.parts_share
     for parts in _breakdowns(on):
-        if not parts.whole or not on.has("value"):
+        if not parts.is_complete or not on.has("value"):
             continue
         outside = "total < lowest - ({allowed}) OR total > highest + ({allowed})"
         least = f"{ROUNDING} + {share} * abs(total)"
@@ -118,7 +118,7 @@ def total_outside_parts(on: Checking) -> Iterator[RuleMatch]:
         mean = "CASE WHEN kpi_mean THEN value_n END"
         query = f"""SELECT _row, cell, lowest, highest FROM ({_grouped(on, parts, "value", mean)})
             WHERE {wrong} ORDER BY _row"""
-        for row, cell, low, high in _found(on, parts, mean, outside.format(allowed=least), query):
+        for row, cell, low, high in _wrong_totals(on, parts, mean, outside.format(allowed=least), query):
             yield RuleMatch(
                 row, "value", cell, {"low": f"{low:.10g}", "high": f"{high:.10g}", **_about(on, parts.field)}
             )
@@ -130,7 +130,7 @@ def _has_sums(on: Checking) -> bool:
     return on.work.execute(kpis).fetchone() is not None
 
 
-def _found(on: Checking, parts: _Parts, number: str, wrong: str, query: str) -> Iterable[tuple[Any, ...]]:
+def _wrong_totals(on: Checking, parts: _Parts, number: str, wrong: str, query: str) -> Iterable[tuple[Any, ...]]:
     """The rows of a query over `_grouped`.
 
     Which groups may be `wrong` is found first, by a few numbers each: the texts beside them take as long again.
@@ -179,11 +179,13 @@ def suppression_reversible(on: Checking) -> Iterator[RuleMatch]:
     """
     if not on.has("neighbourhood", "kpi", "period", "value"):
         return
-    found: dict[int, RuleMatch] = {}
-    hits = _left_out(on) if not _has_suppressed(on) else (*_beside(on), *_one_of(on), *_one_area(on), *_left_out(on))
-    for hit in hits:
-        found.setdefault(hit.row or 0, hit)
-    yield from (found[row] for row in sorted(found))
+    by_row: dict[int, RuleMatch] = {}
+    matches = (
+        _missing_sex(on) if not _has_suppressed(on) else (*_beside(on), *_one_of(on), *_one_area(on), *_missing_sex(on))
+    )
+    for match in matches:
+        by_row.setdefault(match.row or 0, match)
+    yield from (by_row[row] for row in sorted(by_row))
 
 
 def _has_suppressed(on: Checking) -> bool:
@@ -208,17 +210,17 @@ def _counted(on: Checking) -> str:
 def _one_of(on: Checking) -> Iterator[RuleMatch]:
     """One of women, men and the total, or of all ages and the total, is kept back and the others are shown."""
     for parts in _breakdowns(on):
-        if not parts.whole:
+        if not parts.is_complete:
             continue
-        listed = ", ".join(text(c) for c in (TOTAL, *parts.codes))
-        query = f"""SELECT min(_row) FILTER (hidden) FROM ({_counted(on)}) WHERE {parts.code} IN ({listed})
+        codes = ", ".join(text(c) for c in (TOTAL, *parts.codes))
+        query = f"""SELECT min(_row) FILTER (hidden) FROM ({_counted(on)}) WHERE {parts.code} IN ({codes})
             GROUP BY hash({_rest(on, parts.field)})
             HAVING count(*) FILTER (hidden) = 1 AND count(shown) = {len(parts.codes)} ORDER BY 1"""
         for (row,) in on.rows(query):
             yield RuleMatch(row, "value", None, {"beside": parts.field})
 
 
-def _left_out(on: Checking) -> Iterator[RuleMatch]:
+def _missing_sex(on: Checking) -> Iterator[RuleMatch]:
     """The total and one sex are shown, and the other is not there: what is missing is a small count."""
     parts = next((p for p in _breakdowns_of_sex(on)), None)
     if parts is None or not (on.occurs("numerator") or on.occurs("denominator") or _has_sums(on)):
@@ -237,7 +239,7 @@ def _breakdowns_of_sex(on: Checking) -> Iterator[_Parts]:
     if on.has("sex"):
         query = f"SELECT 1 FROM {on.distinct('sex')} WHERE cell IN {SEXES} LIMIT 1"
         if on.work.execute(query).fetchone():
-            yield _Parts("sex", SEXES, whole=True)
+            yield _Parts("sex", SEXES, is_complete=True)
 
 
 def _one_area(on: Checking) -> Iterator[RuleMatch]:
@@ -248,7 +250,7 @@ def _one_area(on: Checking) -> Iterator[RuleMatch]:
     if not wholes:
         return
     on.work.execute("CREATE OR REPLACE TEMP TABLE wholes (nr BIGINT, whole VARCHAR, part VARCHAR, parts BIGINT)")
-    rows = [(nr, whole, part, len(parts)) for nr, (whole, parts) in enumerate(wholes) for part in parts]
+    rows = [(nr, code, part, len(parts)) for nr, (code, parts) in enumerate(wholes) for part in parts]
     on.work.execute(
         "INSERT INTO wholes SELECT unnest($1::BIGINT[]), unnest($2::VARCHAR[]), unnest($3::VARCHAR[]), "
         "unnest($4::BIGINT[])",
@@ -268,9 +270,9 @@ def _one_area(on: Checking) -> Iterator[RuleMatch]:
 def _wholes(on: Checking, hidden: set[str]) -> Iterator[tuple[str, Sequence[str]]]:
     """Areas that some of the codes are parts of, with all of their parts: municipalities, and the table's own areas."""
     for vintage in VINTAGES["deso"]:
-        listed = areas().by_code("deso", vintage)
-        for kommun in sorted({listed[code].kommun for code in hidden if code in listed}):
-            yield kommun, [code for code, area in listed.items() if area.kommun == kommun]
+        deso_areas = areas().by_code("deso", vintage)
+        for kommun in sorted({deso_areas[code].kommun for code in hidden if code in deso_areas}):
+            yield kommun, [code for code, area in deso_areas.items() if area.kommun == kommun]
     declared = on.tables.tables.get("neighbourhoods")
     if declared is not None and declared.column("code") and declared.column("deso_codes"):
         query = f"SELECT code, deso_codes FROM {declared.relation} WHERE code IS NOT NULL AND deso_codes IS NOT NULL"

@@ -43,12 +43,12 @@ def kpi_scale(on: Checking) -> Iterator[RuleMatch]:
     """
     if not on.has("kpi") or not on.occurs_between("value", 0.05, 1):
         return
-    shown = "FALSE"
+    agrees = "FALSE"
     if on.has("numerator", "denominator"):
-        shown = "denominator_n > 0 AND numerator_n > 0 AND abs(value_n - 100 * numerator_n / denominator_n) <= 0.06"
+        agrees = "denominator_n > 0 AND numerator_n > 0 AND abs(value_n - 100 * numerator_n / denominator_n) <= 0.06"
     query = f"""SELECT kpi, min(_row), count(*), max(value_n) FROM {on.view} WHERE kpi_percent AND value_n IS NOT NULL
         GROUP BY kpi HAVING count(*) >= 3 AND min(value_n) >= 0 AND max(value_n) BETWEEN 0.05 AND 1
-        AND bool_or(value_n > 0 AND value_n < 1) AND NOT coalesce(bool_or({shown}), FALSE) ORDER BY 2"""
+        AND bool_or(value_n > 0 AND value_n < 1) AND NOT coalesce(bool_or({agrees}), FALSE) ORDER BY 2"""
     for kpi, row, count, greatest in on.work.execute(query).fetchall():
         yield RuleMatch(row, "value", None, {"kpi": kpi, "count": count, "greatest": f"{greatest:.10g}"})
 
@@ -182,8 +182,8 @@ def jump(on: Checking) -> Iterator[RuleMatch]:
     points, factor = on.thresholds.jump_points, on.thresholds.jump_factor
     in_range = "value_n BETWEEN coalesce(kpi_min, value_n) AND kpi_max_or_inf"
     years = on.work.execute(f"SELECT cell FROM {on.distinct('period')} WHERE regexp_full_match(cell, '\\d{{4}}')")
-    listed = ", ".join(text(year) for (year,) in years.fetchall()) or "NULL"
-    yearly = f"period IN ({listed}) AND {in_range}"
+    year_texts = ", ".join(text(year) for (year,) in years.fetchall()) or "NULL"
+    yearly = f"period IN ({year_texts}) AND {in_range}"
     # A series whose least and greatest values are close has no jump, so only the others are put in order.
     query = f"""WITH wide AS (
             SELECT hash({parts}) AS h FROM {on.view} WHERE {yearly} GROUP BY h

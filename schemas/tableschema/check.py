@@ -133,12 +133,12 @@ def code_of(kind: str) -> str:
 def _findings(outcome: Mapping[str, Any]) -> Iterator[Finding]:
     for kind, row, number, field, cell, note in outcome["errors"]:
         params: dict[str, object] = {"note": note}
-        if found := TYPE.search(note):
-            params["kind"] = found[1]
-        if found := CONSTRAINT.search(note):
-            params |= {"constraint": found[1], "limit": found[2][:200]}
-        if found := BEFORE.search(note):
-            params["before"] = int(found[1])
+        if match := TYPE.search(note):
+            params["kind"] = match[1]
+        if match := CONSTRAINT.search(note):
+            params |= {"constraint": match[1], "limit": match[2][:200]}
+        if match := BEFORE.search(note):
+            params["before"] = int(match[1])
         column = column_letter(number - 1) if number else None
         name = outcome["name"] or None
         yield Finding(code_of(kind), Severity.ERROR, name, None, row, column, field, cell, params)
@@ -165,15 +165,15 @@ def _outcomes(path: Path, schema: Path | None, folder: Path) -> list[dict[str, A
         reason = "; ".join(str(error.note) for error in (cause.reasons or [cause.error]))[:300]
         name = (schema or path).name
         raise NotReadable("not-readable-descriptor", file=name, where=".", reason=reason) from cause
-    found = []
+    results = []
     for table in resources:
         with duckdb.connect() as work:
             work.execute(f"SET temp_directory = '{folder}/spill'")
             outcome = judge(table, work)
         errors = [_as_list(error) for error in outcome.errors]
         form = {"name": outcome.name, "rows": outcome.rows, "engine": outcome.engine}
-        found.append({**form, "counts": dict(outcome.counts), "errors": errors})
-    return found
+        results.append({**form, "counts": dict(outcome.counts), "errors": errors})
+    return results
 
 
 def _as_list(error: Any) -> list[Any]:
@@ -196,17 +196,17 @@ def _table(path: Path, schema: Path) -> Any:
     described = {"name": "table", "path": path.name, "scheme": "file", "schema": {"fields": []}}
     if ending not in (*FORMATS, "gz", "zip") or not ending:
         described["format"] = {"text": "csv", "workbook": "xlsx"}.get(content_of(path).kind, "csv")
-    made = Resource.from_descriptor(described, basepath=str(path.parent))
-    made.schema = Schema.from_descriptor(descriptor)
-    return _tabular(made, path)
+    table = Resource.from_descriptor(described, basepath=str(path.parent))
+    table.schema = Schema.from_descriptor(descriptor)
+    return _tabular(table, path)
 
 
-def _tabular(made: Any, path: Path) -> Any:
+def _tabular(table: Any, path: Path) -> Any:
     from frictionless.resources import TableResource
 
-    if not isinstance(made, TableResource):
-        raise NotReadable("not-readable-format", file=path.name, format=str(made.format or "?"))
-    return made
+    if not isinstance(table, TableResource):
+        raise NotReadable("not-readable-format", file=path.name, format=str(table.format or "?"))
+    return table
 
 
 def _tables(path: Path, folder: Path) -> Iterator[Any]:
@@ -218,7 +218,7 @@ def _tables(path: Path, folder: Path) -> Iterator[Any]:
     file = _descriptor(path)
     descriptor = _inside(file, read_json(file))
     package = Package.from_descriptor(descriptor, basepath=str(file.parent))
-    yield from (made for made in package.resources if isinstance(made, TableResource))
+    yield from (table for table in package.resources if isinstance(table, TableResource))
 
 
 def _descriptor(path: Path) -> Path:
@@ -226,8 +226,8 @@ def _descriptor(path: Path) -> Path:
 
 
 def _resources(descriptor: Any) -> list[dict[str, Any]]:
-    found = descriptor.get("resources") if isinstance(descriptor, dict) else None
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+    resources = descriptor.get("resources") if isinstance(descriptor, dict) else None
+    return [entry for entry in resources if isinstance(entry, dict)] if isinstance(resources, list) else []
 
 
 def _inside(file: Path, descriptor: Any) -> dict[str, Any]:
@@ -236,44 +236,44 @@ def _inside(file: Path, descriptor: Any) -> dict[str, Any]:
     """
     if not _resources(descriptor):
         raise NotReadable("not-readable-descriptor", file=file.name, where="resources", reason="no resources")
-    made = _known_profiles(descriptor)
-    made["resources"] = [_inside_resource(file, entry) for entry in _resources(descriptor)]
-    return made
+    copy = _known_profiles(descriptor)
+    copy["resources"] = [_inside_resource(file, entry) for entry in _resources(descriptor)]
+    return copy
 
 
-def _inside_resource(file: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    made = _known_profiles(given)
-    paths = given.get("path", [])
-    for path in [*(paths if isinstance(paths, list) else [paths]), *given.get("extrapaths", [])]:
+def _inside_resource(file: Path, resource: Mapping[str, Any]) -> dict[str, Any]:
+    copy = _known_profiles(resource)
+    paths = resource.get("path", [])
+    for path in [*(paths if isinstance(paths, list) else [paths]), *resource.get("extrapaths", [])]:
         check_compressed(_safe(file, path))
     for name in FOLLOWED:
-        if isinstance(given.get(name), str):
-            made[name] = read_json(_safe(file, given[name]))
-    if made.get("format", "") not in FORMATS or made.get("scheme", "") not in SCHEMES:
-        what = str(made.get("scheme") or made.get("format"))[:80]
+        if isinstance(resource.get(name), str):
+            copy[name] = read_json(_safe(file, resource[name]))
+    if copy.get("format", "") not in FORMATS or copy.get("scheme", "") not in SCHEMES:
+        what = str(copy.get("scheme") or copy.get("format"))[:80]
         raise NotReadable("not-readable-format", file=file.name, format=what)
     for removed in ("checklist", "pipeline", "innerpath"):
-        made.pop(removed, None)
-    return made
+        copy.pop(removed, None)
+    return copy
 
 
-def _known_profiles(given: Mapping[str, Any]) -> dict[str, Any]:
+def _known_profiles(descriptor: Mapping[str, Any]) -> dict[str, Any]:
     def is_known(value: Any) -> bool:
         return isinstance(value, str) and ("/" not in value or PROFILES.fullmatch(value) is not None)
 
-    return {k: v for k, v in given.items() if k not in ("profile", "$schema", "profiles") or is_known(v)}
+    return {k: v for k, v in descriptor.items() if k not in ("profile", "$schema", "profiles") or is_known(v)}
 
 
 def _safe(file: Path, path: Any) -> Path:
     """The file behind a path of a descriptor, where it lies in the descriptor's folder, also behind symbolic links."""
     if not isinstance(path, str) or not is_inside(path):
         raise NotReadable("not-readable-path", file=file.name, path=str(path)[:200])
-    found = (file.parent / path).resolve()
-    if not found.is_relative_to(file.parent.resolve()):
+    target = (file.parent / path).resolve()
+    if not target.is_relative_to(file.parent.resolve()):
         raise NotReadable("not-readable-path", file=file.name, path=path)
-    if not found.is_file():
+    if not target.is_file():
         raise NotReadable("not-readable-missing", file=path[:80])
-    return found
+    return target
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ from frictionless import Checklist, FrictionlessException, Resource, errors
 from frictionless.resources import TableResource
 from frictionless.table.row import Row
 
-from vaven.schemas.standard.finding import LISTED
+from vaven.schemas.standard.finding import MAX_FINDINGS
 from vaven.schemas.tables.sql import text
 from vaven.schemas.tableschema.rows import LoadedRows, NotColumnar, ReadColumn, load_rows, number_of
 
@@ -58,31 +58,30 @@ class TableResult:
         return not self.counts
 
 
-def judge(resource: TableResource, work: duckdb.DuckDBPyConnection, *, listed: int = LISTED) -> TableResult:
+def judge(resource: TableResource, work: duckdb.DuckDBPyConnection, *, max_findings: int = MAX_FINDINGS) -> TableResult:
     """Validate one resource as `resource.validate()` does. Its paths must have been found safe by the caller."""
     try:
-        return _Judging(resource, work, listed).outcome()
+        return _Judging(resource, work, max_findings).outcome()
     except (NotColumnar, FrictionlessException, duckdb.Error, UnicodeError):
         # Broken metadata, sources and encodings are Frictionless's to explain.
         pass
-    report = resource.to_copy().validate(limit_errors=listed)
-    found = [error for task in report.tasks for error in task.errors] + list(report.errors)
-    counts = Counter(error.type for error in found)
+    report = resource.to_copy().validate(limit_errors=max_findings)
+    all_errors = [error for task in report.tasks for error in task.errors] + list(report.errors)
+    counts = Counter(error.type for error in all_errors)
     rows = report.tasks[0].stats.get("rows") if report.tasks else None
-    return TableResult(resource.name or "", tuple(found), counts, FRICTIONLESS, rows)
+    return TableResult(resource.name or "", tuple(all_errors), counts, FRICTIONLESS, rows)
 
 
 class _Judging:
-    def __init__(self, given: TableResource, work: duckdb.DuckDBPyConnection, listed: int) -> None:
+    def __init__(self, resource: TableResource, work: duckdb.DuckDBPyConnection, limit: int) -> None:
         # Opening a resource with foreign keys would read the other tables row by row.
-        self.given, self.work, self.listed = given, work, listed
-        self.keys = [dict(key) for key in given.schema.foreign_keys]
+        self.original, self.work, self.limit = resource, work, limit
+        self.keys = [dict(key) for key in resource.schema.foreign_keys]
         self.ids: dict[Hashable, int] = {}
-        self.found: dict[int, list[Any]] = {}
         self.counts: Counter[str] = Counter()
 
     def outcome(self) -> TableResult:
-        resource = _without_keys(self.given)
+        resource = _without_keys(self.original)
         _refuse_uncommon(resource)
         resource.to_descriptor(validate=True)
         with resource:
@@ -95,8 +94,8 @@ class _Judging:
             keyed = self._keyed(resource, loaded)
         rows = self._errors_of_rows(loaded, keyed)
         self.counts.update(error.type for error in header)
-        name = self.given.name or ""
-        return TableResult(name, tuple([*header, *rows][: self.listed]), +self.counts, COLUMNS, loaded.count, labels)
+        name = self.original.name or ""
+        return TableResult(name, tuple([*header, *rows][: self.limit]), +self.counts, COLUMNS, loaded.count, labels)
 
     # Cells
 
@@ -105,7 +104,7 @@ class _Judging:
             _judge_texts(self.work, loaded, column)
         blank = _blank(loaded)
         for column in loaded.columns:
-            if column.faults:
+            if column.error_counts:
                 self._count_cells(loaded, column, blank)
         self.counts["blank-row"] += number_of(self.work, f"SELECT count(*) FROM {loaded.name} WHERE {blank}")
         for number, cells in loaded.odd.items():
@@ -113,12 +112,12 @@ class _Judging:
             self.counts.update(e.type for e in row.errors if e.type in ("extra-cell", "missing-cell"))
 
     def _count_cells(self, loaded: LoadedRows, column: ReadColumn, blank: str) -> None:
-        faults = f"faults_{column.number}"
-        pairs = [(cell, *counts) for cell, counts in column.faults.items()]
-        _make(self.work, faults, {"cell": pa.string(), "types": pa.int64(), "others": pa.int64()}, pairs)
+        relation = f"faults_{column.number}"
+        pairs = [(cell, *counts) for cell, counts in column.error_counts.items()]
+        _make(self.work, relation, {"cell": pa.string(), "types": pa.int64(), "others": pa.int64()}, pairs)
         query = (
             f"SELECT coalesce(sum(types), 0), coalesce(sum(others), 0) FROM {loaded.name} "
-            f"JOIN {faults} ON cell IS NOT DISTINCT FROM {column.sql} WHERE NOT ({blank})"
+            f"JOIN {relation} ON cell IS NOT DISTINCT FROM {column.sql} WHERE NOT ({blank})"
         )
         types, others = self.work.execute(query).fetchone() or (0, 0)
         self.counts["type-error"] += int(types)
@@ -129,17 +128,17 @@ class _Judging:
     def _keyed(self, resource: TableResource, loaded: LoadedRows) -> list[tuple[int, Callable[[Any], Any]]]:
         """Rows with a repeated or missing key, each with the error that Frictionless would make of it."""
         by_name = {column.field.name: column for column in loaded.columns}
-        found: list[tuple[int, Callable[[Any], Any]]] = []
+        keyed: list[tuple[int, Callable[[Any], Any]]] = []
         for column in loaded.columns:
             if column.field.constraints.get("unique"):
-                found += self._unique(loaded, column)
+                keyed += self._unique(loaded, column)
         primary = list(resource.schema.primary_key)
         if primary and set(primary) <= by_name.keys():
-            found += self._primary(loaded, [by_name[name] for name in primary])
+            keyed += self._primary(loaded, [by_name[name] for name in primary])
         for key in self.keys:
             if set(key["fields"]) <= by_name.keys():
-                found += self._foreign(resource, loaded, key, [by_name[name] for name in key["fields"]])
-        return found
+                keyed += self._foreign(resource, loaded, key, [by_name[name] for name in key["fields"]])
+        return keyed
 
     def _identified(self, loaded: LoadedRows, column: ReadColumn) -> str:
         """A relation `cell`, `id` of the column's texts, where texts that mean the same to Frictionless share an id."""
@@ -181,7 +180,7 @@ class _Judging:
     def _unique(self, loaded: LoadedRows, column: ReadColumn) -> Iterator[tuple[int, Callable[[Any], Any]]]:
         repeated = self._repeated(*self._with_ids(loaded, [column]))
         self.counts["unique-error"] += len(repeated)
-        for number, before in repeated[: self.listed]:
+        for number, before in repeated[: self.limit]:
             note = f"the same as in the row at position {before}"
             yield number, partial(errors.UniqueError.from_row, note=note, field_name=column.field.name)
 
@@ -191,8 +190,8 @@ class _Judging:
         empty = self.work.execute(f"SELECT _row FROM ({rows}) WHERE {none} ORDER BY _row").fetchall()
         repeated = self._repeated(rows, ids)
         self.counts["primary-key"] += len(empty) + len(repeated)
-        notes = [(number, 'cells composing the primary keys are all "None"') for (number,) in empty[: self.listed]]
-        notes += [(n, f"the same as in the row at position {before}") for n, before in repeated[: self.listed]]
+        notes = [(number, 'cells composing the primary keys are all "None"') for (number,) in empty[: self.limit]]
+        notes += [(n, f"the same as in the row at position {before}") for n, before in repeated[: self.limit]]
         for number, note in notes:
             yield number, partial(errors.PrimaryKeyError.from_row, note=note)
 
@@ -207,26 +206,26 @@ class _Judging:
         missing = self.work.execute(query).fetchall()
         self.counts["foreign-key"] += len(missing)
         reference = key["reference"]
-        for (number,) in missing[: self.listed]:
+        for (number,) in missing[: self.limit]:
             yield number, partial(_foreign_error, names=key["fields"], reference=reference)
 
     def _lookup(self, resource: TableResource, loaded: LoadedRows, key: Mapping[str, Any]) -> str:
         """A relation of the ids of the referenced keys; the rows where all of them are empty don't count."""
         name = f"known_{len(self.work.execute('SHOW TABLES').fetchall())}"
-        source, wanted = key["reference"]["resource"], list(key["reference"]["fields"])
+        source, field_names = key["reference"]["resource"], list(key["reference"]["fields"])
         if source in ("", resource.name):
             other = loaded
         else:
-            if not self.given.package or not self.given.package.has_resource(source):
+            if not self.original.package or not self.original.package.has_resource(source):
                 raise NotColumnar
-            other_resource = _without_keys(self.given.package.get_resource(source))
+            other_resource = _without_keys(self.original.package.get_resource(source))
             _refuse_uncommon(other_resource)
             with other_resource:
                 other = load_rows(other_resource, self.work, f"{name}_rows")
         by_name = {column.field.name: column for column in other.columns}
-        if not set(wanted) <= by_name.keys():
+        if not set(field_names) <= by_name.keys():
             raise NotColumnar
-        rows, ids = self._with_ids(other, [by_name[field_name] for field_name in wanted])
+        rows, ids = self._with_ids(other, [by_name[field_name] for field_name in field_names])
         some = " OR ".join(f"{i} IS NOT NULL" for i in ids)
         self.work.execute(f"CREATE TABLE {name} AS SELECT DISTINCT {', '.join(ids)} FROM ({rows}) WHERE {some}")
         return name
@@ -239,22 +238,22 @@ class _Judging:
         for number, make in keyed:
             by_row.setdefault(number, []).append(make)
         suspects = self._suspects(loaded)
-        numbers = sorted({*suspects, *islice(sorted(by_row), self.listed), *islice(sorted(loaded.odd), self.listed)})
-        found: list[Any] = []
-        for number, cells in self._cells(loaded, numbers[: self.listed]):
+        numbers = sorted({*suspects, *islice(sorted(by_row), self.limit), *islice(sorted(loaded.odd), self.limit)})
+        row_errors: list[Any] = []
+        for number, cells in self._cells(loaded, numbers[: self.limit]):
             row = Row(loaded.odd.get(number, cells), handlers=loaded.handlers, row_number=number)
-            found += [*row.errors, *(make(row) for make in by_row.get(number, ()))]
-        return found
+            row_errors += [*row.errors, *(make(row) for make in by_row.get(number, ()))]
+        return row_errors
 
     def _suspects(self, loaded: LoadedRows) -> list[int]:
         """The first rows with a faulty cell, or with nothing but blank cells."""
         faulty = [
             f"EXISTS (FROM faults_{c.number} WHERE cell IS NOT DISTINCT FROM {c.sql})"
             for c in loaded.columns
-            if c.faults
+            if c.error_counts
         ]
         where = " OR ".join([*faulty, f"({_blank(loaded)})"])
-        query = f"SELECT _row FROM {loaded.name} WHERE {where} ORDER BY _row LIMIT {self.listed}"
+        query = f"SELECT _row FROM {loaded.name} WHERE {where} ORDER BY _row LIMIT {self.limit}"
         return [number for (number,) in self.work.execute(query).fetchall()]
 
     def _cells(self, loaded: LoadedRows, numbers: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
@@ -313,7 +312,7 @@ def _judge_texts(work: duckdb.DuckDBPyConnection, loaded: LoadedRows, column: Re
     for (cell,) in work.execute(texts).fetchall():
         _, notes = column.reader(cell)
         if notes:
-            column.faults[cell] = (int("type" in notes), len(notes) - int("type" in notes))
+            column.error_counts[cell] = (int("type" in notes), len(notes) - int("type" in notes))
 
 
 def _is_blank(column: ReadColumn, cell: str | None) -> bool:
@@ -341,16 +340,16 @@ def _blank(loaded: LoadedRows) -> str:
     """SQL that is true of a row whose every cell is blank."""
     parts = []
     for column in loaded.columns:
-        listed = ", ".join(text(cell) for cell in column.blanks if cell is not None)
-        parts.append(f"({column.sql} IS NULL{f' OR {column.sql} IN ({listed})' if listed else ''})")
+        blanks = ", ".join(text(cell) for cell in column.blanks if cell is not None)
+        parts.append(f"({column.sql} IS NULL{f' OR {column.sql} IN ({blanks})' if blanks else ''})")
     return " AND ".join(parts)
 
 
 def _make(
     work: duckdb.DuckDBPyConnection, name: str, kinds: Mapping[str, pa.DataType], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    made = {n: pa.array([row[i] for row in rows], kind) for i, (n, kind) in enumerate(kinds.items())}
+    arrays = {n: pa.array([row[i] for row in rows], kind) for i, (n, kind) in enumerate(kinds.items())}
     work.execute(f"DROP TABLE IF EXISTS {name}")
-    work.register("batch", pa.table(made))
+    work.register("batch", pa.table(arrays))
     work.execute(f"CREATE TABLE {name} AS SELECT * FROM batch")
     work.unregister("batch")

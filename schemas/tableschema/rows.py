@@ -35,7 +35,7 @@ class ReadColumn:
     number: int
     field: Any
     reader: Callable[[Any], tuple[Any, Any]]
-    faults: dict[str | None, tuple[int, int]] = field(default_factory=dict)
+    error_counts: dict[str | None, tuple[int, int]] = field(default_factory=dict)
     blanks: set[str | None] = field(default_factory=set)
 
     @property
@@ -168,5 +168,5 @@ def _insert(work: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
 
 
 def number_of(work: duckdb.DuckDBPyConnection, query: str) -> int:
-    (found,) = work.execute(query).fetchone() or (0,)
-    return int(found)
+    (number,) = work.execute(query).fetchone() or (0,)
+    return int(number)
