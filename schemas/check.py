@@ -1,4 +1,4 @@
-"""Check tables against the standard: every rule over every table, counted in full, listed up to a limit."""
+"""Validation of tables against the standard: complete counts, and findings up to a limit per rule and table."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -25,19 +25,19 @@ from vaven.vocab import register
 from vaven.vocab.errors import NotReadable, is_full_disk
 
 RULES_VERSION = "1.0"
-# How many of a table's rows with findings a report shows whole.
+# Rows with findings per table that a report quotes in full.
 MAX_EXCERPTS = 200
-# How many faulty texts a check of cells looks for instead of judging every row.
+# Up to this many distinct invalid texts, rows are matched against the texts instead of the condition.
 MAX_FAILING_TEXTS = 1_000
-# How much of a cell's text or of a list a finding shows, in characters.
+# Maximum length in characters of each text in a finding.
 MAX_CHARACTERS = 400
-# Importing a module of rules registers them; the names are kept so that nothing looks unused.
+# Importing a module of rules registers its rules; the tuple makes the imports used.
 RULE_MODULES = (values, periods, areas, references, disclosure, totals)
 
 
 @dataclass
 class _FindingCollector:
-    """Findings as they come, with counts that go on where the listing stops."""
+    """Collected findings, up to `limit` per rule and table; counts continue beyond it."""
 
     findings: list[Finding] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
@@ -70,18 +70,18 @@ def validate(
     max_findings: int = MAX_FINDINGS,
     seconds: float | None = None,
 ) -> Report:
-    """Read and check a file. Never raises for what is in it: an unreadable file is a report "not checked".
+    """Read and check a file. No content raises an exception: an unreadable file gives a report "not checked".
 
-    With `schema` (a Table Schema as JSON) a table is checked against that and not against the standard; so is a data
-    package without any table of the standard, against the schemas that it has itself.
-    `memory_mb` bounds what DuckDB holds at once; the rest spills to the temporary folder. `listed` bounds the
-    findings of one rule in one table that the report lists; its counts are complete. `seconds` bounds a check against
-    a schema of somebody's own, whose patterns may never come to an end.
+    With `schema` (a Table Schema as JSON), a table is validated against that schema instead of the standard. A data
+    package without any table of the standard is validated against its own schemas.
+    `memory_mb` limits DuckDB's memory; data beyond it spills to the temporary folder. `max_findings` limits the
+    findings per rule and table in the report; its counts are complete. `seconds` limits validation against a custom
+    schema, whose regular expressions may backtrack without end.
     """
     path = Path(source)
     try:
         if schema or _has_own_schema(path):
-            # Frictionless takes longer to load than most files take to check.
+            # Importing Frictionless takes longer than checking most files.
             from vaven.schemas.tableschema.check import validate_described
 
             limit = {} if seconds is None else {"seconds": seconds}
@@ -118,7 +118,7 @@ def check(
     progress: Progress = no_progress,
     max_findings: int = MAX_FINDINGS,
 ) -> Report:
-    """All findings about tables that were read. Costs one scan a table, and one more for each rule with faults."""
+    """Check tables by all rules. Costs one scan per table, and one more for each rule with findings."""
     collector = _FindingCollector(limit=max_findings)
     for problem in tables.problems:
         collector.add(_redacted(problem))
@@ -172,7 +172,7 @@ def _verdict(severities: set[Severity]) -> Verdict:
 
 
 def _part(progress: Progress, position: int) -> Progress:
-    """The progress of one table among all that there may be."""
+    """Return the progress callback of one table, scaled to its share of all tables."""
     return lambda stage, share: progress(stage, (position + share) / len(RESOURCES))
 
 
@@ -187,7 +187,7 @@ def _check_table(
     for i, rule in enumerate(rules):
         progress("checking", i / len(rules))
         for match in _matches(rule, on):
-            # A rule may have a million hits: beyond those that are listed no finding is made.
+            # A rule may have a million matches: those beyond the limit are only counted.
             if collector.has_room(rule.code, table.resource):
                 collector.add(finding_of(on, rule.code, match))
             else:
@@ -195,7 +195,7 @@ def _check_table(
 
 
 def _as_written(tables: Tables, table: Table, findings: list[Finding]) -> Iterator[Finding]:
-    """The findings of a table with the partner's own text, and at the place where the partner's program shows it."""
+    """Yield a table's findings with the text as submitted and the cell reference of the submitted file."""
     texts = dict(_texts_as_written(tables, table, findings))
     for finding in findings:
         text = texts.get((finding.field, finding.row), finding.text)
@@ -209,12 +209,12 @@ def _as_written(tables: Tables, table: Table, findings: list[Finding]) -> Iterat
 
 
 def _excerpts(tables: Tables, table: Table, findings: list[Finding]) -> Iterator[Excerpt]:
-    """The first rows that findings speak of, whole."""
+    """Yield the first rows with findings, in full."""
     rows = list(dict.fromkeys(f.row for f in findings if f.row is not None))[:MAX_EXCERPTS]
     names = [c.name for c in table.columns if c.letter or c.name in table.wide or (table.wide and c.name == "value")]
     if not rows or not names:
         return
-    # Columns that reading adds (a default, a status out of a mark) are in the tidied relation alone.
+    # Columns added by reading (a default, a status from a symbol) are in the normalised relation only.
     columns = ", ".join(quoted(name) for name in names)
     source = f"{table.original_relation} WHERE _row IN (SELECT unnest(?::BIGINT[]))"
     query = f"SELECT _row, {columns} FROM {source} ORDER BY _row"
@@ -228,7 +228,7 @@ def _excerpts(tables: Tables, table: Table, findings: list[Finding]) -> Iterator
 def _texts_as_written(
     tables: Tables, table: Table, findings: list[Finding]
 ) -> Iterator[tuple[tuple[str | None, int | None], str]]:
-    """Field and `_row` to the cell's text before it was rewritten, for the findings that show a text."""
+    """Yield (field, `_row`) and the cell's text before normalisation, for each finding with a text."""
     if table.original_relation == table.relation:
         return
     with_text = [f for f in findings if f.text is not None and f.row is not None]
@@ -244,7 +244,7 @@ def _texts_as_written(
 
 
 def _matches(rule: Rule, on: Checking) -> Iterable[RuleMatch]:
-    """What a rule finds, each cell once: in a wide table several observations share a label or a code."""
+    """Return a rule's matches, each cell once: in a wide table several observations share a label or a code."""
     matches = rule.wide(on) if rule.wide else ()
     if not on.table.wide:
         return matches
@@ -261,7 +261,7 @@ def _is_new(cell: tuple[object, ...], seen: set[tuple[object, ...]]) -> bool:
 
 
 def _redacted(finding: Finding) -> Finding:
-    """The finding without personal identity numbers, and with no more of a text than a reader needs."""
+    """Return a finding with personal identity numbers masked and its texts shortened."""
     params = {name: _shortened_value(value) for name, value in finding.params.items()}
     return replace(finding, text=_shortened(finding.text) if finding.text else finding.text, params=params)
 
@@ -282,7 +282,7 @@ def _shortened(value: str) -> str:
 
 
 def _view(tables: Tables, table: Table) -> str:
-    """The relation that rules see; where rows have a KPI, with the register's columns beside the cells."""
+    """Return the relation that rules query: if rows have a KPI, a view that adds the register's columns."""
     schema = standard()[table.resource]
     if "kpi" not in schema.names:
         return table.relation
@@ -299,7 +299,7 @@ def _view(tables: Tables, table: Table) -> str:
 
 
 def _number(tables: Tables, table: Table, field: Field) -> str:
-    """SQL of a numeric column's values, the cheap form of it where all of the column's texts allow that."""
+    """Return SQL of a numeric column's values: the cheaper cast if it is exact for all texts of the column."""
     if not table.column(field.name):
         return f"NULL::{SQL_TYPES[field.type]}"
     texts = f"SELECT cell AS {quoted(field.name)} FROM {tables.distinct.of(table.relation, field.name)}"
@@ -346,9 +346,9 @@ def _count_expression(on: Checking, row_check: Check) -> str:
 
 
 def _failing_checks(on: Checking, by_cell: list[Check]) -> Iterator[Check]:
-    """The checks of single cells that some cell fails, found by looking at each different text once.
+    """Yield the checks of single cells that fail somewhere, evaluated once per distinct text.
 
-    Where few texts fail, the check becomes a look at whether a cell is one of them: a fifth of what a pattern costs.
+    If few texts fail, the condition is replaced by membership of these texts, at a fifth of the cost of a pattern.
     """
     for name in sorted({c.field for c in by_cell if c.field}):
         alone = [c for c in by_cell if c.field == name]

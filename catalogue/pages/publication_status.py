@@ -1,4 +1,4 @@
-"""Where each release is published, as a page and as JSON (publisher/publications.py)."""
+"""Publication status of each release, as a page and as JSON (publisher/publication_status.py)."""
 
 import json
 
@@ -40,7 +40,7 @@ def as_json(status: Status) -> Response:
 
 
 def selected_status(publications: Publications) -> Status:
-    """Of the dataset that is asked for, or of all. Raises UnknownDataset."""
+    """Return the status of the requested dataset, or of all datasets. Raises UnknownDataset."""
     slug = request.args.get("dataset") or None
     status = publications.status(slug)
     if slug and not status.datasets:
@@ -65,12 +65,12 @@ def _page(status: Status) -> str:
 
 
 def _current_states(publications: Publications, slug: str) -> tuple[PublicationState, ...]:
-    """Where the current version of a dataset stands, for its own page."""
+    """Return the publication states of a dataset's current version, for its page."""
     exclude_from_cache()
     datasets = publications.status(slug).datasets
     return datasets[0].states if datasets else ()
 
 
 def _host(address: str) -> str:
-    """What tells one instance from another: the address without its scheme."""
+    """Return the URL of an instance without its scheme."""
     return address.partition("://")[2]

@@ -1,7 +1,7 @@
-"""A corrected copy of a partner's file: every safe fix applied, everything else as it stood.
+"""Corrected copy of a submitted file: all safe fixes applied, everything else unchanged.
 
-In a text file only the characters of the cells concerned change: encoding, delimiter, quotes and line ends stay. A
-workbook keeps its formats, formulas and drop-downs as far as openpyxl carries them.
+In a text file only the characters of the fixed cells change: encoding, delimiter, quotes and line ends stay. A
+workbook keeps its formats, formulas and drop-downs as far as openpyxl supports them.
 """
 
 import csv
@@ -25,17 +25,17 @@ from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.vocab.errors import WrongUse
 
 SPREADSHEET_ENDING = ".xlsx"
-# Findings to list when all of them shall be mended: no file has more cells.
+# Value of `max_findings` to fix all findings: no file has more cells.
 ALL = 1 << 40
 
 
 def fixes(report: Report) -> tuple[Finding, ...]:
-    """The findings of a report that carry a safe fix; check with `listed=ALL` to have all of them."""
+    """Return the findings of a report with a safe fix; validate with `max_findings=ALL` to include all of them."""
     return tuple(f for f in report.findings if f.fix and f.row and f.column)
 
 
 def target_name(source: Path, ending: str) -> str:
-    """The copy's name beside its original: "fil.csv" is "fil-rättad.csv"; a workbook always becomes .xlsx."""
+    """Return the file name of a copy: "fil-rättad.csv" for "fil.csv"; a workbook always becomes .xlsx."""
     if source.is_dir():
         return f"{source.name}-{ending}"
     is_workbook = content_of(source).kind == "workbook"
@@ -43,10 +43,10 @@ def target_name(source: Path, ending: str) -> str:
 
 
 def fix(source: Path, report: Report, target: Path, *, choices: ReadOptions = DETECT) -> tuple[Finding, ...]:
-    """Write the corrected copy of `source` to `target`, which must not exist. Returns the findings that were mended.
+    """Write the corrected copy of `source` to `target`, which must not exist, and return the fixed findings.
 
-    `report` is that of the same bytes, read with the same `choices`. A source without anything to mend gives no
-    file. Raises WrongUse where the copy can't be written; the original is never touched.
+    `report` must be of the same bytes, read with the same `choices`. Without fixes no file is written. Raises
+    WrongUse if the copy can't be written; the original is never changed.
     """
     findings = fixes(report)
     if not findings:
@@ -54,7 +54,7 @@ def fix(source: Path, report: Report, target: Path, *, choices: ReadOptions = DE
     if target.exists():
         raise WrongUse("schemas.file-exists", file=target.name)
     with tempfile.TemporaryDirectory(prefix="vaven-fix-") as folder:
-        # Finished beside, moved at the end: nobody finds half a copy under the name.
+        # Written to a temporary folder and moved when complete, so that `target` is never partial.
         copy = _copy(source, findings, Path(folder), choices)
         shutil.move(copy, target)
     return findings
@@ -83,7 +83,7 @@ def _fix_workbook(source: Path, findings: Sequence[Finding], target: Path) -> No
     book = editable_copy(source)
     for finding in findings:
         cell = sheet_of(book, finding)[finding.cell]
-        # A code is text, also where it consists of digits; that is how it lost its zero.
+        # A code is text even if it consists of digits: stored as a number, it lost its leading zero.
         cell.value, cell.number_format = _new_text(finding), "@"
         cell.data_type = "s"
     with target.open("wb") as file:
@@ -96,7 +96,7 @@ def _new_text(finding: Finding) -> str:
 
 @dataclass
 class _LineRecorder:
-    """Lines of a text on their way into the CSV reader, kept until the record that they make up is known."""
+    """Iterator over lines for the CSV reader that records the source lines of the current record."""
 
     lines: Iterator[str]
     record_lines: list[str] = field(default_factory=list)
@@ -117,7 +117,7 @@ def _fix_text(source: Path, encoding: str, delimiter: str, findings: Sequence[Fi
     csv.field_size_limit(MAX_CELL)
     with (
         source.open(encoding=encoding, newline="") as lines,
-        # "utf-16" and "utf-8-sig" write a mark first, as the original has one.
+        # "utf-16" and "utf-8-sig" write a byte order mark first, which the original also has.
         target.open("w", encoding=encoding, newline="") as copy,
     ):
         recorder = _LineRecorder(iter(lines))
@@ -142,11 +142,11 @@ def _fix_record(record: str, delimiter: str, texts: Mapping[int, str]) -> str:
 
 
 def _spans(record: str, delimiter: str) -> Iterator[tuple[int, int]]:
-    """Where each cell of a record begins and ends, quotes included (RFC 4180, section 2)."""
+    """Yield the start and end of each cell of a record, quotes included (RFC 4180, section 2)."""
     start, is_inside = 0, False
     for i, character in enumerate(record):
         if character == '"':
-            # A doubled quote turns this off and on again.
+            # An escaped (doubled) quote toggles this twice.
             is_inside = not is_inside
         elif not is_inside and character == delimiter:
             yield start, i
@@ -161,9 +161,9 @@ def _quoted(text: str, delimiter: str, was_quoted: bool) -> str:
 
 
 def _package_copy(source: Path, findings: Sequence[Finding], folder: Path, *, is_zip: bool) -> Path:
-    """The whole package with the tables concerned mended, as a folder or zip like the original."""
+    """Write a copy of the whole package with its tables fixed, as a folder or ZIP archive like the original."""
     if is_zip:
-        # It loads frictionless, which takes longer than most copies.
+        # Importing Frictionless takes longer than most copies.
         from vaven.schemas.formats.datapackage import unpack
 
         file = unpack(source, folder / "package")
@@ -198,7 +198,7 @@ def _fix_resources(file: Path, findings: Sequence[Finding], folder: Path) -> Non
 
 
 def _update_integrity(resource: dict[str, Any], path: Path) -> None:
-    """What a descriptor says of a file's bytes (Data Package v2, "bytes" and "hash"), where it says it."""
+    """Update a resource's `bytes` and `hash` (Data Package v2), if present."""
     if "bytes" in resource:
         resource["bytes"] = path.stat().st_size
     if "hash" in resource:

@@ -1,7 +1,8 @@
-"""A report in Frictionless's own form (Report descriptor of frictionless-py 5), for tools that read that.
+"""A report as a Report descriptor of frictionless-py 5, for tools that read that format.
 
-Errors only, as Frictionless has no other severity; warnings and what was assumed stand in `warnings` as sentences.
-Findings that Frictionless has a type for carry it; the others are of its general types, with our code as a tag.
+Only errors are listed as errors, since Frictionless has no other severity; warnings, notes and assumptions are
+sentences in `warnings`. Findings have Frictionless's error type if there is one, else a general type with our code as
+a tag.
 """
 
 import json
@@ -12,14 +13,14 @@ from vaven.schemas.formats.grid import column_index
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
 from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
 
-# For a finding of ours that Frictionless has no type for, by what it is about.
+# Error types by the object of a finding: a label, cell, row, table or file.
 OF_A_LABEL = ("missing-label", "extra-label", "blank-label", "duplicate-label")
 OF_A_CELL = ("type-error", "constraint-error", "unique-error", "missing-cell", "extra-cell")
 OF_A_ROW, OF_A_TABLE, OF_A_FILE = "row-error", "table-error", "source-error"
 
 
 def as_frictionless(report: Report, language: str) -> str:
-    """The report as JSON that `frictionless.Report.from_descriptor` takes."""
+    """Render a report as JSON for `frictionless.Report.from_descriptor`."""
     tasks = [_task(report, resource, language) for resource in report.rows]
     elsewhere = [f for f in report.findings if f.severity == Severity.ERROR and f.resource not in report.rows]
     errors = [_error(f, language) for f in elsewhere]
@@ -95,9 +96,9 @@ def _error(finding: Finding, language: str) -> dict[str, Any]:
 
 
 def error_type(finding: Finding) -> str:
-    """Frictionless's word for the fault, where it has one for the place that the finding knows."""
+    """Return Frictionless's error type of a finding, or a general type if it has none or needs a missing location."""
     if finding.code.startswith("table-"):
-        # A finding about a table with a schema of its own is Frictionless's to begin with.
+        # Findings about a table with its own schema are Frictionless's errors.
         kind = finding.code.removeprefix("table-")
         return f"{kind}-error" if kind in ("source",) else kind
     rule = RULES.get(finding.code)

@@ -11,9 +11,9 @@ from vaven.schemas.standard.table_schemas import RESOURCES, standard
 from vaven.vocab.messages import messages
 
 REPORT_VERSION = "1.1"
-# How many places of one rule the terminal names before it says how many more there are.
+# Statements of one rule on the terminal before the number of remaining findings.
 MAX_STATEMENTS = 5
-# How many runs of cells of one sentence are named before it is said how many more there are.
+# Cell ranges of one statement before the number of remaining cells.
 MAX_RANGES = 6
 COLOURS = {
     Verdict.VALID: "32",
@@ -24,14 +24,14 @@ COLOURS = {
 
 
 def as_text(report: Report, language: str, *, colour: bool = False) -> str:
-    """Verdict first, then rules by how often they were broken, then what was assumed. Ends with a line break."""
+    """Render a report as text: verdict, rules with the most frequent first, assumptions, and a final newline."""
     return "\n".join(_lines(report, language, colour)) + "\n"
 
 
 def as_json(report: Report, language: str) -> str:
-    """The report with sentences in one language; keys are described in schemas/reports/report.schema.json."""
+    """Render a report as JSON, with messages in one language (JSON Schema: schemas/reports/report.schema.json)."""
     text = json.dumps(as_dict(report, language), ensure_ascii=False, indent=2) + "\n"
-    # A descriptor's "\\ud800" is half a character, which no output can encode.
+    # A descriptor may contain "\\ud800", a lone surrogate, which can't be encoded.
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -61,7 +61,7 @@ def as_dict(report: Report, language: str) -> dict[str, Any]:
 
 
 def grouped(report: Report) -> list[tuple[str, Severity, list[Finding]]]:
-    """Code, severity and listed findings of each broken rule: errors first, most frequent first."""
+    """Return code, severity and findings of each rule with findings: errors first, most frequent first."""
     groups: dict[str, list[Finding]] = {}
     for finding in report.findings:
         groups.setdefault(finding.code, []).append(finding)
@@ -71,19 +71,19 @@ def grouped(report: Report) -> list[tuple[str, Severity, list[Finding]]]:
 
 
 def table_name(resource: str, language: str) -> str:
-    """The label of a table of the standard; another table goes by its own name."""
+    """Return the label of a table of the standard; for other tables, the name."""
     return standard()[resource].label(language) if resource in RESOURCES else resource
 
 
 def location(report: Report, finding: Finding, language: str) -> str:
-    """The cell's address. Where a package has several tables without sheets, the table's name is its sheet."""
+    """Return the cell reference of a finding, prefixed by the table in a package of several tables without sheets."""
     table = finding.resource if finding.sheet is None and len(report.rows) > 1 else None
     return "!".join(part for part in (table_name(table, language) if table else None, finding.address) if part)
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence once, with the cells it is true of: "Blad1!C2:C15, C18". `count` is the number of findings in it."""
+    """A message with the cells that it applies to ("Blad1!C2:C15, C18"); `count` is the number of findings."""
 
     cells: str
     message: str
@@ -91,7 +91,7 @@ class Statement:
 
 
 def statements(report: Report, findings: Sequence[Finding], language: str) -> list[Statement]:
-    """Findings of one rule with those that say the same put together, in the order in which they first come."""
+    """Group the findings of one rule by message, in the order of the first finding of each."""
     groups: dict[tuple[str, str | None, str | None], list[Finding]] = {}
     for finding in findings:
         groups.setdefault((finding.message(language), finding.resource, finding.sheet), []).append(finding)
@@ -105,7 +105,7 @@ def _cell_ranges(report: Report, same: Sequence[Finding], language: str) -> str:
     first = location(report, same[0], language)
     if len(ranges) < 2 and ranges[0][0] == ranges[0][1]:
         return first
-    # The sheet is named once, before the first cell.
+    # The sheet is named only once, before the first cell.
     front = first.removesuffix(same[0].cell)
     visible = ", ".join(start if start == end else f"{start}:{end}" for start, end, _ in ranges[:MAX_RANGES])
     rest = sum(count for _, _, count in ranges[MAX_RANGES:])
@@ -113,7 +113,7 @@ def _cell_ranges(report: Report, same: Sequence[Finding], language: str) -> str:
 
 
 def _ranges(same: Sequence[Finding]) -> Iterator[tuple[str, str, int]]:
-    """First and last cell of runs of cells below each other, and the number of cells in each."""
+    """Yield first cell, last cell and length of each vertical range of adjacent cells."""
     run: list[Finding] = []
     for finding in same:
         below = run and finding.column == run[-1].column and finding.row == (run[-1].row or 0) + 1
@@ -125,7 +125,7 @@ def _ranges(same: Sequence[Finding]) -> Iterator[tuple[str, str, int]]:
 
 
 def meaning(report: Report, language: str) -> str:
-    """What the verdict means for the file: only what follows the standard may be published."""
+    """Return the consequence of the verdict: only submissions that conform to the standard can be published."""
     is_ours = report.standard_version or report.verdict == Verdict.NOT_CHECKED
     return messages(language, "schemas")(f"report.meaning.{'' if is_ours else 'described-'}{report.verdict.value}")
 
@@ -185,5 +185,5 @@ def _line(report: Report, finding: Finding, language: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Control and formatting characters as �: a partner's cell may not steer the terminal or turn its lines round."""
+    """Replace control and format characters by �: a cell must not send escape sequences or reverse text direction."""
     return "".join("�" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)

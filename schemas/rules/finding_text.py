@@ -1,4 +1,4 @@
-"""What a finding says of a rule's hit: its place, the words that fill its sentences, and a repair where one is safe."""
+"""Conversion of a rule's match to a finding: location, message parameters, and a fix if one is safe."""
 
 import difflib
 import re
@@ -13,12 +13,12 @@ from vaven.schemas.tables.compile import describe_field
 from vaven.vocab import register
 from vaven.vocab.messages import LANGUAGES, messages
 
-# How much of a text is compared with a list, in characters.
+# Characters of a text that are compared with a code list.
 COMPARED = 400
-# A number as people write it, with a word behind it.
+# A number in any common notation, followed by a unit.
 WITH_UNIT = re.compile(r"([-+−]?[0-9][0-9\s.,]*?)\s*([^0-9\s.,]+(?: \S+)*?)\.?")
 LONGEST_NUMBER = 40
-# What people write for a unit of the register beside its own name.
+# Common notations of a unit of the register, besides its name.
 UNIT_WORDS = {
     "%": ("procent", "percent"),
     "SEK": ("kronor", ":-"),
@@ -28,7 +28,7 @@ UNIT_WORDS = {
     "per 1,000 residents": ("per 1 000",),
     "per resident": ("per person",),
 }
-# A list of codes this long is told by the sheet that has it.
+# A longer code list is not enumerated: the message refers to the sheet of code lists.
 MAX_CODES = 20
 
 
@@ -59,24 +59,24 @@ def finding_of(on: Checking, code: str, match: RuleMatch) -> Finding:
 
 
 def _without_unit(text: str | None, kpi: register.Kpi) -> Fix | None:
-    """The number alone, where the cell has the KPI's own unit behind it."""
+    """Return a fix to the number alone if the KPI's own unit follows it in the cell."""
     match = WITH_UNIT.fullmatch(text) if text and len(text) <= LONGEST_NUMBER else None
     words = (kpi.unit("sv"), kpi.unit("en"), *UNIT_WORDS.get(kpi.unit("en"), ()))
     return Fix(match[1]) if match and match[2].casefold() in (word.casefold() for word in words) else None
 
 
 def _words(on: Checking, match: RuleMatch) -> Mapping[str, object]:
-    """What messages may say of the hit's field, if it has one."""
+    """Return the message parameters of the match's field, if any."""
     return describe_field(on.schema[match.field]) if match.field and match.field in on.schema.names else {}
 
 
 def _key(on: Checking, language: str) -> str:
-    """Return the labels of the columns that tell the table's rows apart."""
+    """Return the labels of the primary key's columns."""
     return joined([uncapitalised(on.schema[name].label(language)) for name in on.schema.primary_key], language)
 
 
 def _nearest(on: Checking, match: RuleMatch) -> str:
-    """Return the allowed code most like the text, by any of its words; "" where none is."""
+    """Return the allowed code closest to the text by code or label, or ""."""
     field = on.schema[match.field or ""]
     code_list, allowed = field.descriptor.get("codes"), field.constraints["enum"]
     words = tuple(codes_by_word(code_list).items()) if code_list else tuple((str(code), str(code)) for code in allowed)
@@ -84,7 +84,7 @@ def _nearest(on: Checking, match: RuleMatch) -> str:
 
 
 def _hint(field: Field, nearest: str, language: str) -> str:
-    """Return a question about the nearest code, or else all that are allowed."""
+    """Return a suggestion of the nearest code, or else all allowed codes."""
     code_list, say = field.descriptor.get("codes"), messages(language, "schemas")
     allowed = [str(code) for code in field.constraints["enum"]]
     if nearest:
@@ -100,7 +100,7 @@ def _named(code_list: str | None, code: str, language: str) -> str:
     return code_words(code_list, code, language) if code_list else code
 
 
-# A thousand findings of one misspelling cost one comparison with the list.
+# Cached: a misspelling repeated in a thousand rows is compared with the list only once.
 @lru_cache(maxsize=1_000)
 def _nearest_word(text: str, words: tuple[tuple[str, str], ...]) -> str:
     codes = dict(words)

@@ -1,8 +1,8 @@
-"""Rules about parts and their total: whether they agree, and whether a hidden part can be worked out from the others.
+"""Rules about parts and totals: consistency, and suppressed values that can be derived from other values.
 
-Parts are women and men, age groups that do not overlap, and the areas that make up a municipality or an own area.
-Registers move counts a little to protect people (SCB's Cell Key Method from 2025) and some people have no known
-sex or age, so a total that differs is asked about and never refused (DOMAIN section 4).
+Parts are women and men, disjoint age groups, and the areas of a municipality or own area. Registers perturb counts to
+protect people (SCB's Cell Key Method from 2025) and the sex or age of some people is unknown, so that an inconsistent
+total is a warning and never an error (DOMAIN section 4).
 """
 
 import itertools
@@ -21,11 +21,11 @@ from vaven.vocab.register import SUPPRESSED, TOTAL
 
 SEXES = ("F", "M")
 AGES = re.compile(r"(\d{1,3})(?:-(\d{1,3})|(\+))?")
-# Stands for the end of "80+".
+# Upper limit of an open age group such as "80+".
 OPEN = 1_000
-# Both may be rounded to one decimal.
+# Total and parts may both be rounded to one decimal.
 ROUNDING = 0.051
-# How many people a row is about, from whichever of its numbers say so.
+# SQL of the number of people in a row, from its numerator, its ratio or its sum.
 COUNT = """coalesce(numerator_n,
     CASE WHEN kpi_ratio AND kpi_multiplier > 0 THEN value_n * denominator_n / kpi_multiplier
     WHEN kpi_sum THEN value_n END)"""
@@ -33,7 +33,7 @@ COUNT = """coalesce(numerator_n,
 
 @dataclass(frozen=True)
 class _Parts:
-    """A breakdown of a table: its column, the codes beside the total, and whether they make up the total wholly."""
+    """A breakdown of a table: its column, the codes other than the total, and whether they cover the total."""
 
     field: str
     codes: Sequence[str]
@@ -41,12 +41,12 @@ class _Parts:
 
     @property
     def code(self) -> str:
-        """SQL of a row's code, where an empty cell means the total."""
+        """SQL of a row's code; an empty cell means the total."""
         return f"coalesce({quoted(self.field)}, '{TOTAL}')"
 
 
 def _breakdowns(on: Checking) -> Iterator[_Parts]:
-    """The breakdowns that the table's texts allow a judgement of."""
+    """Yield the breakdowns of the table whose parts can be compared with a total."""
     if not on.has("neighbourhood", "kpi", "period"):
         return
     for name, parts in (("sex", _sexes), ("age_group", _ages)):
@@ -61,7 +61,7 @@ def _sexes(codes: set[str]) -> _Parts | None:
 
 
 def _ages(codes: set[str]) -> _Parts | None:
-    """Age groups that follow each other without a gap; from 0 with an open end they are everybody."""
+    """Return the breakdown by age if the groups are contiguous; it is complete from 0 to an open group."""
     spans = sorted(span for code in codes if (span := _span(code)))
     ends = itertools.pairwise(spans)
     if len(spans) < 2 or any(end + 1 != start for (_, end, _), (start, _, _) in ends):
@@ -77,7 +77,7 @@ def _span(code: str) -> tuple[int, int, str] | None:
 
 
 def _rest(on: Checking, without: str) -> str:
-    """SQL of the key without one of its columns, as a list."""
+    """Return an SQL list of the primary key without one of its columns."""
     named = zip(key_of(on.table, on.schema), on.schema.primary_key, strict=True)
     return ", ".join(part for part, name in named if name != without)
 
@@ -88,9 +88,9 @@ def _about(on: Checking, field: str) -> dict[str, object]:
 
 @wide_rule("parts-sum", Severity.WARNING, "observations")
 def parts_sum(on: Checking) -> Iterator[RuleMatch]:
-    """Counts whose parts make more or less than their total, beyond protection, rounding and people not placed.
+    """Parts whose sum differs from the total beyond disclosure control, rounding and people without a known part.
 
-    The limits are ours. Of age groups that leave some ages out only too large a sum is a fault.
+    The limits are ours. For age groups that do not cover all ages, only a sum above the total is reported.
     """
     units, share = on.thresholds.parts_units, on.thresholds.parts_share
     for parts in _breakdowns(on):
@@ -107,7 +107,7 @@ def parts_sum(on: Checking) -> Iterator[RuleMatch]:
 
 @wide_rule("total-outside-parts", Severity.WARNING, "observations")
 def total_outside_parts(on: Checking) -> Iterator[RuleMatch]:
-    """A share or a mean for all that is below each of its parts, or above: no weights can make it so."""
+    """A total share or mean outside the range of its parts, which no weighting can produce."""
     units, share = on.thresholds.parts_units, on.thresholds.parts_share
     for parts in _breakdowns(on):
         if not parts.is_complete or not on.has("value"):
@@ -125,15 +125,15 @@ def total_outside_parts(on: Checking) -> Iterator[RuleMatch]:
 
 
 def _has_sums(on: Checking) -> bool:
-    """Whether some KPI of the table is a sum by itself, such as participants."""
+    """Return whether the table has a KPI that is a sum, such as participants."""
     kpis = f"SELECT 1 FROM {on.distinct('kpi')} JOIN register_kpis ON cell = id WHERE is_sum LIMIT 1"
     return on.work.execute(kpis).fetchone() is not None
 
 
 def _wrong_totals(on: Checking, parts: _Parts, number: str, wrong: str, query: str) -> Iterable[tuple[Any, ...]]:
-    """The rows of a query over `_grouped`.
+    """Return the rows of a query over `_grouped`, after selecting the groups for which `wrong` may hold.
 
-    Which groups may be `wrong` is found first, by a few numbers each: the texts beside them take as long again.
+    The selection uses a few numbers per group; reading the texts for all groups would double the time.
     """
     total, part = _selects(parts)
     on.work.execute(
@@ -150,13 +150,14 @@ def _wrong_totals(on: Checking, parts: _Parts, number: str, wrong: str, query: s
 
 
 def _selects(parts: _Parts) -> tuple[str, str]:
-    """SQL that tells whether a row is a total, and whether it is one of its parts."""
+    """Return the SQL conditions for a total and for a part."""
     return f"{parts.code} = '{TOTAL}'", f"{parts.code} IN ({', '.join(text(c) for c in parts.codes)})"
 
 
 def _grouped(on: Checking, parts: _Parts, name: str, number: str) -> str:
-    """SQL of each total among the suspected groups that has all of its parts: its `_row` and cell, and what `number`
-    is in it and in them.
+    """Return SQL of the totals of suspected groups with all parts present.
+
+    Columns are `_row` and cell of the total, and `number` of the total and aggregated over its parts.
     """
     total, part = _selects(parts)
     base = "min(denominator_n) FILTER (denominator_n > 0)" if on.has("denominator") else "NULL"
@@ -173,9 +174,9 @@ def _grouped(on: Checking, parts: _Parts, name: str, number: str) -> str:
 
 @wide_rule("suppression-reversible", Severity.ERROR, "observations")
 def suppression_reversible(on: Checking) -> Iterator[RuleMatch]:
-    """A count that is kept back and can be worked out from what is shown beside it (secondary suppression).
+    """A suppressed count that can be derived from published values, for lack of secondary suppression.
 
-    Each breakdown is one equation, as in the usual practice of hiding a second part (DOMAIN section 4).
+    Each breakdown is one equation, hence the usual practice of suppressing a second part (DOMAIN section 4).
     """
     if not on.has("neighbourhood", "kpi", "period", "value"):
         return
@@ -194,7 +195,7 @@ def _has_suppressed(on: Checking) -> bool:
 
 
 def _beside(on: Checking) -> Iterator[RuleMatch]:
-    """The value is left out, but what it is made of is shown in the same row."""
+    """Yield suppressed values whose numerator is in the same row."""
     if on.has("numerator"):
         query = f"""SELECT _row, numerator FROM {on.table.relation}
             WHERE status = '{SUPPRESSED}' AND value IS NULL AND numerator IS NOT NULL ORDER BY _row"""
@@ -203,12 +204,12 @@ def _beside(on: Checking) -> Iterator[RuleMatch]:
 
 
 def _counted(on: Checking) -> str:
-    """SQL of the rows with the count that each shows, and whether it is kept back."""
+    """Return SQL of the rows with their published count (`shown`) and whether it is suppressed (`hidden`)."""
     return f"""SELECT *, {COUNT} AS shown, {COUNT} IS NULL AND status = '{SUPPRESSED}' AS hidden FROM {on.view}"""
 
 
 def _one_of(on: Checking) -> Iterator[RuleMatch]:
-    """One of women, men and the total, or of all ages and the total, is kept back and the others are shown."""
+    """Yield values that are alone in being suppressed among the total and all parts by sex or by age."""
     for parts in _breakdowns(on):
         if not parts.is_complete:
             continue
@@ -221,7 +222,7 @@ def _one_of(on: Checking) -> Iterator[RuleMatch]:
 
 
 def _missing_sex(on: Checking) -> Iterator[RuleMatch]:
-    """The total and one sex are shown, and the other is not there: what is missing is a small count."""
+    """Yield rows of one sex beside a total whose difference, the missing other sex, is a small count."""
     parts = next((p for p in _breakdowns_of_sex(on)), None)
     if parts is None or not (on.occurs("numerator") or on.occurs("denominator") or _has_sums(on)):
         return
@@ -243,7 +244,7 @@ def _breakdowns_of_sex(on: Checking) -> Iterator[_Parts]:
 
 
 def _one_area(on: Checking) -> Iterator[RuleMatch]:
-    """One DeSO of a municipality or of an own area is kept back, and all others and the whole are shown."""
+    """Yield values of the only suppressed DeSO of a municipality or own area with a published total."""
     query = f"SELECT DISTINCT neighbourhood FROM ({_counted(on)}) WHERE hidden"
     hidden = {code for (code,) in on.work.execute(query).fetchall()}
     wholes = list(_wholes(on, hidden))
@@ -268,7 +269,7 @@ def _one_area(on: Checking) -> Iterator[RuleMatch]:
 
 
 def _wholes(on: Checking, hidden: set[str]) -> Iterator[tuple[str, Sequence[str]]]:
-    """Areas that some of the codes are parts of, with all of their parts: municipalities, and the table's own areas."""
+    """Yield municipalities and own areas that contain any of the codes, with all of their DeSO codes."""
     for vintage in VINTAGES["deso"]:
         deso_areas = areas().by_code("deso", vintage)
         for kommun in sorted({deso_areas[code].kommun for code in hidden if code in deso_areas}):

@@ -18,7 +18,7 @@ NUMBERS = frozenset(
 )  # fmt: skip
 OF_NUMERIC_FIELDS = frozenset(("limit", "text"))
 NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
-# Findings of one rule in one table that are listed, as in Frictionless; all of them are counted.
+# Findings per rule and table in a report, as in Frictionless; counts are complete.
 MAX_FINDINGS = 1_000
 # Thousands separator, decimal sign and minus of each language.
 SIGNS = {"sv": ("\u00a0", ",", "\u2212"), "en": (",", ".", "-")}

@@ -1,7 +1,7 @@
-"""A table or data package that is not of our standard, checked against the schema that comes with it.
+"""Validation of a table or data package outside our standard against its own Table Schema.
 
-What it finds is Frictionless's (schemas.tabular), said in our sentences. It runs in a process of its own with bounded
-memory and time: a pattern of a descriptor may backtrack without end, and a workbook may ask for all there is.
+The errors are Frictionless's (schemas/tableschema/columns.py) with our messages. It runs in a child process with
+limited memory and time: a pattern of a descriptor may backtrack without end, and a workbook may exhaust the memory.
 """
 
 import re
@@ -23,26 +23,26 @@ from vaven.vocab.errors import NotReadable
 
 MAX_BYTES = 4_000_000_000
 MAX_SECONDS = 1_800
-# Exits of the process that are a property of the file.
+# Exit reasons of the child process that the file causes.
 UNREADABLE = {
     ExitReason.TIMED_OUT: "not-readable-long",
     ExitReason.KILLED: "not-readable-heavy",
     ExitReason.OUT_OF_MEMORY: "not-readable-heavy",
 }
-# Formats and schemes that stay in the folder. Others of Frictionless's open networks and databases.
+# Formats and schemes confined to the folder; others of Frictionless's open network connections and databases.
 FORMATS = ("csv", "tsv", "xlsx", "xls", "ods", "json", "jsonl", "ndjson", "inline", "")
 SCHEMES = ("file", "buffer", "")
-# Metadata that may stand in a file of its own.
+# Metadata that may be in a separate file.
 FOLLOWED = ("schema", "dialect")
-# Addresses of profiles that Frictionless knows by heart; no other is looked up.
+# URLs of profiles built into Frictionless; no others are dereferenced.
 PROFILES = re.compile(r"https?://(datapackage\.org|specs\.frictionlessdata\.io|frictionlessdata\.io)/[\w./-]+")
-# What Frictionless says in its note of a fault, taken apart for our sentences.
+# Parts of the note of a Frictionless error, for the parameters of our messages.
 TYPE = re.compile(r'type is "([^"/]*)')
 CONSTRAINT = re.compile(r'constraint "(\w+)" is "(.*)"', re.DOTALL)
 BEFORE = re.compile(r"position (\d+)")
-# Frictionless's own code ended with an exception: it takes the metadata for sound where they are not.
+# An exception in Frictionless's own code, caused by invalid metadata that it did not detect.
 FAILED = re.compile(r'File "[^"]*/frictionless/[^"]*", line [^\n]*\n[^\n]*\n(?:[ ~^]*\n)?(\w[^\n]*)\s*\Z')
-# Error types of frictionless-py 5 with a sentence of their own; the rest are faults of the file or its description.
+# Error types of frictionless-py 5 with a message of their own; the rest concern the file or its descriptor.
 SENTENCES = frozenset(
     (
         "type-error",
@@ -70,7 +70,7 @@ OTHER = "source"
 
 
 def is_described(path: Path) -> bool:
-    """Whether the file is a data package with tables, none of which is called as a table of the standard is."""
+    """Return whether the file is a data package without any table named as in the standard."""
     try:
         if content_of(path).kind != "descriptor":
             return False
@@ -81,9 +81,9 @@ def is_described(path: Path) -> bool:
 
 
 def validate_described(path: Path, schema: Path | None = None, *, seconds: float = MAX_SECONDS) -> Report:
-    """Check a table against a Table Schema (`schema`, a JSON file), or a data package against its own.
+    """Check a table against a Table Schema (`schema`, a JSON file), or a data package against its own schemas.
 
-    Raises NotReadable for what can't be opened safely.
+    Raises NotReadable for a source that can't be opened safely.
     """
     for file in (path, schema):
         if file is not None and not file.exists():
@@ -126,7 +126,7 @@ def _report(path: Path, outcomes: Sequence[Mapping[str, Any]]) -> Report:
 
 
 def code_of(kind: str) -> str:
-    """Our code of a Frictionless error type."""
+    """Return our finding code of a Frictionless error type."""
     return f"table-{kind if kind in SENTENCES else OTHER}"
 
 
@@ -144,11 +144,11 @@ def _findings(outcome: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(code_of(kind), Severity.ERROR, name, None, row, column, field, cell, params)
 
 
-# --- in the process of its own
+# --- in the child process
 
 
 def main(path: Path, schema: Path | None, target: Path) -> int:
-    """Write the outcome of each table, or the reason for none, to `target`. Returns the exit code."""
+    """Write the result of each table, or the error, to `target`, and return the exit code."""
     limit(resource.RLIMIT_DATA, MAX_BYTES)
     return write_result(target, lambda: _outcomes(path, schema, target.parent))
 
@@ -231,8 +231,9 @@ def _resources(descriptor: Any) -> list[dict[str, Any]]:
 
 
 def _inside(file: Path, descriptor: Any) -> dict[str, Any]:
-    """The descriptor with its metadata files read into it, and no profile that would be fetched. Raises NotReadable
-    for a path that leads out of the folder, and for what Frictionless would open beyond files.
+    """Return the descriptor with its metadata files embedded and without profiles to dereference.
+
+    Raises NotReadable for a path outside the folder, and for formats and schemes other than files.
     """
     if not _resources(descriptor):
         raise NotReadable("not-readable-descriptor", file=file.name, where="resources", reason="no resources")
@@ -265,7 +266,7 @@ def _known_profiles(descriptor: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _safe(file: Path, path: Any) -> Path:
-    """The file behind a path of a descriptor, where it lies in the descriptor's folder, also behind symbolic links."""
+    """Resolve a path of a descriptor, including symbolic links, to a file in the descriptor's folder."""
     if not isinstance(path, str) or not is_inside(path):
         raise NotReadable("not-readable-path", file=file.name, path=str(path)[:200])
     target = (file.parent / path).resolve()

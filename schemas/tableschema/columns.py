@@ -1,9 +1,9 @@
-"""Any table against any Table Schema, with the findings of frictionless-py: by columns where that is possible.
+"""Columnar validation of any table against any Table Schema, with the errors of frictionless-py.
 
-Frictionless reads the metadata, the header and the dialect; its own cell readers judge each different text of a
-column once; DuckDB carries the verdict to the rows, and finds repeated and missing keys. The few rows with a fault
-are given to Frictionless's own Row, so that errors are its own, word for word. A resource without a column form
-(cells that are no text, custom bounds on its bytes) is validated by Frictionless itself, and the outcome says so.
+Frictionless reads the metadata, header and dialect, and its cell readers check each distinct text of a column once;
+DuckDB joins the results to the rows, and finds repeated and missing keys. The few invalid rows are passed to
+Frictionless's own Row, so that errors are identical to its own. A resource that can't be validated by columns (cells
+that are not text, declared sizes or hashes) is validated by Frictionless itself, and the result's `engine` says so.
 """
 
 from collections import Counter
@@ -27,7 +27,7 @@ from vaven.schemas.tableschema.rows import LoadedRows, NotColumnar, ReadColumn, 
 
 COLUMNS, FRICTIONLESS = "duckdb", "frictionless"
 
-# Texts that are certainly right, by type and format; whatever else is judged by Frictionless.
+# SQL conditions for certainly valid texts, by type and format; Frictionless checks all others.
 CERTAIN: Mapping[tuple[str, str], str] = {
     ("string", "default"): "true",
     ("any", "default"): "true",
@@ -35,15 +35,15 @@ CERTAIN: Mapping[tuple[str, str], str] = {
     ("number", "default"): r"regexp_full_match({c}, '-?[0-9]{{1,12}}(\.[0-9]{{1,12}})?')",
     ("year", "default"): r"regexp_full_match({c}, '[1-9][0-9]{{3}}')",
 }
-# Metadata that changes what a number looks like; a column with any of it is judged text by text.
+# Properties that change the notation of numbers; Frictionless checks each text of a column with any of them.
 MARKS_OF_NUMBERS = ("decimalChar", "groupChar", "bareNumber")
 
 
 @dataclass(frozen=True)
 class TableResult:
-    """`errors` are Frictionless's, cut at the limit; `counts` by error type are complete. `engine` says what judged.
+    """The result of one table: Frictionless's `errors` up to the limit, and complete `counts` by error type.
 
-    `rows` is None where the table could not be walked.
+    `engine` names the software that validated; `rows` is None if the rows could not be read.
     """
 
     name: str
@@ -59,11 +59,11 @@ class TableResult:
 
 
 def judge(resource: TableResource, work: duckdb.DuckDBPyConnection, *, max_findings: int = MAX_FINDINGS) -> TableResult:
-    """Validate one resource as `resource.validate()` does. Its paths must have been found safe by the caller."""
+    """Validate one resource as `resource.validate()` does. The caller must have checked its paths."""
     try:
         return _Judging(resource, work, max_findings).outcome()
     except (NotColumnar, FrictionlessException, duckdb.Error, UnicodeError):
-        # Broken metadata, sources and encodings are Frictionless's to explain.
+        # Frictionless reports errors of metadata, sources and encodings itself.
         pass
     report = resource.to_copy().validate(limit_errors=max_findings)
     all_errors = [error for task in report.tasks for error in task.errors] + list(report.errors)
@@ -74,7 +74,7 @@ def judge(resource: TableResource, work: duckdb.DuckDBPyConnection, *, max_findi
 
 class _Judging:
     def __init__(self, resource: TableResource, work: duckdb.DuckDBPyConnection, limit: int) -> None:
-        # Opening a resource with foreign keys would read the other tables row by row.
+        # The original, never opened: opening a resource with foreign keys reads the other tables row by row.
         self.original, self.work, self.limit = resource, work, limit
         self.keys = [dict(key) for key in resource.schema.foreign_keys]
         self.ids: dict[Hashable, int] = {}
@@ -126,7 +126,7 @@ class _Judging:
     # Keys
 
     def _keyed(self, resource: TableResource, loaded: LoadedRows) -> list[tuple[int, Callable[[Any], Any]]]:
-        """Rows with a repeated or missing key, each with the error that Frictionless would make of it."""
+        """Return rows with a repeated or missing key, each with a constructor of Frictionless's error."""
         by_name = {column.field.name: column for column in loaded.columns}
         keyed: list[tuple[int, Callable[[Any], Any]]] = []
         for column in loaded.columns:
@@ -141,7 +141,7 @@ class _Judging:
         return keyed
 
     def _identified(self, loaded: LoadedRows, column: ReadColumn) -> str:
-        """A relation `cell`, `id` of the column's texts, where texts that mean the same to Frictionless share an id."""
+        """Create a relation (`cell`, `id`) of the column's texts; texts of equal value have the same id."""
         name = f"ids_{loaded.name}_{column.number}"
         texts = self.work.execute(f"SELECT DISTINCT {column.sql} FROM {loaded.name}").fetchall()
         pairs = [(cell, self._id(column.reader(cell))) for (cell,) in texts]
@@ -153,12 +153,12 @@ class _Judging:
         if value is None or (notes and "type" in notes):
             return None
         if not isinstance(value, Hashable) or (isinstance(value, float | Decimal) and isnan(value)):
-            # Frictionless fails on lists as keys, and takes every NaN for another.
+            # Frictionless fails on lists as keys, and treats each NaN as distinct.
             raise NotColumnar
         return self.ids.setdefault(value, len(self.ids))
 
     def _with_ids(self, loaded: LoadedRows, columns: Sequence[ReadColumn]) -> tuple[str, list[str]]:
-        """SQL of the rows with the ids of the key's values, and the names of these ids."""
+        """Return SQL of the rows with the ids of the key's values, and the names of the id columns."""
         ids = [f"k{i}" for i in range(len(columns))]
         joins = "".join(
             f" JOIN {self._identified(loaded, column)} AS j{i} ON j{i}.cell IS NOT DISTINCT FROM t.{column.sql}"
@@ -168,7 +168,7 @@ class _Judging:
         return f"SELECT t._row, {picked} FROM {loaded.name} AS t{joins}", ids
 
     def _repeated(self, rows: str, ids: Sequence[str]) -> list[tuple[int, int]]:
-        """Rows whose key stands in a row before, with the nearest such row."""
+        """Return rows whose key occurs in an earlier row, with the nearest such row."""
         names = ", ".join(ids)
         some = " OR ".join(f"{name} IS NOT NULL" for name in ids)
         query = (
@@ -210,7 +210,7 @@ class _Judging:
             yield number, partial(_foreign_error, names=key["fields"], reference=reference)
 
     def _lookup(self, resource: TableResource, loaded: LoadedRows, key: Mapping[str, Any]) -> str:
-        """A relation of the ids of the referenced keys; the rows where all of them are empty don't count."""
+        """Create a relation of the ids of the referenced keys, without entirely empty keys."""
         name = f"known_{len(self.work.execute('SHOW TABLES').fetchall())}"
         source, field_names = key["reference"]["resource"], list(key["reference"]["fields"])
         if source in ("", resource.name):
@@ -233,7 +233,7 @@ class _Judging:
     # Rows
 
     def _errors_of_rows(self, loaded: LoadedRows, keyed: list[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
-        """The errors of the first rows with faults, in the order of the rows, made by Frictionless's own Row."""
+        """Return the errors of the first invalid rows in row order, from Frictionless's own Row."""
         by_row: dict[int, list[Callable[[Any], Any]]] = {}
         for number, make in keyed:
             by_row.setdefault(number, []).append(make)
@@ -246,7 +246,7 @@ class _Judging:
         return row_errors
 
     def _suspects(self, loaded: LoadedRows) -> list[int]:
-        """The first rows with a faulty cell, or with nothing but blank cells."""
+        """Return the first rows with an invalid cell or with only blank cells."""
         faulty = [
             f"EXISTS (FROM faults_{c.number} WHERE cell IS NOT DISTINCT FROM {c.sql})"
             for c in loaded.columns
@@ -292,7 +292,7 @@ def _without_keys(resource: Resource) -> TableResource:
 
 
 def _refuse_uncommon(resource: TableResource) -> None:
-    """What only Frictionless itself judges: declared sizes and sums, other checks, labels without regard to case."""
+    """Raise NotColumnar for features left to Frictionless: sizes, hashes, other checks, case-insensitive labels."""
     sums = (resource.hash, resource.bytes, resource.fields, resource.rows)
     has_checks = any(check.type != "baseline" for check in (getattr(resource, "checklist", None) or Checklist()).checks)
     if any(sums) or has_checks or not resource.dialect.header_case or resource.data is not None:
@@ -303,7 +303,7 @@ def _refuse_uncommon(resource: TableResource) -> None:
 
 
 def _judge_texts(work: duckdb.DuckDBPyConnection, loaded: LoadedRows, column: ReadColumn) -> None:
-    """Find the column's texts that are wrong, and those that are blank."""
+    """Determine the column's invalid texts and blank texts."""
     column.blanks = {cell for cell in (*loaded.missing, *column.field.missing_values, None) if _is_blank(column, cell)}
     texts = f"SELECT DISTINCT {column.sql} FROM {loaded.name}"
     certain = _certain(column)
@@ -321,7 +321,7 @@ def _is_blank(column: ReadColumn, cell: str | None) -> bool:
 
 
 def _certain(column: ReadColumn) -> str | None:
-    """SQL that is true only of texts that are right; None where there is no such shortcut."""
+    """Return an SQL condition that only valid texts meet, or None if there is none."""
     field = column.field
     pattern = CERTAIN.get((field.type, field.format))
     judged = set(field.constraints) - {"unique", "required"}
@@ -337,7 +337,7 @@ def _certain(column: ReadColumn) -> str | None:
 
 
 def _blank(loaded: LoadedRows) -> str:
-    """SQL that is true of a row whose every cell is blank."""
+    """Return an SQL condition for rows with only blank cells."""
     parts = []
     for column in loaded.columns:
         blanks = ", ".join(text(cell) for cell in column.blanks if cell is not None)
