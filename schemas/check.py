@@ -323,7 +323,7 @@ def _register_kpis(work: duckdb.DuckDBPyConnection) -> None:
 
 
 def _check_rows(on: Checking, by_row: list[Check], collector: _FindingCollector) -> None:
-    """The faults of single rows: counted in one scan for all checks, then listed for those that have any."""
+    """Collect findings of single rows: counted by one scan for all checks, then queried for the failing checks."""
     occurring = {(c.code, c.field): c for c in _failing_checks(on, [c for c in by_row if c.by_cell])}
     by_row = [occurring.get((c.code, c.field), c) for c in by_row if not c.by_cell or (c.code, c.field) in occurring]
     if not by_row:
@@ -353,9 +353,9 @@ def _failing_checks(on: Checking, by_cell: list[Check]) -> Iterator[Check]:
     for name in sorted({c.field for c in by_cell if c.field}):
         alone = [c for c in by_cell if c.field == name]
         texts = f"(SELECT cell AS {quoted(name)} FROM {on.distinct(name)})"
-        faulty = ", ".join(f"count(*) FILTER ({c.where})" for c in alone)
+        failing = ", ".join(f"count(*) FILTER ({c.where})" for c in alone)
         for cell_check, count in zip(
-            alone, on.work.execute(f"SELECT {faulty} FROM {texts}").fetchone() or (), strict=True
+            alone, on.work.execute(f"SELECT {failing} FROM {texts}").fetchone() or (), strict=True
         ):
             if 0 < count <= MAX_FAILING_TEXTS:
                 few = f"SELECT {quoted(name)} FROM {texts} WHERE {cell_check.where}"

@@ -112,7 +112,7 @@ class _Judging:
             self.counts.update(e.type for e in row.errors if e.type in ("extra-cell", "missing-cell"))
 
     def _count_cells(self, loaded: LoadedRows, column: ReadColumn, blank: str) -> None:
-        relation = f"faults_{column.number}"
+        relation = f"errors_{column.number}"
         pairs = [(cell, *counts) for cell, counts in column.error_counts.items()]
         _make(self.work, relation, {"cell": pa.string(), "types": pa.int64(), "others": pa.int64()}, pairs)
         query = (
@@ -247,21 +247,21 @@ class _Judging:
 
     def _suspects(self, loaded: LoadedRows) -> list[int]:
         """Return the first rows with an invalid cell or with only blank cells."""
-        faulty = [
-            f"EXISTS (FROM faults_{c.number} WHERE cell IS NOT DISTINCT FROM {c.sql})"
+        invalid = [
+            f"EXISTS (FROM errors_{c.number} WHERE cell IS NOT DISTINCT FROM {c.sql})"
             for c in loaded.columns
             if c.error_counts
         ]
-        where = " OR ".join([*faulty, f"({_blank(loaded)})"])
+        where = " OR ".join([*invalid, f"({_blank(loaded)})"])
         query = f"SELECT _row FROM {loaded.name} WHERE {where} ORDER BY _row LIMIT {self.limit}"
         return [number for (number,) in self.work.execute(query).fetchall()]
 
     def _cells(self, loaded: LoadedRows, numbers: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
         if not numbers:
             return
-        _make(self.work, "wanted", {"_row": pa.int64()}, [(number,) for number in numbers])
+        _make(self.work, "selected_rows", {"_row": pa.int64()}, [(number,) for number in numbers])
         names = ", ".join(column.sql for column in loaded.columns)
-        query = f"SELECT _row, {names} FROM {loaded.name} SEMI JOIN wanted USING (_row) ORDER BY _row"
+        query = f"SELECT _row, {names} FROM {loaded.name} SEMI JOIN selected_rows USING (_row) ORDER BY _row"
         for number, *cells in self.work.execute(query).fetchall():
             yield number, cells
 
