@@ -1,4 +1,4 @@
-"""Check tables against the standard: every rule over every table, counted in full, listed up to a limit."""
+"""Validation of tables against the standard: complete counts, and findings up to a limit per rule and table."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -13,7 +13,7 @@ from vaven.schemas.rules import areas, disclosure, periods, references, totals, 
 from vaven.schemas.rules.finding_text import finding_of
 from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.rules.registry import RULES, Checking, Rule, RuleMatch
-from vaven.schemas.standard.finding import LISTED, Excerpt, Finding, Report, Severity, Verdict
+from vaven.schemas.standard.finding import MAX_FINDINGS, Excerpt, Finding, Report, Severity, Verdict
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.schemas.standard.table_schemas import RESOURCES, STANDARD_VERSION, Field, standard
 from vaven.schemas.standard.thresholds import PROPOSED, Thresholds
@@ -25,36 +25,36 @@ from vaven.vocab import register
 from vaven.vocab.errors import NotReadable, is_full_disk
 
 RULES_VERSION = "1.0"
-# How many of a table's rows with findings a report shows whole.
-EXCERPTS = 200
-# How many faulty texts a check of cells looks for instead of judging every row.
-FEW = 1_000
-# How much of a cell's text or of a list a finding shows, in characters.
-SHOWN = 400
-# Importing a module of rules registers them; the names are kept so that nothing looks unused.
+# Rows with findings per table that a report quotes in full.
+MAX_EXCERPTS = 200
+# Up to this many distinct invalid texts, rows are matched against the texts instead of the condition.
+MAX_FAILING_TEXTS = 1_000
+# Maximum length in characters of each text in a finding.
+MAX_CHARACTERS = 400
+# Importing a module of rules registers its rules; the tuple makes the imports used.
 RULE_MODULES = (values, periods, areas, references, disclosure, totals)
 
 
 @dataclass
-class _Findings:
-    """Findings as they come, with counts that go on where the listing stops."""
+class _FindingCollector:
+    """Collected findings, up to `limit` per rule and table; counts continue beyond it."""
 
-    listed: list[Finding] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
     counts: Counter[str] = field(default_factory=Counter)
     severities: set[Severity] = field(default_factory=set)
-    places: Counter[tuple[str, str | None]] = field(default_factory=Counter)
-    room: int = LISTED
+    per_rule: Counter[tuple[str, str | None]] = field(default_factory=Counter)
+    limit: int = MAX_FINDINGS
     excerpts: list[Excerpt] = field(default_factory=list)
 
     def add(self, finding: Finding) -> None:
         self.counts[finding.code] += 1
         self.severities.add(finding.severity)
         if self.has_room(finding.code, finding.resource):
-            self.places[finding.code, finding.resource] += 1
-            self.listed.append(finding)
+            self.per_rule[finding.code, finding.resource] += 1
+            self.findings.append(finding)
 
     def has_room(self, code: str, resource: str | None) -> bool:
-        return self.places[code, resource] < self.room
+        return self.per_rule[code, resource] < self.limit
 
 
 def validate(
@@ -67,35 +67,35 @@ def validate(
     thresholds: Thresholds = PROPOSED,
     progress: Progress = no_progress,
     memory_mb: int = MEMORY_MB,
-    listed: int = LISTED,
+    max_findings: int = MAX_FINDINGS,
     seconds: float | None = None,
 ) -> Report:
-    """Read and check a file. Never raises for what is in it: an unreadable file is a report "not checked".
+    """Read and check a file. No content raises an exception: an unreadable file gives a report "not checked".
 
-    With `schema` (a Table Schema as JSON) a table is checked against that and not against the standard; so is a data
-    package without any table of the standard, against the schemas that it has itself.
-    `memory_mb` bounds what DuckDB holds at once; the rest spills to the temporary folder. `listed` bounds the
-    findings of one rule in one table that the report lists; its counts are complete. `seconds` bounds a check against
-    a schema of somebody's own, whose patterns may never come to an end.
+    With `schema` (a Table Schema as JSON), a table is validated against that schema instead of the standard. A data
+    package without any table of the standard is validated against its own schemas.
+    `memory_mb` limits DuckDB's memory; data beyond it spills to the temporary folder. `max_findings` limits the
+    findings per rule and table in the report; its counts are complete. `seconds` limits validation against a custom
+    schema, whose regular expressions may backtrack without end.
     """
     path = Path(source)
     try:
         if schema or _has_own_schema(path):
-            # Frictionless takes longer to load than most files take to check.
+            # Importing Frictionless takes longer than checking most files.
             from vaven.schemas.tableschema.check import validate_described
 
             limit = {} if seconds is None else {"seconds": seconds}
             return validate_described(path, Path(schema) if schema else None, **limit)
         with read(path, slug=slug, choices=choices, progress=progress, memory_mb=memory_mb) as tables:
-            return check(tables, today=today, thresholds=thresholds, progress=progress, listed=listed)
+            return check(tables, today=today, thresholds=thresholds, progress=progress, max_findings=max_findings)
     except NotReadable as reason:
         return not_checked(path, reason)
     except (MemoryError, duckdb.OutOfMemoryException):
-        return not_checked(path, _ran_out(path, "minne", "memory"))
+        return not_checked(path, _resources_exhausted(path, "minne", "memory"))
     except Exception as cause:
         if not is_full_disk(cause):
             raise
-        return not_checked(path, _ran_out(path, "diskutrymme", "disk space"))
+        return not_checked(path, _resources_exhausted(path, "diskutrymme", "disk space"))
 
 
 def _has_own_schema(path: Path) -> bool:
@@ -106,7 +106,7 @@ def _has_own_schema(path: Path) -> bool:
     return is_described(path)
 
 
-def _ran_out(path: Path, what_sv: str, what_en: str) -> NotReadable:
+def _resources_exhausted(path: Path, what_sv: str, what_en: str) -> NotReadable:
     return NotReadable("not-readable-resources", file=path.name, what_sv=what_sv, what_en=what_en)
 
 
@@ -116,33 +116,33 @@ def check(
     today: date | None = None,
     thresholds: Thresholds = PROPOSED,
     progress: Progress = no_progress,
-    listed: int = LISTED,
+    max_findings: int = MAX_FINDINGS,
 ) -> Report:
-    """All findings about tables that were read. Costs one scan a table, and one more for each rule with faults."""
-    found = _Findings(room=listed)
+    """Check tables by all rules. Costs one scan per table, and one more for each rule with findings."""
+    collector = _FindingCollector(limit=max_findings)
     for problem in tables.problems:
-        found.add(_discreet(problem))
-    found.counts.update(tables.unlisted)
-    if "observations" not in tables.tables and not found.counts["not-the-standard"]:
-        found.add(Finding("observations-missing", Severity.ERROR))
+        collector.add(_redacted(problem))
+    collector.counts.update(tables.unlisted)
+    if "observations" not in tables.tables and not collector.counts["not-the-standard"]:
+        collector.add(Finding("observations-missing", Severity.ERROR))
     _register_kpis(tables.workspace)
     for i, resource in enumerate(RESOURCES):
         if table := tables.tables.get(resource):
-            start = len(found.listed)
-            _check_table(tables, table, today or date.today(), thresholds, found, _part(progress, i))
-            found.excerpts += _excerpts(tables, table, found.listed[start:])
-            found.listed[start:] = _as_written(tables, table, found.listed[start:])
+            start = len(collector.findings)
+            _check_table(tables, table, today or date.today(), thresholds, collector, _part(progress, i))
+            collector.excerpts += _excerpts(tables, table, collector.findings[start:])
+            collector.findings[start:] = _as_written(tables, table, collector.findings[start:])
     order = {resource: i for i, resource in enumerate(RESOURCES)}
-    found.listed.sort(key=lambda f: (order.get(f.resource or "", -1), f.row or 0, f.column or "", f.code))
+    collector.findings.sort(key=lambda f: (order.get(f.resource or "", -1), f.row or 0, f.column or "", f.code))
     return Report(
         source=tables.source.name,
         sha256=tables.sha256,
-        verdict=_verdict(found.severities),
-        findings=tuple(found.listed),
-        counts=dict(found.counts),
-        assumptions=tuple(_discreet(note) for note in tables.assumptions),
+        verdict=_verdict(collector.severities),
+        findings=tuple(collector.findings),
+        counts=dict(collector.counts),
+        assumptions=tuple(_redacted(note) for note in tables.assumptions),
         rows={name: table.row_count for name, table in tables.tables.items()},
-        excerpts=tuple(found.excerpts),
+        excerpts=tuple(collector.excerpts),
         choices=tables.choices.non_default,
         thresholds=thresholds.changed,
         engine=f"duckdb {duckdb.__version__}",
@@ -172,32 +172,32 @@ def _verdict(severities: set[Severity]) -> Verdict:
 
 
 def _part(progress: Progress, position: int) -> Progress:
-    """The progress of one table among all that there may be."""
+    """Return the progress callback of one table, scaled to its share of all tables."""
     return lambda stage, share: progress(stage, (position + share) / len(RESOURCES))
 
 
 def _check_table(
-    tables: Tables, table: Table, today: date, thresholds: Thresholds, found: _Findings, progress: Progress
+    tables: Tables, table: Table, today: date, thresholds: Thresholds, collector: _FindingCollector, progress: Progress
 ) -> None:
     schema = standard()[table.resource]
     on = Checking(tables, table, schema, standard(), _view(tables, table), today, thresholds)
     rules = [rule for rule in RULES.values() if rule.resource in ("", table.resource)]
     by_row = [*checks(table, schema), *(c for rule in rules if rule.by_row for c in rule.by_row(on))]
-    _check_rows(on, by_row, found)
+    _check_rows(on, by_row, collector)
     for i, rule in enumerate(rules):
         progress("checking", i / len(rules))
-        for hit in _hits(rule, on):
-            # A rule may have a million hits: beyond those that are listed no finding is made.
-            if found.has_room(rule.code, table.resource):
-                found.add(finding_of(on, rule.code, hit))
+        for match in _matches(rule, on):
+            # A rule may have a million matches: those beyond the limit are only counted.
+            if collector.has_room(rule.code, table.resource):
+                collector.add(finding_of(on, rule.code, match))
             else:
-                found.counts[rule.code] += 1
+                collector.counts[rule.code] += 1
 
 
-def _as_written(tables: Tables, table: Table, listed: list[Finding]) -> Iterator[Finding]:
-    """The findings of a table with the partner's own text, and at the place where the partner's program shows it."""
-    texts = dict(_texts_as_written(tables, table, listed))
-    for finding in listed:
+def _as_written(tables: Tables, table: Table, findings: list[Finding]) -> Iterator[Finding]:
+    """Yield a table's findings with the text as submitted and the cell reference of the submitted file."""
+    texts = dict(_texts_as_written(tables, table, findings))
+    for finding in findings:
         text = texts.get((finding.field, finding.row), finding.text)
         row, column = (
             table.cell_reference(finding.row, finding.field) if finding.row is not None else (None, finding.column)
@@ -205,37 +205,37 @@ def _as_written(tables: Tables, table: Table, listed: list[Finding]) -> Iterator
         params = dict(finding.params)
         if isinstance(other := params.get("other"), int):
             params["other"], _ = table.cell_reference(other, None)
-        yield _discreet(replace(finding, row=row, column=column, text=text, params=params))
+        yield _redacted(replace(finding, row=row, column=column, text=text, params=params))
 
 
-def _excerpts(tables: Tables, table: Table, listed: list[Finding]) -> Iterator[Excerpt]:
-    """The first rows that findings speak of, whole."""
-    rows = list(dict.fromkeys(f.row for f in listed if f.row is not None))[:EXCERPTS]
+def _excerpts(tables: Tables, table: Table, findings: list[Finding]) -> Iterator[Excerpt]:
+    """Yield the first rows with findings, in full."""
+    rows = list(dict.fromkeys(f.row for f in findings if f.row is not None))[:MAX_EXCERPTS]
     names = [c.name for c in table.columns if c.letter or c.name in table.wide or (table.wide and c.name == "value")]
     if not rows or not names:
         return
-    # Columns that reading adds (a default, a status out of a mark) are in the tidied relation alone.
+    # Columns added by reading (a default, a status from a symbol) are in the normalised relation only.
     columns = ", ".join(quoted(name) for name in names)
     source = f"{table.original_relation} WHERE _row IN (SELECT unnest(?::BIGINT[]))"
     query = f"SELECT _row, {columns} FROM {source} ORDER BY _row"
     for key, *texts in tables.workspace.execute(query, [rows]).fetchall():
         row, _ = table.cell_reference(key, None)
         letters = {name: table.cell_reference(key, name)[1] for name in names}
-        shown = {name: _shown(text) if text else text for name, text in zip(names, texts, strict=True)}
-        yield Excerpt(table.resource, table.sheet, row, letters, shown)
+        shortened = {name: _shortened(text) if text else text for name, text in zip(names, texts, strict=True)}
+        yield Excerpt(table.resource, table.sheet, row, letters, shortened)
 
 
 def _texts_as_written(
-    tables: Tables, table: Table, listed: list[Finding]
+    tables: Tables, table: Table, findings: list[Finding]
 ) -> Iterator[tuple[tuple[str | None, int | None], str]]:
-    """Field and `_row` to the cell's text before it was rewritten, for the findings that show a text."""
+    """Yield (field, `_row`) and the cell's text before normalisation, for each finding with a text."""
     if table.original_relation == table.relation:
         return
-    shown = [f for f in listed if f.text is not None and f.row is not None]
-    for name in {f.field for f in shown}:
+    with_text = [f for f in findings if f.text is not None and f.row is not None]
+    for name in {f.field for f in with_text}:
         column = table.column(name) if name else None
         if column and (column.letter or name == "value"):
-            rows = [f.row for f in shown if f.field == name]
+            rows = [f.row for f in with_text if f.field == name]
             source = f"{table.original_relation} WHERE _row IN (SELECT unnest(?::BIGINT[]))"
             query = f"SELECT _row, {quoted(column.name)} FROM {source}"
             for row, text in tables.workspace.execute(query, [rows]).fetchall():
@@ -243,38 +243,46 @@ def _texts_as_written(
                     yield (name, row), text
 
 
-def _hits(rule: Rule, on: Checking) -> Iterable[RuleMatch]:
-    """What a rule finds, each cell once: in a wide table several observations share a label or a code."""
-    hits = rule.wide(on) if rule.wide else ()
+def _matches(rule: Rule, on: Checking) -> Iterable[RuleMatch]:
+    """Return a rule's matches, each cell once: in a wide table several observations share a label or a code."""
+    matches = rule.wide(on) if rule.wide else ()
     if not on.table.wide:
-        return hits
+        return matches
     seen: set[tuple[object, ...]] = set()
-    return (hit for hit in hits if _is_new((on.table.cell_reference(hit.row or 0, hit.field), hit.field), seen))
+    return (
+        match for match in matches if _is_new((on.table.cell_reference(match.row or 0, match.field), match.field), seen)
+    )
 
 
-def _is_new(place: tuple[object, ...], seen: set[tuple[object, ...]]) -> bool:
-    is_new = place not in seen
-    seen.add(place)
+def _is_new(cell: tuple[object, ...], seen: set[tuple[object, ...]]) -> bool:
+    is_new = cell not in seen
+    seen.add(cell)
     return is_new
 
 
-def _discreet(finding: Finding) -> Finding:
-    """The finding without personal identity numbers, and with no more of a text than a reader needs."""
-    params = {name: _shown_in(value) for name, value in finding.params.items()}
-    return replace(finding, text=_shown(finding.text) if finding.text else finding.text, params=params)
+def _redacted(finding: Finding) -> Finding:
+    """Return a finding with personal identity numbers masked and its texts shortened."""
+    params = {name: _shortened_value(value) for name, value in finding.params.items()}
+    return replace(finding, text=_shortened(finding.text) if finding.text else finding.text, params=params)
 
 
-def _shown_in(value: object) -> object:
-    return [_shown(v) for v in value] if isinstance(value, list) else _shown(value) if isinstance(value, str) else value
+def _shortened_value(value: object) -> object:
+    return (
+        [_shortened(v) for v in value]
+        if isinstance(value, list)
+        else _shortened(value)
+        if isinstance(value, str)
+        else value
+    )
 
 
-def _shown(value: str) -> str:
+def _shortened(value: str) -> str:
     hidden = masked(value)
-    return hidden if len(hidden) <= SHOWN else hidden[: SHOWN - 1] + "…"
+    return hidden if len(hidden) <= MAX_CHARACTERS else hidden[: MAX_CHARACTERS - 1] + "…"
 
 
 def _view(tables: Tables, table: Table) -> str:
-    """The relation that rules see; where rows have a KPI, with the register's columns beside the cells."""
+    """Return the relation that rules query: if rows have a KPI, a view that adds the register's columns."""
     schema = standard()[table.resource]
     if "kpi" not in schema.names:
         return table.relation
@@ -291,7 +299,7 @@ def _view(tables: Tables, table: Table) -> str:
 
 
 def _number(tables: Tables, table: Table, field: Field) -> str:
-    """SQL of a numeric column's values, the cheap form of it where all of the column's texts allow that."""
+    """Return SQL of a numeric column's values: the cheaper cast if it is exact for all texts of the column."""
     if not table.column(field.name):
         return f"NULL::{SQL_TYPES[field.type]}"
     texts = f"SELECT cell AS {quoted(field.name)} FROM {tables.distinct.of(table.relation, field.name)}"
@@ -314,49 +322,53 @@ def _register_kpis(work: duckdb.DuckDBPyConnection) -> None:
     )
 
 
-def _check_rows(on: Checking, by_row: list[Check], found: _Findings) -> None:
-    """The faults of single rows: counted in one scan for all checks, then listed for those that have any."""
-    occurring = {(c.code, c.field): c for c in _occurring(on, [c for c in by_row if c.by_cell])}
+def _check_rows(on: Checking, by_row: list[Check], collector: _FindingCollector) -> None:
+    """Collect findings of single rows: counted by one scan for all checks, then queried for the failing checks."""
+    occurring = {(c.code, c.field): c for c in _failing_checks(on, [c for c in by_row if c.by_cell])}
     by_row = [occurring.get((c.code, c.field), c) for c in by_row if not c.by_cell or (c.code, c.field) in occurring]
     if not by_row:
         return
-    counts = ", ".join(f"{_counting(on, c)} FILTER ({c.where})" for c in by_row)
+    counts = ", ".join(f"{_count_expression(on, c)} FILTER ({c.where})" for c in by_row)
     counted = on.work.execute(f"SELECT {counts} FROM {on.view}").fetchone() or ()
-    for fault, count in zip(by_row, counted, strict=True):
+    for row_check, count in zip(by_row, counted, strict=True):
         if count:
-            listed = [finding_of(on, fault.code, hit) for hit in _listed(on, fault, found.room)]
-            for finding in listed:
-                found.add(finding)
-            found.counts[fault.code] += count - len(listed)
+            findings = [
+                finding_of(on, row_check.code, match) for match in _failing_cells(on, row_check, collector.limit)
+            ]
+            for finding in findings:
+                collector.add(finding)
+            collector.counts[row_check.code] += count - len(findings)
 
 
-def _counting(on: Checking, fault: Check) -> str:
-    key = on.table.cell_key(fault.field)
+def _count_expression(on: Checking, row_check: Check) -> str:
+    key = on.table.cell_key(row_check.field)
     return "count(*)" if key == "_row" else f"count(DISTINCT {key})"
 
 
-def _occurring(on: Checking, by_cell: list[Check]) -> Iterator[Check]:
-    """The checks of single cells that some cell fails, found by looking at each different text once.
+def _failing_checks(on: Checking, by_cell: list[Check]) -> Iterator[Check]:
+    """Yield the checks of single cells that fail somewhere, evaluated once per distinct text.
 
-    Where few texts fail, the check becomes a look at whether a cell is one of them: a fifth of what a pattern costs.
+    If few texts fail, the condition is replaced by membership of these texts, at a fifth of the cost of a pattern.
     """
     for name in sorted({c.field for c in by_cell if c.field}):
         alone = [c for c in by_cell if c.field == name]
         texts = f"(SELECT cell AS {quoted(name)} FROM {on.distinct(name)})"
-        faulty = ", ".join(f"count(*) FILTER ({c.where})" for c in alone)
-        for fault, count in zip(alone, on.work.execute(f"SELECT {faulty} FROM {texts}").fetchone() or (), strict=True):
-            if 0 < count <= FEW:
-                few = f"SELECT {quoted(name)} FROM {texts} WHERE {fault.where}"
-                yield replace(fault, where=f"{quoted(name)} IN ({few})")
+        failing = ", ".join(f"count(*) FILTER ({c.where})" for c in alone)
+        for cell_check, count in zip(
+            alone, on.work.execute(f"SELECT {failing} FROM {texts}").fetchone() or (), strict=True
+        ):
+            if 0 < count <= MAX_FAILING_TEXTS:
+                few = f"SELECT {quoted(name)} FROM {texts} WHERE {cell_check.where}"
+                yield replace(cell_check, where=f"{quoted(name)} IN ({few})")
             elif count:
-                yield fault
+                yield cell_check
 
 
-def _listed(on: Checking, fault: Check, room: int) -> Iterator[RuleMatch]:
-    cell = quoted(fault.field) if fault.field and on.has(fault.field) else "NULL"
-    params = "".join(f", {sql}" for sql in fault.params.values())
-    key = on.table.cell_key(fault.field)
+def _failing_cells(on: Checking, row_check: Check, limit: int) -> Iterator[RuleMatch]:
+    cell = quoted(row_check.field) if row_check.field and on.has(row_check.field) else "NULL"
+    params = "".join(f", {sql}" for sql in row_check.params.values())
+    key = on.table.cell_key(row_check.field)
     once = "" if key == "_row" else f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY _row) = 1"
-    query = f"SELECT _row, {cell}{params} FROM {on.view} WHERE {fault.where} {once} ORDER BY _row LIMIT {room}"
-    for row, cell_text, *shown in on.work.execute(query).fetchall():
-        yield RuleMatch(row, fault.field, cell_text, dict(zip(fault.params, shown, strict=True)))
+    query = f"SELECT _row, {cell}{params} FROM {on.view} WHERE {row_check.where} {once} ORDER BY _row LIMIT {limit}"
+    for row, cell_text, *param_values in on.work.execute(query).fetchall():
+        yield RuleMatch(row, row_check.field, cell_text, dict(zip(row_check.params, param_values, strict=True)))

@@ -245,12 +245,12 @@ class QueryTooMany(QueryBusy):
 
 
 def mentions_full_disk(text: str) -> bool:
-    """Whether the words of an error are those of a full disk: no library has a type of its own for that."""
+    """Return whether an error message is that of a full disk, for which no library has an exception type."""
     return any(words in text for words in NO_ROOM)
 
 
 def is_full_disk(cause: BaseException | None) -> bool:
-    """Whether a full disk is why, at first or in the end."""
+    """Return whether a full disk is the cause of an exception, directly or through its chain."""
     while cause and not mentions_full_disk(str(cause)):
         cause = cause.__cause__ or cause.__context__
     return cause is not None

@@ -206,7 +206,7 @@ def _fix(arguments: argparse.Namespace) -> int:
     from vaven.vocab.messages import messages
 
     options, t, thresholds = _read_options(arguments), messages(arguments.lang, "schemas"), load_settings().thresholds
-    report = validate(arguments.file, choices=options, thresholds=thresholds, listed=ALL)
+    report = validate(arguments.file, choices=options, thresholds=thresholds, max_findings=ALL)
     if report.verdict == Verdict.NOT_CHECKED:
         _print_report(report, arguments.lang)
         return report.verdict.exit_code

@@ -68,8 +68,8 @@ def change(value: float, decimals: int, unit: str = "") -> str:
     """Format a difference with its sign, a minus as wide as the plus, and its unit; of shares in percentage points."""
     text = number(abs(value), decimals)
     signed = f"+{text}" if value > 0 else f"−{text}" if value < 0 else text
-    shown = t("change.points", count=text) if unit == "%" else unit
-    return f"{signed} {shown}" if shown else signed
+    suffix = t("change.points", count=text) if unit == "%" else unit
+    return f"{signed} {suffix}" if suffix else signed
 
 
 def age(group: str) -> str:

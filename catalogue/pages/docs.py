@@ -39,7 +39,7 @@ def blueprint(iris: Iris) -> Blueprint:
 
 
 class _Renderer:
-    """What our pages have beyond plain HTML: anchors, tables that scroll by themselves, links that lead somewhere."""
+    """Renderer mixin for our pages: heading anchors, scrollable tables, and links that resolve on the site."""
 
     def render_heading(self: Any, element: Heading) -> str:
         text = self.render_children(element)
@@ -48,14 +48,14 @@ class _Renderer:
 
     def render_link(self: Any, element: Link) -> str:
         text = self.render_children(element)
-        # Another document of the project is no page of the site.
+        # Other documents of the project are not pages of the site.
         return text if element.dest.endswith(".md") else f'<a href="{self.escape_url(element.dest)}">{text}</a>'
 
     def render_table(self: Any, element: Any) -> str:
         return f'<div class="table-box" tabindex="0">{super().render_table(element)}</div>'  # type: ignore[misc]
 
     def render_quote(self: Any, element: Any) -> str:
-        # The documents are in English, but for the words at the beginning that are set off.
+        # The documents are in English, except for the block quote at the beginning.
         return f'<div class="notice" lang="sv">\n{self.render_children(element)}</div>\n'
 
 

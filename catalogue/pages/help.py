@@ -77,7 +77,7 @@ def _rule_page(code: str, thresholds: Thresholds) -> str:
 
 def _with_field_names(template: str) -> str:
     """Return a rule's sentence with the names of what fills it, in the visitor's language: ‹kolumn› är tom."""
-    return FIELD.sub(lambda found: f"‹{i18n.t(f'rule.field.{found[1]}')}›", template)
+    return FIELD.sub(lambda match: f"‹{i18n.t(f'rule.field.{match[1]}')}›", template)
 
 
 @cache

@@ -1,4 +1,4 @@
-"""Where each release is published, as a page and as JSON (publisher/publications.py)."""
+"""Publication status of each release, as a page and as JSON (publisher/publication_status.py)."""
 
 import json
 
@@ -26,7 +26,7 @@ def blueprint(publications: Publications) -> Blueprint:
 
     @pages.app_context_processor
     def for_pages_of_datasets() -> dict[str, object]:
-        return {"places_of": lambda slug: _places(publications, slug), "told": messages(g.lang, "publisher")}
+        return {"places_of": lambda slug: _current_states(publications, slug), "told": messages(g.lang, "publisher")}
 
     pages.add_app_template_filter(_host, "host")
     return pages
@@ -34,13 +34,13 @@ def blueprint(publications: Publications) -> Blueprint:
 
 def as_json(status: Status) -> Response:
     text = json.dumps(as_dict(status, g.lang), ensure_ascii=False) + "\n"
-    answer = Response(text, mimetype=media_types.JSON)
-    answer.headers["Cache-Control"] = "no-cache"
-    return answer
+    response = Response(text, mimetype=media_types.JSON)
+    response.headers["Cache-Control"] = "no-cache"
+    return response
 
 
 def selected_status(publications: Publications) -> Status:
-    """Of the dataset that is asked for, or of all. Raises UnknownDataset."""
+    """Return the status of the requested dataset, or of all datasets. Raises UnknownDataset."""
     slug = request.args.get("dataset") or None
     status = publications.status(slug)
     if slug and not status.datasets:
@@ -60,17 +60,17 @@ def _page(status: Status) -> str:
         listed=status.datasets[(number - 1) * PAGE_SIZE : number * PAGE_SIZE],
         pages=(number, count),
         asked=request.args.get("dataset") or "",
-        sentences=lambda dataset, version, place: problem_texts(dataset, version, place, g.lang),
+        sentences=lambda dataset, version, state: problem_texts(dataset, version, state, g.lang),
     )
 
 
-def _places(publications: Publications, slug: str) -> tuple[PublicationState, ...]:
-    """Where the current version of a dataset stands, for its own page."""
+def _current_states(publications: Publications, slug: str) -> tuple[PublicationState, ...]:
+    """Return the publication states of a dataset's current version, for its page."""
     exclude_from_cache()
-    found = publications.status(slug).datasets
-    return found[0].states if found else ()
+    datasets = publications.status(slug).datasets
+    return datasets[0].states if datasets else ()
 
 
 def _host(address: str) -> str:
-    """What tells one instance from another: the address without its scheme."""
+    """Return the URL of an instance without its scheme."""
     return address.partition("://")[2]

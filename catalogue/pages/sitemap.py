@@ -1,6 +1,6 @@
-"""What search engines are told: which pages there are (the Sitemaps protocol 0.9), and which to leave alone (RFC 9309).
+"""Sitemaps (Sitemaps protocol 0.9) and robots.txt (RFC 9309) for search engines.
 
-Catalogues of datasets on the web, Google's Dataset Search among them, find ours by these pages.
+Dataset search engines, such as Google Dataset Search, discover our datasets by these pages.
 """
 
 from collections.abc import Iterator
@@ -14,10 +14,10 @@ from vaven.vocab import register
 from vaven.vocab.iris import Iris, segment
 from vaven.vocab.messages import LANGUAGES
 
-# What the protocol allows in one file.
+# Maximum number of URLs in one file, set by the protocol.
 MOST = 50_000
 TOP = ("", "areas", "kpis", "datasets", "validate", "sparql", "publications", "help", "about")
-# Each of these costs a query, or is somebody's own.
+# Each of these pages costs a query, or is private to a user.
 CLOSED = ("/sparql?query=", "/api/", "/validate/", "/*?format=")
 XML = "application/xml; charset=utf-8"
 
@@ -27,7 +27,7 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
 
     def parts() -> list[list[tuple[str, date | None]]]:
         every = [*pages(collection)]
-        # Each is listed in each language.
+        # Each page has a URL in each language.
         most = MOST // len(LANGUAGES)
         return [every[first : first + most] for first in range(0, len(every), most)]
 
@@ -42,25 +42,25 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
 
     @files.get("/sitemap.xml")
     def index() -> Response:
-        listed = "".join(
+        sitemaps = "".join(
             f"<sitemap><loc>{iris.base}sitemap-{i}.xml</loc></sitemap>\n" for i, _ in enumerate(parts(), 1)
         )
-        return _xml("sitemapindex", "", listed)
+        return _xml("sitemapindex", "", sitemaps)
 
     @files.get("/sitemap-<int:number>.xml")
     def part(number: int) -> Response:
-        found = parts()
-        if not 1 <= number <= len(found):
+        groups = parts()
+        if not 1 <= number <= len(groups):
             abort(404)
-        listed = "".join(_url(iris.base + path, changed) for path, changed in found[number - 1])
-        return _xml("urlset", ' xmlns:xhtml="http://www.w3.org/1999/xhtml"', listed)
+        urls = "".join(_url(iris.base + path, changed) for path, changed in groups[number - 1])
+        return _xml("urlset", ' xmlns:xhtml="http://www.w3.org/1999/xhtml"', urls)
 
     return files
 
 
 def pages(collection: Collection) -> Iterator[tuple[str, date | None]]:
-    """All pages that people read: paths without the first slash, and the day of the newest release on it if known."""
-    released = {found.slug: found.current.released_at.date() for found in collection.datasets()}
+    """Yield the path of each HTML page, without its leading slash, and the date of its newest release if known."""
+    released = {dataset.slug: dataset.current.released_at.date() for dataset in collection.datasets()}
     yield from ((path, None) for path in TOP)
     yield from ((f"theme/{slug}", None) for slug in register.themes())
     yield from ((f"kpi/{slug}", None) for slug in register.kpis())
@@ -71,7 +71,7 @@ def pages(collection: Collection) -> Iterator[tuple[str, date | None]]:
 
 
 def _url(address: str, changed: date | None) -> str:
-    """A page in each language; each names all, and where a reader is led who reads none of them."""
+    """Return the `url` elements of a page in each language, with `hreflang` links to all of them and a default."""
     plain = escape(address)
     forms = {"sv": f"{plain}?lang=sv", "en": f"{plain}?lang=en", "x-default": plain}
     links = "".join(f'<xhtml:link rel="alternate" hreflang="{name}" href="{to}"/>' for name, to in forms.items())

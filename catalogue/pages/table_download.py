@@ -1,4 +1,4 @@
-"""The tables behind pages, as files for spreadsheets and programs."""
+"""Downloads of the tables on pages, as CSV, JSON and XLSX."""
 
 import csv
 import io
@@ -14,22 +14,22 @@ from vaven.publisher.releases.release import MEDIA_TYPES
 from vaven.vocab import media_types
 
 UNSAFE = re.compile(r"[^A-Za-z0-9._-]+")
-# A spreadsheet takes a cell that begins so for a formula (OWASP, "CSV Injection").
+# Spreadsheets evaluate cells with these prefixes as formulas (OWASP, "CSV Injection").
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def table_response(form: str, name: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """A table as csv, json or xlsx for download."""
+    """Return a table as CSV, JSON or XLSX for download."""
     if form == "json":
-        listed = [dict(zip(columns, row, strict=True)) for row in rows]
-        answer = Response(json.dumps(listed, ensure_ascii=False, sort_keys=False), mimetype=media_types.JSON)
+        records = [dict(zip(columns, row, strict=True)) for row in rows]
+        response = Response(json.dumps(records, ensure_ascii=False, sort_keys=False), mimetype=media_types.JSON)
     elif form == "csv":
-        answer = Response(_csv(columns, rows), content_type="text/csv; charset=utf-8")
+        response = Response(_csv(columns, rows), content_type="text/csv; charset=utf-8")
     else:
-        answer = Response(_xlsx(columns, rows), mimetype=MEDIA_TYPES[".xlsx"])
+        response = Response(_xlsx(columns, rows), mimetype=MEDIA_TYPES[".xlsx"])
     if form != "json":
-        answer.headers["Content-Disposition"] = f'attachment; filename="{UNSAFE.sub("-", name)}.{form}"'
-    return answer
+        response.headers["Content-Disposition"] = f'attachment; filename="{UNSAFE.sub("-", name)}.{form}"'
+    return response
 
 
 def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
@@ -41,7 +41,7 @@ def _csv(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 
 def _harmless(value: Any) -> Any:
-    """A text that a spreadsheet would run gets an apostrophe before it; numbers stay what they are."""
+    """Prefix a text that a spreadsheet would evaluate with an apostrophe; numbers are unchanged."""
     return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA_STARTS) else value
 
 
@@ -57,7 +57,7 @@ def _xlsx(columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
 
 
 def _text_cell(sheet: Any, value: str) -> WriteOnlyCell:
-    """A cell that stays text even where it begins with =, so that no spreadsheet runs it."""
+    """Return a text cell, which no spreadsheet evaluates as a formula even if it begins with =."""
     cell = WriteOnlyCell(sheet, value=value)
     cell.data_type = "s"
     return cell

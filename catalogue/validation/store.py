@@ -27,7 +27,7 @@ from vaven.publisher.settings import Settings
 from vaven.schemas.check import validate
 from vaven.schemas.reports.annotated_workbook import annotate, can_annotate
 from vaven.schemas.reports.fix import ALL, fix, target_name
-from vaven.schemas.standard.finding import LISTED, Report
+from vaven.schemas.standard.finding import MAX_FINDINGS, Report
 from vaven.schemas.standard.read_options import Progress, ReadOptions, no_progress
 
 State = Literal["waiting", "checking", "done", "failed"]
@@ -156,7 +156,7 @@ class StoredValidations:
         options = validation.options
         with self._storage.local_copy(validation.id, UPLOAD, validation.name) as source:
             # The stored report lists a part of the fixes only.
-            report = self._report(source, options, listed=ALL)
+            report = self._report(source, options, max_findings=ALL)
             target = folder / target_name(source, "rättad")
             return target if fix(source, report, target, choices=options) else None
 
@@ -179,14 +179,14 @@ class StoredValidations:
                 self.drop(key)
 
     def _report(
-        self, source: Path, options: ReadOptions, *, progress: Progress = no_progress, listed: int = LISTED
+        self, source: Path, options: ReadOptions, *, progress: Progress = no_progress, max_findings: int = MAX_FINDINGS
     ) -> Report:
         return validate(
             source,
             choices=options,
             thresholds=self._thresholds,
             progress=progress,
-            listed=listed,
+            max_findings=max_findings,
             seconds=DESCRIBED_SECONDS,
         )
 

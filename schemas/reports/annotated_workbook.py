@@ -1,6 +1,6 @@
-"""The partner's own workbook back, with a comment in each faulty cell and a sheet that lists them all.
+"""Annotated copy of a submitted workbook: a comment in each cell with a finding, and a sheet that lists all findings.
 
-A CSV comes back as a workbook with its rows as they stood. The original is never touched.
+A CSV file becomes a workbook with the same rows. The original is never changed.
 """
 
 import warnings
@@ -29,20 +29,20 @@ from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.vocab.errors import WrongUse
 from vaven.vocab.messages import messages
 
-# It warns of what it leaves out of a copy, on the error stream of whoever checks a file; what matters is refused below.
+# openpyxl warns on stderr about content that it drops from a copy; losses that matter are refused below.
 warnings.filterwarnings("ignore", module="openpyxl")
 
 FILLS = {Severity.ERROR: "F8C9BF", Severity.WARNING: "FFE9A8", Severity.NOTE: "D5E6F2"}
 COMMENT_SIZE = (420, 160)
 MAX_COMMENT = 1_500
 MAX_TITLE = 31
-# What openpyxl lets through where a part is not as it expects; calamine, which read the file, is more patient. A
-# SyntaxError is how both XML parsers call a broken part.
+# Exceptions that openpyxl raises for malformed parts; calamine, which reads submissions, is more tolerant. Both XML
+# parsers raise a SyntaxError for a part that is not well-formed.
 UNREADABLE = (
     InvalidFileException, BadZipFile, zlib.error, EOFError, OSError, SyntaxError,
     LookupError, ValueError, TypeError, AttributeError, ExpatError,
 )  # fmt: skip
-# openpyxl holds a workbook whole, in some 6 kB a row of twelve cells.
+# openpyxl keeps the whole workbook in memory: about 6 kB per row of twelve cells.
 MAX_ROWS = 100_000
 MAX_UNPACKED_BYTES = 150_000_000
 
@@ -52,7 +52,7 @@ def annotate(
 ) -> Path:
     """Write the annotated copy of `source`, read with `choices`, to `target`.
 
-    Raises WrongUse for a source that is no table of one file, or has more than MAX_ROWS rows.
+    Raises WrongUse for a source that is not a single tabular file, or has more than MAX_ROWS rows.
     """
     if sum(report.rows.values()) > MAX_ROWS:
         raise WrongUse("schemas.too-many-rows-to-annotate", rows=MAX_ROWS)
@@ -66,13 +66,13 @@ def annotate(
 
 
 def can_annotate(source: Path, report: Report, choices: ReadOptions = DETECT) -> bool:
-    """Whether `annotate` takes it."""
+    """Return whether `annotate` supports the source."""
     is_small = 0 < sum(report.rows.values()) <= MAX_ROWS
     return is_small and content_of(source, choices.encoding).kind in ("text", "workbook")
 
 
 def editable_copy(source: Path, choices: ReadOptions = DETECT) -> Workbook:
-    """A CSV or workbook as a workbook to change and save; XLS and ODS give their texts without formats."""
+    """Load a CSV file or workbook as an editable workbook; XLS and ODS keep their texts but not their formats."""
     content = content_of(source, choices.encoding)
     if content.kind == "text":
         book = Workbook()
@@ -86,10 +86,10 @@ def editable_copy(source: Path, choices: ReadOptions = DETECT) -> Workbook:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
             raise WrongUse("schemas.too-large-to-annotate", file=source.name)
     try:
-        # From an open file, since openpyxl judges a path by its ending.
+        # From an open file, since openpyxl rejects paths by their extension.
         with source.open("rb") as file, ZipFile(file) as archive:
             book = load_workbook(file)
-            # openpyxl leaves out, with a warning alone, what it does not understand of the workbook.
+            # openpyxl drops sheets that it can't parse, with only a warning.
             if lost := large_parts(archive, -1).keys() - set(book.sheetnames):
                 raise KeyError(min(lost))
             return book
@@ -115,12 +115,12 @@ def _from_sheets(source: Path) -> Workbook:
 
 
 def _title(sheet: str) -> str:
-    """A sheet's name as Excel allows it; OpenDocument allows more."""
+    """Return a sheet's name as Excel allows it; OpenDocument allows more characters."""
     return INVALID_TITLE_REGEX.sub("_", sheet)[:MAX_TITLE] or "_"
 
 
 def sheet_of(book: Workbook, finding: Finding) -> Any:
-    """The sheet that a finding is about, in the book that `editable_copy` made."""
+    """Return the sheet of a finding in a workbook from `editable_copy`."""
     if not finding.sheet:
         return book.worksheets[0]
     return book[finding.sheet if finding.sheet in book.sheetnames else _title(finding.sheet)]
@@ -130,13 +130,13 @@ def _fill(sheet: Any, rows: Iterable[tuple[int, list[str]]]) -> None:
     for number, cells in rows:
         for column, text in enumerate(cells, start=1):
             if text:
-                # Written as text, so that codes keep their zeros and nothing is run as a formula.
+                # Written as text, so that codes keep leading zeros and no cell is evaluated as a formula.
                 cell = sheet.cell(number, column)
                 cell.value, cell.data_type = _writable(text), "s"
 
 
 def _writable(text: str) -> str:
-    """Without the control characters that XML has no form for."""
+    """Replace the control characters that XML can't represent."""
     cleaned: str = ILLEGAL_CHARACTERS_RE.sub("�", text)
     return cleaned
 
@@ -150,7 +150,7 @@ def _mark(book: Workbook, finding: Finding, language: str) -> None:
 
 
 def _add_summary(book: Workbook, report: Report, language: str) -> None:
-    """A first sheet with the verdict and every listed finding, each with a link to its cell."""
+    """Insert a first sheet with the verdict and every finding in the report, each linked to its cell."""
     words = messages(language, "schemas")
     title = words("report.sheet")
     sheet = book.create_sheet(title if title not in book.sheetnames else f"Väven {title}", 0)
@@ -160,8 +160,8 @@ def _add_summary(book: Workbook, report: Report, language: str) -> None:
     sheet.append([words(f"report.column.{name}") for name in ("cell", "severity", "message", "remedy")])
     for finding in chain(report.findings, report.assumptions):
         severity = words(f"report.severity.{finding.severity.value}")
-        told = (finding.address, severity, finding.message(language), finding.remedy(language))
-        sheet.append([_writable(text) for text in told])
+        row = (finding.address, severity, finding.message(language), finding.remedy(language))
+        sheet.append([_writable(text) for text in row])
         if finding.row and finding.column:
             name = sheet_of(book, finding).title if finding.sheet else book.worksheets[1].title
             sheet.cell(sheet.max_row, 1).hyperlink = f"#'{name}'!{finding.column}{finding.row}"

@@ -1,7 +1,7 @@
-"""A corrected copy of a partner's file: every safe fix applied, everything else as it stood.
+"""Corrected copy of a submitted file: all safe fixes applied, everything else unchanged.
 
-In a text file only the characters of the cells concerned change: encoding, delimiter, quotes and line ends stay. A
-workbook keeps its formats, formulas and drop-downs as far as openpyxl carries them.
+In a text file only the characters of the fixed cells change: encoding, delimiter, quotes and line ends stay. A
+workbook keeps its formats, formulas and drop-downs as far as openpyxl supports them.
 """
 
 import csv
@@ -25,17 +25,17 @@ from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.vocab.errors import WrongUse
 
 SPREADSHEET_ENDING = ".xlsx"
-# Findings to list when all of them shall be mended: no file has more cells.
+# Value of `max_findings` to fix all findings: no file has more cells.
 ALL = 1 << 40
 
 
 def fixes(report: Report) -> tuple[Finding, ...]:
-    """The findings of a report that carry a safe fix; check with `listed=ALL` to have all of them."""
+    """Return the findings of a report with a safe fix; validate with `max_findings=ALL` to include all of them."""
     return tuple(f for f in report.findings if f.fix and f.row and f.column)
 
 
 def target_name(source: Path, ending: str) -> str:
-    """The copy's name beside its original: "fil.csv" is "fil-rättad.csv"; a workbook always becomes .xlsx."""
+    """Return the file name of a copy: "fil-rättad.csv" for "fil.csv"; a workbook always becomes .xlsx."""
     if source.is_dir():
         return f"{source.name}-{ending}"
     is_workbook = content_of(source).kind == "workbook"
@@ -43,47 +43,47 @@ def target_name(source: Path, ending: str) -> str:
 
 
 def fix(source: Path, report: Report, target: Path, *, choices: ReadOptions = DETECT) -> tuple[Finding, ...]:
-    """Write the corrected copy of `source` to `target`, which must not exist. Returns the findings that were mended.
+    """Write the corrected copy of `source` to `target`, which must not exist, and return the fixed findings.
 
-    `report` is that of the same bytes, read with the same `choices`. A source without anything to mend gives no
-    file. Raises WrongUse where the copy can't be written; the original is never touched.
+    `report` must be of the same bytes, read with the same `choices`. Without fixes no file is written. Raises
+    WrongUse if the copy can't be written; the original is never changed.
     """
-    mended = fixes(report)
-    if not mended:
+    findings = fixes(report)
+    if not findings:
         return ()
     if target.exists():
         raise WrongUse("schemas.file-exists", file=target.name)
     with tempfile.TemporaryDirectory(prefix="vaven-fix-") as folder:
-        # Finished beside, moved at the end: nobody finds half a copy under the name.
-        made = _copy(source, mended, Path(folder), choices)
-        shutil.move(made, target)
-    return mended
+        # Written to a temporary folder and moved when complete, so that `target` is never partial.
+        copy = _copy(source, findings, Path(folder), choices)
+        shutil.move(copy, target)
+    return findings
 
 
-def _copy(source: Path, mended: Sequence[Finding], folder: Path, choices: ReadOptions) -> Path:
+def _copy(source: Path, findings: Sequence[Finding], folder: Path, choices: ReadOptions) -> Path:
     content = content_of(source, choices.encoding)
     if content.kind in ("package", "descriptor"):
-        return _package_copy(source, mended, folder, is_zip=content.kind == "package")
+        return _package_copy(source, findings, folder, is_zip=content.kind == "package")
     copy = folder / "copy"
-    _mend_file(source, mended, copy, choices)
+    _fix_file(source, findings, copy, choices)
     return copy
 
 
-def _mend_file(source: Path, mended: Sequence[Finding], target: Path, choices: ReadOptions) -> None:
+def _fix_file(source: Path, findings: Sequence[Finding], target: Path, choices: ReadOptions) -> None:
     content = content_of(source, choices.encoding)
     if content.kind == "text":
-        _mend_text(source, content.encoding, delimiter_of(source, content.encoding, choices), mended, target)
+        _fix_text(source, content.encoding, delimiter_of(source, content.encoding, choices), findings, target)
     elif content.kind == "workbook":
-        _mend_workbook(source, mended, target)
+        _fix_workbook(source, findings, target)
     else:
         raise WrongUse("schemas.format-not-written", file=source.name)
 
 
-def _mend_workbook(source: Path, mended: Sequence[Finding], target: Path) -> None:
+def _fix_workbook(source: Path, findings: Sequence[Finding], target: Path) -> None:
     book = editable_copy(source)
-    for finding in mended:
+    for finding in findings:
         cell = sheet_of(book, finding)[finding.cell]
-        # A code is text, also where it consists of digits; that is how it lost its zero.
+        # A code is text even if it consists of digits: stored as a number, it lost its leading zero.
         cell.value, cell.number_format = _new_text(finding), "@"
         cell.data_type = "s"
     with target.open("wb") as file:
@@ -95,42 +95,42 @@ def _new_text(finding: Finding) -> str:
 
 
 @dataclass
-class _Recorder:
-    """Lines of a text on their way into the CSV reader, kept until the record that they make up is known."""
+class _LineRecorder:
+    """Iterator over lines for the CSV reader that records the source lines of the current record."""
 
     lines: Iterator[str]
-    taken: list[str] = field(default_factory=list)
+    record_lines: list[str] = field(default_factory=list)
 
-    def __iter__(self) -> "_Recorder":
+    def __iter__(self) -> "_LineRecorder":
         return self
 
     def __next__(self) -> str:
         line = next(self.lines)
-        self.taken.append(line)
+        self.record_lines.append(line)
         return line
 
 
-def _mend_text(source: Path, encoding: str, delimiter: str, mended: Sequence[Finding], target: Path) -> None:
+def _fix_text(source: Path, encoding: str, delimiter: str, findings: Sequence[Finding], target: Path) -> None:
     by_row: dict[int, dict[int, str]] = defaultdict(dict)
-    for finding in mended:
+    for finding in findings:
         by_row[finding.row or 0][column_index(finding.column or "A")] = _new_text(finding)
     csv.field_size_limit(MAX_CELL)
     with (
         source.open(encoding=encoding, newline="") as lines,
-        # "utf-16" and "utf-8-sig" write a mark first, as the original has one.
+        # "utf-16" and "utf-8-sig" write a byte order mark first, which the original also has.
         target.open("w", encoding=encoding, newline="") as copy,
     ):
-        recorder = _Recorder(iter(lines))
+        recorder = _LineRecorder(iter(lines))
         number = 1
         reader = csv.reader(recorder, delimiter=delimiter)
         for _ in reader:
-            record = "".join(recorder.taken)
-            recorder.taken.clear()
-            copy.write(_mend_record(record, delimiter, by_row[number]) if number in by_row else record)
+            record = "".join(recorder.record_lines)
+            recorder.record_lines.clear()
+            copy.write(_fix_record(record, delimiter, by_row[number]) if number in by_row else record)
             number = reader.line_num + 1
 
 
-def _mend_record(record: str, delimiter: str, texts: Mapping[int, str]) -> str:
+def _fix_record(record: str, delimiter: str, texts: Mapping[int, str]) -> str:
     parts: list[str] = []
     last = 0
     for position, (start, end) in enumerate(_spans(record, delimiter)):
@@ -142,11 +142,11 @@ def _mend_record(record: str, delimiter: str, texts: Mapping[int, str]) -> str:
 
 
 def _spans(record: str, delimiter: str) -> Iterator[tuple[int, int]]:
-    """Where each cell of a record begins and ends, quotes included (RFC 4180, section 2)."""
+    """Yield the start and end of each cell of a record, quotes included (RFC 4180, section 2)."""
     start, is_inside = 0, False
     for i, character in enumerate(record):
         if character == '"':
-            # A doubled quote turns this off and on again.
+            # An escaped (doubled) quote toggles this twice.
             is_inside = not is_inside
         elif not is_inside and character == delimiter:
             yield start, i
@@ -160,10 +160,10 @@ def _quoted(text: str, delimiter: str, was_quoted: bool) -> str:
     return text
 
 
-def _package_copy(source: Path, mended: Sequence[Finding], folder: Path, *, is_zip: bool) -> Path:
-    """The whole package with the tables concerned mended, as a folder or zip like the original."""
+def _package_copy(source: Path, findings: Sequence[Finding], folder: Path, *, is_zip: bool) -> Path:
+    """Write a copy of the whole package with its tables fixed, as a folder or ZIP archive like the original."""
     if is_zip:
-        # It loads frictionless, which takes longer than most copies.
+        # Importing Frictionless takes longer than most copies.
         from vaven.schemas.formats.datapackage import unpack
 
         file = unpack(source, folder / "package")
@@ -173,7 +173,7 @@ def _package_copy(source: Path, mended: Sequence[Finding], folder: Path, *, is_z
         root = folder / "package"
         shutil.copytree(origin, root)
         file = root / ("datapackage.json" if source.is_dir() else source.name)
-    _mend_resources(file, mended, folder)
+    _fix_resources(file, findings, folder)
     if not is_zip:
         return root
     copy = folder / "copy.zip"
@@ -183,22 +183,22 @@ def _package_copy(source: Path, mended: Sequence[Finding], folder: Path, *, is_z
     return copy
 
 
-def _mend_resources(file: Path, mended: Sequence[Finding], folder: Path) -> None:
+def _fix_resources(file: Path, findings: Sequence[Finding], folder: Path) -> None:
     from vaven.schemas.formats.datapackage import read_descriptor
 
     descriptor = read_descriptor(file)
     for resource in descriptor["resources"]:
-        own = [f for f in mended if f.resource == resource["name"]]
+        own = [f for f in findings if f.resource == resource["name"]]
         if own:
             path, copy = file.parent / resource["path"], folder / "resource"
-            _mend_file(path, own, copy, DETECT)
+            _fix_file(path, own, copy, DETECT)
             shutil.move(copy, path)
-            _describe_anew(resource, path)
+            _update_integrity(resource, path)
     file.write_text(json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n", "utf-8")
 
 
-def _describe_anew(resource: dict[str, Any], path: Path) -> None:
-    """What a descriptor says of a file's bytes (Data Package v2, "bytes" and "hash"), where it says it."""
+def _update_integrity(resource: dict[str, Any], path: Path) -> None:
+    """Update a resource's `bytes` and `hash` (Data Package v2), if present."""
     if "bytes" in resource:
         resource["bytes"] = path.stat().st_size
     if "hash" in resource:

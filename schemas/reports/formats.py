@@ -1,4 +1,4 @@
-"""The forms that a report can be written in, by the names that the command line and the web know them by."""
+"""Output formats of a report, by the names used on the command line and in the web API."""
 
 from collections.abc import Callable, Mapping
 
@@ -19,7 +19,7 @@ FORMS: Mapping[str, tuple[str, Callable[[Report, str], str]]] = {
 
 
 def render(form: str, report: Report, language: str) -> str:
-    """The report in a form of `FORMS`, with sentences in one language."""
+    """Render a report in a format of `FORMS`, with its messages in one language."""
     _, write = FORMS[form]
     return write(report, language)
 

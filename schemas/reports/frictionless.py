@@ -1,7 +1,8 @@
-"""A report in Frictionless's own form (Report descriptor of frictionless-py 5), for tools that read that.
+"""A report as a Report descriptor of frictionless-py 5, for tools that read that format.
 
-Errors only, as Frictionless has no other severity; warnings and what was assumed stand in `warnings` as sentences.
-Findings that Frictionless has a type for carry it; the others are of its general types, with our code as a tag.
+Only errors are listed as errors, since Frictionless has no other severity; warnings, notes and assumptions are
+sentences in `warnings`. Findings have Frictionless's error type if there is one, else a general type with our code as
+a tag.
 """
 
 import json
@@ -12,30 +13,30 @@ from vaven.schemas.formats.grid import column_index
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
 from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
 
-# For a finding of ours that Frictionless has no type for, by what it is about.
+# Error types by the object of a finding: a label, cell, row, table or file.
 OF_A_LABEL = ("missing-label", "extra-label", "blank-label", "duplicate-label")
 OF_A_CELL = ("type-error", "constraint-error", "unique-error", "missing-cell", "extra-cell")
 OF_A_ROW, OF_A_TABLE, OF_A_FILE = "row-error", "table-error", "source-error"
 
 
 def as_frictionless(report: Report, language: str) -> str:
-    """The report as JSON that `frictionless.Report.from_descriptor` takes."""
+    """Render a report as JSON for `frictionless.Report.from_descriptor`."""
     tasks = [_task(report, resource, language) for resource in report.rows]
     elsewhere = [f for f in report.findings if f.severity == Severity.ERROR and f.resource not in report.rows]
     errors = [_error(f, language) for f in elsewhere]
-    count = _errors(report)
-    found = {
+    count = _error_count(report)
+    descriptor = {
         "valid": report.verdict in (Verdict.VALID, Verdict.VALID_WITH_WARNINGS),
         "stats": {"tasks": len(tasks), "errors": count, "warnings": len(report.assumptions), "seconds": 0},
         "warnings": _warnings(report, None, language),
         "errors": errors,
         "tasks": tasks,
     }
-    text = json.dumps(found, ensure_ascii=False, indent=2) + "\n"
+    text = json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n"
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _errors(report: Report) -> int:
+def _error_count(report: Report) -> int:
     severe = {f.code for f in report.findings if f.severity == Severity.ERROR}
     return sum(count for code, count in report.counts.items() if code in severe)
 
@@ -56,19 +57,23 @@ def _task(report: Report, resource: str, language: str) -> dict[str, Any]:
 
 
 def _warnings(report: Report, resource: str | None, language: str) -> list[str]:
-    told = chain((f for f in report.findings if f.severity != Severity.ERROR), report.assumptions)
+    non_errors = chain((f for f in report.findings if f.severity != Severity.ERROR), report.assumptions)
     cut = [f"{len(report.findings)} of {sum(report.counts.values())} findings are listed."] if report.is_cut else []
-    own = [f"{f.address}: {f.message(language)}".removeprefix(": ") for f in told if _place(report, f) == resource]
+    own = [
+        f"{f.address}: {f.message(language)}".removeprefix(": ")
+        for f in non_errors
+        if _task_name(report, f) == resource
+    ]
     return own + (cut if resource is None else [])
 
 
-def _place(report: Report, finding: Finding) -> str | None:
+def _task_name(report: Report, finding: Finding) -> str | None:
     return finding.resource if finding.resource in report.rows else None
 
 
 def _error(finding: Finding, language: str) -> dict[str, Any]:
     kind = error_type(finding)
-    found: dict[str, Any] = {
+    descriptor: dict[str, Any] = {
         "type": kind,
         "title": finding.title(language),
         "description": finding.remedy(language),
@@ -79,26 +84,26 @@ def _error(finding: Finding, language: str) -> dict[str, Any]:
     number = column_index(finding.column) + 1 if finding.column else 0
     cell = {"fieldName": finding.field or "", "fieldNumber": number}
     if kind in OF_A_LABEL:
-        return found | {"labels": [], "rowNumbers": [finding.row or 1], "label": finding.text or ""} | cell
+        return descriptor | {"labels": [], "rowNumbers": [finding.row or 1], "label": finding.text or ""} | cell
     if finding.row:
-        found |= {"rowNumber": finding.row, "cells": []}
+        descriptor |= {"rowNumber": finding.row, "cells": []}
     if kind == "foreign-key":
-        found |= {"fieldNames": [finding.field or ""], "fieldCells": [finding.text or ""]}
-        found |= {"referenceName": str(finding.params.get("resource", "")), "referenceFieldNames": []}
+        descriptor |= {"fieldNames": [finding.field or ""], "fieldCells": [finding.text or ""]}
+        descriptor |= {"referenceName": str(finding.params.get("resource", "")), "referenceFieldNames": []}
     elif number:
-        found |= {"cell": finding.text or "", **cell}
-    return found
+        descriptor |= {"cell": finding.text or "", **cell}
+    return descriptor
 
 
 def error_type(finding: Finding) -> str:
-    """Frictionless's word for the fault, where it has one for the place that the finding knows."""
+    """Return Frictionless's error type of a finding, or a general type if it has none or needs a missing location."""
     if finding.code.startswith("table-"):
-        # A finding about a table with a schema of its own is Frictionless's to begin with.
+        # Findings about a table with its own schema are Frictionless's errors.
         kind = finding.code.removeprefix("table-")
         return f"{kind}-error" if kind in ("source",) else kind
     rule = RULES.get(finding.code)
     known = rule.frictionless if rule else (SCHEMA_RULES | READING_RULES).get(finding.code, (None, ""))[1]
-    has_place = finding.row and (finding.column or known not in OF_A_CELL)
-    if known and (has_place or known in OF_A_LABEL):
+    has_location = finding.row and (finding.column or known not in OF_A_CELL)
+    if known and (has_location or known in OF_A_LABEL):
         return known
     return OF_A_ROW if finding.row else OF_A_TABLE if finding.resource else OF_A_FILE

@@ -1,4 +1,4 @@
-"""A report as one HTML file: nothing from outside, readable without a network, and made to be printed."""
+"""A report as one self-contained HTML file, readable offline and laid out for printing."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab.messages import messages
 from vaven.vocab.periods import written_moment
 
-# How many places of one rule the page names before it says how many more there are.
-PLACES = 200
+# Statements of one rule on the page before the number of remaining findings.
+MAX_STATEMENTS = 200
 
 
 @dataclass(frozen=True)
 class FaultyCell:
-    """A cell of an excerpt. `severity` is the worst of its findings, None where there are none; `words` say what."""
+    """A cell of an excerpt. `severity` is the highest of its findings or None; `words` are their messages."""
 
     text: str
     severity: Severity | None
@@ -27,7 +27,7 @@ class FaultyCell:
 
 @dataclass(frozen=True)
 class FaultyTable:
-    """The rows with findings of one table: field labels, and for each row its number and its cells."""
+    """The rows with findings of one table: field labels, and the number and cells of each row."""
 
     name: str
     labels: tuple[str, ...]
@@ -36,7 +36,7 @@ class FaultyTable:
 
 
 def as_html(report: Report, language: str) -> str:
-    """The whole page, in one language."""
+    """Render a report as a complete HTML page in one language."""
     page = _template().render(
         report=report,
         lang=language,
@@ -44,10 +44,10 @@ def as_html(report: Report, language: str) -> str:
         t=messages(language, "schemas"),
         groups=grouped(report),
         tables=faulty_tables(report, language),
-        place=lambda finding: location(report, finding, language),
+        location=lambda finding: location(report, finding, language),
         table_name=lambda resource: table_name(resource, language),
-        shown=PLACES,
-        said=lambda listed: statements(report, listed, language),
+        max_statements=MAX_STATEMENTS,
+        statements=lambda findings: statements(report, findings, language),
         moment=lambda time: written_moment(time, language),
         number=lambda count: f"{count:,}".replace(",", "\u00a0" if language == "sv" else ","),
     )
@@ -69,9 +69,9 @@ def _template() -> Template:
 def faulty_tables(
     report: Report, language: str, *, code: str | None = None, severity: Severity | None = None
 ) -> list[FaultyTable]:
-    """Each table's rows with findings, with the faulty cells marked; of one rule or severity only where asked."""
-    wanted = [f for f in report.findings if code in (None, f.code) and severity in (None, f.severity)]
-    return [found for resource in report.rows if (found := _faulty_table(report, resource, wanted, language))]
+    """Return each table's rows with findings, optionally of one rule or severity only."""
+    findings = [f for f in report.findings if code in (None, f.code) and severity in (None, f.severity)]
+    return [table for resource in report.rows if (table := _faulty_table(report, resource, findings, language))]
 
 
 def _faulty_table(report: Report, resource: str, findings: list[Finding], language: str) -> FaultyTable | None:
@@ -82,26 +82,26 @@ def _faulty_table(report: Report, resource: str, findings: list[Finding], langua
     if not excerpts:
         return None
     schema = standard()[resource]
-    # Columns without any text would only make the table wider, unless that is what is wrong with them.
+    # Columns without any text are omitted, unless the empty cell is the finding.
     fields = [n for n in schema.names if any(e.texts.get(n) or (e.row, e.columns.get(n)) in at for e in excerpts)]
     labels = tuple(schema[name].label(language) for name in fields)
     cells = tuple((e.row, tuple(_cell(e, name, at, language) for name in fields)) for e in excerpts)
-    # Findings about labels stand on the header row, which is above all others.
+    # Findings about labels are on the header row, which precedes all data rows.
     total = sum(1 for row in rows if row >= min(e.row for e in excerpts))
     return FaultyTable(table_name(resource, language), labels, cells, total)
 
 
 def _is_meant(excerpt: Excerpt, findings: list[Finding]) -> bool:
-    """Of a wide row there is one excerpt a value: those that no finding speaks of are left out."""
+    """Return whether a finding concerns an excerpt: a wide row has one excerpt per value."""
     columns = set(excerpt.columns.values())
     return any(f.row == excerpt.row and (f.column is None or f.column in columns) for f in findings)
 
 
 def _by_cell(findings: list[Finding]) -> Mapping[tuple[int | None, str | None], list[Finding]]:
-    found: dict[tuple[int | None, str | None], list[Finding]] = {}
+    by_cell: dict[tuple[int | None, str | None], list[Finding]] = {}
     for finding in findings:
-        found.setdefault((finding.row, finding.column), []).append(finding)
-    return found
+        by_cell.setdefault((finding.row, finding.column), []).append(finding)
+    return by_cell
 
 
 def _cell(

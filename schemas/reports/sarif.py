@@ -1,4 +1,4 @@
-"""A report as SARIF 2.1.0 (OASIS Standard, 2020-03-27), for code hosts and editors that show findings beside lines."""
+"""A report as SARIF 2.1.0 (OASIS Standard, 2020-03-27), for code hosts and editors that annotate lines."""
 
 import json
 from typing import Any
@@ -13,9 +13,9 @@ LEVELS = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "
 
 
 def as_sarif(report: Report, language: str, *, path: str = "") -> str:
-    """One run with a rule for each code that was found. A sheet is named in the logical location.
+    """Render a report as one run, with a rule per finding code and the sheet in the logical location.
 
-    `path` is where the file is in its repository, by which code hosts find it; without one its name stands there.
+    `path` is the file's path in its repository, which code hosts need; the default is the file name.
     """
     uri = quote(path or report.source)
     codes = list(dict.fromkeys(f.code for f in report.findings))
@@ -37,7 +37,7 @@ def as_sarif(report: Report, language: str, *, path: str = "") -> str:
 
 
 def _artifact(report: Report, uri: str) -> dict[str, Any]:
-    """The file by its URI reference (section 3.4.3), and its hash where it could be read."""
+    """Return the artifact of the file: its URI reference (section 3.4.3), and its hash if it could be read."""
     location = {"location": {"uri": uri}}
     return location | ({"hashes": {"sha-256": report.sha256}} if report.sha256 else {})
 
@@ -48,18 +48,18 @@ def _rule(code: str, language: str) -> dict[str, Any]:
 
 
 def _result(finding: Finding, uri: str, index: int, language: str) -> dict[str, Any]:
-    place: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": uri, "index": 0}}}
+    location: dict[str, Any] = {"physicalLocation": {"artifactLocation": {"uri": uri, "index": 0}}}
     if finding.row:
         region = {"startLine": finding.row}
         if finding.column:
             region["startColumn"] = column_index(finding.column) + 1
-        place["physicalLocation"]["region"] = region
+        location["physicalLocation"]["region"] = region
     if finding.address:
-        place["logicalLocations"] = [{"fullyQualifiedName": finding.address, "kind": "member"}]
+        location["logicalLocations"] = [{"fullyQualifiedName": finding.address, "kind": "member"}]
     return {
         "ruleId": finding.code,
         "ruleIndex": index,
         "level": LEVELS[finding.severity],
         "message": {"text": f"{finding.message(language)} {finding.remedy(language)}"},
-        "locations": [place],
+        "locations": [location],
     }

@@ -1,7 +1,7 @@
-"""The empty workbook that a partner fills in, made from the standard: headers, help, drop-downs, areas.
+"""Empty XLSX template generated from the standard: headers, help texts, drop-downs and areas.
 
-Everything in it comes from the descriptors, the register and schemas/messages/template.*.toml, and `read` reads
-it back: a sheet's name, a header or a code that the reader would not know can't come about.
+All content comes from the descriptors, the register and schemas/messages/template.*.toml, so that `read` recognises
+each sheet name, header and code of a completed template.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,7 +22,7 @@ from vaven.vocab.areas import Area, areas
 from vaven.vocab.errors import WrongUse
 from vaven.vocab.messages import messages
 
-# Excel's last row; drop-downs and formats reach all the way, so that a long list pasted in has them too.
+# Excel's last row; drop-downs and formats extend to it, so that they also apply to a long pasted list.
 LAST_ROW = 1_048_576
 DARK, LIGHT = PatternFill("solid", fgColor="1F4E5F"), PatternFill("solid", fgColor="D6E6EC")
 ON_DARK, ON_LIGHT = Font(bold=True, color="FFFFFF"), Font(bold=True, color="1F2D33")
@@ -46,17 +46,17 @@ ABOUT_ORDER = (
 )
 ABOUT_LISTS = {"publisher_sector": "sectors", "licence": "licences"}
 README_LINES = 8
-# Excel cuts off longer input messages and refuses the file (ECMA-376, 18.3.1.32).
+# Excel truncates longer input messages and refuses the file (ECMA-376, 18.3.1.32).
 MAX_PROMPT = 255
 MAX_ERROR = 225
-# The rules of numeric cells; without limits of their own they only say that a text is no number.
+# Validation types of numeric cells; without limits of the field they only reject text.
 RULE_TYPES = {"number": "decimal", "integer": "whole"}
 ANY = 10**15
 
 
 @dataclass(frozen=True)
 class _Writing:
-    """The workbook in hand, its language, and where on the sheet of lists each list's codes stand."""
+    """The workbook being written, its language, and the cell range of each code list."""
 
     book: Workbook
     language: str
@@ -67,10 +67,10 @@ class _Writing:
 
 
 def write_template(path: Path | BinaryIO, *, language: str = "sv", kommun: str | None = None) -> None:
-    """Write an XLSX template in "sv" or "en" to `path`, replacing what is there.
+    """Write an XLSX template in "sv" or "en" to `path`, replacing an existing file.
 
-    `kommun` is a municipality's code (its leading zero may be lost) or name; its DeSO of 2018 are filled in on
-    the sheet of neighbourhoods. Raises WrongUse for one that does not exist.
+    `kommun` is a municipality's code (with or without its leading zero) or name; its DeSO of 2018 are entered on the
+    sheet of neighbourhoods. Raises WrongUse for an unknown municipality.
     """
     writing = _Writing(Workbook(), language, {})
     filled = _areas_of(writing, kommun) if kommun else []
@@ -110,7 +110,7 @@ def _write_readme(writing: _Writing) -> None:
 
 
 def _write_lists(writing: _Writing) -> None:
-    """Every list side by side: codes, what they mean, and for KPIs their unit and theme."""
+    """Write the sheet of code lists, side by side: codes and labels, and for KPIs also unit and theme."""
     sheet = writing.book.create_sheet(writing.say("sheet.lists"))
     column = 1
     for name, columns in _lists(writing).items():
@@ -135,10 +135,10 @@ def _write_column(sheet: Worksheet, column: int, heading: str, cells: Iterable[s
 
 
 def _lists(writing: _Writing) -> Mapping[str, Mapping[str, list[str]]]:
-    """List name to its columns; the first holds the codes. Lists that are an enum of one field go by its name."""
+    """Return the columns of each code list, codes first. An enum of a single field has the field's name."""
     language, say = writing.language, writing.say
     kpis = register.kpis().values()
-    found = {
+    lists = {
         "kpis": {
             standard()["observations"]["kpi"].label(language): [kpi.id for kpi in kpis],
             say("list.label"): [kpi.text(language) for kpi in kpis],
@@ -149,15 +149,15 @@ def _lists(writing: _Writing) -> Mapping[str, Mapping[str, list[str]]]:
     for schema in standard().schemas.values():
         for field in schema.fields:
             name = _list_name(field)
-            if name and name not in found:
-                found[name] = _list_columns(writing, name, field.label(language), field)
-    found["licences"] = _list_columns(writing, "licences", say("about.licence"), None)
-    return found
+            if name and name not in lists:
+                lists[name] = _list_columns(writing, name, field.label(language), field)
+    lists["licences"] = _list_columns(writing, "licences", say("about.licence"), None)
+    return lists
 
 
 def _list_name(field: Field) -> str | None:
-    listed: str | None = field.descriptor.get("codes")
-    return listed or (field.name if "enum" in field.constraints else None)
+    code_list: str | None = field.descriptor.get("codes")
+    return code_list or (field.name if "enum" in field.constraints else None)
 
 
 def _list_columns(writing: _Writing, name: str, heading: str, field: Field | None) -> dict[str, list[str]]:
@@ -196,7 +196,7 @@ def _write_table(writing: _Writing, sheet: Worksheet, schema: TableSchema) -> No
         top.comment = Comment(text, "Väven", width=280, height=110)
         dimension = sheet.column_dimensions[letter]
         dimension.width = max(len(label) + 4, 14)
-        # Text, so that Excel leaves leading zeros of codes alone.
+        # Text, so that Excel keeps leading zeros of codes.
         dimension.number_format = FORMATS[field.type]
         source = writing.ranges.get(_list_name(field) or "")
         _add(sheet, _validation(label, text, source, field), f"{letter}2:{letter}{LAST_ROW}")
@@ -204,9 +204,9 @@ def _write_table(writing: _Writing, sheet: Worksheet, schema: TableSchema) -> No
 
 
 def _validation(label: str, text: str, source: str | None, field: Field | None = None) -> DataValidation:
-    """The input message of a cell and its rule: the drop-down of a source, or the limits of a numeric field.
+    """Return the data validation of a cell: input message, and a drop-down of `source` or the limits of a number.
 
-    Other entries are warned of, not refused: the reader also takes the names of codes.
+    Invalid entries give a warning instead of a refusal: the reader also accepts the labels of codes.
     """
     rule = DataValidation(type="list", formula1=source) if source else _numeric_rule(field)
     rule.promptTitle, rule.prompt = label[:32], text[:MAX_PROMPT]
@@ -229,15 +229,15 @@ def _add(sheet: Worksheet, rule: DataValidation, cells: str) -> None:
 
 
 def _write_area(sheet: Worksheet, schema: TableSchema, row: int, area: Area) -> None:
-    given = {"code": area.code, "level": area.level, "vintage": area.vintage, "name": area.name}
-    given["municipality"] = area.kommun
-    for name, text in given.items():
+    texts = {"code": area.code, "level": area.level, "vintage": area.vintage, "name": area.name}
+    texts["municipality"] = area.kommun
+    for name, text in texts.items():
         cell = sheet.cell(row, schema.names.index(name) + 1, text)
         cell.number_format = "@"
 
 
 def _offer_areas(sheets: Mapping[str, Worksheet], count: int) -> None:
-    """Let the columns of area codes offer what the sheet of neighbourhoods holds, and room for as many more."""
+    """Add drop-downs of the codes on the sheet of neighbourhoods, with room to add as many, to the area columns."""
     source = f"'{sheets['neighbourhoods'].title}'!$A$2:$A${2 * count + 100}"
     for resource in ("observations", "targets", "survey"):
         letter = column_letter(standard()[resource].names.index("neighbourhood"))

@@ -11,10 +11,10 @@ from vaven.schemas.standard.table_schemas import RESOURCES, standard
 from vaven.vocab.messages import messages
 
 REPORT_VERSION = "1.1"
-# How many places of one rule the terminal names before it says how many more there are.
-PLACES = 5
-# How many runs of cells of one sentence are named before it is said how many more there are.
-SPANS = 6
+# Statements of one rule on the terminal before the number of remaining findings.
+MAX_STATEMENTS = 5
+# Cell ranges of one statement before the number of remaining cells.
+MAX_RANGES = 6
 COLOURS = {
     Verdict.VALID: "32",
     Verdict.VALID_WITH_WARNINGS: "33",
@@ -24,14 +24,14 @@ COLOURS = {
 
 
 def as_text(report: Report, language: str, *, colour: bool = False) -> str:
-    """Verdict first, then rules by how often they were broken, then what was assumed. Ends with a line break."""
+    """Render a report as text: verdict, rules with the most frequent first, assumptions, and a final newline."""
     return "\n".join(_lines(report, language, colour)) + "\n"
 
 
 def as_json(report: Report, language: str) -> str:
-    """The report with sentences in one language; keys are described in schemas/reports/report.schema.json."""
+    """Render a report as JSON, with messages in one language (JSON Schema: schemas/reports/report.schema.json)."""
     text = json.dumps(as_dict(report, language), ensure_ascii=False, indent=2) + "\n"
-    # A descriptor's "\\ud800" is half a character, which no output can encode.
+    # A descriptor may contain "\\ud800", a lone surrogate, which can't be encoded.
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
@@ -61,57 +61,59 @@ def as_dict(report: Report, language: str) -> dict[str, Any]:
 
 
 def grouped(report: Report) -> list[tuple[str, Severity, list[Finding]]]:
-    """Code, severity and listed findings of each broken rule: errors first, most frequent first."""
+    """Return code, severity and findings of each rule with findings: errors first, most frequent first."""
     groups: dict[str, list[Finding]] = {}
     for finding in report.findings:
         groups.setdefault(finding.code, []).append(finding)
     order = list(Severity)
-    found = [(code, listed[0].severity, listed) for code, listed in groups.items()]
-    return sorted(found, key=lambda g: (order.index(g[1]), -report.counts[g[0]], g[0]))
+    rules = [(code, findings[0].severity, findings) for code, findings in groups.items()]
+    return sorted(rules, key=lambda g: (order.index(g[1]), -report.counts[g[0]], g[0]))
 
 
 def table_name(resource: str, language: str) -> str:
-    """The label of a table of the standard; another table goes by its own name."""
+    """Return the label of a table of the standard; for other tables, the name."""
     return standard()[resource].label(language) if resource in RESOURCES else resource
 
 
 def location(report: Report, finding: Finding, language: str) -> str:
-    """The cell's address. Where a package has several tables without sheets, the table's name is its sheet."""
+    """Return the cell reference of a finding, prefixed by the table in a package of several tables without sheets."""
     table = finding.resource if finding.sheet is None and len(report.rows) > 1 else None
     return "!".join(part for part in (table_name(table, language) if table else None, finding.address) if part)
 
 
 @dataclass(frozen=True)
 class Statement:
-    """A sentence once, with the cells it is true of: "Blad1!C2:C15, C18". `count` is the number of findings in it."""
+    """A message with the cells that it applies to ("Blad1!C2:C15, C18"); `count` is the number of findings."""
 
-    places: str
+    cells: str
     message: str
     count: int
 
 
-def statements(report: Report, listed: Sequence[Finding], language: str) -> list[Statement]:
-    """Findings of one rule with those that say the same put together, in the order in which they first come."""
+def statements(report: Report, findings: Sequence[Finding], language: str) -> list[Statement]:
+    """Group the findings of one rule by message, in the order of the first finding of each."""
     groups: dict[tuple[str, str | None, str | None], list[Finding]] = {}
-    for finding in listed:
+    for finding in findings:
         groups.setdefault((finding.message(language), finding.resource, finding.sheet), []).append(finding)
-    return [Statement(_places(report, same, language), message, len(same)) for (message, _, _), same in groups.items()]
+    return [
+        Statement(_cell_ranges(report, same, language), message, len(same)) for (message, _, _), same in groups.items()
+    ]
 
 
-def _places(report: Report, same: Sequence[Finding], language: str) -> str:
-    spans = list(_spans(same))
+def _cell_ranges(report: Report, same: Sequence[Finding], language: str) -> str:
+    ranges = list(_ranges(same))
     first = location(report, same[0], language)
-    if len(spans) < 2 and spans[0][0] == spans[0][1]:
+    if len(ranges) < 2 and ranges[0][0] == ranges[0][1]:
         return first
-    # The sheet is named once, before the first cell.
+    # The sheet is named only once, before the first cell.
     front = first.removesuffix(same[0].cell)
-    shown = ", ".join(start if start == end else f"{start}:{end}" for start, end, _ in spans[:SPANS])
-    rest = sum(count for _, _, count in spans[SPANS:])
-    return front + shown + (" " + messages(language, "schemas")("report.more", count=rest) if rest else "")
+    visible = ", ".join(start if start == end else f"{start}:{end}" for start, end, _ in ranges[:MAX_RANGES])
+    rest = sum(count for _, _, count in ranges[MAX_RANGES:])
+    return front + visible + (" " + messages(language, "schemas")("report.more", count=rest) if rest else "")
 
 
-def _spans(same: Sequence[Finding]) -> Iterator[tuple[str, str, int]]:
-    """First and last cell of runs of cells below each other, and the number of cells in each."""
+def _ranges(same: Sequence[Finding]) -> Iterator[tuple[str, str, int]]:
+    """Yield first cell, last cell and length of each vertical range of adjacent cells."""
     run: list[Finding] = []
     for finding in same:
         below = run and finding.column == run[-1].column and finding.row == (run[-1].row or 0) + 1
@@ -123,7 +125,7 @@ def _spans(same: Sequence[Finding]) -> Iterator[tuple[str, str, int]]:
 
 
 def meaning(report: Report, language: str) -> str:
-    """What the verdict means for the file: only what follows the standard may be published."""
+    """Return the consequence of the verdict: only submissions that conform to the standard can be published."""
     is_ours = report.standard_version or report.verdict == Verdict.NOT_CHECKED
     return messages(language, "schemas")(f"report.meaning.{'' if is_ours else 'described-'}{report.verdict.value}")
 
@@ -156,9 +158,9 @@ def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
     yield meaning(report, language)
     for resource, count in report.rows.items():
         yield "  " + t("report.rows", sheet=table_name(resource, language), count=count)
-    for code, severity, listed in grouped(report):
+    for code, severity, findings in grouped(report):
         yield ""
-        yield from _group(report, language, painted(listed[0].title(language), "1"), code, severity, listed)
+        yield from _group(report, language, painted(findings[0].title(language), "1"), code, severity, findings)
     if report.assumptions:
         yield ""
         yield painted(t("report.assumed"), "1")
@@ -166,15 +168,15 @@ def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
 
 
 def _group(
-    report: Report, language: str, title: str, code: str, severity: Severity, listed: list[Finding]
+    report: Report, language: str, title: str, code: str, severity: Severity, findings: list[Finding]
 ) -> Iterator[str]:
     t = messages(language, "schemas")
     yield f"{t(f'report.severity.{severity.value}')}: {title} ({report.counts[code]})  [{code}]"
-    shown = statements(report, listed, language)[:PLACES]
-    yield from ("  " + harmless(f"{s.places}: {s.message}" if s.places else s.message) for s in shown)
-    if rest := report.counts[code] - sum(s.count for s in shown):
+    visible = statements(report, findings, language)[:MAX_STATEMENTS]
+    yield from ("  " + harmless(f"{s.cells}: {s.message}" if s.cells else s.message) for s in visible)
+    if rest := report.counts[code] - sum(s.count for s in visible):
         yield "  " + t("report.more", count=rest)
-    yield f"  → {harmless(listed[0].remedy(language))}"
+    yield f"  → {harmless(findings[0].remedy(language))}"
 
 
 def _line(report: Report, finding: Finding, language: str) -> str:
@@ -183,5 +185,5 @@ def _line(report: Report, finding: Finding, language: str) -> str:
 
 
 def harmless(text: str) -> str:
-    """Control and formatting characters as �: a partner's cell may not steer the terminal or turn its lines round."""
+    """Replace control and format characters by �: a cell must not send escape sequences or reverse text direction."""
     return "".join("�" if unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") else c for c in text)

@@ -1,1 +1,1 @@
-"""Our rules beyond Table Schema, one module a subject. A rule is found everywhere by its code."""
+"""Our rules beyond Table Schema, one module per subject; each rule is identified by its code."""

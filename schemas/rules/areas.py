@@ -1,4 +1,4 @@
-"""Rules about area codes: their form, their vintage, and what is known of them (DOMAIN section 2)."""
+"""Rules about area codes: form, vintage and existence (DOMAIN section 2)."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -14,15 +14,15 @@ from vaven.vocab.messages import LANGUAGES
 
 NEWEST = "2025"
 OFFICIAL = ("deso", "regso", "kommun")
-# SQL of what may be a code, with or without its leading zero; anything else is certainly none.
+# SQL condition for a possible code, with or without its leading zero.
 LIKE_A_CODE = "regexp_full_match(cell, '[0-9]{1,4}([ABC][0-9]{4}|R[0-9]{3})?')"
-# For how many different unknown codes the nearest known one is looked up; each costs some 6 ms.
+# Distinct unknown codes for which the nearest known code is looked up; each costs about 6 ms.
 SUGGESTED = 100
 
 
 @dataclass(frozen=True)
 class _Cell:
-    """A code with what its row says of it; `level` and `vintage` are "" where it says nothing."""
+    """An area code with the level, vintage and municipality stated in its row, "" if not stated."""
 
     row: int
     field: str
@@ -33,7 +33,7 @@ class _Cell:
 
 
 def _cells(on: Checking) -> Iterator[_Cell]:
-    """The area codes of the sheet Neighbourhoods, with what their rows say of them."""
+    """Yield the area codes of the sheet Neighbourhoods with their stated properties."""
     if on.table.resource != "neighbourhoods" or not on.has("code"):
         return
     names = ["code", *(n if on.has(n) else None for n in ("level", "vintage", "municipality"))]
@@ -44,9 +44,9 @@ def _cells(on: Checking) -> Iterator[_Cell]:
 
 
 def _unknown(on: Checking, *, with_zero: bool) -> Iterator[_Cell]:
-    """The cells whose code is no area's: declared ones, or those of other sheets where none are declared.
+    """Yield the cells with an unknown code: on the sheet Neighbourhoods, or on other sheets in its absence.
 
-    `with_zero`: those that a leading zero makes known; else the others.
+    `with_zero` selects the codes that become known with a leading zero, else the others.
     """
     for cell in _cells(on):
         if _is_official(cell) and not _is_known(cell) and (_with_zero(cell.code) is not None) == with_zero:
@@ -59,7 +59,7 @@ def _unknown(on: Checking, *, with_zero: bool) -> Iterator[_Cell]:
 
 
 def _collect_unknown(on: Checking) -> bool:
-    """Make the table `unknown_areas` of the different codes that no list has. Whether there are any."""
+    """Create the table `unknown_areas` of distinct codes in no code list, and return whether it has rows."""
     on.work.execute(
         f"""CREATE OR REPLACE TEMP TABLE unknown_areas AS SELECT cell AS code, FALSE AS with_zero
         FROM {on.distinct("neighbourhood")} WHERE NOT {LIKE_A_CODE}"""
@@ -73,18 +73,18 @@ def _collect_unknown(on: Checking) -> bool:
 
 
 def _is_official(cell: _Cell) -> bool:
-    """Whether the code should be an official one; where no level says so, whether it looks like one."""
+    """Return whether a code is of an official level or, if no level is stated, has the form of one."""
     looks = level_of(cell.code) or _with_zero(cell.code)
     return cell.level in OFFICIAL or bool(not cell.level and looks)
 
 
 def _stands_alone(on: Checking) -> bool:
-    """Whether the table's areas are judged by themselves, since no sheet Neighbourhoods declares them."""
+    """Return whether the table's areas are checked directly, in the absence of a sheet Neighbourhoods."""
     return "neighbourhoods" not in on.tables.tables and "neighbourhood" in on.schema.names and on.has("neighbourhood")
 
 
 def _is_known(cell: _Cell) -> bool:
-    """Listed in any vintage (a wrong one is for area-vintage to say), or nobody here can deny the stated one."""
+    """Return whether a code exists in any vintage (area-vintage checks which) or lacks a code list to refute it."""
     level = level_of(cell.code)
     if level is None or any(cell.code in areas().by_code(level, vintage) for vintage in VINTAGES[level]):
         return level is not None
@@ -93,14 +93,14 @@ def _is_known(cell: _Cell) -> bool:
 
 
 def _with_zero(code: str) -> str | None:
-    """The code with a leading zero, where that makes it a known one."""
+    """Return the code with a leading zero if that is a known code."""
     longer = "0" + code
     return longer if level_of(longer) and areas().find(longer) else None
 
 
 @wide_rule("area-leading-zero", Severity.ERROR, "")
 def area_leading_zero(on: Checking) -> Iterator[RuleMatch]:
-    """A code that lost its first zero, as spreadsheets do to numbers."""
+    """An area code without its leading zero, which spreadsheets remove from numbers."""
     for cell in _unknown(on, with_zero=True):
         longer = "0" + cell.code
         yield RuleMatch(cell.row, cell.field, cell.code, {"code": longer}, Fix(longer))
@@ -112,25 +112,28 @@ def area_leading_zero(on: Checking) -> Iterator[RuleMatch]:
 
 
 def _undeclared_without_zero(on: Checking) -> Iterable[tuple[Any, ...]]:
-    """Rows and codes that the sheet Neighbourhoods, once its own zeros are mended, declares with a zero before them
-    and not as they stand.
+    """Return rows and codes that the sheet Neighbourhoods declares only with a leading zero.
+
+    The declared codes are compared after their own leading zeros are restored.
     """
     declared = on.tables.tables.get("neighbourhoods")
     if declared is None or "neighbourhood" not in on.schema.names or not on.has("neighbourhood"):
         return ()
     cells = list(_cells(replace(on, table=declared, schema=on.standard["neighbourhoods"])))
     lost = {cell.code for cell in cells if _is_official(cell) and not _is_known(cell) and _with_zero(cell.code)}
-    mended = {"0" + cell.code if cell.code in lost else cell.code for cell in cells}
+    declared_codes = {"0" + cell.code if cell.code in lost else cell.code for cell in cells}
     batches = on.tables.distinct.batches(on.table.relation, "neighbourhood")
-    wanted = [c for codes in batches for c in codes if c and c not in mended and "0" + c in mended]
+    without_zero = [
+        c for codes in batches for c in codes if c and c not in declared_codes and "0" + c in declared_codes
+    ]
     query = f"""SELECT _row, neighbourhood FROM {on.table.relation}
         WHERE neighbourhood IN (SELECT unnest(?::VARCHAR[])) ORDER BY _row"""
-    return on.rows(query, [wanted]) if wanted else ()
+    return on.rows(query, [without_zero]) if without_zero else ()
 
 
 @wide_rule("area-unknown", Severity.ERROR, "")
 def area_unknown(on: Checking) -> Iterator[RuleMatch]:
-    """A code that no list has, though the list is known."""
+    """An area code that does not exist in its known code list."""
     nearest: dict[tuple[str, str], str] = {}
     for cell in _unknown(on, with_zero=False):
         stated = (cell.code, cell.vintage)
@@ -141,10 +144,10 @@ def area_unknown(on: Checking) -> Iterator[RuleMatch]:
 
 @wide_rule("area-vintage", Severity.ERROR, "neighbourhoods")
 def area_vintage(on: Checking) -> Iterator[RuleMatch]:
-    """A code of another vintage than the row says."""
+    """An area code of another vintage than its row states."""
     for cell in _cells(on):
         level = level_of(cell.code)
-        # Municipalities have no vintage, so whatever stands there says nothing wrong.
+        # Municipalities have no vintage, so any stated vintage is accepted.
         if level not in ("deso", "regso") or cell.level != level or not cell.vintage or not _is_known(cell):
             continue
         if cell.vintage not in VINTAGES[level] or not areas().find(cell.code, cell.vintage):
@@ -157,18 +160,18 @@ def area_vintage(on: Checking) -> Iterator[RuleMatch]:
 
 @wide_rule("area-level", Severity.ERROR, "neighbourhoods")
 def area_level(on: Checking) -> Iterator[RuleMatch]:
-    """A code whose form is not that of the level the row says."""
+    """An area code whose form differs from the level that its row states."""
     for cell in _cells(on):
-        found = level_of(cell.code)
-        if cell.level in PATTERNS and found and found != cell.level:
-            levels = {"level": register.codes("levels")[cell.level], "right": register.codes("levels")[found]}
+        code_level = level_of(cell.code)
+        if cell.level in PATTERNS and code_level and code_level != cell.level:
+            levels = {"level": register.codes("levels")[cell.level], "right": register.codes("levels")[code_level]}
             words = {f"{name}_{lang}": level.text(lang) for name, level in levels.items() for lang in LANGUAGES}
             yield RuleMatch(cell.row, "level", cell.level, {"code": cell.code, **words})
 
 
 @wide_rule("own-area-code", Severity.ERROR, "neighbourhoods")
 def own_area_code(on: Checking) -> Iterator[RuleMatch]:
-    """An own area under a code that looks official, so that readers would take it for that area."""
+    """An own area with a code of official form, which readers would mistake for the official area."""
     for cell in _cells(on):
         if cell.level == "own" and level_of(cell.code):
             yield RuleMatch(cell.row, "code", cell.code)
@@ -176,19 +179,18 @@ def own_area_code(on: Checking) -> Iterator[RuleMatch]:
 
 @wide_rule("own-area-empty", Severity.ERROR, "neighbourhoods")
 def own_area_empty(on: Checking) -> Iterator[RuleMatch]:
-    """An own area that is not said to be anywhere: neither DeSO codes nor a geometry."""
+    """An own area without location: neither DeSO codes nor a geometry."""
     if on.has("level", "code"):
-        given = [f"{quoted(n)} IS NULL" for n in ("deso_codes", "geometry") if on.has(n)] or ["TRUE"]
-        query = (
-            f"SELECT _row, code FROM {on.table.relation} WHERE level = 'own' AND {' AND '.join(given)} ORDER BY _row"
-        )
+        conditions = [f"{quoted(n)} IS NULL" for n in ("deso_codes", "geometry") if on.has(n)] or ["TRUE"]
+        where = " AND ".join(["level = 'own'", *conditions])
+        query = f"SELECT _row, code FROM {on.table.relation} WHERE {where} ORDER BY _row"
         for row, code in on.rows(query):
             yield RuleMatch(row, "deso_codes" if on.has("deso_codes") else "code", None, {"code": code})
 
 
 @wide_rule("municipality-unknown", Severity.ERROR, "neighbourhoods")
 def municipality_unknown(on: Checking) -> Iterator[RuleMatch]:
-    """A municipality code that is none of the 290."""
+    """A municipality code that is not one of the 290."""
     for row, code in _municipalities(on):
         if code not in areas().kommuner and "0" + code not in areas().kommuner:
             yield RuleMatch(row, "municipality", code, {"nearest": _nearest_kommun(code)})
@@ -200,7 +202,7 @@ def _nearest_kommun(code: str) -> str:
 
 
 def _municipalities(on: Checking) -> Iterable[tuple[Any, ...]]:
-    """Row and text of the municipality codes of three or four digits; other forms are pattern-mismatch."""
+    """Return row and text of municipality codes of three or four digits; other forms are pattern-mismatch."""
     if on.table.resource != "neighbourhoods" or not on.has("municipality"):
         return ()
     query = f"""SELECT _row, municipality FROM {on.table.relation}
@@ -210,7 +212,7 @@ def _municipalities(on: Checking) -> Iterable[tuple[Any, ...]]:
 
 @wide_rule("municipality-disagrees", Severity.ERROR, "neighbourhoods")
 def municipality_disagrees(on: Checking) -> Iterator[RuleMatch]:
-    """A code that begins with another municipality than the row says."""
+    """An area code whose municipality prefix differs from the municipality stated in its row."""
     for cell in _cells(on):
         known = cell.municipality in areas().kommuner and areas().find(cell.code)
         if known and cell.level in ("deso", "regso", "kommun") and cell.code[:4] != cell.municipality:
@@ -221,7 +223,7 @@ def municipality_disagrees(on: Checking) -> Iterator[RuleMatch]:
 
 @wide_rule("area-list-unknown", Severity.NOTE, "")
 def area_list_unknown(on: Checking) -> Iterator[RuleMatch]:
-    """Codes whose form and municipality are right but whose list nobody here holds; said once a division."""
+    """Area codes of valid form and municipality without a code list to check them against; once per area vintage."""
     counted: dict[str, int] = {}
     for code, vintage in _distinct_official(on):
         area = areas().find(code, vintage or None)

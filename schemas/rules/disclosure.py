@@ -1,6 +1,6 @@
-"""Rules that keep people out of open data: personal identity numbers, and counts so small that they point at someone.
+"""Disclosure control: rules about personal identity numbers and small counts that could identify a person.
 
-The thresholds are our proposal (DOMAIN section 4), not law, and are said to be so on the help page.
+The thresholds are our proposal (DOMAIN section 4), not law, and the help page says so.
 """
 
 from collections.abc import Iterator
@@ -13,18 +13,18 @@ from vaven.schemas.tables.compile import Check
 from vaven.schemas.tables.sql import quoted, text
 from vaven.vocab import register
 
-# A coarse form of persons.NUMBER; DuckDB's expressions have no look-around, so ends are judged in Python.
+# A coarse form of personal_numbers.NUMBER: DuckDB's regular expressions have no look-around, so Python checks the ends.
 LIKE_A_NUMBER = r"\d{6}[-+ ]?\d{4}"
-# In a column of persons nearly all numbers pass the check digit, in a column of codes about one in ten.
+# Nearly all personal numbers have a valid check digit, but only about one in ten codes of the same form.
 PERSONS_SHARE = 0.5
 
 
 @wide_rule("personal-number", Severity.ERROR, "")
 def personal_number(on: Checking) -> Iterator[RuleMatch]:
-    """Cells that are personal identity numbers, in a column where most numbers of that form are.
+    """Personal identity numbers in a column where most numbers of that form are valid.
 
-    A column of codes that now and then looks like one (Oslo's area codes do) is left alone. The number itself is
-    never repeated.
+    A column of codes that occasionally match (such as Oslo's area codes) is ignored. The number itself is never
+    repeated.
     """
     for name in _free_columns(on):
         numbers = persons = 0
@@ -37,7 +37,7 @@ def personal_number(on: Checking) -> Iterator[RuleMatch]:
 
 @wide_rule("personal-number-in-text", Severity.WARNING, "")
 def personal_number_in_text(on: Checking) -> Iterator[RuleMatch]:
-    """A number of that form within other text. It may be something else, so a person should look."""
+    """A possible personal identity number within other text, which may be something else: a warning to review it."""
     for name in _free_columns(on):
         for row, cell in _candidates(on, name):
             if not NUMBER.fullmatch(cell) and masked(cell) != cell:
@@ -45,7 +45,7 @@ def personal_number_in_text(on: Checking) -> Iterator[RuleMatch]:
 
 
 def _free_columns(on: Checking) -> list[str]:
-    """Text columns whose content no list or pattern settles; the organisation number has a rule of its own."""
+    """Return the free-text columns; organisation_number has its own rule."""
     return [
         field.name
         for field in on.schema.fields
@@ -69,39 +69,41 @@ def _candidates(on: Checking, name: str) -> Iterator[tuple[Any, ...]]:
 
 @row_rule("small-count", Severity.ERROR, "observations")
 def small_count(on: Checking) -> Iterator[Check]:
-    """A count of one to four people, or a share of so few that the count can be worked out.
+    """A count of one to four people, or a share of so few people that the count can be derived.
 
-    Ours (DOMAIN section 4, schemas/thresholds.py): counts, shares of few people in a register, and shares of few
-    respondents in a survey. Illustrative values are nobody's.
+    Our thresholds (DOMAIN section 4, schemas/standard/thresholds.py) concern counts, shares of few people in a
+    register, and shares of few respondents in a survey. Illustrative values are exempt: they concern no real person.
     """
     limits = on.thresholds
     base = limits.small_base_register
     real = "coalesce(method, '') <> 'illustrative'" if on.has("method") else "TRUE"
-    shown = "value_n IS NOT NULL"
+    has_value = "value_n IS NOT NULL"
     few = f"> 0 AND {{number}} < {limits.small_count}"
     if on.has("kpi") and on.occurs_between("numerator", 0, limits.small_count):
         of_people = f"kpi IN ({', '.join(repr(slug) for slug in _about_people())})"
         where = f"{real} AND {of_people} AND numerator_n {few.format(number='numerator_n')}"
         yield Check("small-count", "numerator", where, {"limit": f"'{limits.small_count}'"})
-    listed = ", ".join(text(k.id) for k in register.kpis().values() if k.unit("en") == "persons")
-    if on.has("value") and on.occurs("kpi", f"cell IN ({listed})"):
-        where = f"{real} AND kpi IN ({listed}) AND value_n {few.format(number='value_n')}"
+    person_kpis = ", ".join(text(k.id) for k in register.kpis().values() if k.unit("en") == "persons")
+    if on.has("value") and on.occurs("kpi", f"cell IN ({person_kpis})"):
+        where = f"{real} AND kpi IN ({person_kpis}) AND value_n {few.format(number='value_n')}"
         yield Check("small-count", "value", where, {"limit": f"'{limits.small_count}'"})
     if on.has("value", "kpi") and on.occurs_between("denominator", 0, base):
-        where = f"{real} AND {shown} AND kpi_share AND denominator_n > 0 AND denominator_n < {base}"
+        where = f"{real} AND {has_value} AND kpi_share AND denominator_n > 0 AND denominator_n < {base}"
         yield Check("small-count", "denominator", where, {"limit": f"'{base}'"})
     if on.has("value", "kpi") and on.occurs_between("sample_size", 0, limits.small_base_survey):
-        where = f"{real} AND {shown} AND kpi_share AND sample_size_n > 0 AND sample_size_n < {limits.small_base_survey}"
+        where = (
+            f"{real} AND {has_value} AND kpi_share AND sample_size_n > 0 AND sample_size_n < {limits.small_base_survey}"
+        )
         yield Check("small-count", "sample_size", where, {"limit": f"'{limits.small_base_survey}'"})
 
 
 def _about_people() -> list[str]:
-    """KPIs whose numerator counts people or their doings, as against dwellings, money or facilities."""
-    things = {
+    """Return the KPIs whose numerator counts people or their activities, not dwellings, money or facilities."""
+    not_people = {
         "hyresratt-andel",
         "medfinansiering-privat",
         "investerat-belopp",
         "nystartade-foretag",
         "upprustade-bostader",
     }
-    return [slug for slug in register.kpis() if slug not in things]
+    return [slug for slug in register.kpis() if slug not in not_people]

@@ -1,4 +1,4 @@
-"""What a finding says of a rule's hit: its place, the words that fill its sentences, and a repair where one is safe."""
+"""Conversion of a rule's match to a finding: location, message parameters, and a fix if one is safe."""
 
 import difflib
 import re
@@ -13,12 +13,12 @@ from vaven.schemas.tables.compile import describe_field
 from vaven.vocab import register
 from vaven.vocab.messages import LANGUAGES, messages
 
-# How much of a text is compared with a list, in characters.
+# Characters of a text that are compared with a code list.
 COMPARED = 400
-# A number as people write it, with a word behind it.
+# A number in any common notation, followed by a unit.
 WITH_UNIT = re.compile(r"([-+−]?[0-9][0-9\s.,]*?)\s*([^0-9\s.,]+(?: \S+)*?)\.?")
 LONGEST_NUMBER = 40
-# What people write for a unit of the register beside its own name.
+# Common notations of a unit of the register, besides its name.
 UNIT_WORDS = {
     "%": ("procent", "percent"),
     "SEK": ("kronor", ":-"),
@@ -28,18 +28,18 @@ UNIT_WORDS = {
     "per 1,000 residents": ("per 1 000",),
     "per resident": ("per person",),
 }
-# A list of codes this long is told by the sheet that has it.
-LISTED_CODES = 20
+# A longer code list is not enumerated: the message refers to the sheet of code lists.
+MAX_CODES = 20
 
 
-def finding_of(on: Checking, code: str, hit: RuleMatch) -> Finding:
-    column = on.table.column(hit.field) if hit.field else None
-    params = {**_words(on, hit), **hit.params}
+def finding_of(on: Checking, code: str, match: RuleMatch) -> Finding:
+    column = on.table.column(match.field) if match.field else None
+    params = {**_words(on, match), **match.params}
     kpi = register.kpis().get(str(params.get("kpi")))
     if kpi:
         params |= {f"kpi_{language}": kpi.text(language) for language in LANGUAGES}
-    if code == "not-in-list" and hit.field:
-        field, nearest = on.schema[hit.field], _nearest(on, hit)
+    if code == "not-in-list" and match.field:
+        field, nearest = on.schema[match.field], _nearest(on, match)
         params |= {f"hint_{language}": _hint(field, nearest, language) for language in LANGUAGES}
         params["nearest"] = nearest
     if code in ("duplicate-key", "duplicate-row"):
@@ -49,60 +49,60 @@ def finding_of(on: Checking, code: str, hit: RuleMatch) -> Finding:
         severity=severity_of(code),
         resource=on.table.resource,
         sheet=on.table.sheet,
-        row=hit.row,
+        row=match.row,
         column=column.letter if column else None,
-        field=hit.field,
-        text=hit.text,
+        field=match.field,
+        text=match.text,
         params=params,
-        fix=hit.fix or (_without_unit(hit.text, kpi) if kpi and code == "type-error" else None),
+        fix=match.fix or (_without_unit(match.text, kpi) if kpi and code == "type-error" else None),
     )
 
 
 def _without_unit(text: str | None, kpi: register.Kpi) -> Fix | None:
-    """The number alone, where the cell has the KPI's own unit behind it."""
-    found = WITH_UNIT.fullmatch(text) if text and len(text) <= LONGEST_NUMBER else None
+    """Return a fix to the number alone if the KPI's own unit follows it in the cell."""
+    match = WITH_UNIT.fullmatch(text) if text and len(text) <= LONGEST_NUMBER else None
     words = (kpi.unit("sv"), kpi.unit("en"), *UNIT_WORDS.get(kpi.unit("en"), ()))
-    return Fix(found[1]) if found and found[2].casefold() in (word.casefold() for word in words) else None
+    return Fix(match[1]) if match and match[2].casefold() in (word.casefold() for word in words) else None
 
 
-def _words(on: Checking, hit: RuleMatch) -> Mapping[str, object]:
-    """What messages may say of the hit's field, if it has one."""
-    return describe_field(on.schema[hit.field]) if hit.field and hit.field in on.schema.names else {}
+def _words(on: Checking, match: RuleMatch) -> Mapping[str, object]:
+    """Return the message parameters of the match's field, if any."""
+    return describe_field(on.schema[match.field]) if match.field and match.field in on.schema.names else {}
 
 
 def _key(on: Checking, language: str) -> str:
-    """Return the labels of the columns that tell the table's rows apart."""
+    """Return the labels of the primary key's columns."""
     return joined([uncapitalised(on.schema[name].label(language)) for name in on.schema.primary_key], language)
 
 
-def _nearest(on: Checking, hit: RuleMatch) -> str:
-    """Return the allowed code most like the text, by any of its words; "" where none is."""
-    field = on.schema[hit.field or ""]
-    listed, allowed = field.descriptor.get("codes"), field.constraints["enum"]
-    words = tuple(codes_by_word(listed).items()) if listed else tuple((str(code), str(code)) for code in allowed)
-    return _nearest_word(fold((hit.text or "")[:COMPARED]), words)
+def _nearest(on: Checking, match: RuleMatch) -> str:
+    """Return the allowed code closest to the text by code or label, or ""."""
+    field = on.schema[match.field or ""]
+    code_list, allowed = field.descriptor.get("codes"), field.constraints["enum"]
+    words = tuple(codes_by_word(code_list).items()) if code_list else tuple((str(code), str(code)) for code in allowed)
+    return _nearest_word(fold((match.text or "")[:COMPARED]), words)
 
 
 def _hint(field: Field, nearest: str, language: str) -> str:
-    """Return a question about the nearest code, or else all that are allowed."""
-    listed, say = field.descriptor.get("codes"), messages(language, "schemas")
+    """Return a suggestion of the nearest code, or else all allowed codes."""
+    code_list, say = field.descriptor.get("codes"), messages(language, "schemas")
     allowed = [str(code) for code in field.constraints["enum"]]
     if nearest:
-        return say("hint.nearest", nearest=_named(listed, nearest, language))
-    if len(allowed) > LISTED_CODES:
+        return say("hint.nearest", nearest=_named(code_list, nearest, language))
+    if len(allowed) > MAX_CODES:
         return say("hint.kpis")
-    return say("hint.allowed", allowed=", ".join(_named(listed, code, language) for code in allowed))
+    return say("hint.allowed", allowed=", ".join(_named(code_list, code, language) for code in allowed))
 
 
-def _named(listed: str | None, code: str, language: str) -> str:
-    if listed == "kpis":
+def _named(code_list: str | None, code: str, language: str) -> str:
+    if code_list == "kpis":
         return f"{register.kpis()[code].text(language)} ({code})"
-    return code_words(listed, code, language) if listed else code
+    return code_words(code_list, code, language) if code_list else code
 
 
-# A thousand findings of one misspelling cost one comparison with the list.
+# Cached: a misspelling repeated in a thousand rows is compared with the list only once.
 @lru_cache(maxsize=1_000)
-def _nearest_word(wanted: str, words: tuple[tuple[str, str], ...]) -> str:
+def _nearest_word(text: str, words: tuple[tuple[str, str], ...]) -> str:
     codes = dict(words)
-    near = difflib.get_close_matches(wanted, codes, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(text, codes, n=1, cutoff=0.6)
     return codes[near[0]] if near else ""

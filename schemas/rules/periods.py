@@ -9,19 +9,19 @@ from vaven.schemas.tables.compile import Check, key_of, typed
 from vaven.schemas.tables.sql import quoted, text
 from vaven.vocab.periods import parse_period
 
-# Two periods of the same number of months differ by so many days at most, leap days included.
+# Maximum difference in days between two periods of the same number of months, leap days included.
 MONTHS_DIFFER = 4
 
 
 def _distinct(on: Checking, name: str) -> list[str]:
-    """The different periods of a column that are written as the standard says; others have their own finding."""
+    """Return the distinct periods of a column in the standard's notation; others give pattern-mismatch."""
     pattern = text(on.schema[name].constraints["pattern"])
     query = f"SELECT cell FROM {on.distinct(name)} WHERE regexp_full_match(cell, {pattern})"
     return [row[0] for row in on.work.execute(query).fetchall()]
 
 
 def rows_with(on: Checking, name: str, texts: list[str], where: str = "TRUE") -> Iterator[tuple[Any, ...]]:
-    """Row and text of every cell of a column that holds one of the texts, in the rows that `where` selects."""
+    """Yield row and text of each cell of a column with one of the texts, in the rows selected by `where`."""
     if texts:
         query = f"""SELECT _row, {quoted(name)} FROM {on.table.relation}
             WHERE {quoted(name)} IN (SELECT unnest(?::VARCHAR[])) AND {where} ORDER BY _row"""
@@ -30,7 +30,7 @@ def rows_with(on: Checking, name: str, texts: list[str], where: str = "TRUE") ->
 
 @wide_rule("period-impossible", Severity.ERROR, "")
 def period_impossible(on: Checking) -> Iterator[RuleMatch]:
-    """A period of the right form that does not exist, such as an interval that ends before it starts."""
+    """A period of valid form that does not exist, such as an interval that ends before it starts."""
     for name in ("period", "baseline_period"):
         if name in on.schema.names and on.has(name):
             wrong = [p for p in _distinct(on, name) if not _exists(p)]
@@ -47,7 +47,7 @@ def _exists(period: str) -> bool:
 
 @wide_rule("period-future", Severity.ERROR, "observations")
 def period_future(on: Checking) -> Iterator[RuleMatch]:
-    """An observation of a time that has not come, unless its status says forecast."""
+    """An observation of a future period without the status forecast."""
     if on.has("period"):
         ahead = [p for p in _distinct(on, "period") if _exists(p) and parse_period(p).start > on.today]
         is_no_forecast = "status IS DISTINCT FROM 'F'" if on.has("status") else "TRUE"
@@ -56,7 +56,7 @@ def period_future(on: Checking) -> Iterator[RuleMatch]:
 
 @wide_rule("period-too-old", Severity.WARNING, "observations")
 def period_too_old(on: Checking) -> Iterator[RuleMatch]:
-    """A period before a year of ours: in this field more likely a slip of the pen than history."""
+    """A period before the threshold `oldest_year`: more likely a typing error than historical data."""
     if on.has("period"):
         old = [
             p for p in _distinct(on, "period") if _exists(p) and parse_period(p).start.year < on.thresholds.oldest_year
@@ -67,15 +67,15 @@ def period_too_old(on: Checking) -> Iterator[RuleMatch]:
 
 @wide_rule("period-overlap", Severity.WARNING, "observations")
 def period_overlap(on: Checking) -> Iterator[RuleMatch]:
-    """Two periods of a series that share days, though neither lies within the other.
+    """Two overlapping periods of a series, neither of which contains the other.
 
-    Years beside their quarters and months are no fault, nor are moving means, whose periods have one length. The same
-    days written in two ways are one: the key takes them for two observations.
+    Years with their quarters and months are valid, and so are moving averages, whose periods have equal length. The
+    same days in two notations are reported, since the primary key treats them as two observations.
     """
     if not on.has("neighbourhood", "kpi", "period"):
         return
     periods = [parse_period(p) for p in _distinct(on, "period") if _exists(p)]
-    # Calendar periods lie within each other or apart; it takes an interval to run into another.
+    # Calendar periods are nested or disjoint; only intervals can overlap partially.
     if all(p.kind != "interval" for p in periods):
         return
     on.work.execute("CREATE OR REPLACE TEMP TABLE periods (period VARCHAR, first_day DATE, last_day DATE)")
@@ -83,7 +83,7 @@ def period_overlap(on: Checking) -> Iterator[RuleMatch]:
     on.work.execute("INSERT INTO periods SELECT unnest($1::VARCHAR[]), unnest($2::DATE[]), unnest($3::DATE[])", columns)
     named = zip(key_of(on.table, on.schema), on.schema.primary_key, strict=True)
     series = ", ".join(part for part, name in named if name != "period")
-    # In order of their first day each period is compared with the one before it, so that the cost is a sort.
+    # Sorted by first day, each period is compared only with its predecessor, at the cost of a sort.
     query = f"""WITH ordered AS (
             SELECT _row, period, first_day, last_day, lag(period) OVER series AS other,
                 lag(first_day) OVER series AS other_first, lag(last_day) OVER series AS other_last

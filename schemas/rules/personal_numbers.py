@@ -1,4 +1,4 @@
-"""Personal identity numbers in texts: found so that no report ever repeats one (DOMAIN section 4)."""
+"""Detection of personal identity numbers in text, so that no report repeats one (DOMAIN section 4)."""
 
 import re
 from datetime import date
@@ -10,22 +10,22 @@ COORDINATION_DAYS = 60
 
 
 def masked(text: str) -> str:
-    """The text with every personal identity or coordination number as dots.
+    """Mask each personal identity or coordination number in a text.
 
-    A number counts where it has a date and passes Luhn, so a few codes of ten digits are dotted too; that is
+    A number with a valid date and a valid Luhn check digit is masked, including a few codes of ten digits; that is
     the lesser harm in a report.
     """
     return NUMBER.sub(_mask, text)
 
 
-def _mask(found: re.Match[str]) -> str:
-    century, year, month, day, last = found.groups()
+def _mask(match: re.Match[str]) -> str:
+    century, year, month, day, last = match.groups()
     is_person = passes_luhn(year + month + day + last) and _is_date(century, int(year), int(month), int(day))
-    return MASK if is_person else found[0]
+    return MASK if is_person else match[0]
 
 
 def _is_date(century: str | None, year: int, month: int, day: int) -> bool:
-    """Whether the six digits are a day in the century given, or in any from 1800 where none is."""
+    """Return whether the date of birth exists in its century or, without one, in any century since 1800."""
     born = day - COORDINATION_DAYS if day > COORDINATION_DAYS else day
     for hundreds in (int(century),) if century else (18, 19, 20):
         try:
@@ -37,7 +37,7 @@ def _is_date(century: str | None, year: int, month: int, day: int) -> bool:
 
 
 def passes_luhn(digits: str) -> bool:
-    """Modulus 10 over ten digits with the weights 2, 1, 2, 1 … (ISO/IEC 7812-1, annex B)."""
+    """Verify the check digit modulo 10 of ten digits with the weights 2, 1, 2, 1 … (ISO/IEC 7812-1, annex B)."""
     total = 0
     for i, digit in enumerate(digits):
         weighed = int(digit) * (2 - i % 2)

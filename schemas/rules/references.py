@@ -1,4 +1,4 @@
-"""Rules about what one table says of another, and about organisation numbers."""
+"""Rules about unique values, references between tables, and organisation numbers."""
 
 from collections.abc import Iterator
 
@@ -12,9 +12,9 @@ from vaven.vocab.areas import areas, level_of
 
 @wide_rule("duplicate-value", Severity.ERROR, "", "unique-error")
 def duplicate_value(on: Checking) -> Iterator[RuleMatch]:
-    """The same text twice in a column whose cells must differ."""
+    """A repeated text in a column with the constraint `unique`."""
     for field in on.schema.fields:
-        # A unique column that is the whole key is judged by the key's own rule, once.
+        # A unique column that is the whole primary key is checked by duplicate-key.
         if field.constraints.get("unique") and on.has(field.name) and on.schema.primary_key != (field.name,):
             name = quoted(field.name)
             query = f"""SELECT _row, {name}, first_row FROM (
@@ -26,13 +26,13 @@ def duplicate_value(on: Checking) -> Iterator[RuleMatch]:
 
 @wide_rule("reference-missing", Severity.ERROR, "", "foreign-key")
 def reference_missing(on: Checking) -> Iterator[RuleMatch]:
-    """A code that the referenced sheet does not list. Only where that sheet is part of the submission."""
+    """A code missing from the referenced sheet, if that sheet is part of the submission."""
     for key in on.schema.foreign_keys:
         (own,), (other,) = key["fields"], key["reference"]["fields"]
         target = on.tables.tables.get(key["reference"]["resource"])
         if target is None or not on.has(own) or not target.column(other):
             continue
-        # An area's code that lost its zero is for area-leading-zero to say.
+        # area-leading-zero reports area codes without their leading zero.
         lost_zero = "" if target.resource == "neighbourhoods" else "FALSE AND"
         query = f"""SELECT t._row, t.{quoted(own)} FROM {on.table.relation} t
             ANTI JOIN {target.relation} r ON r.{quoted(other)} = t.{quoted(own)}
@@ -46,7 +46,7 @@ def reference_missing(on: Checking) -> Iterator[RuleMatch]:
 
 @wide_rule("list-member-unknown", Severity.ERROR, "")
 def list_member_unknown(on: Checking) -> Iterator[RuleMatch]:
-    """A part of a list cell that is not known: an area, an actor, a KPI or a DeSO code."""
+    """An unknown item in a list cell: an area, actor, KPI or DeSO code."""
     for field in on.schema.fields:
         if field.list_of is None or not on.has(field.name):
             continue
@@ -62,32 +62,32 @@ def list_member_unknown(on: Checking) -> Iterator[RuleMatch]:
                 yield RuleMatch(row, field.name, cell, {"unknown": ", ".join(unknown)})
 
 
-def _members(on: Checking, listed: str) -> frozenset[str] | None:
-    """What a part may be; None where the sheet that would say so is not in the submission."""
-    if listed == "kpis":
+def _members(on: Checking, list_name: str) -> frozenset[str] | None:
+    """Return the allowed items of a list, or None if its sheet is not part of the submission."""
+    if list_name == "kpis":
         return frozenset(register.kpis())
-    target = on.tables.tables.get(listed)
-    column = "code" if listed == "neighbourhoods" else "id"
+    target = on.tables.tables.get(list_name)
+    column = "code" if list_name == "neighbourhoods" else "id"
     if target is None or not target.column(column):
         return None
     return frozenset(row[0] for row in on.work.execute(f"SELECT {column} FROM {target.relation}").fetchall())
 
 
-def _is_member(part: str, known: frozenset[str] | None, listed: str, area_vintage: str) -> bool:
-    if listed == "deso":
+def _is_member(part: str, known: frozenset[str] | None, list_name: str, area_vintage: str) -> bool:
+    if list_name == "deso":
         return level_of(part) == "deso" and areas().find_in(part, area_vintage) is not None
     if known is None:
-        # Without the sheet Neighbourhoods an official code still stands for itself.
-        return listed != "neighbourhoods" or areas().find_in(part, area_vintage) is not None
+        # Official area codes are also valid without a sheet Neighbourhoods.
+        return list_name != "neighbourhoods" or areas().find_in(part, area_vintage) is not None
     return part in known
 
 
 @wide_rule("organisation-number", Severity.ERROR, "actors")
 def organisation_number(on: Checking) -> Iterator[RuleMatch]:
-    """A number that fails its check digit (Luhn), or is a person's: those have a month in digits 3-4.
+    """An organisation number with a wrong check digit (Luhn), or a personal number with a month in digits 3-4.
 
-    Skatteverket: the third digit of an organisation number is at least 2 (DOMAIN section 4). The number
-    itself is not repeated, since it may be a personal identity number.
+    The third digit of an organisation number is at least 2 (Skatteverket; DOMAIN section 4). The number itself is
+    not repeated, since it may be a personal identity number.
     """
     if not on.has("organisation_number"):
         return

@@ -1,4 +1,4 @@
-"""How a rule is written down: a function with its code, severity and Frictionless's word for it."""
+"""Registry of rules: each is a function with a code, a severity and an error type of Frictionless."""
 
 import dataclasses
 from collections.abc import Callable, Iterator
@@ -17,12 +17,12 @@ from vaven.schemas.tables.sql import quoted
 from vaven.schemas.tables.tables import Table, Tables
 
 BATCH_ROWS = 10_000
-Found = TypeVar("Found")
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Checking:
-    """What a rule may look at: one table with its schema, beside all others. `view` is made in check.py."""
+    """Input of a rule: one table with its schema, and all other tables. `view` is created in check.py."""
 
     tables: Tables
     table: Table
@@ -37,39 +37,39 @@ class Checking:
         return self.tables.workspace
 
     def distinct(self, name: str) -> str:
-        """A table with the different texts of a column in `cell`."""
+        """Return a table of the distinct texts of a column, in `cell`."""
         return self.tables.distinct.of(self.table.relation, name)
 
     def occurs(self, name: str, where: str = "TRUE") -> bool:
-        """Whether some text `cell` of a column is as the SQL says; a rule that needs one else costs no scan."""
+        """Return whether a text `cell` of a column matches the SQL condition, so that a rule can avoid a scan."""
         return self.has(name) and self.tables.distinct.has(self.table.relation, name, where)
 
     def occurs_between(self, name: str, low: float, high: float) -> bool:
-        """Whether some number of a column lies from `low` to `high`; a text that is no number may seem to."""
+        """Return whether a column has a number from `low` to `high`; texts that DuckDB casts to a number count too."""
         return self.occurs(name, f"TRY_CAST(cell AS DOUBLE) BETWEEN {low} AND {high}")
 
     def rows(self, query: str, parameters: object = None) -> Iterator[tuple[Any, ...]]:
-        """The rows of a query as they come: a fault may stand in every row of millions.
+        """Stream the rows of a query: each of millions of rows may have a finding.
 
-        Nothing else may be asked of the workspace until they are walked.
+        Execute no other query in the workspace before the iterator is exhausted.
         """
-        found = self.work.execute(query, parameters)
-        while batch := found.fetchmany(BATCH_ROWS):
+        cursor = self.work.execute(query, parameters)
+        while batch := cursor.fetchmany(BATCH_ROWS):
             yield from batch
 
-    def once(self, name: str, find: "Callable[[Checking], Found]") -> Found:
-        """What `find` says of this table, asked for once however many rules want it."""
-        if name not in self._found:
-            self._found[name] = find(self)
-        return self._found[name]  # type: ignore[no-any-return]
+    def once(self, name: str, compute: "Callable[[Checking], Result]") -> Result:
+        """Return the result of `compute` for this table, computed once and cached under `name`."""
+        if name not in self._results:
+            self._results[name] = compute(self)
+        return self._results[name]  # type: ignore[no-any-return]
 
     @cached_property
-    def _found(self) -> dict[str, Any]:
+    def _results(self) -> dict[str, Any]:
         return {}
 
     @cached_property
     def repeated(self) -> str:
-        """A table of the hashes `h` of keys that stand in more than one row: those alone need be compared in full."""
+        """Return a table of the hashes `h` of repeated keys; only their rows need a full comparison."""
         name = f"repeated_{self.table.resource}"
         self.work.execute(
             f"""CREATE OR REPLACE TEMP TABLE {name} AS SELECT hash({self.key}) AS h FROM {self.table.relation}
@@ -79,12 +79,12 @@ class Checking:
 
     @property
     def key(self) -> str:
-        """SQL of the primary key's parts, as a list."""
+        """SQL list of the primary key's fields."""
         return ", ".join(key_of(self.table, self.schema))
 
     @property
     def has_key(self) -> str:
-        """SQL that tells whether a row has every part of its key that it must have."""
+        """SQL condition: all required fields of the primary key have a value."""
         required = [name for name in self.schema.primary_key if self.schema[name].required]
         return " AND ".join(f"{quoted(name)} IS NOT NULL" for name in required)
 
@@ -94,7 +94,7 @@ class Checking:
 
 @dataclass(frozen=True)
 class RuleMatch:
-    """A fault found by a rule that looks beyond single rows. `row` is None for a fault of the whole table."""
+    """A match of a rule in a cell or row. `row` is None for a match of the whole table."""
 
     row: int | None
     field: str | None
@@ -109,7 +109,7 @@ WideRule = Callable[[Checking], Iterator[RuleMatch]]
 
 @dataclass(frozen=True)
 class Rule:
-    """`frictionless` is the error type of frictionless-py for the same fault, "" where it has none."""
+    """A registered rule. `frictionless` is the corresponding error type of frictionless-py, or ""."""
 
     code: str
     severity: Severity
@@ -121,7 +121,7 @@ class Rule:
 
 RULES: dict[str, Rule] = {}
 
-# Faults that the schema defines (compile.checks) and that reading finds; they have no function of their own here.
+# Findings of schema checks (compile.checks) and of reading, which have no rule function.
 SCHEMA_RULES = {
     "required-missing": (Severity.ERROR, "constraint-error"),
     "type-error": (Severity.ERROR, "type-error"),
@@ -147,7 +147,7 @@ READING_RULES = {
 
 
 def row_rule(code: str, severity: Severity, resource: str, frictionless: str = "") -> Callable[[RowRule], RowRule]:
-    """Register a rule that judges single rows by SQL; all of them run in one scan of the table."""
+    """Register a rule that checks single rows by SQL; all row rules share one scan of the table."""
 
     def register(function: RowRule) -> RowRule:
         RULES[code] = Rule(code, severity, resource, frictionless, by_row=function)
@@ -157,7 +157,7 @@ def row_rule(code: str, severity: Severity, resource: str, frictionless: str = "
 
 
 def wide_rule(code: str, severity: Severity, resource: str, frictionless: str = "") -> Callable[[WideRule], WideRule]:
-    """Register a rule that compares rows or looks codes up; it runs by itself and yields its hits."""
+    """Register a rule that compares rows or looks up codes, and yields its matches."""
 
     def register(function: WideRule) -> WideRule:
         RULES[code] = Rule(code, severity, resource, frictionless, wide=function)

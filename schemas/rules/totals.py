@@ -1,8 +1,8 @@
-"""Rules about parts and their total: whether they agree, and whether a hidden part can be worked out from the others.
+"""Rules about parts and totals: consistency, and suppressed values that can be derived from other values.
 
-Parts are women and men, age groups that do not overlap, and the areas that make up a municipality or an own area.
-Registers move counts a little to protect people (SCB's Cell Key Method from 2025) and some people have no known
-sex or age, so a total that differs is asked about and never refused (DOMAIN section 4).
+Parts are women and men, disjoint age groups, and the areas of a municipality or own area. Registers perturb counts to
+protect people (SCB's Cell Key Method from 2025) and the sex or age of some people is unknown, so that an inconsistent
+total is a warning and never an error (DOMAIN section 4).
 """
 
 import itertools
@@ -21,11 +21,11 @@ from vaven.vocab.register import SUPPRESSED, TOTAL
 
 SEXES = ("F", "M")
 AGES = re.compile(r"(\d{1,3})(?:-(\d{1,3})|(\+))?")
-# Stands for the end of "80+".
+# Upper limit of an open age group such as "80+".
 OPEN = 1_000
-# Both may be rounded to one decimal.
+# Total and parts may both be rounded to one decimal.
 ROUNDING = 0.051
-# How many people a row is about, from whichever of its numbers say so.
+# SQL of the number of people in a row, from its numerator, its ratio or its sum.
 COUNT = """coalesce(numerator_n,
     CASE WHEN kpi_ratio AND kpi_multiplier > 0 THEN value_n * denominator_n / kpi_multiplier
     WHEN kpi_sum THEN value_n END)"""
@@ -33,51 +33,51 @@ COUNT = """coalesce(numerator_n,
 
 @dataclass(frozen=True)
 class _Parts:
-    """A breakdown of a table: its column, the codes beside the total, and whether they make up the total wholly."""
+    """A breakdown of a table: its column, the codes other than the total, and whether they cover the total."""
 
     field: str
     codes: Sequence[str]
-    whole: bool
+    is_complete: bool
 
     @property
     def code(self) -> str:
-        """SQL of a row's code, where an empty cell means the total."""
+        """SQL of a row's code; an empty cell means the total."""
         return f"coalesce({quoted(self.field)}, '{TOTAL}')"
 
 
 def _breakdowns(on: Checking) -> Iterator[_Parts]:
-    """The breakdowns that the table's texts allow a judgement of."""
+    """Yield the breakdowns of the table whose parts can be compared with a total."""
     if not on.has("neighbourhood", "kpi", "period"):
         return
     for name, parts in (("sex", _sexes), ("age_group", _ages)):
         if on.has(name):
             codes = {cell for (cell,) in on.work.execute(f"SELECT cell FROM {on.distinct(name)}").fetchall()}
-            if found := parts(codes - {TOTAL}):
-                yield found
+            if breakdown := parts(codes - {TOTAL}):
+                yield breakdown
 
 
 def _sexes(codes: set[str]) -> _Parts | None:
-    return _Parts("sex", SEXES, whole=True) if codes >= set(SEXES) else None
+    return _Parts("sex", SEXES, is_complete=True) if codes >= set(SEXES) else None
 
 
 def _ages(codes: set[str]) -> _Parts | None:
-    """Age groups that follow each other without a gap; from 0 with an open end they are everybody."""
+    """Return the breakdown by age if the groups are contiguous; it is complete from 0 to an open group."""
     spans = sorted(span for code in codes if (span := _span(code)))
     ends = itertools.pairwise(spans)
     if len(spans) < 2 or any(end + 1 != start for (_, end, _), (start, _, _) in ends):
         return None
-    return _Parts("age_group", [code for _, _, code in spans], whole=spans[0][0] == 0 and spans[-1][1] == OPEN)
+    return _Parts("age_group", [code for _, _, code in spans], is_complete=spans[0][0] == 0 and spans[-1][1] == OPEN)
 
 
 def _span(code: str) -> tuple[int, int, str] | None:
-    if found := AGES.fullmatch(code):
-        start = int(found[1])
-        return start, OPEN if found[3] else int(found[2] or start), code
+    if match := AGES.fullmatch(code):
+        start = int(match[1])
+        return start, OPEN if match[3] else int(match[2] or start), code
     return None
 
 
 def _rest(on: Checking, without: str) -> str:
-    """SQL of the key without one of its columns, as a list."""
+    """Return an SQL list of the primary key without one of its columns."""
     named = zip(key_of(on.table, on.schema), on.schema.primary_key, strict=True)
     return ", ".join(part for part, name in named if name != without)
 
@@ -88,29 +88,29 @@ def _about(on: Checking, field: str) -> dict[str, object]:
 
 @wide_rule("parts-sum", Severity.WARNING, "observations")
 def parts_sum(on: Checking) -> Iterator[RuleMatch]:
-    """Counts whose parts make more or less than their total, beyond protection, rounding and people not placed.
+    """Parts whose sum differs from the total beyond disclosure control, rounding and people without a known part.
 
-    The limits are ours. Of age groups that leave some ages out only too large a sum is a fault.
+    The limits are ours. For age groups that do not cover all ages, only a sum above the total is reported.
     """
     units, share = on.thresholds.parts_units, on.thresholds.parts_share
     for parts in _breakdowns(on):
-        differs = "abs(total - parts)" if parts.whole else "parts - total"
+        differs = "abs(total - parts)" if parts.is_complete else "parts - total"
         wrong = f"{differs} > greatest({units}, {share} * abs(total))"
         for name in ("value", "numerator", "denominator"):
             if not on.occurs(name) or not (name != "value" or _has_sums(on)):
                 continue
             number = f"CASE WHEN kpi_sum THEN {name}_n END" if name == "value" else f"{name}_n"
             query = f"SELECT _row, cell, parts FROM ({_grouped(on, parts, name, number)}) WHERE {wrong} ORDER BY _row"
-            for row, cell, total in _found(on, parts, number, wrong, query):
+            for row, cell, total in _wrong_totals(on, parts, number, wrong, query):
                 yield RuleMatch(row, name, cell, {"sum": f"{total:.10g}", **_about(on, parts.field)})
 
 
 @wide_rule("total-outside-parts", Severity.WARNING, "observations")
 def total_outside_parts(on: Checking) -> Iterator[RuleMatch]:
-    """A share or a mean for all that is below each of its parts, or above: no weights can make it so."""
+    """A total share or mean outside the range of its parts, which no weighting can produce."""
     units, share = on.thresholds.parts_units, on.thresholds.parts_share
     for parts in _breakdowns(on):
-        if not parts.whole or not on.has("value"):
+        if not parts.is_complete or not on.has("value"):
             continue
         outside = "total < lowest - ({allowed}) OR total > highest + ({allowed})"
         least = f"{ROUNDING} + {share} * abs(total)"
@@ -118,22 +118,22 @@ def total_outside_parts(on: Checking) -> Iterator[RuleMatch]:
         mean = "CASE WHEN kpi_mean THEN value_n END"
         query = f"""SELECT _row, cell, lowest, highest FROM ({_grouped(on, parts, "value", mean)})
             WHERE {wrong} ORDER BY _row"""
-        for row, cell, low, high in _found(on, parts, mean, outside.format(allowed=least), query):
+        for row, cell, low, high in _wrong_totals(on, parts, mean, outside.format(allowed=least), query):
             yield RuleMatch(
                 row, "value", cell, {"low": f"{low:.10g}", "high": f"{high:.10g}", **_about(on, parts.field)}
             )
 
 
 def _has_sums(on: Checking) -> bool:
-    """Whether some KPI of the table is a sum by itself, such as participants."""
+    """Return whether the table has a KPI that is a sum, such as participants."""
     kpis = f"SELECT 1 FROM {on.distinct('kpi')} JOIN register_kpis ON cell = id WHERE is_sum LIMIT 1"
     return on.work.execute(kpis).fetchone() is not None
 
 
-def _found(on: Checking, parts: _Parts, number: str, wrong: str, query: str) -> Iterable[tuple[Any, ...]]:
-    """The rows of a query over `_grouped`.
+def _wrong_totals(on: Checking, parts: _Parts, number: str, wrong: str, query: str) -> Iterable[tuple[Any, ...]]:
+    """Return the rows of a query over `_grouped`, after selecting the groups for which `wrong` may hold.
 
-    Which groups may be `wrong` is found first, by a few numbers each: the texts beside them take as long again.
+    The selection uses a few numbers per group; reading the texts for all groups would double the time.
     """
     total, part = _selects(parts)
     on.work.execute(
@@ -150,13 +150,14 @@ def _found(on: Checking, parts: _Parts, number: str, wrong: str, query: str) -> 
 
 
 def _selects(parts: _Parts) -> tuple[str, str]:
-    """SQL that tells whether a row is a total, and whether it is one of its parts."""
+    """Return the SQL conditions for a total and for a part."""
     return f"{parts.code} = '{TOTAL}'", f"{parts.code} IN ({', '.join(text(c) for c in parts.codes)})"
 
 
 def _grouped(on: Checking, parts: _Parts, name: str, number: str) -> str:
-    """SQL of each total among the suspected groups that has all of its parts: its `_row` and cell, and what `number`
-    is in it and in them.
+    """Return SQL of the totals of suspected groups with all parts present.
+
+    Columns are `_row` and cell of the total, and `number` of the total and aggregated over its parts.
     """
     total, part = _selects(parts)
     base = "min(denominator_n) FILTER (denominator_n > 0)" if on.has("denominator") else "NULL"
@@ -173,17 +174,19 @@ def _grouped(on: Checking, parts: _Parts, name: str, number: str) -> str:
 
 @wide_rule("suppression-reversible", Severity.ERROR, "observations")
 def suppression_reversible(on: Checking) -> Iterator[RuleMatch]:
-    """A count that is kept back and can be worked out from what is shown beside it (secondary suppression).
+    """A suppressed count that can be derived from published values, for lack of secondary suppression.
 
-    Each breakdown is one equation, as in the usual practice of hiding a second part (DOMAIN section 4).
+    Each breakdown is one equation, hence the usual practice of suppressing a second part (DOMAIN section 4).
     """
     if not on.has("neighbourhood", "kpi", "period", "value"):
         return
-    found: dict[int, RuleMatch] = {}
-    hits = _left_out(on) if not _has_suppressed(on) else (*_beside(on), *_one_of(on), *_one_area(on), *_left_out(on))
-    for hit in hits:
-        found.setdefault(hit.row or 0, hit)
-    yield from (found[row] for row in sorted(found))
+    by_row: dict[int, RuleMatch] = {}
+    matches = (
+        _missing_sex(on) if not _has_suppressed(on) else (*_beside(on), *_one_of(on), *_one_area(on), *_missing_sex(on))
+    )
+    for match in matches:
+        by_row.setdefault(match.row or 0, match)
+    yield from (by_row[row] for row in sorted(by_row))
 
 
 def _has_suppressed(on: Checking) -> bool:
@@ -192,7 +195,7 @@ def _has_suppressed(on: Checking) -> bool:
 
 
 def _beside(on: Checking) -> Iterator[RuleMatch]:
-    """The value is left out, but what it is made of is shown in the same row."""
+    """Yield suppressed values whose numerator is in the same row."""
     if on.has("numerator"):
         query = f"""SELECT _row, numerator FROM {on.table.relation}
             WHERE status = '{SUPPRESSED}' AND value IS NULL AND numerator IS NOT NULL ORDER BY _row"""
@@ -201,25 +204,25 @@ def _beside(on: Checking) -> Iterator[RuleMatch]:
 
 
 def _counted(on: Checking) -> str:
-    """SQL of the rows with the count that each shows, and whether it is kept back."""
+    """Return SQL of the rows with their published count (`shown`) and whether it is suppressed (`hidden`)."""
     return f"""SELECT *, {COUNT} AS shown, {COUNT} IS NULL AND status = '{SUPPRESSED}' AS hidden FROM {on.view}"""
 
 
 def _one_of(on: Checking) -> Iterator[RuleMatch]:
-    """One of women, men and the total, or of all ages and the total, is kept back and the others are shown."""
+    """Yield values that are alone in being suppressed among the total and all parts by sex or by age."""
     for parts in _breakdowns(on):
-        if not parts.whole:
+        if not parts.is_complete:
             continue
-        listed = ", ".join(text(c) for c in (TOTAL, *parts.codes))
-        query = f"""SELECT min(_row) FILTER (hidden) FROM ({_counted(on)}) WHERE {parts.code} IN ({listed})
+        codes = ", ".join(text(c) for c in (TOTAL, *parts.codes))
+        query = f"""SELECT min(_row) FILTER (hidden) FROM ({_counted(on)}) WHERE {parts.code} IN ({codes})
             GROUP BY hash({_rest(on, parts.field)})
             HAVING count(*) FILTER (hidden) = 1 AND count(shown) = {len(parts.codes)} ORDER BY 1"""
         for (row,) in on.rows(query):
             yield RuleMatch(row, "value", None, {"beside": parts.field})
 
 
-def _left_out(on: Checking) -> Iterator[RuleMatch]:
-    """The total and one sex are shown, and the other is not there: what is missing is a small count."""
+def _missing_sex(on: Checking) -> Iterator[RuleMatch]:
+    """Yield rows of one sex beside a total whose difference, the missing other sex, is a small count."""
     parts = next((p for p in _breakdowns_of_sex(on)), None)
     if parts is None or not (on.occurs("numerator") or on.occurs("denominator") or _has_sums(on)):
         return
@@ -237,18 +240,18 @@ def _breakdowns_of_sex(on: Checking) -> Iterator[_Parts]:
     if on.has("sex"):
         query = f"SELECT 1 FROM {on.distinct('sex')} WHERE cell IN {SEXES} LIMIT 1"
         if on.work.execute(query).fetchone():
-            yield _Parts("sex", SEXES, whole=True)
+            yield _Parts("sex", SEXES, is_complete=True)
 
 
 def _one_area(on: Checking) -> Iterator[RuleMatch]:
-    """One DeSO of a municipality or of an own area is kept back, and all others and the whole are shown."""
+    """Yield values of the only suppressed DeSO of a municipality or own area with a published total."""
     query = f"SELECT DISTINCT neighbourhood FROM ({_counted(on)}) WHERE hidden"
     hidden = {code for (code,) in on.work.execute(query).fetchall()}
     wholes = list(_wholes(on, hidden))
     if not wholes:
         return
     on.work.execute("CREATE OR REPLACE TEMP TABLE wholes (nr BIGINT, whole VARCHAR, part VARCHAR, parts BIGINT)")
-    rows = [(nr, whole, part, len(parts)) for nr, (whole, parts) in enumerate(wholes) for part in parts]
+    rows = [(nr, code, part, len(parts)) for nr, (code, parts) in enumerate(wholes) for part in parts]
     on.work.execute(
         "INSERT INTO wholes SELECT unnest($1::BIGINT[]), unnest($2::VARCHAR[]), unnest($3::VARCHAR[]), "
         "unnest($4::BIGINT[])",
@@ -266,11 +269,11 @@ def _one_area(on: Checking) -> Iterator[RuleMatch]:
 
 
 def _wholes(on: Checking, hidden: set[str]) -> Iterator[tuple[str, Sequence[str]]]:
-    """Areas that some of the codes are parts of, with all of their parts: municipalities, and the table's own areas."""
+    """Yield municipalities and own areas that contain any of the codes, with all of their DeSO codes."""
     for vintage in VINTAGES["deso"]:
-        listed = areas().by_code("deso", vintage)
-        for kommun in sorted({listed[code].kommun for code in hidden if code in listed}):
-            yield kommun, [code for code, area in listed.items() if area.kommun == kommun]
+        deso_areas = areas().by_code("deso", vintage)
+        for kommun in sorted({deso_areas[code].kommun for code in hidden if code in deso_areas}):
+            yield kommun, [code for code, area in deso_areas.items() if area.kommun == kommun]
     declared = on.tables.tables.get("neighbourhoods")
     if declared is not None and declared.column("code") and declared.column("deso_codes"):
         query = f"SELECT code, deso_codes FROM {declared.relation} WHERE code IS NOT NULL AND deso_codes IS NOT NULL"

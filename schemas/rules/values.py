@@ -1,7 +1,6 @@
-"""Rules about a value against its KPI, its numerator and denominator, its status and its interval.
+"""Rules about a value in relation to its KPI, numerator, denominator, status and confidence interval.
 
-The register's columns and the typed numbers (value_n, numerator_n …) stand beside the cells in the view
-(sql/kpi_view.sql).
+The view (kpi_view.sql) adds the register's columns and the typed numbers (value_n, numerator_n …) to the cells.
 """
 
 from collections.abc import Iterator
@@ -14,9 +13,9 @@ from vaven.vocab import register
 
 MISSING = [code.id for code in register.codes("statuses").values() if code.properties["value_missing"] == "true"]
 MISSING_SQL = ", ".join(text(code) for code in MISSING)
-# Derogation and strike explain a value as well as its absence (definitions in vocab/statuses.csv).
+# Derogation and strike can apply to a value as well as to its absence (definitions in vocab/statuses.csv).
 EXPLAINED_SQL = ", ".join(text(code) for code in (*MISSING, "J", "S"))
-# Ours: half a unit of the first decimal is always taken for rounding, and half a unit of the last that is written.
+# Our tolerance for rounding: half a unit of the first decimal, or half a unit of the last decimal in the cell.
 ROUNDING = 0.051
 HALF = 0.51
 
@@ -36,28 +35,28 @@ def kpi_range(on: Checking) -> Iterator[Check]:
 
 @wide_rule("kpi-scale", Severity.ERROR, "observations")
 def kpi_scale(on: Checking) -> Iterator[RuleMatch]:
-    """A KPI in per cent whose values all lie from 0 to 1: a share given for a percentage.
+    """A KPI in per cent whose values are all from 0 to 1: fractions instead of percentages.
 
-    Ours: at least three values, one of them over 0.05 and one neither 0 nor 1. A partner whose values truly are
-    below one per cent shows it by numerator and denominator: one row where they agree is enough.
+    Our criteria: at least three values, one of them over 0.05 and one neither 0 nor 1. Values that really are below
+    one per cent are accepted if numerator and denominator confirm it in at least one row.
     """
     if not on.has("kpi") or not on.occurs_between("value", 0.05, 1):
         return
-    shown = "FALSE"
+    agrees = "FALSE"
     if on.has("numerator", "denominator"):
-        shown = "denominator_n > 0 AND numerator_n > 0 AND abs(value_n - 100 * numerator_n / denominator_n) <= 0.06"
+        agrees = "denominator_n > 0 AND numerator_n > 0 AND abs(value_n - 100 * numerator_n / denominator_n) <= 0.06"
     query = f"""SELECT kpi, min(_row), count(*), max(value_n) FROM {on.view} WHERE kpi_percent AND value_n IS NOT NULL
         GROUP BY kpi HAVING count(*) >= 3 AND min(value_n) >= 0 AND max(value_n) BETWEEN 0.05 AND 1
-        AND bool_or(value_n > 0 AND value_n < 1) AND NOT coalesce(bool_or({shown}), FALSE) ORDER BY 2"""
+        AND bool_or(value_n > 0 AND value_n < 1) AND NOT coalesce(bool_or({agrees}), FALSE) ORDER BY 2"""
     for kpi, row, count, greatest in on.work.execute(query).fetchall():
         yield RuleMatch(row, "value", None, {"kpi": kpi, "count": count, "greatest": f"{greatest:.10g}"})
 
 
 @row_rule("ratio-disagrees", Severity.ERROR, "observations")
 def ratio_disagrees(on: Checking) -> Iterator[Check]:
-    """Value, numerator and denominator say different things, beyond rounding of the value and of the numerator.
+    """A value that differs from numerator and denominator by more than the rounding of value and numerator.
 
-    A value outside the KPI's range and a part larger than its whole have findings of their own.
+    kpi-range and numerator-over-denominator report values outside the range and parts larger than the whole.
     """
     if on.has("value", "kpi") and on.occurs("numerator") and on.occurs("denominator"):
         expected = "kpi_multiplier * numerator_n / denominator_n"
@@ -72,7 +71,7 @@ def ratio_disagrees(on: Checking) -> Iterator[Check]:
 
 @row_rule("numerator-over-denominator", Severity.ERROR, "observations")
 def numerator_over_denominator(on: Checking) -> Iterator[Check]:
-    """A share whose part is larger than its whole."""
+    """A share whose numerator is larger than its denominator."""
     if on.has("kpi") and on.occurs("numerator") and on.occurs("denominator"):
         yield Check(
             "numerator-over-denominator",
@@ -84,7 +83,7 @@ def numerator_over_denominator(on: Checking) -> Iterator[Check]:
 
 @row_rule("status-missing", Severity.ERROR, "observations")
 def status_missing(on: Checking) -> Iterator[Check]:
-    """An empty value must say why: a status of a kind that stands for a missing value (DOMAIN section 5)."""
+    """An empty value without a status that explains a missing value (DOMAIN section 5)."""
     if on.has("value"):
         status = f"coalesce(status NOT IN ({EXPLAINED_SQL}), TRUE)" if on.has("status") else "TRUE"
         yield Check("status-missing", "value", f"value IS NULL AND {status}")
@@ -92,7 +91,7 @@ def status_missing(on: Checking) -> Iterator[Check]:
 
 @row_rule("status-contradicts", Severity.ERROR, "observations")
 def status_contradicts(on: Checking) -> Iterator[Check]:
-    """A value beside a status that says there is none."""
+    """A value with a status for a missing value."""
     if on.has("value") and on.occurs("status", f"cell IN ({MISSING_SQL})"):
         yield Check(
             "status-contradicts",
@@ -104,7 +103,7 @@ def status_contradicts(on: Checking) -> Iterator[Check]:
 
 @row_rule("confidence-interval", Severity.ERROR, "observations")
 def confidence_interval(on: Checking) -> Iterator[Check]:
-    """A confidence interval that does not hold its value, or is upside down."""
+    """A confidence interval that does not contain its value, or has its limits reversed."""
     if on.has("ci_lower", "value"):
         yield Check("confidence-interval", "ci_lower", "ci_lower_n > coalesce(value_n, ci_upper_n)")
     if on.has("ci_upper", "value"):
@@ -113,7 +112,7 @@ def confidence_interval(on: Checking) -> Iterator[Check]:
 
 @row_rule("confidence-interval-open", Severity.WARNING, "observations")
 def confidence_interval_open(on: Checking) -> Iterator[Check]:
-    """A confidence interval with one limit only."""
+    """A confidence interval with only one limit."""
     for name, other in (("ci_lower", "ci_upper"), ("ci_upper", "ci_lower")):
         if on.has(other):
             missing = f"{name} IS NULL AND " if on.has(name) else ""
@@ -122,7 +121,7 @@ def confidence_interval_open(on: Checking) -> Iterator[Check]:
 
 @wide_rule("method-illustrative", Severity.NOTE, "observations")
 def method_illustrative(on: Checking) -> Iterator[RuleMatch]:
-    """Invented values, which are published with that mark; said once with their number."""
+    """Illustrative values, which are published as such; one finding with their number."""
     if on.has("method"):
         query = f"SELECT min(_row), count(*) FROM {on.table.relation} WHERE method = 'illustrative'"
         row, count = on.work.execute(query).fetchone() or (None, 0)
@@ -132,22 +131,22 @@ def method_illustrative(on: Checking) -> Iterator[RuleMatch]:
 
 @wide_rule("duplicate-key", Severity.ERROR, "", "primary-key")
 def duplicate_key(on: Checking) -> Iterator[RuleMatch]:
-    """Two rows with the same key and different contents."""
+    """Two rows with the same key and different values."""
     yield from _duplicates(on, same=False)
 
 
 @wide_rule("duplicate-row", Severity.WARNING, "", "primary-key")
 def duplicate_row(on: Checking) -> Iterator[RuleMatch]:
-    """Two rows with the same key and the same value, or one of them without: one is enough (DOMAIN section 5)."""
+    """Two rows with the same key and value, or one of them without a value: one is redundant (DOMAIN section 5)."""
     yield from _duplicates(on, same=True)
 
 
 def _duplicates(on: Checking, *, same: bool) -> Iterator[RuleMatch]:
     if not on.has(*(name for name in on.schema.primary_key if on.schema[name].required)):
         return
-    # 5 and 5.0 are one value; a text that is no number stands for itself.
+    # 5 and 5.0 are equal; a text that is not a number is compared as text.
     value = f'coalesce({typed(on.schema["value"])}::VARCHAR, "value")' if on.has("value") else _all_columns(on)
-    # Grouping one number a row is cheap; only the few rows whose hash stands twice are compared in full.
+    # Grouping by one hash per row is cheap; only the few rows with a repeated hash are compared in full.
     query = f"""WITH keyed AS (
             SELECT _row, min(_row) OVER same_key AS first_row, count(*) OVER same_key AS times,
                 min({value}) OVER same_key = max({value}) OVER same_key OR
@@ -155,7 +154,7 @@ def _duplicates(on: Checking, *, same: bool) -> Iterator[RuleMatch]:
             FROM {on.table.relation} WHERE {on.has_key} AND hash({on.key}) IN (SELECT h FROM {on.repeated})
             WINDOW same_key AS (PARTITION BY {on.key}))
         SELECT _row, first_row FROM keyed WHERE times > 1 AND _row > first_row AND equal = {same} ORDER BY _row"""
-    # In a wide table the value's cell is the row; its area is that of other values too.
+    # In a wide table only the value's cell identifies the row; several values share the cell of the area.
     field = "value" if on.table.wide else on.schema.primary_key[0]
     for row, first in on.rows(query):
         yield RuleMatch(row, field, None, {"other": first})
@@ -167,11 +166,11 @@ def _all_columns(on: Checking) -> str:
 
 @wide_rule("jump", Severity.WARNING, "observations")
 def jump(on: Checking) -> Iterator[RuleMatch]:
-    """A yearly value far from the one before it in the same series.
+    """A yearly value far from the previous value of the same series.
 
-    The thresholds are ours, not a standard's: points for a KPI in per cent, a factor for others (from or to zero
-    there is none). A value whose status says that the series breaks (B) or that it or the one before it is
-    of another definition (D) has told its reason. Values outside the KPI's range are no part of the series.
+    The thresholds are ours, not a standard's: percentage points for a KPI in per cent, a factor for others (not from
+    or to zero). A status explains a break in the series (B) or another definition of either value (D). Values outside
+    the KPI's range are not part of the series.
     """
     if not on.has("value", "kpi", "neighbourhood", "period"):
         return
@@ -182,9 +181,9 @@ def jump(on: Checking) -> Iterator[RuleMatch]:
     points, factor = on.thresholds.jump_points, on.thresholds.jump_factor
     in_range = "value_n BETWEEN coalesce(kpi_min, value_n) AND kpi_max_or_inf"
     years = on.work.execute(f"SELECT cell FROM {on.distinct('period')} WHERE regexp_full_match(cell, '\\d{{4}}')")
-    listed = ", ".join(text(year) for (year,) in years.fetchall()) or "NULL"
-    yearly = f"period IN ({listed}) AND {in_range}"
-    # A series whose least and greatest values are close has no jump, so only the others are put in order.
+    year_texts = ", ".join(text(year) for (year,) in years.fetchall()) or "NULL"
+    yearly = f"period IN ({year_texts}) AND {in_range}"
+    # A series with a small range has no jump, so only the other series are sorted.
     query = f"""WITH wide AS (
             SELECT hash({parts}) AS h FROM {on.view} WHERE {yearly} GROUP BY h
             HAVING CASE WHEN bool_or(kpi_percent) THEN max(value_n) - min(value_n) > {points}

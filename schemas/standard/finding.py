@@ -18,8 +18,8 @@ NUMBERS = frozenset(
 )  # fmt: skip
 OF_NUMERIC_FIELDS = frozenset(("limit", "text"))
 NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")
-# Findings of one rule in one table that are listed, as in Frictionless; all of them are counted.
-LISTED = 1_000
+# Findings per rule and table in a report, as in Frictionless; counts are complete.
+MAX_FINDINGS = 1_000
 # Thousands separator, decimal sign and minus of each language.
 SIGNS = {"sv": ("\u00a0", ",", "\u2212"), "en": (",", ".", "-")}
 
@@ -137,8 +137,8 @@ def _as_written(number: object, language: str) -> object:
     if match is None:
         return number
     grouping, decimal, minus = SIGNS[language]
-    whole = f"{int(match[2]):,}".replace(",", grouping)
-    return (minus if match[1] else "") + whole + (decimal + match[3] if match[3] else "")
+    integer = f"{int(match[2]):,}".replace(",", grouping)
+    return (minus if match[1] else "") + integer + (decimal + match[3] if match[3] else "")
 
 
 @dataclass(frozen=True)

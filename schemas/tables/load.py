@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from vaven.schemas.formats.grid import Grid, GridRow, column_letter
-from vaven.schemas.standard.finding import LISTED, Finding, Severity
+from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Severity
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables import unpivot
@@ -187,6 +187,6 @@ class _Loader:
         self, code: str, severity: Severity, row: int, column: str | None = None, text: str | None = None
     ) -> None:
         self.counts[code] += 1
-        if self.counts[code] <= LISTED:
+        if self.counts[code] <= MAX_FINDINGS:
             resource, sheet = self.location["resource"], self.location["sheet"]
             self.problems.append(Finding(code, severity, resource, sheet, row, column, None, text))

@@ -1,1 +1,1 @@
-"""Any table and any Table Schema -> the errors that frictionless-py reports."""
+"""Any table and any Table Schema -> the errors of frictionless-py."""

@@ -1,7 +1,7 @@
-"""A table or data package that is not of our standard, checked against the schema that comes with it.
+"""Validation of a table or data package outside our standard against its own Table Schema.
 
-What it finds is Frictionless's (schemas.tabular), said in our sentences. It runs in a process of its own with bounded
-memory and time: a pattern of a descriptor may backtrack without end, and a workbook may ask for all there is.
+The errors are Frictionless's (schemas/tableschema/columns.py) with our messages. It runs in a child process with
+limited memory and time: a pattern of a descriptor may backtrack without end, and a workbook may exhaust the memory.
 """
 
 import re
@@ -23,26 +23,26 @@ from vaven.vocab.errors import NotReadable
 
 MAX_BYTES = 4_000_000_000
 MAX_SECONDS = 1_800
-# Exits of the process that are a property of the file.
+# Exit reasons of the child process that the file causes.
 UNREADABLE = {
     ExitReason.TIMED_OUT: "not-readable-long",
     ExitReason.KILLED: "not-readable-heavy",
     ExitReason.OUT_OF_MEMORY: "not-readable-heavy",
 }
-# Formats and schemes that stay in the folder. Others of Frictionless's open networks and databases.
+# Formats and schemes confined to the folder; others of Frictionless's open network connections and databases.
 FORMATS = ("csv", "tsv", "xlsx", "xls", "ods", "json", "jsonl", "ndjson", "inline", "")
 SCHEMES = ("file", "buffer", "")
-# Metadata that may stand in a file of its own.
+# Metadata that may be in a separate file.
 FOLLOWED = ("schema", "dialect")
-# Addresses of profiles that Frictionless knows by heart; no other is looked up.
+# URLs of profiles built into Frictionless; no others are dereferenced.
 PROFILES = re.compile(r"https?://(datapackage\.org|specs\.frictionlessdata\.io|frictionlessdata\.io)/[\w./-]+")
-# What Frictionless says in its note of a fault, taken apart for our sentences.
+# Parts of the note of a Frictionless error, for the parameters of our messages.
 TYPE = re.compile(r'type is "([^"/]*)')
 CONSTRAINT = re.compile(r'constraint "(\w+)" is "(.*)"', re.DOTALL)
 BEFORE = re.compile(r"position (\d+)")
-# Frictionless's own code ended with an exception: it takes the metadata for sound where they are not.
+# An exception in Frictionless's own code, caused by invalid metadata that it did not detect.
 FAILED = re.compile(r'File "[^"]*/frictionless/[^"]*", line [^\n]*\n[^\n]*\n(?:[ ~^]*\n)?(\w[^\n]*)\s*\Z')
-# Error types of frictionless-py 5 with a sentence of their own; the rest are faults of the file or its description.
+# Error types of frictionless-py 5 with a message of their own; the rest concern the file or its descriptor.
 SENTENCES = frozenset(
     (
         "type-error",
@@ -70,7 +70,7 @@ OTHER = "source"
 
 
 def is_described(path: Path) -> bool:
-    """Whether the file is a data package with tables, none of which is called as a table of the standard is."""
+    """Return whether the file is a data package without any table named as in the standard."""
     try:
         if content_of(path).kind != "descriptor":
             return False
@@ -81,9 +81,9 @@ def is_described(path: Path) -> bool:
 
 
 def validate_described(path: Path, schema: Path | None = None, *, seconds: float = MAX_SECONDS) -> Report:
-    """Check a table against a Table Schema (`schema`, a JSON file), or a data package against its own.
+    """Check a table against a Table Schema (`schema`, a JSON file), or a data package against its own schemas.
 
-    Raises NotReadable for what can't be opened safely.
+    Raises NotReadable for a source that can't be opened safely.
     """
     for file in (path, schema):
         if file is not None and not file.exists():
@@ -126,29 +126,29 @@ def _report(path: Path, outcomes: Sequence[Mapping[str, Any]]) -> Report:
 
 
 def code_of(kind: str) -> str:
-    """Our code of a Frictionless error type."""
+    """Return our finding code of a Frictionless error type."""
     return f"table-{kind if kind in SENTENCES else OTHER}"
 
 
 def _findings(outcome: Mapping[str, Any]) -> Iterator[Finding]:
     for kind, row, number, field, cell, note in outcome["errors"]:
         params: dict[str, object] = {"note": note}
-        if found := TYPE.search(note):
-            params["kind"] = found[1]
-        if found := CONSTRAINT.search(note):
-            params |= {"constraint": found[1], "limit": found[2][:200]}
-        if found := BEFORE.search(note):
-            params["before"] = int(found[1])
+        if match := TYPE.search(note):
+            params["kind"] = match[1]
+        if match := CONSTRAINT.search(note):
+            params |= {"constraint": match[1], "limit": match[2][:200]}
+        if match := BEFORE.search(note):
+            params["before"] = int(match[1])
         column = column_letter(number - 1) if number else None
         name = outcome["name"] or None
         yield Finding(code_of(kind), Severity.ERROR, name, None, row, column, field, cell, params)
 
 
-# --- in the process of its own
+# --- in the child process
 
 
 def main(path: Path, schema: Path | None, target: Path) -> int:
-    """Write the outcome of each table, or the reason for none, to `target`. Returns the exit code."""
+    """Write the result of each table, or the error, to `target`, and return the exit code."""
     limit(resource.RLIMIT_DATA, MAX_BYTES)
     return write_result(target, lambda: _outcomes(path, schema, target.parent))
 
@@ -165,15 +165,15 @@ def _outcomes(path: Path, schema: Path | None, folder: Path) -> list[dict[str, A
         reason = "; ".join(str(error.note) for error in (cause.reasons or [cause.error]))[:300]
         name = (schema or path).name
         raise NotReadable("not-readable-descriptor", file=name, where=".", reason=reason) from cause
-    found = []
+    results = []
     for table in resources:
         with duckdb.connect() as work:
             work.execute(f"SET temp_directory = '{folder}/spill'")
             outcome = judge(table, work)
         errors = [_as_list(error) for error in outcome.errors]
         form = {"name": outcome.name, "rows": outcome.rows, "engine": outcome.engine}
-        found.append({**form, "counts": dict(outcome.counts), "errors": errors})
-    return found
+        results.append({**form, "counts": dict(outcome.counts), "errors": errors})
+    return results
 
 
 def _as_list(error: Any) -> list[Any]:
@@ -196,17 +196,17 @@ def _table(path: Path, schema: Path) -> Any:
     described = {"name": "table", "path": path.name, "scheme": "file", "schema": {"fields": []}}
     if ending not in (*FORMATS, "gz", "zip") or not ending:
         described["format"] = {"text": "csv", "workbook": "xlsx"}.get(content_of(path).kind, "csv")
-    made = Resource.from_descriptor(described, basepath=str(path.parent))
-    made.schema = Schema.from_descriptor(descriptor)
-    return _tabular(made, path)
+    table = Resource.from_descriptor(described, basepath=str(path.parent))
+    table.schema = Schema.from_descriptor(descriptor)
+    return _tabular(table, path)
 
 
-def _tabular(made: Any, path: Path) -> Any:
+def _tabular(table: Any, path: Path) -> Any:
     from frictionless.resources import TableResource
 
-    if not isinstance(made, TableResource):
-        raise NotReadable("not-readable-format", file=path.name, format=str(made.format or "?"))
-    return made
+    if not isinstance(table, TableResource):
+        raise NotReadable("not-readable-format", file=path.name, format=str(table.format or "?"))
+    return table
 
 
 def _tables(path: Path, folder: Path) -> Iterator[Any]:
@@ -218,7 +218,7 @@ def _tables(path: Path, folder: Path) -> Iterator[Any]:
     file = _descriptor(path)
     descriptor = _inside(file, read_json(file))
     package = Package.from_descriptor(descriptor, basepath=str(file.parent))
-    yield from (made for made in package.resources if isinstance(made, TableResource))
+    yield from (table for table in package.resources if isinstance(table, TableResource))
 
 
 def _descriptor(path: Path) -> Path:
@@ -226,54 +226,55 @@ def _descriptor(path: Path) -> Path:
 
 
 def _resources(descriptor: Any) -> list[dict[str, Any]]:
-    found = descriptor.get("resources") if isinstance(descriptor, dict) else None
-    return [entry for entry in found if isinstance(entry, dict)] if isinstance(found, list) else []
+    resources = descriptor.get("resources") if isinstance(descriptor, dict) else None
+    return [entry for entry in resources if isinstance(entry, dict)] if isinstance(resources, list) else []
 
 
 def _inside(file: Path, descriptor: Any) -> dict[str, Any]:
-    """The descriptor with its metadata files read into it, and no profile that would be fetched. Raises NotReadable
-    for a path that leads out of the folder, and for what Frictionless would open beyond files.
+    """Return the descriptor with its metadata files embedded and without profiles to dereference.
+
+    Raises NotReadable for a path outside the folder, and for formats and schemes other than files.
     """
     if not _resources(descriptor):
         raise NotReadable("not-readable-descriptor", file=file.name, where="resources", reason="no resources")
-    made = _known_profiles(descriptor)
-    made["resources"] = [_inside_resource(file, entry) for entry in _resources(descriptor)]
-    return made
+    copy = _known_profiles(descriptor)
+    copy["resources"] = [_inside_resource(file, entry) for entry in _resources(descriptor)]
+    return copy
 
 
-def _inside_resource(file: Path, given: Mapping[str, Any]) -> dict[str, Any]:
-    made = _known_profiles(given)
-    paths = given.get("path", [])
-    for path in [*(paths if isinstance(paths, list) else [paths]), *given.get("extrapaths", [])]:
+def _inside_resource(file: Path, resource: Mapping[str, Any]) -> dict[str, Any]:
+    copy = _known_profiles(resource)
+    paths = resource.get("path", [])
+    for path in [*(paths if isinstance(paths, list) else [paths]), *resource.get("extrapaths", [])]:
         check_compressed(_safe(file, path))
     for name in FOLLOWED:
-        if isinstance(given.get(name), str):
-            made[name] = read_json(_safe(file, given[name]))
-    if made.get("format", "") not in FORMATS or made.get("scheme", "") not in SCHEMES:
-        what = str(made.get("scheme") or made.get("format"))[:80]
+        if isinstance(resource.get(name), str):
+            copy[name] = read_json(_safe(file, resource[name]))
+    if copy.get("format", "") not in FORMATS or copy.get("scheme", "") not in SCHEMES:
+        what = str(copy.get("scheme") or copy.get("format"))[:80]
         raise NotReadable("not-readable-format", file=file.name, format=what)
     for removed in ("checklist", "pipeline", "innerpath"):
-        made.pop(removed, None)
-    return made
+        copy.pop(removed, None)
+    return copy
 
 
-def _known_profiles(given: Mapping[str, Any]) -> dict[str, Any]:
+def _known_profiles(descriptor: Mapping[str, Any]) -> dict[str, Any]:
     def is_known(value: Any) -> bool:
         return isinstance(value, str) and ("/" not in value or PROFILES.fullmatch(value) is not None)
 
-    return {k: v for k, v in given.items() if k not in ("profile", "$schema", "profiles") or is_known(v)}
+    return {k: v for k, v in descriptor.items() if k not in ("profile", "$schema", "profiles") or is_known(v)}
 
 
 def _safe(file: Path, path: Any) -> Path:
-    """The file behind a path of a descriptor, where it lies in the descriptor's folder, also behind symbolic links."""
+    """Resolve a path of a descriptor, including symbolic links, to a file in the descriptor's folder."""
     if not isinstance(path, str) or not is_inside(path):
         raise NotReadable("not-readable-path", file=file.name, path=str(path)[:200])
-    found = (file.parent / path).resolve()
-    if not found.is_relative_to(file.parent.resolve()):
+    target = (file.parent / path).resolve()
+    if not target.is_relative_to(file.parent.resolve()):
         raise NotReadable("not-readable-path", file=file.name, path=path)
-    if not found.is_file():
+    if not target.is_file():
         raise NotReadable("not-readable-missing", file=path[:80])
-    return found
+    return target
 
 
 if __name__ == "__main__":

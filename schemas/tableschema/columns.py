@@ -1,9 +1,9 @@
-"""Any table against any Table Schema, with the findings of frictionless-py: by columns where that is possible.
+"""Columnar validation of any table against any Table Schema, with the errors of frictionless-py.
 
-Frictionless reads the metadata, the header and the dialect; its own cell readers judge each different text of a
-column once; DuckDB carries the verdict to the rows, and finds repeated and missing keys. The few rows with a fault
-are given to Frictionless's own Row, so that errors are its own, word for word. A resource without a column form
-(cells that are no text, custom bounds on its bytes) is validated by Frictionless itself, and the outcome says so.
+Frictionless reads the metadata, header and dialect, and its cell readers check each distinct text of a column once;
+DuckDB joins the results to the rows, and finds repeated and missing keys. The few invalid rows are passed to
+Frictionless's own Row, so that errors are identical to its own. A resource that can't be validated by columns (cells
+that are not text, declared sizes or hashes) is validated by Frictionless itself, and the result's `engine` says so.
 """
 
 from collections import Counter
@@ -21,13 +21,13 @@ from frictionless import Checklist, FrictionlessException, Resource, errors
 from frictionless.resources import TableResource
 from frictionless.table.row import Row
 
-from vaven.schemas.standard.finding import LISTED
+from vaven.schemas.standard.finding import MAX_FINDINGS
 from vaven.schemas.tables.sql import text
 from vaven.schemas.tableschema.rows import LoadedRows, NotColumnar, ReadColumn, load_rows, number_of
 
 COLUMNS, FRICTIONLESS = "duckdb", "frictionless"
 
-# Texts that are certainly right, by type and format; whatever else is judged by Frictionless.
+# SQL conditions for certainly valid texts, by type and format; Frictionless checks all others.
 CERTAIN: Mapping[tuple[str, str], str] = {
     ("string", "default"): "true",
     ("any", "default"): "true",
@@ -35,15 +35,15 @@ CERTAIN: Mapping[tuple[str, str], str] = {
     ("number", "default"): r"regexp_full_match({c}, '-?[0-9]{{1,12}}(\.[0-9]{{1,12}})?')",
     ("year", "default"): r"regexp_full_match({c}, '[1-9][0-9]{{3}}')",
 }
-# Metadata that changes what a number looks like; a column with any of it is judged text by text.
+# Properties that change the notation of numbers; Frictionless checks each text of a column with any of them.
 MARKS_OF_NUMBERS = ("decimalChar", "groupChar", "bareNumber")
 
 
 @dataclass(frozen=True)
 class TableResult:
-    """`errors` are Frictionless's, cut at the limit; `counts` by error type are complete. `engine` says what judged.
+    """The result of one table: Frictionless's `errors` up to the limit, and complete `counts` by error type.
 
-    `rows` is None where the table could not be walked.
+    `engine` names the software that validated; `rows` is None if the rows could not be read.
     """
 
     name: str
@@ -58,31 +58,30 @@ class TableResult:
         return not self.counts
 
 
-def judge(resource: TableResource, work: duckdb.DuckDBPyConnection, *, listed: int = LISTED) -> TableResult:
-    """Validate one resource as `resource.validate()` does. Its paths must have been found safe by the caller."""
+def judge(resource: TableResource, work: duckdb.DuckDBPyConnection, *, max_findings: int = MAX_FINDINGS) -> TableResult:
+    """Validate one resource as `resource.validate()` does. The caller must have checked its paths."""
     try:
-        return _Judging(resource, work, listed).outcome()
+        return _Judging(resource, work, max_findings).outcome()
     except (NotColumnar, FrictionlessException, duckdb.Error, UnicodeError):
-        # Broken metadata, sources and encodings are Frictionless's to explain.
+        # Frictionless reports errors of metadata, sources and encodings itself.
         pass
-    report = resource.to_copy().validate(limit_errors=listed)
-    found = [error for task in report.tasks for error in task.errors] + list(report.errors)
-    counts = Counter(error.type for error in found)
+    report = resource.to_copy().validate(limit_errors=max_findings)
+    all_errors = [error for task in report.tasks for error in task.errors] + list(report.errors)
+    counts = Counter(error.type for error in all_errors)
     rows = report.tasks[0].stats.get("rows") if report.tasks else None
-    return TableResult(resource.name or "", tuple(found), counts, FRICTIONLESS, rows)
+    return TableResult(resource.name or "", tuple(all_errors), counts, FRICTIONLESS, rows)
 
 
 class _Judging:
-    def __init__(self, given: TableResource, work: duckdb.DuckDBPyConnection, listed: int) -> None:
-        # Opening a resource with foreign keys would read the other tables row by row.
-        self.given, self.work, self.listed = given, work, listed
-        self.keys = [dict(key) for key in given.schema.foreign_keys]
+    def __init__(self, resource: TableResource, work: duckdb.DuckDBPyConnection, limit: int) -> None:
+        # The original, never opened: opening a resource with foreign keys reads the other tables row by row.
+        self.original, self.work, self.limit = resource, work, limit
+        self.keys = [dict(key) for key in resource.schema.foreign_keys]
         self.ids: dict[Hashable, int] = {}
-        self.found: dict[int, list[Any]] = {}
         self.counts: Counter[str] = Counter()
 
     def outcome(self) -> TableResult:
-        resource = _without_keys(self.given)
+        resource = _without_keys(self.original)
         _refuse_uncommon(resource)
         resource.to_descriptor(validate=True)
         with resource:
@@ -95,8 +94,8 @@ class _Judging:
             keyed = self._keyed(resource, loaded)
         rows = self._errors_of_rows(loaded, keyed)
         self.counts.update(error.type for error in header)
-        name = self.given.name or ""
-        return TableResult(name, tuple([*header, *rows][: self.listed]), +self.counts, COLUMNS, loaded.count, labels)
+        name = self.original.name or ""
+        return TableResult(name, tuple([*header, *rows][: self.limit]), +self.counts, COLUMNS, loaded.count, labels)
 
     # Cells
 
@@ -105,7 +104,7 @@ class _Judging:
             _judge_texts(self.work, loaded, column)
         blank = _blank(loaded)
         for column in loaded.columns:
-            if column.faults:
+            if column.error_counts:
                 self._count_cells(loaded, column, blank)
         self.counts["blank-row"] += number_of(self.work, f"SELECT count(*) FROM {loaded.name} WHERE {blank}")
         for number, cells in loaded.odd.items():
@@ -113,12 +112,12 @@ class _Judging:
             self.counts.update(e.type for e in row.errors if e.type in ("extra-cell", "missing-cell"))
 
     def _count_cells(self, loaded: LoadedRows, column: ReadColumn, blank: str) -> None:
-        faults = f"faults_{column.number}"
-        pairs = [(cell, *counts) for cell, counts in column.faults.items()]
-        _make(self.work, faults, {"cell": pa.string(), "types": pa.int64(), "others": pa.int64()}, pairs)
+        relation = f"errors_{column.number}"
+        pairs = [(cell, *counts) for cell, counts in column.error_counts.items()]
+        _make(self.work, relation, {"cell": pa.string(), "types": pa.int64(), "others": pa.int64()}, pairs)
         query = (
             f"SELECT coalesce(sum(types), 0), coalesce(sum(others), 0) FROM {loaded.name} "
-            f"JOIN {faults} ON cell IS NOT DISTINCT FROM {column.sql} WHERE NOT ({blank})"
+            f"JOIN {relation} ON cell IS NOT DISTINCT FROM {column.sql} WHERE NOT ({blank})"
         )
         types, others = self.work.execute(query).fetchone() or (0, 0)
         self.counts["type-error"] += int(types)
@@ -127,22 +126,22 @@ class _Judging:
     # Keys
 
     def _keyed(self, resource: TableResource, loaded: LoadedRows) -> list[tuple[int, Callable[[Any], Any]]]:
-        """Rows with a repeated or missing key, each with the error that Frictionless would make of it."""
+        """Return rows with a repeated or missing key, each with a constructor of Frictionless's error."""
         by_name = {column.field.name: column for column in loaded.columns}
-        found: list[tuple[int, Callable[[Any], Any]]] = []
+        keyed: list[tuple[int, Callable[[Any], Any]]] = []
         for column in loaded.columns:
             if column.field.constraints.get("unique"):
-                found += self._unique(loaded, column)
+                keyed += self._unique(loaded, column)
         primary = list(resource.schema.primary_key)
         if primary and set(primary) <= by_name.keys():
-            found += self._primary(loaded, [by_name[name] for name in primary])
+            keyed += self._primary(loaded, [by_name[name] for name in primary])
         for key in self.keys:
             if set(key["fields"]) <= by_name.keys():
-                found += self._foreign(resource, loaded, key, [by_name[name] for name in key["fields"]])
-        return found
+                keyed += self._foreign(resource, loaded, key, [by_name[name] for name in key["fields"]])
+        return keyed
 
     def _identified(self, loaded: LoadedRows, column: ReadColumn) -> str:
-        """A relation `cell`, `id` of the column's texts, where texts that mean the same to Frictionless share an id."""
+        """Create a relation (`cell`, `id`) of the column's texts; texts of equal value have the same id."""
         name = f"ids_{loaded.name}_{column.number}"
         texts = self.work.execute(f"SELECT DISTINCT {column.sql} FROM {loaded.name}").fetchall()
         pairs = [(cell, self._id(column.reader(cell))) for (cell,) in texts]
@@ -154,12 +153,12 @@ class _Judging:
         if value is None or (notes and "type" in notes):
             return None
         if not isinstance(value, Hashable) or (isinstance(value, float | Decimal) and isnan(value)):
-            # Frictionless fails on lists as keys, and takes every NaN for another.
+            # Frictionless fails on lists as keys, and treats each NaN as distinct.
             raise NotColumnar
         return self.ids.setdefault(value, len(self.ids))
 
     def _with_ids(self, loaded: LoadedRows, columns: Sequence[ReadColumn]) -> tuple[str, list[str]]:
-        """SQL of the rows with the ids of the key's values, and the names of these ids."""
+        """Return SQL of the rows with the ids of the key's values, and the names of the id columns."""
         ids = [f"k{i}" for i in range(len(columns))]
         joins = "".join(
             f" JOIN {self._identified(loaded, column)} AS j{i} ON j{i}.cell IS NOT DISTINCT FROM t.{column.sql}"
@@ -169,7 +168,7 @@ class _Judging:
         return f"SELECT t._row, {picked} FROM {loaded.name} AS t{joins}", ids
 
     def _repeated(self, rows: str, ids: Sequence[str]) -> list[tuple[int, int]]:
-        """Rows whose key stands in a row before, with the nearest such row."""
+        """Return rows whose key occurs in an earlier row, with the nearest such row."""
         names = ", ".join(ids)
         some = " OR ".join(f"{name} IS NOT NULL" for name in ids)
         query = (
@@ -181,7 +180,7 @@ class _Judging:
     def _unique(self, loaded: LoadedRows, column: ReadColumn) -> Iterator[tuple[int, Callable[[Any], Any]]]:
         repeated = self._repeated(*self._with_ids(loaded, [column]))
         self.counts["unique-error"] += len(repeated)
-        for number, before in repeated[: self.listed]:
+        for number, before in repeated[: self.limit]:
             note = f"the same as in the row at position {before}"
             yield number, partial(errors.UniqueError.from_row, note=note, field_name=column.field.name)
 
@@ -191,8 +190,8 @@ class _Judging:
         empty = self.work.execute(f"SELECT _row FROM ({rows}) WHERE {none} ORDER BY _row").fetchall()
         repeated = self._repeated(rows, ids)
         self.counts["primary-key"] += len(empty) + len(repeated)
-        notes = [(number, 'cells composing the primary keys are all "None"') for (number,) in empty[: self.listed]]
-        notes += [(n, f"the same as in the row at position {before}") for n, before in repeated[: self.listed]]
+        notes = [(number, 'cells composing the primary keys are all "None"') for (number,) in empty[: self.limit]]
+        notes += [(n, f"the same as in the row at position {before}") for n, before in repeated[: self.limit]]
         for number, note in notes:
             yield number, partial(errors.PrimaryKeyError.from_row, note=note)
 
@@ -207,26 +206,26 @@ class _Judging:
         missing = self.work.execute(query).fetchall()
         self.counts["foreign-key"] += len(missing)
         reference = key["reference"]
-        for (number,) in missing[: self.listed]:
+        for (number,) in missing[: self.limit]:
             yield number, partial(_foreign_error, names=key["fields"], reference=reference)
 
     def _lookup(self, resource: TableResource, loaded: LoadedRows, key: Mapping[str, Any]) -> str:
-        """A relation of the ids of the referenced keys; the rows where all of them are empty don't count."""
+        """Create a relation of the ids of the referenced keys, without entirely empty keys."""
         name = f"known_{len(self.work.execute('SHOW TABLES').fetchall())}"
-        source, wanted = key["reference"]["resource"], list(key["reference"]["fields"])
+        source, field_names = key["reference"]["resource"], list(key["reference"]["fields"])
         if source in ("", resource.name):
             other = loaded
         else:
-            if not self.given.package or not self.given.package.has_resource(source):
+            if not self.original.package or not self.original.package.has_resource(source):
                 raise NotColumnar
-            other_resource = _without_keys(self.given.package.get_resource(source))
+            other_resource = _without_keys(self.original.package.get_resource(source))
             _refuse_uncommon(other_resource)
             with other_resource:
                 other = load_rows(other_resource, self.work, f"{name}_rows")
         by_name = {column.field.name: column for column in other.columns}
-        if not set(wanted) <= by_name.keys():
+        if not set(field_names) <= by_name.keys():
             raise NotColumnar
-        rows, ids = self._with_ids(other, [by_name[field_name] for field_name in wanted])
+        rows, ids = self._with_ids(other, [by_name[field_name] for field_name in field_names])
         some = " OR ".join(f"{i} IS NOT NULL" for i in ids)
         self.work.execute(f"CREATE TABLE {name} AS SELECT DISTINCT {', '.join(ids)} FROM ({rows}) WHERE {some}")
         return name
@@ -234,35 +233,35 @@ class _Judging:
     # Rows
 
     def _errors_of_rows(self, loaded: LoadedRows, keyed: list[tuple[int, Callable[[Any], Any]]]) -> list[Any]:
-        """The errors of the first rows with faults, in the order of the rows, made by Frictionless's own Row."""
+        """Return the errors of the first invalid rows in row order, from Frictionless's own Row."""
         by_row: dict[int, list[Callable[[Any], Any]]] = {}
         for number, make in keyed:
             by_row.setdefault(number, []).append(make)
         suspects = self._suspects(loaded)
-        numbers = sorted({*suspects, *islice(sorted(by_row), self.listed), *islice(sorted(loaded.odd), self.listed)})
-        found: list[Any] = []
-        for number, cells in self._cells(loaded, numbers[: self.listed]):
+        numbers = sorted({*suspects, *islice(sorted(by_row), self.limit), *islice(sorted(loaded.odd), self.limit)})
+        row_errors: list[Any] = []
+        for number, cells in self._cells(loaded, numbers[: self.limit]):
             row = Row(loaded.odd.get(number, cells), handlers=loaded.handlers, row_number=number)
-            found += [*row.errors, *(make(row) for make in by_row.get(number, ()))]
-        return found
+            row_errors += [*row.errors, *(make(row) for make in by_row.get(number, ()))]
+        return row_errors
 
     def _suspects(self, loaded: LoadedRows) -> list[int]:
-        """The first rows with a faulty cell, or with nothing but blank cells."""
-        faulty = [
-            f"EXISTS (FROM faults_{c.number} WHERE cell IS NOT DISTINCT FROM {c.sql})"
+        """Return the first rows with an invalid cell or with only blank cells."""
+        invalid = [
+            f"EXISTS (FROM errors_{c.number} WHERE cell IS NOT DISTINCT FROM {c.sql})"
             for c in loaded.columns
-            if c.faults
+            if c.error_counts
         ]
-        where = " OR ".join([*faulty, f"({_blank(loaded)})"])
-        query = f"SELECT _row FROM {loaded.name} WHERE {where} ORDER BY _row LIMIT {self.listed}"
+        where = " OR ".join([*invalid, f"({_blank(loaded)})"])
+        query = f"SELECT _row FROM {loaded.name} WHERE {where} ORDER BY _row LIMIT {self.limit}"
         return [number for (number,) in self.work.execute(query).fetchall()]
 
     def _cells(self, loaded: LoadedRows, numbers: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
         if not numbers:
             return
-        _make(self.work, "wanted", {"_row": pa.int64()}, [(number,) for number in numbers])
+        _make(self.work, "selected_rows", {"_row": pa.int64()}, [(number,) for number in numbers])
         names = ", ".join(column.sql for column in loaded.columns)
-        query = f"SELECT _row, {names} FROM {loaded.name} SEMI JOIN wanted USING (_row) ORDER BY _row"
+        query = f"SELECT _row, {names} FROM {loaded.name} SEMI JOIN selected_rows USING (_row) ORDER BY _row"
         for number, *cells in self.work.execute(query).fetchall():
             yield number, cells
 
@@ -293,7 +292,7 @@ def _without_keys(resource: Resource) -> TableResource:
 
 
 def _refuse_uncommon(resource: TableResource) -> None:
-    """What only Frictionless itself judges: declared sizes and sums, other checks, labels without regard to case."""
+    """Raise NotColumnar for features left to Frictionless: sizes, hashes, other checks, case-insensitive labels."""
     sums = (resource.hash, resource.bytes, resource.fields, resource.rows)
     has_checks = any(check.type != "baseline" for check in (getattr(resource, "checklist", None) or Checklist()).checks)
     if any(sums) or has_checks or not resource.dialect.header_case or resource.data is not None:
@@ -304,7 +303,7 @@ def _refuse_uncommon(resource: TableResource) -> None:
 
 
 def _judge_texts(work: duckdb.DuckDBPyConnection, loaded: LoadedRows, column: ReadColumn) -> None:
-    """Find the column's texts that are wrong, and those that are blank."""
+    """Determine the column's invalid texts and blank texts."""
     column.blanks = {cell for cell in (*loaded.missing, *column.field.missing_values, None) if _is_blank(column, cell)}
     texts = f"SELECT DISTINCT {column.sql} FROM {loaded.name}"
     certain = _certain(column)
@@ -313,7 +312,7 @@ def _judge_texts(work: duckdb.DuckDBPyConnection, loaded: LoadedRows, column: Re
     for (cell,) in work.execute(texts).fetchall():
         _, notes = column.reader(cell)
         if notes:
-            column.faults[cell] = (int("type" in notes), len(notes) - int("type" in notes))
+            column.error_counts[cell] = (int("type" in notes), len(notes) - int("type" in notes))
 
 
 def _is_blank(column: ReadColumn, cell: str | None) -> bool:
@@ -322,7 +321,7 @@ def _is_blank(column: ReadColumn, cell: str | None) -> bool:
 
 
 def _certain(column: ReadColumn) -> str | None:
-    """SQL that is true only of texts that are right; None where there is no such shortcut."""
+    """Return an SQL condition that only valid texts meet, or None if there is none."""
     field = column.field
     pattern = CERTAIN.get((field.type, field.format))
     judged = set(field.constraints) - {"unique", "required"}
@@ -338,19 +337,19 @@ def _certain(column: ReadColumn) -> str | None:
 
 
 def _blank(loaded: LoadedRows) -> str:
-    """SQL that is true of a row whose every cell is blank."""
+    """Return an SQL condition for rows with only blank cells."""
     parts = []
     for column in loaded.columns:
-        listed = ", ".join(text(cell) for cell in column.blanks if cell is not None)
-        parts.append(f"({column.sql} IS NULL{f' OR {column.sql} IN ({listed})' if listed else ''})")
+        blanks = ", ".join(text(cell) for cell in column.blanks if cell is not None)
+        parts.append(f"({column.sql} IS NULL{f' OR {column.sql} IN ({blanks})' if blanks else ''})")
     return " AND ".join(parts)
 
 
 def _make(
     work: duckdb.DuckDBPyConnection, name: str, kinds: Mapping[str, pa.DataType], rows: Sequence[tuple[Any, ...]]
 ) -> None:
-    made = {n: pa.array([row[i] for row in rows], kind) for i, (n, kind) in enumerate(kinds.items())}
+    arrays = {n: pa.array([row[i] for row in rows], kind) for i, (n, kind) in enumerate(kinds.items())}
     work.execute(f"DROP TABLE IF EXISTS {name}")
-    work.register("batch", pa.table(made))
+    work.register("batch", pa.table(arrays))
     work.execute(f"CREATE TABLE {name} AS SELECT * FROM batch")
     work.unregister("batch")

@@ -1,4 +1,4 @@
-"""The rows of a Frictionless resource as texts in the workspace, each with the number that Frictionless gives it."""
+"""Loading of a Frictionless resource's rows as text into the workspace, with Frictionless's row numbers."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,24 +18,27 @@ from vaven.schemas.tables.sql import quoted, text
 
 BATCH_ROWS = 20_000
 BLOCK = 1 << 22
-# Rows of another width that are kept whole.
+# Maximum number of rows of another width, which are stored in full.
 MAX_ODD_ROWS = 100_000
-# What the csv module may take as one cell; Frictionless raises it, DuckDB has a limit of its own.
+# Maximum length of a line for DuckDB. The csv module's limit on cells does not apply: Frictionless raises it.
 MAX_LINE = 1_000_000
 
 
 class NotColumnar(Exception):
-    """The resource has no form by columns; Frictionless takes it whole. `judge` hears of it, and nobody else."""
+    """The resource can't be validated by columns. Internal: `judge` falls back to Frictionless."""
 
 
 @dataclass
 class ReadColumn:
-    """A field of the data: its position in the relation, and what its texts mean to Frictionless."""
+    """A field of the data: its column in the relation, and Frictionless's reader of its texts.
+
+    `error_counts` has the number of type errors and of other errors of each invalid text.
+    """
 
     number: int
     field: Any
     reader: Callable[[Any], tuple[Any, Any]]
-    faults: dict[str | None, tuple[int, int]] = field(default_factory=dict)
+    error_counts: dict[str | None, tuple[int, int]] = field(default_factory=dict)
     blanks: set[str | None] = field(default_factory=set)
 
     @property
@@ -45,9 +48,9 @@ class ReadColumn:
 
 @dataclass
 class LoadedRows:
-    """Rows of a resource in the relation `name` (`_row`, c0 …); `odd` are the rows of another width, whole.
+    """Rows of a resource in the relation `name` (`_row`, c0 …); `odd` has the complete rows of another width.
 
-    `missing` are the texts that the schema takes for no value.
+    `missing` are the schema's missing values.
     """
 
     name: str
@@ -59,7 +62,7 @@ class LoadedRows:
 
 
 def load_rows(resource: TableResource, work: duckdb.DuckDBPyConnection, name: str) -> LoadedRows:
-    """The rows of an open resource as text: by DuckDB where its rows are provably the same, else by Frictionless."""
+    """Load the rows of an open resource as text: by DuckDB if its rows are provably the same, else by Frictionless."""
     handlers = create_cell_handlers(resource.header.get_expected_fields())
     columns = [ReadColumn(i, handler.field, handler.reader) for i, handler in enumerate(handlers.values())]
     if not columns:
@@ -73,11 +76,11 @@ def load_rows(resource: TableResource, work: duckdb.DuckDBPyConnection, name: st
 
 
 def _by_duckdb(resource: TableResource, work: duckdb.DuckDBPyConnection, name: str, width: int) -> int | None:
-    """By DuckDB's reader; None where quotes, line ends, ragged or blank lines could make its rows others."""
+    """Load by DuckDB's reader; None if quotes, line ends, ragged or blank lines could make its rows differ."""
     path = Path(resource.normpath) if resource.normpath and not resource.extrapaths else None
     control = CsvControl.from_dialect(resource.dialect)
     is_plain = resource.format in ("csv", "tsv") and not resource.compression and _is_plain(resource.dialect)
-    # In a table of one column a blank line is a row to DuckDB, and a line without cells to Frictionless.
+    # In a table of one column, DuckDB reads a blank line as a row, Frictionless as a row without cells.
     if (
         not path
         or not is_plain
@@ -97,7 +100,7 @@ def _by_duckdb(resource: TableResource, work: duckdb.DuckDBPyConnection, name: s
     names = {f"c{i}": "VARCHAR" for i in range(width)}
     cells = ", ".join(f"coalesce(c{i}, '') AS c{i}" for i in range(width))
     options = (
-        # A text may be called .gz, and DuckDB would go by that.
+        # DuckDB would infer compression from the extension, even of an uncompressed file.
         f"columns = {names}, auto_detect = false, compression = 'none', header = false, "
         f"skip = 1, delim = {text(control.delimiter)}, "
         f"quote = '', escape = '', null_padding = false, max_line_size = {MAX_LINE}"
@@ -118,8 +121,10 @@ def _is_plain(dialect: Dialect) -> bool:
 
 
 def _lines(path: Path, delimiter: bytes, width: int) -> int | None:
-    """Lines of a text in which a line is a row of so many cells; None where quotes, NULs, odd line ends or a mark
-    make it another. DuckDB passes over one delimiter too many at the end of a line, so they are counted.
+    """Count the lines of a text in which each line is a row of `width` cells.
+
+    Returns None for texts with quotes, NULs, mixed line ends or a byte order mark. Delimiters are counted too, since
+    DuckDB ignores a superfluous one at the end of a line.
     """
     count, last, returns, pairs, delimiters = 0, b"\n", 0, 0, 0
     with path.open("rb") as file:
@@ -139,7 +144,7 @@ def _lines(path: Path, delimiter: bytes, width: int) -> int | None:
 def _walked(
     resource: TableResource, work: duckdb.DuckDBPyConnection, name: str, width: int, odd: dict[int, list[Any]]
 ) -> int:
-    """Row by row as Frictionless's own parser gives them, in batches."""
+    """Load rows from Frictionless's own parser, in batches, and return their number."""
     names = [f"c{i}" for i in range(width)]
     work.execute(f"CREATE TABLE {name} (_row BIGINT, {', '.join(f'{n} VARCHAR' for n in names)})")
     rows = resource.dialect.read_enumerated_content_stream(resource.cell_stream)
@@ -155,7 +160,7 @@ def _walked(
         try:
             texts = {n: pa.array(cells, pa.string()) for n, cells in zip(names, columns, strict=True)}
         except (pa.ArrowException, UnicodeError) as cause:
-            # A cell that is no text: numbers and dates of a workbook or of JSON.
+            # Cells that are not text: numbers and dates of a workbook or of JSON.
             raise NotColumnar from cause
         _insert(work, name, pa.table({"_row": pa.array([n for n, _ in batch], pa.int64()), **texts}))
     return count
@@ -168,5 +173,5 @@ def _insert(work: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
 
 
 def number_of(work: duckdb.DuckDBPyConnection, query: str) -> int:
-    (found,) = work.execute(query).fetchone() or (0,)
-    return int(found)
+    (number,) = work.execute(query).fetchone() or (0,)
+    return int(number)

@@ -15,7 +15,7 @@ from vaven.schemas.check import check, validate
 from vaven.schemas.rules.personal_numbers import MASK, masked, passes_luhn
 from vaven.schemas.rules.references import duplicate_value
 from vaven.schemas.rules.registry import Checking
-from vaven.schemas.standard.finding import LISTED, Finding, Fix, Report, Verdict
+from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Fix, Report, Verdict
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.compile import text_select, typed_select
 from vaven.vocab import register
@@ -78,18 +78,18 @@ def test_warnings_do_not_stop_and_notes_do_not_count() -> None:
 
 
 def test_counts_are_complete_where_the_listing_is_cut() -> None:
-    rows = observations(*({"period": f"år {i}"} for i in range(LISTED + 500)))
+    rows = observations(*({"period": f"år {i}"} for i in range(MAX_FINDINGS + 500)))
     report = checked({"observations": rows})
-    assert report.counts == {"pattern-mismatch": LISTED + 500}
-    assert len(report.findings) == LISTED
+    assert report.counts == {"pattern-mismatch": MAX_FINDINGS + 500}
+    assert len(report.findings) == MAX_FINDINGS
     assert report.is_cut
 
 
 def test_a_rule_cut_in_one_table_is_listed_in_the_next() -> None:
-    rows = observations(*({"neighbourhood": f"nowhere {i}"} for i in range(LISTED + 5)))
+    rows = observations(*({"neighbourhood": f"nowhere {i}"} for i in range(MAX_FINDINGS + 5)))
     target = {"neighbourhood": "x", "kpi": "tillit", "period": "2030", "baseline_period": "2020"}
     report = checked({"observations": rows, "targets": [{**target, "baseline_value": "1", "target_value": "2"}]})
-    assert report.counts["area-unknown"] == LISTED + 6
+    assert report.counts["area-unknown"] == MAX_FINDINGS + 6
     assert [f.row for f in report.findings if f.resource == "targets"] == [2]
 
 

@@ -104,7 +104,7 @@ def test_a_package_is_copied_with_its_table_mended(tmp_path: Path, form: str) ->
             for path in folder.iterdir():
                 archive.write(path, path.name)
     target = tmp_path / ("ut.zip" if form == "zip" else "ut")
-    report = validate(source, listed=ALL)
+    report = validate(source, max_findings=ALL)
     assert report.verdict == "invalid"
     mended = fix(source, report, target)
     assert {f.code for f in mended} == {"area-leading-zero"}
@@ -122,7 +122,7 @@ def test_more_cells_than_a_report_lists_are_mended(tmp_path: Path) -> None:
     rows = "".join(f"180C1010,trygg-morker,{1960 + i % 60},{i // 60}\n" for i in range(3000))
     path.write_text("Område,KPI,Period,Värde\n" + rows)
     assert len(fixes(validate(path))) == 1000
-    assert len(fix(path, validate(path, listed=ALL), target)) == 3000
+    assert len(fix(path, validate(path, max_findings=ALL), target)) == 3000
     assert "area-leading-zero" not in validate(target).counts
 
 
@@ -136,11 +136,11 @@ def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
 def test_every_case_with_fixes_comes_out_without_them(tmp_path: Path) -> None:
     seen = 0
     for source in sorted((ROOT / "tests" / "cases").glob("*/*/input.*")):
-        report = validate(source, listed=ALL)
+        report = validate(source, max_findings=ALL)
         if found := fixes(report):
             target = tmp_path / f"{seen}{source.suffix}"
             assert fix(source, report, target) == found, source
-            after = validate(target, listed=ALL)
+            after = validate(target, max_findings=ALL)
             assert {f.code for f in found}.isdisjoint(after.counts), source
             seen += 1
     assert seen

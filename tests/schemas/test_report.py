@@ -13,8 +13,8 @@ import pytest
 from tests.conftest import ROOT, SAMPLE, vaven
 from tests.schemas.test_cases import FOLDERS
 from vaven.schemas.check import not_checked, validate
-from vaven.schemas.reports.text_and_json import PLACES, REPORT_VERSION, as_json, as_text, grouped
-from vaven.schemas.standard.finding import LISTED, Finding, Report, Severity, Verdict
+from vaven.schemas.reports.text_and_json import MAX_STATEMENTS, REPORT_VERSION, as_json, as_text, grouped
+from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Report, Severity, Verdict
 from vaven.vocab.errors import NotReadable
 from vaven.vocab.messages import LANGUAGES
 
@@ -68,7 +68,7 @@ def test_places_are_named_to_a_limit_and_the_rest_counted(table: Callable[..., P
     assert "Fel: Värdet är utanför nyckeltalets gränser (12)  [kpi-range]" in text
     assert [line for line in text.splitlines() if line.startswith("  D")] == [
         f"  D{row}: Arbetslösa av befolkningen 18–65 år kan inte vara {99 + row}. Möjliga värden: 0–100."
-        for row in range(2, 2 + PLACES)
+        for row in range(2, 2 + MAX_STATEMENTS)
     ]
     assert "  … och 7 till" in text
     assert text.count("  → ") == 1
@@ -85,10 +85,14 @@ def test_what_is_true_of_many_cells_is_said_once_with_all_of_them(table: Callabl
 
 
 def test_a_cut_listing_still_tells_the_whole_number(table: Callable[..., Path]) -> None:
-    report = validate(table(*(f"0180C1010,arbetsloshet,år {i},5" for i in range(LISTED + 5))))
-    assert f"({LISTED + 5})  [pattern-mismatch]" in as_text(report, "sv")
+    report = validate(table(*(f"0180C1010,arbetsloshet,år {i},5" for i in range(MAX_FINDINGS + 5))))
+    assert f"({MAX_FINDINGS + 5})  [pattern-mismatch]" in as_text(report, "sv")
     told = json.loads(as_json(report, "sv"))
-    assert (told["is_cut"], told["counts"], len(told["findings"])) == (True, {"pattern-mismatch": LISTED + 5}, LISTED)
+    assert (told["is_cut"], told["counts"], len(told["findings"])) == (
+        True,
+        {"pattern-mismatch": MAX_FINDINGS + 5},
+        MAX_FINDINGS,
+    )
 
 
 def test_a_sheet_is_part_of_the_address(tmp_path: Path) -> None:
