@@ -1,4 +1,4 @@
-"""Where each release is published, as a page and as JSON (publisher/publications.py)."""
+"""Publication status of each release, as a page and as JSON (publisher/publication_status.py)."""
 
 import json
 

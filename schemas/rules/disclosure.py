@@ -71,7 +71,7 @@ def _candidates(on: Checking, name: str) -> Iterator[tuple[Any, ...]]:
 def small_count(on: Checking) -> Iterator[Check]:
     """A count of one to four people, or a share of so few that the count can be worked out.
 
-    Ours (DOMAIN section 4, schemas/thresholds.py): counts, shares of few people in a register, and shares of few
+    Ours (DOMAIN section 4, standard/thresholds.py): counts, shares of few people in a register, and shares of few
     respondents in a survey. Illustrative values are nobody's.
     """
     limits = on.thresholds

@@ -1,7 +1,7 @@
 """Rules about a value against its KPI, its numerator and denominator, its status and its interval.
 
 The register's columns and the typed numbers (value_n, numerator_n …) stand beside the cells in the view
-(sql/kpi_view.sql).
+(schemas/kpi_view.sql).
 """
 
 from collections.abc import Iterator

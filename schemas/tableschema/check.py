@@ -1,6 +1,6 @@
 """A table or data package that is not of our standard, checked against the schema that comes with it.
 
-What it finds is Frictionless's (schemas.tabular), said in our sentences. It runs in a process of its own with bounded
+Findings are those of Frictionless, in our sentences. The check runs in a process of its own with bounded
 memory and time: a pattern of a descriptor may backtrack without end, and a workbook may ask for all there is.
 """
 
