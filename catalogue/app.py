@@ -21,6 +21,14 @@ from vaven.vocab.example_queries import examples
 from vaven.vocab.iris import segment
 from vaven.vocab.register import codes, themes
 
+# The errors of HTTP itself that say more than "bad request", by status.
+HTTP_ERRORS = {
+    404: "catalogue.no-resource",
+    405: "catalogue.method-not-allowed",
+    413: "catalogue.request-too-large",
+    429: "catalogue.too-many-files",
+}
+
 
 @dataclass(frozen=True)
 class Parts:
@@ -141,7 +149,8 @@ def _http_error(error: HTTPException) -> Response | HTTPException:
     if error.response is not None or status < 400:
         return error
     if not prefers_html(request):
-        response = problem(status, error.name, error.description or "")
+        default = "catalogue.bad-request" if status < 500 else "catalogue.internal-error"
+        response = problem(status, HTTP_ERRORS.get(status, default))
     else:
         key = status if status in (404, 405, 413, 429) else 400 if status < 500 else 500
         response = Response(render_template("errors/error.html", key=key, status=status), status=status)

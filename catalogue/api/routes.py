@@ -22,7 +22,7 @@ def blueprint(uploads: Uploads, status: Publications) -> Blueprint:
         language = request.args.get("lang")
         if language is None or language in LANGUAGES:
             return None
-        return problem(400, "Unknown language", f"lang is {language!r}.", remedy=f"Choose of {', '.join(LANGUAGES)}.")
+        return problem(400, "catalogue.unknown-language", language=language, languages=", ".join(LANGUAGES))
 
     @api.after_request
     def add_headers(response: Response) -> Response:

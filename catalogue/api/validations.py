@@ -8,13 +8,11 @@ from vaven.catalogue.validation.store import Validation
 from vaven.catalogue.validation.uploads import Uploads, read_options_of, uploaded_file
 from vaven.schemas.reports.formats import FORMS, media_type, render
 from vaven.vocab import media_types
-from vaven.vocab.errors import WrongUse
+from vaven.vocab.errors import VavenError, WrongUse
 
 RETRY_SECONDS = 1
-NO_COPY = {
-    "corrected": "There is nothing in it that can be mended without asking.",
-    "annotated": "This kind of file can't be handed back as a workbook.",
-}
+# The errors of a copy that can't be written, by its kind.
+NO_COPY = {"corrected": "catalogue.nothing-to-fix", "annotated": "catalogue.not-a-workbook"}
 
 
 def blueprint(uploads: Uploads, root: str) -> Blueprint:
@@ -47,19 +45,19 @@ def blueprint(uploads: Uploads, root: str) -> Blueprint:
         validation = store.get(key)
         if validation is None or validation.report is None:
             return _unfinished(validation)
-        return returned_file(uploads, validation, kind) or problem(404, "No such file", NO_COPY[kind])
+        return returned_file(uploads, validation, kind) or problem(404, NO_COPY[kind])
 
     return resources
 
 
 def _create(uploads: Uploads, root: str) -> Response:
     if not uploads.admits():
-        response = problem(429, "Too many files", "This address has sent its files of this minute.")
+        response = problem(429, "catalogue.too-many-files")
         response.headers["Retry-After"] = "60"
         return response
     file = uploaded_file()
     if file is None:
-        return problem(400, "No file", "Send the file, with its name, as the multipart field `file`.")
+        return problem(400, "catalogue.no-file")
     try:
         options = read_options_of(request.form)
     except WrongUse as error:
@@ -77,7 +75,7 @@ def _create(uploads: Uploads, root: str) -> Response:
 def _report(validation: Validation | None) -> Response:
     name = request.args.get("format", "json")
     if name not in FORMS:
-        return problem(400, "Unknown format", f"format is {name!r}.", remedy=f"Choose of {', '.join(FORMS)}.")
+        return problem(400, "catalogue.unknown-format", format=name, formats=", ".join(FORMS))
     if validation is None or validation.report is None:
         return _unfinished(validation)
     return Response(render(name, validation.report, g.lang), mimetype=media_type(name))
@@ -101,7 +99,7 @@ def _status(validation: Validation, root: str, status: int) -> Response:
 
 
 def _missing() -> Response:
-    return problem(404, "No such validation", "It never was, its hour is over, or it was deleted.")
+    return problem(404, "catalogue.no-validation")
 
 
 def _unfinished(validation: Validation | None) -> Response:
@@ -109,7 +107,7 @@ def _unfinished(validation: Validation | None) -> Response:
     if validation is None:
         return _missing()
     if validation.state == "failed":
-        return problem(409, "The check was broken off", "Nothing is known of the file.", remedy="Send it again.")
-    response = problem(409, "Not done yet", f"It is {validation.state}.", remedy="Ask its status until it is done.")
+        return problem(409, "catalogue.validation-failed")
+    response = problem_of(409, VavenError("catalogue.validation-pending"), state=validation.state)
     response.headers["Retry-After"] = str(RETRY_SECONDS)
     return response

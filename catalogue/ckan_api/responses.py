@@ -1,4 +1,4 @@
-"""Errors of actions in CKAN's terms (ckan/views/api.py), and the parameters that raise them."""
+"""Errors of actions in the terms of CKAN's own views, and the parameters that raise them."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -79,7 +79,8 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
     def negotiated() -> Response:
         extension = requested_format(request)
         if extension is None:
-            return problem(406, "Not acceptable", f"The catalogue comes as {', '.join(RDF_FORMATS.values())}.")
+            types = ", ".join(RDF_FORMATS.values())
+            return problem(406, "catalogue.not-acceptable", types=types, formats=", ".join(RDF_FORMATS))
         parameters = urlencode([(key, value) for key, value in request.args.items(multi=True) if key != "format"])
         query = f"?{parameters}" if parameters else ""
         response = see_other("/datasets" if extension == "html" else f"/catalog.{extension}{query}")
@@ -107,14 +108,14 @@ def _feed_request(extension: str, count: int) -> FeedRequest | Response:
     """Return the parameters of the request, or the problem with them."""
     profile, page = request.args.get("profile", PROFILES[0]), request.args.get("page")
     if profile not in PROFILES:
-        return problem(400, "Unknown profile", f"profile may be {' or '.join(PROFILES)}.")
+        return problem(400, "catalogue.unknown-profile", profile=profile, profiles=", ".join(PROFILES))
     if page is None:
         return FeedRequest(extension, profile, None)
     if not (page.isascii() and page.isdecimal() and int(page)):
-        return problem(400, "Not a page", "page is a number from 1 on.")
+        return problem(400, "catalogue.not-a-page-number", page=page)
     last = max(1, -(-count // PAGE))
     if int(page) > last:
-        return problem(404, "No such page", f"The last page is {last}.")
+        return problem(404, "catalogue.no-page", page=page, last=last)
     return FeedRequest(extension, profile, int(page))
 
 

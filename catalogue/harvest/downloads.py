@@ -75,8 +75,7 @@ def blueprint(collection: Collection, engine: QueryEngine, derived_files: Derive
 
 def _send(file: DerivedFile | None, name: str, media_type: str, modified: datetime | None) -> Response:
     if file is None:
-        text = "The file is being made."
-        response = problem(503, text, text, remedy=f"Ask again in {RETRY_SECONDS} seconds.")
+        response = problem(503, "catalogue.file-pending", seconds=RETRY_SECONDS)
         response.headers["Retry-After"] = RETRY_SECONDS
         return response
     if modified:

@@ -37,7 +37,8 @@ def _negotiated(build: Callable[[], Graph]) -> Response:
     """Return a graph in the format that the client prefers, Turtle by default."""
     extension = requested_format(request)
     if extension is None:
-        response = problem(406, "Not acceptable", f"This comes as {', '.join(RDF_FORMATS.values())}.")
+        types = ", ".join(RDF_FORMATS.values())
+        response = problem(406, "catalogue.not-acceptable", types=types, formats=", ".join(RDF_FORMATS))
     else:
         # There is no page, and Turtle serves a browser better than an error.
         extension = "ttl" if extension == "html" else extension

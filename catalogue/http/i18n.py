@@ -150,10 +150,10 @@ def register(app: Flask) -> None:
             response.set_cookie(COOKIE, g.lang, max_age=YEAR_SECONDS, samesite="Lax", httponly=True)
         if response.mimetype == media_types.HTML:
             response.headers["Content-Language"] = g.lang
-        # Problem details in one language declare it, or are in English.
-        is_english = response.mimetype == media_types.PROBLEM_JSON and not response.content_language
-        is_same = g.get("is_same_in_every_language") or response.mimetype in RDF_FORMATS.values() or is_english
-        if not is_same:
+        # An error is in the client's language, also where the resource itself has none.
+        is_error = response.status_code >= 400 and response.mimetype in (media_types.HTML, media_types.PROBLEM_JSON)
+        is_same = g.get("is_same_in_every_language") or response.mimetype in RDF_FORMATS.values()
+        if is_error or not is_same:
             response.vary.update(("Accept-Language", "Cookie"))
         return response
 

@@ -13,20 +13,33 @@ from vaven.vocab.errors import QueryBusy, QueryError, VavenError
 from vaven.vocab.messages import messages
 
 
-def problem(
-    status: int, summary: str, detail: str = "", *, kind: str = "about:blank", title: str = "", **more: Any
+def problem(status: int, key: str, /, **params: object) -> Response:
+    """Return the error of a message key, such as "catalogue.no-file", as problem details in the client's language.
+
+    `params` fill the fields of its message and remedy.
+    """
+    return problem_of(status, VavenError(key, **params))
+
+
+def problem_of(status: int, error: VavenError, **more: Any) -> Response:
+    """Return an error as problem details in the client's language; `more` are extension members."""
+    language = language_of_programs()
+    return problem_in(language, status, error.message(language), remedy=error.remedy(language), **more)
+
+
+def problem_in(
+    language: str, status: int, detail: str, *, kind: str = "about:blank", title: str = "", **more: Any
 ) -> Response:
-    """Return a problem+json response, whose `detail` is the summary followed by `detail`.
+    """Return a problem+json response whose texts are in `language` (RFC 9457, section 3.1).
 
     `kind` is its type IRI, with its own `title`. Without one the title is the name of the status (RFC 9457, section
-    4.2.1). `more` are extension members.
+    4.2.1), which is English in every language. `more` are extension members.
     """
-    phrase = HTTP_STATUS_CODES[status]
-    if summary.lower() not in (phrase.lower(), detail.lower()):
-        detail = f"{summary.rstrip('.')}. {detail}".strip()
-    body = {"type": kind, "title": title or phrase, "status": status, "detail": detail, **more}
+    body = {"type": kind, "title": title or HTTP_STATUS_CODES[status], "status": status, "detail": detail, **more}
     text = json.dumps({key: value for key, value in body.items() if value not in ("", None)}, ensure_ascii=False)
-    return Response(text + "\n", status=status, mimetype=media_types.PROBLEM_JSON)
+    response = Response(text + "\n", status=status, mimetype=media_types.PROBLEM_JSON)
+    response.content_language.add(language)
+    return response
 
 
 def query_problem(error: QueryError, base: str, language: str) -> Response:
@@ -37,19 +50,9 @@ def query_problem(error: QueryError, base: str, language: str) -> Response:
     more = {"line": error.line, "column": error.column, "repair": getattr(error, "repair", "")}
     message, remedy = error.message(language), error.remedy(language)
     title, kind = messages(language, "catalogue")(f"sparql.error.{error.kind}"), f"{base}help/sparql-{error.kind}"
-    response = problem(error.status, message, message, kind=kind, title=title, remedy=remedy, **more)
-    response.content_language.add(language)
+    response = problem_in(language, error.status, message, kind=kind, title=title, remedy=remedy, **more)
     if isinstance(error, QueryBusy):
         response.headers["Retry-After"] = str(error.retry_seconds)
-    return response
-
-
-def problem_of(status: int, error: VavenError, **more: Any) -> Response:
-    """Return an error as problem details in the client's language; `more` are extension members."""
-    language = language_of_programs()
-    message = error.message(language)
-    response = problem(status, message, message, remedy=error.remedy(language), **more)
-    response.content_language.add(language)
     return response
 
 
@@ -57,9 +60,7 @@ def not_acceptable(formats: Mapping[str, str]) -> Response:
     """Return 406 with the available formats: media type to IRI (RFC 9110, section 15.5.7)."""
     available = [{"type": media_type, "href": iri} for media_type, iri in formats.items()]
     extensions = ", ".join(iri.rsplit(".", 1)[-1] for iri in formats.values())
-    remedy = f"Ask for one of these in Accept, or write ?format= with one of {extensions}."
-    response = problem(
-        406, "Not acceptable", f"This comes as {', '.join(formats)}.", remedy=remedy, available=available
-    )
+    error = VavenError("catalogue.not-acceptable", types=", ".join(formats), formats=extensions)
+    response = problem_of(406, error, available=available)
     response.headers["Link"] = links([(iri, "alternate", media_type) for media_type, iri in formats.items()])
     return response

@@ -47,7 +47,7 @@ def send(file: FileResponse, open_file: Callable[[], IO[bytes]]) -> Response:
     # A range is defined for GET alone (RFC 9110, section 14.2).
     selected = _range(response, file) if request.method == "GET" else None
     if selected is not None and not selected:
-        refused = problem(416, "Range not satisfiable", f"The file has {file.size} bytes.")
+        refused = problem(416, "catalogue.range-beyond-file", size=file.size)
         refused.headers.update({"Content-Range": f"bytes */{file.size}"})
         return refused
     if selected:

@@ -199,7 +199,7 @@ def _has_valid_length(name: str) -> bool:
 def _refused(name: str) -> Response | None:
     if _has_valid_length(name):
         return None
-    return problem(404, "Nothing has this identifier", f"None of ours is longer than {LONGEST_NAME} characters.")
+    return problem(404, "catalogue.identifier-too-long", limit=LONGEST_NAME)
 
 
 def _unknown(resources: ResourceLookup, iris: Iris, name: str) -> Response:
@@ -218,8 +218,10 @@ def _unknown(resources: ResourceLookup, iris: Iris, name: str) -> Response:
     if prefers_html(request):
         abort(404)
     similar = next((iri for iri in _similar(resources, name)), None)
-    remedy = f"Did you mean {similar}? Identifiers tell small letters from capital ones." if similar else ""
-    return problem(404, "Nothing has this identifier", resources.iri(name) or "", remedy=remedy)
+    iri = resources.iri(name) or f"{iris.base}id/{name}"
+    if similar:
+        return problem(404, "catalogue.identifier-in-other-case", iri=iri, similar=similar)
+    return problem(404, "catalogue.unknown-identifier", iri=iri)
 
 
 def _similar(resources: ResourceLookup, name: str) -> Iterable[str | None]:

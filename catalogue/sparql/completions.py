@@ -13,8 +13,7 @@ from typing import Any
 from flask import Blueprint, Response, request
 
 from vaven.catalogue.harvest.graph_statistics import GraphStatisticsCache
-from vaven.catalogue.http.i18n import language_of_programs
-from vaven.catalogue.http.problem_details import problem
+from vaven.catalogue.http.problem_details import problem, problem_of
 from vaven.publisher.engine.interface import QueryEngine
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.releases.cache import CachedByState
@@ -71,14 +70,13 @@ class CachedDocument:
             # retry (0 seconds), and no thread of the server waits.
             document = self._documents.get((self._engine.state(),), "", self._build, seconds=0)
         except TimeoutError:
-            return _retry_later("It is just being worked out.")
+            return _retry_later(problem(503, "catalogue.list-pending"))
         except QueryBusy as busy:
-            return _retry_later(busy.message(language_of_programs()))
+            return _retry_later(problem_of(503, busy))
         return _json_response(document)
 
 
-def _retry_later(detail: str) -> Response:
-    response = problem(503, "Not yet", detail, remedy="Ask again in a moment.")
+def _retry_later(response: Response) -> Response:
     response.headers["Retry-After"] = "1"
     return response
 

@@ -22,7 +22,7 @@ from vaven.catalogue.http import content_coding
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SERIALISERS, requested_format
 from vaven.catalogue.http.headers import OPEN
 from vaven.catalogue.http.i18n import language_of_programs
-from vaven.catalogue.http.problem_details import problem, problem_of, query_problem
+from vaven.catalogue.http.problem_details import problem_in, problem_of, query_problem
 from vaven.catalogue.http.rate_limit import client_of
 from vaven.catalogue.sparql import explanations, protocol
 from vaven.catalogue.sparql.cached_responses import remember
@@ -111,8 +111,7 @@ def _respond(config: Endpoint) -> Response:
 
 def _protocol_error(error: ProtocolError) -> Response:
     language = language_of_programs()
-    response = problem(error.status, error.message.text(language))
-    response.content_language.add(language)
+    response = problem_in(language, error.status, error.message.text(language))
     response.headers.update(error.headers)
     return response
 

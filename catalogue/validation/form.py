@@ -37,7 +37,7 @@ def _upload(uploads: Uploads, report_format: str) -> AnyResponse:
     if file is None:
         if report_format == "html":
             return _form_page(status=400, is_missing=True)
-        return problem(400, "No file", "Send the file as the multipart field `file`.")
+        return problem(400, "catalogue.no-file")
     try:
         options = read_options_of(request.form)
     except WrongUse as error:

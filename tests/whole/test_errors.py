@@ -1,14 +1,21 @@
-"""Every error speaks both languages: each class, each message and remedy, and the command line."""
+"""Every error speaks both languages: each class, each message and remedy, the command line, and problem details."""
 
 import ast
+import http.client
+import json
 import re
 import string
+import urllib.parse
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from flask import Flask
 
-from tests.conftest import ROOT, environment, vaven
+from tests.conftest import ROOT, Site, environment, vaven
+from vaven.catalogue.app import create_app
+from vaven.catalogue.http.problem_details import problem
 from vaven.publisher.publish import SubmissionRefused
 from vaven.publisher.settings import Settings
 from vaven.schemas.check import validate
@@ -18,6 +25,13 @@ from vaven.vocab.messages import LANGUAGES, Message, messages
 
 ROOMS = ("vocab", "schemas", "publisher", "catalogue")
 KEY = re.compile(r"(?:vocab|schemas|publisher|catalogue)\.[a-z0-9-]+")
+# The calls that put words into a response, as functions or exceptions of HTTP.
+WORDS_OF_RESPONSES = re.compile(
+    r"problem|problem_of|problem_in|query_problem|abort|Response|ProtocolError|\w+HTTPException"
+)
+# What a client prefers, and the language of the problem that it gets.
+PREFERENCES = {"": "en", "en": "en", "sv": "sv", "sv-SE, en;q=0.5": "sv", "fi": "en"}
+VALID = b"neighbourhood,kpi,period,sex,age_group,value,status\n0180C1010,arbetsloshet,2024,T,T,5.5,A\n"
 
 
 def family(base: type[VavenError] = VavenError) -> Iterator[type[VavenError]]:
@@ -91,7 +105,8 @@ def test_every_key_of_an_error_has_sentences_and_every_sentence_its_error() -> N
     computed = {key for key in entries() if key.startswith("publisher.setting-not-")}
     assert 'f"publisher.setting-not-{' in code
     assert entries().keys() - computed == (raised & entries().keys()) - computed
-    unknown = {key for key in raised if re.search(rf'\b[A-Z]\w+\(\s*"{re.escape(key)}"', code)} - entries().keys()
+    call = r'\b(?:[A-Z]\w+\(|problem\(\d+,)\s*"{}"'
+    unknown = {key for key in raised if re.search(call.format(re.escape(key)), code)} - entries().keys()
     assert unknown == set()
 
 
@@ -133,3 +148,138 @@ def test_every_setting_that_is_wrong_is_named_in_both_languages(tmp_path: Path) 
             done = vaven("withdraw", "x", "--reason", "x", "--lang", language, environment=settings)
             assert f"VAVEN_{name}" in done.stderr
             assert "Traceback" not in done.stderr
+
+
+def words_in_calls() -> Iterator[tuple[str, str]]:
+    """Yield the literal texts within the arguments of calls that put words into a response, with their place."""
+    for path in (ROOT / "catalogue").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            name = getattr(getattr(node, "func", None), "id", "") or getattr(getattr(node, "func", None), "attr", "")
+            if isinstance(node, ast.Call) and WORDS_OF_RESPONSES.fullmatch(name):
+                place = f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+                for part in ast.walk(node):
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str):
+                        yield place, part.value
+
+
+def is_sentence(text: str) -> bool:
+    """Recognise two words in a row, or one with a full stop; not a list of methods such as GET, HEAD."""
+    return not text.isupper() and bool(re.match(r"\s*[^\W\d_]+([,;:]? +[^\W\d_]+|\.$)", text))
+
+
+def test_no_problem_has_a_literal_sentence() -> None:
+    """Its sentences are in the message catalogues; `problem` itself takes the key of one."""
+    words = list(words_in_calls())
+    assert [f"{place}: {text}" for place, text in words if is_sentence(text)] == []
+    keys = [text for place, text in words if place.endswith(": problem") and KEY.fullmatch(text)]
+    assert len(keys) > 15
+    for bad in ("The file is being generated.", "Ask again in ", " is not a page", "No such file", "Unknown."):
+        assert is_sentence(bad), bad
+
+
+def keys_of_problems() -> list[str]:
+    """The keys of problems.*.toml, whose errors only HTTP has."""
+    text = (ROOT / "catalogue" / "messages" / "problems.en.toml").read_text("utf-8")
+    return re.findall(r'^"error\.([a-z-]+)" =', text, re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
+    app = create_app(Settings(home=tmp_path_factory.mktemp("problems")))
+    yield app
+    app.extensions["vaven"].close()
+
+
+@pytest.mark.parametrize("key", keys_of_problems())
+def test_a_problem_is_in_the_clients_language_and_english_by_default(app: Flask, key: str) -> None:
+    names = fields(messages("en", "catalogue")(f"error.{key}")) | fields(
+        messages("en", "catalogue")(f"error.{key}.remedy")
+    )
+    params = {name: f"[{name}]" for name in names}
+    for preference, language in PREFERENCES.items():
+        with app.test_request_context("/", headers={"Accept-Language": preference} if preference else {}):
+            app.preprocess_request()
+            response = app.process_response(problem(400, f"catalogue.{key}", **params))
+        sentences, body = messages(language, "catalogue"), response.get_json()
+        assert body["detail"] == sentences.template(f"error.{key}", params).format(**params)
+        assert body["remedy"] == sentences.template(f"error.{key}.remedy", params).format(**params)
+        assert response.headers["Content-Language"] == language
+        assert {"Accept-Language", "Cookie"} <= response.vary.as_set(preserve_casing=True)
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A request that fails with `status` and the problem of `key`; `ID` in its path is a stored validation."""
+
+    key: str
+    status: int
+    path: str
+    method: str = "GET"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+OBSERVATIONS = "/dataset/exempel-tre-kommuner/1/observations.csv"
+FAILING = (
+    Failing("not-acceptable", 406, "/catalog", headers={"Accept": "image/png"}),
+    Failing("not-acceptable", 406, "/.well-known/void", headers={"Accept": "image/png"}),
+    Failing("not-acceptable", 406, "/id/kpi/trygg-morker", headers={"Accept": "image/png"}),
+    Failing("not-acceptable", 406, "/doc/kpi/trygg-morker", headers={"Accept": "image/png"}),
+    Failing("not-acceptable", 406, "/ns", headers={"Accept": "image/png"}),
+    Failing("unknown-identifier", 404, "/id/kpi/nope"),
+    Failing("unknown-identifier", 404, "/doc/kpi/nope.ttl"),
+    Failing("identifier-in-other-case", 404, "/id/kpi/TRYGG-MORKER"),
+    Failing("identifier-too-long", 404, "/id/kpi/" + "a" * 2_001),
+    Failing("no-resource", 404, "/nope"),
+    Failing("method-not-allowed", 405, "/catalog.ttl", "DELETE"),
+    Failing("range-beyond-file", 416, OBSERVATIONS, headers={"Range": "bytes=99999999-"}),
+    Failing("unknown-profile", 400, "/catalog.ttl?profile=nope"),
+    Failing("not-a-page-number", 400, "/catalog.ttl?page=one"),
+    Failing("no-page", 404, "/catalog.ttl?page=99"),
+    Failing("unknown-language", 400, "/api/v1/publications?lang=xx"),
+    Failing("no-validation", 404, "/api/v1/validations/nope"),
+    Failing("unknown-format", 400, "/api/v1/validations/nope/report?format=nope"),
+    Failing("no-file", 400, "/api/v1/validations", "POST"),
+    Failing("no-file", 400, "/validate", "POST", {"Accept": "application/json"}),
+    Failing("nothing-to-fix", 404, "/api/v1/validations/ID/corrected"),
+)
+
+
+def respond(site: Site, failing: Failing, validation: str, **headers: str) -> tuple[http.client.HTTPMessage, bytes]:
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(site.url).netloc, timeout=60)
+    path = failing.path.replace("ID", validation)
+    connection.request(failing.method, path, headers={**failing.headers, **headers})
+    response = connection.getresponse()
+    assert response.status == failing.status
+    body = response.read()
+    connection.close()
+    return response.headers, body
+
+
+@pytest.fixture(scope="module")
+def validation(whole_way: Site) -> str:
+    """Return the key of a valid file's validation."""
+    connection = http.client.HTTPConnection(urllib.parse.urlsplit(whole_way.url).netloc, timeout=60)
+    name = b'Content-Disposition: form-data; name="file"; filename="file.csv"'
+    body = b"--part\r\n" + name + b"\r\n\r\n" + VALID + b"\r\n--part--\r\n"
+    headers = {"Content-Type": "multipart/form-data; boundary=part"}
+    connection.request("POST", "/api/v1/validations", body, headers)
+    response = connection.getresponse()
+    assert response.status == 201
+    return str(json.load(response)["id"])
+
+
+@pytest.mark.parametrize("failing", FAILING, ids=lambda failing: f"{failing.key}-{failing.path[:30]}")
+def test_a_running_site_answers_with_problems_in_swedish_and_english(
+    whole_way: Site, validation: str, failing: Failing
+) -> None:
+    for preference, language in PREFERENCES.items():
+        wish = {"Accept-Language": preference} if preference else {}
+        headers, body = respond(whole_way, failing, validation, **wish)
+        assert headers.get_content_type() == "application/problem+json"
+        details = json.loads(body)
+        for member, ending in (("detail", ""), ("remedy", ".remedy")):
+            template = messages(language, "catalogue")(f"error.{failing.key}{ending}")
+            pattern = ".+".join(re.escape(text) for text, *_ in string.Formatter().parse(template))
+            assert re.match(pattern, details[member]), (details, template)
+        assert headers["Content-Language"] == language
+        assert {"Accept-Language", "Cookie"} <= {name.strip() for name in headers["Vary"].split(",")}
