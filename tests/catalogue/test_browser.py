@@ -62,12 +62,12 @@ def troubled(tmp_path_factory: pytest.TempPathFactory, whole_way: Site) -> Itera
     """A site whose CKAN has not got the second version of a dataset."""
     home, port = tmp_path_factory.mktemp("troubled"), free_port()
     url = "http://127.0.0.1:9"
-    given = Settings(home=home, base_iri=f"http://127.0.0.1:{port}/")
+    settings = Settings(home=home, base_iri=f"http://127.0.0.1:{port}/")
     for value in (1, 2):
         path = home / "trygghet.csv"
         path.write_text(f"neighbourhood,kpi,period,value\n0180C6070,trygg-morker,2024,{value}\n")
-        publish(path, given)
-    with Records(given.database) as records:
+        publish(path, settings)
+    with Records(settings.database) as records:
         for version, end in ((1, ("created", "", "")), (2, ("failed", "ckan-too-large", "413 for resource_create"))):
             records.begin_pushes(url, "push", [("trygghet", version)])
             records.end_pushes(url, [PushEnd("trygghet", version, *end)])
@@ -85,29 +85,32 @@ def page(browser: Browser, whole_way: Site, width: str) -> Iterator[Page]:
     """A page that fails the test when it says anything on the console or asks another host for anything."""
     context = browser.new_context(viewport={"width": WIDTHS[width], "height": 900}, locale="sv-SE")
     context.add_init_script("addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.blockedURI))")
-    opened, said = context.new_page(), []
+    opened, problems = context.new_page(), []
     opened.on(
         "console",
-        lambda message: said.append(message.text) if "404" not in message.text and "400" not in message.text else None,
+        lambda message: (
+            problems.append(message.text) if "404" not in message.text and "400" not in message.text else None
+        ),
     )
-    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.on("pageerror", lambda error: problems.append(str(error)))
     opened.on(
-        "request", lambda asked: said.append(asked.url) if not asked.url.startswith((whole_way.url, "data:")) else None
+        "request",
+        lambda request: problems.append(request.url) if not request.url.startswith((whole_way.url, "data:")) else None,
     )
     yield opened
     context.close()
-    assert said == []
+    assert problems == []
 
 
 def looked_at(page: Page, name: str, width: str) -> None:
-    """What holds for every page, and a screenshot for people."""
+    """Check that a page fits its window and is accessible, and save a screenshot of it."""
     folder = ROOT / "screenshots"
     folder.mkdir(exist_ok=True)
     page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
     assert page.locator("h1").count() == 1
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
 
 
 @pytest.mark.parametrize("name", PAGES)
@@ -238,8 +241,8 @@ def test_a_reader_chooses_the_areas_of_a_chart(page: Page, whole_way: Site, widt
     page.get_by_label("Visa Holma 1280C1430 i diagrammet").check()
     page.get_by_label("Visa Östra Farsta Strand 0180C1010 i diagrammet").check()
     page.get_by_role("button", name="Visa valda i diagrammet").click()
-    shown = page.locator("svg.only-wide" if width == "desktop" else "svg.only-narrow")
-    assert [text[:12] for text in shown.locator("text.end").all_text_contents()] == ["Holma", "Östra Farsta"]
+    chart = page.locator("svg.only-wide" if width == "desktop" else "svg.only-narrow")
+    assert [text[:12] for text in chart.locator("text.end").all_text_contents()] == ["Holma", "Östra Farsta"]
     looked_at(page, "kpi-chosen", width)
 
 

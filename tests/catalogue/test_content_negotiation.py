@@ -1,4 +1,4 @@
-"""What a client gets by its Accept header: the headers of browsers and of the tools that people have."""
+"""Content negotiation by the Accept headers of browsers and of widespread tools."""
 
 import pytest
 from flask import Flask, request

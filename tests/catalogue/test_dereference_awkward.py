@@ -43,9 +43,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     publish(awkward_package(tmp_path_factory.mktemp("awkward")), settings)
     publish(SAMPLE / "exempel.xlsx", settings)
     publish(corrected(tmp_path_factory.mktemp("corrected")), settings, note="Rättad")
-    made = create_app(settings)
-    yield made
-    made.extensions["vaven"].close()
+    app = create_app(settings)
+    yield app
+    app.extensions["vaven"].close()
 
 
 @pytest.fixture
@@ -58,13 +58,13 @@ def subjects(client: FlaskClient, iri: str) -> dict[str, set[str]]:
     sent = client.get(uri(iri).removeprefix(BASE), headers=TURTLE)
     assert sent.status_code == 303, iri
     assert sent.headers["Location"].isascii()
-    answer = client.get(sent.headers["Location"])
-    assert (answer.status_code, answer.mimetype) == (200, "text/turtle"), iri
-    found: dict[str, set[str]] = {}
-    for quad in parse(answer.data, RdfFormat.TURTLE):
+    response = client.get(sent.headers["Location"])
+    assert (response.status_code, response.mimetype) == (200, "text/turtle"), iri
+    predicates: dict[str, set[str]] = {}
+    for quad in parse(response.data, RdfFormat.TURTLE):
         if isinstance(quad.subject, NamedNode):
-            found.setdefault(quad.subject.value, set()).add(quad.predicate.value)
-    return found
+            predicates.setdefault(quad.subject.value, set()).add(quad.predicate.value)
+    return predicates
 
 
 def uri(iri: str) -> str:
@@ -100,9 +100,11 @@ def test_a_slash_escaped_or_not_is_the_same_code(client: FlaskClient) -> None:
     """Servers undo the escape before we see the path, so both must lead to the one IRI."""
     iri = IRIS.area("own", f"awkward.{OWN}")
     assert "%2F" in iri
-    kept, undone = uri(iri), uri(iri).replace("%2F", "/")
-    places = {client.get(path.removeprefix(BASE), headers=TURTLE).headers["Location"] for path in (kept, undone)}
-    assert places == {"/" + uri(IRIS.document(iri, "ttl")).removeprefix(BASE)}
+    escaped, unescaped = uri(iri), uri(iri).replace("%2F", "/")
+    locations = {
+        client.get(path.removeprefix(BASE), headers=TURTLE).headers["Location"] for path in (escaped, unescaped)
+    }
+    assert locations == {"/" + uri(IRIS.document(iri, "ttl")).removeprefix(BASE)}
 
 
 def test_names_in_pages_are_text_and_never_markup(client: FlaskClient) -> None:
@@ -115,11 +117,11 @@ def test_names_in_pages_are_text_and_never_markup(client: FlaskClient) -> None:
 
 def test_a_replaced_version_still_says_what_it_was_and_what_came_after(client: FlaskClient) -> None:
     old, new = (IRIS.dataset("exempel-tre-kommuner", version) for version in (1, 2))
-    found = subjects(client, old)
-    assert {NAMESPACES["dcterms"] + "title", NAMESPACES["dcat"] + "distribution"} <= found[old]
+    predicates = subjects(client, old)
+    assert {NAMESPACES["dcterms"] + "title", NAMESPACES["dcat"] + "distribution"} <= predicates[old]
     # What came after is said in the graph alone, since the release is older than that.
-    assert NAMESPACES["dcat"] + "previousVersion" in found[new]
-    assert NAMESPACES["dcat"] + "landingPage" in found[old]
+    assert NAMESPACES["dcat"] + "previousVersion" in predicates[new]
+    assert NAMESPACES["dcat"] + "landingPage" in predicates[old]
     file = IRIS.distribution("exempel-tre-kommuner", 1, "observations.csv")
     assert NAMESPACES["dcat"] + "byteSize" in subjects(client, file)[file]
     page = client.get(old.removeprefix(BASE), headers=BROWSER)
@@ -130,16 +132,16 @@ def test_a_replaced_version_still_says_what_it_was_and_what_came_after(client: F
 def test_the_state_of_the_graph_is_in_every_tag(app: Flask, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", base_iri=BASE)
     publish(SAMPLE / "exempel.xlsx", settings)
-    made = create_app(settings)
+    site = create_app(settings)
     try:
-        client = made.test_client()
+        client = site.test_client()
         before = client.get("/doc/dataset/exempel-tre-kommuner.ttl")
         publish(corrected(tmp_path / "corrected"), settings)
         after = client.get("/doc/dataset/exempel-tre-kommuner.ttl", headers={"If-None-Match": before.headers["ETag"]})
         assert after.status_code == 200
         assert b'dcat:version "2"' in after.data
     finally:
-        made.extensions["vaven"].close()
+        site.extensions["vaven"].close()
 
 
 def test_what_was_withdrawn_is_410_and_its_tombstone_is_told(tmp_path: Path) -> None:
@@ -147,15 +149,15 @@ def test_what_was_withdrawn_is_410_and_its_tombstone_is_told(tmp_path: Path) -> 
     publish(SAMPLE / "exempel.xlsx", settings)
     publish(corrected(tmp_path / "corrected"), settings)
     publish(awkward_package(tmp_path), settings)
-    made = create_app(settings)
+    app = create_app(settings)
     try:
-        client = made.test_client()
+        client = app.test_client()
         old = "/id/dataset/exempel-tre-kommuner/1"
         assert client.get(f"/doc{old[3:]}.ttl").status_code == 200
         withdraw(settings, "exempel-tre-kommuner", 1, reason="Fel fil")
         # The version is still spoken of, and what is said is why it is gone; its files are nothing any more.
-        told = client.get(client.get(old, headers=TURTLE).headers["Location"])
-        assert (told.status_code, "Fel fil" in told.get_data(as_text=True)) == (200, True)
+        tombstone = client.get(client.get(old, headers=TURTLE).headers["Location"])
+        assert (tombstone.status_code, "Fel fil" in tombstone.get_data(as_text=True)) == (200, True)
         assert client.get(old, headers=BROWSER, follow_redirects=True).status_code == 410
         gone = client.get(f"{old}/observations.csv")
         assert (gone.status_code, gone.mimetype) == (410, "application/problem+json")
@@ -173,17 +175,17 @@ def test_what_was_withdrawn_is_410_and_its_tombstone_is_told(tmp_path: Path) -> 
         assert client.get("/dataset/awkward/1/observations.nt.zst").status_code == 410
         assert client.get("/id/observation/never-was/x/y/2023/T/T").status_code == 404
     finally:
-        made.extensions["vaven"].close()
+        app.extensions["vaven"].close()
 
 
 def test_before_anything_is_published_the_site_says_so(tmp_path: Path) -> None:
-    made = create_app(Settings(home=tmp_path, base_iri=BASE))
+    app = create_app(Settings(home=tmp_path, base_iri=BASE))
     try:
-        answer = made.test_client().get("/id/kpi/trygg-morker")
-        assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
-        assert made.test_client().get("/ns", headers=TURTLE).status_code == 200
+        response = app.test_client().get("/id/kpi/trygg-morker")
+        assert (response.status_code, response.mimetype) == (503, "application/problem+json")
+        assert app.test_client().get("/ns", headers=TURTLE).status_code == 200
     finally:
-        made.extensions["vaven"].close()
+        app.extensions["vaven"].close()
 
 
 def store_of(*triples: tuple[str, str, str]) -> Store:
@@ -198,13 +200,13 @@ def test_a_thing_that_very_many_lead_to_lists_some_and_counts_all() -> None:
     observed = NAMESPACES["sdmx-dimension"] + "refArea"
     inner = [(IRIS.area("deso2018", f"0180C{i:04}"), broader, area) for i in range(3 * EACH)]
     seen = [(f"{IRIS.observations}a/0180/k/{i}/T/T", observed, area) for i in range(3 * EACH)]
-    found = gather(executor(store_of(*inner, *seen)), IRIS, area)
-    assert found
-    leading = [quad for quad in found.graph if quad.object == NamedNode(area)]
+    description = gather(executor(store_of(*inner, *seen)), IRIS, area)
+    assert description
+    leading = [quad for quad in description.graph if quad.object == NamedNode(area)]
     assert len(leading) == EACH
     assert {quad.predicate.value for quad in leading} == {broader}
-    assert found.cut_inverse == {broader: 3 * EACH}
-    turtle = serialized(document(IRIS, found, "", None), "ttl", IRIS).decode("utf-8")
+    assert description.cut_inverse == {broader: 3 * EACH}
+    turtle = serialized(document(IRIS, description, "", None), "ttl", IRIS).decode("utf-8")
     assert f"{EACH} av {3 * EACH} resurser som hänvisar hit med skos:broader visas." in turtle
 
 
@@ -213,14 +215,14 @@ def test_a_thing_with_very_many_values_lists_some_of_each_property() -> None:
     cube, member = f"{BASE}id/cube/a", NAMESPACES["cube"] + "observation"
     kind = (cube, NAMESPACES["rdf"] + "type", NAMESPACES["cube"] + "ObservationSet")
     members = [(cube, member, f"{IRIS.observations}a/{i}") for i in range(3 * LINKS)]
-    found = gather(executor(store_of(kind, *members)), IRIS, cube)
-    assert found
-    own = [quad.predicate.value for quad in found.graph.quads_for_subject(NamedNode(cube))]
+    description = gather(executor(store_of(kind, *members)), IRIS, cube)
+    assert description
+    own = [quad.predicate.value for quad in description.graph.quads_for_subject(NamedNode(cube))]
     assert own.count(member) == EACH
     assert own.count(kind[1]) == 1
-    assert found.cut == (member,)
+    assert description.cut == (member,)
     assert f"De första {EACH} värdena av cube:observation visas" in serialized(
-        document(IRIS, found, "", None), "ttl", IRIS
+        document(IRIS, description, "", None), "ttl", IRIS
     ).decode("utf-8")
 
 
@@ -230,13 +232,15 @@ def test_what_is_named_by_a_fragment_stands_in_the_document_of_its_thing(many: i
     period = IRIS.timespan(dataset)
     led = (dataset, NAMESPACES["dcterms"] + "temporal", period)
     members = [(dataset, NAMESPACES["dcterms"] + "hasPart", f"{BASE}id/x/{i}") for i in range(many)]
-    found = gather(executor(store_of(led, (period, start, f"{BASE}id/day"), *members)), IRIS, dataset)
-    assert found
-    assert [quad.predicate.value for quad in found.graph.quads_for_subject(NamedNode(period))] == [start]
+    description = gather(executor(store_of(led, (period, start, f"{BASE}id/day"), *members)), IRIS, dataset)
+    assert description
+    assert [quad.predicate.value for quad in description.graph.quads_for_subject(NamedNode(period))] == [start]
 
 
 def test_a_thing_that_is_only_led_to_has_a_document() -> None:
-    found = gather(executor(store_of((f"{BASE}id/a", NAMESPACES["dcat"] + "prev", f"{BASE}id/b"))), IRIS, f"{BASE}id/b")
-    assert found
-    assert [quad.subject.value for quad in found.graph] == [f"{BASE}id/a"]
+    description = gather(
+        executor(store_of((f"{BASE}id/a", NAMESPACES["dcat"] + "prev", f"{BASE}id/b"))), IRIS, f"{BASE}id/b"
+    )
+    assert description
+    assert [quad.subject.value for quad in description.graph] == [f"{BASE}id/a"]
     assert gather(executor(store_of()), IRIS, f"{BASE}id/b") is None

@@ -94,11 +94,11 @@ def assert_refused(path: Path, code: str) -> None:
 
 
 def book(path: Path) -> Path:
-    made = openpyxl.Workbook()
-    made.active.title = "Observationer"
+    workbook = openpyxl.Workbook()
+    workbook.active.title = "Observationer"
     for row in (LABELS, ROW):
-        made.active.append(row)
-    made.save(path)
+        workbook.active.append(row)
+    workbook.save(path)
     return path
 
 
@@ -232,17 +232,17 @@ def test_one_row_of_100_000_columns_is_refused_in_every_kind_of_file(tmp_path: P
 
 
 def letters(index: int) -> str:
-    found, index = "", index + 1
+    name, index = "", index + 1
     while index:
         index, rest = divmod(index - 1, 26)
-        found = chr(ord("A") + rest) + found
-    return found
+        name = chr(ord("A") + rest) + name
+    return name
 
 
 def test_a_used_range_of_a_billion_cells_is_refused(tmp_path: Path) -> None:
-    made = openpyxl.load_workbook(book(tmp_path / "old.xlsx"))
-    made.active["AAA1000000"] = "far"
-    made.save(tmp_path / "a.xlsx")
+    workbook = openpyxl.load_workbook(book(tmp_path / "old.xlsx"))
+    workbook.active["AAA1000000"] = "far"
+    workbook.save(tmp_path / "a.xlsx")
     far = ods_row(ods_cell("x", repeated=1_000), repeated=1_000_000)
     expected = {"a.xlsx": "heavy", "a.ods": "cells"}
     ods(tmp_path / "a.ods", SOUND + far)
@@ -269,11 +269,11 @@ def test_a_billion_empty_cells_and_a_promise_of_as_many_are_nothing(tmp_path: Pa
 # --- archives ---------------------------------------------------------------------------------------------------
 
 
-def package(target: Path, entries: dict[str, str | bytes], path: str = "o.csv") -> Path:
+def package(target: Path, files: dict[str, str | bytes], path: str = "o.csv") -> Path:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         described = {"resources": [{"name": "observations", "path": path}]}
         archive.writestr("datapackage.json", json.dumps(described))
-        for name, content in entries.items():
+        for name, content in files.items():
             archive.writestr(name, content)
     return target
 
@@ -283,12 +283,12 @@ def zeros(count: int) -> Iterator[bytes]:
 
 
 def test_a_gigabyte_in_a_megabyte_is_refused_in_every_kind_of_archive(tmp_path: Path) -> None:
-    with gzip.open(tmp_path / "a.csv.gz", "wb", 9) as packed:
-        packed.writelines(zeros(1_000))
+    with gzip.open(tmp_path / "a.csv.gz", "wb", 9) as compressed:
+        compressed.writelines(zeros(1_000))
     for name, entry in (("a.zip", "o.csv"), ("b.zip", "big.csv"), ("a.xlsx", "xl/media/big.bin")):
-        made = package(tmp_path / name, {"o.csv": TEXT}) if name == "b.zip" else None
-        made = made or (book(tmp_path / name) if name == "a.xlsx" else package(tmp_path / name, {}))
-        with zipfile.ZipFile(made, "a", zipfile.ZIP_DEFLATED) as archive, archive.open(entry, "w") as big:
+        target = package(tmp_path / name, {"o.csv": TEXT}) if name == "b.zip" else None
+        target = target or (book(tmp_path / name) if name == "a.xlsx" else package(tmp_path / name, {}))
+        with zipfile.ZipFile(target, "a", zipfile.ZIP_DEFLATED) as archive, archive.open(entry, "w") as big:
             for block in zeros(1_000):
                 big.write(block)
     for path in sorted(tmp_path.iterdir()):
@@ -339,11 +339,11 @@ def test_a_symbolic_link_in_a_zip_is_refused(tmp_path: Path, is_package: bool) -
 @pytest.mark.parametrize("form", ["folder", "zip"])
 def test_a_path_or_an_address_that_leads_out_of_a_package_is_refused(tmp_path: Path, path: str, form: str) -> None:
     (tmp_path / "o.csv").write_text(TEXT)
-    made = package(tmp_path / "a.zip", {"o.csv": TEXT}, path=path)
+    source = package(tmp_path / "a.zip", {"o.csv": TEXT}, path=path)
     if form == "folder":
-        with zipfile.ZipFile(made) as archive:
-            archive.extractall(made := tmp_path / "a")
-    seen = run("validate", made, "--format", "json")
+        with zipfile.ZipFile(source) as archive:
+            archive.extractall(source := tmp_path / "a")
+    seen = run("validate", source, "--format", "json")
     assert (seen.exit_code, seen.codes) == (2, ["not-readable-path"])
 
 
@@ -406,10 +406,10 @@ def test_an_upload_that_harms_is_answered_like_any_other(client: FlaskClient, tm
         book(tmp_path / "a.xlsx"), "xl/styles.xml", lambda text: with_declaration(text, *ENTITIES["billion laughs"])
     )
     with path.open("rb") as upload:
-        told = client.post("/api/v1/validations", data={"file": (upload, "a.xlsx")}).get_json()
-    assert (told["verdict"], list(told["counts"])) == ("not-checked", ["not-readable-declarations"])
+        validation = client.post("/api/v1/validations", data={"file": (upload, "a.xlsx")}).get_json()
+    assert (validation["verdict"], list(validation["counts"])) == ("not-checked", ["not-readable-declarations"])
     for link in ("corrected", "annotated"):
-        assert client.get(told["links"][link]).status_code == 404
+        assert client.get(validation["links"][link]).status_code == 404
 
 
 def test_a_packing_that_we_do_not_know_is_damage_and_not_a_password(tmp_path: Path) -> None:

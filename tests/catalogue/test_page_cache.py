@@ -61,12 +61,12 @@ def test_after_warming_no_reader_waits_for_what_a_process_reads_once(
     app = create_app(home)
     try:
         warm(app)
-        for place in (
+        for target in (
             "vaven.publisher.published.collection.PublishedView",
             "vaven.vocab.messages.tomllib.loads",
             "csv.DictReader",
         ):
-            monkeypatch.setattr(place, refused)
+            monkeypatch.setattr(target, refused)
         monkeypatch.setattr(app.jinja_env, "compile", refused)
         client = app.test_client()
         for address in ("/", "/kpis", KPI, "/datasets", DATASET, "/areas", "/areas?q=rinkeby", "/sparql"):
@@ -102,11 +102,11 @@ def test_a_language_that_is_chosen_is_remembered_from_a_kept_page(client: FlaskC
 def test_a_page_comes_packed(client: FlaskClient, name: str) -> None:
     plain = client.get(KPI, headers=BROWSER)
     for _ in range(2):
-        packed = client.get(KPI, headers=BROWSER | {"Accept-Encoding": name})
-        assert packed.headers["Content-Encoding"] == name
-        assert decompressor(name, io.BytesIO(packed.data)).read() == plain.data
-        assert len(packed.data) < len(plain.data) / 3
-        assert packed.headers["ETag"] != plain.headers["ETag"]
+        compressed = client.get(KPI, headers=BROWSER | {"Accept-Encoding": name})
+        assert compressed.headers["Content-Encoding"] == name
+        assert decompressor(name, io.BytesIO(compressed.data)).read() == plain.data
+        assert len(compressed.data) < len(plain.data) / 3
+        assert compressed.headers["ETag"] != plain.headers["ETag"]
     assert gzip.decompress(client.get(KPI, headers=BROWSER | {"Accept-Encoding": "gzip;q=1, zstd;q=0"}).data)
 
 
@@ -137,8 +137,8 @@ def test_pages_take_no_more_than_their_room(home: Settings, room: int) -> None:
     app = create_app(Settings(home=home.home, page_cache_mb=room))
     client = app.test_client()
     for number in range(80):
-        answer = client.get(f"/kpis?n={number}", headers=BROWSER | {"Accept-Encoding": "gzip" if number % 2 else ""})
-        assert answer.status_code == 200
+        response = client.get(f"/kpis?n={number}", headers=BROWSER | {"Accept-Encoding": "gzip" if number % 2 else ""})
+        assert response.status_code == 200
     held = app.extensions["vaven"].pages.used
     assert held <= room << 20
     assert bool(held) == bool(room)
@@ -162,6 +162,6 @@ def test_a_release_and_a_withdrawal_are_seen_at_once(client: FlaskClient, home: 
 def test_options_are_told_and_no_page_is_sent_for_them(client: FlaskClient) -> None:
     client.get(KPI, headers=BROWSER)
     for address in (KPI, "/", "/help"):
-        told = client.options(address)
-        assert {"GET", "HEAD", "OPTIONS"} <= {name.strip() for name in told.headers["Allow"].split(",")}
-        assert told.data == b""
+        response = client.options(address)
+        assert {"GET", "HEAD", "OPTIONS"} <= {name.strip() for name in response.headers["Allow"].split(",")}
+        assert response.data == b""

@@ -35,8 +35,8 @@ def observations() -> list[dict[str, str]]:
 
     def add(kpi: str, period: str, value: str, sex: str = "T", age: str = "T", **more: str) -> None:
         for code in (OWN, "0180C6070"):
-            given = {"neighbourhood": code, "kpi": kpi, "period": period, "sex": sex, "age_group": age, "value": value}
-            rows.append(dict.fromkeys(COLUMNS, "") | {"status": "A", "method": "survey"} | given | more)
+            cells = {"neighbourhood": code, "kpi": kpi, "period": period, "sex": sex, "age_group": age, "value": value}
+            rows.append(dict.fromkeys(COLUMNS, "") | {"status": "A", "method": "survey"} | cells | more)
 
     for year, value in enumerate(("0.310", "0.314", "0.318", "0.326"), 2021):
         add("gini-disponibel", str(year), value)
@@ -93,9 +93,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     settings = Settings(home=tmp_path_factory.mktemp("pages"), base_iri="http://localhost/", upload_mb=1)
     publish(SAMPLE / "exempel.xlsx", settings)
     publish(awkward_package(tmp_path_factory.mktemp("awkward")), settings)
-    made = create_app(settings)
-    yield made
-    made.extensions["vaven"].close()
+    app = create_app(settings)
+    yield app
+    app.extensions["vaven"].close()
 
 
 @pytest.fixture
@@ -104,17 +104,17 @@ def client(app: Flask) -> FlaskClient:
 
 
 def page(client: FlaskClient, path: str, status: int = 200) -> str:
-    answer = client.get(path, headers=BROWSER)
-    assert answer.status_code == status, path
-    assert answer.mimetype == "text/html"
-    return answer.get_data(as_text=True)
+    response = client.get(path, headers=BROWSER)
+    assert response.status_code == status, path
+    assert response.mimetype == "text/html"
+    return response.get_data(as_text=True)
 
 
 def card(text: str, name: str) -> str:
     """The words of one KPI's card on an area's page."""
-    found = re.search(rf'<article class="kpi-card" id="{name}".*?</article>', text, re.DOTALL)
-    assert found, name
-    return found[0]
+    match = re.search(rf'<article class="kpi-card" id="{name}".*?</article>', text, re.DOTALL)
+    assert match, name
+    return match[0]
 
 
 def plain(markup: str) -> str:
@@ -125,9 +125,9 @@ def plain(markup: str) -> str:
 
 
 def test_small_numbers_keep_the_decimals_that_tell_them_apart(client: FlaskClient) -> None:
-    found = card(page(client, "/area/deso2018/0180C6070"), "gini-disponibel")
-    assert "0,326 index · 2024 +0,016 sedan 2021 (sämre)" in plain(found)
-    ticks = re.findall(r'text-anchor="end">([^<]*)<', found.split("</svg>")[0])
+    html = card(page(client, "/area/deso2018/0180C6070"), "gini-disponibel")
+    assert "0,326 index · 2024 +0,016 sedan 2021 (sämre)" in plain(html)
+    ticks = re.findall(r'text-anchor="end">([^<]*)<', html.split("</svg>")[0])
     assert len(ticks) == len(set(ticks)) > 2
 
 
@@ -139,11 +139,11 @@ def test_a_change_is_worded_by_direction_and_never_reaches_over_a_break(client: 
 
 
 def test_a_missing_last_value_is_told_and_the_made_up_ones_stay_marked(client: FlaskClient) -> None:
-    found = card(page(client, OWN_AREA), "trygg-morker")
-    assert "54 % · 2023" in plain(found)
-    assert "2024: Undertryckt" in plain(found)
-    assert "Påhittat värde" in found
-    assert 'class="mark-missing"' in found
+    html = card(page(client, OWN_AREA), "trygg-morker")
+    assert "54 % · 2023" in plain(html)
+    assert "2024: Undertryckt" in plain(html)
+    assert "Påhittat värde" in html
+    assert 'class="mark-missing"' in html
 
 
 def test_figures_of_women_alone_are_not_passed_off_as_everybodys(client: FlaskClient) -> None:
@@ -151,12 +151,12 @@ def test_figures_of_women_alone_are_not_passed_off_as_everybodys(client: FlaskCl
 
 
 def test_every_period_of_every_group_is_in_the_table_and_few_enough_in_the_chart(client: FlaskClient) -> None:
-    found = card(page(client, OWN_AREA), "trygg-morker")
-    table = found[found.index("<table") :]
+    html = card(page(client, OWN_AREA), "trygg-morker")
+    table = html[html.index("<table") :]
     assert re.findall(r'class="num">(\d{4})<', table) == ["2020", "2021", "2022", "2023", "2024"]
     assert table.count('<th scope="row">') == 9
-    assert found.split("</svg>")[0].count('<g class="line') == 6
-    assert "Diagrammet visar 6 av 9 grupper" in found
+    assert html.split("</svg>")[0].count('<g class="line') == 6
+    assert "Diagrammet visar 6 av 9 grupper" in html
 
 
 def test_what_two_partners_measured_is_never_drawn_as_one(client: FlaskClient) -> None:
@@ -169,10 +169,10 @@ def test_what_two_partners_measured_is_never_drawn_as_one(client: FlaskClient) -
 
 
 def test_an_interval_is_a_band_where_it_is_whole_and_whiskers_where_it_is_not(client: FlaskClient) -> None:
-    found = card(page(client, OWN_AREA), "hyresgast-nojdhet").split("</svg>")[0]
-    assert "mark-break" in found
-    assert "mark-provisional" in found
-    assert found.count('class="whisker') == 3
+    chart = card(page(client, OWN_AREA), "hyresgast-nojdhet").split("</svg>")[0]
+    assert "mark-break" in chart
+    assert "mark-provisional" in chart
+    assert chart.count('class="whisker') == 3
 
 
 def test_areas_without_a_value_to_show_are_not_kept_quiet(client: FlaskClient) -> None:
@@ -182,8 +182,8 @@ def test_areas_without_a_value_to_show_are_not_kept_quiet(client: FlaskClient) -
 
 def test_a_kpi_chart_shows_the_areas_that_are_asked_for(client: FlaskClient) -> None:
     address = "/kpi/trygg-morker?area=deso2018/1280C1430&area=deso2018/0180C1010"
-    found = page(client, address).split("</svg>")[0]
-    assert re.findall(r'<text class="end[^>]*>([^<]*)<', found) == ["Holma", "Östra Farsta Strand"]
+    chart = page(client, address).split("</svg>")[0]
+    assert re.findall(r'<text class="end[^>]*>([^<]*)<', chart) == ["Holma", "Östra Farsta Strand"]
 
 
 def test_only_verified_counterparts_are_shown(client: FlaskClient) -> None:
@@ -201,8 +201,8 @@ def test_names_from_a_submission_are_text_on_every_page(client: FlaskClient) -> 
 
 
 def test_an_own_area_with_any_code_has_its_page_identifier_and_files(client: FlaskClient) -> None:
-    listed = page(client, "/areas?q=citat")
-    link = re.search(r'href="(/area/own/[^"]*)"', listed)
+    results = page(client, "/areas?q=citat")
+    link = re.search(r'href="(/area/own/[^"]*)"', results)
     assert link
     assert words(NAME).replace("<", "&lt;").replace(">", "&gt;").split(" &")[0] in page(client, link[1])
     moved = client.get("/id" + OWN_AREA, headers=BROWSER)
@@ -215,11 +215,11 @@ def test_an_own_area_with_any_code_has_its_page_identifier_and_files(client: Fla
 
 
 def test_structured_data_in_the_page_can_be_read(client: FlaskClient) -> None:
-    found = re.search(
+    match = re.search(
         r'<script type="application/ld\+json">(.*?)</script>', page(client, "/dataset/awkward"), re.DOTALL
     )
-    assert found
-    described = json.loads(found[1])
+    assert match
+    described = json.loads(match[1])
     assert described["@type"] == "Dataset"
     assert described["name"].endswith("Å & B")
 
@@ -249,9 +249,9 @@ def test_no_spreadsheet_runs_what_a_partner_wrote(client: FlaskClient) -> None:
 )
 def test_the_language_is_the_visitors(app: Flask, accept: str, cookie: str, query: str, expected: str) -> None:
     headers = BROWSER | {"Accept-Language": accept, "Cookie": cookie}
-    answer = app.test_client(use_cookies=False).get("/" + query, headers=headers)
-    assert answer.headers["Content-Language"] == expected
-    assert {"Accept-Language", "Cookie"} <= answer.vary.as_set(preserve_casing=True)
+    response = app.test_client(use_cookies=False).get("/" + query, headers=headers)
+    assert response.headers["Content-Language"] == expected
+    assert {"Accept-Language", "Cookie"} <= response.vary.as_set(preserve_casing=True)
 
 
 def test_the_language_switch_keeps_the_page_and_its_question(client: FlaskClient) -> None:
@@ -321,25 +321,25 @@ def test_no_style_and_no_script_stands_in_a_page(client: FlaskClient) -> None:
 
 def test_a_release_file_is_tagged_kept_for_ever_and_sent_in_parts(client: FlaskClient) -> None:
     path = "/dataset/awkward/1/observations.parquet"
-    whole = client.get(path)
-    assert "max-age=86400" in whole.headers["Cache-Control"]
-    assert client.head(path).headers["Content-Length"] == str(len(whole.data))
-    assert client.get(path, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
+    full = client.get(path)
+    assert "max-age=86400" in full.headers["Cache-Control"]
+    assert client.head(path).headers["Content-Length"] == str(len(full.data))
+    assert client.get(path, headers={"If-None-Match": full.headers["ETag"]}).status_code == 304
     part = client.get(path, headers={"Range": "bytes=-8"})
-    assert (part.status_code, part.data) == (206, whole.data[-8:])
-    assert part.headers["Content-Range"] == f"bytes {len(whole.data) - 8}-{len(whole.data) - 1}/{len(whole.data)}"
+    assert (part.status_code, part.data) == (206, full.data[-8:])
+    assert part.headers["Content-Range"] == f"bytes {len(full.data) - 8}-{len(full.data) - 1}/{len(full.data)}"
     assert client.get(path, headers={"Range": "bytes=99999999-"}).status_code == 416
 
 
 @pytest.mark.parametrize("ending", ["ttl", "jsonld", "nt"])
 def test_a_form_made_on_request_is_whole_and_made_only_when_needed(client: FlaskClient, ending: str) -> None:
     path = f"/dataset/awkward/1/observations.{ending}"
-    whole = client.get(path)
-    assert whole.content_length == len(whole.data)
-    graph = Graph().parse(data=whole.data, format={"jsonld": "json-ld"}.get(ending, ending))
+    response = client.get(path)
+    assert response.content_length == len(response.data)
+    graph = Graph().parse(data=response.data, format={"jsonld": "json-ld"}.get(ending, ending))
     assert len(set(graph.subjects(RDF.type, QB.Observation))) == len(observations())
-    assert client.get(path, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
-    assert client.head(path).headers["ETag"] == whole.headers["ETag"]
+    assert client.get(path, headers={"If-None-Match": response.headers["ETag"]}).status_code == 304
+    assert client.head(path).headers["ETag"] == response.headers["ETag"]
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2frecords.sqlite", "%2e%2e", "x.csv", "observations.csv%00"])
@@ -352,9 +352,9 @@ def test_only_files_of_the_release_are_handed_out(client: FlaskClient, name: str
 
 def upload(client: FlaskClient, name: str, content: bytes, query: str = "", accept: str = BROWSER["Accept"]) -> str:
     sent = {"file": (io.BytesIO(content), name)}
-    answer = client.post("/validate" + query, data=sent, headers={"Accept": accept}, follow_redirects=True)
-    assert answer.status_code == 200, name
-    return answer.get_data(as_text=True)
+    response = client.post("/validate" + query, data=sent, headers={"Accept": accept}, follow_redirects=True)
+    assert response.status_code == 200, name
+    return response.get_data(as_text=True)
 
 
 @pytest.mark.parametrize(
@@ -365,14 +365,14 @@ def test_a_file_of_any_name_is_checked(client: FlaskClient, name: str) -> None:
 
 
 def test_nothing_of_an_upload_stays_once_deleted(client: FlaskClient, app: Flask) -> None:
-    kept = Path(app.instance_path) / "validations"
-    before = set(kept.iterdir())
-    answer = client.post("/validate", data={"file": (io.BytesIO(b"a;b\n1;2\n"), "x.csv")}, headers=BROWSER)
-    (made,) = set(kept.iterdir()) - before
-    assert answer.location == f"/validate/{made.name}"
-    assert client.post(answer.location + "/delete").location == "/validate"
-    assert set(kept.iterdir()) == before
-    assert client.get(answer.location).status_code == 404
+    validations = Path(app.instance_path) / "validations"
+    before = set(validations.iterdir())
+    response = client.post("/validate", data={"file": (io.BytesIO(b"a;b\n1;2\n"), "x.csv")}, headers=BROWSER)
+    (validation,) = set(validations.iterdir()) - before
+    assert response.location == f"/validate/{validation.name}"
+    assert client.post(response.location + "/delete").location == "/validate"
+    assert set(validations.iterdir()) == before
+    assert client.get(response.location).status_code == 404
 
 
 def test_cells_are_quoted_as_text_whatever_stands_in_them(client: FlaskClient) -> None:
@@ -394,19 +394,19 @@ def test_places_in_a_package_name_their_table(client: FlaskClient, tmp_path: Pat
     folder = awkward_package(tmp_path)
     faulty = (folder / "observations.csv").read_text("utf-8").replace("0.310", "31")
     (folder / "observations.csv").write_text(faulty, "utf-8")
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
         for path in folder.iterdir():
             archive.write(path, path.name)
-    text = upload(client, "paket.zip", packed.getvalue())
+    text = upload(client, "paket.zip", buffer.getvalue())
     assert "<code>Observationer!F2:F3</code>" in text
 
 
 def test_a_file_too_large_and_no_file_are_told_apart(client: FlaskClient) -> None:
     large = {"file": (io.BytesIO(b"a;b\n" + b"1;2\n" * 300_000), "x.csv")}
-    answer = client.post("/validate", data=large, headers=BROWSER)
-    assert answer.status_code == 413
-    assert "Filen är för stor" in answer.get_data(as_text=True)
+    response = client.post("/validate", data=large, headers=BROWSER)
+    assert response.status_code == 413
+    assert "Filen är för stor" in response.get_data(as_text=True)
     assert "Välj en fil först" in client.post("/validate", headers=BROWSER).get_data(as_text=True)
     nothing = client.post("/validate", headers={"Accept": "application/json"})
     assert (nothing.status_code, nothing.mimetype) == (400, "application/problem+json")
@@ -414,7 +414,7 @@ def test_a_file_too_large_and_no_file_are_told_apart(client: FlaskClient) -> Non
 
 def test_the_template_comes_in_both_languages_with_the_municipalitys_areas(client: FlaskClient) -> None:
     for language in ("sv", "en"):
-        answer = client.get(f"/template.xlsx?kommun=0180&lang={language}")
-        assert answer.status_code == 200
-        assert len(load_workbook(io.BytesIO(answer.data)).sheetnames) >= 6
+        response = client.get(f"/template.xlsx?kommun=0180&lang={language}")
+        assert response.status_code == 200
+        assert len(load_workbook(io.BytesIO(response.data)).sheetnames) >= 6
     assert client.get("/template.xlsx?kommun=9999").status_code == 404

@@ -1,4 +1,4 @@
-"""Where each release is published: what is tried is written down before, and told by page, JSON and command."""
+"""Publication status of each release: recorded before each attempt, and reported by page, JSON and command."""
 
 import json
 import re
@@ -192,7 +192,7 @@ def test_every_version_is_told_of_at_every_target(settings: Settings) -> None:
     note(settings, 3, "failed", problem="ckan-refused", reason="Validation Error")
     assert states(settings) == {1: "out-of-date", 2: "not-sent", 3: "failed"}
     (dataset,) = status_of(settings).datasets
-    assert {place.held_version for place in dataset.states if place.target.kind == "ckan"} == {1}
+    assert {state.held_version for state in dataset.states if state.target.kind == "ckan"} == {1}
     note(settings, 3, "changed")
     assert states(settings) == {1: "replaced", 2: "not-sent", 3: "published"}
 
@@ -209,12 +209,16 @@ def test_what_was_withdrawn_here_and_is_still_there_has_to_be_seen_to(settings: 
         withdraw(away, SLUG, reason="Fel enkät.")
     assert states(away, "site") == {1: "withdrawn", 2: "withdrawn", 3: "withdrawn"}
     assert states(away, "sparql") == {1: "withdrawn", 2: "withdrawn", 3: "withdrawn"}
-    found = {p.target.id: p for d, v, p in status_of(away).attention if v.number == 3}
-    assert (found[note_at].state, found[note_at].action, found[note_at].result) == ("remains", "withdraw", "failed")
-    assert found[note_at].problem is not None
-    assert found[note_at].problem.code == "ckan-unreachable"
+    targets = {p.target.id: p for d, v, p in status_of(away).attention if v.number == 3}
+    assert (targets[note_at].state, targets[note_at].action, targets[note_at].result) == (
+        "remains",
+        "withdraw",
+        "failed",
+    )
+    assert targets[note_at].problem is not None
+    assert targets[note_at].problem.code == "ckan-unreachable"
     # What was left at an address that is configured no longer is told of, but nothing can be done about it.
-    assert CKAN not in found
+    assert CKAN not in targets
     with Records(away.database) as records:
         records.begin_pushes(note_at, "withdraw", [(SLUG, 3)])
         records.end_pushes(note_at, [PushEnd(SLUG, 3, "withdrawn")])
@@ -233,10 +237,10 @@ def test_a_graph_server_that_is_away_is_told_of(settings: Settings) -> None:
         home=settings.home, base_iri="http://localhost/", sparql_query_url=f"http://127.0.0.1:{free_port()}"
     )
     assert states(away, "sparql") == {1: "replaced", 2: "replaced", 3: "unknown"}
-    (found,) = [place for _, _, place in status_of(away).attention]
-    assert found.problem is not None
-    assert found.problem.code == "endpoint-away"
-    assert found.problem.detail
+    (state,) = [status for _, _, status in status_of(away).attention]
+    assert state.problem is not None
+    assert state.problem.code == "endpoint-away"
+    assert state.problem.detail
 
 
 def test_a_login_in_the_address_is_told_to_nobody(settings: Settings, tmp_path: Path) -> None:
@@ -263,10 +267,10 @@ def test_a_push_is_under_way_until_it_is_killed_and_interrupted_then(settings: S
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        given = environment(settings.home, 8000, VAVEN_CKAN_URL=url, VAVEN_CKAN_TOKEN="x")
+        variables = environment(settings.home, 8000, VAVEN_CKAN_URL=url, VAVEN_CKAN_TOKEN="x")
         here = Settings(home=settings.home, base_iri="http://localhost/", ckan_url=url)
         note(settings, 2, "created")
-        pushing = subprocess.Popen([VAVEN, "ckan", "push"], env=given, stderr=subprocess.PIPE)
+        pushing = subprocess.Popen([VAVEN, "ckan", "push"], env=variables, stderr=subprocess.PIPE)
         try:
             silent.settimeout(60)
             connection, _ = silent.accept()
@@ -279,17 +283,17 @@ def test_a_push_is_under_way_until_it_is_killed_and_interrupted_then(settings: S
             pushing.communicate()
         connection.close()
     assert not is_pushing(here)
-    ((_, version, place),) = status_of(here).attention
-    assert (version.number, place.state, place.result) == (3, "interrupted", "interrupted")
-    told = vaven("ckan", "status", "--lang", "en", environment=given)
-    assert told.returncode == 1
-    assert f"{SLUG}, version 3: interrupted" in told.stdout
-    assert f"{CKAN} (no longer used)" in told.stdout
+    ((_, version, state),) = status_of(here).attention
+    assert (version.number, state.state, state.result) == (3, "interrupted", "interrupted")
+    status = vaven("ckan", "status", "--lang", "en", environment=variables)
+    assert status.returncode == 1
+    assert f"{SLUG}, version 3: interrupted" in status.stdout
+    assert f"{CKAN} (no longer used)" in status.stdout
     # The next one, which fails for another reason, says its own.
-    done = vaven("ckan", "push", environment=given)
+    done = vaven("ckan", "push", environment=variables)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-    ((_, _, place),) = status_of(here).attention
-    assert (place.state, place.problem and place.problem.code) == ("failed", "ckan-unreachable")
+    ((_, _, state),) = status_of(here).attention
+    assert (state.state, state.problem and state.problem.code) == ("failed", "ckan-unreachable")
 
 
 # --- page, JSON, command ------------------------------------------------------------------------------------------
@@ -315,9 +319,9 @@ def test_the_page_says_what_is_wrong_and_what_to_do(settings: Settings, client: 
 def test_a_datasets_own_page_says_where_it_is(settings: Settings, client: FlaskClient) -> None:
     def line() -> str:
         page = client.get(f"/dataset/{SLUG}?lang=sv", headers=BROWSER).get_data(as_text=True)
-        found = re.search(r"<dt>Publicerad på</dt><dd>(.*?)</dd>", page)
-        assert found
-        return found[1]
+        match = re.search(r"<dt>Publicerad på</dt><dd>(.*?)</dd>", page)
+        assert match
+        return match[1]
 
     assert "(saknas)" in line()
     assert f'href="/publications?dataset={SLUG}"' in line()
@@ -335,36 +339,36 @@ def test_the_json_keeps_to_its_schema_whatever_has_happened(settings: Settings, 
     assert tuple(schema["definitions"]["state"]["enum"]) == STATES
 
     def checked(address: str) -> Any:
-        told = client.get(address).get_json()
-        jsonschema.validate(told, schema, format_checker=jsonschema.FormatChecker())
-        return told
+        document = client.get(address).get_json()
+        jsonschema.validate(document, schema, format_checker=jsonschema.FormatChecker())
+        return document
 
     checked("/publications.json")
     note(settings, 1, "created")
     note(settings, 2, "unchanged", "withdraw")
     note(settings, 3, "failed", problem="ckan-without-search", reason="Solr")
     for address in ("/publications.json?lang=en", f"/api/v1/publications?lang=en&dataset={SLUG}"):
-        told = checked(address)
-        assert (told["language"], told["needs_attention"]) == ("en", 1)
-        (version, *_) = told["datasets"][0]["versions"]
-        place = next(p for p in version["places"] if p["target"] == CKAN)
-        assert (place["state"], place["problem"]["detail"]) == ("failed", "Solr")
-        assert place["problem"]["message"].startswith("The search engine")
+        document = checked(address)
+        assert (document["language"], document["needs_attention"]) == ("en", 1)
+        (version, *_) = document["datasets"][0]["versions"]
+        state = next(p for p in version["places"] if p["target"] == CKAN)
+        assert (state["state"], state["problem"]["detail"]) == ("failed", "Solr")
+        assert state["problem"]["message"].startswith("The search engine")
     withdraw(Settings(home=settings.home, base_iri=settings.base_iri), SLUG, reason="Fel.")
-    told = checked("/publications.json")
-    assert told["datasets"][0]["current"] is None
-    assert told["datasets"][0]["versions"][0]["withdrawn"]["reason"] == "Fel."
+    document = checked("/publications.json")
+    assert document["datasets"][0]["current"] is None
+    assert document["datasets"][0]["versions"][0]["withdrawn"]["reason"] == "Fel."
     assert client.get("/publications.json?dataset=finns-inte").status_code == 404
     assert client.get("/api/v1/publications?dataset=%00").status_code == 404
 
 
 def test_the_command_prints_the_same_json(settings: Settings, client: FlaskClient) -> None:
-    given = environment(settings.home, 8000, VAVEN_BASE_IRI="http://localhost/", VAVEN_CKAN_URL=CKAN)
-    done = vaven("ckan", "status", "--format", "json", "--lang", "en", environment=given)
-    told, on_page = json.loads(done.stdout), client.get("/publications.json?lang=en").get_json()
-    assert {**told, "checked_at": ""} == {**on_page, "checked_at": ""}
-    assert vaven("ckan", "status", "finns-inte", environment=given).returncode == 2
-    without = {name: value for name, value in given.items() if name != "VAVEN_CKAN_URL"}
+    variables = environment(settings.home, 8000, VAVEN_BASE_IRI="http://localhost/", VAVEN_CKAN_URL=CKAN)
+    done = vaven("ckan", "status", "--format", "json", "--lang", "en", environment=variables)
+    printed, on_page = json.loads(done.stdout), client.get("/publications.json?lang=en").get_json()
+    assert {**printed, "checked_at": ""} == {**on_page, "checked_at": ""}
+    assert vaven("ckan", "status", "finns-inte", environment=variables).returncode == 2
+    without = {name: value for name, value in variables.items() if name != "VAVEN_CKAN_URL"}
     nowhere = vaven("ckan", "status", environment=without)
     assert (nowhere.returncode, nowhere.stdout.strip()) == (0, "Ingen CKAN-instans är inställd (VAVEN_CKAN_URL).")
 

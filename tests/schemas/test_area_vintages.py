@@ -15,7 +15,7 @@ from vaven.schemas.standard.read_options import ReadOptions
 from vaven.vocab.areas import areas
 from vaven.vocab.errors import WrongUse
 
-KEPT = "0180C6070"
+UNCHANGED = "0180C6070"
 # Of one division alone: what was drawn in 2025, and what was taken away then.
 NEW = min(areas().deso2025.keys() - areas().deso2018.keys())
 OLD = min(code for code in areas().deso2018.keys() - areas().deso2025.keys() if code.startswith("01"))
@@ -38,22 +38,22 @@ def area_vintages(settings: Settings) -> dict[str, str]:
 
 
 def test_without_a_word_the_oldest_division_that_lists_a_code_is_taken_and_told(tmp_path: Path) -> None:
-    report = validate(written(tmp_path, KEPT, NEW))
+    report = validate(written(tmp_path, UNCHANGED, NEW))
     assert (report.verdict, noted(report)) == (Verdict.VALID, ["2018"])
     (note,) = [note for note in report.assumptions if note.code == "assumed-vintage"]
-    assert (note.params["count"], note.params["examples"]) == (1, KEPT)
+    assert (note.params["count"], note.params["examples"]) == (1, UNCHANGED)
     assert "Bestäm själv hur filen läses" in note.remedy("sv")
     publish(tmp_path / "omraden.csv", Settings(home=tmp_path))
-    assert area_vintages(Settings(home=tmp_path)) == {KEPT: "deso2018", NEW: "deso2025"}
+    assert area_vintages(Settings(home=tmp_path)) == {UNCHANGED: "deso2018", NEW: "deso2025"}
 
 
 @pytest.mark.parametrize("suffix", ["_DeSO2025", ""])
 def test_the_division_that_is_told_is_published(tmp_path: Path, suffix: str) -> None:
-    path = written(tmp_path, KEPT + suffix)
+    path = written(tmp_path, UNCHANGED + suffix)
     chosen = [] if suffix else ["--vintage", "2025"]
-    told = vaven("publish", path, "--dataset", "ny", *chosen, environment=environment(tmp_path, 8000))
-    assert told.returncode == 0, told.stderr
-    assert area_vintages(Settings(home=tmp_path)) == {KEPT: "deso2025"}
+    done = vaven("publish", path, "--dataset", "ny", *chosen, environment=environment(tmp_path, 8000))
+    assert done.returncode == 0, done.stderr
+    assert area_vintages(Settings(home=tmp_path)) == {UNCHANGED: "deso2025"}
     # The package that readers take home says it too.
     released = tmp_path / "releases" / "ny" / "1" / "datapackage.json"
     assert json.loads(released.read_text("utf-8"))["vaven"]["area_vintage"] == "2025"
@@ -69,14 +69,14 @@ def test_a_code_is_held_against_the_division_that_is_told(tmp_path: Path) -> Non
 
 
 def test_the_users_word_goes_before_suffixes_that_contradict_each_other(tmp_path: Path) -> None:
-    path = written(tmp_path, f"{KEPT}_DeSO2018", f"{NEW}_DeSO2025")
+    path = written(tmp_path, f"{UNCHANGED}_DeSO2018", f"{NEW}_DeSO2025")
     assert validate(path).counts == {"area-vintages-mixed": 1}
     assert noted(validate(path, choices=ReadOptions(vintage="2025"))) == ["2025"]
-    assert validate(written(tmp_path, f"{KEPT}_DeSO2031")).counts == {"area-vintages-mixed": 1}
+    assert validate(written(tmp_path, f"{UNCHANGED}_DeSO2031")).counts == {"area-vintages-mixed": 1}
 
 
 def test_the_same_codes_of_another_division_are_another_release(tmp_path: Path) -> None:
-    path, settings = written(tmp_path, KEPT), Settings(home=tmp_path)
+    path, settings = written(tmp_path, UNCHANGED), Settings(home=tmp_path)
     versions = [publish(path, settings, choices=ReadOptions(vintage=v)).version for v in (None, "2025", "2025")]
     assert versions == [1, 2, 2]
 

@@ -28,8 +28,8 @@ WITHOUT_CASE = {"duplicate-value"}
 
 
 def expected(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "expected.json").read_text("utf-8"))
-    return found
+    report: dict[str, Any] = json.loads((folder / "expected.json").read_text("utf-8"))
+    return report
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda f: f"{f.parent.name}/{f.name}")
@@ -61,7 +61,7 @@ def _cases_of(rule: Path) -> Iterator[Path]:
 
 
 def test_the_help_pages_show_the_cases_of_today() -> None:
-    """Where this fails: `python -m tests.examples`."""
+    """Run `python -m tests.examples` to update the help pages' cases if this fails."""
     assert TARGET.read_text("utf-8") == written()
     assert CODES - WITHOUT_CASE - json.loads(written()).keys() == {"observations-missing"}
 

@@ -50,7 +50,7 @@ def codes(report: Report) -> list[str]:
     return [finding.code for finding in report.findings]
 
 
-def found(*changes: Row) -> list[str]:
+def finding_codes(*changes: Row) -> list[str]:
     return codes(checked({"observations": observations(*changes)}))
 
 
@@ -112,7 +112,7 @@ def test_a_file_that_cannot_be_read_is_not_checked(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("value", ["1e999", "-1e999", "NaN", "inf"])
 def test_no_value_is_beyond_all_numbers(value: str) -> None:
-    assert found({"kpi": "deltagare", "value": value}) == ["type-error"]
+    assert finding_codes({"kpi": "deltagare", "value": value}) == ["type-error"]
 
 
 def test_today_is_the_line_between_past_and_future() -> None:
@@ -122,8 +122,8 @@ def test_today_is_the_line_between_past_and_future() -> None:
 
 
 def test_two_ways_of_writing_a_number_are_one_value() -> None:
-    assert found({"value": "5.50"}, {"value": "5.5"}) == ["duplicate-row"]
-    assert found({"value": "5.51"}, {"value": "5.5"}) == ["duplicate-key"]
+    assert finding_codes({"value": "5.50"}, {"value": "5.5"}) == ["duplicate-row"]
+    assert finding_codes({"value": "5.51"}, {"value": "5.5"}) == ["duplicate-key"]
 
 
 def test_the_other_row_is_named() -> None:
@@ -140,7 +140,7 @@ def test_a_unique_column_beside_the_key(tmp_path: Path) -> None:
     altered = type(schema)("actors", (unique,), ("id",), (), schema.descriptor)
     with tables_of({"actors": rows}) as tables:
         on = Checking(tables, tables.tables["actors"], altered, standard(), "actors", date(2024, 1, 1))
-        assert [(hit.row, hit.params["other"]) for hit in duplicate_value(on)] == [(4, 2)]
+        assert [(finding.row, finding.params["other"]) for finding in duplicate_value(on)] == [(4, 2)]
 
 
 RATIO = {"numerator": "123", "denominator": "2235"}
@@ -163,22 +163,25 @@ RATIO = {"numerator": "123", "denominator": "2235"}
 )
 def test_a_ratio_is_judged_within_the_rounding_that_is_written(change: Row, expected: list[str]) -> None:
     empty = {"numerator": None, "denominator": None}
-    assert found({**empty, **change}) == expected
+    assert finding_codes({**empty, **change}) == expected
 
 
 def test_true_shares_below_one_per_cent_can_be_shown_to_be_so() -> None:
     small = [{"kpi": "ekonomiskt-bistand", "period": f"{y}", "value": v} for y, v in ((2020, "0.4"), (2021, "0.6"))]
     small.append({"kpi": "ekonomiskt-bistand", "period": "2022", "value": "0.5"})
-    assert found(*small) == ["kpi-scale"]
+    assert finding_codes(*small) == ["kpi-scale"]
     assert (
-        found(*({**s, "numerator": str(int(float(str(s["value"])) * 20)), "denominator": "2000"} for s in small)) == []
+        finding_codes(
+            *({**s, "numerator": str(int(float(str(s["value"])) * 20)), "denominator": "2000"} for s in small)
+        )
+        == []
     )
-    assert found(*({**s, "value": v} for s, v in zip(small, "011", strict=True))) == []
+    assert finding_codes(*({**s, "value": v} for s, v in zip(small, "011", strict=True))) == []
 
 
 @pytest.mark.parametrize("status", [code.id for code in register.codes("statuses").values()])
 def test_a_status_fits_a_value_or_its_absence(status: str) -> None:
-    with_value, without = found({"status": status}), found({"value": None, "status": status})
+    with_value, without = finding_codes({"status": status}), finding_codes({"value": None, "status": status})
     is_missing = register.codes("statuses")[status].properties["value_missing"] == "true"
     assert with_value == (["status-contradicts"] if is_missing else [])
     assert without == ([] if is_missing or status in "JS" else ["status-missing"])
@@ -186,22 +189,22 @@ def test_a_status_fits_a_value_or_its_absence(status: str) -> None:
 
 @pytest.mark.parametrize(("status", "expected"), [("A", ["jump"]), ("B", []), ("D", [])])
 def test_a_jump_that_is_explained_is_none(status: str, expected: list[str]) -> None:
-    assert found({"period": "2022"}, {"value": "35.5", "status": status}) == expected
+    assert finding_codes({"period": "2022"}, {"value": "35.5", "status": status}) == expected
 
 
 def test_a_jump_is_judged_within_one_series() -> None:
-    assert found({"sex": "F", "value": "80"}, {"sex": "M", "period": "2022", "value": "20"}) == []
-    assert found({"value": "80"}, {"neighbourhood": "0180C1020", "period": "2022", "value": "20"}) == []
+    assert finding_codes({"sex": "F", "value": "80"}, {"sex": "M", "period": "2022", "value": "20"}) == []
+    assert finding_codes({"value": "80"}, {"neighbourhood": "0180C1020", "period": "2022", "value": "20"}) == []
 
 
 def test_a_year_given_twice_is_no_jump() -> None:
-    assert found({"value": "5"}, {"value": "50"}) == ["duplicate-key"]
+    assert finding_codes({"value": "5"}, {"value": "50"}) == ["duplicate-key"]
 
 
 def test_limits_upside_down_are_told_without_a_value_too() -> None:
     limits = {"ci_lower": "7", "ci_upper": "6"}
-    assert found({**limits, "value": None, "status": "Q"}) == ["confidence-interval"]
-    assert found({**limits, "value": "8"}) == ["confidence-interval"]
+    assert finding_codes({**limits, "value": None, "status": "Q"}) == ["confidence-interval"]
+    assert finding_codes({**limits, "value": "8"}) == ["confidence-interval"]
 
 
 def test_an_area_known_nowhere_is_unknown_and_not_of_another_vintage() -> None:
@@ -271,10 +274,10 @@ def test_no_report_repeats_a_personal_number(tmp_path: Path) -> None:
         writer.writerows([*row.values(), "x", PERSON] for row in rows)
     report = validate(path)
     assert {"unknown-column", "not-in-list", "type-error", "pattern-mismatch", "extra-cell"} <= set(report.counts)
-    told = every_word((*report.findings, *report.assumptions))
-    assert PERSON not in told
-    assert PERSON.replace("-", "") not in told
-    assert MASK in told
+    words = every_word((*report.findings, *report.assumptions))
+    assert PERSON not in words
+    assert PERSON.replace("-", "") not in words
+    assert MASK in words
 
 
 def test_a_personal_number_as_organisation_number_is_an_error() -> None:
@@ -347,7 +350,7 @@ def test_every_field_is_there_in_the_order_of_the_standard() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "written"),
+    ("text", "written"),
     [
         ("23.4", "23.4"),
         ("100", "100"),
@@ -362,8 +365,8 @@ def test_every_field_is_there_in_the_order_of_the_standard() -> None:
         ("123456789.25", "123456789.25"),
     ],
 )
-def test_a_number_is_written_as_one_plain_decimal(given: str, written: str) -> None:
-    assert as_csv(observations({"value": given}))[0]["value"] == written
+def test_a_number_is_written_as_one_plain_decimal(text: str, written: str) -> None:
+    assert as_csv(observations({"value": text}))[0]["value"] == written
 
 
 def test_rows_are_ordered_by_key_whatever_their_order_was() -> None:

@@ -1,4 +1,4 @@
-"""What must never be published: persons, and counts so small that they point at someone. Numbers are constructed."""
+"""Disclosure control: personal identity numbers, all constructed, and counts so small that they identify a person."""
 
 import csv
 from pathlib import Path
@@ -26,7 +26,7 @@ def submission(path: Path, notes: list[str], **columns: list[str]) -> Path:
         writer.writerow(names)
         for i, note in enumerate(notes):
             writer.writerow(
-                ["0180C6070", "tillit", str(2000 + i), "50", note, *(listed[i] for listed in columns.values())]
+                ["0180C6070", "tillit", str(2000 + i), "50", note, *(column[i] for column in columns.values())]
             )
     return path
 
@@ -38,8 +38,8 @@ def test_a_column_of_persons_stops_the_submission_and_is_never_repeated(tmp_path
     assert report.verdict.value == "invalid"
     assert [(f.code, f.address) for f in report.findings] == [("personal-number", f"E{i}") for i in range(2, 8)]
     for language in ("sv", "en"):
-        said = as_text(report, language) + as_json(report, language)
-        assert not any(number[6:] in said for number in PERSONS)
+        texts = as_text(report, language) + as_json(report, language)
+        assert not any(number[6:] in texts for number in PERSONS)
 
 
 def test_numbers_in_free_text_are_a_warning(tmp_path: Path) -> None:
@@ -76,11 +76,11 @@ def test_small_counts_stop_a_value_and_suppressing_it_does_not(
 ) -> None:
     base = {"neighbourhood": "0180C6070", "period": "2024", "status": "A", "method": "register"}
 
-    def found(row: dict[str, str]) -> list[tuple[str, str | None]]:
+    def findings(row: dict[str, str]) -> list[tuple[str, str | None]]:
         path = tmp_path / "small.csv"
         path.write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n")
         return [(f.code, f.field) for f in validate(path).findings]
 
-    assert found(base | columns) == [("small-count", cell)]
+    assert findings(base | columns) == [("small-count", cell)]
     hidden = {name: "" for name in ("value", "numerator", "denominator", "sample_size") if name in columns}
-    assert found(base | columns | hidden | {"status": "Q"}) == []
+    assert findings(base | columns | hidden | {"status": "Q"}) == []

@@ -28,8 +28,8 @@ def test_only_the_cells_concerned_change_in_a_text_file(tmp_path: Path, encoding
     path, target = tmp_path / "fil.csv", tmp_path / "rättad.csv"
     before = ending.join(LINES).encode(encoding)
     path.write_bytes(before)
-    mended = fix(path, validate(path), target)
-    assert [(f.address, f.text, f.fix.text) for f in mended if f.fix] == [
+    fixed = fix(path, validate(path), target)
+    assert [(f.address, f.text, f.fix.text) for f in fixed if f.fix] == [
         ("A2", "114C1010", "0114C1010"),
         ("A3", "114C1010", "0114C1010"),
         ("A6", "114C1020", "0114C1020"),
@@ -80,8 +80,8 @@ def test_a_workbook_keeps_its_other_cells_and_formats(tmp_path: Path) -> None:
     book.active["F1"] = "=SUM(D2:D3)"
     path, target = tmp_path / "bok.xlsx", tmp_path / "ut.xlsx"
     book.save(path)
-    (mended,) = fix(path, validate(path), target)
-    assert mended.address == "Observationer!A3"
+    (fixed,) = fix(path, validate(path), target)
+    assert fixed.address == "Observationer!A3"
     sheet = load_workbook(target)["Observationer"]
     assert (sheet["A3"].value, sheet["A3"].data_type) == ("0180", "s")
     assert (sheet["D2"].number_format, sheet["F1"].value) == ("0.0", "=SUM(D2:D3)")
@@ -106,14 +106,14 @@ def test_a_package_is_copied_with_its_table_mended(tmp_path: Path, form: str) ->
     target = tmp_path / ("ut.zip" if form == "zip" else "ut")
     report = validate(source, listed=ALL)
     assert report.verdict == "invalid"
-    mended = fix(source, report, target)
-    assert {f.code for f in mended} == {"area-leading-zero"}
+    fixed = fix(source, report, target)
+    assert {f.code for f in fixed} == {"area-leading-zero"}
     after = validate(target)
     assert after.verdict == "valid", after.findings
     if form != "zip":
-        made = json.loads((target / "datapackage.json").read_text())
-        assert [r["bytes"] for r in made["resources"]] == [
-            (target / r["path"]).stat().st_size for r in made["resources"]
+        package = json.loads((target / "datapackage.json").read_text())
+        assert [r["bytes"] for r in package["resources"]] == [
+            (target / r["path"]).stat().st_size for r in package["resources"]
         ]
 
 
@@ -137,10 +137,10 @@ def test_every_case_with_fixes_comes_out_without_them(tmp_path: Path) -> None:
     seen = 0
     for source in sorted((ROOT / "tests" / "cases").glob("*/*/input.*")):
         report = validate(source, listed=ALL)
-        if found := fixes(report):
+        if expected := fixes(report):
             target = tmp_path / f"{seen}{source.suffix}"
-            assert fix(source, report, target) == found, source
+            assert fix(source, report, target) == expected, source
             after = validate(target, listed=ALL)
-            assert {f.code for f in found}.isdisjoint(after.counts), source
+            assert {f.code for f in expected}.isdisjoint(after.counts), source
             seen += 1
     assert seen

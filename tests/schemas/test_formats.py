@@ -17,7 +17,7 @@ from vaven.vocab.messages import LANGUAGES
 CSV = "Område;Nyckeltal;Period;Värde\n180C6070;trygg-morker;2023;64,5\n0180C6070;tryg-morker;2024;=1+1\n"
 
 
-FAULTS = {"Observationer!A2", "Observationer!B3", "Observationer!D4"}
+COMMENTED = {"Observationer!A2", "Observationer!B3", "Observationer!D4"}
 
 
 @pytest.fixture
@@ -47,11 +47,11 @@ def test_the_workbook_comes_back_with_a_comment_in_each_faulty_cell(workbook: Pa
         for cell in row
         if cell.comment
     }
-    assert commented == FAULTS
+    assert commented == COMMENTED
     summary = book.worksheets[0]
     assert summary["A1"].value == "Inte godkänd"
-    listed = [row[0] for row in summary.iter_rows(min_row=5, values_only=True)]
-    assert set(listed) >= FAULTS
+    addresses = [row[0] for row in summary.iter_rows(min_row=5, values_only=True)]
+    assert set(addresses) >= COMMENTED
     assert summary["A5"].hyperlink.location or summary["A5"].hyperlink.target
     assert workbook.read_bytes() == before
 
@@ -79,10 +79,10 @@ def test_sarif_names_rule_line_and_column(tmp_path: Path) -> None:
     log = json.loads(vaven("validate", path, "--format", "sarif", "--lang", "en").stdout)
     (run,) = log["runs"]
     assert log["version"] == "2.1.0"
-    found = {(r["ruleId"], r["locations"][0]["physicalLocation"]["region"]["startLine"],
+    results = {(r["ruleId"], r["locations"][0]["physicalLocation"]["region"]["startLine"],
               r["locations"][0]["physicalLocation"]["region"].get("startColumn")) for r in run["results"]}  # fmt: skip
-    assert ("area-leading-zero", 2, 1) in found
-    assert ("not-in-list", 3, 2) in found
+    assert ("area-leading-zero", 2, 1) in results
+    assert ("not-in-list", 3, 2) in results
     assert all(run["tool"]["driver"]["rules"][r["ruleIndex"]]["id"] == r["ruleId"] for r in run["results"])
 
 

@@ -64,30 +64,30 @@ def rows(resource: str) -> st.SearchStrategy[Rows]:
     fields = {f.name: cell(f) for f in standard()[resource].fields}
     fields |= {n: fields[n].map(lambda text: text or "T") for n in ("sex", "age_group") if n in fields}
     row = st.fixed_dictionaries(fields).filter(
-        lambda given: any(given[name] for name in standard()[resource].primary_key)
+        lambda values: any(values[name] for name in standard()[resource].primary_key)
     )
     return st.lists(row, min_size=1, max_size=5)
 
 
 def ours(resources: Mapping[str, Rows]) -> set[tuple[str, str, int | None, str | None]]:
     with tables_of(resources) as tables:
-        found = check(tables).findings
-    kinds = ((BY_SCHEMA[f.code], f) for f in found if f.code in BY_SCHEMA)
+        findings = check(tables).findings
+    kinds = ((BY_SCHEMA[f.code], f) for f in findings if f.code in BY_SCHEMA)
     return {(kind, f.resource or "", f.row, None if kind in OF_ROWS else f.field) for kind, f in kinds}
 
 
 def theirs(resources: Mapping[str, Rows]) -> set[tuple[str, str, int | None, str | None]]:
     with tempfile.TemporaryDirectory() as folder:
-        listed = [_resource(Path(folder), name, rows, set(resources)) for name, rows in resources.items()]
+        descriptors = [_resource(Path(folder), name, rows, set(resources)) for name, rows in resources.items()]
         descriptor = Path(folder) / "datapackage.json"
-        descriptor.write_text(json.dumps({"name": "both", "resources": listed}), "utf-8")
+        descriptor.write_text(json.dumps({"name": "both", "resources": descriptors}), "utf-8")
         report = frictionless.validate(str(descriptor), limit_errors=10_000)
-    found = set()
+    errors = set()
     for task in report.tasks:
         for error in task.errors:
             field = None if error.type in OF_ROWS else error.field_name
-            found.add((error.type, task.name, error.row_number, field))
-    return found
+            errors.add((error.type, task.name, error.row_number, field))
+    return errors
 
 
 def _resource(folder: Path, name: str, rows: Rows, present: set[str]) -> dict[str, object]:
@@ -102,9 +102,9 @@ def _resource(folder: Path, name: str, rows: Rows, present: set[str]) -> dict[st
     return {"name": name, "path": f"{name}.csv", "schema": schema, "dialect": {"csv": dialect}}
 
 
-def merged(found: set[tuple[str, str, int | None, str | None]]) -> set[tuple[str, str, int | None, str | None]]:
-    """Where the whole key is one unique field, frictionless-py says the same thing twice and we once."""
-    return {("primary-key" if kind == "unique-error" else kind, *rest) for kind, *rest in found}  # type: ignore[misc]
+def merged(errors: set[tuple[str, str, int | None, str | None]]) -> set[tuple[str, str, int | None, str | None]]:
+    """Merge the two errors that frictionless-py reports, and we once, for a key of one unique field."""
+    return {("primary-key" if kind == "unique-error" else kind, *rest) for kind, *rest in errors}  # type: ignore[misc]
 
 
 def test_the_rules_have_frictionless_words() -> None:
@@ -117,10 +117,10 @@ def test_the_rules_have_frictionless_words() -> None:
 @given(data=st.data())
 def test_generated_tables_get_the_same_findings(resource: str, data: st.DataObject) -> None:
     table = data.draw(rows(resource))
-    mine = {found for found in ours({resource: table}) if found[1] == resource}
+    mine = {error for error in ours({resource: table}) if error[1] == resource}
     incomplete = {i for i, row in enumerate(table, 2) if not all(row[n] for n in standard()[resource].primary_key)}
     both = merged(theirs({resource: table}))
-    assert mine == {found for found in both if found[0] != "primary-key" or found[2] not in incomplete}
+    assert mine == {error for error in both if error[0] != "primary-key" or error[2] not in incomplete}
 
 
 @settings(max_examples=15, deadline=None)

@@ -63,9 +63,9 @@ def test_years_over_women_and_men_are_one_header_of_two_rows(messy: Callable[...
         ("2024", "F", "5"),
         ("2024", "M", "6"),
     ]
-    said = notes(path)
-    assert "rad 2 och 3" in said["assumed-header-rows"]
-    assert "Rubrikraden är rad 2" in said["assumed-preamble"]
+    messages = notes(path)
+    assert "rad 2 och 3" in messages["assumed-header-rows"]
+    assert "Rubrikraden är rad 2" in messages["assumed-preamble"]
 
 
 def test_a_row_of_data_under_a_gap_in_the_labels_is_no_second_row_of_labels(messy: Callable[..., Path]) -> None:

@@ -40,11 +40,11 @@ def test_a_folder_its_descriptor_and_its_zip_say_the_same(package: Callable[...,
         },
     }
     folder = package(descriptor)
-    packed = tmp_path / "package.zip"
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    zip_path = tmp_path / "package.zip"
+    with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in folder.iterdir():
             archive.write(file, f"inner/{file.name}")
-    for source in (folder, folder / "datapackage.json", packed):
+    for source in (folder, folder / "datapackage.json", zip_path):
         with read(source) as tables:
             about = tables.about
             assert (about.slug, about.licence, about.publisher_name) == ("trygghet-2024", "cc-by", "Bolaget")

@@ -51,8 +51,8 @@ def test_rows_carry_the_line_where_they_begin(text_file: Callable[..., Path]) ->
 
 def test_ragged_rows_are_told_at_their_cell(text_file: Callable[..., Path]) -> None:
     with read(text_file(f"{HEADER}\n{ROW},surplus\n0180C1010,arbetsloshet,2022,T,T,5.0\n")) as tables:
-        found = [(f.code, f.address, f.text) for f in tables.problems]
-        assert found == [("extra-cell", "I2", "surplus"), ("missing-cell", "G3", None)]
+        findings = [(f.code, f.address, f.text) for f in tables.problems]
+        assert findings == [("extra-cell", "I2", "surplus"), ("missing-cell", "G3", None)]
         assert tables.tables["observations"].row_count == 2
 
 
@@ -264,8 +264,8 @@ def test_marks_of_swedish_statistics_become_missing_with_a_status(text_file: Cal
         for year, value, status in ((2020, "..", ""), (2021, ".", ""), (2022, "..", "Q"), (2023, "5,5", "p"))
     )
     with read(text_file(text)) as tables:
-        found = [(row["value"], row["status"]) for row in rows_of(tables)]
-        assert found == [(None, "O"), (None, "M"), (None, "Q"), ("5.5", "P")]
+        values = [(row["value"], row["status"]) for row in rows_of(tables)]
+        assert values == [(None, "O"), (None, "M"), (None, "Q"), ("5.5", "P")]
         notes = {f.params["mark"]: f.params["count"] for f in tables.assumptions if f.code == "assumed-missing"}
         assert notes == {"..": 2, ".": 1}
 
@@ -386,8 +386,12 @@ def test_dates_and_codes_of_a_workbook_become_text(workbook: Callable[..., Path]
     row = ["insats", "Insats", 180, "a", datetime(2024, 5, 1), 1250000.0, "safety", "trygg-morker"]
     sheets = {"Observationer": [SV, ["0180", "trygg-morker", 2023, 5]], "Insatser": [head, row]}
     with read(workbook(sheets)) as tables:
-        found = rows_of(tables, "investments")[0]
-        assert (found["start"], found["amount"], found["neighbourhoods"]) == ("2024-05-01", "1250000", "180")
+        investment = rows_of(tables, "investments")[0]
+        assert (investment["start"], investment["amount"], investment["neighbourhoods"]) == (
+            "2024-05-01",
+            "1250000",
+            "180",
+        )
 
 
 @pytest.mark.parametrize("name", ["wrong.csv", "wrong.xls", "wrong", "wrong.pdf"])
@@ -486,9 +490,9 @@ def test_a_protected_workbook_is_told_from_other_compound_files(
 
 @pytest.mark.parametrize("cut", [10, 100, 1_000, 4_000])
 def test_a_damaged_workbook_is_not_checked(workbook: Callable[..., Path], cut: int) -> None:
-    whole = workbook({"Observationer": [SV, ["0180", "arbetsloshet", 2023, 5]]})
-    whole.write_bytes(whole.read_bytes()[:cut])
-    assert refused(whole).code == "not-readable-damaged"
+    path = workbook({"Observationer": [SV, ["0180", "arbetsloshet", 2023, 5]]})
+    path.write_bytes(path.read_bytes()[:cut])
+    assert refused(path).code == "not-readable-damaged"
 
 
 def test_a_workbook_whose_parts_are_garbage_is_not_checked(tmp_path: Path) -> None:
@@ -535,15 +539,15 @@ def test_a_sheet_with_one_cell_far_out_costs_nothing(workbook: Callable[..., Pat
 
 
 @pytest.mark.parametrize(
-    "entries",
+    "files",
     [{"a": "x", "a/b": "y"}, {"n" * 300: "x"}],
     ids=["a file that is also a folder", "a name too long"],
 )
-def test_a_zip_that_can_not_be_unpacked_is_damaged(tmp_path: Path, entries: dict[str, str]) -> None:
+def test_a_zip_that_can_not_be_unpacked_is_damaged(tmp_path: Path, files: dict[str, str]) -> None:
     path = tmp_path / "bad.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("datapackage.json", json.dumps({"resources": [OBSERVATIONS]}))
-        for name, content in entries.items():
+        for name, content in files.items():
             archive.writestr(name, content)
     assert refused(path).code == "not-readable-damaged"
 
@@ -569,8 +573,8 @@ def test_an_encrypted_zip_asks_for_its_password(tmp_path: Path) -> None:
 
 def test_nothing_is_left_behind(text_file: Callable[..., Path], tmp_path: Path) -> None:
     """In a process of its own, whose folder for temporary files is ours to look into."""
-    place = tmp_path / "temp"
-    place.mkdir()
+    folder = tmp_path / "temp"
+    folder.mkdir()
     good, bad = text_file(f"{HEADER}\n{ROW}\n", "good.csv"), text_file(f"{HEADER}\n", "bad.csv")
     script = (
         "import sys; from pathlib import Path; from vaven.schemas.tables.read import read; "
@@ -578,11 +582,11 @@ def test_nothing_is_left_behind(text_file: Callable[..., Path], tmp_path: Path) 
         "with read(Path(sys.argv[1])) as tables: assert tables.folder.parent == Path(sys.argv[3])\n"
         "try: read(Path(sys.argv[2]))\nexcept NotReadable: print('refused')\n"
     )
-    command = [sys.executable, "-c", script, str(good), str(bad), str(place)]
-    environment = {**os.environ, "TMPDIR": str(place)}
+    command = [sys.executable, "-c", script, str(good), str(bad), str(folder)]
+    environment = {**os.environ, "TMPDIR": str(folder)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "refused"
-    assert list(place.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 @settings(max_examples=100, deadline=None)
@@ -647,9 +651,9 @@ EXPECTED = {
 def test_a_foreign_table_is_described_so_that_its_owner_knows_what_to_do(path: Path) -> None:
     row, hint = EXPECTED[path.name]
     with read(path) as tables:
-        found = next(f for f in tables.problems if f.code == "not-the-standard")
-        assert found.row == row
-        assert hint in found.remedy("sv")
+        finding = next(f for f in tables.problems if f.code == "not-the-standard")
+        assert finding.row == row
+        assert hint in finding.remedy("sv")
         preamble = [f.params["count"] for f in tables.assumptions if f.code == "assumed-preamble"]
         assert preamble == ([row - 1] if row > 1 else [])
 

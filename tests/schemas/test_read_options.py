@@ -1,4 +1,4 @@
-"""What a user decides instead of our guess, and tables that are wide: read as asked, said in the report."""
+"""Read options, which replace our assumptions, and wide tables; the report states both."""
 
 from pathlib import Path
 
@@ -30,14 +30,14 @@ def observations(path: Path, choices: ReadOptions, columns: str) -> list[tuple[o
         return tables.workspace.execute(f"SELECT {columns} FROM observations ORDER BY _row").fetchall()
 
 
-def places(report: Report) -> set[tuple[str, str, str | None]]:
+def cells_of(report: Report) -> set[tuple[str, str, str | None]]:
     return {(f.code, f.address, f.text) for f in report.findings}
 
 
 def test_a_table_with_a_column_a_year_becomes_a_row_a_value_and_findings_keep_their_cells(tmp_path: Path) -> None:
     path = written(tmp_path, WIDE)
     report = validate(path)
-    assert places(report) == {("kpi-range", "D5", "120,5")}
+    assert cells_of(report) == {("kpi-range", "D5", "120,5")}
     assert report.rows == {"observations": 8}
     (note,) = [n for n in report.assumptions if n.code == "assumed-wide"]
     assert "3 kolumner, från C (2021) till E (2023), lästes som Period" in note.message("sv")
@@ -57,7 +57,7 @@ def test_columns_may_be_kpis_with_years_and_sexes(tmp_path: Path) -> None:
         ("trygg-morker", "2022", "F", "62.5"),
         ("trygg-morker", "2031", "M", "64"),
     ]
-    assert places(validate(path)) == {("period-future", "C1", "2031")}
+    assert cells_of(validate(path)) == {("period-future", "C1", "2031")}
 
 
 def test_a_wide_workbook_names_cells_of_its_sheet(tmp_path: Path) -> None:
@@ -67,7 +67,7 @@ def test_a_wide_workbook_names_cells_of_its_sheet(tmp_path: Path) -> None:
         book.active.append(row)
     book.save(tmp_path / "bred.xlsx")
     report = validate(tmp_path / "bred.xlsx")
-    assert places(report) == {("type-error", "Trygghet!D2", "ca 60")}
+    assert cells_of(report) == {("type-error", "Trygghet!D2", "ca 60")}
 
 
 @pytest.mark.parametrize(
@@ -109,9 +109,9 @@ def test_a_table_is_not_read_as_wide_where_the_user_says_no(tmp_path: Path) -> N
 
 def test_a_constant_takes_the_place_of_a_column(tmp_path: Path) -> None:
     path = written(tmp_path, "Område,KPI,Period,Värde\n0180C1010,skräp,2023,57\n0180C1020,,2023,58\n")
-    kept = ReadOptions(constants={"kpi": "Trygg utomhus i området efter mörkrets inbrott"})
-    assert validate(path, choices=kept).verdict == Verdict.VALID
-    assert observations(path, kept, "kpi, value") == [("trygg-morker", "57"), ("trygg-morker", "58")]
+    options = ReadOptions(constants={"kpi": "Trygg utomhus i området efter mörkrets inbrott"})
+    assert validate(path, choices=options).verdict == Verdict.VALID
+    assert observations(path, options, "kpi, value") == [("trygg-morker", "57"), ("trygg-morker", "58")]
 
 
 def test_a_column_is_what_the_user_says_or_left_out(tmp_path: Path) -> None:

@@ -52,17 +52,17 @@ def values_of(path: Path, choices: ReadOptions | None = None) -> list[tuple[str 
 
 
 def test_a_px_file_gives_one_observation_a_cell(text_file: Callable[..., Path]) -> None:
-    found = values_of(text_file(PX, "a.px", encoding="cp1252"))
+    rows = values_of(text_file(PX, "a.px", encoding="cp1252"))
     hjallbo = [("1480C1010", KPI, "2021", "5.5", None), ("1480C1010", KPI, "2022", None, "O")]
-    assert found[:2] == hjallbo
-    assert [row[3] for row in found] == ["5.5", None, "6", "7", "7.25", None]
-    assert [row[2] for row in found] == ["2021", "2022", "2023"] * 2
+    assert rows[:2] == hjallbo
+    assert [row[3] for row in rows] == ["5.5", None, "6", "7", "7.25", None]
+    assert [row[2] for row in rows] == ["2021", "2022", "2023"] * 2
 
 
 def test_a_px_file_with_keys_may_leave_rows_out(text_file: Callable[..., Path]) -> None:
     keyed = PX.replace('DATA=\n5.5 ".." 6\n7 7.25 "..";', 'KEYS("Område")=CODES;\nDATA=\n"1280C1010", 7 7.25 "..";')
-    found = values_of(text_file(keyed, "a.px"))
-    assert [(row[0], row[2], row[3]) for row in found] == [
+    rows = values_of(text_file(keyed, "a.px"))
+    assert [(row[0], row[2], row[3]) for row in rows] == [
         ("1280C1010", "2021", "7"),
         ("1280C1010", "2022", "7.25"),
         ("1280C1010", "2023", None),
@@ -169,8 +169,8 @@ def test_json_stat_is_one_observation_a_value(text_file: Callable[..., Path], sp
         "value": {"0": 5.5, "2": 6} if sparse else [5.5, None, 6],
         "status": {"1": ".."},
     }
-    found = values_of(text_file(json.dumps(cube), "a.json"))
-    assert found == [(AREA, KPI, "2021", "5.5", None), (AREA, KPI, "2022", None, "O"), (AREA, KPI, "2023", "6", None)]
+    rows = values_of(text_file(json.dumps(cube), "a.json"))
+    assert rows == [(AREA, KPI, "2021", "5.5", None), (AREA, KPI, "2022", None, "O"), (AREA, KPI, "2023", "6", None)]
 
 
 @pytest.mark.parametrize(
@@ -221,10 +221,10 @@ def test_a_nested_column_of_parquet_is_refused(tmp_path: Path) -> None:
 
 def test_damaged_parquet_is_refused_and_nothing_more(tmp_path: Path) -> None:
     parquet.write_table(pa.Table.from_pylist(RECORDS * 50), tmp_path / "a.parquet")
-    whole = (tmp_path / "a.parquet").read_bytes()
+    content = (tmp_path / "a.parquet").read_bytes()
     dice = random.Random(1)
     for _ in range(12):
-        cut = bytearray(whole[: dice.randrange(8, len(whole))] if dice.random() < 0.4 else whole)
+        cut = bytearray(content[: dice.randrange(8, len(content))] if dice.random() < 0.4 else content)
         for _ in range(5):
             cut[dice.randrange(4, len(cut))] = dice.randrange(256)
         (tmp_path / "b.parquet").write_bytes(cut)
@@ -240,9 +240,9 @@ def test_a_gzipped_table_is_unpacked(text_file: Callable[..., Path], name: str) 
     assert values_of(text_file(gzip.compress(TEXT.encode()), name)) == [(AREA, KPI, "2023", "5.5", "A")]
 
 
-def zipped(path: Path, **entries: str | bytes) -> Path:
+def zipped(path: Path, **files: str | bytes) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in entries.items():
+        for name, content in files.items():
             archive.writestr(name.replace("__", "."), content)
     return path
 
@@ -253,16 +253,18 @@ def test_a_zip_of_one_table_is_that_table(tmp_path: Path) -> None:
 
 def test_files_of_a_zip_go_by_their_names(tmp_path: Path) -> None:
     areas = "id,name,municipality,level\ngatan,Gatan,0180,own\n"
-    with read(zipped(tmp_path / "a.zip", Områden__csv=areas, Observationer__csv=TEXT, rest__csv="a,b\n1,2\n")) as found:
-        assert set(found.tables) == {"neighbourhoods", "observations"}
-        assert [f.sheet for f in found.assumptions if f.code == "sheet-skipped"] == ["rest"]
+    with read(
+        zipped(tmp_path / "a.zip", Områden__csv=areas, Observationer__csv=TEXT, rest__csv="a,b\n1,2\n")
+    ) as tables:
+        assert set(tables.tables) == {"neighbourhoods", "observations"}
+        assert [f.sheet for f in tables.assumptions if f.code == "sheet-skipped"] == ["rest"]
 
 
 def test_bombs_and_archives_in_archives_are_refused(text_file: Callable[..., Path], tmp_path: Path) -> None:
     bomb = io.BytesIO()
-    with gzip.GzipFile(fileobj=bomb, mode="wb") as packed:
+    with gzip.GzipFile(fileobj=bomb, mode="wb") as compressed:
         for _ in range(120):
-            packed.write(bytes([0x20]) * 1_000_000)
+            compressed.write(bytes([0x20]) * 1_000_000)
     assert refused(text_file(bomb.getvalue(), "a.csv.gz")).code == "not-readable-too-large"
     assert refused(text_file(gzip.compress(gzip.compress(TEXT.encode())), "b.csv.gz")).code == "not-readable-format"
     inner = zipped(tmp_path / "inner.zip", a__csv=TEXT).read_bytes()

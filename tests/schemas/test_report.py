@@ -87,8 +87,12 @@ def test_what_is_true_of_many_cells_is_said_once_with_all_of_them(table: Callabl
 def test_a_cut_listing_still_tells_the_whole_number(table: Callable[..., Path]) -> None:
     report = validate(table(*(f"0180C1010,arbetsloshet,år {i},5" for i in range(LISTED + 5))))
     assert f"({LISTED + 5})  [pattern-mismatch]" in as_text(report, "sv")
-    told = json.loads(as_json(report, "sv"))
-    assert (told["is_cut"], told["counts"], len(told["findings"])) == (True, {"pattern-mismatch": LISTED + 5}, LISTED)
+    document = json.loads(as_json(report, "sv"))
+    assert (document["is_cut"], document["counts"], len(document["findings"])) == (
+        True,
+        {"pattern-mismatch": LISTED + 5},
+        LISTED,
+    )
 
 
 def test_a_sheet_is_part_of_the_address(tmp_path: Path) -> None:
@@ -142,27 +146,27 @@ def test_half_a_character_breaks_no_output() -> None:
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_json_form_keeps_its_schema(folder: Path, language: str) -> None:
     source = next(path for path in folder.iterdir() if path.name.startswith("input"))
-    told = json.loads(as_json(validate(source), language))
-    jsonschema.Draft7Validator(SCHEMA).validate(told)
-    assert told["version"] == REPORT_VERSION
-    for finding in told["findings"]:
+    document = json.loads(as_json(validate(source), language))
+    jsonschema.Draft7Validator(SCHEMA).validate(document)
+    assert document["version"] == REPORT_VERSION
+    for finding in document["findings"]:
         assert finding["message"]
         assert "{" not in finding["message"] + finding["remedy"]
 
 
 def test_the_json_form_of_what_was_not_checked_keeps_its_schema() -> None:
-    told = json.loads(as_json(not_checked(Path("x"), NotReadable("not-readable-empty", file="x")), "en"))
-    jsonschema.Draft7Validator(SCHEMA).validate(told)
-    assert (told["verdict"], told["rows"]) == ("not-checked", {})
+    document = json.loads(as_json(not_checked(Path("x"), NotReadable("not-readable-empty", file="x")), "en"))
+    jsonschema.Draft7Validator(SCHEMA).validate(document)
+    assert (document["verdict"], document["rows"]) == ("not-checked", {})
 
 
 def test_the_checked_time_is_utc() -> None:
-    told = json.loads(as_json(report_of(checked_at=datetime(2024, 5, 1, 12, tzinfo=UTC)), "sv"))
-    assert told["checked_at"] == "2024-05-01T12:00:00Z"
+    document = json.loads(as_json(report_of(checked_at=datetime(2024, 5, 1, 12, tzinfo=UTC)), "sv"))
+    assert document["checked_at"] == "2024-05-01T12:00:00Z"
 
 
 @pytest.mark.parametrize("source", ["exempel.xlsx", "package"])
 def test_the_sample_is_valid_in_both_forms(source: str) -> None:
     done = vaven("validate", SAMPLE / source, "--format", "json", "--lang", "en")
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["verdict"], told["counts"]) == (0, "valid", {"method-illustrative": 1})
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["verdict"], document["counts"]) == (0, "valid", {"method-illustrative": 1})

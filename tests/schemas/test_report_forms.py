@@ -73,11 +73,11 @@ def test_every_case_gives_a_report_that_frictionless_reads() -> None:
     seen = 0
     for source in sorted(CASES.glob("*/*/input.*")):
         report = validate(source)
-        found = frictionless.Report.from_descriptor(json.loads(render("frictionless", report, "sv")))
-        assert found.valid == report.is_publishable, source
+        parsed = frictionless.Report.from_descriptor(json.loads(render("frictionless", report, "sv")))
+        assert parsed.valid == report.is_publishable, source
         errors = [f for f in report.findings if f.severity == Severity.ERROR]
-        assert len(errors) == sum(len(task.errors) for task in found.tasks) + len(found.errors), source
-        assert found.to_summary() or not found.tasks, source
+        assert len(errors) == sum(len(task.errors) for task in parsed.tasks) + len(parsed.errors), source
+        assert parsed.to_summary() or not parsed.tasks, source
         seen += 1
     assert seen > 50
 
@@ -153,7 +153,7 @@ def test_the_terminal_has_colours_where_it_is_one_or_the_user_wants_them(faulty:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--encoding", "rot13"], "utf-8"),
         (["--delimiter", "ab"], "Ange ett tecken"),
@@ -162,8 +162,8 @@ def test_the_terminal_has_colours_where_it_is_one_or_the_user_wants_them(faulty:
         (["--set", "kpi"], "NAMN=TEXT"),
     ],
 )
-def test_a_wrong_choice_is_told_with_what_may_be_chosen(faulty: Path, options: list[str], told: str) -> None:
+def test_a_wrong_choice_is_told_with_what_may_be_chosen(faulty: Path, options: list[str], message: str) -> None:
     done = vaven("validate", faulty, *options)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr

@@ -1,4 +1,4 @@
-"""What a check says where the machine's memory or disk do not suffice: never a traceback, never a verdict."""
+"""Checks that exceed the machine's memory or disk report that, without a traceback and without a verdict."""
 
 import json
 import subprocess

@@ -24,15 +24,15 @@ SCHEMA = {
 
 @pytest.fixture
 def with_schema(tmp_path: Path) -> Callable[..., Report]:
-    def check(text: str, schema: Any = SCHEMA, **given: Any) -> Report:
+    def check(text: str, schema: Any = SCHEMA, **options: Any) -> Report:
         (tmp_path / "t.csv").write_text(text)
         (tmp_path / "schema.json").write_text(schema if isinstance(schema, str) else json.dumps(schema))
-        return validate(tmp_path / "t.csv", schema=tmp_path / "schema.json", **given)
+        return validate(tmp_path / "t.csv", schema=tmp_path / "schema.json", **options)
 
     return check
 
 
-def places(report: Report) -> list[tuple[str, str]]:
+def cells_of(report: Report) -> list[tuple[str, str]]:
     return [(f.code, f.address) for f in report.findings]
 
 
@@ -46,7 +46,7 @@ def package(folder: Path, *resources: dict[str, Any], **files: str) -> Path:
 
 def test_a_table_is_checked_against_a_given_schema(with_schema: Callable[..., Report]) -> None:
     report = with_schema("id;namn\n1;abc\n1;abcd\nx;\n")
-    assert set(places(report)) == {
+    assert set(cells_of(report)) == {
         ("table-constraint-error", "B3"),
         ("table-primary-key", "3"),
         ("table-type-error", "A4"),
@@ -68,8 +68,8 @@ def test_it_is_told_in_every_form_that_the_standard_was_not_asked(
         if form == "frictionless":
             task = frictionless.Report.from_descriptor(json.loads(text)).tasks[0]
             assert [(e.type, e.row_number) for e in task.errors] == [("type-error", 3), ("primary-key", 3)]
-    told = {"sv": "Den kan inte publiceras.", "en": "It can't be published."}[language]
-    assert told in render("text", report, language)
+    sentence = {"sv": "Den kan inte publiceras.", "en": "It can't be published."}[language]
+    assert sentence in render("text", report, language)
     assert "kan publiceras." not in render("text", with_schema("id;namn\n1;a\n"), "sv")
 
 
@@ -83,11 +83,11 @@ def test_a_package_of_other_tables_is_checked_against_itself(tmp_path: Path) -> 
     key = {"fields": ["b"], "reference": {"resource": "b", "fields": ["id"]}}
     a = {"name": "a", "path": "a.csv", "schema": {"fields": [{"name": "b", "type": "integer"}], "foreignKeys": [key]}}
     folder = package(tmp_path / "p", a, {"name": "b", "path": "b.csv"}, a="b\n1\n9\n", b="id,n\n1,2\n")
-    assert places(validate(folder)) == [("table-foreign-key", "3")]
+    assert cells_of(validate(folder)) == [("table-foreign-key", "3")]
     with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
         for file in folder.iterdir():
             archive.write(file, file.name)
-    assert validate(tmp_path / "p.zip").rows == {} or places(validate(tmp_path / "p.zip"))
+    assert validate(tmp_path / "p.zip").rows == {} or cells_of(validate(tmp_path / "p.zip"))
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_workbooks_are_given_to_frictionless(tmp_path: Path) -> None:
     book.save(tmp_path / "t.xlsx")
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
     report = validate(tmp_path / "t.xlsx", schema=tmp_path / "schema.json")
-    assert (places(report), report.engine) == ([("table-constraint-error", "B3")], "frictionless (table)")
+    assert (cells_of(report), report.engine) == ([("table-constraint-error", "B3")], "frictionless (table)")
 
 
 def test_the_command_takes_a_schema(tmp_path: Path) -> None:

@@ -90,8 +90,8 @@ def test_a_filled_template_reads_back_into_the_right_tables(tmp_path: Path, lang
         for resource, row in ROWS.items():
             table = tables.tables[resource]
             names = ", ".join(row)
-            found = tables.workspace.execute(f"SELECT {names} FROM {table.relation}").fetchall()
-            assert found == [tuple(str(value) for value in row.values())]
+            rows = tables.workspace.execute(f"SELECT {names} FROM {table.relation}").fetchall()
+            assert rows == [tuple(str(value) for value in row.values())]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -147,8 +147,8 @@ def test_drop_downs_hold_the_register(tmp_path: Path, language: str) -> None:
     offered = {}
     for rule in sheet.data_validations.dataValidation:
         if rule.type == "list":
-            place, cells = rule.formula1.split("!")
-            column = book[place.strip("'")][cells.replace("$", "")]
+            sheet_name, cells = rule.formula1.split("!")
+            column = book[sheet_name.strip("'")][cells.replace("$", "")]
             offered[str(rule.sqref).split("2:")[0]] = [cell[0].value for cell in column]
     assert offered["B"] == list(register.kpis())
     assert offered["D"] == list(register.codes("sexes"))

@@ -200,15 +200,15 @@ def test_what_is_recommended_is_a_warning(complete: Graph, profile: Graph, lack:
 def test_a_blank_node_cannot_be_harvested(complete: Graph, profile: Graph) -> None:
     for node in (":agent", ":contact", ":csv"):
         text = complete.serialize(format="nt").replace(f"<{spelled(node)}>", "_:nameless")
-        found = findings(Graph().parse(data=text, format="nt"), profile)
-        assert any(severity == "Violation" for severity, _, _ in found), node
+        results = findings(Graph().parse(data=text, format="nt"), profile)
+        assert any(severity == "Violation" for severity, _, _ in results), node
 
 
 def test_a_series_of_more_than_fifty_datasets_is_warned_of(complete: Graph, profile: Graph) -> None:
     members = " ".join(f":year{n} dcat:inSeries :series ." for n in range(60))
     complete.update(PREFIXES + f"INSERT DATA {{ {members} }}")
-    (found,) = findings(complete, profile)
-    assert found[:2] == ("Warning", HERE + "series")
+    (result,) = findings(complete, profile)
+    assert result[:2] == ("Warning", HERE + "series")
 
 
 def test_digg_s_own_minimal_example_has_exactly_the_known_gaps(shared: Path, profile: Graph) -> None:

@@ -36,7 +36,7 @@ def table(name: str) -> list[Row]:
     return rows(VOCAB / f"{name}.csv")
 
 
-def faults(name: str, data: list[Row]) -> list[str]:
+def error_types(name: str, data: list[Row]) -> list[str]:
     """Types of the errors that frictionless finds in `data` by the schema of table `name`."""
     schema = Schema.from_descriptor(json.loads((VOCAB / f"{name}.schema.json").read_text("utf-8")))
     cells = [list(data[0]), *(list(row.values()) for row in data)]
@@ -111,10 +111,10 @@ def test_a_table_is_utf8_without_mark_and_ends_its_lines_alike(name: str) -> Non
 def test_the_register_s_schema_refuses(column: str, cell: str, error: str) -> None:
     broken = table("kpis")
     broken[0][column] = cell
-    found = faults("kpis", broken)
+    errors = error_types("kpis", broken)
     # frictionless says a repeated or empty primary key beside what the column itself has.
-    assert error in found
-    assert set(found) <= {error, "primary-key"}
+    assert error in errors
+    assert set(errors) <= {error, "primary-key"}
 
 
 def test_counts_are_those_of_the_sources() -> None:
@@ -197,10 +197,10 @@ def test_the_register_reads_every_row_as_it_stands() -> None:
 
 @pytest.mark.parametrize("name", ["themes", *CODE_LISTS])
 def test_a_code_has_words_in_both_languages(name: str) -> None:
-    stems = ["label", *(["definition"] if "definition_sv" in table(name)[0] else [])]
+    prefixes = ["label", *(["definition"] if "definition_sv" in table(name)[0] else [])]
     for row in table(name):
-        assert all(row[f"{stem}_{language}"] for stem in stems for language in ("sv", "en"))
-    for column in (f"{stem}_{language}" for stem in stems for language in ("sv", "en")):
+        assert all(row[f"{prefix}_{language}"] for prefix in prefixes for language in ("sv", "en"))
+    for column in (f"{prefix}_{language}" for prefix in prefixes for language in ("sv", "en")):
         assert len({row[column] for row in table(name)}) == len(table(name))
 
 
@@ -247,10 +247,10 @@ def test_a_licence_is_known_by_each_form_of_its_address() -> None:
 def test_areas_lie_in_known_areas() -> None:
     assert all(row["lan"] == row["code"][:2] and row["lan"] in areas().lan for row in table("areas/kommuner"))
     for vintage in ("2018", "2025"):
-        listed = table(f"areas/deso{vintage}")
-        assert all(row["kommun"] == row["code"][:4] and row["category"] == row["code"][4] for row in listed)
-        assert all(row["kommun"] in areas().kommuner for row in listed)
-        assert [row["code"] for row in listed] == sorted(row["code"] for row in listed)
+        rows = table(f"areas/deso{vintage}")
+        assert all(row["kommun"] == row["code"][:4] and row["category"] == row["code"][4] for row in rows)
+        assert all(row["kommun"] in areas().kommuner for row in rows)
+        assert [row["code"] for row in rows] == sorted(row["code"] for row in rows)
     assert {row["kommun"] for row in table("areas/deso2018")} == set(areas().kommuner)
 
 
@@ -280,9 +280,9 @@ def test_a_successor_follows_from_the_two_lists() -> None:
     # No code of 2018 shares its first eight positions, so its origin cannot be read from the lists.
     assert (after - before) - {new for _, new in changes} == {"0139B2070"}
     for old in before - after:
-        places = sorted(new[8] for former, new in changes if former == old)
+        numbers = sorted(new[8] for former, new in changes if former == old)
         assert old[8] == "0"
-        assert places == [str(n + 1) for n in range(len(places))]
+        assert numbers == [str(n + 1) for n in range(len(numbers))]
 
 
 @needs_shared

@@ -22,8 +22,8 @@ CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
 def get(url: str) -> tuple[int, str, str]:
-    with urllib.request.urlopen(url, timeout=60) as answer:
-        return answer.status, answer.headers.get_content_type(), answer.read().decode("utf-8")
+    with urllib.request.urlopen(url, timeout=60) as response:
+        return response.status, response.headers.get_content_type(), response.read().decode("utf-8")
 
 
 @pytest.mark.parametrize("recipe", list(recipes()), ids=lambda recipe: f"{recipe.number}-{recipe.language}")
@@ -32,15 +32,15 @@ def test_a_recipe_prints_what_is_printed(whole_way: Site, recipe: Recipe) -> Non
 
 
 def test_there_are_ten_short_recipes_in_each_language() -> None:
-    found = list(recipes())
-    assert all(count >= 10 for count in Counter(recipe.language for recipe in found).values())
-    assert {recipe.language for recipe in found} == {"python", "r", "bash"}
-    for recipe in found:
+    every_recipe = list(recipes())
+    assert all(count >= 10 for count in Counter(recipe.language for recipe in every_recipe).values())
+    assert {recipe.language for recipe in every_recipe} == {"python", "r", "bash"}
+    for recipe in every_recipe:
         assert recipe.code.count("\n") <= 15, recipe.title
         assert recipe.output.strip(), recipe.title
     # No block is left out of the tests because its output is missing.
     text = DOCUMENT.read_text("utf-8")
-    assert len(re.findall(r"^```(?:python|r|bash)$", text, re.MULTILINE)) == len(found)
+    assert len(re.findall(r"^```(?:python|r|bash)$", text, re.MULTILINE)) == len(every_recipe)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
@@ -81,8 +81,8 @@ def test_commands_of_the_documentation_are_ours(path: Path) -> None:
     for block in CODE.findall(path.read_text("utf-8")):
         for line in block.splitlines():
             if line.startswith("vaven "):
-                given = build_parser().parse_args(shlex.split(line, comments=True)[1:])
-                assert callable(given.command), line
+                arguments = build_parser().parse_args(shlex.split(line, comments=True)[1:])
+                assert callable(arguments.command), line
 
 
 def test_the_page_about_ckan_names_addresses_that_answer(whole_way: Site) -> None:
@@ -98,9 +98,9 @@ def test_the_page_about_ckan_names_addresses_that_answer(whole_way: Site) -> Non
 
 def test_the_page_about_ckan_names_every_state_and_failure() -> None:
     text = (ROOT / "docs" / "ckan.md").read_text("utf-8")
-    told = set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE))
+    documented = set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE))
     kinds = {code_of(kind("")) for kind in CkanError.__subclasses__()}
-    assert told == {*STATES, *kinds}
+    assert documented == {*STATES, *kinds}
 
 
 def test_the_picture_of_the_model_is_a_picture(whole_way: Site) -> None:
@@ -118,5 +118,5 @@ def test_addresses_that_the_document_names_answer(whole_way: Site) -> None:
     for path in named:
         filled = path.replace("SLUG", "exempel-tre-kommuner").replace("VERSION", "1")
         request = urllib.request.Request(whole_way.url + filled, method="HEAD")
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            assert answer.status == 200, path
+        with urllib.request.urlopen(request, timeout=60) as response:
+            assert response.status == 200, path

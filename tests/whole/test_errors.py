@@ -41,7 +41,7 @@ def keys_in_code() -> set[str]:
     return {text for text in literals if KEY.fullmatch(text)}
 
 
-def entries() -> dict[str, str]:
+def messages_by_key() -> dict[str, str]:
     """The key of each error that has sentences, with its room in front."""
     return {
         f"{room}.{name.removeprefix('error.')}": text
@@ -88,15 +88,17 @@ def test_an_error_of_every_class_has_its_message_and_remedy_in_both_languages(ki
 def test_every_key_of_an_error_has_sentences_and_every_sentence_its_error() -> None:
     code = "\n".join(path.read_text("utf-8") for path in sources())
     raised = keys_in_code()
-    computed = {key for key in entries() if key.startswith("publisher.setting-not-")}
+    computed = {key for key in messages_by_key() if key.startswith("publisher.setting-not-")}
     assert 'f"publisher.setting-not-{' in code
-    assert entries().keys() - computed == (raised & entries().keys()) - computed
-    unknown = {key for key in raised if re.search(rf'\b[A-Z]\w+\(\s*"{re.escape(key)}"', code)} - entries().keys()
+    assert messages_by_key().keys() - computed == (raised & messages_by_key().keys()) - computed
+    unknown = {
+        key for key in raised if re.search(rf'\b[A-Z]\w+\(\s*"{re.escape(key)}"', code)
+    } - messages_by_key().keys()
     assert unknown == set()
 
 
 def test_an_error_and_its_remedy_name_the_same_fields_in_both_languages() -> None:
-    for key in entries():
+    for key in messages_by_key():
         room, _, name = key.partition(".")
         for part in ("", ".remedy"):
             swedish, english = (fields(messages(language, room)(f"error.{name}{part}")) for language in LANGUAGES)

@@ -45,7 +45,7 @@ PAGES = {
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, Any]:
-    """What the older commit published, as it published it."""
+    """Facts about the home as the older commit published it."""
     facts: dict[str, Any] = json.loads((FIXTURE / "expected.json").read_text("utf-8"))
     return facts
 
@@ -128,9 +128,9 @@ def test_downloads_of_an_older_home_are_the_same_bytes(older: Site, expected: di
 def test_downloads_of_an_older_home_agree_with_its_manifests(older: Site, release: str) -> None:
     address = f"{older.url}dataset/{release}/"
     manifest = json.loads(get(address + "datapackage.json", "*/*")[1])
-    listed = {resource["path"]: resource["hash"] for resource in manifest["resources"]}
-    assert "observations.csv" in listed
-    for path, digest in listed.items():
+    hashes = {resource["path"]: resource["hash"] for resource in manifest["resources"]}
+    assert "observations.csv" in hashes
+    for path, digest in hashes.items():
         assert f"sha256:{hashlib.sha256(get(address + path, '*/*')[1]).hexdigest()}" == digest
 
 

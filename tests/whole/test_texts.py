@@ -50,7 +50,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Rule:
-    """What a text may not have; `bad` is a text that breaks the rule and `allowed` the keys that need it, with why."""
+    """A rule of language; `bad` is a text that breaks it, `allowed` maps the keys exempt from it to the reason."""
 
     name: str
     language: str

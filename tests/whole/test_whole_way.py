@@ -37,8 +37,8 @@ def get(url: str, accept: str = "*/*") -> tuple[int, str, bytes]:
     """Status, media type and body; redirects are followed and errors are answers too."""
     request = urllib.request.Request(url, headers={"Accept": accept})
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, answer.headers.get_content_type(), answer.read()
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.headers.get_content_type(), response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.headers.get_content_type(), error.read()
 
@@ -63,17 +63,19 @@ def test_sparqlwrapper_gets_every_value_of_the_sample_back(whole_way: Site) -> N
     client = SPARQLWrapper(whole_way.url + "sparql", returnFormat=JSON)
     client.setQuery(EVERY_VALUE)
     bindings = client.queryAndConvert()["results"]["bindings"]
-    found = {b["observation"]["value"]: Decimal(b["value"]["value"]) if b["value"]["value"] else None for b in bindings}
+    values = {
+        b["observation"]["value"]: Decimal(b["value"]["value"]) if b["value"]["value"] else None for b in bindings
+    }
     assert len(bindings) == len(sample_rows()) == 629
-    assert found == expected_values(whole_way)
+    assert values == expected_values(whole_way)
 
 
 @pytest.mark.parametrize("form", [CSV, XML])
 def test_sparqlwrapper_gets_the_same_in_other_forms(whole_way: Site, form: str) -> None:
     client = SPARQLWrapper(whole_way.url + "sparql", returnFormat=form)
     client.setQuery(EVERY_VALUE)
-    answer = client.queryAndConvert()
-    text = answer.decode() if isinstance(answer, bytes) else answer.toxml()
+    result = client.queryAndConvert()
+    text = result.decode() if isinstance(result, bytes) else result.toxml()
     assert text.count("/id/observation/") == 629
 
 
@@ -120,22 +122,22 @@ def test_identifiers_negotiate_as_the_standards_say(whole_way: Site) -> None:
 
 
 def test_downloads_say_the_same_as_the_sample(whole_way: Site) -> None:
-    stem = f"{whole_way.url}dataset/{SLUG}/1/"
-    rows = list(csv.DictReader(io.StringIO(get(stem + "observations.csv")[2].decode())))
+    release = f"{whole_way.url}dataset/{SLUG}/1/"
+    rows = list(csv.DictReader(io.StringIO(get(release + "observations.csv")[2].decode())))
     key = ("neighbourhood", "kpi", "period", "sex", "age_group")
     assert {tuple(r[k] for k in key): r for r in rows} == {tuple(r[k] for k in key): r for r in sample_rows()}
-    parquet = pq.read_table(io.BytesIO(get(stem + "observations.parquet")[2]))
+    parquet = pq.read_table(io.BytesIO(get(release + "observations.parquet")[2]))
     assert parquet.column("value").to_pylist() == [float(r["value"]) if r["value"] else None for r in rows]
-    sheet = load_workbook(io.BytesIO(get(stem + "observations.xlsx")[2]), read_only=True)["Observationer"]
+    sheet = load_workbook(io.BytesIO(get(release + "observations.xlsx")[2]), read_only=True)["Observationer"]
     assert [row[5] for row in sheet.iter_rows(min_row=2, values_only=True)] == parquet.column("value").to_pylist()
-    turtle = Graph().parse(data=get(stem + "observations.ttl")[2], format="turtle")
-    json_ld = Graph().parse(data=get(stem + "observations.jsonld")[2], format="json-ld")
+    turtle = Graph().parse(data=get(release + "observations.ttl")[2], format="turtle")
+    json_ld = Graph().parse(data=get(release + "observations.jsonld")[2], format="json-ld")
     assert len(turtle) == len(json_ld) > 6_000
 
 
 def test_the_data_package_describes_its_files_truly(whole_way: Site) -> None:
-    stem = f"{whole_way.url}dataset/{SLUG}/1/"
-    package = json.loads(get(stem + "datapackage.json")[2])
+    release = f"{whole_way.url}dataset/{SLUG}/1/"
+    package = json.loads(get(release + "datapackage.json")[2])
     assert [r["name"] for r in package["resources"]] == [
         "observations",
         "neighbourhoods",
@@ -144,16 +146,16 @@ def test_the_data_package_describes_its_files_truly(whole_way: Site) -> None:
         "targets",
     ]
     for resource in package["resources"]:
-        content = get(stem + resource["path"])[2]
+        content = get(release + resource["path"])[2]
         assert resource["hash"] == "sha256:" + hashlib.sha256(content).hexdigest()
         assert resource["bytes"] == len(content)
 
 
 def test_a_released_package_is_valid_again(whole_way: Site, tmp_path: Path) -> None:
-    stem = f"{whole_way.url}dataset/{SLUG}/1/"
-    package = json.loads(get(stem + "datapackage.json")[2])
+    release = f"{whole_way.url}dataset/{SLUG}/1/"
+    package = json.loads(get(release + "datapackage.json")[2])
     for name in ["datapackage.json", *(r["path"] for r in package["resources"])]:
-        (tmp_path / name).write_bytes(get(stem + name)[2])
+        (tmp_path / name).write_bytes(get(release + name)[2])
     done = whole_way.run("validate", tmp_path, "--format", "json")
     assert json.loads(done.stdout)["verdict"] == "valid"
     import frictionless
@@ -191,9 +193,9 @@ def test_the_feed_conforms_to_dcat_ap(whole_way: Site, shared: Path) -> None:
 def test_the_data_behind_a_page_is_the_page(whole_way: Site) -> None:
     address = f"{whole_way.url}area/deso2018/0180C6070"
     rows = list(csv.DictReader(io.StringIO(get(address + ".csv")[2].decode())))
-    listed = json.loads(get(address + ".json")[2])
+    records = json.loads(get(address + ".json")[2])
     mine = [r for r in sample_rows() if r["neighbourhood"] == "0180C6070"]
-    assert len(rows) == len(listed) == len(mine)
+    assert len(rows) == len(records) == len(mine)
     page = get(address, "text/html")[2].decode()
     latest = next(r for r in mine if r["kpi"] == "trygg-morker" and r["period"] == "2024" and r["sex"] == "T")
     assert latest["value"].replace(".", ",") in page
