@@ -33,6 +33,23 @@ from vaven.vocab.messages import messages
 
 ROOMS = ("vocab", "schemas", "publisher", "catalogue")
 FORBIDDEN_NAMES = ("utils", "util", "helpers", "helper", "common", "misc")
+BANNED_NAMES = ROOT / "tests" / "banned_names.txt"
+# Each line but the last three assigns banned names, each in another way.
+BANNED_SOURCE = """\
+found = 1
+async def told(*, given=None, **_kept): pass
+class Answer: listed: int
+self.asked, [*faults] = 1, 2
+import json as whole
+match 1:
+    case [said, *places] | {"a": 1, **entries}: pass
+try: hits = [lambda turn: made for made in ()]
+except ValueError as late: pass
+print(stem, key.piece, f(thing=1), packed[0])
+del shown
+rows = response = 1
+"""
+BAD_OPENING = re.compile(r"(What|Who|Whom|Whose|Whether|Those|That|Such|How|Why|Where|When|Which)\b")
 
 
 def modules() -> list[tuple[str, str, Path]]:
@@ -54,10 +71,45 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def documented_code() -> Iterator[tuple[str, ast.Module]]:
+    """Yield the path and the syntax tree of every Python file of the rooms, the benchmarks and the tests."""
+    for folder in (*ROOMS, "benchmarks", "tests"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text("utf-8"))
+
+
+def assigned_names(node: ast.AST) -> tuple[str | None, ...]:
+    """Return the names that a node itself assigns, not the nodes in it."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+            return (name,)
+        case ast.arg(arg=name) | ast.alias(asname=name) | ast.MatchMapping(rest=name):
+            return (name,)
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return (name,)
+        case ast.MatchAs(name=name) | ast.MatchStar(name=name) | ast.ExceptHandler(name=name):
+            return (name,)
+    return ()
+
+
+def banned_assignments(tree: ast.Module) -> list[tuple[int, str]]:
+    """Return line and name of each assignment of a name that the list bans, in the order of the lines."""
+    banned = {line for line in BANNED_NAMES.read_text("utf-8").splitlines() if line and not line.startswith("#")}
+    assignments = ((node, name) for node in ast.walk(tree) for name in assigned_names(node) if name)
+    return sorted((getattr(node, "lineno", 0), name) for node, name in assignments if name.strip("_").lower() in banned)
+
+
+def bad_docstrings(tree: ast.Module) -> list[tuple[int, str]]:
+    """Return line and first line of each docstring that begins with a relative or interrogative word."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    documented = ((node, ast.get_docstring(node) or "") for node in ast.walk(tree) if isinstance(node, kinds))
+    return [(getattr(node, "lineno", 1), text.split("\n")[0]) for node, text in documented if BAD_OPENING.match(text)]
+
+
 def packages(room: str) -> tuple[str, ...]:
     """The packages and modules of a room in the order that its `__init__` lists."""
-    listed: tuple[str, ...] = import_module(f"vaven.{room}").PACKAGES
-    return listed
+    names: tuple[str, ...] = import_module(f"vaven.{room}").PACKAGES
+    return names
 
 
 def top_level(room: str) -> set[str]:
@@ -85,17 +137,17 @@ def test_imports_run_one_way_between_rooms(room: str, name: str, path: Path) -> 
 
 @pytest.mark.parametrize("room", ROOMS)
 def test_a_room_lists_its_packages_and_imports_run_up_that_list(room: str) -> None:
-    listed = packages(room)
-    assert set(listed) == top_level(room)
-    assert len(listed) == len(set(listed)) <= 18
+    names = packages(room)
+    assert set(names) == top_level(room)
+    assert len(names) == len(set(names)) <= 18
     for own, name, path in modules():
         top = name.split(".")[0]
         if own != room or top == "__init__":
             continue
         for target in imports(path):
             parts = target.split(".")
-            if parts[:2] == ["vaven", room] and len(parts) > 2 and parts[2] in listed and parts[2] != top:
-                assert listed.index(parts[2]) < listed.index(top), f"{room}/{name} imports {target}"
+            if parts[:2] == ["vaven", room] and len(parts) > 2 and parts[2] in names and parts[2] != top:
+                assert names.index(parts[2]) < names.index(top), f"{room}/{name} imports {target}"
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -129,7 +181,7 @@ def test_no_imports_inside_a_package_form_a_cycle() -> None:
 
 
 def test_each_public_class_name_occurs_once() -> None:
-    assert {name: places for name, places in classes().items() if len(places) > 1} == {}
+    assert {name: owners for name, owners in classes().items() if len(owners) > 1} == {}
 
 
 def test_no_private_name_is_used_in_another_package() -> None:
@@ -142,6 +194,26 @@ def test_no_private_name_is_used_in_another_package() -> None:
 
 def test_no_module_is_named_for_nothing() -> None:
     assert [path for _, name, path in modules() if name.split(".")[-1] in FORBIDDEN_NAMES] == []
+
+
+def test_no_assigned_name_is_on_the_list_of_banned_names() -> None:
+    assert banned_assignments(ast.parse(BANNED_SOURCE)) == [
+        (1, "found"), (2, "_kept"), (2, "given"), (2, "told"), (3, "Answer"), (3, "listed"), (4, "asked"),
+        (4, "faults"), (5, "whole"), (7, "entries"), (7, "places"), (7, "said"), (8, "hits"), (8, "made"), (8, "turn"),
+        (9, "late"),
+    ]  # fmt: skip
+    banned = [f"{path}:{line}: {name}" for path, tree in documented_code() for line, name in banned_assignments(tree)]
+    assert not banned, "\n".join(banned)
+
+
+def test_no_docstring_begins_with_a_relative_or_interrogative_word() -> None:
+    openings = ("What it is.", "Whether it is.", "Whatever.", "Thatch.", "\n    Who is it?\n    ", "Return what is.")
+    source = "".join(f'class C{i}:\n    """{text}"""\n' for i, text in enumerate(openings))
+    nested = '"""Those.\n\nThey are."""\ndef f():\n    async def g():\n        """Such as it is."""\n'
+    assert [text for _, text in bad_docstrings(ast.parse(source))] == ["What it is.", "Whether it is.", "Who is it?"]
+    assert bad_docstrings(ast.parse(nested)) == [(1, "Those."), (5, "Such as it is.")]
+    bad = [f"{path}:{line}: {text}" for path, tree in documented_code() for line, text in bad_docstrings(tree)]
+    assert not bad, "\n".join(bad)
 
 
 def test_validating_does_not_load_flask() -> None:
@@ -187,13 +259,13 @@ def test_every_rule_has_its_sentences_and_every_sentence_its_rule() -> None:
     assert RULE_MODULES
     codes = {*RULES, *SCHEMA_RULES, *READING_RULES, *INTEGRITY}
     texts = rule_texts("sv").texts
-    told = {key.split(".")[1] for key in texts}
-    reading = {code for code in told if code.startswith(("assumed-", "not-readable-", "sheet-"))}
+    rule_codes = {key.split(".")[1] for key in texts}
+    reading = {code for code in rule_codes if code.startswith(("assumed-", "not-readable-", "sheet-"))}
     described = {code_of(kind) for kind in (*SENTENCES, OTHER)}
-    assert codes | described == told - reading
+    assert codes | described == rule_codes - reading
     used = "\n".join(path.read_text("utf-8") for _, _, path in modules())
     assert {code for code in reading if f'"{code}"' not in used} == set()
-    for code in told:
+    for code in rule_codes:
         assert {f"rule.{code}.{part}" for part in ("title", "message", "remedy")} <= texts.keys(), code
 
 
@@ -231,8 +303,10 @@ def test_every_command_has_help() -> None:
 
 
 def test_every_command_line_of_the_readme_runs(tmp_path: Path) -> None:
-    """Serving and watching go on until stopped, so they run in test_whole_way, in `make demo` and in test_watch;
-    those of CKAN run in test_ckan, where one is."""
+    """Run each command line of the README that ends by itself and needs no CKAN.
+
+    Serving and watching run in test_whole_way, in `make demo` and in test_watch, and those of CKAN in test_ckan.
+    """
     readme = (ROOT / "README.md").read_text("utf-8")
     lines = [shlex.split(line, comments=True) for line in readme.splitlines() if line.startswith("vaven ")]
     shutil.copy(SAMPLE / "exempel.xlsx", tmp_path / "FILE")
@@ -297,7 +371,7 @@ def test_every_requirement_has_a_lowest_version_and_none_beyond_the_pinned_major
 
 
 def forbidden(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]) -> Iterator[str]:
-    """What the requirements of a package, and theirs in turn, do not allow of what is installed."""
+    """Yield each requirement, direct or indirect, of a package that the installed versions do not fulfil."""
     if (name, extras) in seen:
         return
     seen.add((name, extras))
