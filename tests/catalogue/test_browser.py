@@ -114,12 +114,14 @@ def looked_at(page: Page, name: str, width: str) -> None:
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_fits_is_quiet_and_accessible(page: Page, whole_way: Site, name: str, width: str) -> None:
+def test_page_fits_the_window_without_errors_and_is_accessible(
+    page: Page, whole_way: Site, name: str, width: str
+) -> None:
     page.goto(whole_way.url + PAGES[name])
     looked_at(page, name, width)
 
 
-def test_what_failed_on_ckan_is_readable(browser: Browser, troubled: Site, width: str) -> None:
+def test_a_failed_push_to_ckan_is_readable(browser: Browser, troubled: Site, width: str) -> None:
     page = browser.new_page(viewport={"width": WIDTHS[width], "height": 900}, locale="sv-SE")
     page.goto(troubled.url + "publications")
     assert page.locator(".finding").count() == 1
@@ -130,7 +132,7 @@ def test_what_failed_on_ckan_is_readable(browser: Browser, troubled: Site, width
     page.close()
 
 
-def test_a_partner_drops_a_file_and_reads_what_to_mend(page: Page, whole_way: Site, width: str, tmp_path: Path) -> None:
+def test_a_partner_drops_a_file_and_reads_the_findings(page: Page, whole_way: Site, width: str, tmp_path: Path) -> None:
     path = tmp_path / "trygghet.csv"
     path.write_text(FAULTY, "utf-8")
     page.goto(whole_way.url + "validate")
@@ -144,7 +146,7 @@ def test_a_partner_drops_a_file_and_reads_what_to_mend(page: Page, whole_way: Si
     looked_at(page, "report", width)
 
 
-def test_a_partner_filters_decides_and_takes_the_corrected_copy_home(
+def test_a_partner_filters_chooses_options_and_downloads_the_corrected_copy(
     page: Page, whole_way: Site, width: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "enkät.csv"
@@ -174,7 +176,7 @@ def test_a_partner_filters_decides_and_takes_the_corrected_copy_home(
     assert page.goto(address).status == 404  # type: ignore[union-attr]
 
 
-def test_a_large_file_shows_how_far_it_has_come_also_without_scripts(
+def test_a_large_file_shows_its_progress_with_and_without_scripts(
     browser: Browser, whole_way: Site, tmp_path: Path
 ) -> None:
     path = write_observations(tmp_path / "many.csv", 120_000)
@@ -191,7 +193,7 @@ def test_a_large_file_shows_how_far_it_has_come_also_without_scripts(
         context.close()
 
 
-def test_a_good_workbook_is_told_so_loudly(page: Page, whole_way: Site, width: str) -> None:
+def test_a_valid_workbook_is_clearly_reported(page: Page, whole_way: Site, width: str) -> None:
     page.goto(whole_way.url + "validate?lang=en")
     page.set_input_files("#file", SAMPLE / "exempel.xlsx")
     page.get_by_role("button", name="Check", exact=True).click()
@@ -200,7 +202,7 @@ def test_a_good_workbook_is_told_so_loudly(page: Page, whole_way: Site, width: s
     looked_at(page, "report-valid", width)
 
 
-def test_the_language_follows_the_visitor_from_page_to_page(page: Page, whole_way: Site) -> None:
+def test_the_chosen_language_is_used_on_every_page(page: Page, whole_way: Site) -> None:
     page.goto(whole_way.url + "kpi/trygg-morker")
     page.get_by_role("link", name="English").click()
     assert page.locator("h1").inner_text() == "Respondents who feel safe outdoors in the area after dark"
@@ -208,7 +210,9 @@ def test_the_language_follows_the_visitor_from_page_to_page(page: Page, whole_wa
     assert page.locator("html").get_attribute("lang") == "en"
 
 
-def test_from_the_first_page_to_a_neighbourhoods_table_by_keyboard_and_mouse(page: Page, whole_way: Site) -> None:
+def test_a_neighbourhoods_table_is_reached_from_the_start_page_by_keyboard_and_mouse(
+    page: Page, whole_way: Site
+) -> None:
     page.goto(whole_way.url)
     page.get_by_label("Sök område").fill("Rinkeby")
     page.keyboard.press("Enter")
@@ -220,7 +224,7 @@ def test_from_the_first_page_to_a_neighbourhoods_table_by_keyboard_and_mouse(pag
     assert download.value.suggested_filename.endswith(".csv")
 
 
-def test_charts_can_be_read_on_the_smallest_phone(browser: Browser, whole_way: Site) -> None:
+def test_charts_are_readable_on_the_smallest_phone(browser: Browser, whole_way: Site) -> None:
     """At 320 px (WCAG 1.4.10) no text of a chart is set smaller than 10 px, and none leaves the page."""
     context = browser.new_context(viewport={"width": 320, "height": 700}, locale="sv-SE")
     page = context.new_page()

@@ -89,14 +89,14 @@ def without(value: Any, *names: str) -> Any:
     ],
     ids=str,
 )
-def test_answers_have_the_shape_of_ckans(both: tuple[str, str], action: str, params: dict[str, Any]) -> None:
+def test_responses_have_the_structure_of_ckan_s(both: tuple[str, str], action: str, params: dict[str, Any]) -> None:
     ours, theirs = (ask(url, action, **params) for url in both)
     assert ours[0] == theirs[0] == 200
     # CKAN shows who may edit a group; we have no such users.
     assert shape(without(ours[1], "users")) == shape(without(theirs[1], "users"))
 
 
-def test_a_dataset_has_the_values_that_ckan_has(both: tuple[str, str]) -> None:
+def test_a_dataset_has_the_values_of_ckan_s(both: tuple[str, str]) -> None:
     drawn = (
         "id", "owner_org", "creator_user_id", "package_id", "created", "metadata_created", "metadata_modified", "help",
         "last_modified",
@@ -128,7 +128,7 @@ def test_a_dataset_has_the_values_that_ckan_has(both: tuple[str, str]) -> None:
     ],
     ids=str,
 )
-def test_searches_find_what_ckan_finds(both: tuple[str, str], query: dict[str, str]) -> None:
+def test_searches_return_the_results_of_ckan_s(both: tuple[str, str], query: dict[str, str]) -> None:
     ours, theirs = (ask(url, "package_search", **query)[1]["result"]["count"] for url in both)
     assert ours == theirs
 
@@ -148,7 +148,7 @@ def test_searches_find_what_ckan_finds(both: tuple[str, str], query: dict[str, s
     ],
     ids=str,
 )
-def test_what_is_wrong_is_said_as_ckan_says_it(both: tuple[str, str], action: str, params: dict[str, Any]) -> None:
+def test_errors_have_the_form_of_ckan_s(both: tuple[str, str], action: str, params: dict[str, Any]) -> None:
     (our_status, ours), (their_status, theirs) = (ask(url, action, **params) for url in both)
     assert our_status == their_status
     if isinstance(theirs, dict):
@@ -178,7 +178,7 @@ def table_of(url: str) -> str:
     ],
     ids=str,
 )  # fmt: skip
-def test_rows_are_those_of_ckans_datastore(both: tuple[str, str], params: dict[str, Any]) -> None:
+def test_rows_equal_those_of_ckan_s_datastore(both: tuple[str, str], params: dict[str, Any]) -> None:
     ours, theirs = (
         without(
             ask(url, "datastore_search", resource_id=table_of(url), **params)[1]["result"], "resource_id", "filterops"
@@ -188,7 +188,7 @@ def test_rows_are_those_of_ckans_datastore(both: tuple[str, str], params: dict[s
     assert ours == theirs
 
 
-def test_words_are_found_in_rows(both: tuple[str, str]) -> None:
+def test_rows_can_be_searched_by_words(both: tuple[str, str]) -> None:
     ours, theirs = (ask(url, "datastore_search", resource_id=table_of(url), q="tillit")[1]["result"] for url in both)
     assert ours["total"] == theirs["total"]
 
@@ -198,7 +198,7 @@ def test_words_are_found_in_rows(both: tuple[str, str]) -> None:
     [{"filters": '{"nope": "1"}'}, {"limit": "x"}, {"filters": "{"}, {"sort": "nope"}, {"fields": "nope"}],
     ids=str,
 )
-def test_a_wrong_question_to_the_rows_gets_ckans_status(both: tuple[str, str], params: dict[str, Any]) -> None:
+def test_an_invalid_query_for_rows_has_the_status_of_ckan_s(both: tuple[str, str], params: dict[str, Any]) -> None:
     ours, theirs = (ask(url, "datastore_search", resource_id=table_of(url), **params) for url in both)
     assert ours[0] == theirs[0] == 409
     assert ours[1]["error"].keys() == theirs[1]["error"].keys()
@@ -210,7 +210,7 @@ def test_jsonp_is_refused(whole_way: OurSite) -> None:
     assert "CORS" in body["error"]["callback"][0] or "origin" in body["error"]["callback"][0]
 
 
-def test_posts_are_read_in_all_their_forms(whole_way: OurSite) -> None:
+def test_posts_of_every_media_type_are_read(whole_way: OurSite) -> None:
     address = f"{whole_way.url}api/3/action/package_show"
     for body, kind in (
         (b'{"id": "exempel-tre-kommuner"}', "application/json"),
@@ -227,7 +227,7 @@ def test_posts_are_read_in_all_their_forms(whole_way: OurSite) -> None:
         assert refused.value.code == 400
 
 
-def test_ckanapi_reads_us_as_a_ckan(whole_way: OurSite, tmp_path: Path) -> None:
+def test_ckanapi_reads_the_site_as_a_ckan(whole_way: OurSite, tmp_path: Path) -> None:
     with RemoteCKAN(whole_way.url) as there:
         assert there.action.package_list() == [SLUG]
         assert there.action.package_show(id=SLUG)["num_resources"] > 5

@@ -102,7 +102,7 @@ def quads(response: Response, form: RdfFormat, base: str) -> list[Quad]:
     return list(parse(response.body, form, base_iri=base))
 
 
-def test_every_iri_of_ours_in_the_graph_answers_in_turtle_and_as_a_page(client: Client, ours: list[str]) -> None:
+def test_every_own_iri_in_the_graph_is_served_as_turtle_and_as_a_page(client: Client, ours: list[str]) -> None:
     """A thing answers 303 and a document about it 200; a term of ns# stands in `ns`; pages and files answer 200."""
     kinds = set()
     for iri in ours:
@@ -127,7 +127,7 @@ def test_every_iri_of_ours_in_the_graph_answers_in_turtle_and_as_a_page(client: 
     assert kinds >= {f"id/{kind}" for kind in minted} | {"ns", "dataset", "sparql", ""}
 
 
-def test_every_method_that_mints_has_a_thing_in_the_graph(client: Client, ours: list[str]) -> None:
+def test_every_method_that_mints_has_a_resource_in_the_graph(client: Client, ours: list[str]) -> None:
     """A method added to vocab/iris.py must be published with something, or be named here with its reason."""
     # The sample has no own interval as its period and is in no series; other tests have these.
     elsewhere = {"period", "series"}
@@ -159,7 +159,7 @@ def test_every_method_that_mints_has_a_thing_in_the_graph(client: Client, ours: 
         "id/status/Q",
     ],
 )
-def test_a_document_says_the_same_in_every_form(client: Client, path: str, ending: str) -> None:
+def test_a_document_has_the_same_triples_in_every_format(client: Client, path: str, ending: str) -> None:
     kind, form = FORMS[ending]
     sent = client.ask(path, Accept=kind)
     document = client.ask(sent.headers["Location"].lstrip("/"))
@@ -177,7 +177,7 @@ def assert_same(first: list[Quad], second: list[Quad]) -> None:
         assert set(one) == set(two)
 
 
-def test_a_document_has_the_very_triples_of_the_endpoint(client: Client) -> None:
+def test_a_document_has_the_triples_of_the_endpoint(client: Client) -> None:
     """No literal is written anew on the way, as 2026-01-01T00:00:00Z would be as +00:00."""
     observation = "id/observation/exempel-tre-kommuner/0180C6070/trygg-morker/2024/T/T"
     for path in (KPI, "id/dataset/exempel-tre-kommuner/1", observation):
@@ -190,7 +190,7 @@ def test_a_document_has_the_very_triples_of_the_endpoint(client: Client) -> None
         assert set(expected) <= set(lines)
 
 
-def test_a_document_says_what_it_is_about_and_names_what_it_leads_to(client: Client) -> None:
+def test_a_document_states_its_topic_and_names_the_linked_resources(client: Client) -> None:
     path = "observation/exempel-tre-kommuner/0180C6070/trygg-morker/2024/T/T"
     graph = Graph().parse(data=client.ask(f"doc/{path}.ttl").body, format="turtle")
     resource = URIRef(f"{client.base}id/{path}")
@@ -209,7 +209,7 @@ def test_a_document_says_what_it_is_about_and_names_what_it_leads_to(client: Cli
     assert {iri for iri in unnamed if "/id/quantity/" not in str(iri)} == set()
 
 
-def test_a_page_has_in_place_what_stands_in_no_other_document(client: Client) -> None:
+def test_a_page_includes_resources_that_have_no_document(client: Client) -> None:
     path = "dataset/exempel-tre-kommuner/1/observations.csv"
     graph = Graph().parse(data=client.ask(f"doc/{path}.ttl").body, format="turtle")
     checksum = URIRef(f"{client.base}id/{path}#checksum")
@@ -218,7 +218,7 @@ def test_a_page_has_in_place_what_stands_in_no_other_document(client: Client) ->
     assert digest in client.ask(f"doc/{path}.html").body.decode("utf-8")
 
 
-def test_what_leads_to_a_thing_stands_in_its_document(client: Client) -> None:
+def test_a_document_includes_the_links_to_its_resource(client: Client) -> None:
     graph = Graph().parse(data=client.ask("doc/theme/trygghet.ttl").body, format="turtle")
     theme = URIRef(client.base + "id/theme/trygghet")
     assert URIRef(client.base + KPI) in set(graph.subjects(URIRef(NAMESPACES["skos"] + "broader"), theme))
@@ -241,7 +241,7 @@ def test_what_leads_to_a_thing_stands_in_its_document(client: Client) -> None:
         ("age/T", 629),
     ],
 )
-def test_observations_are_counted_and_told_where_they_are(client: Client, path: str, count: int | None) -> None:
+def test_a_document_counts_its_observations_and_links_to_them(client: Client, path: str, count: int | None) -> None:
     graph = Graph().parse(data=client.ask(f"doc/{path}.ttl").body, format="turtle")
     subset = URIRef(f"{client.base}doc/{path}#observations")
     entities = int(str(graph.value(subset, URIRef(NAMESPACES["void"] + "entities"))))
@@ -265,7 +265,7 @@ def test_browsers_get_the_page_and_programs_get_rdf(client: Client) -> None:
     ("format_name", "ending"),
     [("ttl", "ttl"), ("json-ld", "jsonld"), ("html", "html"), ("text/turtle", "ttl"), ("xml", "rdf")],
 )
-def test_format_and_ending_win_over_accept(client: Client, format_name: str, ending: str) -> None:
+def test_format_and_extension_override_accept(client: Client, format_name: str, ending: str) -> None:
     sent = client.ask(f"id/status/Q?format={format_name}", Accept="application/n-triples")
     assert (sent.status, sent.headers["Location"]) == (303, f"/doc/status/Q.{ending}")
     kind = {"html": "text/html", **{e: k for e, (k, _) in FORMS.items()}}[ending]
@@ -274,7 +274,7 @@ def test_format_and_ending_win_over_accept(client: Client, format_name: str, end
     assert client.ask(f"id/status/Q.{ending}").headers["Location"] == f"/doc/status/Q.{ending}"
 
 
-def test_what_nobody_offers_is_406_with_what_there_is(client: Client) -> None:
+def test_an_unavailable_media_type_is_406_with_the_available_ones(client: Client) -> None:
     for path in (KPI, KPI.replace("id/", "doc/"), "ns", f"{KPI}?format=hdt"):
         response = client.ask(path, Accept="image/png")
         problem = response.problem()
@@ -287,7 +287,7 @@ def test_what_nobody_offers_is_406_with_what_there_is(client: Client) -> None:
             assert client.ask(address).kind == kind
 
 
-def test_negotiated_answers_vary_by_accept_and_no_others(client: Client) -> None:
+def test_only_negotiated_responses_vary_by_accept(client: Client) -> None:
     for path, headers in (
         (KPI, {}),
         (KPI, BROWSER),
@@ -303,7 +303,7 @@ def test_negotiated_answers_vary_by_accept_and_no_others(client: Client) -> None
     assert "Accept-Language" in client.ask("doc/kpi/trygg-morker.html").headers["Vary"]
 
 
-def test_a_generic_document_says_which_form_it_gave(client: Client) -> None:
+def test_a_generic_document_names_the_selected_format(client: Client) -> None:
     for ending, (kind, _) in FORMS.items():
         response = client.ask("doc/kpi/trygg-morker", Accept=kind)
         assert (response.status, response.kind) == (200, kind)
@@ -329,7 +329,7 @@ def test_head_has_the_headers_of_get_and_no_body(client: Client, path: str) -> N
 @pytest.mark.parametrize(
     "path", ["doc/kpi/trygg-morker.ttl", "doc/kpi/trygg-morker", "doc/status/Q.html", "ns", "ns.jsonld"]
 )
-def test_a_document_unchanged_since_is_304(client: Client, path: str) -> None:
+def test_an_unchanged_document_is_304(client: Client, path: str) -> None:
     first = client.ask(path, Accept="text/turtle")
     tag = first.headers["ETag"]
     for condition in (tag, f'"x", {tag}', "W/" + tag.removeprefix("W/"), "*"):
@@ -340,13 +340,13 @@ def test_a_document_unchanged_since_is_304(client: Client, path: str) -> None:
     assert client.ask(path, Accept="text/turtle", If_None_Match='"other"').status == 200
 
 
-def test_each_form_and_language_has_a_tag_of_its_own(client: Client) -> None:
+def test_each_format_and_language_has_its_own_entity_tag(client: Client) -> None:
     tags = [client.ask(f"doc/status/Q.{ending}").headers["ETag"] for ending in FORMS]
     tags += [client.ask("doc/status/Q.html", Accept_Language=language).headers["ETag"] for language in ("sv", "en")]
     assert len(set(tags)) == 6
 
 
-def test_link_headers_lead_to_what_they_say(client: Client) -> None:
+def test_link_headers_lead_to_the_stated_media_types(client: Client) -> None:
     sent = client.ask(KPI)
     assert set(sent.links("describedby")) == {"text/html"} | {kind for kind, _ in FORMS.values()}
     document = client.ask("doc/kpi/trygg-morker.ttl")
@@ -368,7 +368,7 @@ def test_link_headers_lead_to_what_they_say(client: Client) -> None:
     assert client.ask("doc/kpi/trygg-morker.html").links("canonical") == {"": "/kpi/trygg-morker"}
 
 
-def test_other_sites_may_read_and_ask_before(client: Client) -> None:
+def test_cors_and_preflight_requests_are_allowed(client: Client) -> None:
     for path in (KPI, "doc/kpi/trygg-morker.ttl", "ns", "id/kpi/finns-inte"):
         assert client.ask(path, Origin="https://a.example").headers["Access-Control-Allow-Origin"] == "*"
         preflight = client.ask(path, "OPTIONS", Origin="https://a.example", Access_Control_Request_Method="GET")
@@ -383,7 +383,7 @@ def test_other_sites_may_read_and_ask_before(client: Client) -> None:
     assert "GET" in refused.headers["Allow"]
 
 
-def test_a_slash_too_much_leads_to_the_thing(client: Client) -> None:
+def test_a_trailing_slash_redirects_to_the_resource(client: Client) -> None:
     response = client.ask(f"{KPI}/")
     assert (response.status, response.headers["Location"]) == (308, f"/{KPI}")
     response = client.ask("doc/kpi/trygg-morker/")
@@ -391,7 +391,7 @@ def test_a_slash_too_much_leads_to_the_thing(client: Client) -> None:
     assert client.ask("id/kpi/finns-inte/").status == 404
 
 
-def test_capital_letters_are_other_letters_but_said(client: Client) -> None:
+def test_iris_are_case_sensitive_and_the_right_spelling_is_suggested(client: Client) -> None:
     response = client.ask("id/kpi/Trygg-Morker")
     assert response.status == 404
     assert client.base + KPI in str(response.problem()["remedy"])
@@ -425,7 +425,7 @@ def test_capital_letters_are_other_letters_but_said(client: Client) -> None:
         ("doc/.ttl", 404),
     ],
 )
-def test_what_names_nothing_says_so(client: Client, path: str, status: int) -> None:
+def test_an_unknown_iri_is_a_problem_document(client: Client, path: str, status: int) -> None:
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(client.base).netloc, timeout=60)
     connection.request("GET", f"/{path}")
     response = connection.getresponse()
@@ -436,12 +436,12 @@ def test_what_names_nothing_says_so(client: Client, path: str, status: int) -> N
     assert json.loads(body)["status"] == status
 
 
-def test_a_browser_that_asks_for_nothing_gets_a_page(client: Client) -> None:
+def test_a_browser_gets_an_error_page_for_an_unknown_iri(client: Client) -> None:
     response = client.ask("id/kpi/finns-inte", **BROWSER)
     assert (response.status, response.kind) == (404, "text/html")
 
 
-def test_escapes_that_mean_the_same_are_the_same(client: Client) -> None:
+def test_equivalent_escapes_name_the_same_resource(client: Client) -> None:
     """RFC 3986, section 6.2.2: %6B is k."""
     assert client.ask("id/%6Bpi/trygg%2Dmorker").headers["Location"] == "/doc/kpi/trygg-morker.ttl"
 
@@ -458,7 +458,7 @@ def test_the_ontology_has_an_anchor_for_each_term(client: Client) -> None:
 
 
 @pytest.mark.parametrize("ending", FORMS)
-def test_the_ontology_comes_in_every_form(client: Client, ending: str) -> None:
+def test_the_ontology_is_available_in_every_format(client: Client, ending: str) -> None:
     kind, form = FORMS[ending]
     for address, accept in (("ns", kind), (f"ns.{ending}", "image/png"), (f"ns?format={ending}", "image/png")):
         response = client.ask(address, Accept=accept)
@@ -466,7 +466,7 @@ def test_the_ontology_comes_in_every_form(client: Client, ending: str) -> None:
         assert len(set(map(str, quads(response, form, client.base)))) > 150
 
 
-def test_rdflib_reads_an_identifier_by_itself(client: Client) -> None:
+def test_rdflib_dereferences_an_identifier(client: Client) -> None:
     """With no form named it asks in its own way, follows the 303 and reads what it gets."""
     graph = Graph().parse(client.base + KPI)
     assert graph.value(URIRef(client.base + KPI), URIRef(NAMESPACES["skos"] + "notation")) is not None

@@ -85,18 +85,18 @@ def uri(iri: str) -> str:
         IRIS.investment("awkward.i"),
     ],
 )
-def test_names_that_need_escapes_lead_to_themselves(client: FlaskClient, iri: str) -> None:
+def test_iris_that_need_escapes_are_dereferenced(client: FlaskClient, iri: str) -> None:
     assert iri in subjects(client, iri)
     page = client.get(uri(iri).removeprefix(BASE), headers=BROWSER, follow_redirects=True)
     assert (page.status_code, page.mimetype) == (200, "text/html")
 
 
-def test_an_interval_knows_how_many_observations_it_has(client: FlaskClient) -> None:
+def test_an_interval_has_the_number_of_its_observations(client: FlaskClient) -> None:
     iri = IRIS.period("2022-07-01/2023-06-30")
     assert NAMESPACES["void"] + "entities" in subjects(client, iri)[f"{IRIS.document(iri)}#observations"]
 
 
-def test_a_slash_escaped_or_not_is_the_same_code(client: FlaskClient) -> None:
+def test_an_escaped_slash_and_a_plain_one_are_the_same_code(client: FlaskClient) -> None:
     """Servers undo the escape before we see the path, so both must lead to the one IRI."""
     iri = IRIS.area("own", f"awkward.{OWN}")
     assert "%2F" in iri
@@ -107,7 +107,7 @@ def test_a_slash_escaped_or_not_is_the_same_code(client: FlaskClient) -> None:
     assert locations == {"/" + uri(IRIS.document(iri, "ttl")).removeprefix(BASE)}
 
 
-def test_names_in_pages_are_text_and_never_markup(client: FlaskClient) -> None:
+def test_names_in_pages_are_escaped(client: FlaskClient) -> None:
     page = client.get("/doc/" + quote(f"area/own/awkward.{OWN}", safe="") + ".html", headers=BROWSER)
     assert page.status_code == 200
     text = page.get_data(as_text=True)
@@ -115,7 +115,7 @@ def test_names_in_pages_are_text_and_never_markup(client: FlaskClient) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
 
 
-def test_a_replaced_version_still_says_what_it_was_and_what_came_after(client: FlaskClient) -> None:
+def test_a_replaced_version_has_its_description_and_its_successor(client: FlaskClient) -> None:
     old, new = (IRIS.dataset("exempel-tre-kommuner", version) for version in (1, 2))
     predicates = subjects(client, old)
     assert {NAMESPACES["dcterms"] + "title", NAMESPACES["dcat"] + "distribution"} <= predicates[old]
@@ -129,7 +129,7 @@ def test_a_replaced_version_still_says_what_it_was_and_what_came_after(client: F
     assert client.get(IRIS.dataset("exempel-tre-kommuner", 3).removeprefix(BASE)).status_code == 404
 
 
-def test_the_state_of_the_graph_is_in_every_tag(app: Flask, tmp_path: Path) -> None:
+def test_entity_tags_depend_on_the_state_of_the_graph(app: Flask, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", base_iri=BASE)
     publish(SAMPLE / "exempel.xlsx", settings)
     site = create_app(settings)
@@ -144,7 +144,7 @@ def test_the_state_of_the_graph_is_in_every_tag(app: Flask, tmp_path: Path) -> N
         site.extensions["vaven"].close()
 
 
-def test_what_was_withdrawn_is_410_and_its_tombstone_is_told(tmp_path: Path) -> None:
+def test_a_withdrawn_version_is_410_with_a_link_to_its_tombstone(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", base_iri=BASE)
     publish(SAMPLE / "exempel.xlsx", settings)
     publish(corrected(tmp_path / "corrected"), settings)
@@ -178,7 +178,7 @@ def test_what_was_withdrawn_is_410_and_its_tombstone_is_told(tmp_path: Path) -> 
         app.extensions["vaven"].close()
 
 
-def test_before_anything_is_published_the_site_says_so(tmp_path: Path) -> None:
+def test_without_a_release_the_site_is_unavailable(tmp_path: Path) -> None:
     app = create_app(Settings(home=tmp_path, base_iri=BASE))
     try:
         response = app.test_client().get("/id/kpi/trygg-morker")
@@ -195,7 +195,7 @@ def store_of(*triples: tuple[str, str, str]) -> Store:
     return store
 
 
-def test_a_thing_that_very_many_lead_to_lists_some_and_counts_all() -> None:
+def test_a_resource_with_very_many_incoming_links_lists_some_and_counts_all() -> None:
     area, broader = IRIS.area("kommun", "0180"), NAMESPACES["skos"] + "broader"
     observed = NAMESPACES["sdmx-dimension"] + "refArea"
     inner = [(IRIS.area("deso2018", f"0180C{i:04}"), broader, area) for i in range(3 * EACH)]
@@ -210,7 +210,7 @@ def test_a_thing_that_very_many_lead_to_lists_some_and_counts_all() -> None:
     assert f"{EACH} av {3 * EACH} resurser som hänvisar hit med skos:broader visas." in turtle
 
 
-def test_a_thing_with_very_many_values_lists_some_of_each_property() -> None:
+def test_a_resource_with_very_many_values_lists_some_of_each_property() -> None:
     """As an observation set, which cube.link ties to each of its observations."""
     cube, member = f"{BASE}id/cube/a", NAMESPACES["cube"] + "observation"
     kind = (cube, NAMESPACES["rdf"] + "type", NAMESPACES["cube"] + "ObservationSet")
@@ -227,7 +227,7 @@ def test_a_thing_with_very_many_values_lists_some_of_each_property() -> None:
 
 
 @pytest.mark.parametrize("many", [0, 3 * LINKS])
-def test_what_is_named_by_a_fragment_stands_in_the_document_of_its_thing(many: int) -> None:
+def test_a_fragment_s_resource_is_described_in_the_document_without_fragment(many: int) -> None:
     dataset, start = IRIS.dataset("a"), NAMESPACES["dcat"] + "startDate"
     period = IRIS.timespan(dataset)
     led = (dataset, NAMESPACES["dcterms"] + "temporal", period)
@@ -237,7 +237,7 @@ def test_what_is_named_by_a_fragment_stands_in_the_document_of_its_thing(many: i
     assert [quad.predicate.value for quad in description.graph.quads_for_subject(NamedNode(period))] == [start]
 
 
-def test_a_thing_that_is_only_led_to_has_a_document() -> None:
+def test_a_resource_that_is_only_an_object_has_a_document() -> None:
     description = gather(
         executor(store_of((f"{BASE}id/a", NAMESPACES["dcat"] + "prev", f"{BASE}id/b"))), IRIS, f"{BASE}id/b"
     )

@@ -57,7 +57,7 @@ def sha256(body: bytes) -> str:
 
 
 @pytest.mark.parametrize("path", EVERY_FILE)
-def test_a_file_comes_whole_with_its_length_digest_and_validators(client: Client, path: str) -> None:
+def test_a_file_is_served_with_its_length_digest_and_validators(client: Client, path: str) -> None:
     full = client.ask(path)
     assert full.status == 200
     assert int(full.headers["Content-Length"]) == len(full.body) > 1_000
@@ -71,7 +71,7 @@ def test_a_file_comes_whole_with_its_length_digest_and_validators(client: Client
 
 
 @pytest.mark.parametrize("path", [CSV, RELEASE_PATH + "observations.ttl", "dump.nt.zst"])
-def test_head_says_what_get_would(client: Client, path: str) -> None:
+def test_head_has_the_headers_of_get(client: Client, path: str) -> None:
     got, head = client.ask(path), client.ask(path, "HEAD", Range="bytes=0-9")
     assert (head.status, head.body) == (200, b"")
     # Content-Digest is of the content, and a HEAD has none.
@@ -110,7 +110,7 @@ def test_a_range_beyond_the_file_is_416_with_its_length(client: Client, byte_ran
 @pytest.mark.parametrize(
     "byte_range", ["bytes=0-1,5-6", "lines=1-2", "bytes=x", "bytes=5-2", "bytes", "bytes=--1", "bytes=,"]
 )
-def test_a_range_that_may_or_must_be_ignored_gives_the_whole(client: Client, byte_range: str) -> None:
+def test_an_ignored_range_returns_the_complete_file(client: Client, byte_range: str) -> None:
     """RFC 9110, section 14.2: other units must be ignored, several ranges may, and what is no range is none."""
     response = client.ask(CSV, Range=byte_range)
     assert response.status == 200
@@ -134,7 +134,7 @@ def test_if_range_resumes_only_the_same_file(client: Client) -> None:
         assert response.body == (full.body[100:200] if status == 206 else full.body), condition
 
 
-def test_conditions_come_before_ranges(client: Client) -> None:
+def test_conditions_take_precedence_over_ranges(client: Client) -> None:
     tag, date = (client.ask(CSV).headers[name] for name in ("ETag", "Last-Modified"))
     assert client.ask(CSV, If_None_Match=tag, Range="bytes=0-9").status == 304
     assert client.ask(CSV, If_None_Match=f"W/{tag}").status == 304
@@ -146,7 +146,7 @@ def test_conditions_come_before_ranges(client: Client) -> None:
     assert (unchanged.status, unchanged.body) == (304, b"")
 
 
-def test_a_download_that_broke_off_is_resumed_by_curl(whole_way: Site, client: Client, tmp_path: Path) -> None:
+def test_an_interrupted_download_is_resumed_by_curl(whole_way: Site, client: Client, tmp_path: Path) -> None:
     content = client.ask("dump.nq.gz").body
     target = tmp_path / "dump.nq.gz"
     target.write_bytes(content[:50_000])
@@ -156,7 +156,7 @@ def test_a_download_that_broke_off_is_resumed_by_curl(whole_way: Site, client: C
 
 
 @pytest.mark.parametrize("name", ["observations.nt.gz", "observations.nt.zst"])
-def test_packed_observations_are_the_plain_ones(client: Client, name: str) -> None:
+def test_compressed_observations_equal_the_uncompressed_ones(client: Client, name: str) -> None:
     plain = client.ask(RELEASE_PATH + "observations.nt").body
     assert unpacked(client.ask(RELEASE_PATH + name), name) == plain
     turtle = parse(client.ask(RELEASE_PATH + "observations.ttl").body, RdfFormat.TURTLE)
@@ -164,7 +164,7 @@ def test_packed_observations_are_the_plain_ones(client: Client, name: str) -> No
 
 
 @pytest.mark.parametrize("name", DUMPS)
-def test_the_dump_loads_as_what_the_endpoint_holds(client: Client, name: str) -> None:
+def test_the_dump_has_the_triples_of_the_endpoint(client: Client, name: str) -> None:
     """In a store of one's own, which like the endpoint's writes numbers and times in one way."""
     store = Store()
     if ".nq" in name:
@@ -196,13 +196,13 @@ def construct(client: Client, where: str) -> bytes:
     return client.ask(f"sparql?{query}", Accept="application/n-triples").body
 
 
-def test_the_dump_stands_under_the_address_that_is_minted(client: Client) -> None:
+def test_the_dump_is_served_at_its_minted_iri(client: Client) -> None:
     iris = Iris(client.base)
     assert {client.ask(iris.dump(name.partition(".")[2])).status for name in DUMPS} == {200}
     assert client.ask("dump.nq").status == 404
 
 
-def test_only_the_latest_dump_is_kept(whole_way: Site, client: Client) -> None:
+def test_only_the_latest_dump_is_stored(whole_way: Site, client: Client) -> None:
     client.ask("dump.nq.zst")
     assert len(list((whole_way.home / "made" / "dump.nq.zst").iterdir())) == 1
 
@@ -216,7 +216,7 @@ def recipe(folder: Path, name: str = "a.nt.zst", lines: int = 3) -> Recipe:
     return Recipe(name, [Source(str(source), "http://g/")])
 
 
-def test_a_file_is_made_once_however_many_ask(tmp_path: Path) -> None:
+def test_concurrent_requests_create_a_file_once(tmp_path: Path) -> None:
     prepared: list[Path] = []
 
     def prepare(folder: Path) -> Recipe:
@@ -239,13 +239,13 @@ def test_a_file_is_made_once_however_many_ask(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
-def test_who_does_not_wait_is_told_to_come_back(tmp_path: Path) -> None:
+def test_a_request_that_does_not_wait_returns_without_a_file(tmp_path: Path) -> None:
     derived_files = DerivedFiles(tmp_path, 100)
     assert derived_files.get("a", "k", recipe, 0) is None
     assert derived_files.get("a", "k", recipe, 60) is not None
 
 
-def test_what_can_not_be_made_is_said_and_tried_again(tmp_path: Path) -> None:
+def test_a_failed_file_is_an_error_and_tried_again(tmp_path: Path) -> None:
     derived_files = DerivedFiles(tmp_path, 100)
 
     def broken(folder: Path) -> Recipe:
@@ -259,14 +259,14 @@ def test_what_can_not_be_made_is_said_and_tried_again(tmp_path: Path) -> None:
     assert not list(tmp_path.glob("*/.part-*"))
 
 
-def test_a_new_dump_takes_the_place_of_the_old(tmp_path: Path) -> None:
+def test_a_new_dump_replaces_the_old_one(tmp_path: Path) -> None:
     derived_files = DerivedFiles(tmp_path, 100)
     for key in ("1", "2"):
         derived_files.get("a", key, lambda folder: Recipe("a.nt", recipe(folder).sources, replaces=True), 60)
     assert [entry.name for entry in (tmp_path / "a").iterdir()] == ["2"]
 
 
-def test_the_longest_unused_go_when_there_is_no_room(tmp_path: Path) -> None:
+def test_the_least_recently_used_files_are_deleted_when_the_limit_is_reached(tmp_path: Path) -> None:
     for i, name in enumerate("abc"):
         folder = tmp_path / name / "k"
         folder.mkdir(parents=True)
@@ -277,9 +277,7 @@ def test_the_longest_unused_go_when_there_is_no_room(tmp_path: Path) -> None:
     assert sorted(path.parent.name for path in tmp_path.glob("*/k")) == ["a", "c"]
 
 
-def test_n_quads_have_the_graph_in_every_line_also_across_blocks(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_n_quads_have_the_graph_in_every_line_across_blocks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vaven.publisher.published.derivation.BLOCK", 7)
     write(recipe(tmp_path, "a.nq", lines=50), tmp_path / "a.nq")
     quads = list(parse((tmp_path / "a.nq").read_bytes(), RdfFormat.N_QUADS))
@@ -291,7 +289,7 @@ def test_n_quads_have_the_graph_in_every_line_also_across_blocks(
     assert len(list(parse((tmp_path / "b.nq").read_bytes(), RdfFormat.N_QUADS))) == 2
 
 
-def test_a_server_that_stops_leaves_nothing_at_work(tmp_path: Path) -> None:
+def test_a_server_that_ends_stops_the_creation_of_files(tmp_path: Path) -> None:
     """The maker dies with the process that started it, and the next one begins anew."""
     script = f"""
 import time

@@ -69,7 +69,7 @@ def content(package: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "extras": extras, "resources": sorted(resources, key=lambda r: str(r.get("uri") or r["url"]))}
 
 
-def test_ckanext_dcat_takes_our_feed_whole_and_a_second_run_changes_nothing(
+def test_ckanext_dcat_harvests_the_complete_feed_and_a_second_run_changes_nothing(
     harvester: Ckan, whole_way: OurSite
 ) -> None:
     first = harvest(harvester, "vaven-dcat", f"{whole_way.url}catalog.ttl", "dcat_rdf")
@@ -87,7 +87,7 @@ def test_ckanext_dcat_takes_our_feed_whole_and_a_second_run_changes_nothing(
     assert {key: (before[key], after[key]) for key in before if before[key] != after[key]} == {}
 
 
-def test_ckans_own_harvester_takes_our_action_api(harvester: Ckan, whole_way: OurSite) -> None:
+def test_ckan_s_own_harvester_harvests_our_action_api(harvester: Ckan, whole_way: OurSite) -> None:
     first = harvest(harvester, "vaven-api", whole_way.url, "ckan")
     assert (first["added"], first["errored"]) == (1, 0)
     (dataset,) = [p for p in harvested(harvester) if p["name"].startswith(SLUG)]

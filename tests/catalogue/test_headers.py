@@ -53,7 +53,7 @@ def test_a_script_of_another_site_may_read_data_and_errors(client: FlaskClient, 
 
 
 @pytest.mark.parametrize("path", ["/catalog.ttl", "/.well-known/void", "/doc/kpi/trygg-morker.ttl", "/ns.ttl"])
-def test_rdf_comes_packed_and_depends_on_no_language(client: FlaskClient, path: str) -> None:
+def test_rdf_is_compressed_and_does_not_vary_by_language(client: FlaskClient, path: str) -> None:
     plain = client.get(path)
     assert "Accept-Encoding" in plain.vary
     assert not {"Cookie", "Accept-Language"} & set(plain.vary)
@@ -67,14 +67,14 @@ def test_rdf_comes_packed_and_depends_on_no_language(client: FlaskClient, path: 
     assert "Content-Encoding" not in client.get(path, headers={"Accept-Encoding": "identity"}).headers
 
 
-def test_a_page_is_kept_to_itself(client: FlaskClient) -> None:
+def test_a_page_allows_no_cross_origin_access(client: FlaskClient) -> None:
     page = client.get("/validate", headers={"Accept": "text/html"})
     assert (page.status_code, page.mimetype) == (200, "text/html")
     assert "Access-Control-Allow-Origin" not in page.headers
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_a_head_says_what_get_would(client: FlaskClient) -> None:
+def test_head_returns_the_headers_of_get(client: FlaskClient) -> None:
     for path in ("/catalog.ttl", "/doc/kpi/trygg-morker.ttl"):
         request_headers = {"Accept-Encoding": "gzip"}
         got, head = client.get(path, headers=request_headers), client.head(path, headers=request_headers)
@@ -93,7 +93,7 @@ def test_a_head_says_what_get_would(client: FlaskClient) -> None:
         ("", "text/html,*/*;q=0.8", "/datasets"),
     ],
 )
-def test_the_catalogue_is_found_in_the_form_that_is_asked_for(
+def test_the_catalogue_redirects_to_the_requested_format(
     client: FlaskClient, query: str, accept: str, location: str
 ) -> None:
     response = client.get(f"/catalog{query}", headers={"Accept": accept} if accept else {})
@@ -101,7 +101,7 @@ def test_the_catalogue_is_found_in_the_form_that_is_asked_for(
 
 
 @pytest.mark.parametrize("path", ["/.well-known/void", "/sparql", "/ns", "/ns/dcat-ap-se"])
-def test_descriptions_come_by_format_and_by_general_names(client: FlaskClient, path: str) -> None:
+def test_descriptions_are_selected_by_format_and_by_general_media_types(client: FlaskClient, path: str) -> None:
     for query, accept, kind in (
         ("?format=rdf", "text/turtle", "application/rdf+xml"),
         ("", "application/json", "application/ld+json"),

@@ -97,21 +97,19 @@ def partition(description: Graph, node: Node, predicate: URIRef, key: URIRef, co
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_a_dataset_s_counts_are_those_of_its_graph(
+def test_a_dataset_s_counts_equal_those_of_its_graph(
     client: FlaskClient, settings: Settings, void: Graph, slug: str
 ) -> None:
     graph = settings.iris.dataset(slug)
     check_counts(void, URIRef(graph), client, graph)
 
 
-def test_the_graphs_of_no_dataset_are_counted_too(client: FlaskClient, settings: Settings, void: Graph) -> None:
+def test_the_shared_graphs_are_counted_too(client: FlaskClient, settings: Settings, void: Graph) -> None:
     for graph in settings.iris.shared_graphs:
         check_counts(void, URIRef(graph), client, graph)
 
 
-def test_the_whole_is_counted_as_the_union_that_the_endpoint_answers_from(
-    client: FlaskClient, settings: Settings, void: Graph
-) -> None:
+def test_the_total_counts_are_those_of_the_union_graph(client: FlaskClient, settings: Settings, void: Graph) -> None:
     """No triple is in two graphs: an engine that answers from several would give it twice, and counts be too high."""
     everything = URIRef(settings.iris.everything)
     check_counts(void, everything, client, "")
@@ -120,14 +118,14 @@ def test_the_whole_is_counted_as_the_union_that_the_endpoint_answers_from(
     assert sum(subsets) == int(void.value(everything, VOID.triples))
 
 
-def test_a_release_says_the_same_of_itself_in_the_graph(client: FlaskClient, settings: Settings) -> None:
+def test_a_release_has_the_same_counts_in_the_graph(client: FlaskClient, settings: Settings) -> None:
     graph = settings.iris.dataset("kort")
     query = f"CONSTRUCT {{ ?s ?p ?o }} {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
     response = client.get("/sparql", query_string={"query": query}, headers={"Accept": "text/turtle"})
     check_counts(Graph().parse(data=response.text, format="turtle"), URIRef(graph), client, graph)
 
 
-def test_every_address_of_the_description_answers(client: FlaskClient, settings: Settings, void: Graph) -> None:
+def test_every_url_of_the_description_responds(client: FlaskClient, settings: Settings, void: Graph) -> None:
     site = settings.base_iri.rstrip("/")
     examples = set(void.objects(None, VOID.exampleResource))
     for resource in examples | set(void.objects(None, VOID.rootResource)):
@@ -139,9 +137,7 @@ def test_every_address_of_the_description_answers(client: FlaskClient, settings:
     assert {t.language for t in void.objects(document, DCTERMS.title)} == {"sv", "en"}
 
 
-def test_a_dump_has_as_many_triples_as_what_it_is_a_dump_of(
-    client: FlaskClient, settings: Settings, void: Graph
-) -> None:
+def test_a_dump_has_as_many_triples_as_its_graphs(client: FlaskClient, settings: Settings, void: Graph) -> None:
     dumps = list(void.subject_objects(VOID.dataDump))
     assert {str(address).rpartition("/")[2] for _, address in dumps} == {"dump.nt.gz", "dump.nt.zst"}
     for node, address in dumps:
@@ -169,7 +165,9 @@ def unzstd(compressed: bytes) -> bytes:
         ("text/html,*/*;q=0.8", "text/turtle", "turtle"),
     ],
 )
-def test_the_description_comes_in_every_form(client: FlaskClient, path: str, accept: str, kind: str, form: str) -> None:
+def test_the_description_is_available_in_every_format(
+    client: FlaskClient, path: str, accept: str, kind: str, form: str
+) -> None:
     response = client.get(path, headers={"Accept": accept})
     assert (response.status_code, response.mimetype) == (200, kind)
     assert "Accept" in response.vary
@@ -179,7 +177,7 @@ def test_the_description_comes_in_every_form(client: FlaskClient, path: str, acc
     assert again.status_code == 304
 
 
-def test_the_service_description_says_what_the_recommendation_has_words_for(service: Graph, settings: Settings) -> None:
+def test_the_service_description_uses_the_terms_of_the_recommendation(service: Graph, settings: Settings) -> None:
     node = URIRef(settings.iris.service)
     assert (node, RDF.type, SD.Service) in service
     assert service.value(node, SD.endpoint) == URIRef(settings.iris.endpoint)
@@ -217,7 +215,7 @@ def test_the_service_is_the_catalogue_s_data_service(client: FlaskClient, settin
     assert client.get(str(described).removeprefix(settings.base_iri.rstrip("/"))).status_code == 200
 
 
-def test_before_anything_is_published_both_descriptions_stand(tmp_path: Path) -> None:
+def test_both_descriptions_exist_before_the_first_release(tmp_path: Path) -> None:
     app = create_app(Settings(home=tmp_path / "home", base_iri="https://data.example/"))
     client = app.test_client()
     for path in ("/.well-known/void", "/sparql"):

@@ -79,7 +79,7 @@ def properties(node: Any) -> Iterator[tuple[str, Any]]:
 
 @pytest.mark.parametrize("language", ["sv", "en"])
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_a_dataset_as_google_asks_for_it(client: FlaskClient, path: str, language: str) -> None:
+def test_a_page_has_the_dataset_properties_required_by_google(client: FlaskClient, path: str, language: str) -> None:
     dataset = structured(client, path, language)
     assert (dataset["@context"], dataset["@type"]) == ("https://schema.org/", "Dataset")
     assert dataset["name"]
@@ -106,7 +106,7 @@ PACKINGS = {"gz": "application/gzip", "zst": "application/zstd"}
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_download_that_a_page_names_is_there(client: FlaskClient, settings: Settings, path: str) -> None:
+def test_every_download_of_a_page_exists(client: FlaskClient, settings: Settings, path: str) -> None:
     for download in structured(client, path)["distribution"]:
         response = client.get(download["contentUrl"].removeprefix(settings.base_iri.rstrip("/")))
         assert response.status_code == 200
@@ -118,14 +118,14 @@ def test_every_download_that_a_page_names_is_there(client: FlaskClient, settings
             assert download["contentSize"] == f"{len(response.data)} B"
 
 
-def test_words_are_in_the_page_s_language(client: FlaskClient) -> None:
+def test_structured_data_is_in_the_page_s_language(client: FlaskClient) -> None:
     swedish, english = (structured(client, "/kpi/trygg-morker", language) for language in ("sv", "en"))
     kpi = register.kpis()["trygg-morker"]
     assert (swedish["name"], english["name"]) == (kpi.text("sv"), kpi.text("en"))
     assert swedish["includedInDataCatalog"]["name"] != english["includedInDataCatalog"]["name"]
 
 
-def test_what_is_measured_are_the_kpis_by_their_own_iris(client: FlaskClient, settings: Settings) -> None:
+def test_the_variables_measured_are_the_kpis_iris(client: FlaskClient, settings: Settings) -> None:
     collection = Collection(settings)
     kpis = collection.dataset(SLUG).current.kpis
     collection.close()
@@ -133,7 +133,7 @@ def test_what_is_measured_are_the_kpis_by_their_own_iris(client: FlaskClient, se
     assert [v["@id"] for v in measured] == [settings.iris.kpi(slug) for slug in kpis]
 
 
-def test_a_publisher_of_few_words_still_has_a_description(client: FlaskClient) -> None:
+def test_a_dataset_without_a_description_has_a_generated_one(client: FlaskClient) -> None:
     dataset = structured(client, "/dataset/liten")
     assert dataset["name"] == "liten"
     assert register.kpis()["trygg-morker"].text("sv") in dataset["description"]
@@ -145,7 +145,7 @@ def test_the_catalogue_lists_its_datasets(client: FlaskClient, settings: Setting
     assert {d["@id"] for d in catalogue["dataset"]} == {settings.iris.dataset(slug) for slug in (SLUG, "liten")}
 
 
-def test_it_is_json_ld_that_becomes_triples(client: FlaskClient, settings: Settings) -> None:
+def test_structured_data_is_json_ld_that_converts_to_triples(client: FlaskClient, settings: Settings) -> None:
     document = structured(client, f"/dataset/{SLUG}")
     document["@context"] = {"@vocab": "https://schema.org/"}
     graph = Graph().parse(data=json.dumps(document), format="json-ld")
@@ -154,7 +154,7 @@ def test_it_is_json_ld_that_becomes_triples(client: FlaskClient, settings: Setti
     assert len(set(graph[node : SDO.distribution])) >= 10
 
 
-def test_a_partner_s_words_cannot_end_the_script(tmp_path: Path) -> None:
+def test_a_partner_s_text_cannot_close_the_script_element(tmp_path: Path) -> None:
     table = tmp_path / "illvilja.csv"
     table.write_text("neighbourhood,kpi,period,value\n0180C6070,trygg-morker,2024,50\n")
     settings = Settings(home=tmp_path / "home")
@@ -207,7 +207,7 @@ def test_croissant_names_every_table_column_and_hash(client: FlaskClient, settin
     collection.close()
 
 
-def test_the_context_is_that_of_the_specification() -> None:
+def test_the_context_equals_that_of_the_specification() -> None:
     script = """
 import json
 from mlcroissant._src.core.context import Context, CroissantVersion
@@ -219,7 +219,7 @@ print(json.dumps(make_context(Context(conforms_to=CroissantVersion.V_1_1))))
 
 
 @pytest.mark.parametrize("records", ["observations", "neighbourhoods", "kpis"])
-def test_mlcroissant_finds_no_fault_and_reads_the_rows(whole_way: Site, tmp_path: Path, records: str) -> None:
+def test_mlcroissant_reports_no_error_and_reads_the_rows(whole_way: Site, tmp_path: Path, records: str) -> None:
     """The Croissant project's own reader: it downloads the files, checks their hashes and types their columns."""
     address = f"{whole_way.url}dataset/{SLUG}/1/croissant.json"
     done = subprocess.run(

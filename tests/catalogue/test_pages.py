@@ -124,21 +124,21 @@ def plain(markup: str) -> str:
 # Figures say what the data says.
 
 
-def test_small_numbers_keep_the_decimals_that_tell_them_apart(client: FlaskClient) -> None:
+def test_small_numbers_have_enough_decimals_to_differ(client: FlaskClient) -> None:
     html = card(page(client, "/area/deso2018/0180C6070"), "gini-disponibel")
     assert "0,326 index · 2024 +0,016 sedan 2021 (sämre)" in plain(html)
     ticks = re.findall(r'text-anchor="end">([^<]*)<', html.split("</svg>")[0])
     assert len(ticks) == len(set(ticks)) > 2
 
 
-def test_a_change_is_worded_by_direction_and_never_reaches_over_a_break(client: FlaskClient) -> None:
+def test_a_change_is_described_by_direction_and_never_across_a_break(client: FlaskClient) -> None:
     text = page(client, OWN_AREA)
     assert "−1 321,3 per 100 000 invånare sedan juli 2022 – juni 2023 (bättre)" in plain(card(text, "anmalda-brott"))
     assert "+1,5 procentenheter sedan kvartal 4 2023 (sämre)" in plain(card(text, "arbetsloshet"))
     assert "+1 procentenhet sedan 2021 (bättre)" in plain(card(text, "hyresgast-nojdhet"))
 
 
-def test_a_missing_last_value_is_told_and_the_made_up_ones_stay_marked(client: FlaskClient) -> None:
+def test_a_missing_last_value_is_shown_and_fictitious_values_are_marked(client: FlaskClient) -> None:
     html = card(page(client, OWN_AREA), "trygg-morker")
     assert "54 % · 2023" in plain(html)
     assert "2024: Undertryckt" in plain(html)
@@ -146,11 +146,11 @@ def test_a_missing_last_value_is_told_and_the_made_up_ones_stay_marked(client: F
     assert 'class="mark-missing"' in html
 
 
-def test_figures_of_women_alone_are_not_passed_off_as_everybodys(client: FlaskClient) -> None:
+def test_values_for_women_only_are_labelled_as_such(client: FlaskClient) -> None:
     assert "52 % · Kvinnor · 2023" in plain(card(page(client, OWN_AREA), "tillit"))
 
 
-def test_every_period_of_every_group_is_in_the_table_and_few_enough_in_the_chart(client: FlaskClient) -> None:
+def test_the_table_has_every_period_of_every_group_and_the_chart_a_limited_number(client: FlaskClient) -> None:
     html = card(page(client, OWN_AREA), "trygg-morker")
     table = html[html.index("<table") :]
     assert re.findall(r'class="num">(\d{4})<', table) == ["2020", "2021", "2022", "2023", "2024"]
@@ -159,7 +159,7 @@ def test_every_period_of_every_group_is_in_the_table_and_few_enough_in_the_chart
     assert "Diagrammet visar 6 av 9 grupper" in html
 
 
-def test_what_two_partners_measured_is_never_drawn_as_one(client: FlaskClient) -> None:
+def test_measurements_of_two_partners_are_never_drawn_as_one_line(client: FlaskClient) -> None:
     text = page(client, "/area/deso2018/0180C6070")
     ours, theirs = card(text, "trygg-morker"), card(text, "trygg-morker-exempel-tre-kommuner")
     assert {"54" in ours, "59,8" in theirs} == {True}
@@ -168,19 +168,19 @@ def test_what_two_partners_measured_is_never_drawn_as_one(client: FlaskClient) -
     assert len(re.findall(r' id="([^"]*)"', text)) == len(set(re.findall(r' id="([^"]*)"', text)))
 
 
-def test_an_interval_is_a_band_where_it_is_whole_and_whiskers_where_it_is_not(client: FlaskClient) -> None:
+def test_intervals_are_a_band_if_complete_and_whiskers_otherwise(client: FlaskClient) -> None:
     chart = card(page(client, OWN_AREA), "hyresgast-nojdhet").split("</svg>")[0]
     assert "mark-break" in chart
     assert "mark-provisional" in chart
     assert chart.count('class="whisker') == 3
 
 
-def test_areas_without_a_value_to_show_are_not_kept_quiet(client: FlaskClient) -> None:
+def test_areas_without_a_value_are_mentioned(client: FlaskClient) -> None:
     assert "2 områden har lämnat rader om nyckeltalet" in page(client, "/kpi/bra-halsa")
     assert "Värde saknas" in plain(page(client, OWN_AREA))
 
 
-def test_a_kpi_chart_shows_the_areas_that_are_asked_for(client: FlaskClient) -> None:
+def test_a_kpi_chart_shows_the_requested_areas(client: FlaskClient) -> None:
     address = "/kpi/trygg-morker?area=deso2018/1280C1430&area=deso2018/0180C1010"
     chart = page(client, address).split("</svg>")[0]
     assert re.findall(r'<text class="end[^>]*>([^<]*)<', chart) == ["Holma", "Östra Farsta Strand"]
@@ -193,7 +193,7 @@ def test_only_verified_counterparts_are_shown(client: FlaskClient) -> None:
 # Any name and any code leads somewhere, and nothing of it is run.
 
 
-def test_names_from_a_submission_are_text_on_every_page(client: FlaskClient) -> None:
+def test_names_from_a_submission_are_escaped_on_every_page(client: FlaskClient) -> None:
     for path in ("/", "/areas", OWN_AREA, "/kpi/trygg-morker", "/dataset/awkward", "/investment/awkward.i"):
         text = page(client, path)
         assert "<script>alert" not in text, path
@@ -224,7 +224,7 @@ def test_structured_data_in_the_page_can_be_read(client: FlaskClient) -> None:
     assert described["name"].endswith("Å & B")
 
 
-def test_no_spreadsheet_runs_what_a_partner_wrote(client: FlaskClient) -> None:
+def test_formulas_in_a_submission_are_not_executable_in_downloads(client: FlaskClient) -> None:
     text = client.get("/kpi/trygg-morker.csv").get_data(as_text=True)
     notes = {row["note"] for row in csv.DictReader(io.StringIO(text))}
     assert "'@SUM(1)" in notes
@@ -247,26 +247,26 @@ def test_no_spreadsheet_runs_what_a_partner_wrote(client: FlaskClient) -> None:
         ("", "lang=xx", "?lang=../../etc", "sv"),
     ],
 )
-def test_the_language_is_the_visitors(app: Flask, accept: str, cookie: str, query: str, expected: str) -> None:
+def test_the_language_is_the_visitor_s_choice(app: Flask, accept: str, cookie: str, query: str, expected: str) -> None:
     headers = BROWSER | {"Accept-Language": accept, "Cookie": cookie}
     response = app.test_client(use_cookies=False).get("/" + query, headers=headers)
     assert response.headers["Content-Language"] == expected
     assert {"Accept-Language", "Cookie"} <= response.vary.as_set(preserve_casing=True)
 
 
-def test_the_language_switch_keeps_the_page_and_its_question(client: FlaskClient) -> None:
+def test_the_language_switch_leads_to_the_same_page_and_query(client: FlaskClient) -> None:
     text = page(client, "/areas?q=%22%3E%3Cscript%3E&lang=en")
     assert re.search(r'class="language" href="/areas\?q=%22%3E%3Cscript%3E&amp;lang=sv"', text)
 
 
-def test_one_is_not_many(client: FlaskClient) -> None:
+def test_one_area_is_singular(client: FlaskClient) -> None:
     assert "1 område med värden för ”holma”" in page(client, "/areas?q=holma")
     nothing = page(client, "/areas?q=" + "x" * 3000)
     assert "Inget område med värden matchar ”x" in nothing
     assert "Sök på områdets namn, på kommunen eller på koden" in nothing
 
 
-def test_areas_are_found_by_municipality_even_where_they_have_no_values(client: FlaskClient) -> None:
+def test_areas_without_values_can_be_searched_by_municipality(client: FlaskClient) -> None:
     assert "1281C1" in page(client, "/areas?q=lund")
     assert "0180C6070" in page(client, "/areas?q=stockholm+rinkeby")
 
@@ -274,25 +274,25 @@ def test_areas_are_found_by_municipality_even_where_they_have_no_values(client: 
 @pytest.mark.parametrize(
     "path", ["/x", "/kpi/x", "/area/own/x", "/dataset/x", "/dataset/awkward/9", "/help/x", "/id/x"]
 )
-def test_what_is_not_there_is_told_in_the_readers_form(client: FlaskClient, path: str) -> None:
+def test_a_missing_page_is_reported_in_the_requested_media_type(client: FlaskClient, path: str) -> None:
     assert "Sidan finns inte" in page(client, path, 404)
     problem = client.get(path, headers={"Accept": "application/json"})
     assert (problem.status_code, problem.mimetype) == (404, "application/problem+json")
 
 
 @pytest.mark.parametrize("name", ["x%EF%BF%BE", "x%FF", "x%EE%80%80", "area", "a//b", "kpi/" + "x" * 5000, "%3E%20%7B"])
-def test_no_identifier_brings_the_server_down(client: FlaskClient, name: str) -> None:
+def test_no_identifier_causes_a_server_error(client: FlaskClient, name: str) -> None:
     for accept in ("text/html", "text/turtle", "text/html;q=nan, */*;q=0.1"):
         assert client.get("/id/" + name, headers={"Accept": accept}).status_code == 404
 
 
-def test_areas_above_the_figures_are_described_where_they_have_no_page(client: FlaskClient) -> None:
+def test_areas_without_a_page_of_their_own_are_described(client: FlaskClient) -> None:
     for name in ("kommun/0180", "lan/01"):
         assert client.get(f"/id/area/{name}", headers=BROWSER).headers["Location"] == f"/doc/area/{name}"
         assert "skos:" in page(client, f"/doc/area/{name}")
 
 
-def test_a_wrong_method_and_a_wrong_request_are_not_our_fault(client: FlaskClient) -> None:
+def test_a_disallowed_method_is_a_client_error(client: FlaskClient) -> None:
     refused = client.post("/datasets", headers=BROWSER)
     assert refused.status_code == 405
     assert {"GET", "HEAD", "OPTIONS"} == set(refused.headers["Allow"].split(", "))
@@ -300,7 +300,7 @@ def test_a_wrong_method_and_a_wrong_request_are_not_our_fault(client: FlaskClien
 
 
 @pytest.mark.parametrize("path", ["/", "/dataset/awkward", "/x", "/catalog.ttl", "/kpi/trygg-morker.csv"])
-def test_every_answer_carries_the_security_headers(client: FlaskClient, path: str) -> None:
+def test_every_response_has_the_security_headers(client: FlaskClient, path: str) -> None:
     headers = client.get(path, headers=BROWSER).headers
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -310,7 +310,7 @@ def test_every_answer_carries_the_security_headers(client: FlaskClient, path: st
     assert "Referrer-Policy" in headers
 
 
-def test_no_style_and_no_script_stands_in_a_page(client: FlaskClient) -> None:
+def test_pages_have_no_inline_styles_and_scripts(client: FlaskClient) -> None:
     for path in ("/", OWN_AREA, "/kpi/trygg-morker", "/validate", "/sparql", "/dataset/awkward"):
         text = page(client, path)
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?! src=| type=\"application/(ld\+)?json)", text), path
@@ -319,7 +319,7 @@ def test_no_style_and_no_script_stands_in_a_page(client: FlaskClient) -> None:
 # Downloads.
 
 
-def test_a_release_file_is_tagged_kept_for_ever_and_sent_in_parts(client: FlaskClient) -> None:
+def test_a_release_file_has_an_entity_tag_a_cache_lifetime_and_ranges(client: FlaskClient) -> None:
     path = "/dataset/awkward/1/observations.parquet"
     full = client.get(path)
     assert "max-age=86400" in full.headers["Cache-Control"]
@@ -332,7 +332,7 @@ def test_a_release_file_is_tagged_kept_for_ever_and_sent_in_parts(client: FlaskC
 
 
 @pytest.mark.parametrize("ending", ["ttl", "jsonld", "nt"])
-def test_a_form_made_on_request_is_whole_and_made_only_when_needed(client: FlaskClient, ending: str) -> None:
+def test_a_format_created_on_request_is_complete_and_created_only_when_needed(client: FlaskClient, ending: str) -> None:
     path = f"/dataset/awkward/1/observations.{ending}"
     response = client.get(path)
     assert response.content_length == len(response.data)
@@ -343,7 +343,7 @@ def test_a_form_made_on_request_is_whole_and_made_only_when_needed(client: Flask
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2frecords.sqlite", "%2e%2e", "x.csv", "observations.csv%00"])
-def test_only_files_of_the_release_are_handed_out(client: FlaskClient, name: str) -> None:
+def test_only_files_of_the_release_are_served(client: FlaskClient, name: str) -> None:
     assert client.get(f"/dataset/awkward/1/{name}").status_code == 404
 
 
@@ -360,11 +360,11 @@ def upload(client: FlaskClient, name: str, content: bytes, query: str = "", acce
 @pytest.mark.parametrize(
     "name", ["..", ".", "a/b", "C:\\x\\y.csv", "😀" * 130 + ".csv", "x\0.csv", "-rf", "<i>.csv", " "]
 )
-def test_a_file_of_any_name_is_checked(client: FlaskClient, name: str) -> None:
+def test_a_file_with_any_name_is_checked(client: FlaskClient, name: str) -> None:
     assert "Inte godkänd" in upload(client, name, b"a;b\n1;2\n")
 
 
-def test_nothing_of_an_upload_stays_once_deleted(client: FlaskClient, app: Flask) -> None:
+def test_a_deleted_upload_leaves_no_files(client: FlaskClient, app: Flask) -> None:
     validations = Path(app.instance_path) / "validations"
     before = set(validations.iterdir())
     response = client.post("/validate", data={"file": (io.BytesIO(b"a;b\n1;2\n"), "x.csv")}, headers=BROWSER)
@@ -375,7 +375,7 @@ def test_nothing_of_an_upload_stays_once_deleted(client: FlaskClient, app: Flask
     assert client.get(response.location).status_code == 404
 
 
-def test_cells_are_quoted_as_text_whatever_stands_in_them(client: FlaskClient) -> None:
+def test_cells_are_quoted_as_escaped_text(client: FlaskClient) -> None:
     cells = "Område;Nyckeltal;Period;Värde\n<script>alert(1)</script>;{field};{0};%s{}\n"
     text = upload(client, "x.csv", cells.encode())
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
@@ -383,14 +383,14 @@ def test_cells_are_quoted_as_text_whatever_stands_in_them(client: FlaskClient) -
     assert "{field}" in text
 
 
-def test_the_report_comes_as_json_and_text_too(client: FlaskClient) -> None:
+def test_the_report_is_available_as_json_and_text(client: FlaskClient) -> None:
     cells = "Område;Nyckeltal;Period;Värde\n180C6070;trygg-morker;2023;64,5\n".encode("cp1252")
     assert json.loads(upload(client, "x.csv", cells, "?format=json&lang=en"))["verdict"] == "invalid"
     assert json.loads(upload(client, "x.csv", cells, accept="application/json"))["findings"][0]["cell"] == "A2"
     assert upload(client, "x.csv", cells, "?format=text&lang=en").startswith("INVALID")
 
 
-def test_places_in_a_package_name_their_table(client: FlaskClient, tmp_path: Path) -> None:
+def test_cell_references_in_a_package_name_their_table(client: FlaskClient, tmp_path: Path) -> None:
     folder = awkward_package(tmp_path)
     faulty = (folder / "observations.csv").read_text("utf-8").replace("0.310", "31")
     (folder / "observations.csv").write_text(faulty, "utf-8")
@@ -402,7 +402,7 @@ def test_places_in_a_package_name_their_table(client: FlaskClient, tmp_path: Pat
     assert "<code>Observationer!F2:F3</code>" in text
 
 
-def test_a_file_too_large_and_no_file_are_told_apart(client: FlaskClient) -> None:
+def test_a_file_too_large_and_no_file_have_different_errors(client: FlaskClient) -> None:
     large = {"file": (io.BytesIO(b"a;b\n" + b"1;2\n" * 300_000), "x.csv")}
     response = client.post("/validate", data=large, headers=BROWSER)
     assert response.status_code == 413

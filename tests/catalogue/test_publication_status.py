@@ -69,7 +69,7 @@ def ended(records: Records, version: int, result: str, action: str = "push", **m
 # --- what the records keep ----------------------------------------------------------------------------------------
 
 
-def test_a_target_holds_one_version_and_a_failure_leaves_what_it_holds(records: Records) -> None:
+def test_a_target_has_one_version_and_a_failure_does_not_change_it(records: Records) -> None:
     ended(records, 1, "created")
     ended(records, 2, "failed", problem="ckan-refused", reason="No." * 300)
     one, two = records.pushes(SLUG)
@@ -85,7 +85,7 @@ def test_a_target_holds_one_version_and_a_failure_leaves_what_it_holds(records: 
     assert [push.is_held for push in records.pushes()] == [False, False]
 
 
-def test_noting_the_same_again_changes_nothing_but_the_time(records: Records) -> None:
+def test_recording_the_same_state_again_changes_only_the_time(records: Records) -> None:
     def without_times() -> list[tuple[object, ...]]:
         return [(p.version, p.target, p.action, p.result, p.is_held, p.problem) for p in records.pushes()]
 
@@ -95,7 +95,7 @@ def test_noting_the_same_again_changes_nothing_but_the_time(records: Records) ->
     assert without_times() == before == [(1, CKAN, "push", "unchanged", True, "")]
 
 
-def test_what_was_begun_and_never_ended_is_interrupted(records: Records) -> None:
+def test_an_unfinished_push_is_interrupted(records: Records) -> None:
     ended(records, 1, "created")
     records.begin_pushes(CKAN, "push", [(SLUG, 1), (SLUG, 2)])
     assert [push.result for push in records.pushes()] == [None, None]
@@ -105,14 +105,14 @@ def test_what_was_begun_and_never_ended_is_interrupted(records: Records) -> None
     records.end_pushes(CKAN, [])
 
 
-def test_one_target_knows_nothing_of_another(records: Records) -> None:
+def test_targets_are_independent(records: Records) -> None:
     ended(records, 1, "created")
     records.begin_pushes("https://other.example.org", "push", [(SLUG, 2)])
     records.end_pushes("https://other.example.org", [PushEnd(SLUG, 2, "created")])
     assert [(push.version, push.is_held) for push in records.pushes()] == [(1, True), (2, True)]
 
 
-def test_records_of_before_are_brought_up_and_keep_their_releases(tmp_path: Path) -> None:
+def test_older_records_are_migrated_with_their_releases(tmp_path: Path) -> None:
     """A data folder that an earlier Väven has left, with tables of the second migration."""
     settings = Settings(home=tmp_path / "home")
     publish(SAMPLE / "exempel.xlsx", settings)
@@ -183,7 +183,7 @@ def note(settings: Settings, version: int, result: str, action: str = "push", **
         ended(records, version, result, action, **more)
 
 
-def test_every_version_is_told_of_at_every_target(settings: Settings) -> None:
+def test_every_version_has_a_status_at_every_target(settings: Settings) -> None:
     assert states(settings, "site") == {1: "published", 2: "published", 3: "published"}
     assert states(settings, "sparql") == {1: "replaced", 2: "replaced", 3: "published"}
     assert states(settings) == {1: "not-sent", 2: "not-sent", 3: "missing"}
@@ -197,7 +197,7 @@ def test_every_version_is_told_of_at_every_target(settings: Settings) -> None:
     assert states(settings) == {1: "replaced", 2: "not-sent", 3: "published"}
 
 
-def test_what_was_withdrawn_here_and_is_still_there_has_to_be_seen_to(settings: Settings, tmp_path: Path) -> None:
+def test_a_withdrawn_version_still_at_a_target_needs_attention(settings: Settings, tmp_path: Path) -> None:
     note(settings, 3, "created")
     # Nobody answers there, so the withdrawal on CKAN fails; here it is done.
     away = Settings(home=settings.home, base_iri=settings.base_iri, ckan_url=f"http://127.0.0.1:{free_port()}")
@@ -225,14 +225,14 @@ def test_what_was_withdrawn_here_and_is_still_there_has_to_be_seen_to(settings: 
     assert status_of(away).attention == []
 
 
-def test_the_version_that_comes_back_is_noted_with_its_time(settings: Settings) -> None:
+def test_a_version_published_again_is_recorded_with_its_time(settings: Settings) -> None:
     withdraw(Settings(home=settings.home, base_iri=settings.base_iri), SLUG, 3, reason="Fel.")
     assert states(settings, "sparql") == {1: "replaced", 2: "published", 3: "withdrawn"}
     with Records(settings.database) as records:
         assert [s.step for s in records.steps(SLUG, 2)].count("in-graph") == 2
 
 
-def test_a_graph_server_that_is_away_is_told_of(settings: Settings) -> None:
+def test_an_unavailable_graph_server_is_reported(settings: Settings) -> None:
     away = Settings(
         home=settings.home, base_iri="http://localhost/", sparql_query_url=f"http://127.0.0.1:{free_port()}"
     )
@@ -243,7 +243,7 @@ def test_a_graph_server_that_is_away_is_told_of(settings: Settings) -> None:
     assert state.problem.detail
 
 
-def test_a_login_in_the_address_is_told_to_nobody(settings: Settings, tmp_path: Path) -> None:
+def test_a_login_in_the_url_is_never_shown(settings: Settings, tmp_path: Path) -> None:
     port = free_port()
     secret = Settings(home=settings.home, base_iri="http://localhost/", ckan_url=f"http://me:hush@127.0.0.1:{port}/")
     with Records(secret.database) as records:
@@ -261,7 +261,7 @@ def test_a_login_in_the_address_is_told_to_nobody(settings: Settings, tmp_path: 
 # --- under way, killed, and taken up ------------------------------------------------------------------------------
 
 
-def test_a_push_is_under_way_until_it_is_killed_and_interrupted_then(settings: Settings, client: FlaskClient) -> None:
+def test_a_push_is_in_progress_until_killed_and_then_interrupted(settings: Settings, client: FlaskClient) -> None:
     """The command as it is typed, on a CKAN that takes the connection and says nothing."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
@@ -300,7 +300,7 @@ def test_a_push_is_under_way_until_it_is_killed_and_interrupted_then(settings: S
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_says_what_is_wrong_and_what_to_do(settings: Settings, client: FlaskClient, language: str) -> None:
+def test_the_page_shows_the_problem_and_its_remedy(settings: Settings, client: FlaskClient, language: str) -> None:
     note(settings, 1, "created")
     note(settings, 3, "failed", problem="ckan-too-large", reason="413 <b>here</b>")
     t = messages(language, "publisher")
@@ -316,7 +316,7 @@ def test_the_page_says_what_is_wrong_and_what_to_do(settings: Settings, client: 
     assert client.get("/publications?dataset=finns-inte", headers=BROWSER).status_code == 404
 
 
-def test_a_datasets_own_page_says_where_it_is(settings: Settings, client: FlaskClient) -> None:
+def test_a_dataset_s_page_shows_its_targets(settings: Settings, client: FlaskClient) -> None:
     def line() -> str:
         page = client.get(f"/dataset/{SLUG}?lang=sv", headers=BROWSER).get_data(as_text=True)
         match = re.search(r"<dt>Publicerad på</dt><dd>(.*?)</dd>", page)
@@ -333,7 +333,7 @@ def test_a_datasets_own_page_says_where_it_is(settings: Settings, client: FlaskC
     )
 
 
-def test_the_json_keeps_to_its_schema_whatever_has_happened(settings: Settings, client: FlaskClient) -> None:
+def test_the_json_conforms_to_its_schema_in_every_state(settings: Settings, client: FlaskClient) -> None:
     schema = client.get("/api/v1/publications.schema.json").get_json()
     jsonschema.Draft7Validator.check_schema(schema)
     assert tuple(schema["definitions"]["state"]["enum"]) == STATES
@@ -373,7 +373,7 @@ def test_the_command_prints_the_same_json(settings: Settings, client: FlaskClien
     assert (nowhere.returncode, nowhere.stdout.strip()) == (0, "Ingen CKAN-instans är inställd (VAVEN_CKAN_URL).")
 
 
-def test_many_datasets_come_a_page_at_a_time(
+def test_many_datasets_are_paginated(
     settings: Settings, client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(SAMPLE / "exempel.xlsx", Settings(home=settings.home, base_iri=settings.base_iri))
@@ -385,7 +385,7 @@ def test_many_datasets_come_a_page_at_a_time(
     assert client.get("/publications?page=3", headers=BROWSER).status_code == 404
 
 
-def test_every_failure_and_state_has_its_sentences() -> None:
+def test_every_failure_and_state_has_messages() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CkanError)]
     codes = {code_of(kind("")) for kind in kinds}
     assert codes >= {"ckan-not-allowed", "ckan-answer-lost", "ckan-without-search"}

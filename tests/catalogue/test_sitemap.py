@@ -43,7 +43,7 @@ def paths(client: FlaskClient, language: str) -> dict[str, etree.Element]:
     return {at.removeprefix(base).removesuffix(ending): url for at, url in addresses.items() if at.endswith(ending)}
 
 
-def test_every_page_that_is_listed_is_there_in_both_languages(client: FlaskClient) -> None:
+def test_every_listed_page_exists_in_both_languages(client: FlaskClient) -> None:
     base, urls = Settings().base_iri.rstrip("/"), paths(client, "sv")
     assert urls.keys() == paths(client, "en").keys()
     assert {"/", "/dataset/exempel-tre-kommuner", "/kpi/trygg-morker", "/area/deso2018/0180C6070"} <= urls.keys()
@@ -57,13 +57,13 @@ def test_every_page_that_is_listed_is_there_in_both_languages(client: FlaskClien
             assert (page.status_code, page.headers["Content-Language"]) == (200, language), path
 
 
-def test_a_page_of_figures_has_the_day_of_its_newest_release(client: FlaskClient) -> None:
+def test_a_data_page_has_the_date_of_its_newest_release(client: FlaskClient) -> None:
     days = {path: url.findtext("s:lastmod", "", NAMES) for path, url in paths(client, "en").items()}
     assert date.fromisoformat(days["/dataset/exempel-tre-kommuner"]) == date.today()
     assert days["/about"] == ""
 
 
-def test_pages_link_to_no_page_of_figures_that_is_not_listed(client: FlaskClient) -> None:
+def test_every_linked_data_page_is_listed(client: FlaskClient) -> None:
     known = paths(client, "sv").keys()
     text = "\n".join(client.get(path, headers=BROWSER).text for path in known)
     links = re.findall(r'href="(/(?:area|kpi|dataset|investment|theme)/[^"?#]+)', text)
@@ -71,14 +71,14 @@ def test_pages_link_to_no_page_of_figures_that_is_not_listed(client: FlaskClient
     assert pages - known == set()
 
 
-def test_more_pages_than_a_file_may_have_are_in_several(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pages_over_the_limit_of_a_file_are_split(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
     total = len(sitemap_entries(client, Settings().base_iri))
     monkeypatch.setattr(sitemap, "MOST", 7)
     assert len(sitemap_entries(client, Settings().base_iri)) == total
     assert client.get("/sitemap-0.xml").status_code == client.get("/sitemap-99.xml").status_code == 404
 
 
-def test_robots_are_kept_from_what_costs_a_query_each(client: FlaskClient) -> None:
+def test_robots_are_excluded_from_pages_that_run_queries(client: FlaskClient) -> None:
     base = Settings().base_iri
     rules = urllib.robotparser.RobotFileParser()
     rules.parse(client.get("/robots.txt").text.splitlines())
@@ -89,7 +89,7 @@ def test_robots_are_kept_from_what_costs_a_query_each(client: FlaskClient) -> No
         assert rules.can_fetch("*", base + path)
 
 
-def test_a_site_without_anything_lists_its_own_pages(tmp_path: Path) -> None:
+def test_an_empty_site_lists_its_own_pages(tmp_path: Path) -> None:
     app = create_app(Settings(home=tmp_path))
     assert len(sitemap_entries(app.test_client(), Settings().base_iri)) >= len(sitemap.TOP)
     app.extensions["vaven"].close()

@@ -88,7 +88,7 @@ def done(url: str, validation: Mapping[str, Any]) -> tuple[dict[str, Any], list[
 # The description.
 
 
-def test_the_description_names_what_may_be_chosen() -> None:
+def test_the_api_description_lists_the_valid_options() -> None:
     fields = DESCRIPTION["components"]["schemas"]["Submission"]["properties"]
     assert fields["encoding"]["enum"] == ["", *ENCODINGS]
     for name, pattern in (("column", r"^([\s\S]*=({})?)?$"), ("set", r"^(({})=[\s\S]*)?$")):
@@ -98,7 +98,7 @@ def test_the_description_names_what_may_be_chosen() -> None:
     assert set(report["parameters"][1]["schema"]["enum"]) == set(FORMS)
 
 
-def test_every_choice_is_a_field_of_the_form_and_of_the_api_and_an_option_of_the_command(client: FlaskClient) -> None:
+def test_every_read_option_is_in_the_form_the_api_and_the_command(client: FlaskClient) -> None:
     names = {field.name for field in fields(ReadOptions)} - {"columns", "constants"}
     validation = send(client, "Region;Slump;Utfall\n0180C1010;x;5,5\n")
     page = client.get(f"/validate/{validation['id']}").get_data(as_text=True)
@@ -111,7 +111,7 @@ def test_every_choice_is_a_field_of_the_form_and_of_the_api_and_an_option_of_the
         assert f"--{name.replace('_', '-')}" in helped, name
 
 
-def test_choices_of_the_form_are_followed_and_shown_as_made(client: FlaskClient) -> None:
+def test_options_of_the_form_are_applied_and_shown(client: FlaskClient) -> None:
     rows = ("0180C1010;trygg-morker;2022;0,571", ";;2023;0,58", "0180C1020;trygg-morker;2022;0,6", "", "not")
     text = "\n".join(("Område;Nyckeltal;Period;Värde", *rows))
     validation = send(client, text)
@@ -135,7 +135,7 @@ def test_choices_of_the_form_are_followed_and_shown_as_made(client: FlaskClient)
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_every_rule_has_a_help_page_with_its_case_and_says_whose_its_limits_are(
+def test_every_rule_has_a_help_page_with_its_case_and_the_source_of_its_limits(
     client: FlaskClient, language: str
 ) -> None:
     for code in {*RULES, *SCHEMA_RULES, *READING_RULES}:
@@ -154,7 +154,7 @@ def test_every_rule_has_a_help_page_with_its_case_and_says_whose_its_limits_are(
 
 
 @pytest.mark.timeout(600)
-def test_the_api_keeps_to_its_description(serving: Site, tmp_path: Path) -> None:
+def test_the_api_conforms_to_its_description(serving: Site, tmp_path: Path) -> None:
     """Schemathesis as a command, as others would run it: generated and mutated requests, all of its checks."""
     program = Path(sys.executable).with_name("schemathesis")
     root = serving.url + "api/v1"
@@ -167,7 +167,7 @@ def test_the_api_keeps_to_its_description(serving: Site, tmp_path: Path) -> None
 # A validation as a resource.
 
 
-def test_a_small_file_is_checked_at_once_and_its_report_comes_in_every_form(client: FlaskClient) -> None:
+def test_a_small_file_is_checked_at_once_and_its_report_is_available_in_every_form(client: FlaskClient) -> None:
     validation = send(client, FAULTY)
     schema = DESCRIPTION["components"]["schemas"]["Validation"]
     jsonschema.validate(validation, schema, format_checker=jsonschema.FormatChecker())
@@ -183,7 +183,7 @@ def test_a_small_file_is_checked_at_once_and_its_report_comes_in_every_form(clie
         assert response.headers["Cache-Control"] == "no-store"
 
 
-def test_the_corrected_copy_and_the_commented_workbook_come_back(client: FlaskClient) -> None:
+def test_the_corrected_copy_and_the_annotated_workbook_can_be_downloaded(client: FlaskClient) -> None:
     validation = send(client, FAULTY)
     corrected = client.get(validation["links"]["corrected"])
     assert corrected.status_code == 200
@@ -196,7 +196,7 @@ def test_the_corrected_copy_and_the_commented_workbook_come_back(client: FlaskCl
     assert client.get(again["links"]["corrected"]).status_code == 404
 
 
-def test_choices_are_followed_and_a_wrong_one_is_told(client: FlaskClient) -> None:
+def test_options_are_applied_and_an_invalid_one_is_reported(client: FlaskClient) -> None:
     content = "Omr;Mått;1\n0180C1010;5,5;x\n0180C1020;6,5;y\n"
     decided = {"column": ["Omr=neighbourhood", "Mått=value", "1="], "set": ["kpi=arbetsloshet", "period=2023"]}
     validation = send(client, content, **decided, decimal=",", delimiter=";")
@@ -209,7 +209,7 @@ def test_choices_are_followed_and_a_wrong_one_is_told(client: FlaskClient) -> No
         assert response.get_json()["remedy"], wrong
 
 
-def test_what_is_deleted_or_past_its_hour_is_gone(client: FlaskClient, app: Flask) -> None:
+def test_a_deleted_or_expired_validation_is_gone(client: FlaskClient, app: Flask) -> None:
     first, second = send(client, FAULTY), send(client, FAULTY)
     assert client.delete(first["links"]["self"]).status_code == 204
     assert client.get(first["links"]["self"]).status_code == 404
@@ -223,13 +223,13 @@ def test_what_is_deleted_or_past_its_hour_is_gone(client: FlaskClient, app: Flas
 
 
 @pytest.mark.parametrize("key", ["..", "x", "A" * 22, "../../secret_key", "%2e%2e%2fsecret_key", "A" * 21 + "\n"])
-def test_an_id_that_is_none_finds_nothing(client: FlaskClient, key: str) -> None:
+def test_an_invalid_id_is_not_found(client: FlaskClient, key: str) -> None:
     assert client.get(f"{API}/{key}").status_code == 404
     assert client.delete(f"{API}/{key}").status_code == 404
     assert client.get(f"/validate/{key}").status_code == 404
 
 
-def test_what_is_not_done_says_so_and_what_was_broken_off_too(client: FlaskClient, app: Flask) -> None:
+def test_queued_and_interrupted_checks_are_reported_as_such(client: FlaskClient, app: Flask) -> None:
     response = client.post(API, data={"file": (io.BytesIO(b"a"), "x.csv")}, headers={"Prefer": "respond-async"})
     assert response.status_code == 202
     validation = response.get_json()
@@ -245,7 +245,7 @@ def test_what_is_not_done_says_so_and_what_was_broken_off_too(client: FlaskClien
     assert client.get(validation["links"]["self"]).get_json()["verdict"] == "not-checked"
 
 
-def test_a_client_that_sends_too_much_waits_a_minute(tmp_path: Path) -> None:
+def test_a_client_over_the_upload_limit_waits_a_minute(tmp_path: Path) -> None:
     app = create_app(Settings(home=tmp_path, uploads_a_minute=2))
     try:
         client = app.test_client()
@@ -267,7 +267,7 @@ def test_a_client_that_sends_too_much_waits_a_minute(tmp_path: Path) -> None:
 # Large files, on a running site.
 
 
-def test_a_large_file_is_queued_and_its_progress_told(serving: Site, tmp_path: Path) -> None:
+def test_a_large_file_is_queued_and_its_progress_reported(serving: Site, tmp_path: Path) -> None:
     path = write_observations(tmp_path / "many.csv", 150_000, faulty_share=0.001)
     # A note with a line break keeps it off the fastest way, so that there is something to tell.
     with path.open("a", encoding="utf-8") as file:
@@ -285,7 +285,7 @@ def test_a_large_file_is_queued_and_its_progress_told(serving: Site, tmp_path: P
     assert sum(report["rows"].values()) == 150_001
 
 
-def test_a_file_too_large_is_told_to_programs(serving: Site) -> None:
+def test_a_file_too_large_is_a_problem_document_for_programs(serving: Site) -> None:
     response = requests.post(serving.url.rstrip("/") + API, files={"file": ("x.csv", b"a" * (21 << 20))}, timeout=60)
     assert response.status_code == 413
     assert response.headers["Content-Type"] == "application/problem+json"
@@ -297,7 +297,7 @@ def redis(tmp_path: Path) -> Iterator[str]:
         yield f"redis://127.0.0.1:{port}/0"
 
 
-def test_redis_carries_the_queue_and_the_limits_of_several_sites(redis: str, tmp_path: Path) -> None:
+def test_several_sites_share_queue_and_limits_in_redis(redis: str, tmp_path: Path) -> None:
     """Two web processes on one data folder: what one queues the other's consumer does, and both count the same."""
     (tmp_path / "home").mkdir()
     more = {"VAVEN_REDIS_URL": redis, "VAVEN_UPLOADS_A_MINUTE": "3"}
@@ -322,7 +322,7 @@ def test_redis_carries_the_queue_and_the_limits_of_several_sites(redis: str, tmp
     assert not (tmp_path / "home" / "jobs.sqlite").exists()
 
 
-def test_a_consumer_ends_with_its_server_also_where_that_ends_before_it_is_up(tmp_path: Path) -> None:
+def test_a_consumer_ends_with_its_server_even_before_it_is_ready(tmp_path: Path) -> None:
     server = "import os, subprocess, sys; print(subprocess.Popen([*sys.argv[1:], str(os.getpid())]).pid, flush=True)"
     consumer = [sys.executable, "-P", "-m", "vaven.catalogue.cli.main", "jobs", "--with-parent"]
     variables = environment(tmp_path, free_port())

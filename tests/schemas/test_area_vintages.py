@@ -37,7 +37,7 @@ def area_vintages(settings: Settings) -> dict[str, str]:
         return {a.code: a.area_vintage for r in records.finished() for a in r.complete_manifest.areas}
 
 
-def test_without_a_word_the_oldest_division_that_lists_a_code_is_taken_and_told(tmp_path: Path) -> None:
+def test_by_default_the_oldest_vintage_that_contains_a_code_is_assumed_and_reported(tmp_path: Path) -> None:
     report = validate(written(tmp_path, UNCHANGED, NEW))
     assert (report.verdict, noted(report)) == (Verdict.VALID, ["2018"])
     (note,) = [note for note in report.assumptions if note.code == "assumed-vintage"]
@@ -48,7 +48,7 @@ def test_without_a_word_the_oldest_division_that_lists_a_code_is_taken_and_told(
 
 
 @pytest.mark.parametrize("suffix", ["_DeSO2025", ""])
-def test_the_division_that_is_told_is_published(tmp_path: Path, suffix: str) -> None:
+def test_the_stated_area_vintage_is_published(tmp_path: Path, suffix: str) -> None:
     path = written(tmp_path, UNCHANGED + suffix)
     chosen = [] if suffix else ["--vintage", "2025"]
     done = vaven("publish", path, "--dataset", "ny", *chosen, environment=environment(tmp_path, 8000))
@@ -60,7 +60,7 @@ def test_the_division_that_is_told_is_published(tmp_path: Path, suffix: str) -> 
     assert noted(validate(released)) == ["2025"]
 
 
-def test_a_code_is_held_against_the_division_that_is_told(tmp_path: Path) -> None:
+def test_a_code_is_checked_against_the_chosen_area_vintage(tmp_path: Path) -> None:
     path = written(tmp_path, OLD)
     assert validate(path).verdict == Verdict.VALID
     report = validate(path, choices=ReadOptions(vintage="2025"))
@@ -68,20 +68,20 @@ def test_a_code_is_held_against_the_division_that_is_told(tmp_path: Path) -> Non
     assert validate(written(tmp_path, NEW), choices=ReadOptions(vintage="2018")).counts == {"area-unknown": 1}
 
 
-def test_the_users_word_goes_before_suffixes_that_contradict_each_other(tmp_path: Path) -> None:
+def test_the_chosen_area_vintage_overrides_contradicting_suffixes(tmp_path: Path) -> None:
     path = written(tmp_path, f"{UNCHANGED}_DeSO2018", f"{NEW}_DeSO2025")
     assert validate(path).counts == {"area-vintages-mixed": 1}
     assert noted(validate(path, choices=ReadOptions(vintage="2025"))) == ["2025"]
     assert validate(written(tmp_path, f"{UNCHANGED}_DeSO2031")).counts == {"area-vintages-mixed": 1}
 
 
-def test_the_same_codes_of_another_division_are_another_release(tmp_path: Path) -> None:
+def test_the_same_codes_of_another_area_vintage_make_another_release(tmp_path: Path) -> None:
     path, settings = written(tmp_path, UNCHANGED), Settings(home=tmp_path)
     versions = [publish(path, settings, choices=ReadOptions(vintage=v)).version for v in (None, "2025", "2025")]
     assert versions == [1, 2, 2]
 
 
-def test_the_parts_of_an_own_area_are_of_the_division_that_is_told(tmp_path: Path) -> None:
+def test_the_parts_of_an_own_area_have_the_chosen_area_vintage(tmp_path: Path) -> None:
     folder = tmp_path / "package"
     folder.mkdir()
     (folder / "observations.csv").write_text("neighbourhood,kpi,period,value\neget,trygg-morker,2024,55.5\n")
@@ -95,6 +95,6 @@ def test_the_parts_of_an_own_area_are_of_the_division_that_is_told(tmp_path: Pat
     assert validate(folder).counts == {"list-member-unknown": 1}
 
 
-def test_no_other_division_can_be_chosen() -> None:
+def test_an_unknown_area_vintage_is_refused() -> None:
     with pytest.raises(WrongUse, match="2020"):
         ReadOptions(vintage="2020")

@@ -97,7 +97,7 @@ def test_a_generated_clean_table_is_valid(
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(rows=clean_tables(), mistake=st.sampled_from(list(MISTAKES)), at=st.integers(0, 11))
-def test_one_planted_fault_gives_one_finding_at_its_cell(
+def test_one_planted_mistake_gives_one_finding_at_its_cell(
     file_of: Callable[[Sequence[Mapping[str, str]]], Path],
     rows: list[dict[str, str]],
     mistake: tuple[str, str],

@@ -24,7 +24,7 @@ LINES = [
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 @pytest.mark.parametrize("ending", ["\r\n", "\n"])
-def test_only_the_cells_concerned_change_in_a_text_file(tmp_path: Path, encoding: str, ending: str) -> None:
+def test_only_the_fixed_cells_of_a_text_file_change(tmp_path: Path, encoding: str, ending: str) -> None:
     path, target = tmp_path / "fil.csv", tmp_path / "rättad.csv"
     before = ending.join(LINES).encode(encoding)
     path.write_bytes(before)
@@ -40,7 +40,7 @@ def test_only_the_cells_concerned_change_in_a_text_file(tmp_path: Path, encoding
     assert not fixes(validate(target))
 
 
-def test_the_command_lists_what_it_did_and_ends_with_the_verdict_on_the_copy(tmp_path: Path) -> None:
+def test_the_command_lists_its_fixes_and_ends_with_the_verdict_on_the_copy(tmp_path: Path) -> None:
     path = tmp_path / "fil.csv"
     path.write_text("Område,KPI,Period,Värde\n114C1010,trygg-morker,2023,62.5\n")
     done = vaven("fix", path)
@@ -56,7 +56,7 @@ def test_the_command_lists_what_it_did_and_ends_with_the_verdict_on_the_copy(tmp
     assert "finns redan" in third.stderr
 
 
-def test_nothing_is_written_where_nothing_can_be_mended(tmp_path: Path) -> None:
+def test_no_file_is_written_without_a_fix(tmp_path: Path) -> None:
     path = tmp_path / "fil.csv"
     path.write_text("Område,KPI,Period,Värde\n0180C1010,trygg-morker,2023,162.5\n")
     done = vaven("fix", path)
@@ -67,7 +67,7 @@ def test_nothing_is_written_where_nothing_can_be_mended(tmp_path: Path) -> None:
     assert vaven("fix", unreadable).returncode == 2
 
 
-def test_a_workbook_keeps_its_other_cells_and_formats(tmp_path: Path) -> None:
+def test_the_other_cells_and_formats_of_a_workbook_are_unchanged(tmp_path: Path) -> None:
     book = Workbook()
     book.active.title = "Observationer"
     for row in (
@@ -88,7 +88,7 @@ def test_a_workbook_keeps_its_other_cells_and_formats(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("form", ["folder", "descriptor", "zip"])
-def test_a_package_is_copied_with_its_table_mended(tmp_path: Path, form: str) -> None:
+def test_a_package_is_copied_with_its_table_fixed(tmp_path: Path, form: str) -> None:
     folder = tmp_path / "paket"
     folder.mkdir()
     for path in (SAMPLE / "package").iterdir():
@@ -117,7 +117,7 @@ def test_a_package_is_copied_with_its_table_mended(tmp_path: Path, form: str) ->
         ]
 
 
-def test_more_cells_than_a_report_lists_are_mended(tmp_path: Path) -> None:
+def test_cells_beyond_the_report_s_limit_are_fixed_too(tmp_path: Path) -> None:
     path, target = tmp_path / "många.csv", tmp_path / "ut.csv"
     rows = "".join(f"180C1010,trygg-morker,{1960 + i % 60},{i // 60}\n" for i in range(3000))
     path.write_text("Område,KPI,Period,Värde\n" + rows)
@@ -133,7 +133,7 @@ def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
         fix(path, validate(path), path)
 
 
-def test_every_case_with_fixes_comes_out_without_them(tmp_path: Path) -> None:
+def test_every_case_with_fixes_has_none_left_in_the_copy(tmp_path: Path) -> None:
     seen = 0
     for source in sorted((ROOT / "tests" / "cases").glob("*/*/input.*")):
         report = validate(source, listed=ALL)

@@ -34,7 +34,7 @@ def workbook(tmp_path: Path) -> Path:
     return tmp_path / "fel.xlsx"
 
 
-def test_the_workbook_comes_back_with_a_comment_in_each_faulty_cell(workbook: Path) -> None:
+def test_the_annotated_workbook_has_a_comment_in_each_invalid_cell(workbook: Path) -> None:
     before = workbook.read_bytes()
     done = vaven("validate", workbook, "--format", "xlsx", "--lang", "sv")
     assert done.returncode == 1
@@ -56,7 +56,7 @@ def test_the_workbook_comes_back_with_a_comment_in_each_faulty_cell(workbook: Pa
     assert workbook.read_bytes() == before
 
 
-def test_a_csv_comes_back_as_a_workbook_with_its_cells_as_they_stood(tmp_path: Path) -> None:
+def test_a_csv_is_annotated_as_a_workbook_with_unchanged_cells(tmp_path: Path) -> None:
     path = tmp_path / "fel.csv"
     path.write_text(CSV, "utf-8")
     target = tmp_path / "ut.xlsx"
@@ -87,7 +87,7 @@ def test_sarif_names_rule_line_and_column(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_sarif_keeps_the_schema_of_its_standard(tmp_path: Path, language: str) -> None:
+def test_sarif_conforms_to_its_schema(tmp_path: Path, language: str) -> None:
     """The schema is OASIS's (SARIF 2.1.0, 2020), as the crate serde-sarif carries it."""
     schema = json.loads((Path(__file__).parent / "sarif-schema-2.1.0.json").read_text("utf-8"))
     judge = Draft7Validator(schema, format_checker=Draft7Validator.FORMAT_CHECKER)
@@ -99,7 +99,7 @@ def test_sarif_keeps_the_schema_of_its_standard(tmp_path: Path, language: str) -
     assert log["runs"][0]["artifacts"] == [{"location": {"uri": "blad%201%20%C3%A5%25.pdf"}}]
 
 
-def test_an_old_workbook_comes_back_as_a_new_one_with_its_texts(shared: Path, tmp_path: Path) -> None:
+def test_an_xls_workbook_is_annotated_as_xlsx_with_its_texts(shared: Path, tmp_path: Path) -> None:
     target = tmp_path / "ut.xlsx"
     done = vaven("validate", shared / "frictionless-py-data" / "table.xls", "--format", "xlsx", "--output", target)
     assert done.returncode == 1
@@ -107,14 +107,14 @@ def test_an_old_workbook_comes_back_as_a_new_one_with_its_texts(shared: Path, tm
     assert [[cell.value for cell in row] for row in sheet.iter_rows(max_row=2)] == [["id", "name"], ["1", "english"]]
 
 
-def test_a_valid_workbook_comes_back_valid(tmp_path: Path) -> None:
+def test_a_valid_workbook_remains_valid_when_annotated(tmp_path: Path) -> None:
     target = tmp_path / "ut.xlsx"
     assert vaven("validate", SAMPLE / "exempel.xlsx", "--format", "xlsx", "--output", target).returncode == 0
     assert load_workbook(target).worksheets[0]["A1"].value.startswith("Godkänd")
     assert vaven("validate", target).returncode == 0
 
 
-def test_an_unreadable_file_is_told_so_in_every_form(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported_in_every_form(tmp_path: Path) -> None:
     path = tmp_path / "rapport.csv"
     path.write_bytes(b"%PDF-1.7 ...")
     for form in ("text", "json", "html", "sarif", "frictionless", "xlsx"):

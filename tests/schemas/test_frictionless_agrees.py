@@ -107,7 +107,7 @@ def merged(errors: set[tuple[str, str, int | None, str | None]]) -> set[tuple[st
     return {("primary-key" if kind == "unique-error" else kind, *rest) for kind, *rest in errors}  # type: ignore[misc]
 
 
-def test_the_rules_have_frictionless_words() -> None:
+def test_the_rules_map_to_error_types_of_frictionless() -> None:
     assert RULE_MODULES
     assert set(BY_SCHEMA.values()) == {"constraint-error", "type-error", "primary-key", "foreign-key", "unique-error"}
 
@@ -167,13 +167,15 @@ INVESTMENT = dict.fromkeys(standard()["investments"].names, "") | {
         ("investments", INVESTMENT, "start", "2024-1-1"),
     ],
 )
-def test_a_deviation_where_we_are_stricter(resource: str, row: dict[str, str], field: str, text: str) -> None:
+def test_a_value_that_only_frictionless_accepts_is_a_known_deviation(
+    resource: str, row: dict[str, str], field: str, text: str
+) -> None:
     rows = {resource: [{**row, field: text}]}
     assert theirs(rows) == set()
     assert ours(rows) == {("type-error", resource, 2, field)}
 
 
-def test_a_deviation_where_a_rule_of_ours_says_more() -> None:
+def test_a_rule_more_specific_than_frictionless_is_a_known_deviation() -> None:
     rows = {"neighbourhoods": [{**NEIGHBOURHOOD, "municipality": "180"}]}
     assert theirs(rows) == {("constraint-error", "neighbourhoods", 2, "municipality")}
     assert ours(rows) == set()
@@ -181,14 +183,14 @@ def test_a_deviation_where_a_rule_of_ours_says_more() -> None:
         assert [(f.code, f.field) for f in check(tables).findings if f.row] == [("area-leading-zero", "municipality")]
 
 
-def test_a_deviation_where_a_key_is_incomplete() -> None:
+def test_an_incomplete_key_is_a_known_deviation() -> None:
     row = dict.fromkeys(standard()["actors"].names, "") | {"name": "Staden", "sector": "public"}
     assert theirs({"actors": [row]}) - ours({"actors": [row]}) == {("primary-key", "actors", 2, None)}
     rows = {"observations": [{**OBSERVATION, "period": ""}] * 2}
     assert theirs(rows) - ours(rows) == {("primary-key", "observations", 3, None)}
 
 
-def test_a_deviation_where_an_empty_cell_means_total() -> None:
+def test_an_empty_cell_that_means_total_is_a_known_deviation() -> None:
     rows = {"observations": [OBSERVATION, {**OBSERVATION, "sex": ""}]}
     assert theirs(rows) == set()
     assert ours(rows) == {("primary-key", "observations", 3, None)}

@@ -90,7 +90,7 @@ def test_packages_give_the_errors_of_frictionless(shared: Path) -> None:
     assert engines[COLUMNS] > 30
 
 
-def test_fixtures_are_judged_by_columns_wherever_their_cells_are_text(shared: Path) -> None:
+def test_nine_of_ten_text_fixtures_are_checked_by_columns(shared: Path) -> None:
     chosen = [p for p in files() if p.suffix in (".csv", ".tsv") and p.stat().st_size > 100]
     engines = [ours(r).engine for p in chosen if isinstance(r := _resource(p), TableResource)]
     assert engines.count(COLUMNS) / len(engines) > 0.9
@@ -283,18 +283,18 @@ def table(folder: Path, text: str, **descriptor: Any) -> TableResource:
     return resource
 
 
-def test_a_column_of_another_spelling_of_a_key_is_the_same_key(tmp_path: Path) -> None:
+def test_different_spellings_of_a_key_are_duplicates(tmp_path: Path) -> None:
     report = assert_same(table(tmp_path, "id,x\n1,1\n01,2\n 1,3\n2,x\n"))
     assert report.counts == {"primary-key": 2, "type-error": 1}
     assert report.engine == COLUMNS
 
 
-def test_counts_go_on_where_the_listing_ends(tmp_path: Path) -> None:
+def test_counts_continue_after_the_limit_of_listed_errors(tmp_path: Path) -> None:
     report = ours(table(tmp_path, "id,x\n" + "".join(f"{i},x\n" for i in range(5_000))))
     assert (report.counts, len(report.errors)) == ({"type-error": 5_000}, LISTED)
 
 
-def test_every_reading_of_frictionless_may_be_asked_for(tmp_path: Path) -> None:
+def test_dialects_of_frictionless_are_read_and_checked_by_columns(tmp_path: Path) -> None:
     """Dialects go through Frictionless's own parser, and still by columns."""
     commented = table(tmp_path, "# note\nid|x\n1|2\n\n# more\n1|3\n", dialect={"commentChar": "#", "delimiter": "|"})
     report = assert_same(commented)
@@ -302,7 +302,7 @@ def test_every_reading_of_frictionless_may_be_asked_for(tmp_path: Path) -> None:
     assert report.counts == {"blank-row": 1, "primary-key": 2}
 
 
-def test_keys_across_tables_are_found(tmp_path: Path) -> None:
+def test_foreign_keys_are_checked_across_tables(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,b\n1,x\n2,y\n3,\n4,z\n")
     (tmp_path / "b.csv").write_text("code,n\nx,1\ny,2\n")
     key = {"fields": ["b"], "reference": {"resource": "b", "fields": ["code"]}}
@@ -323,6 +323,6 @@ def test_keys_across_tables_are_found(tmp_path: Path) -> None:
     assert (report.counts, report.engine) == ({"foreign-key": 1}, COLUMNS)
 
 
-def test_outcomes_have_a_json_form(tmp_path: Path) -> None:
+def test_reports_are_serialised_to_json(tmp_path: Path) -> None:
     report = ours(table(tmp_path, "id,x\n1,x\n"))
     assert json.dumps([error.to_descriptor() for error in report.errors])

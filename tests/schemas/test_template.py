@@ -95,7 +95,7 @@ def test_a_filled_template_reads_back_into_the_right_tables(tmp_path: Path, lang
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_sheet_about_fills_what_the_submission_says_of_itself(tmp_path: Path, language: str) -> None:
+def test_the_about_sheet_fills_the_submission_s_metadata(tmp_path: Path, language: str) -> None:
     path = tmp_path / "template.xlsx"
     write_template(path, language=language)
     fill(path, language)
@@ -122,7 +122,7 @@ def test_an_empty_template_is_not_checked(tmp_path: Path, language: str) -> None
 
 
 @pytest.mark.parametrize("kommun", ["0180", "180", "Stockholm", " stockholm "])
-def test_the_areas_of_a_municipality_are_filled_in(tmp_path: Path, kommun: str) -> None:
+def test_the_template_lists_the_areas_of_the_municipality(tmp_path: Path, kommun: str) -> None:
     path = tmp_path / "template.xlsx"
     write_template(path, kommun=kommun)
     sheet = openpyxl.load_workbook(path)["Områden"]
@@ -132,14 +132,14 @@ def test_the_areas_of_a_municipality_are_filled_in(tmp_path: Path, kommun: str) 
     assert {(vintage, municipality) for _, _, vintage, _, municipality in rows} == {("2018", "0180")}
 
 
-def test_an_unknown_municipality_is_wrong_use(tmp_path: Path) -> None:
+def test_an_unknown_municipality_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="9999") as caught:
         write_template(tmp_path / "template.xlsx", kommun="9999")
     assert caught.value.remedy("en")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_drop_downs_hold_the_register(tmp_path: Path, language: str) -> None:
+def test_drop_down_lists_contain_the_register(tmp_path: Path, language: str) -> None:
     path = tmp_path / "template.xlsx"
     write_template(path, language=language)
     book = openpyxl.load_workbook(path)
@@ -155,7 +155,7 @@ def test_drop_downs_hold_the_register(tmp_path: Path, language: str) -> None:
     assert list(register.codes("statuses")) in offered.values()
 
 
-def test_codes_are_text_and_every_column_explains_itself(tmp_path: Path) -> None:
+def test_codes_are_formatted_as_text_and_every_column_has_an_explanation(tmp_path: Path) -> None:
     path = tmp_path / "template.xlsx"
     write_template(path)
     book = openpyxl.load_workbook(path)
@@ -180,7 +180,7 @@ def in_libreoffice(folder: Path, plan: dict[str, Any]) -> list[dict[str, Any]]:
     return seen
 
 
-def test_in_libreoffice_it_offers_lists_warns_of_wrong_cells_and_comes_back_valid(tmp_path: Path) -> None:
+def test_libreoffice_offers_lists_warns_of_invalid_cells_and_saves_a_valid_file(tmp_path: Path) -> None:
     path = tmp_path / "mall.xlsx"
     write_template(path, language="sv", kommun="0180")
     schema = standard()["observations"]

@@ -162,7 +162,7 @@ def assert_found(source: Path, expected: list[tuple[str, str]]) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_twenty_faults_in_a_csv(tmp_path: Path, language: str) -> None:
+def test_twenty_faults_in_a_csv_are_reported(tmp_path: Path, language: str) -> None:
     rows, expected = rows_of("observations", IN_LONE_TABLE)
     path = tmp_path / "faults.csv"
     with path.open("w", encoding="utf-8", newline="") as lines:
@@ -171,7 +171,7 @@ def test_twenty_faults_in_a_csv(tmp_path: Path, language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_twenty_faults_in_a_workbook(tmp_path: Path, language: str) -> None:
+def test_twenty_faults_in_a_workbook_are_reported(tmp_path: Path, language: str) -> None:
     book, expected = openpyxl.Workbook(), []
     book.remove(book.active)
     for resource, plants in IN_WORKBOOK.items():

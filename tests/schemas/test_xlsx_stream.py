@@ -87,7 +87,7 @@ def test_real_workbooks_have_the_same_texts(shared: Path) -> None:
     assert counted > 40
 
 
-def test_prefixes_formulas_rich_text_and_missing_places_are_read(tmp_path: Path) -> None:
+def test_prefixes_formulas_rich_text_and_missing_cell_references_are_read(tmp_path: Path) -> None:
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     rows = (
         '<x:row r="2"><x:c t="inlineStr"><x:is><x:r><x:t>Fet</x:t></x:r><x:r><x:t> text</x:t></x:r>'
@@ -125,7 +125,7 @@ def test_escaped_characters_are_decoded_as_by_calamine(tmp_path: Path, text: str
 
 
 @pytest.mark.parametrize("number_format", ["[h]:mm", "yyyy-mm-dd", "General"])
-def test_a_number_shown_as_a_time_beyond_all_calendars_is_a_number(tmp_path: Path, number_format: str) -> None:
+def test_a_number_formatted_as_a_time_outside_the_calendar_is_a_number(tmp_path: Path, number_format: str) -> None:
     book = openpyxl.Workbook()
     book.active["A1"] = 1e15
     book.active["A1"].number_format = number_format
@@ -135,7 +135,7 @@ def test_a_number_shown_as_a_time_beyond_all_calendars_is_a_number(tmp_path: Pat
 
 
 @pytest.mark.parametrize("reference", ["ZZZ1", "A99999999", "$1"])
-def test_a_place_beyond_all_limits_is_too_many_cells(tmp_path: Path, reference: str) -> None:
+def test_a_cell_reference_outside_the_sheet_limits_is_refused(tmp_path: Path, reference: str) -> None:
     row = reference.lstrip("ABCZ$")
     cell = f'<sheetData><row r="{row}"><c r="{reference}"><v>1</v></c></row></sheetData>'
     path = changed(book(tmp_path / "a.xlsx"), SHEET, lambda _: f"<worksheet>{cell}</worksheet>")

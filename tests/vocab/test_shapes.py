@@ -163,11 +163,11 @@ def spelled(name: str) -> str:
     return (known | NAMESPACES)[prefix] + rest if rest else ""
 
 
-def test_the_shapes_are_shapes(profile: Graph, complete: Graph) -> None:
+def test_the_shapes_are_valid_shacl(profile: Graph, complete: Graph) -> None:
     pyshacl.validate(complete, shacl_graph=profile, meta_shacl=True)
 
 
-def test_every_shape_speaks_both_languages(profile: Graph) -> None:
+def test_every_shape_has_messages_in_both_languages(profile: Graph) -> None:
     for shape in set(profile.subjects(SH.message)):
         assert sorted(text.language for text in profile.objects(shape, SH.message)) == ["en", "sv"], shape
     # Parts of a message of the property that leads to them have none of their own.
@@ -179,19 +179,19 @@ def test_every_shape_speaks_both_languages(profile: Graph) -> None:
     assert unsaid - parts == {"themes"}
 
 
-def test_a_complete_catalogue_passes_without_a_remark(complete: Graph, profile: Graph) -> None:
+def test_a_complete_catalogue_has_no_violations_and_no_warnings(complete: Graph, profile: Graph) -> None:
     assert findings(complete, profile) == set()
 
 
 @pytest.mark.parametrize("breach", VIOLATIONS)
-def test_what_is_mandatory_is_a_violation(complete: Graph, profile: Graph, breach: str) -> None:
+def test_a_missing_mandatory_property_is_a_violation(complete: Graph, profile: Graph, breach: str) -> None:
     node, path = VIOLATIONS[breach]
     complete.update(PREFIXES + breach)
     assert ("Violation", spelled(node), spelled(path)) in findings(complete, profile)
 
 
 @pytest.mark.parametrize("lack", WARNINGS)
-def test_what_is_recommended_is_a_warning(complete: Graph, profile: Graph, lack: str) -> None:
+def test_a_missing_recommended_property_is_a_warning(complete: Graph, profile: Graph, lack: str) -> None:
     node, path = WARNINGS[lack]
     complete.update(PREFIXES + lack)
     assert findings(complete, profile) == {("Warning", spelled(node), spelled(path))}
@@ -204,7 +204,7 @@ def test_a_blank_node_cannot_be_harvested(complete: Graph, profile: Graph) -> No
         assert any(severity == "Violation" for severity, _, _ in results), node
 
 
-def test_a_series_of_more_than_fifty_datasets_is_warned_of(complete: Graph, profile: Graph) -> None:
+def test_a_series_of_more_than_fifty_datasets_is_a_warning(complete: Graph, profile: Graph) -> None:
     members = " ".join(f":year{n} dcat:inSeries :series ." for n in range(60))
     complete.update(PREFIXES + f"INSERT DATA {{ {members} }}")
     (result,) = findings(complete, profile)

@@ -27,7 +27,7 @@ def get(url: str) -> tuple[int, str, str]:
 
 
 @pytest.mark.parametrize("recipe", list(recipes()), ids=lambda recipe: f"{recipe.number}-{recipe.language}")
-def test_a_recipe_prints_what_is_printed(whole_way: Site, recipe: Recipe) -> None:
+def test_a_recipe_prints_its_documented_output(whole_way: Site, recipe: Recipe) -> None:
     assert recipe.run(whole_way.url) == trimmed(recipe.output)
 
 
@@ -62,7 +62,7 @@ def anchor_of(heading: str) -> str:
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def test_the_sites_own_page_shows_the_document_with_its_own_address(whole_way: Site) -> None:
+def test_the_site_s_documentation_page_uses_the_site_s_own_url(whole_way: Site) -> None:
     status, kind, page = get(whole_way.url + "docs/sparql")
     assert (status, kind) == (200, "text/html")
     assert PRINTED_BASE not in page
@@ -76,7 +76,7 @@ def test_the_sites_own_page_shows_the_document_with_its_own_address(whole_way: S
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
-def test_commands_of_the_documentation_are_ours(path: Path) -> None:
+def test_commands_in_the_documentation_exist(path: Path) -> None:
     """Their names and options, that is; what they do is tested where it is done."""
     for block in CODE.findall(path.read_text("utf-8")):
         for line in block.splitlines():
@@ -85,7 +85,7 @@ def test_commands_of_the_documentation_are_ours(path: Path) -> None:
                 assert callable(arguments.command), line
 
 
-def test_the_page_about_ckan_names_addresses_that_answer(whole_way: Site) -> None:
+def test_urls_on_the_page_about_ckan_respond(whole_way: Site) -> None:
     status, kind, page = get(whole_way.url + "docs/ckan")
     assert (status, kind) == (200, "text/html")
     assert PRINTED_BASE not in page
@@ -103,7 +103,7 @@ def test_the_page_about_ckan_names_every_state_and_failure() -> None:
     assert documented == {*STATES, *kinds}
 
 
-def test_the_picture_of_the_model_is_a_picture(whole_way: Site) -> None:
+def test_the_diagram_of_the_model_is_served_as_svg(whole_way: Site) -> None:
     status, kind, text = get(whole_way.url + "docs/model.svg")
     assert (status, kind) == (200, "image/svg+xml")
     assert text == (ROOT / "docs" / "model.svg").read_text("utf-8")
@@ -111,7 +111,7 @@ def test_the_picture_of_the_model_is_a_picture(whole_way: Site) -> None:
         assert word in text
 
 
-def test_addresses_that_the_document_names_answer(whole_way: Site) -> None:
+def test_urls_that_the_document_names_respond(whole_way: Site) -> None:
     text = CODE.sub("", DOCUMENT.read_text("utf-8"))
     named = set(re.findall(r"`/([a-z][^`\s…]*)`", text))
     assert named >= {"sparql", "dump.nq.zst", "dump.nt.gz", "catalog.rdf"}

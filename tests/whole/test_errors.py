@@ -85,7 +85,7 @@ def test_an_error_of_every_class_has_its_message_and_remedy_in_both_languages(ki
         assert "{" not in error.text(language)
 
 
-def test_every_key_of_an_error_has_sentences_and_every_sentence_its_error() -> None:
+def test_every_error_key_has_messages_and_every_message_an_error() -> None:
     code = "\n".join(path.read_text("utf-8") for path in sources())
     raised = keys_in_code()
     computed = {key for key in messages_by_key() if key.startswith("publisher.setting-not-")}
@@ -115,7 +115,7 @@ def test_an_error_and_its_remedy_name_the_same_fields_in_both_languages() -> Non
     ],
     ids=["withdraw", "kpis", "template", "ckan"],
 )
-def test_the_command_line_answers_in_the_language_asked_for(
+def test_the_command_line_uses_the_requested_language(
     tmp_path: Path, arguments: list[str], swedish: str, english: str
 ) -> None:
     settings = environment(tmp_path / "home", 8000)
@@ -126,7 +126,7 @@ def test_the_command_line_answers_in_the_language_asked_for(
         assert "Traceback" not in done.stderr
 
 
-def test_every_setting_that_is_wrong_is_named_in_both_languages(tmp_path: Path) -> None:
+def test_every_invalid_setting_is_named_in_both_languages(tmp_path: Path) -> None:
     for name in ("QUERY_SECONDS", "QUERY_MEMORY_MB", "TRUSTED_PROXY", "THRESHOLDS_SMALL_COUNT"):
         settings = environment(tmp_path / "home", 8000, **{f"VAVEN_{name}": "många"})
         if name == "TRUSTED_PROXY" and isinstance(Settings().trusted_proxy, str):

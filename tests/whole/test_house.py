@@ -127,7 +127,7 @@ def classes() -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("room", "name", "path"), modules(), ids=lambda value: str(value).rsplit("/", 1)[-1])
-def test_imports_run_one_way_between_rooms(room: str, name: str, path: Path) -> None:
+def test_rooms_import_only_from_lower_rooms(room: str, name: str, path: Path) -> None:
     allowed = ROOMS[: ROOMS.index(room) + 1]
     for target in imports(path):
         if target.startswith("vaven."):
@@ -136,7 +136,7 @@ def test_imports_run_one_way_between_rooms(room: str, name: str, path: Path) -> 
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_room_lists_its_packages_and_imports_run_up_that_list(room: str) -> None:
+def test_a_room_lists_its_packages_and_imports_follow_that_order(room: str) -> None:
     names = packages(room)
     assert set(names) == top_level(room)
     assert len(names) == len(set(names)) <= 18
@@ -159,7 +159,7 @@ def test_a_room_has_one_level_of_packages_of_at_most_fifteen_modules(room: str) 
         assert len(names) <= 15, f"{room}/{'/'.join(folder)} has {len(names)} modules"
 
 
-def test_a_package_of_code_has_at_least_two_modules_and_says_what_goes_in_and_out() -> None:
+def test_a_package_of_code_has_at_least_two_modules_and_a_docstring() -> None:
     for room, name, path in modules():
         if path.stem != "__init__" or name == "__init__":
             continue
@@ -192,7 +192,7 @@ def test_no_private_name_is_used_in_another_package() -> None:
                 assert target.startswith(f"{own}."), f"{room}/{name} imports {target}"
 
 
-def test_no_module_is_named_for_nothing() -> None:
+def test_no_module_has_a_meaningless_name() -> None:
     assert [path for _, name, path in modules() if name.split(".")[-1] in FORBIDDEN_NAMES] == []
 
 
@@ -230,7 +230,7 @@ def test_reading_a_command_line_loads_no_engine() -> None:
     assert engines & set(done.stdout.split()) == set()
 
 
-def test_the_served_app_loads_what_takes_long_only_when_it_is_needed(tmp_path: Path) -> None:
+def test_the_served_app_loads_slow_libraries_only_when_needed(tmp_path: Path) -> None:
     """All imports of `vaven serve`, its query workers and its consumer of jobs, from start to the first request."""
     Records(Settings(home=tmp_path).database).close()
     port = free_port()
@@ -243,7 +243,7 @@ def test_the_served_app_loads_what_takes_long_only_when_it_is_needed(tmp_path: P
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_every_sentence_is_there_in_both_languages_with_the_same_fields(room: str) -> None:
+def test_every_message_exists_in_both_languages_with_the_same_fields(room: str) -> None:
     swedish, english = messages("sv", room).texts, messages("en", room).texts
     assert swedish.keys() == english.keys()
     for key, text in swedish.items():
@@ -255,7 +255,7 @@ def _fields(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-def test_every_rule_has_its_sentences_and_every_sentence_its_rule() -> None:
+def test_every_rule_has_messages_and_every_message_a_rule() -> None:
     assert RULE_MODULES
     codes = {*RULES, *SCHEMA_RULES, *READING_RULES, *INTEGRITY}
     texts = rule_texts("sv").texts
@@ -269,14 +269,14 @@ def test_every_rule_has_its_sentences_and_every_sentence_its_rule() -> None:
         assert {f"rule.{code}.{part}" for part in ("title", "message", "remedy")} <= texts.keys(), code
 
 
-def test_every_text_that_a_page_asks_for_is_there() -> None:
+def test_every_text_that_a_page_uses_exists() -> None:
     known = messages("sv", "catalogue").texts
     for path in (ROOT / "catalogue" / "templates").rglob("*.html"):
         for key in re.findall(r"""\bt\(["']([a-z0-9_.-]+)["'](?=[,)])""", path.read_text("utf-8")):
             assert key in known, f"{path.name} asks for {key}"
 
 
-def test_every_sentence_about_queries_is_used_and_there() -> None:
+def test_every_message_about_queries_exists_and_is_used() -> None:
     known = {key.removeprefix("query.") for key in messages("en", "publisher").texts if key.startswith("query.")}
     code = "\n".join(path.read_text("utf-8") for _, _, path in modules())
     assert set(re.findall(r'\bquery_message\(\s*"([^"]+)"', code)) <= known
@@ -319,7 +319,7 @@ def test_every_command_line_of_the_readme_runs(tmp_path: Path) -> None:
         assert done.returncode == 0, (line, done.stdout, done.stderr)
 
 
-def test_readme_names_what_there_is() -> None:
+def test_the_readme_names_existing_targets_and_files() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     assert "make demo" in readme
     assert "make test" in readme
@@ -348,7 +348,7 @@ def test_settings_documented_in_the_readme() -> None:
         assert f"VAVEN_{field.name.upper()}" in configuration, field.name
 
 
-def test_pins_cover_what_is_required() -> None:
+def test_every_requirement_is_pinned() -> None:
     pinned = {
         line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
     }
@@ -360,7 +360,7 @@ def test_pins_cover_what_is_required() -> None:
     }
 
 
-def test_every_requirement_has_a_lowest_version_and_none_beyond_the_pinned_major_one() -> None:
+def test_every_requirement_has_a_lowest_version_and_an_upper_limit() -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     extras = setup["options.extras_require"]
@@ -384,7 +384,7 @@ def forbidden(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[
         yield from forbidden(requirement.name, frozenset(requirement.extras), seen)
 
 
-def test_pins_are_what_is_tested_and_go_together() -> None:
+def test_pins_are_the_installed_versions_and_are_compatible() -> None:
     """A pin that another package forbids stops a first installation alone; one already made goes on working."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = dict(line.split("==") for line in lines if "==" in line)

@@ -276,24 +276,24 @@ TEXTS = texts()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.language}-{rule.name}")
-def test_no_text_breaks_a_rule_of_its_language(rule: Rule) -> None:
+def test_every_text_follows_the_rules_of_its_language(rule: Rule) -> None:
     assert [str(text) for text in TEXTS if rule.breaks(text)] == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.language}-{rule.name}")
-def test_a_rule_finds_what_it_is_for(rule: Rule) -> None:
+def test_a_rule_detects_its_own_example(rule: Rule) -> None:
     assert rule.breaks(Text("file", "rule.any.remedy", rule.language, rule.bad))
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.allowed], ids=lambda rule: rule.name)
-def test_an_exception_is_needed(rule: Rule) -> None:
+def test_every_exception_is_necessary(rule: Rule) -> None:
     """An exception whose text was reworded since is none."""
     for key, reason in rule.allowed.items():
         strict = Rule(rule.name, rule.language, rule.pattern, rule.bad, {}, rule.remedies_only, rule.each_sentence)
         assert any(strict.breaks(text) for text in TEXTS if re.fullmatch(key, text.key)), (rule.name, key, reason)
 
 
-def test_the_texts_are_all_there() -> None:
+def test_all_texts_are_checked() -> None:
     counts = dict.fromkeys(("messages", "vocab/kpis.csv", "descriptors", ".rq", "openapi", "sample", ".html"), 0)
     for text in TEXTS:
         for source in counts:

@@ -80,7 +80,7 @@ def test_sparqlwrapper_gets_the_same_in_other_forms(whole_way: Site, form: str) 
 
 
 @pytest.mark.parametrize("accept", RDF)
-def test_each_observation_answers_under_its_own_address(whole_way: Site, accept: str) -> None:
+def test_each_observation_is_served_at_its_own_iri(whole_way: Site, accept: str) -> None:
     for iri, value in expected_values(whole_way).items():
         status, media_type, body = get(iri, accept)
         assert (status, media_type) == (200, accept)
@@ -89,7 +89,7 @@ def test_each_observation_answers_under_its_own_address(whole_way: Site, accept:
         assert (Decimal(str(literal)) if str(literal) else None) == value
 
 
-def test_every_kind_of_thing_we_mint_can_be_looked_up(whole_way: Site) -> None:
+def test_every_kind_of_resource_we_mint_can_be_dereferenced(whole_way: Site) -> None:
     client = SPARQLWrapper(whole_way.url + "sparql", returnFormat=JSON)
     client.setQuery("SELECT DISTINCT ?s { ?s ?p ?o FILTER (isIRI(?s)) }")
     subjects = {b["s"]["value"] for b in client.queryAndConvert()["results"]["bindings"]}
@@ -113,7 +113,7 @@ def test_every_kind_of_thing_we_mint_can_be_looked_up(whole_way: Site) -> None:
         assert get(iri, "text/html")[:2] == (200, "text/html"), iri
 
 
-def test_identifiers_negotiate_as_the_standards_say(whole_way: Site) -> None:
+def test_identifiers_follow_the_standards_of_content_negotiation(whole_way: Site) -> None:
     address = whole_way.url + "id/kpi/trygg-morker"
     assert get(address, "image/png")[0] == 406
     assert get(address, "text/turtle;q=0.2, application/ld+json;q=0.9")[1] == "application/ld+json"
@@ -121,7 +121,7 @@ def test_identifiers_negotiate_as_the_standards_say(whole_way: Site) -> None:
     assert get(whole_way.url + "id/kpi/x%3E%20%3Fp%20%3Fo%20%7D%20%23", "text/turtle")[0] == 404
 
 
-def test_downloads_say_the_same_as_the_sample(whole_way: Site) -> None:
+def test_downloads_contain_the_values_of_the_sample(whole_way: Site) -> None:
     release = f"{whole_way.url}dataset/{SLUG}/1/"
     rows = list(csv.DictReader(io.StringIO(get(release + "observations.csv")[2].decode())))
     key = ("neighbourhood", "kpi", "period", "sex", "age_group")
@@ -135,7 +135,7 @@ def test_downloads_say_the_same_as_the_sample(whole_way: Site) -> None:
     assert len(turtle) == len(json_ld) > 6_000
 
 
-def test_the_data_package_describes_its_files_truly(whole_way: Site) -> None:
+def test_the_data_package_describes_its_files_correctly(whole_way: Site) -> None:
     release = f"{whole_way.url}dataset/{SLUG}/1/"
     package = json.loads(get(release + "datapackage.json")[2])
     assert [r["name"] for r in package["resources"]] == [
@@ -190,7 +190,7 @@ def test_the_feed_conforms_to_dcat_ap(whole_way: Site, shared: Path) -> None:
     assert violations <= {"format"}, text
 
 
-def test_the_data_behind_a_page_is_the_page(whole_way: Site) -> None:
+def test_the_data_of_a_page_equals_its_content(whole_way: Site) -> None:
     address = f"{whole_way.url}area/deso2018/0180C6070"
     rows = list(csv.DictReader(io.StringIO(get(address + ".csv")[2].decode())))
     records = json.loads(get(address + ".json")[2])
@@ -201,7 +201,7 @@ def test_the_data_behind_a_page_is_the_page(whole_way: Site) -> None:
     assert latest["value"].replace(".", ",") in page
 
 
-def test_a_file_of_another_host_is_never_asked_for(whole_way: Site) -> None:
+def test_pages_load_no_file_from_another_host(whole_way: Site) -> None:
     """Every address in the pages' own markup that a browser would fetch by itself is ours."""
     for path in ("", "kpis", "sparql", "validate", "area/deso2018/0180C6070"):
         page = get(whole_way.url + path, "text/html")[2].decode()
