@@ -96,7 +96,7 @@ class Site:
 def vaven(
     *arguments: str | Path, environment: Mapping[str, str] | None = None, folder: Path | None = None
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the installed command in a folder, as a person types it."""
+    """Run the installed command in a folder, as a user types it."""
     command = [str(VAVEN), *map(str, arguments)]
     return subprocess.run(
         command, capture_output=True, text=True, timeout=120, env=environment, cwd=folder, check=False

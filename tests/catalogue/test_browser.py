@@ -1,4 +1,4 @@
-"""Every page in a real browser, at desktop and phone width: it fits, it is quiet, it is accessible."""
+"""Every page in a real browser, at desktop and phone width: fits the window, logs no errors, is accessible."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,7 +59,7 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def troubled(tmp_path_factory: pytest.TempPathFactory, whole_way: Site) -> Iterator[Site]:
-    """A site whose CKAN has not got the second version of a dataset."""
+    """A site whose CKAN refused the second version of a dataset."""
     home, port = tmp_path_factory.mktemp("troubled"), free_port()
     url = "http://127.0.0.1:9"
     settings = Settings(home=home, base_iri=f"http://127.0.0.1:{port}/")
@@ -82,7 +82,7 @@ def width(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def page(browser: Browser, whole_way: Site, width: str) -> Iterator[Page]:
-    """A page that fails the test when it says anything on the console or asks another host for anything."""
+    """A page that fails the test if it logs to the console or sends a request to another host."""
     context = browser.new_context(viewport={"width": WIDTHS[width], "height": 900}, locale="sv-SE")
     context.add_init_script("addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.blockedURI))")
     opened, problems = context.new_page(), []

@@ -1,4 +1,4 @@
-"""Our Action API answers as a real CKAN does that holds the same datasets, and CKAN's own clients work with it."""
+"""Our Action API compared with a real CKAN that has the same datasets, and read by CKAN's own clients."""
 
 import json
 import os
@@ -29,7 +29,7 @@ CKANAPI = Path(sys.executable).with_name("ckanapi")
 
 
 def ask(url: str, action: str, **params: Any) -> tuple[int, Any]:
-    """Status and answer of a GET, as a browser or R would send it."""
+    """Return status and JSON of a GET request, as a browser or R would send it."""
     address = f"{url.rstrip('/')}/api/3/action/{action}?{urllib.parse.urlencode(params)}"
     try:
         with urllib.request.urlopen(address, timeout=60) as response:
@@ -40,7 +40,7 @@ def ask(url: str, action: str, **params: Any) -> tuple[int, Any]:
 
 @pytest.fixture(scope="module")
 def both(whole_way: OurSite, plain_ckan: Ckan) -> Iterator[tuple[str, str]]:
-    """Addresses of our site and of a CKAN that holds what our site publishes."""
+    """URLs of our site and of a CKAN with the same datasets."""
     settings = Settings(home=whole_way.home, base_iri=whole_way.url)
     with Records(settings.database) as records:
         datasets = [dataset for _, dataset in current_datasets(settings, records)]
@@ -54,7 +54,7 @@ def both(whole_way: OurSite, plain_ckan: Ckan) -> Iterator[tuple[str, str]]:
 
 
 def shape(value: Any) -> Any:
-    """Keys and types, however deep; of a list the shapes that occur."""
+    """Return keys and types at every depth; for a list, the structures of its items."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Every IRI that we mint answers, in every form, as the standards of the web and of linked data say."""
+"""Every IRI that we mint is dereferenced in every format, by the standards of the web and of linked data."""
 
 import http.client
 import json
@@ -44,7 +44,7 @@ class Response:
         return self.headers.get_content_type()
 
     def links(self, relation: str) -> dict[str, str]:
-        """Media type (or "") to address of the links of one relation."""
+        """Return the URLs of the links of one relation by media type (or "")."""
         return {kind: to for to, rel, kind in LINK.findall(self.headers.get("Link", "")) if rel == relation}
 
     def problem(self) -> dict[str, object]:
@@ -55,14 +55,14 @@ class Response:
 
 
 class Client:
-    """One kept connection, so that a few thousand look-ups cost little. Redirects are not followed."""
+    """A persistent connection, so that a few thousand requests are quick. Redirects are not followed."""
 
     def __init__(self, site: Site) -> None:
         self.base = site.url
         self._connection = http.client.HTTPConnection(urllib.parse.urlsplit(site.url).netloc, timeout=60)
 
     def ask(self, address: str, method: str = "GET", **headers: str) -> Response:
-        """An address below the base, or whole; `headers` are named with _ for -. What is not ASCII is escaped."""
+        """Request a URL, absolute or below the base; `headers` are named with _ for -. Other than ASCII is escaped."""
         path = "/" + urllib.parse.quote(address.removeprefix(self.base), safe="/:?#[]@!$&'()*+,;=%~")
         self._connection.request(
             method, path.partition("#")[0], headers={k.replace("_", "-"): v for k, v in headers.items()}
@@ -91,7 +91,7 @@ def client(whole_way: Site) -> Iterator[Client]:
 
 @pytest.fixture(scope="module")
 def ours(client: Client) -> list[str]:
-    """Every IRI of ours that stands anywhere in the graph."""
+    """Return every IRI of ours that occurs in the graph."""
     query = urllib.parse.urlencode({"query": OUR_IRIS % client.base})
     rows = client.ask(f"sparql?{query}", Accept="text/csv").body.decode("utf-8").split("\r\n")[1:-1]
     assert len(rows) > 800
@@ -103,7 +103,7 @@ def quads(response: Response, form: RdfFormat, base: str) -> list[Quad]:
 
 
 def test_every_own_iri_in_the_graph_is_served_as_turtle_and_as_a_page(client: Client, ours: list[str]) -> None:
-    """A thing answers 303 and a document about it 200; a term of ns# stands in `ns`; pages and files answer 200."""
+    """A resource is 303 and its document 200; a term of ns# is described in `ns`; pages and files are 200."""
     kinds = set()
     for iri in ours:
         path, _, fragment = iri.removeprefix(client.base).partition("#")
@@ -169,7 +169,7 @@ def test_a_document_has_the_same_triples_in_every_format(client: Client, path: s
 
 
 def assert_same(first: list[Quad], second: list[Quad]) -> None:
-    """The same triples: as sets where no blank node is among them, else up to the names of these."""
+    """Assert equal triples: as sets without blank nodes, else up to the blank nodes' labels."""
     one, two = ([f"{q.subject} {q.predicate} {q.object} ." for q in graph] for graph in (first, second))
     if any("_:" in line for line in one):
         assert isomorphic(*(Graph().parse(data="\n".join(lines), format="nt") for lines in (one, two)))
@@ -178,7 +178,7 @@ def assert_same(first: list[Quad], second: list[Quad]) -> None:
 
 
 def test_a_document_has_the_triples_of_the_endpoint(client: Client) -> None:
-    """No literal is written anew on the way, as 2026-01-01T00:00:00Z would be as +00:00."""
+    """No literal is normalised on the way, for example 2026-01-01T00:00:00Z to +00:00."""
     observation = "id/observation/exempel-tre-kommuner/0180C6070/trygg-morker/2024/T/T"
     for path in (KPI, "id/dataset/exempel-tre-kommuner/1", observation):
         pattern = f"<{client.base}{path}> ?p ?o"
@@ -467,6 +467,6 @@ def test_the_ontology_is_available_in_every_format(client: Client, ending: str) 
 
 
 def test_rdflib_dereferences_an_identifier(client: Client) -> None:
-    """With no form named it asks in its own way, follows the 303 and reads what it gets."""
+    """Without a format, rdflib sends its own Accept header, follows the 303 and parses the response."""
     graph = Graph().parse(client.base + KPI)
     assert graph.value(URIRef(client.base + KPI), URIRef(NAMESPACES["skos"] + "notation")) is not None

@@ -1,4 +1,4 @@
-"""Identifiers of awkward things: names that need escapes, versions that were replaced, things tied to very many."""
+"""Unusual identifiers: names that need escapes, replaced versions, resources with very many links."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ TURTLE = {"Accept": "text/turtle"}
 
 
 def corrected(folder: Path) -> Path:
-    """The sample with another title, which makes it another version."""
+    """Write the sample with another title, which makes it another version."""
     shutil.copytree(SAMPLE / "package", folder, dirs_exist_ok=True)
     package = json.loads((folder / "datapackage.json").read_text("utf-8"))
     package["vaven"]["title"]["sv"] += ", rättad"
@@ -38,7 +38,7 @@ def corrected(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """An awkward dataset, and the sample in two versions."""
+    """A dataset with unusual names, and the sample in two versions."""
     settings = Settings(home=tmp_path_factory.mktemp("identifiers"), base_iri=BASE)
     publish(awkward_package(tmp_path_factory.mktemp("awkward")), settings)
     publish(SAMPLE / "exempel.xlsx", settings)
@@ -54,7 +54,7 @@ def client(app: Flask) -> FlaskClient:
 
 
 def subjects(client: FlaskClient, iri: str) -> dict[str, set[str]]:
-    """Subject to its properties, in the Turtle that an IRI leads to."""
+    """Return the properties of each subject in the Turtle document of an IRI."""
     sent = client.get(uri(iri).removeprefix(BASE), headers=TURTLE)
     assert sent.status_code == 303, iri
     assert sent.headers["Location"].isascii()
@@ -68,7 +68,7 @@ def subjects(client: FlaskClient, iri: str) -> dict[str, set[str]]:
 
 
 def uri(iri: str) -> str:
-    """An IRI as it goes over the wire (RFC 3987, section 3.1)."""
+    """Return an IRI as a URI (RFC 3987, section 3.1)."""
     return quote(iri, safe="/:?#[]@!$&'()*+,;=%~")
 
 
@@ -97,7 +97,7 @@ def test_an_interval_has_the_number_of_its_observations(client: FlaskClient) -> 
 
 
 def test_an_escaped_slash_and_a_plain_one_are_the_same_code(client: FlaskClient) -> None:
-    """Servers undo the escape before we see the path, so both must lead to the one IRI."""
+    """Servers unescape the path before the app reads it, so both must name the one IRI."""
     iri = IRIS.area("own", f"awkward.{OWN}")
     assert "%2F" in iri
     escaped, unescaped = uri(iri), uri(iri).replace("%2F", "/")
@@ -211,7 +211,7 @@ def test_a_resource_with_very_many_incoming_links_lists_some_and_counts_all() ->
 
 
 def test_a_resource_with_very_many_values_lists_some_of_each_property() -> None:
-    """As an observation set, which cube.link ties to each of its observations."""
+    """An example is an observation set, which cube.link links to each of its observations."""
     cube, member = f"{BASE}id/cube/a", NAMESPACES["cube"] + "observation"
     kind = (cube, NAMESPACES["rdf"] + "type", NAMESPACES["cube"] + "ObservationSet")
     members = [(cube, member, f"{IRIS.observations}a/{i}") for i in range(3 * LINKS)]

@@ -1,4 +1,4 @@
-"""Files over HTTP to the letter: ranges, conditions, digests; other forms and the dump of everything, made once."""
+"""Files over HTTP: ranges, conditions, digests; derived formats and the complete dump, created once."""
 
 import base64
 import gzip
@@ -111,7 +111,7 @@ def test_a_range_beyond_the_file_is_416_with_its_length(client: Client, byte_ran
     "byte_range", ["bytes=0-1,5-6", "lines=1-2", "bytes=x", "bytes=5-2", "bytes", "bytes=--1", "bytes=,"]
 )
 def test_an_ignored_range_returns_the_complete_file(client: Client, byte_range: str) -> None:
-    """RFC 9110, section 14.2: other units must be ignored, several ranges may, and what is no range is none."""
+    """RFC 9110, section 14.2: other units must be ignored, several ranges may be, and an invalid range is ignored."""
     response = client.ask(CSV, Range=byte_range)
     assert response.status == 200
     assert response.body == client.ask(CSV).body
@@ -165,7 +165,7 @@ def test_compressed_observations_equal_the_uncompressed_ones(client: Client, nam
 
 @pytest.mark.parametrize("name", DUMPS)
 def test_the_dump_has_the_triples_of_the_endpoint(client: Client, name: str) -> None:
-    """In a store of one's own, which like the endpoint's writes numbers and times in one way."""
+    """The dump is loaded into a separate store, which normalises numbers and times like the endpoint's."""
     store = Store()
     if ".nq" in name:
         store.bulk_load(unpacked(client.ask(name), name), RdfFormat.N_QUADS)
@@ -290,7 +290,7 @@ def test_n_quads_have_the_graph_in_every_line_across_blocks(tmp_path: Path, monk
 
 
 def test_a_server_that_ends_stops_the_creation_of_files(tmp_path: Path) -> None:
-    """The maker dies with the process that started it, and the next one begins anew."""
+    """The creating process ends with the process that started it, and the next one starts from the beginning."""
     script = f"""
 import time
 from pathlib import Path

@@ -31,7 +31,7 @@ def harvester(ckan_stack: Stack) -> Iterator[Ckan]:
 
 
 def harvest(ckan: Ckan, name: str, url: str, kind: str) -> dict[str, Any]:
-    """Run a source once through the harvester's queues; returns the job's counts."""
+    """Run a source once through the harvester's queues; return the job's counts."""
     with RemoteCKAN(ckan.url, apikey=ckan.token) as there:
         sources = there.action.harvest_source_list()
         source = next((s for s in sources if s["title"] == name), None) or there.action.harvest_source_create(
@@ -56,7 +56,7 @@ def harvested(ckan: Ckan) -> list[dict[str, Any]]:
 
 
 def unordered(value: str) -> Any:
-    """A list that ckanext-dcat made of a graph has no order of its own."""
+    """Sort a list that ckanext-dcat reads from a graph, which has no order."""
     return sorted(json.loads(value)) if value.startswith("[") else value
 
 

@@ -1,4 +1,4 @@
-"""Files made to harm: each is refused with its reason, in bounded memory and time, by every command that opens it."""
+"""Hostile files: each is refused with its reason, in bounded memory and time, by every command that opens it."""
 
 import gzip
 import json
@@ -67,7 +67,7 @@ sys.exit(os.waitstatus_to_exitcode(status) % 256)
 
 
 def run(*arguments: str | Path) -> Outcome:
-    """A command of ours with its peak memory, children included."""
+    """Run a command; return its output, its report and its peak memory, children included."""
     command = [sys.executable, "-S", "-c", MEASURED, "timeout", str(SECONDS), str(VAVEN), *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     output, _, kilobytes = done.stdout.rpartition("\n")
@@ -78,7 +78,7 @@ def run(*arguments: str | Path) -> Outcome:
 
 
 def assert_refused(path: Path, code: str) -> None:
-    """By validate in any form and by fix."""
+    """Assert that validate in any format and fix refuse a file."""
     seen = run("validate", path, "--format", "json")
     assert (seen.exit_code, seen.codes) == (2, [code])
     for arguments in (("validate", path, "--format", "xlsx"), ("fix", path)):
@@ -103,7 +103,7 @@ def book(path: Path) -> Path:
 
 
 def changed(source: Path, part: str, change: Callable[[str], str]) -> Path:
-    """The workbook with one of its XML parts rewritten, or made where it has none."""
+    """Rewrite one XML part of the workbook, or create it if there is none."""
     target = source.with_name("changed.xlsx")
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
         for name in {*old.namelist(), part}:
@@ -118,7 +118,7 @@ def changed(source: Path, part: str, change: Callable[[str], str]) -> Path:
 
 
 def with_declaration(text: str, declaration: str, use: str) -> str:
-    """An XML text with a document type, and an entity in the first text that it has."""
+    """Return an XML text with a document type, and an entity in its first text."""
     text = re.sub(r"<\?xml.*?\?>", "", text)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
@@ -206,7 +206,7 @@ def test_an_xml_bomb_in_an_ods_is_refused(tmp_path: Path, kind: str) -> None:
 
 
 def test_an_endless_element_is_refused(tmp_path: Path) -> None:
-    """Millions of elements, each inside the other, to fill the reader's stack or memory."""
+    """Millions of nested elements, to exhaust the reader's stack or memory."""
     path = changed(book(tmp_path / "a.xlsx"), "xl/worksheets/sheet1.xml", lambda _: "<a>" * 10_000_000)
     seen = run("validate", path, "--format", "json")
     assert seen.exit_code == 2
@@ -252,7 +252,7 @@ def test_a_used_range_of_a_billion_cells_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_billion_empty_or_declared_cells_are_ignored(tmp_path: Path) -> None:
-    """Formatted rows to the end of the sheet, and a dimension that says so: Excel and LibreOffice write that."""
+    """Excel and LibreOffice write formatted rows to the end of the sheet, and a dimension that includes them."""
     empty = ods_row('<table:table-cell table:number-columns-repeated="16384"/>', repeated=1_048_574)
     assert run("validate", ods(tmp_path / "a.ods", SOUND + empty)).exit_code == 0
     wide = re.compile(r'<dimension ref="[^"]*"')

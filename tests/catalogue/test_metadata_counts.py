@@ -1,4 +1,4 @@
-"""VoID and the service description say how much there is: counted, and the same as the endpoint counts."""
+"""Statistics in VoID and the service description equal the endpoint's own counts."""
 
 import gzip
 import json
@@ -34,7 +34,7 @@ rader, ""citat"" och \\ snedstreck"
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Two datasets with the same rows, which share areas, periods and more, and one of every kind of row."""
+    """Two datasets with the same rows, which share areas, periods and more, and one dataset with every kind of row."""
     home = tmp_path_factory.mktemp("counts")
     settings = Settings(home=home / "home", base_iri="https://data.example/")
     publish(SAMPLE / "exempel.xlsx", settings)
@@ -71,7 +71,7 @@ def query_rows(client: FlaskClient, query: str) -> list[list[str]]:
 
 
 def pattern(graph: str, triples: str) -> str:
-    """Of a named graph, or of their union: a merge of RDF graphs, in which a triple is once, also without DISTINCT."""
+    """Return a pattern in a named graph, or in the union: an RDF merge with each triple once, even without DISTINCT."""
     return f"GRAPH <{graph}> {{ {triples} }}" if graph else triples
 
 
@@ -110,7 +110,7 @@ def test_the_shared_graphs_are_counted_too(client: FlaskClient, settings: Settin
 
 
 def test_the_total_counts_are_those_of_the_union_graph(client: FlaskClient, settings: Settings, void: Graph) -> None:
-    """No triple is in two graphs: an engine that answers from several would give it twice, and counts be too high."""
+    """No triple is in two graphs: an engine that queries several would return it twice, and counts be too high."""
     everything = URIRef(settings.iris.everything)
     check_counts(void, everything, client, "")
     subsets = [int(void.value(subset, VOID.triples)) for subset in void[everything : VOID.subset]]

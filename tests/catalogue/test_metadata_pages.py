@@ -67,7 +67,7 @@ def structured(client: FlaskClient, path: str, language: str = "sv") -> dict[str
 
 
 def properties(node: Any) -> Iterator[tuple[str, Any]]:
-    """Every property in a JSON-LD document, however deep."""
+    """Yield every property in a JSON-LD document, at every depth."""
     if isinstance(node, dict):
         for key, value in node.items():
             yield key, value

@@ -1,4 +1,4 @@
-"""Pages are kept until something is published, and sent as the client wants them: packed, or 304 if it has them."""
+"""Pages are cached until a release is published, and sent compressed, or as 304 if unchanged."""
 
 import gzip
 import io
@@ -146,7 +146,7 @@ def test_cached_pages_stay_within_the_limit(home: Settings, room: int) -> None:
 
 
 def test_a_release_and_a_withdrawal_are_visible_at_once(client: FlaskClient, home: Settings, tmp_path: Path) -> None:
-    """The running site, which has kept the pages, while another process publishes to its data folder."""
+    """The running site has cached the pages while another process publishes to its data folder."""
     before = {page: client.get(page, headers=BROWSER) for page in ("/", KPI, "/datasets")}
     other = tmp_path / "halsa.csv"
     other.write_text("neighbourhood;kpi;period;value\n0180C6070;trygg-morker;2023;77,7\n")

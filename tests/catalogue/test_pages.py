@@ -1,4 +1,4 @@
-"""The pages on a submission that is valid and still as awkward as one can be, asked through Flask's test client."""
+"""Pages of a valid submission with unusual values, requested by Flask's test client."""
 
 import csv
 import io
@@ -30,7 +30,7 @@ COLUMNS = (
 
 
 def observations() -> list[dict[str, str]]:
-    """An own area and one that the sample has too: small numbers, quarters, gaps, breaks, many groups, formulas."""
+    """An own area and one of the sample's: small numbers, quarters, gaps, breaks, many groups, formulas."""
     rows: list[dict[str, str]] = []
 
     def add(kpi: str, period: str, value: str, sex: str = "T", age: str = "T", **more: str) -> None:
@@ -111,7 +111,7 @@ def page(client: FlaskClient, path: str, status: int = 200) -> str:
 
 
 def card(text: str, name: str) -> str:
-    """The words of one KPI's card on an area's page."""
+    """Return the HTML of one KPI's card on an area's page."""
     match = re.search(rf'<article class="kpi-card" id="{name}".*?</article>', text, re.DOTALL)
     assert match, name
     return match[0]

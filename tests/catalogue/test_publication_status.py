@@ -113,7 +113,7 @@ def test_targets_are_independent(records: Records) -> None:
 
 
 def test_older_records_are_migrated_with_their_releases(tmp_path: Path) -> None:
-    """A data folder that an earlier Väven has left, with tables of the second migration."""
+    """A data folder of an earlier Väven, with tables of the second migration."""
     settings = Settings(home=tmp_path / "home")
     publish(SAMPLE / "exempel.xlsx", settings)
     with sa.create_engine(settings.database).begin() as connection:
@@ -155,7 +155,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(published: Path, tmp_path: Path) -> Settings:
-    """A data folder with a dataset of three versions, and with a CKAN that was configured after them."""
+    """A data folder with a dataset of three versions, and with a CKAN configured afterwards."""
     home = Path(shutil.copytree(published, tmp_path / "home"))
     return Settings(home=home, base_iri="http://localhost/", ckan_url=f"{CKAN}/")
 
@@ -173,7 +173,7 @@ def status_of(settings: Settings) -> Status:
 
 
 def states(settings: Settings, kind: str = "ckan") -> dict[int, str]:
-    """Version to state at the targets of a kind."""
+    """Return the state of each version at the targets of a kind."""
     (dataset,) = status_of(settings).datasets
     return {v.number: p.state for v in dataset.versions for p in v.states if p.target.kind == kind}
 
@@ -225,7 +225,7 @@ def test_a_withdrawn_version_still_at_a_target_needs_attention(settings: Setting
     assert status_of(away).attention == []
 
 
-def test_a_version_published_again_is_recorded_with_its_time(settings: Settings) -> None:
+def test_a_version_that_is_current_again_is_recorded_with_its_time(settings: Settings) -> None:
     withdraw(Settings(home=settings.home, base_iri=settings.base_iri), SLUG, 3, reason="Fel.")
     assert states(settings, "sparql") == {1: "replaced", 2: "published", 3: "withdrawn"}
     with Records(settings.database) as records:
@@ -262,7 +262,7 @@ def test_a_login_in_the_url_is_never_shown(settings: Settings, tmp_path: Path) -
 
 
 def test_a_push_is_in_progress_until_killed_and_then_interrupted(settings: Settings, client: FlaskClient) -> None:
-    """The command as it is typed, on a CKAN that takes the connection and says nothing."""
+    """The command runs against a CKAN that accepts the connection and does not respond."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()

@@ -1,4 +1,4 @@
-"""Search engines are told of every page that people read, and of no other."""
+"""The sitemap lists every page for readers, and no other."""
 
 import re
 import urllib.robotparser
@@ -37,7 +37,7 @@ def sitemap_entries(client: FlaskClient, base: str) -> list[etree.Element]:
 
 
 def paths(client: FlaskClient, language: str) -> dict[str, etree.Element]:
-    """The pages in a language, by path without it."""
+    """Return the pages in a language, by path without the language."""
     ending, base = f"?lang={language}", Settings().base_iri.rstrip("/")
     addresses = {url.findtext("s:loc", "", NAMES): url for url in sitemap_entries(client, base + "/")}
     return {at.removeprefix(base).removesuffix(ending): url for at, url in addresses.items() if at.endswith(ending)}

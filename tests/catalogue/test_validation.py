@@ -1,4 +1,4 @@
-"""A file's way through the web: the HTTP API against its own description, the queue, limits, and what stays."""
+"""Validation over HTTP: the API against its own description, the queue, limits, and deletion."""
 
 import io
 import json
@@ -73,7 +73,7 @@ def send(client: FlaskClient, content: str | bytes, name: str = "fil.csv", **for
 
 
 def done(url: str, validation: Mapping[str, Any]) -> tuple[dict[str, Any], list[tuple[str, float]]]:
-    """The status when the check is over, and what was said of its progress on the way."""
+    """Return the status of the finished check, and the progress reported before."""
     seen: list[tuple[str, float]] = []
     deadline = time.monotonic() + WAIT_SECONDS
     while time.monotonic() < deadline:
@@ -155,7 +155,7 @@ def test_every_rule_has_a_help_page_with_its_case_and_the_source_of_its_limits(
 
 @pytest.mark.timeout(600)
 def test_the_api_conforms_to_its_description(serving: Site, tmp_path: Path) -> None:
-    """Schemathesis as a command, as others would run it: generated and mutated requests, all of its checks."""
+    """Run Schemathesis as a command, as others would: generated and mutated requests, all of its checks."""
     program = Path(sys.executable).with_name("schemathesis")
     root = serving.url + "api/v1"
     command = [program, "run", f"{root}/openapi.json", "--url", root, "--max-examples", "40", "--seed", "1"]
@@ -298,7 +298,7 @@ def redis(tmp_path: Path) -> Iterator[str]:
 
 
 def test_several_sites_share_queue_and_limits_in_redis(redis: str, tmp_path: Path) -> None:
-    """Two web processes on one data folder: what one queues the other's consumer does, and both count the same."""
+    """Two web processes on one data folder: the consumer of one runs the other's jobs, and both share the limits."""
     (tmp_path / "home").mkdir()
     more = {"VAVEN_REDIS_URL": redis, "VAVEN_UPLOADS_A_MINUTE": "3"}
     ports = (free_port(), free_port())

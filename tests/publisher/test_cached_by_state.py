@@ -37,7 +37,7 @@ def until(is_so: Callable[[], bool]) -> None:
 
 
 class Builder:
-    """Builds a value when it may (`may_end`), and counts how often it was called."""
+    """A builder of a value that waits for `may_end` and counts its calls."""
 
     def __init__(self, value: object = "value", *, blocked: bool = True) -> None:
         self.value, self.calls = value, 0

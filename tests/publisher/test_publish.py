@@ -110,7 +110,7 @@ def test_an_invalid_submission_leaves_no_files(settings: Settings, package: Path
     assert state(settings) == before
 
 
-def test_two_datasets_are_independent(settings: Settings, package: Path) -> None:
+def test_two_datasets_are_visible_at_once(settings: Settings, package: Path) -> None:
     publish(package, settings)
     publish(package, settings, dataset="en-annan")
     collection = Collection(settings)

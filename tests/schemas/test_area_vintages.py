@@ -1,4 +1,4 @@
-"""The division that an area's code is of: told by SCB's suffix, by the user or by a package, noted, and published."""
+"""The vintage of an area's code: stated by SCB's suffix, the user or a package, reported, and published."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Every behaviour is a folder: the input a partner would send, the command, and the report that it gives.
+"""Each behaviour is a folder: the input a partner would send, the command, and the expected report.
 
 tests/cases/<rule>/<case>/ holds the input (CSV, workbook, or a data package `input/`), `cmd`, and `expected.json`
 with verdict, counts, and findings as [code, resource, cell]. A new case needs no new test code.

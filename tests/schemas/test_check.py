@@ -1,4 +1,4 @@
-"""Checking: what a rule finds and lets be, what is released, and what hostile tables can't do."""
+"""Checks: the findings of each rule, the released values, and protection from hostile tables."""
 
 import csv
 import time
@@ -261,7 +261,7 @@ def test_a_coordination_number_is_personal() -> None:
 
 
 def test_no_report_repeats_a_personal_number(tmp_path: Path) -> None:
-    """In any column, as a header, as surplus, in a list, as a code that reading replaces."""
+    """The number is in any column, a header, a surplus cell, a list, or a code that reading replaces."""
     path = tmp_path / "person.csv"
     header = [*OBSERVATION, "note", PERSON]
     rows = [

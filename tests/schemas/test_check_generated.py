@@ -1,4 +1,4 @@
-"""Generated tables: a clean one is valid, and one planted fault gives exactly one finding at its cell."""
+"""Generated tables: a clean one is valid, and one planted mistake gives exactly one finding at its cell."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence

@@ -50,7 +50,7 @@ def test_numbers_in_free_text_are_a_warning(tmp_path: Path) -> None:
 
 
 def test_codes_with_a_valid_check_digit_by_chance_are_not_personal_numbers(tmp_path: Path, shared: Path) -> None:
-    """Ten-digit area codes of Oslo: nine of them have a date and a right check digit."""
+    """Ten-digit area codes of Oslo: nine of them have a date and a valid check digit."""
     with next((shared / "no-oslo").glob("*.csv")).open(encoding="utf-8-sig") as lines:
         codes = sorted({row["delbydelid"] for row in csv.DictReader(lines, delimiter=";")})
     assert sum(masked(code) != code for code in codes) == 9

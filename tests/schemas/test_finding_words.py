@@ -1,4 +1,4 @@
-"""The sentences of a finding tell numbers, codes and lists as people write them, in both languages."""
+"""Messages of findings format numbers, codes and lists by the conventions of both languages."""
 
 from collections.abc import Mapping
 

@@ -1,4 +1,4 @@
-"""`vaven fix`: the copy is mended where it is safe and nowhere else; the original is never touched."""
+"""`vaven fix` applies only safe fixes, to a copy; the original is never changed."""
 
 import json
 import zipfile

@@ -1,4 +1,4 @@
-"""The report in the forms that programs and partners take it in."""
+"""The report as an annotated workbook and as SARIF."""
 
 import json
 import shlex

@@ -1,4 +1,4 @@
-"""For what a Table Schema says our findings are those of frictionless-py: same kind, same row, same field.
+"""Our findings about a Table Schema equal those of frictionless-py: same type, same row, same field.
 
 Every deviation is listed in docs/frictionless.md, and here by one cell each; where one vanishes a test fails.
 """

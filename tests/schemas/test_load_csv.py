@@ -1,4 +1,4 @@
-"""The fast way of reading must say exactly what the exact way says, for every file it takes on."""
+"""The reader by columns must return exactly the rows of the exact reader, for every file that it accepts."""
 
 import csv
 import io
@@ -33,7 +33,7 @@ def cells_of(tables: reading.Tables) -> list[tuple[object, ...]]:
 
 
 def exact(path: Path) -> reading.Tables:
-    """Read a file without the fast way, by giving it a grid that may not be read by columns."""
+    """Read a file by the exact reader, from a grid that may not be read by columns."""
     with_rows_only = replace(read_delimited(path, content_of(path).encoding), plain=None)
     work = duckdb.connect()
     state = reading._Reading(work, DistinctTexts(work), path.parent)
@@ -53,7 +53,7 @@ def exact(path: Path) -> reading.Tables:
 
 
 def outcome(way: Callable[[Path], reading.Tables], path: Path) -> object:
-    """All that a way of reading says of a file."""
+    """Return everything that a reader reports about a file."""
     try:
         with way(path) as tables:
             columns = {name: table.columns for name, table in tables.tables.items()}

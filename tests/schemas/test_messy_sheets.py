@@ -1,4 +1,4 @@
-"""Sheets as analysts make them, for people to look at: what is understood of them, and what the user may decide."""
+"""Sheets laid out for human readers: the parts that are recognised, and the options of the user."""
 
 from collections.abc import Callable
 from datetime import date
@@ -197,7 +197,7 @@ def test_the_name_of_a_municipality_is_read_as_its_code(messy: Callable[..., Pat
     assert validate(path).verdict == Verdict.VALID
 
 
-def test_an_own_area_may_have_the_name_of_a_municipality(workbook: Callable[..., Path]) -> None:
+def test_an_own_area_may_have_the_name_of_a_municipality_as_its_code(workbook: Callable[..., Path]) -> None:
     own = ["Kod", "Nivå", "Årgång", "Namn", "DeSO-koder"]
     sheets = {
         "Observationer": [LONG, ["Solna", KPI, 2022, 57]],

@@ -1,4 +1,4 @@
-"""Data packages: what their descriptors say is followed, and nothing outside them is opened."""
+"""Data packages: their descriptors are followed, and nothing outside them is opened."""
 
 import json
 import zipfile
@@ -67,7 +67,7 @@ def test_no_url_in_a_descriptor_is_fetched(package: Callable[..., Path], pointer
 
 
 def test_a_profile_url_is_not_fetched(package: Callable[..., Path]) -> None:
-    """Port 9 (discard) refuses: were the profile fetched, the descriptor would be judged unreadable."""
+    """Port 9 (discard) refuses connections: if the profile were fetched, the descriptor would be unreadable."""
     address = "http://127.0.0.1:9/profile.json"
     descriptor = {"profile": address, "$schema": address, "resources": [{**OBSERVATIONS, "profile": address}]}
     with read(package(descriptor)) as tables:

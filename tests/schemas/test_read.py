@@ -1,4 +1,4 @@
-"""Reading a partner's file: what is read, where it stood, what was assumed, and what is refused with a reason."""
+"""Reading a partner's file: rows with their positions, assumptions, and refusals with a reason."""
 
 import csv
 import io
@@ -530,7 +530,7 @@ def test_a_zip_with_countless_entries_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_sheet_with_one_cell_far_out_is_refused(workbook: Callable[..., Path]) -> None:
-    """calamine would ask for 550 GB and end the process; it does so in a process of its own."""
+    """calamine would allocate 550 GB and end the process, so it runs in a child process."""
     path = workbook({"Observationer": [SV, ["0180", "arbetsloshet", 2023, 5]]})
     book = openpyxl.load_workbook(path)
     book.active["XFD1048576"] = "far"
@@ -576,7 +576,7 @@ def test_an_encrypted_zip_asks_for_its_password(tmp_path: Path) -> None:
 
 
 def test_no_temporary_files_remain(text_file: Callable[..., Path], tmp_path: Path) -> None:
-    """In a process of its own, whose folder for temporary files is ours to look into."""
+    """A separate process reads the files, with its own folder for temporary files."""
     folder = tmp_path / "temp"
     folder.mkdir()
     good, bad = text_file(f"{HEADER}\n{ROW}\n", "good.csv"), text_file(f"{HEADER}\n", "bad.csv")

@@ -1,4 +1,4 @@
-"""Kinds of file beside text and workbooks: PC-Axis, JSON, Parquet, packed files, described packages; several tables."""
+"""Readers of PC-Axis, JSON, Parquet, compressed files and described packages; files with several tables."""
 
 import gzip
 import io
@@ -81,7 +81,7 @@ def px_files() -> Iterator[Path]:
 
 
 def test_every_px_file_of_statistics_sweden_is_read(shared: Path) -> None:
-    """Their own examples of the format: hierarchies, keys, several languages, quoted cells, months, weeks."""
+    """Statistics Sweden's examples of the format: hierarchies, keys, languages, quoted cells, months, weeks."""
     assert len(list(px_files())) > 50
     for path in px_files():
         report = validate(path, choices=ReadOptions(constants={"kpi": "trygg-morker"}))

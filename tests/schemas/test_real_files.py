@@ -1,4 +1,4 @@
-"""Files that nobody here wrote go through the command with a report that helps, and the unreadable ones are told so."""
+"""Files from external sources have a useful report, and the unreadable ones are reported as such."""
 
 from pathlib import Path
 

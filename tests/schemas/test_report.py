@@ -1,4 +1,4 @@
-"""Reports: the verdict loud and first, places named, remedies once, and one JSON form that its schema describes."""
+"""Reports: a prominent verdict first, cells named, remedies once, and a JSON form that conforms to its schema."""
 
 import json
 from collections.abc import Callable

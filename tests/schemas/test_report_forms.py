@@ -1,4 +1,4 @@
-"""The report as HTML and in Frictionless's own form."""
+"""The report as HTML and as a report of Frictionless, and the command's options."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A table with a schema of its own: said in our words, bounded, and never taken for a submission."""
+"""Tables with a custom schema: our own messages, bounded resources, and never read as a submission."""
 
 import json
 import zipfile

@@ -76,7 +76,7 @@ def packages() -> Iterator[Path]:
 
 
 def test_packages_give_the_errors_of_frictionless(shared: Path) -> None:
-    """Every package of the shared data whose descriptor Frictionless takes: keys across files, dialects, parts."""
+    """Every package of the shared data whose descriptor Frictionless accepts: keys across files, dialects, parts."""
     engines: Counter[str] = Counter()
     for path in packages():
         try:
@@ -295,7 +295,7 @@ def test_counts_continue_after_the_limit_of_listed_errors(tmp_path: Path) -> Non
 
 
 def test_dialects_of_frictionless_are_read_and_checked_by_columns(tmp_path: Path) -> None:
-    """Dialects go through Frictionless's own parser, and still by columns."""
+    """Dialects are read by Frictionless's own parser, and still checked by columns."""
     commented = table(tmp_path, "# note\nid|x\n1|2\n\n# more\n1|3\n", dialect={"commentChar": "#", "delimiter": "|"})
     report = assert_same(commented)
     assert report.engine == COLUMNS

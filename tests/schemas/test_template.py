@@ -1,4 +1,4 @@
-"""The template: what a partner gets to fill in, and that it reads back into the right tables."""
+"""The template for partners, and reading it back into the right tables."""
 
 import json
 from pathlib import Path
@@ -62,7 +62,7 @@ ABOUT = {
 
 
 def fill(path: Path, language: str) -> None:
-    """Fill in as a partner does: under the headers, beside the labels."""
+    """Fill in the template as a partner does: under the headers, beside the labels."""
     book = openpyxl.load_workbook(path)
     for resource, row in ROWS.items():
         schema = standard()[resource]

@@ -1,4 +1,4 @@
-"""A file with twenty planted faults, one a rule, gives exactly twenty findings at the right cells."""
+"""A file with twenty planted faults, one per rule, has exactly twenty findings at the right cells."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Plant:
-    """A fault: the rows that bring it about (each what differs from a clean row), and where it is found."""
+    """A fault: the rows that cause it (each as its differences from a clean row), and the location of its finding."""
 
     code: str
     field: str
@@ -125,7 +125,7 @@ def rows_of(resource: str, plants: Sequence[Plant]) -> tuple[list[Row], list[tup
 
 
 def _row(resource: str, change: Row, number: int) -> Row:
-    """A clean row of its own key, with the change."""
+    """Return a clean row with a key of its own and the change."""
     own = {"observations": {"period": f"{1960 + number}"}, "neighbourhoods": {}}.get(resource, _named(resource, number))
     return {**CLEAN[resource], **own, **change}
 

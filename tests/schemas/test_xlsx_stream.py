@@ -1,4 +1,4 @@
-"""Large sheets are walked as a stream: the same texts as calamine gives, in a fraction of its memory."""
+"""Large sheets are read as a stream: the same texts as calamine's, in a fraction of its memory."""
 
 import subprocess
 import sys
@@ -45,7 +45,7 @@ def every_kind_of_cell(path: Path, *, is_1904: bool) -> Path:
 
 
 def rows_of(rows: Iterator[tuple[int, list[str]]]) -> dict[int, list[str]]:
-    """Filled rows by number, without empty cells at their end."""
+    """Return the filled rows by number, without empty cells at their end."""
     filled_rows = {}
     for number, cells in rows:
         filled = len(cells) - next((i for i, cell in enumerate(reversed(cells)) if cell), len(cells))

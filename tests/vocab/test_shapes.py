@@ -1,4 +1,4 @@
-"""The Swedish profile as SHACL: a complete catalogue passes without a remark, and each breach is named by its place."""
+"""The Swedish profile as SHACL: a complete catalogue conforms, and each violation names its node and path."""
 
 from pathlib import Path
 
@@ -145,7 +145,7 @@ def complete() -> Graph:
 
 
 def findings(data: Graph, profile: Graph) -> set[Finding]:
-    """Severity, node and path of each result; "" where the node as a whole is at fault."""
+    """Return severity, node and path of each result; "" if it concerns the node as a whole."""
     report = pyshacl.validate(data, shacl_graph=profile)[1]
     return {
         (

@@ -1,4 +1,4 @@
-"""The data files of vocab/: each keeps its Table Schema, and says in both languages what its source says."""
+"""The data files of vocab/: each conforms to its Table Schema, and to its source in both languages."""
 
 import csv
 import json
@@ -37,7 +37,7 @@ def table(name: str) -> list[Row]:
 
 
 def error_types(name: str, data: list[Row]) -> list[str]:
-    """Types of the errors that frictionless finds in `data` by the schema of table `name`."""
+    """Return the types of the errors that frictionless reports for `data` by the schema of table `name`."""
     schema = Schema.from_descriptor(json.loads((VOCAB / f"{name}.schema.json").read_text("utf-8")))
     cells = [list(data[0]), *(list(row.values()) for row in data)]
     report = Resource(data=cells, schema=schema).validate()

@@ -1,4 +1,4 @@
-"""The documentation does what it says: recipes print what is printed, links lead somewhere, pages show it all."""
+"""The documentation is correct: recipes print their documented output, links resolve, pages show it all."""
 
 import re
 import shlex
@@ -58,7 +58,7 @@ def test_links_of_the_documentation_resolve(path: Path) -> None:
 
 
 def anchor_of(heading: str) -> str:
-    """As GitHub makes it."""
+    """Return the anchor that GitHub generates for a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
@@ -77,7 +77,7 @@ def test_the_site_s_documentation_page_uses_the_site_s_own_url(whole_way: Site) 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
 def test_commands_in_the_documentation_exist(path: Path) -> None:
-    """Their names and options, that is; what they do is tested where it is done."""
+    """Only names and options are parsed; other tests run the commands."""
     for block in CODE.findall(path.read_text("utf-8")):
         for line in block.splitlines():
             if line.startswith("vaven "):

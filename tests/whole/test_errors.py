@@ -1,4 +1,4 @@
-"""Every error speaks both languages: each class, each message and remedy, and the command line."""
+"""Every error has its texts in both languages: each class, each message and remedy, and the command line."""
 
 import ast
 import re
@@ -31,7 +31,7 @@ def sources() -> list[Path]:
 
 
 def keys_in_code() -> set[str]:
-    """The keys that errors are raised with; one that ends in a computed part is found by its beginning."""
+    """Return the keys that errors are raised with; one with a computed end is recognised by its prefix."""
     literals = {
         node.value
         for path in sources()
@@ -42,7 +42,7 @@ def keys_in_code() -> set[str]:
 
 
 def messages_by_key() -> dict[str, str]:
-    """The key of each error that has sentences, with its room in front."""
+    """Return the message of each error by its key, prefixed with its room."""
     return {
         f"{room}.{name.removeprefix('error.')}": text
         for room in ROOMS
@@ -56,7 +56,7 @@ def fields(template: str) -> set[str]:
 
 
 def example(kind: type[VavenError]) -> VavenError:
-    """An error of a class as the code makes it."""
+    """Return an error of a class as the code raises it."""
     if issubclass(kind, QueryError):
         return kind(Message("publisher", "query.closing"), remedy=Message("publisher", "query.again.remedy"))
     if kind is NotReadable:

@@ -1,4 +1,4 @@
-"""The house keeps its promises: imports, names, messages, help, packaging, documentation."""
+"""The code follows our conventions: imports, names, messages, help, packaging, documentation."""
 
 import ast
 import configparser
@@ -53,7 +53,7 @@ BAD_OPENING = re.compile(r"(What|Who|Whom|Whose|Whether|Those|That|Such|How|Why|
 
 
 def modules() -> list[tuple[str, str, Path]]:
-    """Room, module name inside it and path of every Python file but migrations, which Alembic loads."""
+    """Return room, module name inside it and path of every Python file but migrations, which Alembic loads."""
     return [
         (room, ".".join(path.relative_to(ROOT / room).with_suffix("").parts), path)
         for room in ROOMS
@@ -107,7 +107,7 @@ def bad_docstrings(tree: ast.Module) -> list[tuple[int, str]]:
 
 
 def packages(room: str) -> tuple[str, ...]:
-    """The packages and modules of a room in the order that its `__init__` lists."""
+    """Return the packages and modules of a room in the order of its `__init__`."""
     names: tuple[str, ...] = import_module(f"vaven.{room}").PACKAGES
     return names
 
@@ -117,7 +117,7 @@ def top_level(room: str) -> set[str]:
 
 
 def classes() -> dict[str, list[str]]:
-    """Each public class name with the modules that define it."""
+    """Return the modules that define each public class name."""
     defined: dict[str, list[str]] = {}
     for room, name, path in modules():
         for node in ast.parse(path.read_text("utf-8")).body:
@@ -223,7 +223,7 @@ def test_validating_does_not_load_flask() -> None:
 
 
 def test_reading_a_command_line_loads_no_engine() -> None:
-    """A small file is checked in the time that Python takes to start, so its commands load what they need, later."""
+    """A small file is checked in the time that Python takes to start, so commands import their libraries late."""
     script = "import sys; from vaven.catalogue.cli.main import build_parser; build_parser(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     engines = {"alembic", "sqlalchemy", "flask", "rdflib", "pyoxigraph", "ckanapi", "requests", "duckdb"}
@@ -231,7 +231,7 @@ def test_reading_a_command_line_loads_no_engine() -> None:
 
 
 def test_the_served_app_loads_slow_libraries_only_when_needed(tmp_path: Path) -> None:
-    """All imports of `vaven serve`, its query workers and its consumer of jobs, from start to the first request."""
+    """The log has all imports of `vaven serve`, its query workers and its consumer until the first request."""
     Records(Settings(home=tmp_path).database).close()
     port = free_port()
     with Serving(tmp_path, port, environment(tmp_path, port, PYTHONPROFILEIMPORTTIME="1")):
@@ -385,7 +385,7 @@ def forbidden(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[
 
 
 def test_pins_are_the_installed_versions_and_are_compatible() -> None:
-    """A pin that another package forbids stops a first installation alone; one already made goes on working."""
+    """A pin that another package forbids breaks only a new installation; an existing one continues to work."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = dict(line.split("==") for line in lines if "==" in line)
     assert not {name: version(name) for name, pin in pinned.items() if version(name) != pin}

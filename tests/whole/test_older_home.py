@@ -93,7 +93,7 @@ def published(site: Site) -> dict[str, Any]:
 
 
 def test_a_home_of_an_older_version_lists_its_datasets(tmp_path: Path, expected: dict[str, Any]) -> None:
-    """By the command line alone: no server has opened the folder before."""
+    """Only the command line is used: no server has opened the folder before."""
     settings = environment(
         unpack(tmp_path), 8000, VAVEN_BASE_IRI=BASE, VAVEN_CKAN_URL=f"http://127.0.0.1:{free_port()}"
     )
@@ -186,7 +186,7 @@ def test_the_number_of_a_withdrawn_version_is_not_reused(site: Site, expected: d
 
 
 def test_a_release_that_an_older_version_refused_remains_refused(site: Site, expected: dict[str, Any]) -> None:
-    """Its record, its original, and that nobody sees anything of it.
+    """Its record and its original remain, and no reader sees anything of it.
 
     A file that is sent again is stored under its own hash, which reports state; the older version had named it by the
     hash of that.

@@ -1,4 +1,4 @@
-"""The texts that people read keep one language: the field's terms, plain word order, numbers as they are written.
+"""User-facing texts follow the rules of their language: terms, word order and number formats.
 
 The texts are every message, the labels and definitions of the vocabulary, the standard's labels and help, the titles
 of example queries, the descriptions of the HTTP API, the sample, and the words that stand in templates themselves.
@@ -25,7 +25,7 @@ LONGEST_SENTENCE = 20
 
 @dataclass(frozen=True)
 class Text:
-    """A text with the file and key that it is found by, in one language."""
+    """A text in one language, with its file and key."""
 
     file: str
     key: str
@@ -251,7 +251,7 @@ def _sample() -> Iterator[Text]:
 
 
 def _templates() -> Iterator[Text]:
-    """The words of templates that are no message; they are shown in both languages."""
+    """Yield the literal texts of templates, which are shown in both languages."""
     for path in sorted((ROOT / "catalogue" / "templates").rglob("*.html")):
         markup = re.sub(
             r"{#.*?#}|{%.*?%}|{{.*?}}|<(script|style).*?</\1>", " ", path.read_text("utf-8"), flags=re.DOTALL
@@ -287,7 +287,7 @@ def test_a_rule_detects_its_own_example(rule: Rule) -> None:
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.allowed], ids=lambda rule: rule.name)
 def test_every_exception_is_necessary(rule: Rule) -> None:
-    """An exception whose text was reworded since is none."""
+    """An exception is obsolete once its text has been reworded."""
     for key, reason in rule.allowed.items():
         strict = Rule(rule.name, rule.language, rule.pattern, rule.bad, {}, rule.remedies_only, rule.each_sentence)
         assert any(strict.breaks(text) for text in TEXTS if re.fullmatch(key, text.key)), (rule.name, key, reason)

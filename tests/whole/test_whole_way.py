@@ -1,4 +1,4 @@
-"""From a partner's workbook to a SPARQL answer and a page, asked only through the public doors."""
+"""From a partner's workbook to a SPARQL result and a page, requested only through public interfaces."""
 
 import csv
 import hashlib
@@ -34,7 +34,7 @@ SELECT ?observation ?value { ?observation a qb:Observation ; sdmx-measure:obsVal
 
 
 def get(url: str, accept: str = "*/*") -> tuple[int, str, bytes]:
-    """Status, media type and body; redirects are followed and errors are answers too."""
+    """Return status, media type and body; redirects are followed and error statuses are returned."""
     request = urllib.request.Request(url, headers={"Accept": accept})
     try:
         with urllib.request.urlopen(request, timeout=60) as response:
@@ -49,7 +49,7 @@ def sample_rows() -> list[dict[str, str]]:
 
 
 def expected_values(site: Site) -> dict[str, Decimal | None]:
-    """Observation IRI to value, from the CSV of the sample."""
+    """Return the value of each observation by its IRI, from the CSV of the sample."""
     iris = Iris(site.url)
     return {
         iris.observation(SLUG, r["neighbourhood"], r["kpi"], r["period"], r["sex"], r["age_group"]): (
@@ -175,7 +175,7 @@ def test_the_feed_lists_the_dataset_with_its_distributions(whole_way: Site, endi
 
 
 def test_the_feed_conforms_to_dcat_ap(whole_way: Site, shared: Path) -> None:
-    """SEMIC's own shapes; what they find is named by node and path, so that nothing new slips in."""
+    """SEMIC's own shapes; expected results are named by node and path, so that every new one fails the test."""
     import pyshacl
 
     shapes = next((shared / "dcat-ap-3").rglob("3.0.1/html/shacl/shapes.ttl"))
@@ -202,7 +202,7 @@ def test_the_data_of_a_page_equals_its_content(whole_way: Site) -> None:
 
 
 def test_pages_load_no_file_from_another_host(whole_way: Site) -> None:
-    """Every address in the pages' own markup that a browser would fetch by itself is ours."""
+    """Every URL in the pages' own markup that a browser fetches by itself is ours."""
     for path in ("", "kpis", "sparql", "validate", "area/deso2018/0180C6070"):
         page = get(whole_way.url + path, "text/html")[2].decode()
         for attribute in ('src="', 'rel="stylesheet" href="'):
