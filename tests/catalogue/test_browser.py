@@ -1,4 +1,4 @@
-"""Every page in a real browser, at desktop and phone width: it fits, it is quiet, it is accessible."""
+"""Every page in a real browser, at desktop and phone width: fits the window, logs no errors, is accessible."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,15 +59,15 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 @pytest.fixture(scope="module")
 def troubled(tmp_path_factory: pytest.TempPathFactory, whole_way: Site) -> Iterator[Site]:
-    """A site whose CKAN has not got the second version of a dataset."""
+    """A site whose CKAN refused the second version of a dataset."""
     home, port = tmp_path_factory.mktemp("troubled"), free_port()
     url = "http://127.0.0.1:9"
-    given = Settings(home=home, base_iri=f"http://127.0.0.1:{port}/")
+    settings = Settings(home=home, base_iri=f"http://127.0.0.1:{port}/")
     for value in (1, 2):
         path = home / "trygghet.csv"
         path.write_text(f"neighbourhood,kpi,period,value\n0180C6070,trygg-morker,2024,{value}\n")
-        publish(path, given)
-    with Records(given.database) as records:
+        publish(path, settings)
+    with Records(settings.database) as records:
         for version, end in ((1, ("created", "", "")), (2, ("failed", "ckan-too-large", "413 for resource_create"))):
             records.begin_pushes(url, "push", [("trygghet", version)])
             records.end_pushes(url, [PushEnd("trygghet", version, *end)])
@@ -82,41 +82,46 @@ def width(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def page(browser: Browser, whole_way: Site, width: str) -> Iterator[Page]:
-    """A page that fails the test when it says anything on the console or asks another host for anything."""
+    """A page that fails the test if it logs to the console or sends a request to another host."""
     context = browser.new_context(viewport={"width": WIDTHS[width], "height": 900}, locale="sv-SE")
     context.add_init_script("addEventListener('securitypolicyviolation', e => console.error('CSP ' + e.blockedURI))")
-    opened, said = context.new_page(), []
+    opened, problems = context.new_page(), []
     opened.on(
         "console",
-        lambda message: said.append(message.text) if "404" not in message.text and "400" not in message.text else None,
+        lambda message: (
+            problems.append(message.text) if "404" not in message.text and "400" not in message.text else None
+        ),
     )
-    opened.on("pageerror", lambda error: said.append(str(error)))
+    opened.on("pageerror", lambda error: problems.append(str(error)))
     opened.on(
-        "request", lambda asked: said.append(asked.url) if not asked.url.startswith((whole_way.url, "data:")) else None
+        "request",
+        lambda request: problems.append(request.url) if not request.url.startswith((whole_way.url, "data:")) else None,
     )
     yield opened
     context.close()
-    assert said == []
+    assert problems == []
 
 
 def looked_at(page: Page, name: str, width: str) -> None:
-    """What holds for every page, and a screenshot for people."""
+    """Check that a page fits its window and is accessible, and save a screenshot of it."""
     folder = ROOT / "screenshots"
     folder.mkdir(exist_ok=True)
     page.screenshot(path=folder / f"{name}-{width}.png", full_page=True)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), "the page scrolls sideways"
     assert page.locator("h1").count() == 1
-    found = Axe().run(page)
-    assert found.violations_count == 0, found.generate_report()
+    results = Axe().run(page)
+    assert results.violations_count == 0, results.generate_report()
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_page_fits_is_quiet_and_accessible(page: Page, whole_way: Site, name: str, width: str) -> None:
+def test_page_fits_the_window_without_errors_and_is_accessible(
+    page: Page, whole_way: Site, name: str, width: str
+) -> None:
     page.goto(whole_way.url + PAGES[name])
     looked_at(page, name, width)
 
 
-def test_what_failed_on_ckan_is_readable(browser: Browser, troubled: Site, width: str) -> None:
+def test_a_failed_push_to_ckan_is_readable(browser: Browser, troubled: Site, width: str) -> None:
     page = browser.new_page(viewport={"width": WIDTHS[width], "height": 900}, locale="sv-SE")
     page.goto(troubled.url + "publications")
     assert page.locator(".finding").count() == 1
@@ -127,7 +132,7 @@ def test_what_failed_on_ckan_is_readable(browser: Browser, troubled: Site, width
     page.close()
 
 
-def test_a_partner_drops_a_file_and_reads_what_to_mend(page: Page, whole_way: Site, width: str, tmp_path: Path) -> None:
+def test_a_partner_drops_a_file_and_reads_the_findings(page: Page, whole_way: Site, width: str, tmp_path: Path) -> None:
     path = tmp_path / "trygghet.csv"
     path.write_text(FAULTY, "utf-8")
     page.goto(whole_way.url + "validate")
@@ -141,7 +146,7 @@ def test_a_partner_drops_a_file_and_reads_what_to_mend(page: Page, whole_way: Si
     looked_at(page, "report", width)
 
 
-def test_a_partner_filters_decides_and_takes_the_corrected_copy_home(
+def test_a_partner_filters_chooses_options_and_downloads_the_corrected_copy(
     page: Page, whole_way: Site, width: str, tmp_path: Path
 ) -> None:
     path = tmp_path / "enkät.csv"
@@ -171,7 +176,7 @@ def test_a_partner_filters_decides_and_takes_the_corrected_copy_home(
     assert page.goto(address).status == 404  # type: ignore[union-attr]
 
 
-def test_a_large_file_shows_how_far_it_has_come_also_without_scripts(
+def test_a_large_file_shows_its_progress_with_and_without_scripts(
     browser: Browser, whole_way: Site, tmp_path: Path
 ) -> None:
     path = write_observations(tmp_path / "many.csv", 120_000)
@@ -188,7 +193,7 @@ def test_a_large_file_shows_how_far_it_has_come_also_without_scripts(
         context.close()
 
 
-def test_a_good_workbook_is_told_so_loudly(page: Page, whole_way: Site, width: str) -> None:
+def test_a_valid_workbook_is_clearly_reported(page: Page, whole_way: Site, width: str) -> None:
     page.goto(whole_way.url + "validate?lang=en")
     page.set_input_files("#file", SAMPLE / "exempel.xlsx")
     page.get_by_role("button", name="Check", exact=True).click()
@@ -197,7 +202,7 @@ def test_a_good_workbook_is_told_so_loudly(page: Page, whole_way: Site, width: s
     looked_at(page, "report-valid", width)
 
 
-def test_the_language_follows_the_visitor_from_page_to_page(page: Page, whole_way: Site) -> None:
+def test_the_chosen_language_is_used_on_every_page(page: Page, whole_way: Site) -> None:
     page.goto(whole_way.url + "kpi/trygg-morker")
     page.get_by_role("link", name="English").click()
     assert page.locator("h1").inner_text() == "Respondents who feel safe outdoors in the area after dark"
@@ -205,7 +210,9 @@ def test_the_language_follows_the_visitor_from_page_to_page(page: Page, whole_wa
     assert page.locator("html").get_attribute("lang") == "en"
 
 
-def test_from_the_first_page_to_a_neighbourhoods_table_by_keyboard_and_mouse(page: Page, whole_way: Site) -> None:
+def test_a_neighbourhoods_table_is_reached_from_the_start_page_by_keyboard_and_mouse(
+    page: Page, whole_way: Site
+) -> None:
     page.goto(whole_way.url)
     page.get_by_label("Sök område").fill("Rinkeby")
     page.keyboard.press("Enter")
@@ -217,7 +224,7 @@ def test_from_the_first_page_to_a_neighbourhoods_table_by_keyboard_and_mouse(pag
     assert download.value.suggested_filename.endswith(".csv")
 
 
-def test_charts_can_be_read_on_the_smallest_phone(browser: Browser, whole_way: Site) -> None:
+def test_charts_are_readable_on_the_smallest_phone(browser: Browser, whole_way: Site) -> None:
     """At 320 px (WCAG 1.4.10) no text of a chart is set smaller than 10 px, and none leaves the page."""
     context = browser.new_context(viewport={"width": 320, "height": 700}, locale="sv-SE")
     page = context.new_page()
@@ -238,8 +245,8 @@ def test_a_reader_chooses_the_areas_of_a_chart(page: Page, whole_way: Site, widt
     page.get_by_label("Visa Holma 1280C1430 i diagrammet").check()
     page.get_by_label("Visa Östra Farsta Strand 0180C1010 i diagrammet").check()
     page.get_by_role("button", name="Visa valda i diagrammet").click()
-    shown = page.locator("svg.only-wide" if width == "desktop" else "svg.only-narrow")
-    assert [text[:12] for text in shown.locator("text.end").all_text_contents()] == ["Holma", "Östra Farsta"]
+    chart = page.locator("svg.only-wide" if width == "desktop" else "svg.only-narrow")
+    assert [text[:12] for text in chart.locator("text.end").all_text_contents()] == ["Holma", "Östra Farsta"]
     looked_at(page, "kpi-chosen", width)
 
 

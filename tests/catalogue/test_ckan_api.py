@@ -1,4 +1,4 @@
-"""Our Action API answers as a real CKAN does that holds the same datasets, and CKAN's own clients work with it."""
+"""Our Action API compared with a real CKAN that has the same datasets, and read by CKAN's own clients."""
 
 import json
 import os
@@ -28,19 +28,19 @@ CHOSEN = '{"neighbourhood": "0180C6070", "kpi": ["tillit", "trygg-morker"]}'
 CKANAPI = Path(sys.executable).with_name("ckanapi")
 
 
-def ask(url: str, action: str, **given: Any) -> tuple[int, Any]:
-    """Status and answer of a GET, as a browser or R would send it."""
-    address = f"{url.rstrip('/')}/api/3/action/{action}?{urllib.parse.urlencode(given)}"
+def ask(url: str, action: str, **params: Any) -> tuple[int, Any]:
+    """Return status and JSON of a GET request, as a browser or R would send it."""
+    address = f"{url.rstrip('/')}/api/3/action/{action}?{urllib.parse.urlencode(params)}"
     try:
-        with urllib.request.urlopen(address, timeout=60) as answer:
-            return answer.status, json.load(answer)
+        with urllib.request.urlopen(address, timeout=60) as response:
+            return response.status, json.load(response)
     except urllib.error.HTTPError as error:
         return error.code, json.load(error)
 
 
 @pytest.fixture(scope="module")
 def both(whole_way: OurSite, plain_ckan: Ckan) -> Iterator[tuple[str, str]]:
-    """Addresses of our site and of a CKAN that holds what our site publishes."""
+    """URLs of our site and of a CKAN with the same datasets."""
     settings = Settings(home=whole_way.home, base_iri=whole_way.url)
     with Records(settings.database) as records:
         datasets = [dataset for _, dataset in current_datasets(settings, records)]
@@ -54,7 +54,7 @@ def both(whole_way: OurSite, plain_ckan: Ckan) -> Iterator[tuple[str, str]]:
 
 
 def shape(value: Any) -> Any:
-    """Keys and types, however deep; of a list the shapes that occur."""
+    """Return keys and types at every depth; for a list, the structures of its items."""
     if isinstance(value, dict):
         return {key: shape(inner) for key, inner in value.items()}
     if isinstance(value, list):
@@ -69,7 +69,7 @@ def without(value: Any, *names: str) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("action", "given"),
+    ("action", "params"),
     [
         ("package_list", {}),
         ("package_list", {"limit": 1, "offset": 0}),
@@ -89,21 +89,21 @@ def without(value: Any, *names: str) -> Any:
     ],
     ids=str,
 )
-def test_answers_have_the_shape_of_ckans(both: tuple[str, str], action: str, given: dict[str, Any]) -> None:
-    ours, theirs = (ask(url, action, **given) for url in both)
+def test_responses_have_the_structure_of_ckan_s(both: tuple[str, str], action: str, params: dict[str, Any]) -> None:
+    ours, theirs = (ask(url, action, **params) for url in both)
     assert ours[0] == theirs[0] == 200
     # CKAN shows who may edit a group; we have no such users.
     assert shape(without(ours[1], "users")) == shape(without(theirs[1], "users"))
 
 
-def test_a_dataset_has_the_values_that_ckan_has(both: tuple[str, str]) -> None:
+def test_a_dataset_has_the_values_of_ckan_s(both: tuple[str, str]) -> None:
     drawn = (
         "id", "owner_org", "creator_user_id", "package_id", "created", "metadata_created", "metadata_modified", "help",
         "last_modified",
     )  # fmt: skip
     ours, theirs = (without(ask(url, "package_show", id=SLUG)[1]["result"], *drawn) for url in both)
-    for found in (ours, theirs):
-        found["extras"] = {extra["key"]: extra["value"] for extra in found["extras"]}
+    for dataset in (ours, theirs):
+        dataset["extras"] = {extra["key"]: extra["value"] for extra in dataset["extras"]}
     assert ours == theirs
 
 
@@ -130,13 +130,13 @@ def test_a_dataset_has_the_values_that_ckan_has(both: tuple[str, str]) -> None:
     ],
     ids=str,
 )
-def test_searches_find_what_ckan_finds(both: tuple[str, str], query: dict[str, str]) -> None:
+def test_searches_return_the_results_of_ckan_s(both: tuple[str, str], query: dict[str, str]) -> None:
     ours, theirs = (ask(url, "package_search", **query)[1]["result"]["count"] for url in both)
     assert ours == theirs
 
 
 @pytest.mark.parametrize(
-    ("action", "given"),
+    ("action", "params"),
     [
         ("package_show", {"id": "finns-inte"}),
         ("package_show", {}),
@@ -150,8 +150,8 @@ def test_searches_find_what_ckan_finds(both: tuple[str, str], query: dict[str, s
     ],
     ids=str,
 )
-def test_what_is_wrong_is_said_as_ckan_says_it(both: tuple[str, str], action: str, given: dict[str, Any]) -> None:
-    (our_status, ours), (their_status, theirs) = (ask(url, action, **given) for url in both)
+def test_errors_have_the_form_of_ckan_s(both: tuple[str, str], action: str, params: dict[str, Any]) -> None:
+    (our_status, ours), (their_status, theirs) = (ask(url, action, **params) for url in both)
     assert our_status == their_status
     if isinstance(theirs, dict):
         assert ours["error"].keys() == theirs["error"].keys()
@@ -166,7 +166,7 @@ def table_of(url: str) -> str:
 
 
 @pytest.mark.parametrize(
-    "given",
+    "params",
     [
         {"limit": 5},
         {"limit": 0},
@@ -180,68 +180,68 @@ def table_of(url: str) -> str:
     ],
     ids=str,
 )  # fmt: skip
-def test_rows_are_those_of_ckans_datastore(both: tuple[str, str], given: dict[str, Any]) -> None:
+def test_rows_equal_those_of_ckan_s_datastore(both: tuple[str, str], params: dict[str, Any]) -> None:
     ours, theirs = (
         without(
-            ask(url, "datastore_search", resource_id=table_of(url), **given)[1]["result"], "resource_id", "filterops"
+            ask(url, "datastore_search", resource_id=table_of(url), **params)[1]["result"], "resource_id", "filterops"
         )
         for url in both
     )
     assert ours == theirs
 
 
-def test_words_are_found_in_rows(both: tuple[str, str]) -> None:
+def test_rows_can_be_searched_by_words(both: tuple[str, str]) -> None:
     ours, theirs = (ask(url, "datastore_search", resource_id=table_of(url), q="tillit")[1]["result"] for url in both)
     assert ours["total"] == theirs["total"]
 
 
 @pytest.mark.parametrize(
-    "given",
+    "params",
     [{"filters": '{"nope": "1"}'}, {"limit": "x"}, {"filters": "{"}, {"sort": "nope"}, {"fields": "nope"}],
     ids=str,
 )
-def test_a_wrong_question_to_the_rows_gets_ckans_status(both: tuple[str, str], given: dict[str, Any]) -> None:
-    ours, theirs = (ask(url, "datastore_search", resource_id=table_of(url), **given) for url in both)
+def test_an_invalid_query_for_rows_has_the_status_of_ckan_s(both: tuple[str, str], params: dict[str, Any]) -> None:
+    ours, theirs = (ask(url, "datastore_search", resource_id=table_of(url), **params) for url in both)
     assert ours[0] == theirs[0] == 409
     assert ours[1]["error"].keys() == theirs[1]["error"].keys()
 
 
 def test_jsonp_is_refused(whole_way: OurSite) -> None:
-    status, answer = ask(whole_way.url, "status_show", callback="f")
-    assert (status, answer["success"]) == (409, False)
-    assert "CORS" in answer["error"]["callback"][0] or "origin" in answer["error"]["callback"][0]
+    status, body = ask(whole_way.url, "status_show", callback="f")
+    assert (status, body["success"]) == (409, False)
+    assert "CORS" in body["error"]["callback"][0] or "origin" in body["error"]["callback"][0]
 
 
-def test_posts_are_read_in_all_their_forms(whole_way: OurSite) -> None:
+def test_posts_of_every_media_type_are_read(whole_way: OurSite) -> None:
     address = f"{whole_way.url}api/3/action/package_show"
     for body, kind in (
         (b'{"id": "exempel-tre-kommuner"}', "application/json"),
         (b"id=exempel-tre-kommuner", "application/x-www-form-urlencoded"),
         (b'{"id": "exempel-tre-kommuner"}', "application/x-www-form-urlencoded"),
     ):
-        asked = urllib.request.Request(address, body, {"Content-Type": kind})
-        with urllib.request.urlopen(asked, timeout=30) as answer:
-            assert json.load(answer)["result"]["name"] == SLUG
+        request = urllib.request.Request(address, body, {"Content-Type": kind})
+        with urllib.request.urlopen(request, timeout=30) as response:
+            assert json.load(response)["result"]["name"] == SLUG
     for body in (b"{", b"[1]"):
-        asked = urllib.request.Request(address, body, {"Content-Type": "application/json"})
+        request = urllib.request.Request(address, body, {"Content-Type": "application/json"})
         with pytest.raises(urllib.error.HTTPError) as refused:
-            urllib.request.urlopen(asked, timeout=30)
+            urllib.request.urlopen(request, timeout=30)
         assert refused.value.code == 400
 
 
-def test_ckanapi_reads_us_as_a_ckan(whole_way: OurSite, tmp_path: Path) -> None:
+def test_ckanapi_reads_the_site_as_a_ckan(whole_way: OurSite, tmp_path: Path) -> None:
     with RemoteCKAN(whole_way.url) as there:
         assert there.action.package_list() == [SLUG]
         assert there.action.package_show(id=SLUG)["num_resources"] > 5
         with pytest.raises(NotFound):
             there.action.package_show(id="finns-inte")
     # It starts its workers by the bare name of the command.
-    found = {**os.environ, "PATH": f"{CKANAPI.parent}:{os.environ['PATH']}"}
+    variables = {**os.environ, "PATH": f"{CKANAPI.parent}:{os.environ['PATH']}"}
     dump = [str(CKANAPI), "dump", "datasets", "--all", "-r", whole_way.url]
-    done = subprocess.run(dump, capture_output=True, text=True, timeout=120, check=False, env=found)
+    done = subprocess.run(dump, capture_output=True, text=True, timeout=120, check=False, env=variables)
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["name"] for line in done.stdout.splitlines()] == [SLUG]
     search = [str(CKANAPI), "search", "datasets", "q=trygghet", "-r", whole_way.url]
-    done = subprocess.run(search, capture_output=True, text=True, timeout=120, check=False, env=found)
+    done = subprocess.run(search, capture_output=True, text=True, timeout=120, check=False, env=variables)
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout.splitlines()[0])["name"] == SLUG

@@ -1,4 +1,4 @@
-"""What a client gets by its Accept header: the headers of browsers and of the tools that people have."""
+"""Content negotiation by the Accept headers of browsers and of widespread tools."""
 
 import pytest
 from flask import Flask, request
@@ -45,11 +45,11 @@ JAVA = "text/html, image/gif, image/jpeg, *; q=.2, */*; q=.2"
         (";;;,,=", None),
     ],
 )
-def test_a_document_comes_in_the_form_that_is_liked_best(accept: str | None, ending: str | None) -> None:
+def test_the_media_type_with_the_highest_weight_is_served(accept: str | None, ending: str | None) -> None:
     assert best_document_format(accept) == ending
 
 
-def test_the_most_specific_range_weighs() -> None:
+def test_the_most_specific_media_range_takes_precedence() -> None:
     offered = ["text/html", "text/turtle", "application/ld+json"]
     assert best_media_type("text/*;q=0.3, text/turtle;q=0.7, */*;q=0.5", offered) == "text/turtle"
     assert best_media_type("text/turtle;q=0.1, */*;q=0.5", offered) == "text/html"
@@ -57,7 +57,7 @@ def test_the_most_specific_range_weighs() -> None:
 
 
 @pytest.mark.parametrize(("accept", "is_page"), [(FIREFOX, True), ("*/*", False), (JENA, False), (JAVA, True)])
-def test_pages_of_errors_are_for_browsers(accept: str, is_page: bool) -> None:
+def test_error_pages_are_for_browsers(accept: str, is_page: bool) -> None:
     with Flask(__name__).test_request_context(headers={"Accept": accept}):
         assert prefers_html(request) is is_page
 

@@ -1,4 +1,4 @@
-"""Every IRI that we mint answers, in every form, as the standards of the web and of linked data say."""
+"""Every IRI that we mint is dereferenced in every format, by the standards of the web and of linked data."""
 
 import http.client
 import json
@@ -34,7 +34,7 @@ SELECT DISTINCT ?x WHERE {
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     status: int
     headers: Message
     body: bytes
@@ -44,39 +44,39 @@ class Answer:
         return self.headers.get_content_type()
 
     def links(self, relation: str) -> dict[str, str]:
-        """Media type (or "") to address of the links of one relation."""
+        """Return the URLs of the links of one relation by media type (or "")."""
         return {kind: to for to, rel, kind in LINK.findall(self.headers.get("Link", "")) if rel == relation}
 
     def problem(self) -> dict[str, object]:
         assert self.kind == "application/problem+json"
-        found: dict[str, object] = json.loads(self.body)
-        assert found["status"] == self.status
-        return found
+        problem: dict[str, object] = json.loads(self.body)
+        assert problem["status"] == self.status
+        return problem
 
 
 class Client:
-    """One kept connection, so that a few thousand look-ups cost little. Redirects are not followed."""
+    """A persistent connection, so that a few thousand requests are quick. Redirects are not followed."""
 
     def __init__(self, site: Site) -> None:
         self.base = site.url
         self._connection = http.client.HTTPConnection(urllib.parse.urlsplit(site.url).netloc, timeout=60)
 
-    def ask(self, address: str, method: str = "GET", **headers: str) -> Answer:
-        """An address below the base, or whole; `headers` are named with _ for -. What is not ASCII is escaped."""
+    def ask(self, address: str, method: str = "GET", **headers: str) -> Response:
+        """Request a URL, absolute or below the base; `headers` are named with _ for -. Other than ASCII is escaped."""
         path = "/" + urllib.parse.quote(address.removeprefix(self.base), safe="/:?#[]@!$&'()*+,;=%~")
         self._connection.request(
             method, path.partition("#")[0], headers={k.replace("_", "-"): v for k, v in headers.items()}
         )
-        answer = self._connection.getresponse()
-        return Answer(answer.status, answer.headers, answer.read())
+        response = self._connection.getresponse()
+        return Response(response.status, response.headers, response.read())
 
-    def follow(self, address: str, **headers: str) -> Answer:
-        answer = self.ask(address, **headers)
+    def follow(self, address: str, **headers: str) -> Response:
+        response = self.ask(address, **headers)
         for _ in range(3):
-            if answer.status not in (303, 308):
+            if response.status not in (303, 308):
                 break
-            answer = self.ask(answer.headers["Location"].lstrip("/"), **headers)
-        return answer
+            response = self.ask(response.headers["Location"].lstrip("/"), **headers)
+        return response
 
     def close(self) -> None:
         self._connection.close()
@@ -84,26 +84,26 @@ class Client:
 
 @pytest.fixture(scope="module")
 def client(whole_way: Site) -> Iterator[Client]:
-    made = Client(whole_way)
-    yield made
-    made.close()
+    client = Client(whole_way)
+    yield client
+    client.close()
 
 
 @pytest.fixture(scope="module")
 def ours(client: Client) -> list[str]:
-    """Every IRI of ours that stands anywhere in the graph."""
+    """Return every IRI of ours that occurs in the graph."""
     query = urllib.parse.urlencode({"query": OUR_IRIS % client.base})
-    found = client.ask(f"sparql?{query}", Accept="text/csv").body.decode("utf-8").split("\r\n")[1:-1]
-    assert len(found) > 800
-    return found
+    rows = client.ask(f"sparql?{query}", Accept="text/csv").body.decode("utf-8").split("\r\n")[1:-1]
+    assert len(rows) > 800
+    return rows
 
 
-def quads(answer: Answer, form: RdfFormat, base: str) -> list[Quad]:
-    return list(parse(answer.body, form, base_iri=base))
+def quads(response: Response, form: RdfFormat, base: str) -> list[Quad]:
+    return list(parse(response.body, form, base_iri=base))
 
 
-def test_every_iri_of_ours_in_the_graph_answers_in_turtle_and_as_a_page(client: Client, ours: list[str]) -> None:
-    """A thing answers 303 and a document about it 200; a term of ns# stands in `ns`; pages and files answer 200."""
+def test_every_own_iri_in_the_graph_is_served_as_turtle_and_as_a_page(client: Client, ours: list[str]) -> None:
+    """A resource is 303 and its document 200; a term of ns# is described in `ns`; pages and files are 200."""
     kinds = set()
     for iri in ours:
         path, _, fragment = iri.removeprefix(client.base).partition("#")
@@ -127,7 +127,7 @@ def test_every_iri_of_ours_in_the_graph_answers_in_turtle_and_as_a_page(client: 
     assert kinds >= {f"id/{kind}" for kind in minted} | {"ns", "dataset", "sparql", ""}
 
 
-def test_every_method_that_mints_has_a_thing_in_the_graph(client: Client, ours: list[str]) -> None:
+def test_every_method_that_mints_has_a_resource_in_the_graph(client: Client, ours: list[str]) -> None:
     """A method added to vocab/iris.py must be published with something, or be named here with its reason."""
     # The sample has no own interval as its period and is in no series; other tests have these.
     elsewhere = {"period", "series"}
@@ -159,7 +159,7 @@ def test_every_method_that_mints_has_a_thing_in_the_graph(client: Client, ours: 
         "id/status/Q",
     ],
 )
-def test_a_document_says_the_same_in_every_form(client: Client, path: str, ending: str) -> None:
+def test_a_document_has_the_same_triples_in_every_format(client: Client, path: str, ending: str) -> None:
     kind, form = FORMS[ending]
     sent = client.ask(path, Accept=kind)
     document = client.ask(sent.headers["Location"].lstrip("/"))
@@ -169,32 +169,32 @@ def test_a_document_says_the_same_in_every_form(client: Client, path: str, endin
 
 
 def assert_same(first: list[Quad], second: list[Quad]) -> None:
-    """The same triples: as sets where no blank node is among them, else up to the names of these."""
-    one, two = ([f"{q.subject} {q.predicate} {q.object} ." for q in found] for found in (first, second))
+    """Assert equal triples: as sets without blank nodes, else up to the blank nodes' labels."""
+    one, two = ([f"{q.subject} {q.predicate} {q.object} ." for q in graph] for graph in (first, second))
     if any("_:" in line for line in one):
         assert isomorphic(*(Graph().parse(data="\n".join(lines), format="nt") for lines in (one, two)))
     else:
         assert set(one) == set(two)
 
 
-def test_a_document_has_the_very_triples_of_the_endpoint(client: Client) -> None:
-    """No literal is written anew on the way, as 2026-01-01T00:00:00Z would be as +00:00."""
+def test_a_document_has_the_triples_of_the_endpoint(client: Client) -> None:
+    """No literal is normalised on the way, for example 2026-01-01T00:00:00Z to +00:00."""
     observation = "id/observation/exempel-tre-kommuner/0180C6070/trygg-morker/2024/T/T"
     for path in (KPI, "id/dataset/exempel-tre-kommuner/1", observation):
         pattern = f"<{client.base}{path}> ?p ?o"
         text = f"CONSTRUCT {{ {pattern} }} WHERE {{ {pattern} FILTER (!isBlank(?o)) }}"
         query = urllib.parse.urlencode({"query": text})
-        asked = client.ask(f"sparql?{query}", Accept="application/n-triples").body.decode("utf-8").splitlines()
-        said = client.ask(f"doc/{path.removeprefix('id/')}.nt").body.decode("utf-8").splitlines()
-        assert asked
-        assert set(asked) <= set(said)
+        expected = client.ask(f"sparql?{query}", Accept="application/n-triples").body.decode("utf-8").splitlines()
+        lines = client.ask(f"doc/{path.removeprefix('id/')}.nt").body.decode("utf-8").splitlines()
+        assert expected
+        assert set(expected) <= set(lines)
 
 
-def test_a_document_says_what_it_is_about_and_names_what_it_leads_to(client: Client) -> None:
+def test_a_document_states_its_topic_and_names_the_linked_resources(client: Client) -> None:
     path = "observation/exempel-tre-kommuner/0180C6070/trygg-morker/2024/T/T"
     graph = Graph().parse(data=client.ask(f"doc/{path}.ttl").body, format="turtle")
-    thing = URIRef(f"{client.base}id/{path}")
-    assert (URIRef(f"{client.base}doc/{path}"), FOAF.primaryTopic, thing) in graph
+    resource = URIRef(f"{client.base}id/{path}")
+    assert (URIRef(f"{client.base}doc/{path}"), FOAF.primaryTopic, resource) in graph
     labels = {str(label) for label in graph.objects(None, URIRef(NAMESPACES["skos"] + "prefLabel"))}
     assert {
         "Svarande som är trygga utomhus i området när det är mörkt",
@@ -202,14 +202,14 @@ def test_a_document_says_what_it_is_about_and_names_what_it_leads_to(client: Cli
     } <= labels
     unnamed = {
         o
-        for o in graph.objects(thing)
+        for o in graph.objects(resource)
         if str(o).startswith(client.base) and not list(graph.predicate_objects(URIRef(str(o))))
     }
     # A quantity is a number and a unit, and has no name.
     assert {iri for iri in unnamed if "/id/quantity/" not in str(iri)} == set()
 
 
-def test_a_page_has_in_place_what_stands_in_no_other_document(client: Client) -> None:
+def test_a_page_includes_resources_that_have_no_document(client: Client) -> None:
     path = "dataset/exempel-tre-kommuner/1/observations.csv"
     graph = Graph().parse(data=client.ask(f"doc/{path}.ttl").body, format="turtle")
     checksum = URIRef(f"{client.base}id/{path}#checksum")
@@ -218,7 +218,7 @@ def test_a_page_has_in_place_what_stands_in_no_other_document(client: Client) ->
     assert digest in client.ask(f"doc/{path}.html").body.decode("utf-8")
 
 
-def test_what_leads_to_a_thing_stands_in_its_document(client: Client) -> None:
+def test_a_document_includes_the_links_to_its_resource(client: Client) -> None:
     graph = Graph().parse(data=client.ask("doc/theme/trygghet.ttl").body, format="turtle")
     theme = URIRef(client.base + "id/theme/trygghet")
     assert URIRef(client.base + KPI) in set(graph.subjects(URIRef(NAMESPACES["skos"] + "broader"), theme))
@@ -241,15 +241,15 @@ def test_what_leads_to_a_thing_stands_in_its_document(client: Client) -> None:
         ("age/T", 629),
     ],
 )
-def test_observations_are_counted_and_told_where_they_are(client: Client, path: str, count: int | None) -> None:
+def test_a_document_counts_its_observations_and_links_to_them(client: Client, path: str, count: int | None) -> None:
     graph = Graph().parse(data=client.ask(f"doc/{path}.ttl").body, format="turtle")
     subset = URIRef(f"{client.base}doc/{path}#observations")
-    said = int(str(graph.value(subset, URIRef(NAMESPACES["void"] + "entities"))))
-    assert said == (count or said) > 0
+    entities = int(str(graph.value(subset, URIRef(NAMESPACES["void"] + "entities"))))
+    assert entities == (count or entities) > 0
     for address in graph.objects(subset, URIRef(NAMESPACES["rdfs"] + "seeAlso")):
-        answer = client.ask(str(address), Accept="text/csv")
-        assert (answer.status, answer.kind) == (200, "text/csv"), address
-        assert len(answer.body.decode("utf-8").strip().splitlines()) == said + 1, address
+        response = client.ask(str(address), Accept="text/csv")
+        assert (response.status, response.kind) == (200, "text/csv"), address
+        assert len(response.body.decode("utf-8").strip().splitlines()) == entities + 1, address
 
 
 def test_browsers_get_the_page_and_programs_get_rdf(client: Client) -> None:
@@ -257,37 +257,37 @@ def test_browsers_get_the_page_and_programs_get_rdf(client: Client) -> None:
     assert client.ask("id/status/Q", **BROWSER).headers["Location"] == "/doc/status/Q"
     assert client.ask(KPI).headers["Location"] == "/doc/kpi/trygg-morker.ttl"
     assert client.ask(KPI, Accept="*/*").headers["Location"] == "/doc/kpi/trygg-morker.ttl"
-    wanted = "application/rdf+xml;q=0.9, text/turtle;q=0.3, */*;q=0.1"
-    assert client.ask(KPI, Accept=wanted).headers["Location"] == "/doc/kpi/trygg-morker.rdf"
+    accept = "application/rdf+xml;q=0.9, text/turtle;q=0.3, */*;q=0.1"
+    assert client.ask(KPI, Accept=accept).headers["Location"] == "/doc/kpi/trygg-morker.rdf"
 
 
 @pytest.mark.parametrize(
-    ("wanted", "ending"),
+    ("format_name", "ending"),
     [("ttl", "ttl"), ("json-ld", "jsonld"), ("html", "html"), ("text/turtle", "ttl"), ("xml", "rdf")],
 )
-def test_format_and_ending_win_over_accept(client: Client, wanted: str, ending: str) -> None:
-    sent = client.ask(f"id/status/Q?format={wanted}", Accept="application/n-triples")
+def test_format_and_extension_override_accept(client: Client, format_name: str, ending: str) -> None:
+    sent = client.ask(f"id/status/Q?format={format_name}", Accept="application/n-triples")
     assert (sent.status, sent.headers["Location"]) == (303, f"/doc/status/Q.{ending}")
     kind = {"html": "text/html", **{e: k for e, (k, _) in FORMS.items()}}[ending]
     assert client.ask(f"doc/status/Q.{ending}", Accept="image/png").kind == kind
-    assert client.ask(f"doc/status/Q?format={wanted}", Accept="image/png").kind == kind
+    assert client.ask(f"doc/status/Q?format={format_name}", Accept="image/png").kind == kind
     assert client.ask(f"id/status/Q.{ending}").headers["Location"] == f"/doc/status/Q.{ending}"
 
 
-def test_what_nobody_offers_is_406_with_what_there_is(client: Client) -> None:
+def test_an_unavailable_media_type_is_406_with_the_available_ones(client: Client) -> None:
     for path in (KPI, KPI.replace("id/", "doc/"), "ns", f"{KPI}?format=hdt"):
-        answer = client.ask(path, Accept="image/png")
-        found = answer.problem()
-        assert answer.status == 406
-        assert "Accept" in answer.headers["Vary"]
-        kinds = {entry["type"]: entry["href"] for entry in found["available"]}  # type: ignore[attr-defined]
+        response = client.ask(path, Accept="image/png")
+        problem = response.problem()
+        assert response.status == 406
+        assert "Accept" in response.headers["Vary"]
+        kinds = {entry["type"]: entry["href"] for entry in problem["available"]}  # type: ignore[attr-defined]
         assert set(kinds) == {"text/html"} | {kind for kind, _ in FORMS.values()}
-        assert answer.links("alternate") == kinds
+        assert response.links("alternate") == kinds
         for kind, address in kinds.items():
             assert client.ask(address).kind == kind
 
 
-def test_negotiated_answers_vary_by_accept_and_no_others(client: Client) -> None:
+def test_only_negotiated_responses_vary_by_accept(client: Client) -> None:
     for path, headers in (
         (KPI, {}),
         (KPI, BROWSER),
@@ -303,11 +303,11 @@ def test_negotiated_answers_vary_by_accept_and_no_others(client: Client) -> None
     assert "Accept-Language" in client.ask("doc/kpi/trygg-morker.html").headers["Vary"]
 
 
-def test_a_generic_document_says_which_form_it_gave(client: Client) -> None:
+def test_a_generic_document_names_the_selected_format(client: Client) -> None:
     for ending, (kind, _) in FORMS.items():
-        answer = client.ask("doc/kpi/trygg-morker", Accept=kind)
-        assert (answer.status, answer.kind) == (200, kind)
-        assert answer.headers["Content-Location"] == f"/doc/kpi/trygg-morker.{ending}"
+        response = client.ask("doc/kpi/trygg-morker", Accept=kind)
+        assert (response.status, response.kind) == (200, kind)
+        assert response.headers["Content-Location"] == f"/doc/kpi/trygg-morker.{ending}"
     assert client.ask("doc/kpi/trygg-morker", **BROWSER).headers["Content-Location"] == "/doc/kpi/trygg-morker.html"
 
 
@@ -320,33 +320,33 @@ def test_head_has_the_headers_of_get_and_no_body(client: Client, path: str) -> N
         got, head = client.ask(path, Accept=accept), client.ask(path, "HEAD", Accept=accept)
         assert head.body == b""
         assert head.status == got.status
-        left_out = ("Date",)
-        assert {k: v for k, v in head.headers.items() if k not in left_out} == {
-            k: v for k, v in got.headers.items() if k not in left_out
+        varying = ("Date",)
+        assert {k: v for k, v in head.headers.items() if k not in varying} == {
+            k: v for k, v in got.headers.items() if k not in varying
         }
 
 
 @pytest.mark.parametrize(
     "path", ["doc/kpi/trygg-morker.ttl", "doc/kpi/trygg-morker", "doc/status/Q.html", "ns", "ns.jsonld"]
 )
-def test_a_document_unchanged_since_is_304(client: Client, path: str) -> None:
+def test_an_unchanged_document_is_304(client: Client, path: str) -> None:
     first = client.ask(path, Accept="text/turtle")
     tag = first.headers["ETag"]
-    for asked in (tag, f'"x", {tag}', "W/" + tag.removeprefix("W/"), "*"):
-        again = client.ask(path, Accept="text/turtle", If_None_Match=asked)
-        assert (again.status, again.body) == (304, b""), asked
+    for condition in (tag, f'"x", {tag}', "W/" + tag.removeprefix("W/"), "*"):
+        again = client.ask(path, Accept="text/turtle", If_None_Match=condition)
+        assert (again.status, again.body) == (304, b""), condition
         for name in ("ETag", "Cache-Control", "Vary", "Content-Location"):
             assert again.headers[name] == first.headers[name], name
     assert client.ask(path, Accept="text/turtle", If_None_Match='"other"').status == 200
 
 
-def test_each_form_and_language_has_a_tag_of_its_own(client: Client) -> None:
+def test_each_format_and_language_has_its_own_entity_tag(client: Client) -> None:
     tags = [client.ask(f"doc/status/Q.{ending}").headers["ETag"] for ending in FORMS]
     tags += [client.ask("doc/status/Q.html", Accept_Language=language).headers["ETag"] for language in ("sv", "en")]
     assert len(set(tags)) == 6
 
 
-def test_link_headers_lead_to_what_they_say(client: Client) -> None:
+def test_link_headers_lead_to_the_stated_media_types(client: Client) -> None:
     sent = client.ask(KPI)
     assert set(sent.links("describedby")) == {"text/html"} | {kind for kind, _ in FORMS.values()}
     document = client.ask("doc/kpi/trygg-morker.ttl")
@@ -358,9 +358,9 @@ def test_link_headers_lead_to_what_they_say(client: Client) -> None:
         "application/n-triples",
         "application/rdf+xml",
     }
-    for answer in (sent, document):
+    for response in (sent, document):
         for relation in ("describedby", "alternate"):
-            for kind, address in answer.links(relation).items():
+            for kind, address in response.links(relation).items():
                 assert client.ask(address.lstrip("/")).kind == kind
     page = client.ask("kpi/trygg-morker", **BROWSER)
     assert page.links("cite-as") == {"": client.base + KPI}
@@ -368,14 +368,14 @@ def test_link_headers_lead_to_what_they_say(client: Client) -> None:
     assert client.ask("doc/kpi/trygg-morker.html").links("canonical") == {"": "/kpi/trygg-morker"}
 
 
-def test_other_sites_may_read_and_ask_before(client: Client) -> None:
+def test_cors_and_preflight_requests_are_allowed(client: Client) -> None:
     for path in (KPI, "doc/kpi/trygg-morker.ttl", "ns", "id/kpi/finns-inte"):
         assert client.ask(path, Origin="https://a.example").headers["Access-Control-Allow-Origin"] == "*"
-        asked = client.ask(path, "OPTIONS", Origin="https://a.example", Access_Control_Request_Method="GET")
-        assert asked.status == 200
-        assert asked.body == b""
-        assert "Accept" in asked.headers["Access-Control-Allow-Headers"]
-        assert {"GET", "HEAD", "OPTIONS"} <= set(asked.headers["Allow"].split(", "))
+        preflight = client.ask(path, "OPTIONS", Origin="https://a.example", Access_Control_Request_Method="GET")
+        assert preflight.status == 200
+        assert preflight.body == b""
+        assert "Accept" in preflight.headers["Access-Control-Allow-Headers"]
+        assert {"GET", "HEAD", "OPTIONS"} <= set(preflight.headers["Allow"].split(", "))
     for name in ("Link", "ETag", "Content-Location"):
         assert name in client.ask(KPI).headers["Access-Control-Expose-Headers"]
     refused = client.ask(KPI, "POST")
@@ -383,20 +383,20 @@ def test_other_sites_may_read_and_ask_before(client: Client) -> None:
     assert "GET" in refused.headers["Allow"]
 
 
-def test_a_slash_too_much_leads_to_the_thing(client: Client) -> None:
-    answer = client.ask(f"{KPI}/")
-    assert (answer.status, answer.headers["Location"]) == (308, f"/{KPI}")
-    answer = client.ask("doc/kpi/trygg-morker/")
-    assert (answer.status, answer.headers["Location"]) == (308, "/doc/kpi/trygg-morker")
+def test_a_trailing_slash_redirects_to_the_resource(client: Client) -> None:
+    response = client.ask(f"{KPI}/")
+    assert (response.status, response.headers["Location"]) == (308, f"/{KPI}")
+    response = client.ask("doc/kpi/trygg-morker/")
+    assert (response.status, response.headers["Location"]) == (308, "/doc/kpi/trygg-morker")
     assert client.ask("id/kpi/finns-inte/").status == 404
 
 
-def test_capital_letters_are_other_letters_but_said(client: Client) -> None:
-    answer = client.ask("id/kpi/Trygg-Morker")
-    assert answer.status == 404
-    assert client.base + KPI in str(answer.problem()["remedy"])
-    answer = client.ask("id/area/deso2018/0180c6070")
-    assert client.base + "id/area/deso2018/0180C6070" in str(answer.problem()["remedy"])
+def test_iris_are_case_sensitive_and_the_right_spelling_is_suggested(client: Client) -> None:
+    response = client.ask("id/kpi/Trygg-Morker")
+    assert response.status == 404
+    assert client.base + KPI in str(response.problem()["remedy"])
+    response = client.ask("id/area/deso2018/0180c6070")
+    assert client.base + "id/area/deso2018/0180C6070" in str(response.problem()["remedy"])
     assert client.ask("ID/kpi/trygg-morker").status == 404
 
 
@@ -425,23 +425,23 @@ def test_capital_letters_are_other_letters_but_said(client: Client) -> None:
         ("doc/.ttl", 404),
     ],
 )
-def test_what_names_nothing_says_so(client: Client, path: str, status: int) -> None:
+def test_an_unknown_iri_is_a_problem_document(client: Client, path: str, status: int) -> None:
     connection = http.client.HTTPConnection(urllib.parse.urlsplit(client.base).netloc, timeout=60)
     connection.request("GET", f"/{path}")
-    answer = connection.getresponse()
-    body = answer.read()
+    response = connection.getresponse()
+    body = response.read()
     connection.close()
-    assert answer.status == status
-    assert answer.headers.get_content_type() == "application/problem+json"
+    assert response.status == status
+    assert response.headers.get_content_type() == "application/problem+json"
     assert json.loads(body)["status"] == status
 
 
-def test_a_browser_that_asks_for_nothing_gets_a_page(client: Client) -> None:
-    answer = client.ask("id/kpi/finns-inte", **BROWSER)
-    assert (answer.status, answer.kind) == (404, "text/html")
+def test_a_browser_gets_an_error_page_for_an_unknown_iri(client: Client) -> None:
+    response = client.ask("id/kpi/finns-inte", **BROWSER)
+    assert (response.status, response.kind) == (404, "text/html")
 
 
-def test_escapes_that_mean_the_same_are_the_same(client: Client) -> None:
+def test_equivalent_escapes_name_the_same_resource(client: Client) -> None:
     """RFC 3986, section 6.2.2: %6B is k."""
     assert client.ask("id/%6Bpi/trygg%2Dmorker").headers["Location"] == "/doc/kpi/trygg-morker.ttl"
 
@@ -458,15 +458,15 @@ def test_the_ontology_has_an_anchor_for_each_term(client: Client) -> None:
 
 
 @pytest.mark.parametrize("ending", FORMS)
-def test_the_ontology_comes_in_every_form(client: Client, ending: str) -> None:
+def test_the_ontology_is_available_in_every_format(client: Client, ending: str) -> None:
     kind, form = FORMS[ending]
     for address, accept in (("ns", kind), (f"ns.{ending}", "image/png"), (f"ns?format={ending}", "image/png")):
-        answer = client.ask(address, Accept=accept)
-        assert (answer.status, answer.kind) == (200, kind)
-        assert len(set(map(str, quads(answer, form, client.base)))) > 150
+        response = client.ask(address, Accept=accept)
+        assert (response.status, response.kind) == (200, kind)
+        assert len(set(map(str, quads(response, form, client.base)))) > 150
 
 
-def test_rdflib_reads_an_identifier_by_itself(client: Client) -> None:
-    """With no form named it asks in its own way, follows the 303 and reads what it gets."""
+def test_rdflib_dereferences_an_identifier(client: Client) -> None:
+    """Without a format, rdflib sends its own Accept header, follows the 303 and parses the response."""
     graph = Graph().parse(client.base + KPI)
     assert graph.value(URIRef(client.base + KPI), URIRef(NAMESPACES["skos"] + "notation")) is not None

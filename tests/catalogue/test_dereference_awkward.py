@@ -1,4 +1,4 @@
-"""Identifiers of awkward things: names that need escapes, versions that were replaced, things tied to very many."""
+"""Unusual identifiers: names that need escapes, replaced versions, resources with very many links."""
 
 import json
 import shutil
@@ -28,7 +28,7 @@ TURTLE = {"Accept": "text/turtle"}
 
 
 def corrected(folder: Path) -> Path:
-    """The sample with another title, which makes it another version."""
+    """Write the sample with another title, which makes it another version."""
     shutil.copytree(SAMPLE / "package", folder, dirs_exist_ok=True)
     package = json.loads((folder / "datapackage.json").read_text("utf-8"))
     package["vaven"]["title"]["sv"] += ", rättad"
@@ -38,14 +38,14 @@ def corrected(folder: Path) -> Path:
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
-    """An awkward dataset, and the sample in two versions."""
+    """A dataset with unusual names, and the sample in two versions."""
     settings = Settings(home=tmp_path_factory.mktemp("identifiers"), base_iri=BASE)
     publish(awkward_package(tmp_path_factory.mktemp("awkward")), settings)
     publish(SAMPLE / "exempel.xlsx", settings)
     publish(corrected(tmp_path_factory.mktemp("corrected")), settings, note="Rättad")
-    made = create_app(settings)
-    yield made
-    made.extensions["vaven"].close()
+    app = create_app(settings)
+    yield app
+    app.extensions["vaven"].close()
 
 
 @pytest.fixture
@@ -54,21 +54,21 @@ def client(app: Flask) -> FlaskClient:
 
 
 def subjects(client: FlaskClient, iri: str) -> dict[str, set[str]]:
-    """Subject to its properties, in the Turtle that an IRI leads to."""
+    """Return the properties of each subject in the Turtle document of an IRI."""
     sent = client.get(uri(iri).removeprefix(BASE), headers=TURTLE)
     assert sent.status_code == 303, iri
     assert sent.headers["Location"].isascii()
-    answer = client.get(sent.headers["Location"])
-    assert (answer.status_code, answer.mimetype) == (200, "text/turtle"), iri
-    found: dict[str, set[str]] = {}
-    for quad in parse(answer.data, RdfFormat.TURTLE):
+    response = client.get(sent.headers["Location"])
+    assert (response.status_code, response.mimetype) == (200, "text/turtle"), iri
+    predicates: dict[str, set[str]] = {}
+    for quad in parse(response.data, RdfFormat.TURTLE):
         if isinstance(quad.subject, NamedNode):
-            found.setdefault(quad.subject.value, set()).add(quad.predicate.value)
-    return found
+            predicates.setdefault(quad.subject.value, set()).add(quad.predicate.value)
+    return predicates
 
 
 def uri(iri: str) -> str:
-    """An IRI as it goes over the wire (RFC 3987, section 3.1)."""
+    """Return an IRI as a URI (RFC 3987, section 3.1)."""
     return quote(iri, safe="/:?#[]@!$&'()*+,;=%~")
 
 
@@ -85,27 +85,29 @@ def uri(iri: str) -> str:
         IRIS.investment("awkward.i"),
     ],
 )
-def test_names_that_need_escapes_lead_to_themselves(client: FlaskClient, iri: str) -> None:
+def test_iris_that_need_escapes_are_dereferenced(client: FlaskClient, iri: str) -> None:
     assert iri in subjects(client, iri)
     page = client.get(uri(iri).removeprefix(BASE), headers=BROWSER, follow_redirects=True)
     assert (page.status_code, page.mimetype) == (200, "text/html")
 
 
-def test_an_interval_knows_how_many_observations_it_has(client: FlaskClient) -> None:
+def test_an_interval_has_the_number_of_its_observations(client: FlaskClient) -> None:
     iri = IRIS.period("2022-07-01/2023-06-30")
     assert NAMESPACES["void"] + "entities" in subjects(client, iri)[f"{IRIS.document(iri)}#observations"]
 
 
-def test_a_slash_escaped_or_not_is_the_same_code(client: FlaskClient) -> None:
-    """Servers undo the escape before we see the path, so both must lead to the one IRI."""
+def test_an_escaped_slash_and_a_plain_one_are_the_same_code(client: FlaskClient) -> None:
+    """Servers unescape the path before the app reads it, so both must name the one IRI."""
     iri = IRIS.area("own", f"awkward.{OWN}")
     assert "%2F" in iri
-    kept, undone = uri(iri), uri(iri).replace("%2F", "/")
-    places = {client.get(path.removeprefix(BASE), headers=TURTLE).headers["Location"] for path in (kept, undone)}
-    assert places == {"/" + uri(IRIS.document(iri, "ttl")).removeprefix(BASE)}
+    escaped, unescaped = uri(iri), uri(iri).replace("%2F", "/")
+    locations = {
+        client.get(path.removeprefix(BASE), headers=TURTLE).headers["Location"] for path in (escaped, unescaped)
+    }
+    assert locations == {"/" + uri(IRIS.document(iri, "ttl")).removeprefix(BASE)}
 
 
-def test_names_in_pages_are_text_and_never_markup(client: FlaskClient) -> None:
+def test_names_in_pages_are_escaped(client: FlaskClient) -> None:
     page = client.get("/doc/" + quote(f"area/own/awkward.{OWN}", safe="") + ".html", headers=BROWSER)
     assert page.status_code == 200
     text = page.get_data(as_text=True)
@@ -113,13 +115,13 @@ def test_names_in_pages_are_text_and_never_markup(client: FlaskClient) -> None:
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
 
 
-def test_a_replaced_version_still_says_what_it_was_and_what_came_after(client: FlaskClient) -> None:
+def test_a_replaced_version_has_its_description_and_its_successor(client: FlaskClient) -> None:
     old, new = (IRIS.dataset("exempel-tre-kommuner", version) for version in (1, 2))
-    found = subjects(client, old)
-    assert {NAMESPACES["dcterms"] + "title", NAMESPACES["dcat"] + "distribution"} <= found[old]
+    predicates = subjects(client, old)
+    assert {NAMESPACES["dcterms"] + "title", NAMESPACES["dcat"] + "distribution"} <= predicates[old]
     # What came after is said in the graph alone, since the release is older than that.
-    assert NAMESPACES["dcat"] + "previousVersion" in found[new]
-    assert NAMESPACES["dcat"] + "landingPage" in found[old]
+    assert NAMESPACES["dcat"] + "previousVersion" in predicates[new]
+    assert NAMESPACES["dcat"] + "landingPage" in predicates[old]
     file = IRIS.distribution("exempel-tre-kommuner", 1, "observations.csv")
     assert NAMESPACES["dcat"] + "byteSize" in subjects(client, file)[file]
     page = client.get(old.removeprefix(BASE), headers=BROWSER)
@@ -127,35 +129,35 @@ def test_a_replaced_version_still_says_what_it_was_and_what_came_after(client: F
     assert client.get(IRIS.dataset("exempel-tre-kommuner", 3).removeprefix(BASE)).status_code == 404
 
 
-def test_the_state_of_the_graph_is_in_every_tag(app: Flask, tmp_path: Path) -> None:
+def test_entity_tags_depend_on_the_state_of_the_graph(app: Flask, tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", base_iri=BASE)
     publish(SAMPLE / "exempel.xlsx", settings)
-    made = create_app(settings)
+    site = create_app(settings)
     try:
-        client = made.test_client()
+        client = site.test_client()
         before = client.get("/doc/dataset/exempel-tre-kommuner.ttl")
         publish(corrected(tmp_path / "corrected"), settings)
         after = client.get("/doc/dataset/exempel-tre-kommuner.ttl", headers={"If-None-Match": before.headers["ETag"]})
         assert after.status_code == 200
         assert b'dcat:version "2"' in after.data
     finally:
-        made.extensions["vaven"].close()
+        site.extensions["vaven"].close()
 
 
-def test_what_was_withdrawn_is_410_and_its_tombstone_is_told(tmp_path: Path) -> None:
+def test_a_withdrawn_version_is_410_with_a_link_to_its_tombstone(tmp_path: Path) -> None:
     settings = Settings(home=tmp_path / "home", base_iri=BASE)
     publish(SAMPLE / "exempel.xlsx", settings)
     publish(corrected(tmp_path / "corrected"), settings)
     publish(awkward_package(tmp_path), settings)
-    made = create_app(settings)
+    app = create_app(settings)
     try:
-        client = made.test_client()
+        client = app.test_client()
         old = "/id/dataset/exempel-tre-kommuner/1"
         assert client.get(f"/doc{old[3:]}.ttl").status_code == 200
         withdraw(settings, "exempel-tre-kommuner", 1, reason="Fel fil")
         # The version is still spoken of, and what is said is why it is gone; its files are nothing any more.
-        told = client.get(client.get(old, headers=TURTLE).headers["Location"])
-        assert (told.status_code, "Fel fil" in told.get_data(as_text=True)) == (200, True)
+        tombstone = client.get(client.get(old, headers=TURTLE).headers["Location"])
+        assert (tombstone.status_code, "Fel fil" in tombstone.get_data(as_text=True)) == (200, True)
         assert client.get(old, headers=BROWSER, follow_redirects=True).status_code == 410
         gone = client.get(f"{old}/observations.csv")
         assert (gone.status_code, gone.mimetype) == (410, "application/problem+json")
@@ -173,17 +175,17 @@ def test_what_was_withdrawn_is_410_and_its_tombstone_is_told(tmp_path: Path) -> 
         assert client.get("/dataset/awkward/1/observations.nt.zst").status_code == 410
         assert client.get("/id/observation/never-was/x/y/2023/T/T").status_code == 404
     finally:
-        made.extensions["vaven"].close()
+        app.extensions["vaven"].close()
 
 
-def test_before_anything_is_published_the_site_says_so(tmp_path: Path) -> None:
-    made = create_app(Settings(home=tmp_path, base_iri=BASE))
+def test_without_a_release_the_site_is_unavailable(tmp_path: Path) -> None:
+    app = create_app(Settings(home=tmp_path, base_iri=BASE))
     try:
-        answer = made.test_client().get("/id/kpi/trygg-morker")
-        assert (answer.status_code, answer.mimetype) == (503, "application/problem+json")
-        assert made.test_client().get("/ns", headers=TURTLE).status_code == 200
+        response = app.test_client().get("/id/kpi/trygg-morker")
+        assert (response.status_code, response.mimetype) == (503, "application/problem+json")
+        assert app.test_client().get("/ns", headers=TURTLE).status_code == 200
     finally:
-        made.extensions["vaven"].close()
+        app.extensions["vaven"].close()
 
 
 def store_of(*triples: tuple[str, str, str]) -> Store:
@@ -193,50 +195,52 @@ def store_of(*triples: tuple[str, str, str]) -> Store:
     return store
 
 
-def test_a_thing_that_very_many_lead_to_lists_some_and_counts_all() -> None:
+def test_a_resource_with_very_many_incoming_links_lists_some_and_counts_all() -> None:
     area, broader = IRIS.area("kommun", "0180"), NAMESPACES["skos"] + "broader"
     observed = NAMESPACES["sdmx-dimension"] + "refArea"
     inner = [(IRIS.area("deso2018", f"0180C{i:04}"), broader, area) for i in range(3 * EACH)]
     seen = [(f"{IRIS.observations}a/0180/k/{i}/T/T", observed, area) for i in range(3 * EACH)]
-    found = gather(executor(store_of(*inner, *seen)), IRIS, area)
-    assert found
-    leading = [quad for quad in found.graph if quad.object == NamedNode(area)]
+    description = gather(executor(store_of(*inner, *seen)), IRIS, area)
+    assert description
+    leading = [quad for quad in description.graph if quad.object == NamedNode(area)]
     assert len(leading) == EACH
     assert {quad.predicate.value for quad in leading} == {broader}
-    assert found.cut_inverse == {broader: 3 * EACH}
-    turtle = serialized(document(IRIS, found, "", None), "ttl", IRIS).decode("utf-8")
+    assert description.cut_inverse == {broader: 3 * EACH}
+    turtle = serialized(document(IRIS, description, "", None), "ttl", IRIS).decode("utf-8")
     assert f"{EACH} av {3 * EACH} resurser som hänvisar hit med skos:broader visas." in turtle
 
 
-def test_a_thing_with_very_many_values_lists_some_of_each_property() -> None:
-    """As an observation set, which cube.link ties to each of its observations."""
+def test_a_resource_with_very_many_values_lists_some_of_each_property() -> None:
+    """An example is an observation set, which cube.link links to each of its observations."""
     cube, member = f"{BASE}id/cube/a", NAMESPACES["cube"] + "observation"
     kind = (cube, NAMESPACES["rdf"] + "type", NAMESPACES["cube"] + "ObservationSet")
     members = [(cube, member, f"{IRIS.observations}a/{i}") for i in range(3 * LINKS)]
-    found = gather(executor(store_of(kind, *members)), IRIS, cube)
-    assert found
-    own = [quad.predicate.value for quad in found.graph.quads_for_subject(NamedNode(cube))]
+    description = gather(executor(store_of(kind, *members)), IRIS, cube)
+    assert description
+    own = [quad.predicate.value for quad in description.graph.quads_for_subject(NamedNode(cube))]
     assert own.count(member) == EACH
     assert own.count(kind[1]) == 1
-    assert found.cut == (member,)
+    assert description.cut == (member,)
     assert f"De första {EACH} värdena av cube:observation visas" in serialized(
-        document(IRIS, found, "", None), "ttl", IRIS
+        document(IRIS, description, "", None), "ttl", IRIS
     ).decode("utf-8")
 
 
 @pytest.mark.parametrize("many", [0, 3 * LINKS])
-def test_what_is_named_by_a_fragment_stands_in_the_document_of_its_thing(many: int) -> None:
+def test_a_fragment_s_resource_is_described_in_the_document_without_fragment(many: int) -> None:
     dataset, start = IRIS.dataset("a"), NAMESPACES["dcat"] + "startDate"
     period = IRIS.timespan(dataset)
     led = (dataset, NAMESPACES["dcterms"] + "temporal", period)
     members = [(dataset, NAMESPACES["dcterms"] + "hasPart", f"{BASE}id/x/{i}") for i in range(many)]
-    found = gather(executor(store_of(led, (period, start, f"{BASE}id/day"), *members)), IRIS, dataset)
-    assert found
-    assert [quad.predicate.value for quad in found.graph.quads_for_subject(NamedNode(period))] == [start]
+    description = gather(executor(store_of(led, (period, start, f"{BASE}id/day"), *members)), IRIS, dataset)
+    assert description
+    assert [quad.predicate.value for quad in description.graph.quads_for_subject(NamedNode(period))] == [start]
 
 
-def test_a_thing_that_is_only_led_to_has_a_document() -> None:
-    found = gather(executor(store_of((f"{BASE}id/a", NAMESPACES["dcat"] + "prev", f"{BASE}id/b"))), IRIS, f"{BASE}id/b")
-    assert found
-    assert [quad.subject.value for quad in found.graph] == [f"{BASE}id/a"]
+def test_a_resource_that_is_only_an_object_has_a_document() -> None:
+    description = gather(
+        executor(store_of((f"{BASE}id/a", NAMESPACES["dcat"] + "prev", f"{BASE}id/b"))), IRIS, f"{BASE}id/b"
+    )
+    assert description
+    assert [quad.subject.value for quad in description.graph] == [f"{BASE}id/a"]
     assert gather(executor(store_of()), IRIS, f"{BASE}id/b") is None

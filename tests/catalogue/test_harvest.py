@@ -1,5 +1,7 @@
-"""Real harvesters in a real CKAN: ckanext-dcat's takes our feed whole, ckanext-harvest's takes our Action API, and a
-second run changes nothing."""
+"""Harvesting of our feed by ckanext-dcat and of our Action API by ckanext-harvest, in a real CKAN.
+
+A second run changes nothing.
+"""
 
 import json
 import time
@@ -29,37 +31,37 @@ def harvester(ckan_stack: Stack) -> Iterator[Ckan]:
 
 
 def harvest(ckan: Ckan, name: str, url: str, kind: str) -> dict[str, Any]:
-    """Run a source once through the harvester's queues; returns the job's counts."""
+    """Run a source once through the harvester's queues; return the job's counts."""
     with RemoteCKAN(ckan.url, apikey=ckan.token) as there:
-        source = there.action.harvest_source_list()
-        found = next((s for s in source if s["title"] == name), None) or there.action.harvest_source_create(
+        sources = there.action.harvest_source_list()
+        source = next((s for s in sources if s["title"] == name), None) or there.action.harvest_source_create(
             name=name, url=url, source_type=kind, title=name, owner_org=ORGANISATION, frequency="MANUAL"
         )
-        job = there.action.harvest_job_create(source_id=found["id"], run=True)
+        job = there.action.harvest_job_create(source_id=source["id"], run=True)
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while (shown := there.action.harvest_job_show(id=job["id"]))["status"] != "Finished":
+        while (status := there.action.harvest_job_show(id=job["id"]))["status"] != "Finished":
             assert time.monotonic() < deadline, (ckan.folder / "gather-consumer.log").read_text()[-3000:]
             time.sleep(1)
             # It looks for jobs whose objects are all done, and marks them so.
-            there.action.harvest_jobs_run(source_id=found["id"])
-        assert not shown["gather_error_summary"], shown
-        assert not shown["object_error_summary"], shown
-        return dict(shown["stats"])
+            there.action.harvest_jobs_run(source_id=source["id"])
+        assert not status["gather_error_summary"], status
+        assert not status["object_error_summary"], status
+        return dict(status["stats"])
 
 
 def harvested(ckan: Ckan) -> list[dict[str, Any]]:
     with RemoteCKAN(ckan.url, apikey=ckan.token) as there:
-        found = there.action.package_search(fq=f"organization:{ORGANISATION} AND dataset_type:dataset", rows=1000)
-        return list(found["results"])
+        search = there.action.package_search(fq=f"organization:{ORGANISATION} AND dataset_type:dataset", rows=1000)
+        return list(search["results"])
 
 
 def unordered(value: str) -> Any:
-    """A list that ckanext-dcat made of a graph has no order of its own."""
+    """Sort a list that ckanext-dcat reads from a graph, which has no order."""
     return sorted(json.loads(value)) if value.startswith("[") else value
 
 
 def content(package: dict[str, Any]) -> dict[str, Any]:
-    """What of a package says something of the dataset, and not of when CKAN wrote it down."""
+    """Return the properties of a package that describe the dataset, without the identifiers and times of CKAN."""
     drawn = ("metadata_modified", "metadata_created", "created", "last_modified", "id", "resources", "extras")
     extras = {e["key"]: unordered(e["value"]) for e in package["extras"] if not e["key"].startswith("harvest_")}
     resources = [{k: v for k, v in r.items() if k not in drawn} for r in package["resources"]]
@@ -67,29 +69,29 @@ def content(package: dict[str, Any]) -> dict[str, Any]:
     return {**rest, "extras": extras, "resources": sorted(resources, key=lambda r: str(r.get("uri") or r["url"]))}
 
 
-def test_ckanext_dcat_takes_our_feed_whole_and_a_second_run_changes_nothing(
+def test_ckanext_dcat_harvests_the_complete_feed_and_a_second_run_changes_nothing(
     harvester: Ckan, whole_way: OurSite
 ) -> None:
     first = harvest(harvester, "vaven-dcat", f"{whole_way.url}catalog.ttl", "dcat_rdf")
     assert (first["added"], first["errored"]) == (1, 0)
-    (found,) = harvested(harvester)
-    extras = {e["key"]: e["value"] for e in found["extras"]}
+    (dataset,) = harvested(harvester)
+    extras = {e["key"]: e["value"] for e in dataset["extras"]}
     assert extras["uri"] == f"{whole_way.url}id/dataset/{SLUG}"
     assert extras["publisher_name"] == "Den sociala väven"
-    assert any(r["url"].endswith("/observations.csv") for r in found["resources"])
+    assert any(r["url"].endswith("/observations.csv") for r in dataset["resources"])
     # It imports again whatever it finds, so what counts is that nothing becomes another.
     second = harvest(harvester, "vaven-dcat", f"{whole_way.url}catalog.ttl", "dcat_rdf")
     assert (second["added"], second["errored"], second["deleted"]) == (0, 0, 0)
     (after,) = harvested(harvester)
-    before, after = content(found), content(after)
+    before, after = content(dataset), content(after)
     assert {key: (before[key], after[key]) for key in before if before[key] != after[key]} == {}
 
 
-def test_ckans_own_harvester_takes_our_action_api(harvester: Ckan, whole_way: OurSite) -> None:
+def test_ckan_s_own_harvester_harvests_our_action_api(harvester: Ckan, whole_way: OurSite) -> None:
     first = harvest(harvester, "vaven-api", whole_way.url, "ckan")
     assert (first["added"], first["errored"]) == (1, 0)
-    (found,) = [p for p in harvested(harvester) if p["name"].startswith(SLUG)]
-    assert found["num_resources"] > 5
+    (dataset,) = [p for p in harvested(harvester) if p["name"].startswith(SLUG)]
+    assert dataset["num_resources"] > 5
     # It looks back an hour, so it may take again what was published since.
     second = harvest(harvester, "vaven-api", whole_way.url, "ckan")
     assert (second["added"], second["errored"]) == (0, 0)

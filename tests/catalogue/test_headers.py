@@ -1,4 +1,4 @@
-"""What every answer is given on its way out: open to scripts of other sites, packed, the same in every language."""
+"""Headers of every response: CORS, content codings, and RDF that does not vary by language."""
 
 import gzip
 from collections.abc import Iterator
@@ -40,12 +40,12 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
 
 @pytest.mark.parametrize("path", [*DATA, f"/dataset/{SLUG}/9/observations.csv", "/kpi/finns-inte.csv", "/dump.zip"])
 def test_a_script_of_another_site_may_read_data_and_errors(client: FlaskClient, path: str) -> None:
-    answer = client.get(path, headers={"Origin": "https://a.example", "Accept": "*/*"})
-    assert answer.status_code in (200, 404, 503)
-    assert answer.headers["Access-Control-Allow-Origin"] == "*"
-    assert {"ETag", "Link"} <= set(answer.headers["Access-Control-Expose-Headers"].split(", "))
-    asked = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "range, if-none-match"}
-    preflight = client.options(path, headers={"Origin": "https://a.example", **asked})
+    response = client.get(path, headers={"Origin": "https://a.example", "Accept": "*/*"})
+    assert response.status_code in (200, 404, 503)
+    assert response.headers["Access-Control-Allow-Origin"] == "*"
+    assert {"ETag", "Link"} <= set(response.headers["Access-Control-Expose-Headers"].split(", "))
+    request_headers = {"Access-Control-Request-Method": "GET", "Access-Control-Request-Headers": "range, if-none-match"}
+    preflight = client.options(path, headers={"Origin": "https://a.example", **request_headers})
     if path in DATA:
         assert preflight.status_code in (200, 204)
         assert {"Range", "If-None-Match"} <= set(preflight.headers["Access-Control-Allow-Headers"].split(", "))
@@ -53,37 +53,37 @@ def test_a_script_of_another_site_may_read_data_and_errors(client: FlaskClient, 
 
 
 @pytest.mark.parametrize("path", ["/catalog.ttl", "/.well-known/void", "/doc/kpi/trygg-morker.ttl", "/ns.ttl"])
-def test_rdf_comes_packed_and_depends_on_no_language(client: FlaskClient, path: str) -> None:
+def test_rdf_is_compressed_and_does_not_vary_by_language(client: FlaskClient, path: str) -> None:
     plain = client.get(path)
     assert "Accept-Encoding" in plain.vary
     assert not {"Cookie", "Accept-Language"} & set(plain.vary)
     for name, unpack in (("gzip", gzip.decompress), ("zstd", zstandard.ZstdDecompressor().decompressobj().decompress)):
-        packed = client.get(path, headers={"Accept-Encoding": name})
-        assert packed.headers["Content-Encoding"] == name
-        assert sorted(unpack(packed.data).splitlines()) == sorted(plain.data.splitlines()) or "void" in path
-        assert int(packed.headers["Content-Length"]) == len(packed.data) < len(plain.data)
-        again = client.get(path, headers={"Accept-Encoding": name, "If-None-Match": packed.headers["ETag"]})
+        compressed = client.get(path, headers={"Accept-Encoding": name})
+        assert compressed.headers["Content-Encoding"] == name
+        assert sorted(unpack(compressed.data).splitlines()) == sorted(plain.data.splitlines()) or "void" in path
+        assert int(compressed.headers["Content-Length"]) == len(compressed.data) < len(plain.data)
+        again = client.get(path, headers={"Accept-Encoding": name, "If-None-Match": compressed.headers["ETag"]})
         assert (again.status_code, again.data) == (304, b"")
     assert "Content-Encoding" not in client.get(path, headers={"Accept-Encoding": "identity"}).headers
 
 
-def test_a_page_is_kept_to_itself(client: FlaskClient) -> None:
+def test_a_page_allows_no_cross_origin_access(client: FlaskClient) -> None:
     page = client.get("/validate", headers={"Accept": "text/html"})
     assert (page.status_code, page.mimetype) == (200, "text/html")
     assert "Access-Control-Allow-Origin" not in page.headers
     assert "default-src 'none'" in page.headers["Content-Security-Policy"]
 
 
-def test_a_head_says_what_get_would(client: FlaskClient) -> None:
+def test_head_returns_the_headers_of_get(client: FlaskClient) -> None:
     for path in ("/catalog.ttl", "/doc/kpi/trygg-morker.ttl"):
-        asked = {"Accept-Encoding": "gzip"}
-        got, head = client.get(path, headers=asked), client.head(path, headers=asked)
+        request_headers = {"Accept-Encoding": "gzip"}
+        got, head = client.get(path, headers=request_headers), client.head(path, headers=request_headers)
         for name in ("ETag", "Content-Length", "Content-Encoding", "Vary"):
             assert head.headers[name] == got.headers[name], (path, name)
 
 
 @pytest.mark.parametrize(
-    ("asked", "accept", "place"),
+    ("query", "accept", "location"),
     [
         ("?profile=dcat-ap-se&page=1", "application/rdf+xml", "/catalog.rdf?profile=dcat-ap-se&page=1"),
         ("?format=rdf", "text/turtle", "/catalog.rdf"),
@@ -93,21 +93,21 @@ def test_a_head_says_what_get_would(client: FlaskClient) -> None:
         ("", "text/html,*/*;q=0.8", "/datasets"),
     ],
 )
-def test_the_catalogue_is_found_in_the_form_that_is_asked_for(
-    client: FlaskClient, asked: str, accept: str, place: str
+def test_the_catalogue_redirects_to_the_requested_format(
+    client: FlaskClient, query: str, accept: str, location: str
 ) -> None:
-    answer = client.get(f"/catalog{asked}", headers={"Accept": accept} if accept else {})
-    assert (answer.status_code, answer.headers["Location"]) == (303, place)
+    response = client.get(f"/catalog{query}", headers={"Accept": accept} if accept else {})
+    assert (response.status_code, response.headers["Location"]) == (303, location)
 
 
 @pytest.mark.parametrize("path", ["/.well-known/void", "/sparql", "/ns", "/ns/dcat-ap-se"])
-def test_descriptions_come_by_format_and_by_general_names(client: FlaskClient, path: str) -> None:
-    for asked, accept, kind in (
+def test_descriptions_are_selected_by_format_and_by_general_media_types(client: FlaskClient, path: str) -> None:
+    for query, accept, kind in (
         ("?format=rdf", "text/turtle", "application/rdf+xml"),
         ("", "application/json", "application/ld+json"),
         ("", "application/xml", "application/rdf+xml"),
         ("", "*/*", "text/turtle"),
     ):
-        answer = client.get(path + asked, headers={"Accept": accept})
-        assert (answer.status_code, answer.mimetype) == (200, kind), (asked, accept)
+        response = client.get(path + query, headers={"Accept": accept})
+        assert (response.status_code, response.mimetype) == (200, kind), (query, accept)
     assert client.get(path, headers={"Accept": "image/png"}).status_code == 406

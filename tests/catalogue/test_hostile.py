@@ -1,4 +1,4 @@
-"""Files made to harm: each is refused with its reason, in bounded memory and time, by every command that opens it."""
+"""Hostile files: each is refused with its reason, in bounded memory and time, by every command that opens it."""
 
 import gzip
 import json
@@ -67,7 +67,7 @@ sys.exit(os.waitstatus_to_exitcode(status) % 256)
 
 
 def run(*arguments: str | Path) -> Outcome:
-    """A command of ours with its peak memory, children included."""
+    """Run a command; return its output, its report and its peak memory, children included."""
     command = [sys.executable, "-S", "-c", MEASURED, "timeout", str(SECONDS), str(VAVEN), *map(str, arguments)]
     done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     output, _, kilobytes = done.stdout.rpartition("\n")
@@ -78,7 +78,7 @@ def run(*arguments: str | Path) -> Outcome:
 
 
 def assert_refused(path: Path, code: str) -> None:
-    """By validate in any form and by fix."""
+    """Assert that validate in any format and fix refuse a file."""
     seen = run("validate", path, "--format", "json")
     assert (seen.exit_code, seen.codes) == (2, [code])
     for arguments in (("validate", path, "--format", "xlsx"), ("fix", path)):
@@ -94,16 +94,16 @@ def assert_refused(path: Path, code: str) -> None:
 
 
 def book(path: Path) -> Path:
-    made = openpyxl.Workbook()
-    made.active.title = "Observationer"
+    workbook = openpyxl.Workbook()
+    workbook.active.title = "Observationer"
     for row in (LABELS, ROW):
-        made.active.append(row)
-    made.save(path)
+        workbook.active.append(row)
+    workbook.save(path)
     return path
 
 
 def changed(source: Path, part: str, change: Callable[[str], str]) -> Path:
-    """The workbook with one of its XML parts rewritten, or made where it has none."""
+    """Rewrite one XML part of the workbook, or create it if there is none."""
     target = source.with_name("changed.xlsx")
     with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
         for name in {*old.namelist(), part}:
@@ -118,7 +118,7 @@ def changed(source: Path, part: str, change: Callable[[str], str]) -> Path:
 
 
 def with_declaration(text: str, declaration: str, use: str) -> str:
-    """An XML text with a document type, and an entity in the first text that it has."""
+    """Return an XML text with a document type, and an entity in its first text."""
     text = re.sub(r"<\?xml.*?\?>", "", text)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>'
@@ -140,7 +140,7 @@ def test_an_xml_bomb_in_an_xlsx_is_refused(tmp_path: Path, kind: str, part: str)
     assert part in seen.output
 
 
-def test_no_command_unfolds_an_xml_bomb(tmp_path: Path) -> None:
+def test_no_command_expands_an_xml_bomb(tmp_path: Path) -> None:
     path = changed(
         book(tmp_path / "a.xlsx"), "xl/styles.xml", lambda text: with_declaration(text, *ENTITIES["billion laughs"])
     )
@@ -195,7 +195,7 @@ def ods_row(*cells: str, repeated: int = 1) -> str:
 SOUND = ods_row(*map(ods_cell, LABELS)) + ods_row(*map(ods_cell, ROW))
 
 
-def test_the_manifest_of_an_old_openoffice_is_no_bomb(tmp_path: Path) -> None:
+def test_the_manifest_of_an_old_openoffice_is_not_a_bomb(tmp_path: Path) -> None:
     assert run("validate", ods(tmp_path / "a.ods", SOUND)).exit_code == 0
 
 
@@ -205,8 +205,8 @@ def test_an_xml_bomb_in_an_ods_is_refused(tmp_path: Path, kind: str) -> None:
     assert_refused(ods(tmp_path / "a.ods", SOUND + ods_row(ods_cell(use)), declaration), "not-readable-declarations")
 
 
-def test_an_element_without_end_is_refused(tmp_path: Path) -> None:
-    """Millions of elements, each inside the other, to fill the reader's stack or memory."""
+def test_an_endless_element_is_refused(tmp_path: Path) -> None:
+    """Millions of nested elements, to exhaust the reader's stack or memory."""
     path = changed(book(tmp_path / "a.xlsx"), "xl/worksheets/sheet1.xml", lambda _: "<a>" * 10_000_000)
     seen = run("validate", path, "--format", "json")
     assert seen.exit_code == 2
@@ -232,17 +232,17 @@ def test_one_row_of_100_000_columns_is_refused_in_every_kind_of_file(tmp_path: P
 
 
 def letters(index: int) -> str:
-    found, index = "", index + 1
+    name, index = "", index + 1
     while index:
         index, rest = divmod(index - 1, 26)
-        found = chr(ord("A") + rest) + found
-    return found
+        name = chr(ord("A") + rest) + name
+    return name
 
 
 def test_a_used_range_of_a_billion_cells_is_refused(tmp_path: Path) -> None:
-    made = openpyxl.load_workbook(book(tmp_path / "old.xlsx"))
-    made.active["AAA1000000"] = "far"
-    made.save(tmp_path / "a.xlsx")
+    workbook = openpyxl.load_workbook(book(tmp_path / "old.xlsx"))
+    workbook.active["AAA1000000"] = "far"
+    workbook.save(tmp_path / "a.xlsx")
     far = ods_row(ods_cell("x", repeated=1_000), repeated=1_000_000)
     expected = {"a.xlsx": "heavy", "a.ods": "cells"}
     ods(tmp_path / "a.ods", SOUND + far)
@@ -251,8 +251,8 @@ def test_a_used_range_of_a_billion_cells_is_refused(tmp_path: Path) -> None:
         assert (seen.exit_code, seen.codes) == (2, [f"not-readable-{code}"]), name
 
 
-def test_a_billion_empty_cells_and_a_promise_of_as_many_are_nothing(tmp_path: Path) -> None:
-    """Formatted rows to the end of the sheet, and a dimension that says so: Excel and LibreOffice write that."""
+def test_a_billion_empty_or_declared_cells_are_ignored(tmp_path: Path) -> None:
+    """Excel and LibreOffice write formatted rows to the end of the sheet, and a dimension that includes them."""
     empty = ods_row('<table:table-cell table:number-columns-repeated="16384"/>', repeated=1_048_574)
     assert run("validate", ods(tmp_path / "a.ods", SOUND + empty)).exit_code == 0
     wide = re.compile(r'<dimension ref="[^"]*"')
@@ -269,11 +269,11 @@ def test_a_billion_empty_cells_and_a_promise_of_as_many_are_nothing(tmp_path: Pa
 # --- archives ---------------------------------------------------------------------------------------------------
 
 
-def package(target: Path, entries: dict[str, str | bytes], path: str = "o.csv") -> Path:
+def package(target: Path, files: dict[str, str | bytes], path: str = "o.csv") -> Path:
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         described = {"resources": [{"name": "observations", "path": path}]}
         archive.writestr("datapackage.json", json.dumps(described))
-        for name, content in entries.items():
+        for name, content in files.items():
             archive.writestr(name, content)
     return target
 
@@ -282,13 +282,13 @@ def zeros(count: int) -> Iterator[bytes]:
     return (b"0" * 1_000_000 for _ in range(count))
 
 
-def test_a_gigabyte_in_a_megabyte_is_refused_in_every_kind_of_archive(tmp_path: Path) -> None:
-    with gzip.open(tmp_path / "a.csv.gz", "wb", 9) as packed:
-        packed.writelines(zeros(1_000))
+def test_a_gigabyte_compressed_to_a_megabyte_is_refused_in_every_kind_of_archive(tmp_path: Path) -> None:
+    with gzip.open(tmp_path / "a.csv.gz", "wb", 9) as compressed:
+        compressed.writelines(zeros(1_000))
     for name, entry in (("a.zip", "o.csv"), ("b.zip", "big.csv"), ("a.xlsx", "xl/media/big.bin")):
-        made = package(tmp_path / name, {"o.csv": TEXT}) if name == "b.zip" else None
-        made = made or (book(tmp_path / name) if name == "a.xlsx" else package(tmp_path / name, {}))
-        with zipfile.ZipFile(made, "a", zipfile.ZIP_DEFLATED) as archive, archive.open(entry, "w") as big:
+        target = package(tmp_path / name, {"o.csv": TEXT}) if name == "b.zip" else None
+        target = target or (book(tmp_path / name) if name == "a.xlsx" else package(tmp_path / name, {}))
+        with zipfile.ZipFile(target, "a", zipfile.ZIP_DEFLATED) as archive, archive.open(entry, "w") as big:
             for block in zeros(1_000):
                 big.write(block)
     for path in sorted(tmp_path.iterdir()):
@@ -298,7 +298,7 @@ def test_a_gigabyte_in_a_megabyte_is_refused_in_every_kind_of_archive(tmp_path: 
         assert seen.megabytes < MEGABYTES
 
 
-def test_an_archive_whose_directory_lies_about_sizes_is_refused(tmp_path: Path) -> None:
+def test_an_archive_with_false_sizes_in_its_directory_is_refused(tmp_path: Path) -> None:
     path = package(tmp_path / "a.zip", {})
     with zipfile.ZipFile(path, "a", zipfile.ZIP_DEFLATED) as archive, archive.open("o.csv", "w") as big:
         for block in zeros(300):
@@ -337,13 +337,13 @@ def test_a_symbolic_link_in_a_zip_is_refused(tmp_path: Path, is_package: bool) -
     ],
 )
 @pytest.mark.parametrize("form", ["folder", "zip"])
-def test_a_path_or_an_address_that_leads_out_of_a_package_is_refused(tmp_path: Path, path: str, form: str) -> None:
+def test_a_path_or_url_out_of_a_package_is_refused(tmp_path: Path, path: str, form: str) -> None:
     (tmp_path / "o.csv").write_text(TEXT)
-    made = package(tmp_path / "a.zip", {"o.csv": TEXT}, path=path)
+    source = package(tmp_path / "a.zip", {"o.csv": TEXT}, path=path)
     if form == "folder":
-        with zipfile.ZipFile(made) as archive:
-            archive.extractall(made := tmp_path / "a")
-    seen = run("validate", made, "--format", "json")
+        with zipfile.ZipFile(source) as archive:
+            archive.extractall(source := tmp_path / "a")
+    seen = run("validate", source, "--format", "json")
     assert (seen.exit_code, seen.codes) == (2, ["not-readable-path"])
 
 
@@ -366,12 +366,12 @@ MORE = f"{','.join(ROW).replace('2020', '2021')},Årsta är än ö\n"
     ],
     ids=["NUL", "late NUL", "UTF-8 then 1252", "1252 then UTF-8", "BOM then 1252", "UTF-16 then 1252", "neither"],
 )
-def test_text_with_nuls_or_of_two_encodings_is_refused(tmp_path: Path, content: bytes, code: str) -> None:
+def test_text_with_nuls_or_in_two_encodings_is_refused(tmp_path: Path, content: bytes, code: str) -> None:
     (tmp_path / "a.csv").write_bytes(content)
     assert_refused(tmp_path / "a.csv", code)
 
 
-def test_the_rows_of_the_two_encodings_are_named_and_the_users_word_counts(tmp_path: Path) -> None:
+def test_lines_in_different_encodings_are_named_and_a_chosen_encoding_is_used(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_bytes(SWEDISH.encode() * 400 + MORE.encode("cp1252"))
     seen = run("validate", tmp_path / "a.csv", "--format", "json", "--lang", "en")
     assert seen.report
@@ -382,7 +382,9 @@ def test_the_rows_of_the_two_encodings_are_named_and_the_users_word_counts(tmp_p
 @pytest.mark.parametrize(
     ("encoding", "name"), [("cp1252", "Windows-1252"), ("mac-roman", "Mac Roman"), ("cp850", "DOS (CP850)")]
 )
-def test_what_windows_mac_and_dos_wrote_is_told_apart_by_its_letters(tmp_path: Path, encoding: str, name: str) -> None:
+def test_encodings_of_windows_mac_and_dos_are_distinguished_by_their_letters(
+    tmp_path: Path, encoding: str, name: str
+) -> None:
     text = SWEDISH.replace("Söder", "Södermalm på Mälaröarna").replace("T,T", "T,T")
     (tmp_path / "a.csv").write_bytes(text.replace("note", "Anmärkning").encode(encoding))
     seen = run("validate", tmp_path / "a.csv", "--format", "json")
@@ -401,18 +403,18 @@ def client(tmp_path: Path) -> FlaskClient:
     return app.test_client()
 
 
-def test_an_upload_that_harms_is_answered_like_any_other(client: FlaskClient, tmp_path: Path) -> None:
+def test_a_hostile_upload_has_a_report_like_any_other(client: FlaskClient, tmp_path: Path) -> None:
     path = changed(
         book(tmp_path / "a.xlsx"), "xl/styles.xml", lambda text: with_declaration(text, *ENTITIES["billion laughs"])
     )
     with path.open("rb") as upload:
-        told = client.post("/api/v1/validations", data={"file": (upload, "a.xlsx")}).get_json()
-    assert (told["verdict"], list(told["counts"])) == ("not-checked", ["not-readable-declarations"])
+        validation = client.post("/api/v1/validations", data={"file": (upload, "a.xlsx")}).get_json()
+    assert (validation["verdict"], list(validation["counts"])) == ("not-checked", ["not-readable-declarations"])
     for link in ("corrected", "annotated"):
-        assert client.get(told["links"][link]).status_code == 404
+        assert client.get(validation["links"][link]).status_code == 404
 
 
-def test_a_packing_that_we_do_not_know_is_damage_and_not_a_password(tmp_path: Path) -> None:
+def test_an_unknown_compression_is_reported_as_damage_and_not_as_a_password(tmp_path: Path) -> None:
     path = tmp_path / "table.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("table.csv", "neighbourhood,kpi,period,value\n0180C1010,tillit,2024,55\n")

@@ -1,4 +1,4 @@
-"""VoID and the service description say how much there is: counted, and the same as the endpoint counts."""
+"""Statistics in VoID and the service description equal the endpoint's own counts."""
 
 import gzip
 import json
@@ -34,7 +34,7 @@ rader, ""citat"" och \\ snedstreck"
 
 @pytest.fixture(scope="module")
 def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    """Two datasets with the same rows, which share areas, periods and more, and one of every kind of row."""
+    """Two datasets with the same rows, which share areas, periods and more, and one dataset with every kind of row."""
     home = tmp_path_factory.mktemp("counts")
     settings = Settings(home=home / "home", base_iri="https://data.example/")
     publish(SAMPLE / "exempel.xlsx", settings)
@@ -64,53 +64,53 @@ def service(client: FlaskClient) -> Graph:
     return Graph().parse(data=client.get("/sparql", headers={"Accept": "text/turtle"}).text, format="turtle")
 
 
-def asked(client: FlaskClient, query: str) -> list[list[str]]:
-    answer = client.get("/sparql", query_string={"query": query, "format": "csv"})
-    assert answer.status_code == 200, answer.text
-    return [line.split(",") for line in answer.text.splitlines()[1:]]
+def query_rows(client: FlaskClient, query: str) -> list[list[str]]:
+    response = client.get("/sparql", query_string={"query": query, "format": "csv"})
+    assert response.status_code == 200, response.text
+    return [line.split(",") for line in response.text.splitlines()[1:]]
 
 
 def pattern(graph: str, triples: str) -> str:
-    """Of a named graph, or of their union: a merge of RDF graphs, in which a triple is once, also without DISTINCT."""
+    """Return a pattern in a named graph, or in the union: an RDF merge with each triple once, even without DISTINCT."""
     return f"GRAPH <{graph}> {{ {triples} }}" if graph else triples
 
 
-def check_counts(found: Graph, node: Node, client: FlaskClient, graph: str) -> None:
-    """Whether a description's counts are those of the endpoint, for a named graph or ("") for the default graph."""
+def check_counts(description: Graph, node: Node, client: FlaskClient, graph: str) -> None:
+    """Compare a description's counts with the endpoint's, for a named graph or ("") for the default graph."""
     everything = pattern(graph, "?s ?p ?o")
-    ((triples, subjects),) = asked(client, f"SELECT (COUNT(*) AS ?n) (COUNT(DISTINCT ?s) AS ?m) {{ {everything} }}")
-    assert int(found.value(node, VOID.triples)) == int(triples)
-    assert int(found.value(node, VOID.distinctSubjects)) == int(subjects)
-    properties = asked(client, f"SELECT ?p (COUNT(*) AS ?n) {{ {everything} }} GROUP BY ?p")
-    assert partition(found, node, VOID.propertyPartition, VOID.property, VOID.triples) == dict(properties)
-    classes = asked(client, f"SELECT ?c (COUNT(*) AS ?n) {{ {pattern(graph, '?s a ?c')} }} GROUP BY ?c")
-    assert partition(found, node, VOID.classPartition, VOID["class"], VOID.entities) == dict(classes)
-    assert int(found.value(node, VOID.properties)) == len(properties)
-    assert int(found.value(node, VOID.classes)) == len(classes)
+    ((triples, subjects),) = query_rows(
+        client, f"SELECT (COUNT(*) AS ?n) (COUNT(DISTINCT ?s) AS ?m) {{ {everything} }}"
+    )
+    assert int(description.value(node, VOID.triples)) == int(triples)
+    assert int(description.value(node, VOID.distinctSubjects)) == int(subjects)
+    properties = query_rows(client, f"SELECT ?p (COUNT(*) AS ?n) {{ {everything} }} GROUP BY ?p")
+    assert partition(description, node, VOID.propertyPartition, VOID.property, VOID.triples) == dict(properties)
+    classes = query_rows(client, f"SELECT ?c (COUNT(*) AS ?n) {{ {pattern(graph, '?s a ?c')} }} GROUP BY ?c")
+    assert partition(description, node, VOID.classPartition, VOID["class"], VOID.entities) == dict(classes)
+    assert int(description.value(node, VOID.properties)) == len(properties)
+    assert int(description.value(node, VOID.classes)) == len(classes)
 
 
-def partition(found: Graph, node: Node, predicate: URIRef, key: URIRef, count: URIRef) -> dict[str, str]:
-    parts = list(found[node:predicate])
-    return {str(found.value(part, key)): str(found.value(part, count)) for part in parts}
+def partition(description: Graph, node: Node, predicate: URIRef, key: URIRef, count: URIRef) -> dict[str, str]:
+    parts = list(description[node:predicate])
+    return {str(description.value(part, key)): str(description.value(part, count)) for part in parts}
 
 
 @pytest.mark.parametrize("slug", SLUGS)
-def test_a_dataset_s_counts_are_those_of_its_graph(
+def test_a_dataset_s_counts_equal_those_of_its_graph(
     client: FlaskClient, settings: Settings, void: Graph, slug: str
 ) -> None:
     graph = settings.iris.dataset(slug)
     check_counts(void, URIRef(graph), client, graph)
 
 
-def test_the_graphs_of_no_dataset_are_counted_too(client: FlaskClient, settings: Settings, void: Graph) -> None:
+def test_the_shared_graphs_are_counted_too(client: FlaskClient, settings: Settings, void: Graph) -> None:
     for graph in settings.iris.shared_graphs:
         check_counts(void, URIRef(graph), client, graph)
 
 
-def test_the_whole_is_counted_as_the_union_that_the_endpoint_answers_from(
-    client: FlaskClient, settings: Settings, void: Graph
-) -> None:
-    """No triple is in two graphs: an engine that answers from several would give it twice, and counts be too high."""
+def test_the_total_counts_are_those_of_the_union_graph(client: FlaskClient, settings: Settings, void: Graph) -> None:
+    """No triple is in two graphs: an engine that queries several would return it twice, and counts be too high."""
     everything = URIRef(settings.iris.everything)
     check_counts(void, everything, client, "")
     subsets = [int(void.value(subset, VOID.triples)) for subset in void[everything : VOID.subset]]
@@ -118,18 +118,18 @@ def test_the_whole_is_counted_as_the_union_that_the_endpoint_answers_from(
     assert sum(subsets) == int(void.value(everything, VOID.triples))
 
 
-def test_a_release_says_the_same_of_itself_in_the_graph(client: FlaskClient, settings: Settings) -> None:
+def test_a_release_has_the_same_counts_in_the_graph(client: FlaskClient, settings: Settings) -> None:
     graph = settings.iris.dataset("kort")
     query = f"CONSTRUCT {{ ?s ?p ?o }} {{ GRAPH <{graph}> {{ ?s ?p ?o }} }}"
-    answer = client.get("/sparql", query_string={"query": query}, headers={"Accept": "text/turtle"})
-    check_counts(Graph().parse(data=answer.text, format="turtle"), URIRef(graph), client, graph)
+    response = client.get("/sparql", query_string={"query": query}, headers={"Accept": "text/turtle"})
+    check_counts(Graph().parse(data=response.text, format="turtle"), URIRef(graph), client, graph)
 
 
-def test_every_address_of_the_description_answers(client: FlaskClient, settings: Settings, void: Graph) -> None:
+def test_every_url_of_the_description_responds(client: FlaskClient, settings: Settings, void: Graph) -> None:
     site = settings.base_iri.rstrip("/")
     examples = set(void.objects(None, VOID.exampleResource))
-    for thing in examples | set(void.objects(None, VOID.rootResource)):
-        assert client.get(str(thing).removeprefix(site)).status_code == 303
+    for resource in examples | set(void.objects(None, VOID.rootResource)):
+        assert client.get(str(resource).removeprefix(site)).status_code == 303
     for space in void.objects(None, VOID.uriSpace):
         assert str(space).startswith(f"{site}/id/")
     document = URIRef(settings.iris.void)
@@ -137,22 +137,20 @@ def test_every_address_of_the_description_answers(client: FlaskClient, settings:
     assert {t.language for t in void.objects(document, DCTERMS.title)} == {"sv", "en"}
 
 
-def test_a_dump_has_as_many_triples_as_what_it_is_a_dump_of(
-    client: FlaskClient, settings: Settings, void: Graph
-) -> None:
+def test_a_dump_has_as_many_triples_as_its_graphs(client: FlaskClient, settings: Settings, void: Graph) -> None:
     dumps = list(void.subject_objects(VOID.dataDump))
     assert {str(address).rpartition("/")[2] for _, address in dumps} == {"dump.nt.gz", "dump.nt.zst"}
     for node, address in dumps:
         # Made when it is first asked for, and says when to come back.
-        while (answer := client.get(str(address).removeprefix(settings.base_iri.rstrip("/")))).status_code == 503:
+        while (response := client.get(str(address).removeprefix(settings.base_iri.rstrip("/")))).status_code == 503:
             time.sleep(0.1)
-        assert answer.status_code == 200
-        unpacked = gzip.decompress(answer.data) if str(address).endswith("gz") else unzstd(answer.data)
+        assert response.status_code == 200
+        unpacked = gzip.decompress(response.data) if str(address).endswith("gz") else unzstd(response.data)
         assert unpacked.count(b"\n") == int(void.value(node, VOID.triples))
 
 
-def unzstd(packed: bytes) -> bytes:
-    with zstandard.ZstdDecompressor().stream_reader(packed, read_across_frames=True) as text:
+def unzstd(compressed: bytes) -> bytes:
+    with zstandard.ZstdDecompressor().stream_reader(compressed, read_across_frames=True) as text:
         return text.read()
 
 
@@ -167,17 +165,19 @@ def unzstd(packed: bytes) -> bytes:
         ("text/html,*/*;q=0.8", "text/turtle", "turtle"),
     ],
 )
-def test_the_description_comes_in_every_form(client: FlaskClient, path: str, accept: str, kind: str, form: str) -> None:
-    answer = client.get(path, headers={"Accept": accept})
-    assert (answer.status_code, answer.mimetype) == (200, kind)
-    assert "Accept" in answer.vary
-    assert len(Graph().parse(data=answer.text, format=form)) > 100
+def test_the_description_is_available_in_every_format(
+    client: FlaskClient, path: str, accept: str, kind: str, form: str
+) -> None:
+    response = client.get(path, headers={"Accept": accept})
+    assert (response.status_code, response.mimetype) == (200, kind)
+    assert "Accept" in response.vary
+    assert len(Graph().parse(data=response.text, format=form)) > 100
     assert client.get(path, headers={"Accept": "image/png"}).status_code == 406
-    again = client.get(path, headers={"Accept": accept, "If-None-Match": answer.headers["ETag"]})
+    again = client.get(path, headers={"Accept": accept, "If-None-Match": response.headers["ETag"]})
     assert again.status_code == 304
 
 
-def test_the_service_description_says_what_the_recommendation_has_words_for(service: Graph, settings: Settings) -> None:
+def test_the_service_description_uses_the_terms_of_the_recommendation(service: Graph, settings: Settings) -> None:
     node = URIRef(settings.iris.service)
     assert (node, RDF.type, SD.Service) in service
     assert service.value(node, SD.endpoint) == URIRef(settings.iris.endpoint)
@@ -201,7 +201,7 @@ def test_every_named_graph_is_described_with_its_counts(
     dataset = service.value(URIRef(settings.iris.service), SD.defaultDataset)
     check_counts(service, service.value(dataset, SD.defaultGraph), client, "")
     named = {str(service.value(n, SD.name)): service.value(n, SD.graph) for n in service[dataset : SD.namedGraph]}
-    assert set(named) == {name for (name,) in asked(client, "SELECT DISTINCT ?g { GRAPH ?g { ?s ?p ?o } }")}
+    assert set(named) == {name for (name,) in query_rows(client, "SELECT DISTINCT ?g { GRAPH ?g { ?s ?p ?o } }")}
     for name, node in named.items():
         check_counts(service, node, client, name)
 
@@ -215,12 +215,12 @@ def test_the_service_is_the_catalogue_s_data_service(client: FlaskClient, settin
     assert client.get(str(described).removeprefix(settings.base_iri.rstrip("/"))).status_code == 200
 
 
-def test_before_anything_is_published_both_descriptions_stand(tmp_path: Path) -> None:
+def test_both_descriptions_exist_before_the_first_release(tmp_path: Path) -> None:
     app = create_app(Settings(home=tmp_path / "home", base_iri="https://data.example/"))
     client = app.test_client()
     for path in ("/.well-known/void", "/sparql"):
-        answer = client.get(path, headers={"Accept": "text/turtle"})
-        assert answer.status_code == 200
-        found = Graph().parse(data=answer.text, format="turtle")
-        assert Literal(0) in set(found.objects(None, VOID.triples))
+        response = client.get(path, headers={"Accept": "text/turtle"})
+        assert response.status_code == 200
+        description = Graph().parse(data=response.text, format="turtle")
+        assert Literal(0) in set(description.objects(None, VOID.triples))
     app.extensions["vaven"].close()

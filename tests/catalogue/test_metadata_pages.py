@@ -1,4 +1,4 @@
-"""What search engines and machine-learning tools read: schema.org in pages, and Croissant beside each release."""
+"""Metadata for search engines (schema.org in pages) and for machine-learning tools (Croissant of each release)."""
 
 import csv
 import hashlib
@@ -62,70 +62,70 @@ def client(settings: Settings) -> Iterator[FlaskClient]:
 def structured(client: FlaskClient, path: str, language: str = "sv") -> dict[str, Any]:
     page = client.get(path, headers={"Accept": "text/html", "Accept-Language": language}).text
     (text,) = re.findall(r'<script type="application/ld\+json">(.*?)</script>', page, re.DOTALL)
-    found: dict[str, Any] = json.loads(text)
-    return found
+    document: dict[str, Any] = json.loads(text)
+    return document
 
 
-def properties(found: Any) -> Iterator[tuple[str, Any]]:
-    """Every property in a JSON-LD document, however deep."""
-    if isinstance(found, dict):
-        for key, value in found.items():
+def properties(node: Any) -> Iterator[tuple[str, Any]]:
+    """Yield every property in a JSON-LD document, at every depth."""
+    if isinstance(node, dict):
+        for key, value in node.items():
             yield key, value
             yield from properties(value)
-    elif isinstance(found, list):
-        for part in found:
+    elif isinstance(node, list):
+        for part in node:
             yield from properties(part)
 
 
 @pytest.mark.parametrize("language", ["sv", "en"])
 @pytest.mark.parametrize("path", PAGES)
-def test_a_page_is_a_dataset_as_google_asks_for_it(client: FlaskClient, path: str, language: str) -> None:
-    found = structured(client, path, language)
-    assert (found["@context"], found["@type"]) == ("https://schema.org/", "Dataset")
-    assert found["name"]
-    assert 50 <= len(found["description"]) <= 5000
-    licences = found["license"] if isinstance(found["license"], list) else [found["license"]]
+def test_a_page_has_the_dataset_properties_required_by_google(client: FlaskClient, path: str, language: str) -> None:
+    dataset = structured(client, path, language)
+    assert (dataset["@context"], dataset["@type"]) == ("https://schema.org/", "Dataset")
+    assert dataset["name"]
+    assert 50 <= len(dataset["description"]) <= 5000
+    licences = dataset["license"] if isinstance(dataset["license"], list) else [dataset["license"]]
     assert licences
     assert set(licences) <= {code.properties["iri"] for code in register.codes("licences").values()}
-    assert found["isAccessibleForFree"] is True
-    creators = found["creator"] if isinstance(found["creator"], list) else [found["creator"]]
+    assert dataset["isAccessibleForFree"] is True
+    creators = dataset["creator"] if isinstance(dataset["creator"], list) else [dataset["creator"]]
     assert all(c["@type"] == "Organization" and c["name"] for c in creators)
-    begin, end = (date.fromisoformat(day) for day in found["temporalCoverage"].split("/"))
+    begin, end = (date.fromisoformat(day) for day in dataset["temporalCoverage"].split("/"))
     assert begin < end
     assert all(
-        place["name"] and place["@id"].startswith("https://data.example/id/") for place in found["spatialCoverage"]
+        area["name"] and area["@id"].startswith("https://data.example/id/") for area in dataset["spatialCoverage"]
     )
-    assert all(v["name"] and v["unitText"] and v["description"] for v in found["variableMeasured"])
-    assert found["includedInDataCatalog"]["@type"] == "DataCatalog"
-    assert found["distribution"]
-    assert all(d["@type"] == "DataDownload" and d["encodingFormat"] for d in found["distribution"])
-    assert not [key for key, value in properties(found) if value in ("", None, [], {})]
+    assert all(v["name"] and v["unitText"] and v["description"] for v in dataset["variableMeasured"])
+    assert dataset["includedInDataCatalog"]["@type"] == "DataCatalog"
+    assert dataset["distribution"]
+    assert all(d["@type"] == "DataDownload" and d["encodingFormat"] for d in dataset["distribution"])
+    assert not [key for key, value in properties(dataset) if value in ("", None, [], {})]
 
 
 PACKINGS = {"gz": "application/gzip", "zst": "application/zstd"}
 
 
 @pytest.mark.parametrize("path", PAGES)
-def test_every_download_that_a_page_names_is_there(client: FlaskClient, settings: Settings, path: str) -> None:
+def test_every_download_of_a_page_exists(client: FlaskClient, settings: Settings, path: str) -> None:
     for download in structured(client, path)["distribution"]:
-        answer = client.get(download["contentUrl"].removeprefix(settings.base_iri.rstrip("/")))
-        assert answer.status_code == 200
+        response = client.get(download["contentUrl"].removeprefix(settings.base_iri.rstrip("/")))
+        assert response.status_code == 200
         # Of a packed file, the format is that of what is in it.
-        packing = download["contentUrl"].rpartition(".")[2]
-        assert answer.mimetype == PACKINGS.get(packing, download["encodingFormat"])
+        extension = download["contentUrl"].rpartition(".")[2]
+        assert response.mimetype == PACKINGS.get(extension, download["encodingFormat"])
         if "sha256" in download:
-            assert hashlib.sha256(answer.data).hexdigest() == download["sha256"]
-            assert download["contentSize"] == f"{len(answer.data)} B"
+            assert hashlib.sha256(response.data).hexdigest() == download["sha256"]
+            assert download["contentSize"] == f"{len(response.data)} B"
 
 
-def test_words_are_in_the_page_s_language(client: FlaskClient) -> None:
+def test_structured_data_is_in_the_page_s_language(client: FlaskClient) -> None:
     swedish, english = (structured(client, "/kpi/trygg-morker", language) for language in ("sv", "en"))
     kpi = register.kpis()["trygg-morker"]
     assert (swedish["name"], english["name"]) == (kpi.text("sv"), kpi.text("en"))
     assert swedish["includedInDataCatalog"]["name"] != english["includedInDataCatalog"]["name"]
 
 
-def test_what_is_measured_are_the_kpis_by_their_own_iris(client: FlaskClient, settings: Settings) -> None:
+def test_the_variables_measured_are_the_kpis_iris(client: FlaskClient, settings: Settings) -> None:
     collection = Collection(settings)
     kpis = collection.dataset(SLUG).current.kpis
     collection.close()
@@ -133,34 +133,34 @@ def test_what_is_measured_are_the_kpis_by_their_own_iris(client: FlaskClient, se
     assert [v["@id"] for v in measured] == [settings.iris.kpi(slug) for slug in kpis]
 
 
-def test_a_publisher_of_few_words_still_has_a_description(client: FlaskClient) -> None:
-    found = structured(client, "/dataset/liten")
-    assert found["name"] == "liten"
-    assert register.kpis()["trygg-morker"].text("sv") in found["description"]
+def test_a_dataset_without_a_description_has_a_generated_one(client: FlaskClient) -> None:
+    dataset = structured(client, "/dataset/liten")
+    assert dataset["name"] == "liten"
+    assert register.kpis()["trygg-morker"].text("sv") in dataset["description"]
 
 
 def test_the_catalogue_lists_its_datasets(client: FlaskClient, settings: Settings) -> None:
-    found = structured(client, "/datasets")
-    assert found["@type"] == "DataCatalog"
-    assert {d["@id"] for d in found["dataset"]} == {settings.iris.dataset(slug) for slug in (SLUG, "liten")}
+    catalogue = structured(client, "/datasets")
+    assert catalogue["@type"] == "DataCatalog"
+    assert {d["@id"] for d in catalogue["dataset"]} == {settings.iris.dataset(slug) for slug in (SLUG, "liten")}
 
 
-def test_it_is_json_ld_that_becomes_triples(client: FlaskClient, settings: Settings) -> None:
-    found = structured(client, f"/dataset/{SLUG}")
-    found["@context"] = {"@vocab": "https://schema.org/"}
-    graph = Graph().parse(data=json.dumps(found), format="json-ld")
+def test_structured_data_is_json_ld_that_converts_to_triples(client: FlaskClient, settings: Settings) -> None:
+    document = structured(client, f"/dataset/{SLUG}")
+    document["@context"] = {"@vocab": "https://schema.org/"}
+    graph = Graph().parse(data=json.dumps(document), format="json-ld")
     node = URIRef(settings.iris.dataset(SLUG))
     assert (node, RDF.type, SDO.Dataset) in graph
     assert len(set(graph[node : SDO.distribution])) >= 10
 
 
-def test_a_partner_s_words_cannot_end_the_script(tmp_path: Path) -> None:
-    made = tmp_path / "illvilja.csv"
-    made.write_text("neighbourhood,kpi,period,value\n0180C6070,trygg-morker,2024,50\n")
+def test_a_partner_s_text_cannot_close_the_script_element(tmp_path: Path) -> None:
+    table = tmp_path / "illvilja.csv"
+    table.write_text("neighbourhood,kpi,period,value\n0180C6070,trygg-morker,2024,50\n")
     settings = Settings(home=tmp_path / "home")
     package = tmp_path / "package"
     package.mkdir()
-    made.rename(package / "observations.csv")
+    table.rename(package / "observations.csv")
     title = "</script><script>alert(1)</script>"
     descriptor = {
         "name": "illvilja",
@@ -180,10 +180,10 @@ def test_a_partner_s_words_cannot_end_the_script(tmp_path: Path) -> None:
 
 
 def croissant(client: FlaskClient) -> dict[str, Any]:
-    answer = client.get(f"/dataset/{SLUG}/1/croissant.json")
-    assert answer.status_code == 200
-    found: dict[str, Any] = json.loads(answer.text)
-    return found
+    response = client.get(f"/dataset/{SLUG}/1/croissant.json")
+    assert response.status_code == 200
+    document: dict[str, Any] = json.loads(response.text)
+    return document
 
 
 def test_a_release_s_page_links_to_its_croissant(client: FlaskClient) -> None:
@@ -193,13 +193,13 @@ def test_a_release_s_page_links_to_its_croissant(client: FlaskClient) -> None:
 
 
 def test_croissant_names_every_table_column_and_hash(client: FlaskClient, settings: Settings) -> None:
-    found = croissant(client)
+    document = croissant(client)
     collection = Collection(settings)
     entry = collection.release(SLUG, 1)
-    assert {f["@id"]: f["sha256"] for f in found["distribution"]} == {
+    assert {f["@id"]: f["sha256"] for f in document["distribution"]} == {
         name: entry.file(name).sha256 for resource in entry.rows for name in (f"{resource}.parquet", f"{resource}.csv")
     }
-    sets = {s["@id"]: s for s in found["recordSet"]}
+    sets = {s["@id"]: s for s in document["recordSet"]}
     for resource in entry.rows:
         with collection.open(SLUG, 1, f"{resource}.csv") as content:
             header = next(csv.reader([content.readline().decode()]))
@@ -207,7 +207,7 @@ def test_croissant_names_every_table_column_and_hash(client: FlaskClient, settin
     collection.close()
 
 
-def test_the_context_is_that_of_the_specification() -> None:
+def test_the_context_equals_that_of_the_specification() -> None:
     script = """
 import json
 from mlcroissant._src.core.context import Context, CroissantVersion
@@ -219,7 +219,7 @@ print(json.dumps(make_context(Context(conforms_to=CroissantVersion.V_1_1))))
 
 
 @pytest.mark.parametrize("records", ["observations", "neighbourhoods", "kpis"])
-def test_mlcroissant_finds_no_fault_and_reads_the_rows(whole_way: Site, tmp_path: Path, records: str) -> None:
+def test_mlcroissant_reports_no_error_and_reads_the_rows(whole_way: Site, tmp_path: Path, records: str) -> None:
     """The Croissant project's own reader: it downloads the files, checks their hashes and types their columns."""
     address = f"{whole_way.url}dataset/{SLUG}/1/croissant.json"
     done = subprocess.run(
@@ -231,8 +231,8 @@ def test_mlcroissant_finds_no_fault_and_reads_the_rows(whole_way: Site, tmp_path
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    said, *rows = (json.loads(line) for line in done.stdout.splitlines())
-    assert said == {"errors": [], "warnings": []}
+    issues, *rows = (json.loads(line) for line in done.stdout.splitlines())
+    assert issues == {"errors": [], "warnings": []}
     if records == "kpis":
         assert [row["code"] for row in rows] == list(register.kpis())
         return
@@ -240,9 +240,9 @@ def test_mlcroissant_finds_no_fault_and_reads_the_rows(whole_way: Site, tmp_path
         published = list(csv.DictReader(content.read().decode("utf-8").splitlines()))
     assert len(rows) == len(published)
     for row, expected in zip(rows, published, strict=True):
-        found = {name: "" if text in ("nan", "None") else text for name, text in row.items()}
+        values = {name: "" if text in ("nan", "None") else text for name, text in row.items()}
         # A code stays the text that it is, with its zeros: 0180, 2018.
-        assert {n: t for n, t in found.items() if n not in NUMBERS} == {
+        assert {n: t for n, t in values.items() if n not in NUMBERS} == {
             n: t for n, t in expected.items() if n not in NUMBERS
         }
-        assert all(float(found[n] or 0) == float(expected[n] or 0) for n in NUMBERS & set(found))
+        assert all(float(values[n] or 0) == float(expected[n] or 0) for n in NUMBERS & set(values))

@@ -1,4 +1,4 @@
-"""Pages are kept until something is published, and sent as the client wants them: packed, or 304 if it has them."""
+"""Pages are cached until a release is published, and sent compressed, or as 304 if unchanged."""
 
 import gzip
 import io
@@ -50,7 +50,7 @@ def renderings() -> Iterator[Callable[[], int]]:
         yield lambda: count
 
 
-def test_after_warming_no_reader_waits_for_what_a_process_reads_once(
+def test_after_warming_no_request_reads_files_or_compiles_templates(
     home: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refused(*_: object, **__: object) -> None:
@@ -61,12 +61,12 @@ def test_after_warming_no_reader_waits_for_what_a_process_reads_once(
     app = create_app(home)
     try:
         warm(app)
-        for place in (
+        for target in (
             "vaven.publisher.published.collection.PublishedView",
             "vaven.vocab.messages.tomllib.loads",
             "csv.DictReader",
         ):
-            monkeypatch.setattr(place, refused)
+            monkeypatch.setattr(target, refused)
         monkeypatch.setattr(app.jinja_env, "compile", refused)
         client = app.test_client()
         for address in ("/", "/kpis", KPI, "/datasets", DATASET, "/areas", "/areas?q=rinkeby", "/sparql"):
@@ -76,7 +76,7 @@ def test_after_warming_no_reader_waits_for_what_a_process_reads_once(
         app.extensions["vaven"].close()
 
 
-def test_a_page_is_made_once_for_each_address_and_language(client: FlaskClient, renderings: Callable[[], int]) -> None:
+def test_a_page_is_rendered_once_for_each_url_and_language(client: FlaskClient, renderings: Callable[[], int]) -> None:
     first = client.get(KPI, headers=BROWSER)
     assert first.status_code == 200
     assert client.get(KPI, headers=BROWSER).data == first.data
@@ -90,7 +90,7 @@ def test_a_page_is_made_once_for_each_address_and_language(client: FlaskClient, 
     assert {"Accept-Language", "Cookie", "Accept-Encoding"} <= set(first.vary)
 
 
-def test_a_language_that_is_chosen_is_remembered_from_a_kept_page(client: FlaskClient) -> None:
+def test_a_cached_page_sets_the_cookie_of_the_chosen_language(client: FlaskClient) -> None:
     for _ in range(2):
         chosen = client.get("/kpis?lang=en", headers=BROWSER)
         assert "lang=en" in chosen.headers["Set-Cookie"]
@@ -99,18 +99,18 @@ def test_a_language_that_is_chosen_is_remembered_from_a_kept_page(client: FlaskC
 
 
 @pytest.mark.parametrize("name", ["zstd", "gzip"])
-def test_a_page_comes_packed(client: FlaskClient, name: str) -> None:
+def test_a_page_is_compressed(client: FlaskClient, name: str) -> None:
     plain = client.get(KPI, headers=BROWSER)
     for _ in range(2):
-        packed = client.get(KPI, headers=BROWSER | {"Accept-Encoding": name})
-        assert packed.headers["Content-Encoding"] == name
-        assert decompressor(name, io.BytesIO(packed.data)).read() == plain.data
-        assert len(packed.data) < len(plain.data) / 3
-        assert packed.headers["ETag"] != plain.headers["ETag"]
+        compressed = client.get(KPI, headers=BROWSER | {"Accept-Encoding": name})
+        assert compressed.headers["Content-Encoding"] == name
+        assert decompressor(name, io.BytesIO(compressed.data)).read() == plain.data
+        assert len(compressed.data) < len(plain.data) / 3
+        assert compressed.headers["ETag"] != plain.headers["ETag"]
     assert gzip.decompress(client.get(KPI, headers=BROWSER | {"Accept-Encoding": "gzip;q=1, zstd;q=0"}).data)
 
 
-def test_a_reader_who_has_the_page_gets_304(client: FlaskClient) -> None:
+def test_an_unchanged_page_is_304(client: FlaskClient) -> None:
     for headers in (BROWSER, BROWSER | {"Accept-Encoding": "gzip"}):
         tag = client.get(KPI, headers=headers).headers["ETag"]
         again = client.get(KPI, headers=headers | {"If-None-Match": tag})
@@ -118,7 +118,7 @@ def test_a_reader_who_has_the_page_gets_304(client: FlaskClient) -> None:
         assert client.get(KPI, headers=headers | {"If-None-Match": '"other"'}).status_code == 200
 
 
-def test_a_page_that_tells_where_a_dataset_is_now_is_made_anew(
+def test_a_page_with_the_publication_status_is_rendered_each_time(
     client: FlaskClient, renderings: Callable[[], int]
 ) -> None:
     address = client.get("/datasets", headers=BROWSER).text.split('href="/dataset/')[1].split('"')[0]
@@ -126,27 +126,27 @@ def test_a_page_that_tells_where_a_dataset_is_now_is_made_anew(
     assert (len(tags), renderings()) == (1, 3)
 
 
-def test_what_is_not_there_is_not_kept(client: FlaskClient) -> None:
+def test_a_missing_page_is_not_cached(client: FlaskClient) -> None:
     for _ in range(2):
         missing = client.get("/kpi/no-such-thing", headers=BROWSER)
         assert (missing.status_code, missing.headers.get("ETag")) == (404, None)
 
 
 @pytest.mark.parametrize("room", [0, 1])
-def test_pages_take_no_more_than_their_room(home: Settings, room: int) -> None:
+def test_cached_pages_stay_within_the_limit(home: Settings, room: int) -> None:
     app = create_app(Settings(home=home.home, page_cache_mb=room))
     client = app.test_client()
     for number in range(80):
-        answer = client.get(f"/kpis?n={number}", headers=BROWSER | {"Accept-Encoding": "gzip" if number % 2 else ""})
-        assert answer.status_code == 200
+        response = client.get(f"/kpis?n={number}", headers=BROWSER | {"Accept-Encoding": "gzip" if number % 2 else ""})
+        assert response.status_code == 200
     held = app.extensions["vaven"].pages.used
     assert held <= room << 20
     assert bool(held) == bool(room)
     app.extensions["vaven"].close()
 
 
-def test_a_release_and_a_withdrawal_are_seen_at_once(client: FlaskClient, home: Settings, tmp_path: Path) -> None:
-    """The running site, which has kept the pages, while another process publishes to its data folder."""
+def test_a_release_and_a_withdrawal_are_visible_at_once(client: FlaskClient, home: Settings, tmp_path: Path) -> None:
+    """The running site has cached the pages while another process publishes to its data folder."""
     before = {page: client.get(page, headers=BROWSER) for page in ("/", KPI, "/datasets")}
     other = tmp_path / "halsa.csv"
     other.write_text("neighbourhood;kpi;period;value\n0180C6070;trygg-morker;2023;77,7\n")
@@ -159,9 +159,9 @@ def test_a_release_and_a_withdrawal_are_seen_at_once(client: FlaskClient, home: 
     assert client.get("/", headers=BROWSER).data == before["/"].data
 
 
-def test_options_are_told_and_no_page_is_sent_for_them(client: FlaskClient) -> None:
+def test_options_requests_get_the_allowed_methods_without_a_page(client: FlaskClient) -> None:
     client.get(KPI, headers=BROWSER)
     for address in (KPI, "/", "/help"):
-        told = client.options(address)
-        assert {"GET", "HEAD", "OPTIONS"} <= {name.strip() for name in told.headers["Allow"].split(",")}
-        assert told.data == b""
+        response = client.options(address)
+        assert {"GET", "HEAD", "OPTIONS"} <= {name.strip() for name in response.headers["Allow"].split(",")}
+        assert response.data == b""

@@ -1,4 +1,4 @@
-"""The pages on a submission that is valid and still as awkward as one can be, asked through Flask's test client."""
+"""Pages of a valid submission with unusual values, requested by Flask's test client."""
 
 import csv
 import io
@@ -30,13 +30,13 @@ COLUMNS = (
 
 
 def observations() -> list[dict[str, str]]:
-    """An own area and one that the sample has too: small numbers, quarters, gaps, breaks, many groups, formulas."""
+    """An own area and one of the sample's: small numbers, quarters, gaps, breaks, many groups, formulas."""
     rows: list[dict[str, str]] = []
 
     def add(kpi: str, period: str, value: str, sex: str = "T", age: str = "T", **more: str) -> None:
         for code in (OWN, "0180C6070"):
-            given = {"neighbourhood": code, "kpi": kpi, "period": period, "sex": sex, "age_group": age, "value": value}
-            rows.append(dict.fromkeys(COLUMNS, "") | {"status": "A", "method": "survey"} | given | more)
+            cells = {"neighbourhood": code, "kpi": kpi, "period": period, "sex": sex, "age_group": age, "value": value}
+            rows.append(dict.fromkeys(COLUMNS, "") | {"status": "A", "method": "survey"} | cells | more)
 
     for year, value in enumerate(("0.310", "0.314", "0.318", "0.326"), 2021):
         add("gini-disponibel", str(year), value)
@@ -93,9 +93,9 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     settings = Settings(home=tmp_path_factory.mktemp("pages"), base_iri="http://localhost/", upload_mb=1)
     publish(SAMPLE / "exempel.xlsx", settings)
     publish(awkward_package(tmp_path_factory.mktemp("awkward")), settings)
-    made = create_app(settings)
-    yield made
-    made.extensions["vaven"].close()
+    app = create_app(settings)
+    yield app
+    app.extensions["vaven"].close()
 
 
 @pytest.fixture
@@ -104,17 +104,17 @@ def client(app: Flask) -> FlaskClient:
 
 
 def page(client: FlaskClient, path: str, status: int = 200) -> str:
-    answer = client.get(path, headers=BROWSER)
-    assert answer.status_code == status, path
-    assert answer.mimetype == "text/html"
-    return answer.get_data(as_text=True)
+    response = client.get(path, headers=BROWSER)
+    assert response.status_code == status, path
+    assert response.mimetype == "text/html"
+    return response.get_data(as_text=True)
 
 
 def card(text: str, name: str) -> str:
-    """The words of one KPI's card on an area's page."""
-    found = re.search(rf'<article class="kpi-card" id="{name}".*?</article>', text, re.DOTALL)
-    assert found, name
-    return found[0]
+    """Return the HTML of one KPI's card on an area's page."""
+    match = re.search(rf'<article class="kpi-card" id="{name}".*?</article>', text, re.DOTALL)
+    assert match, name
+    return match[0]
 
 
 def plain(markup: str) -> str:
@@ -124,42 +124,42 @@ def plain(markup: str) -> str:
 # Figures say what the data says.
 
 
-def test_small_numbers_keep_the_decimals_that_tell_them_apart(client: FlaskClient) -> None:
-    found = card(page(client, "/area/deso2018/0180C6070"), "gini-disponibel")
-    assert "0,326 index · 2024 +0,016 sedan 2021 (sämre)" in plain(found)
-    ticks = re.findall(r'text-anchor="end">([^<]*)<', found.split("</svg>")[0])
+def test_small_numbers_have_enough_decimals_to_differ(client: FlaskClient) -> None:
+    html = card(page(client, "/area/deso2018/0180C6070"), "gini-disponibel")
+    assert "0,326 index · 2024 +0,016 sedan 2021 (sämre)" in plain(html)
+    ticks = re.findall(r'text-anchor="end">([^<]*)<', html.split("</svg>")[0])
     assert len(ticks) == len(set(ticks)) > 2
 
 
-def test_a_change_is_worded_by_direction_and_never_reaches_over_a_break(client: FlaskClient) -> None:
+def test_a_change_is_described_by_direction_and_never_across_a_break(client: FlaskClient) -> None:
     text = page(client, OWN_AREA)
     assert "−1 321,3 per 100 000 invånare sedan juli 2022 – juni 2023 (bättre)" in plain(card(text, "anmalda-brott"))
     assert "+1,5 procentenheter sedan kvartal 4 2023 (sämre)" in plain(card(text, "arbetsloshet"))
     assert "+1 procentenhet sedan 2021 (bättre)" in plain(card(text, "hyresgast-nojdhet"))
 
 
-def test_a_missing_last_value_is_told_and_the_made_up_ones_stay_marked(client: FlaskClient) -> None:
-    found = card(page(client, OWN_AREA), "trygg-morker")
-    assert "54 % · 2023" in plain(found)
-    assert "2024: Undertryckt" in plain(found)
-    assert "Påhittat värde" in found
-    assert 'class="mark-missing"' in found
+def test_a_missing_last_value_is_shown_and_fictitious_values_are_marked(client: FlaskClient) -> None:
+    html = card(page(client, OWN_AREA), "trygg-morker")
+    assert "54 % · 2023" in plain(html)
+    assert "2024: Undertryckt" in plain(html)
+    assert "Påhittat värde" in html
+    assert 'class="mark-missing"' in html
 
 
-def test_figures_of_women_alone_are_not_passed_off_as_everybodys(client: FlaskClient) -> None:
+def test_values_for_women_only_are_labelled_as_such(client: FlaskClient) -> None:
     assert "52 % · Kvinnor · 2023" in plain(card(page(client, OWN_AREA), "tillit"))
 
 
-def test_every_period_of_every_group_is_in_the_table_and_few_enough_in_the_chart(client: FlaskClient) -> None:
-    found = card(page(client, OWN_AREA), "trygg-morker")
-    table = found[found.index("<table") :]
+def test_the_table_has_every_period_of_every_group_and_the_chart_a_limited_number(client: FlaskClient) -> None:
+    html = card(page(client, OWN_AREA), "trygg-morker")
+    table = html[html.index("<table") :]
     assert re.findall(r'class="num">(\d{4})<', table) == ["2020", "2021", "2022", "2023", "2024"]
     assert table.count('<th scope="row">') == 9
-    assert found.split("</svg>")[0].count('<g class="line') == 6
-    assert "Diagrammet visar 6 av 9 grupper" in found
+    assert html.split("</svg>")[0].count('<g class="line') == 6
+    assert "Diagrammet visar 6 av 9 grupper" in html
 
 
-def test_what_two_partners_measured_is_never_drawn_as_one(client: FlaskClient) -> None:
+def test_measurements_of_two_partners_are_never_drawn_as_one_line(client: FlaskClient) -> None:
     text = page(client, "/area/deso2018/0180C6070")
     ours, theirs = card(text, "trygg-morker"), card(text, "trygg-morker-exempel-tre-kommuner")
     assert {"54" in ours, "59,8" in theirs} == {True}
@@ -168,22 +168,22 @@ def test_what_two_partners_measured_is_never_drawn_as_one(client: FlaskClient) -
     assert len(re.findall(r' id="([^"]*)"', text)) == len(set(re.findall(r' id="([^"]*)"', text)))
 
 
-def test_an_interval_is_a_band_where_it_is_whole_and_whiskers_where_it_is_not(client: FlaskClient) -> None:
-    found = card(page(client, OWN_AREA), "hyresgast-nojdhet").split("</svg>")[0]
-    assert "mark-break" in found
-    assert "mark-provisional" in found
-    assert found.count('class="whisker') == 3
+def test_intervals_are_a_band_if_complete_and_whiskers_otherwise(client: FlaskClient) -> None:
+    chart = card(page(client, OWN_AREA), "hyresgast-nojdhet").split("</svg>")[0]
+    assert "mark-break" in chart
+    assert "mark-provisional" in chart
+    assert chart.count('class="whisker') == 3
 
 
-def test_areas_without_a_value_to_show_are_not_kept_quiet(client: FlaskClient) -> None:
+def test_areas_without_a_value_are_mentioned(client: FlaskClient) -> None:
     assert "2 områden har lämnat rader om nyckeltalet" in page(client, "/kpi/bra-halsa")
     assert "Värde saknas" in plain(page(client, OWN_AREA))
 
 
-def test_a_kpi_chart_shows_the_areas_that_are_asked_for(client: FlaskClient) -> None:
+def test_a_kpi_chart_shows_the_requested_areas(client: FlaskClient) -> None:
     address = "/kpi/trygg-morker?area=deso2018/1280C1430&area=deso2018/0180C1010"
-    found = page(client, address).split("</svg>")[0]
-    assert re.findall(r'<text class="end[^>]*>([^<]*)<', found) == ["Holma", "Östra Farsta Strand"]
+    chart = page(client, address).split("</svg>")[0]
+    assert re.findall(r'<text class="end[^>]*>([^<]*)<', chart) == ["Holma", "Östra Farsta Strand"]
 
 
 def test_only_verified_counterparts_are_shown(client: FlaskClient) -> None:
@@ -193,7 +193,7 @@ def test_only_verified_counterparts_are_shown(client: FlaskClient) -> None:
 # Any name and any code leads somewhere, and nothing of it is run.
 
 
-def test_names_from_a_submission_are_text_on_every_page(client: FlaskClient) -> None:
+def test_names_from_a_submission_are_escaped_on_every_page(client: FlaskClient) -> None:
     for path in ("/", "/areas", OWN_AREA, "/kpi/trygg-morker", "/dataset/awkward", "/investment/awkward.i"):
         text = page(client, path)
         assert "<script>alert" not in text, path
@@ -201,8 +201,8 @@ def test_names_from_a_submission_are_text_on_every_page(client: FlaskClient) -> 
 
 
 def test_an_own_area_with_any_code_has_its_page_identifier_and_files(client: FlaskClient) -> None:
-    listed = page(client, "/areas?q=citat")
-    link = re.search(r'href="(/area/own/[^"]*)"', listed)
+    results = page(client, "/areas?q=citat")
+    link = re.search(r'href="(/area/own/[^"]*)"', results)
     assert link
     assert words(NAME).replace("<", "&lt;").replace(">", "&gt;").split(" &")[0] in page(client, link[1])
     moved = client.get("/id" + OWN_AREA, headers=BROWSER)
@@ -215,16 +215,16 @@ def test_an_own_area_with_any_code_has_its_page_identifier_and_files(client: Fla
 
 
 def test_structured_data_in_the_page_can_be_read(client: FlaskClient) -> None:
-    found = re.search(
+    match = re.search(
         r'<script type="application/ld\+json">(.*?)</script>', page(client, "/dataset/awkward"), re.DOTALL
     )
-    assert found
-    described = json.loads(found[1])
+    assert match
+    described = json.loads(match[1])
     assert described["@type"] == "Dataset"
     assert described["name"].endswith("Å & B")
 
 
-def test_no_spreadsheet_runs_what_a_partner_wrote(client: FlaskClient) -> None:
+def test_formulas_in_a_submission_are_not_executable_in_downloads(client: FlaskClient) -> None:
     text = client.get("/kpi/trygg-morker.csv").get_data(as_text=True)
     notes = {row["note"] for row in csv.DictReader(io.StringIO(text))}
     assert "'@SUM(1)" in notes
@@ -247,26 +247,26 @@ def test_no_spreadsheet_runs_what_a_partner_wrote(client: FlaskClient) -> None:
         ("", "lang=xx", "?lang=../../etc", "sv"),
     ],
 )
-def test_the_language_is_the_visitors(app: Flask, accept: str, cookie: str, query: str, expected: str) -> None:
+def test_the_language_is_the_visitor_s_choice(app: Flask, accept: str, cookie: str, query: str, expected: str) -> None:
     headers = BROWSER | {"Accept-Language": accept, "Cookie": cookie}
-    answer = app.test_client(use_cookies=False).get("/" + query, headers=headers)
-    assert answer.headers["Content-Language"] == expected
-    assert {"Accept-Language", "Cookie"} <= answer.vary.as_set(preserve_casing=True)
+    response = app.test_client(use_cookies=False).get("/" + query, headers=headers)
+    assert response.headers["Content-Language"] == expected
+    assert {"Accept-Language", "Cookie"} <= response.vary.as_set(preserve_casing=True)
 
 
-def test_the_language_switch_keeps_the_page_and_its_question(client: FlaskClient) -> None:
+def test_the_language_switch_leads_to_the_same_page_and_query(client: FlaskClient) -> None:
     text = page(client, "/areas?q=%22%3E%3Cscript%3E&lang=en")
     assert re.search(r'class="language" href="/areas\?q=%22%3E%3Cscript%3E&amp;lang=sv"', text)
 
 
-def test_one_is_not_many(client: FlaskClient) -> None:
+def test_one_area_is_singular(client: FlaskClient) -> None:
     assert "1 område med värden för ”holma”" in page(client, "/areas?q=holma")
     nothing = page(client, "/areas?q=" + "x" * 3000)
     assert "Inget område med värden matchar ”x" in nothing
     assert "Sök på områdets namn, på kommunen eller på koden" in nothing
 
 
-def test_areas_are_found_by_municipality_even_where_they_have_no_values(client: FlaskClient) -> None:
+def test_areas_without_values_can_be_searched_by_municipality(client: FlaskClient) -> None:
     assert "1281C1" in page(client, "/areas?q=lund")
     assert "0180C6070" in page(client, "/areas?q=stockholm+rinkeby")
 
@@ -274,25 +274,25 @@ def test_areas_are_found_by_municipality_even_where_they_have_no_values(client: 
 @pytest.mark.parametrize(
     "path", ["/x", "/kpi/x", "/area/own/x", "/dataset/x", "/dataset/awkward/9", "/help/x", "/id/x"]
 )
-def test_what_is_not_there_is_told_in_the_readers_form(client: FlaskClient, path: str) -> None:
+def test_a_missing_page_is_reported_in_the_requested_media_type(client: FlaskClient, path: str) -> None:
     assert "Sidan finns inte" in page(client, path, 404)
     problem = client.get(path, headers={"Accept": "application/json"})
     assert (problem.status_code, problem.mimetype) == (404, "application/problem+json")
 
 
 @pytest.mark.parametrize("name", ["x%EF%BF%BE", "x%FF", "x%EE%80%80", "area", "a//b", "kpi/" + "x" * 5000, "%3E%20%7B"])
-def test_no_identifier_brings_the_server_down(client: FlaskClient, name: str) -> None:
+def test_no_identifier_causes_a_server_error(client: FlaskClient, name: str) -> None:
     for accept in ("text/html", "text/turtle", "text/html;q=nan, */*;q=0.1"):
         assert client.get("/id/" + name, headers={"Accept": accept}).status_code == 404
 
 
-def test_areas_above_the_figures_are_described_where_they_have_no_page(client: FlaskClient) -> None:
+def test_areas_without_a_page_of_their_own_are_described(client: FlaskClient) -> None:
     for name in ("kommun/0180", "lan/01"):
         assert client.get(f"/id/area/{name}", headers=BROWSER).headers["Location"] == f"/doc/area/{name}"
         assert "skos:" in page(client, f"/doc/area/{name}")
 
 
-def test_a_wrong_method_and_a_wrong_request_are_not_our_fault(client: FlaskClient) -> None:
+def test_a_disallowed_method_is_a_client_error(client: FlaskClient) -> None:
     refused = client.post("/datasets", headers=BROWSER)
     assert refused.status_code == 405
     assert {"GET", "HEAD", "OPTIONS"} == set(refused.headers["Allow"].split(", "))
@@ -300,7 +300,7 @@ def test_a_wrong_method_and_a_wrong_request_are_not_our_fault(client: FlaskClien
 
 
 @pytest.mark.parametrize("path", ["/", "/dataset/awkward", "/x", "/catalog.ttl", "/kpi/trygg-morker.csv"])
-def test_every_answer_carries_the_security_headers(client: FlaskClient, path: str) -> None:
+def test_every_response_has_the_security_headers(client: FlaskClient, path: str) -> None:
     headers = client.get(path, headers=BROWSER).headers
     policy = headers["Content-Security-Policy"]
     assert "default-src 'none'" in policy
@@ -310,7 +310,7 @@ def test_every_answer_carries_the_security_headers(client: FlaskClient, path: st
     assert "Referrer-Policy" in headers
 
 
-def test_no_style_and_no_script_stands_in_a_page(client: FlaskClient) -> None:
+def test_pages_have_no_inline_styles_and_scripts(client: FlaskClient) -> None:
     for path in ("/", OWN_AREA, "/kpi/trygg-morker", "/validate", "/sparql", "/dataset/awkward"):
         text = page(client, path)
         assert not re.search(r"<style|\sstyle=|\son\w+=|<script(?! src=| type=\"application/(ld\+)?json)", text), path
@@ -319,31 +319,31 @@ def test_no_style_and_no_script_stands_in_a_page(client: FlaskClient) -> None:
 # Downloads.
 
 
-def test_a_release_file_is_tagged_kept_for_ever_and_sent_in_parts(client: FlaskClient) -> None:
+def test_a_release_file_has_an_entity_tag_a_cache_lifetime_and_ranges(client: FlaskClient) -> None:
     path = "/dataset/awkward/1/observations.parquet"
-    whole = client.get(path)
-    assert "max-age=86400" in whole.headers["Cache-Control"]
-    assert client.head(path).headers["Content-Length"] == str(len(whole.data))
-    assert client.get(path, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
+    full = client.get(path)
+    assert "max-age=86400" in full.headers["Cache-Control"]
+    assert client.head(path).headers["Content-Length"] == str(len(full.data))
+    assert client.get(path, headers={"If-None-Match": full.headers["ETag"]}).status_code == 304
     part = client.get(path, headers={"Range": "bytes=-8"})
-    assert (part.status_code, part.data) == (206, whole.data[-8:])
-    assert part.headers["Content-Range"] == f"bytes {len(whole.data) - 8}-{len(whole.data) - 1}/{len(whole.data)}"
+    assert (part.status_code, part.data) == (206, full.data[-8:])
+    assert part.headers["Content-Range"] == f"bytes {len(full.data) - 8}-{len(full.data) - 1}/{len(full.data)}"
     assert client.get(path, headers={"Range": "bytes=99999999-"}).status_code == 416
 
 
 @pytest.mark.parametrize("ending", ["ttl", "jsonld", "nt"])
-def test_a_form_made_on_request_is_whole_and_made_only_when_needed(client: FlaskClient, ending: str) -> None:
+def test_a_format_created_on_request_is_complete_and_created_only_when_needed(client: FlaskClient, ending: str) -> None:
     path = f"/dataset/awkward/1/observations.{ending}"
-    whole = client.get(path)
-    assert whole.content_length == len(whole.data)
-    graph = Graph().parse(data=whole.data, format={"jsonld": "json-ld"}.get(ending, ending))
+    response = client.get(path)
+    assert response.content_length == len(response.data)
+    graph = Graph().parse(data=response.data, format={"jsonld": "json-ld"}.get(ending, ending))
     assert len(set(graph.subjects(RDF.type, QB.Observation))) == len(observations())
-    assert client.get(path, headers={"If-None-Match": whole.headers["ETag"]}).status_code == 304
-    assert client.head(path).headers["ETag"] == whole.headers["ETag"]
+    assert client.get(path, headers={"If-None-Match": response.headers["ETag"]}).status_code == 304
+    assert client.head(path).headers["ETag"] == response.headers["ETag"]
 
 
 @pytest.mark.parametrize("name", ["..%2f..%2frecords.sqlite", "%2e%2e", "x.csv", "observations.csv%00"])
-def test_only_files_of_the_release_are_handed_out(client: FlaskClient, name: str) -> None:
+def test_only_files_of_the_release_are_served(client: FlaskClient, name: str) -> None:
     assert client.get(f"/dataset/awkward/1/{name}").status_code == 404
 
 
@@ -352,30 +352,30 @@ def test_only_files_of_the_release_are_handed_out(client: FlaskClient, name: str
 
 def upload(client: FlaskClient, name: str, content: bytes, query: str = "", accept: str = BROWSER["Accept"]) -> str:
     sent = {"file": (io.BytesIO(content), name)}
-    answer = client.post("/validate" + query, data=sent, headers={"Accept": accept}, follow_redirects=True)
-    assert answer.status_code == 200, name
-    return answer.get_data(as_text=True)
+    response = client.post("/validate" + query, data=sent, headers={"Accept": accept}, follow_redirects=True)
+    assert response.status_code == 200, name
+    return response.get_data(as_text=True)
 
 
 @pytest.mark.parametrize(
     "name", ["..", ".", "a/b", "C:\\x\\y.csv", "😀" * 130 + ".csv", "x\0.csv", "-rf", "<i>.csv", " "]
 )
-def test_a_file_of_any_name_is_checked(client: FlaskClient, name: str) -> None:
+def test_a_file_with_any_name_is_checked(client: FlaskClient, name: str) -> None:
     assert "Inte godkänd" in upload(client, name, b"a;b\n1;2\n")
 
 
-def test_nothing_of_an_upload_stays_once_deleted(client: FlaskClient, app: Flask) -> None:
-    kept = Path(app.instance_path) / "validations"
-    before = set(kept.iterdir())
-    answer = client.post("/validate", data={"file": (io.BytesIO(b"a;b\n1;2\n"), "x.csv")}, headers=BROWSER)
-    (made,) = set(kept.iterdir()) - before
-    assert answer.location == f"/validate/{made.name}"
-    assert client.post(answer.location + "/delete").location == "/validate"
-    assert set(kept.iterdir()) == before
-    assert client.get(answer.location).status_code == 404
+def test_a_deleted_upload_leaves_no_files(client: FlaskClient, app: Flask) -> None:
+    validations = Path(app.instance_path) / "validations"
+    before = set(validations.iterdir())
+    response = client.post("/validate", data={"file": (io.BytesIO(b"a;b\n1;2\n"), "x.csv")}, headers=BROWSER)
+    (validation,) = set(validations.iterdir()) - before
+    assert response.location == f"/validate/{validation.name}"
+    assert client.post(response.location + "/delete").location == "/validate"
+    assert set(validations.iterdir()) == before
+    assert client.get(response.location).status_code == 404
 
 
-def test_cells_are_quoted_as_text_whatever_stands_in_them(client: FlaskClient) -> None:
+def test_cells_are_quoted_as_escaped_text(client: FlaskClient) -> None:
     cells = "Område;Nyckeltal;Period;Värde\n<script>alert(1)</script>;{field};{0};%s{}\n"
     text = upload(client, "x.csv", cells.encode())
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
@@ -383,30 +383,30 @@ def test_cells_are_quoted_as_text_whatever_stands_in_them(client: FlaskClient) -
     assert "{field}" in text
 
 
-def test_the_report_comes_as_json_and_text_too(client: FlaskClient) -> None:
+def test_the_report_is_available_as_json_and_text(client: FlaskClient) -> None:
     cells = "Område;Nyckeltal;Period;Värde\n180C6070;trygg-morker;2023;64,5\n".encode("cp1252")
     assert json.loads(upload(client, "x.csv", cells, "?format=json&lang=en"))["verdict"] == "invalid"
     assert json.loads(upload(client, "x.csv", cells, accept="application/json"))["findings"][0]["cell"] == "A2"
     assert upload(client, "x.csv", cells, "?format=text&lang=en").startswith("INVALID")
 
 
-def test_places_in_a_package_name_their_table(client: FlaskClient, tmp_path: Path) -> None:
+def test_cell_references_in_a_package_name_their_table(client: FlaskClient, tmp_path: Path) -> None:
     folder = awkward_package(tmp_path)
     faulty = (folder / "observations.csv").read_text("utf-8").replace("0.310", "31")
     (folder / "observations.csv").write_text(faulty, "utf-8")
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
         for path in folder.iterdir():
             archive.write(path, path.name)
-    text = upload(client, "paket.zip", packed.getvalue())
+    text = upload(client, "paket.zip", buffer.getvalue())
     assert "<code>Observationer!F2:F3</code>" in text
 
 
-def test_a_file_too_large_and_no_file_are_told_apart(client: FlaskClient) -> None:
+def test_a_file_too_large_and_no_file_have_different_errors(client: FlaskClient) -> None:
     large = {"file": (io.BytesIO(b"a;b\n" + b"1;2\n" * 300_000), "x.csv")}
-    answer = client.post("/validate", data=large, headers=BROWSER)
-    assert answer.status_code == 413
-    assert "Filen är för stor" in answer.get_data(as_text=True)
+    response = client.post("/validate", data=large, headers=BROWSER)
+    assert response.status_code == 413
+    assert "Filen är för stor" in response.get_data(as_text=True)
     assert "Välj en fil först" in client.post("/validate", headers=BROWSER).get_data(as_text=True)
     nothing = client.post("/validate", headers={"Accept": "application/json"})
     assert (nothing.status_code, nothing.mimetype) == (400, "application/problem+json")
@@ -414,7 +414,7 @@ def test_a_file_too_large_and_no_file_are_told_apart(client: FlaskClient) -> Non
 
 def test_the_template_comes_in_both_languages_with_the_municipalitys_areas(client: FlaskClient) -> None:
     for language in ("sv", "en"):
-        answer = client.get(f"/template.xlsx?kommun=0180&lang={language}")
-        assert answer.status_code == 200
-        assert len(load_workbook(io.BytesIO(answer.data)).sheetnames) >= 6
+        response = client.get(f"/template.xlsx?kommun=0180&lang={language}")
+        assert response.status_code == 200
+        assert len(load_workbook(io.BytesIO(response.data)).sheetnames) >= 6
     assert client.get("/template.xlsx?kommun=9999").status_code == 404

@@ -1,4 +1,4 @@
-"""Where each release is published: what is tried is written down before, and told by page, JSON and command."""
+"""Publication status of each release: recorded before each attempt, and reported by page, JSON and command."""
 
 import json
 import re
@@ -69,7 +69,7 @@ def ended(records: Records, version: int, result: str, action: str = "push", **m
 # --- what the records keep ----------------------------------------------------------------------------------------
 
 
-def test_a_target_holds_one_version_and_a_failure_leaves_what_it_holds(records: Records) -> None:
+def test_a_target_has_one_version_and_a_failure_does_not_change_it(records: Records) -> None:
     ended(records, 1, "created")
     ended(records, 2, "failed", problem="ckan-refused", reason="No." * 300)
     one, two = records.pushes(SLUG)
@@ -85,7 +85,7 @@ def test_a_target_holds_one_version_and_a_failure_leaves_what_it_holds(records: 
     assert [push.is_held for push in records.pushes()] == [False, False]
 
 
-def test_noting_the_same_again_changes_nothing_but_the_time(records: Records) -> None:
+def test_recording_the_same_state_again_changes_only_the_time(records: Records) -> None:
     def without_times() -> list[tuple[object, ...]]:
         return [(p.version, p.target, p.action, p.result, p.is_held, p.problem) for p in records.pushes()]
 
@@ -95,7 +95,7 @@ def test_noting_the_same_again_changes_nothing_but_the_time(records: Records) ->
     assert without_times() == before == [(1, CKAN, "push", "unchanged", True, "")]
 
 
-def test_what_was_begun_and_never_ended_is_interrupted(records: Records) -> None:
+def test_an_unfinished_push_is_interrupted(records: Records) -> None:
     ended(records, 1, "created")
     records.begin_pushes(CKAN, "push", [(SLUG, 1), (SLUG, 2)])
     assert [push.result for push in records.pushes()] == [None, None]
@@ -105,15 +105,15 @@ def test_what_was_begun_and_never_ended_is_interrupted(records: Records) -> None
     records.end_pushes(CKAN, [])
 
 
-def test_one_target_knows_nothing_of_another(records: Records) -> None:
+def test_targets_are_independent(records: Records) -> None:
     ended(records, 1, "created")
     records.begin_pushes("https://other.example.org", "push", [(SLUG, 2)])
     records.end_pushes("https://other.example.org", [PushEnd(SLUG, 2, "created")])
     assert [(push.version, push.is_held) for push in records.pushes()] == [(1, True), (2, True)]
 
 
-def test_records_of_before_are_brought_up_and_keep_their_releases(tmp_path: Path) -> None:
-    """A data folder that an earlier Väven has left, with tables of the second migration."""
+def test_older_records_are_migrated_with_their_releases(tmp_path: Path) -> None:
+    """A data folder of an earlier Väven, with tables of the second migration."""
     settings = Settings(home=tmp_path / "home")
     publish(SAMPLE / "exempel.xlsx", settings)
     with sa.create_engine(settings.database).begin() as connection:
@@ -155,7 +155,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def settings(published: Path, tmp_path: Path) -> Settings:
-    """A data folder with a dataset of three versions, and with a CKAN that was configured after them."""
+    """A data folder with a dataset of three versions, and with a CKAN configured afterwards."""
     home = Path(shutil.copytree(published, tmp_path / "home"))
     return Settings(home=home, base_iri="http://localhost/", ckan_url=f"{CKAN}/")
 
@@ -173,7 +173,7 @@ def status_of(settings: Settings) -> Status:
 
 
 def states(settings: Settings, kind: str = "ckan") -> dict[int, str]:
-    """Version to state at the targets of a kind."""
+    """Return the state of each version at the targets of a kind."""
     (dataset,) = status_of(settings).datasets
     return {v.number: p.state for v in dataset.versions for p in v.states if p.target.kind == kind}
 
@@ -183,7 +183,7 @@ def note(settings: Settings, version: int, result: str, action: str = "push", **
         ended(records, version, result, action, **more)
 
 
-def test_every_version_is_told_of_at_every_target(settings: Settings) -> None:
+def test_every_version_has_a_status_at_every_target(settings: Settings) -> None:
     assert states(settings, "site") == {1: "published", 2: "published", 3: "published"}
     assert states(settings, "sparql") == {1: "replaced", 2: "replaced", 3: "published"}
     assert states(settings) == {1: "not-sent", 2: "not-sent", 3: "missing"}
@@ -192,12 +192,12 @@ def test_every_version_is_told_of_at_every_target(settings: Settings) -> None:
     note(settings, 3, "failed", problem="ckan-refused", reason="Validation Error")
     assert states(settings) == {1: "out-of-date", 2: "not-sent", 3: "failed"}
     (dataset,) = status_of(settings).datasets
-    assert {place.held_version for place in dataset.states if place.target.kind == "ckan"} == {1}
+    assert {state.held_version for state in dataset.states if state.target.kind == "ckan"} == {1}
     note(settings, 3, "changed")
     assert states(settings) == {1: "replaced", 2: "not-sent", 3: "published"}
 
 
-def test_what_was_withdrawn_here_and_is_still_there_has_to_be_seen_to(settings: Settings, tmp_path: Path) -> None:
+def test_a_withdrawn_version_still_at_a_target_needs_attention(settings: Settings, tmp_path: Path) -> None:
     note(settings, 3, "created")
     # Nobody answers there, so the withdrawal on CKAN fails; here it is done.
     away = Settings(home=settings.home, base_iri=settings.base_iri, ckan_url=f"http://127.0.0.1:{free_port()}")
@@ -209,37 +209,41 @@ def test_what_was_withdrawn_here_and_is_still_there_has_to_be_seen_to(settings: 
         withdraw(away, SLUG, reason="Fel enkät.")
     assert states(away, "site") == {1: "withdrawn", 2: "withdrawn", 3: "withdrawn"}
     assert states(away, "sparql") == {1: "withdrawn", 2: "withdrawn", 3: "withdrawn"}
-    found = {p.target.id: p for d, v, p in status_of(away).attention if v.number == 3}
-    assert (found[note_at].state, found[note_at].action, found[note_at].result) == ("remains", "withdraw", "failed")
-    assert found[note_at].problem is not None
-    assert found[note_at].problem.code == "ckan-unreachable"
+    targets = {p.target.id: p for d, v, p in status_of(away).attention if v.number == 3}
+    assert (targets[note_at].state, targets[note_at].action, targets[note_at].result) == (
+        "remains",
+        "withdraw",
+        "failed",
+    )
+    assert targets[note_at].problem is not None
+    assert targets[note_at].problem.code == "ckan-unreachable"
     # What was left at an address that is configured no longer is told of, but nothing can be done about it.
-    assert CKAN not in found
+    assert CKAN not in targets
     with Records(away.database) as records:
         records.begin_pushes(note_at, "withdraw", [(SLUG, 3)])
         records.end_pushes(note_at, [PushEnd(SLUG, 3, "withdrawn")])
     assert status_of(away).attention == []
 
 
-def test_the_version_that_comes_back_is_noted_with_its_time(settings: Settings) -> None:
+def test_a_version_that_is_current_again_is_recorded_with_its_time(settings: Settings) -> None:
     withdraw(Settings(home=settings.home, base_iri=settings.base_iri), SLUG, 3, reason="Fel.")
     assert states(settings, "sparql") == {1: "replaced", 2: "published", 3: "withdrawn"}
     with Records(settings.database) as records:
         assert [s.step for s in records.steps(SLUG, 2)].count("in-graph") == 2
 
 
-def test_a_graph_server_that_is_away_is_told_of(settings: Settings) -> None:
+def test_an_unavailable_graph_server_is_reported(settings: Settings) -> None:
     away = Settings(
         home=settings.home, base_iri="http://localhost/", sparql_query_url=f"http://127.0.0.1:{free_port()}"
     )
     assert states(away, "sparql") == {1: "replaced", 2: "replaced", 3: "unknown"}
-    (found,) = [place for _, _, place in status_of(away).attention]
-    assert found.problem is not None
-    assert found.problem.code == "endpoint-away"
-    assert found.problem.detail
+    (state,) = [status for _, _, status in status_of(away).attention]
+    assert state.problem is not None
+    assert state.problem.code == "endpoint-away"
+    assert state.problem.detail
 
 
-def test_a_login_in_the_address_is_told_to_nobody(settings: Settings, tmp_path: Path) -> None:
+def test_a_login_in_the_url_is_never_shown(settings: Settings, tmp_path: Path) -> None:
     port = free_port()
     secret = Settings(home=settings.home, base_iri="http://localhost/", ckan_url=f"http://me:hush@127.0.0.1:{port}/")
     with Records(secret.database) as records:
@@ -257,16 +261,16 @@ def test_a_login_in_the_address_is_told_to_nobody(settings: Settings, tmp_path: 
 # --- under way, killed, and taken up ------------------------------------------------------------------------------
 
 
-def test_a_push_is_under_way_until_it_is_killed_and_interrupted_then(settings: Settings, client: FlaskClient) -> None:
-    """The command as it is typed, on a CKAN that takes the connection and says nothing."""
+def test_a_push_is_in_progress_until_killed_and_then_interrupted(settings: Settings, client: FlaskClient) -> None:
+    """The command runs against a CKAN that accepts the connection and does not respond."""
     with socket.socket() as silent:
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        given = environment(settings.home, 8000, VAVEN_CKAN_URL=url, VAVEN_CKAN_TOKEN="x")
+        variables = environment(settings.home, 8000, VAVEN_CKAN_URL=url, VAVEN_CKAN_TOKEN="x")
         here = Settings(home=settings.home, base_iri="http://localhost/", ckan_url=url)
         note(settings, 2, "created")
-        pushing = subprocess.Popen([VAVEN, "ckan", "push"], env=given, stderr=subprocess.PIPE)
+        pushing = subprocess.Popen([VAVEN, "ckan", "push"], env=variables, stderr=subprocess.PIPE)
         try:
             silent.settimeout(60)
             connection, _ = silent.accept()
@@ -279,24 +283,24 @@ def test_a_push_is_under_way_until_it_is_killed_and_interrupted_then(settings: S
             pushing.communicate()
         connection.close()
     assert not is_pushing(here)
-    ((_, version, place),) = status_of(here).attention
-    assert (version.number, place.state, place.result) == (3, "interrupted", "interrupted")
-    told = vaven("ckan", "status", "--lang", "en", environment=given)
-    assert told.returncode == 1
-    assert f"{SLUG}, version 3: interrupted" in told.stdout
-    assert f"{CKAN} (no longer used)" in told.stdout
+    ((_, version, state),) = status_of(here).attention
+    assert (version.number, state.state, state.result) == (3, "interrupted", "interrupted")
+    status = vaven("ckan", "status", "--lang", "en", environment=variables)
+    assert status.returncode == 1
+    assert f"{SLUG}, version 3: interrupted" in status.stdout
+    assert f"{CKAN} (no longer used)" in status.stdout
     # The next one, which fails for another reason, says its own.
-    done = vaven("ckan", "push", environment=given)
+    done = vaven("ckan", "push", environment=variables)
     assert (done.returncode, "Traceback" in done.stderr) == (1, False)
-    ((_, _, place),) = status_of(here).attention
-    assert (place.state, place.problem and place.problem.code) == ("failed", "ckan-unreachable")
+    ((_, _, state),) = status_of(here).attention
+    assert (state.state, state.problem and state.problem.code) == ("failed", "ckan-unreachable")
 
 
 # --- page, JSON, command ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_page_says_what_is_wrong_and_what_to_do(settings: Settings, client: FlaskClient, language: str) -> None:
+def test_the_page_shows_the_problem_and_its_remedy(settings: Settings, client: FlaskClient, language: str) -> None:
     note(settings, 1, "created")
     note(settings, 3, "failed", problem="ckan-too-large", reason="413 <b>here</b>")
     t = messages(language, "publisher")
@@ -312,12 +316,12 @@ def test_the_page_says_what_is_wrong_and_what_to_do(settings: Settings, client: 
     assert client.get("/publications?dataset=finns-inte", headers=BROWSER).status_code == 404
 
 
-def test_a_datasets_own_page_says_where_it_is(settings: Settings, client: FlaskClient) -> None:
+def test_a_dataset_s_page_shows_its_targets(settings: Settings, client: FlaskClient) -> None:
     def line() -> str:
         page = client.get(f"/dataset/{SLUG}?lang=sv", headers=BROWSER).get_data(as_text=True)
-        found = re.search(r"<dt>Publicerad på</dt><dd>(.*?)</dd>", page)
-        assert found
-        return found[1]
+        match = re.search(r"<dt>Publicerad på</dt><dd>(.*?)</dd>", page)
+        assert match
+        return match[1]
 
     assert "(saknas)" in line()
     assert f'href="/publications?dataset={SLUG}"' in line()
@@ -329,47 +333,47 @@ def test_a_datasets_own_page_says_where_it_is(settings: Settings, client: FlaskC
     )
 
 
-def test_the_json_keeps_to_its_schema_whatever_has_happened(settings: Settings, client: FlaskClient) -> None:
+def test_the_json_conforms_to_its_schema_in_every_state(settings: Settings, client: FlaskClient) -> None:
     schema = client.get("/api/v1/publications.schema.json").get_json()
     jsonschema.Draft7Validator.check_schema(schema)
     assert tuple(schema["definitions"]["state"]["enum"]) == STATES
 
     def checked(address: str) -> Any:
-        told = client.get(address).get_json()
-        jsonschema.validate(told, schema, format_checker=jsonschema.FormatChecker())
-        return told
+        document = client.get(address).get_json()
+        jsonschema.validate(document, schema, format_checker=jsonschema.FormatChecker())
+        return document
 
     checked("/publications.json")
     note(settings, 1, "created")
     note(settings, 2, "unchanged", "withdraw")
     note(settings, 3, "failed", problem="ckan-without-search", reason="Solr")
     for address in ("/publications.json?lang=en", f"/api/v1/publications?lang=en&dataset={SLUG}"):
-        told = checked(address)
-        assert (told["language"], told["needs_attention"]) == ("en", 1)
-        (version, *_) = told["datasets"][0]["versions"]
-        place = next(p for p in version["places"] if p["target"] == CKAN)
-        assert (place["state"], place["problem"]["detail"]) == ("failed", "Solr")
-        assert place["problem"]["message"].startswith("The search engine")
+        document = checked(address)
+        assert (document["language"], document["needs_attention"]) == ("en", 1)
+        (version, *_) = document["datasets"][0]["versions"]
+        state = next(p for p in version["places"] if p["target"] == CKAN)
+        assert (state["state"], state["problem"]["detail"]) == ("failed", "Solr")
+        assert state["problem"]["message"].startswith("The search engine")
     withdraw(Settings(home=settings.home, base_iri=settings.base_iri), SLUG, reason="Fel.")
-    told = checked("/publications.json")
-    assert told["datasets"][0]["current"] is None
-    assert told["datasets"][0]["versions"][0]["withdrawn"]["reason"] == "Fel."
+    document = checked("/publications.json")
+    assert document["datasets"][0]["current"] is None
+    assert document["datasets"][0]["versions"][0]["withdrawn"]["reason"] == "Fel."
     assert client.get("/publications.json?dataset=finns-inte").status_code == 404
     assert client.get("/api/v1/publications?dataset=%00").status_code == 404
 
 
 def test_the_command_prints_the_same_json(settings: Settings, client: FlaskClient) -> None:
-    given = environment(settings.home, 8000, VAVEN_BASE_IRI="http://localhost/", VAVEN_CKAN_URL=CKAN)
-    done = vaven("ckan", "status", "--format", "json", "--lang", "en", environment=given)
-    told, on_page = json.loads(done.stdout), client.get("/publications.json?lang=en").get_json()
-    assert {**told, "checked_at": ""} == {**on_page, "checked_at": ""}
-    assert vaven("ckan", "status", "finns-inte", environment=given).returncode == 2
-    without = {name: value for name, value in given.items() if name != "VAVEN_CKAN_URL"}
+    variables = environment(settings.home, 8000, VAVEN_BASE_IRI="http://localhost/", VAVEN_CKAN_URL=CKAN)
+    done = vaven("ckan", "status", "--format", "json", "--lang", "en", environment=variables)
+    printed, on_page = json.loads(done.stdout), client.get("/publications.json?lang=en").get_json()
+    assert {**printed, "checked_at": ""} == {**on_page, "checked_at": ""}
+    assert vaven("ckan", "status", "finns-inte", environment=variables).returncode == 2
+    without = {name: value for name, value in variables.items() if name != "VAVEN_CKAN_URL"}
     nowhere = vaven("ckan", "status", environment=without)
     assert (nowhere.returncode, nowhere.stdout.strip()) == (0, "Ingen CKAN-instans är inställd (VAVEN_CKAN_URL).")
 
 
-def test_many_datasets_come_a_page_at_a_time(
+def test_many_datasets_are_paginated(
     settings: Settings, client: FlaskClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(SAMPLE / "exempel.xlsx", Settings(home=settings.home, base_iri=settings.base_iri))
@@ -381,7 +385,7 @@ def test_many_datasets_come_a_page_at_a_time(
     assert client.get("/publications?page=3", headers=BROWSER).status_code == 404
 
 
-def test_every_failure_and_state_has_its_sentences() -> None:
+def test_every_failure_and_state_has_messages() -> None:
     kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, CkanError)]
     codes = {code_of(kind("")) for kind in kinds}
     assert codes >= {"ckan-not-allowed", "ckan-answer-lost", "ckan-without-search"}

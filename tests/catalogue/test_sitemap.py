@@ -1,4 +1,4 @@
-"""Search engines are told of every page that people read, and of no other."""
+"""The sitemap lists every page for readers, and no other."""
 
 import re
 import urllib.robotparser
@@ -29,7 +29,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
     app.extensions["vaven"].close()
 
 
-def listed(client: FlaskClient, base: str) -> list[etree.Element]:
+def sitemap_entries(client: FlaskClient, base: str) -> list[etree.Element]:
     index = etree.fromstring(client.get("/sitemap.xml").data)
     assert index.tag == f"{{{NAMES['s']}}}sitemapindex"
     parts = [(loc.text or "").removeprefix(base) for loc in index.iterfind(".//s:loc", NAMES)]
@@ -37,17 +37,17 @@ def listed(client: FlaskClient, base: str) -> list[etree.Element]:
 
 
 def paths(client: FlaskClient, language: str) -> dict[str, etree.Element]:
-    """The pages in a language, by path without it."""
+    """Return the pages in a language, by path without the language."""
     ending, base = f"?lang={language}", Settings().base_iri.rstrip("/")
-    addresses = {url.findtext("s:loc", "", NAMES): url for url in listed(client, base + "/")}
+    addresses = {url.findtext("s:loc", "", NAMES): url for url in sitemap_entries(client, base + "/")}
     return {at.removeprefix(base).removesuffix(ending): url for at, url in addresses.items() if at.endswith(ending)}
 
 
-def test_every_page_that_is_listed_is_there_in_both_languages(client: FlaskClient) -> None:
-    base, found = Settings().base_iri.rstrip("/"), paths(client, "sv")
-    assert found.keys() == paths(client, "en").keys()
-    assert {"/", "/dataset/exempel-tre-kommuner", "/kpi/trygg-morker", "/area/deso2018/0180C6070"} <= found.keys()
-    for path, url in found.items():
+def test_every_listed_page_exists_in_both_languages(client: FlaskClient) -> None:
+    base, urls = Settings().base_iri.rstrip("/"), paths(client, "sv")
+    assert urls.keys() == paths(client, "en").keys()
+    assert {"/", "/dataset/exempel-tre-kommuner", "/kpi/trygg-morker", "/area/deso2018/0180C6070"} <= urls.keys()
+    for path, url in urls.items():
         links = {
             link.get("hreflang"): (link.get("href") or "").removeprefix(base) for link in url.iterfind("x:link", NAMES)
         }
@@ -57,28 +57,28 @@ def test_every_page_that_is_listed_is_there_in_both_languages(client: FlaskClien
             assert (page.status_code, page.headers["Content-Language"]) == (200, language), path
 
 
-def test_a_page_of_figures_has_the_day_of_its_newest_release(client: FlaskClient) -> None:
+def test_a_data_page_has_the_date_of_its_newest_release(client: FlaskClient) -> None:
     days = {path: url.findtext("s:lastmod", "", NAMES) for path, url in paths(client, "en").items()}
     assert date.fromisoformat(days["/dataset/exempel-tre-kommuner"]) == date.today()
     assert days["/about"] == ""
 
 
-def test_pages_link_to_no_page_of_figures_that_is_not_listed(client: FlaskClient) -> None:
+def test_every_linked_data_page_is_listed(client: FlaskClient) -> None:
     known = paths(client, "sv").keys()
-    shown = "\n".join(client.get(path, headers=BROWSER).text for path in known)
-    links = re.findall(r'href="(/(?:area|kpi|dataset|investment|theme)/[^"?#]+)', shown)
+    text = "\n".join(client.get(path, headers=BROWSER).text for path in known)
+    links = re.findall(r'href="(/(?:area|kpi|dataset|investment|theme)/[^"?#]+)', text)
     pages = {link for link in links if not re.search(r"\.\w+$|/\d+(/|$)", link)}
     assert pages - known == set()
 
 
-def test_more_pages_than_a_file_may_have_are_in_several(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = len(listed(client, Settings().base_iri))
+def test_pages_over_the_limit_of_a_file_are_split(client: FlaskClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    total = len(sitemap_entries(client, Settings().base_iri))
     monkeypatch.setattr(sitemap, "MOST", 7)
-    assert len(listed(client, Settings().base_iri)) == whole
+    assert len(sitemap_entries(client, Settings().base_iri)) == total
     assert client.get("/sitemap-0.xml").status_code == client.get("/sitemap-99.xml").status_code == 404
 
 
-def test_robots_are_kept_from_what_costs_a_query_each(client: FlaskClient) -> None:
+def test_robots_are_excluded_from_pages_that_run_queries(client: FlaskClient) -> None:
     base = Settings().base_iri
     rules = urllib.robotparser.RobotFileParser()
     rules.parse(client.get("/robots.txt").text.splitlines())
@@ -89,7 +89,7 @@ def test_robots_are_kept_from_what_costs_a_query_each(client: FlaskClient) -> No
         assert rules.can_fetch("*", base + path)
 
 
-def test_a_site_without_anything_lists_its_own_pages(tmp_path: Path) -> None:
+def test_an_empty_site_lists_its_own_pages(tmp_path: Path) -> None:
     app = create_app(Settings(home=tmp_path))
-    assert len(listed(app.test_client(), Settings().base_iri)) >= len(sitemap.TOP)
+    assert len(sitemap_entries(app.test_client(), Settings().base_iri)) >= len(sitemap.TOP)
     app.extensions["vaven"].close()

@@ -204,7 +204,7 @@ def test_expired_uploads_are_swept_from_an_object_store(
 
 
 def test_a_job_that_another_version_queued_is_dropped_with_a_log_line(client: FlaskClient, tmp_path: Path) -> None:
-    """The consumer as a process: unreadable jobs before a readable one, which is done all the same."""
+    """The consumer process skips unreadable jobs and runs the readable one after them."""
     jobs = queue(Settings(home=tmp_path / "home"))
     of_old_module = Message("1", "vaven.catalogue.jobs.check", args=("A" * 22,), kwargs={})
     of_other_version = {"id": "2", "task": "no_such_task", "arguments": ["A" * 22]}

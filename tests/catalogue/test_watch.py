@@ -1,4 +1,4 @@
-"""`vaven validate --watch`: a report again whenever the file changes, however the program saves it."""
+"""`vaven validate --watch` reports again whenever the file changes, however the program saves it."""
 
 import os
 import re

@@ -37,7 +37,7 @@ def until(is_so: Callable[[], bool]) -> None:
 
 
 class Builder:
-    """Builds a value when it may (`may_end`), and counts how often it was called."""
+    """A builder of a value that waits for `may_end` and counts its calls."""
 
     def __init__(self, value: object = "value", *, blocked: bool = True) -> None:
         self.value, self.calls = value, 0
@@ -130,7 +130,7 @@ def test_without_a_state_nothing_is_stored_and_concurrent_calls_share_a_build(st
     assert build.calls == 2
 
 
-def test_values_stay_within_the_bound_in_bytes_and_the_least_recently_used_leaves() -> None:
+def test_values_stay_within_the_limit_in_bytes_and_the_least_recently_used_is_dropped() -> None:
     cache = CachedByState[str, bytes](100, cost=lambda key, value: len(key) + len(value), largest=50)
     for key in "abcd":
         cache.put("one", key, bytes(24))
@@ -153,7 +153,7 @@ def test_a_value_over_the_largest_size_is_returned_and_not_stored() -> None:
     assert cache.peek("one", "small")
 
 
-def test_a_value_that_has_grown_is_counted_anew() -> None:
+def test_the_size_of_a_value_that_has_grown_is_measured_again() -> None:
     cache = CachedByState[str, bytearray](100, cost=lambda _, value: len(value))
     page = bytearray(40)
     cache.put("one", "other", bytearray(40))
@@ -167,7 +167,7 @@ def test_a_value_that_has_grown_is_counted_anew() -> None:
     assert cache.used == 0
 
 
-def test_an_exception_reaches_all_who_waited_and_is_not_cached() -> None:
+def test_an_exception_reaches_all_waiting_callers_and_is_not_cached() -> None:
     cache = CachedByState[str, object](10)
     failing = Builder(OSError("no"))
     errors = in_threads(lambda: cache.get("one", "key", failing), partial(failing.end_when_all_wait, cache))
@@ -176,7 +176,7 @@ def test_an_exception_reaches_all_who_waited_and_is_not_cached() -> None:
     assert cache.get("one", "key", lambda: "value") == "value"
 
 
-def test_an_exception_of_one_client_alone_lets_those_who_waited_build() -> None:
+def test_after_an_unshared_exception_a_waiting_caller_builds() -> None:
     cache = CachedByState[str, object](10, unshared=(PermissionError,))
     refused, build = Builder(PermissionError()), Builder(blocked=False)
     with ThreadPoolExecutor(2) as pool:
@@ -188,7 +188,7 @@ def test_an_exception_of_one_client_alone_lets_those_who_waited_build() -> None:
         assert isinstance(first.exception(), PermissionError)
 
 
-def test_waiting_for_another_build_ends_after_the_given_seconds() -> None:
+def test_waiting_for_another_build_ends_at_the_time_limit() -> None:
     cache = CachedByState[str, object](10)
     build = Builder()
     with ThreadPoolExecutor(1) as pool:

@@ -119,7 +119,7 @@ def without_volatile(package: dict[str, Any]) -> Any:
 
 
 def test_publishing_with_a_configured_ckan_pushes_the_sample(tmp_path: Path, plain_ckan: Ckan) -> None:
-    """Runs the command as a user types it, then uses only CKAN's own API."""
+    """Run the command as a user types it, then use only CKAN's own API."""
     settings = environment(tmp_path, 8000, VAVEN_CKAN_URL=plain_ckan.url, VAVEN_CKAN_TOKEN=plain_ckan.token)
     done = vaven("publish", SAMPLE / "exempel.xlsx", environment=settings)
     assert done.returncode == 0, done.stderr

@@ -37,7 +37,7 @@ def read(path: Path) -> bytes:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_what_is_written_is_read(tmp_path: Path, name: str) -> None:
+def test_written_content_is_read_back(tmp_path: Path, name: str) -> None:
     write(tmp_path / name)
     assert read(tmp_path / name) == LINES
 

@@ -152,7 +152,7 @@ def test_a_graph_has_exactly_the_triples_of_its_files_in_any_compression(
     assert tested.values() == {}
 
 
-def test_the_same_again_changes_nothing(tested: StoreUnderTest, tmp_path: Path) -> None:
+def test_loading_the_same_files_again_changes_nothing(tested: StoreUnderTest, tmp_path: Path) -> None:
     files = [triples(tmp_path / "a.nt", 1, 2), triples(tmp_path / "b.nt", 2, 3)]
     for _ in range(2):
         tested.replace(1, one=files)
@@ -160,7 +160,7 @@ def test_the_same_again_changes_nothing(tested: StoreUnderTest, tmp_path: Path) 
         assert tested.store().contents() == {"a-dataset": 1}
 
 
-def test_the_store_says_what_its_readers_see(tested: StoreUnderTest, tmp_path: Path) -> None:
+def test_the_store_states_the_contents_that_readers_see(tested: StoreUnderTest, tmp_path: Path) -> None:
     assert tested.store().contents() == {}
     names = set()
     for version in (1, 2):
@@ -172,7 +172,7 @@ def test_the_store_says_what_its_readers_see(tested: StoreUnderTest, tmp_path: P
     assert tested.values() == {"one": ["2"]}
 
 
-def test_texts_of_every_kind_arrive_as_they_were(tested: StoreUnderTest, tmp_path: Path) -> None:
+def test_literals_of_every_kind_arrive_unchanged(tested: StoreUnderTest, tmp_path: Path) -> None:
     file = tmp_path / "a.nt"
     lines = (f"<http://example.org/å> <http://example.org/p> {value} .\n" for value in VALUES)
     file.write_text("".join(lines), encoding="utf-8")
@@ -184,7 +184,7 @@ def test_texts_of_every_kind_arrive_as_they_were(tested: StoreUnderTest, tmp_pat
     assert objects == {*VALUES}
 
 
-def test_blank_nodes_of_two_graphs_and_of_two_files_stay_two(tested: StoreUnderTest, tmp_path: Path) -> None:
+def test_blank_nodes_of_two_graphs_or_files_remain_distinct(tested: StoreUnderTest, tmp_path: Path) -> None:
     for name in ("a.nt", "b.nt"):
         (tmp_path / name).write_text(f'_:x <http://example.org/p> "{name}" .\n_:x <http://example.org/q> "{name}" .\n')
     tested.replace(1, one=[tmp_path / "a.nt", tmp_path / "b.nt"], two=[tmp_path / "a.nt"])
@@ -201,7 +201,7 @@ def test_the_default_graph_is_the_union_of_the_published_ones(tested: StoreUnder
 
 
 @pytest.mark.parametrize("name", ["bad.nt", "bad.nt.gz", "cut.nt.gz", "damaged.nt.zst", "bad.ttl", "missing.nt"])
-def test_a_file_that_can_not_be_loaded_changes_nothing_and_the_next_load_is_right(
+def test_a_file_that_cannot_be_loaded_changes_nothing_and_the_next_load_succeeds(
     tested: StoreUnderTest, tmp_path: Path, name: str
 ) -> None:
     good = triples(tmp_path / "good.nt", "good")
@@ -268,7 +268,7 @@ def test_readers_see_one_release_or_the_next(tested: StoreUnderTest, tmp_path: P
 
 
 @pytest.mark.parametrize("fatal", ["load", "switch", "clean"])
-def test_a_writer_that_ends_at_any_step_leaves_old_or_new_and_the_same_again_ends_right(
+def test_a_writer_killed_at_any_step_leaves_old_or_new_content_and_the_next_run_completes(
     remote_tested: StoreUnderTest, tmp_path: Path, fatal: str
 ) -> None:
     old, new = triples(tmp_path / "old.nt", "old"), triples(tmp_path / "new.nt", "new")
@@ -295,7 +295,7 @@ def remaining_graphs(tested: StoreUnderTest) -> set[str]:
 
 
 @pytest.mark.parametrize("fatal", ["load", "switch", "clean"])
-def test_a_server_killed_at_any_step_and_started_again_ends_the_same(
+def test_a_server_killed_at_any_step_and_restarted_ends_in_the_same_state(
     remote_tested: StoreUnderTest, tmp_path: Path, fatal: str
 ) -> None:
     server = remote_tested.server
@@ -401,7 +401,7 @@ def test_a_server_without_write_access_is_reported(remote_tested: StoreUnderTest
     assert remote_tested.store().contents() == {}
 
 
-def test_a_url_that_is_no_graph_server_is_reported(remote_tested: StoreUnderTest) -> None:
+def test_a_url_without_a_graph_server_is_reported(remote_tested: StoreUnderTest) -> None:
     assert remote_tested.server
     at = remote_tested.server.query.rsplit("/", 1)[0]
     wrong = RemoteServer(Addresses(f"{at}/nothing-here", f"{at}/nothing-here", f"{at}/nothing-here"))

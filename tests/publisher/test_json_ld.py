@@ -35,7 +35,7 @@ def nodes(text: bytes) -> list[dict[str, Any]]:
     return json.loads(text)  # type: ignore[no-any-return]
 
 
-def test_types_become_type_keywords_and_nothing_else_is_changed() -> None:
+def test_types_become_type_keywords_and_nothing_else_changes() -> None:
     triples = list(resources(500))
     text = written(triples)
     assert all(TYPE.value not in node for node in nodes(text))
@@ -44,7 +44,7 @@ def test_types_become_type_keywords_and_nothing_else_is_changed() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_it_does_not_matter_in_which_blocks_it_is_written(seed: int) -> None:
+def test_the_output_is_independent_of_the_size_of_written_blocks(seed: int) -> None:
     complete = serialize(list(resources(60)), format=RdfFormat.JSON_LD) or b""
     dice, target = random.Random(seed), io.BytesIO()
     through, at = Typed(target), 0

@@ -150,7 +150,7 @@ def test_what_is_published_is_the_stored_copy_though_the_file_changes_meanwhile(
     assert record(settings).content_sha256 == record(unchanged).content_sha256
 
 
-def test_the_name_of_the_file_stays_the_senders(settings: Settings, package: Path, tmp_path: Path) -> None:
+def test_the_file_has_the_sender_s_name(settings: Settings, package: Path, tmp_path: Path) -> None:
     for source, name in ((WORKBOOK, "exempel.xlsx"), (package, "package"), (package / "datapackage.json",) * 2):
         home = Settings(home=tmp_path / f"home-{Path(name).name}")
         assert publish(source, home).report.source == source.name
@@ -161,7 +161,7 @@ def test_the_name_of_the_file_stays_the_senders(settings: Settings, package: Pat
     assert refused.value.report.source == "package"
 
 
-def test_an_original_whose_storing_was_cut_off_is_stored_again(settings: Settings) -> None:
+def test_an_incompletely_stored_original_is_stored_again(settings: Settings) -> None:
     publish(WORKBOOK, settings)
     file = settings.home / "originals" / stored_hash(settings) / "exempel.xlsx"
     file.write_bytes(WORKBOOK.read_bytes()[:100])
@@ -169,14 +169,14 @@ def test_an_original_whose_storing_was_cut_off_is_stored_again(settings: Setting
     assert file.read_bytes() == WORKBOOK.read_bytes()
 
 
-def test_nothing_is_left_of_the_copy_that_was_read(settings: Settings, package: Path) -> None:
+def test_the_copy_that_was_read_is_deleted(settings: Settings, package: Path) -> None:
     change_a_value(package, "170")
     with pytest.raises(SubmissionRefused):
         publish(package, settings)
     assert stored_hash(settings) == submission_files(package).sha256
 
 
-def test_the_original_that_version_0_1_named_otherwise_is_found_by_the_published_hash(settings: Settings) -> None:
+def test_an_original_named_by_version_0_1_is_resolved_by_the_published_hash(settings: Settings) -> None:
     publish(WORKBOOK, settings)
     published = stored_hash(settings)
     older = hashlib.sha256(bytes.fromhex(published)).hexdigest()
@@ -187,7 +187,7 @@ def test_the_original_that_version_0_1_named_otherwise_is_found_by_the_published
     assert stored_hash(settings) == record(settings).source_sha256 == published
 
 
-def test_a_release_that_is_finished_by_another_file_of_the_same_content_records_that_file(
+def test_a_release_completed_by_another_file_of_the_same_content_records_that_file(
     settings: Settings, package: Path
 ) -> None:
     with Records(settings.database) as records:

@@ -64,7 +64,7 @@ def state(settings: Settings) -> dict[str, object]:
         collection.close()
 
 
-def test_the_same_content_makes_no_second_version(settings: Settings) -> None:
+def test_the_same_content_does_not_create_a_second_version(settings: Settings) -> None:
     first = publish(SAMPLE / "exempel.xlsx", settings)
     again = publish(SAMPLE / "exempel.xlsx", settings)
     as_package = publish(SAMPLE / "package", settings)
@@ -73,9 +73,7 @@ def test_the_same_content_makes_no_second_version(settings: Settings) -> None:
     assert (as_package.version, as_package.is_new) == (1, False)
 
 
-def test_a_changed_value_makes_version_two_and_version_one_stays_byte_for_byte(
-    settings: Settings, package: Path
-) -> None:
+def test_a_changed_value_creates_version_two_and_version_one_is_unchanged(settings: Settings, package: Path) -> None:
     publish(package, settings)
     folder = Path(settings.storage.removeprefix("file://")) / SLUG
     before = {path.name: path.read_bytes() for path in (folder / "1").iterdir()}
@@ -91,7 +89,7 @@ def test_a_changed_value_makes_version_two_and_version_one_stays_byte_for_byte(
     collection.close()
 
 
-def test_going_back_to_an_earlier_value_is_a_third_version(settings: Settings, package: Path) -> None:
+def test_returning_to_an_earlier_value_creates_a_third_version(settings: Settings, package: Path) -> None:
     original = Path(shutil.copytree(package, package.with_name("original")))
     publish(package, settings)
     change_a_value(package)
@@ -99,7 +97,7 @@ def test_going_back_to_an_earlier_value_is_a_third_version(settings: Settings, p
     assert publish(original, settings).version == 3
 
 
-def test_a_faulty_submission_leaves_nothing_behind(settings: Settings, package: Path) -> None:
+def test_an_invalid_submission_leaves_no_files(settings: Settings, package: Path) -> None:
     publish(package, settings)
     before = state(settings)
     change_a_value(package, "170")
@@ -112,7 +110,7 @@ def test_a_faulty_submission_leaves_nothing_behind(settings: Settings, package: 
     assert state(settings) == before
 
 
-def test_two_datasets_live_side_by_side(settings: Settings, package: Path) -> None:
+def test_two_datasets_are_visible_at_once(settings: Settings, package: Path) -> None:
     publish(package, settings)
     publish(package, settings, dataset="en-annan")
     collection = Collection(settings)
@@ -161,7 +159,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, object
 
 
 @pytest.mark.parametrize("step", [*STEPS, *GRAPH_STEPS])
-def test_a_publish_killed_at_any_step_shows_nothing_half_and_ends_the_same(
+def test_a_publish_killed_at_any_step_shows_no_partial_release_and_can_be_completed(
     settings: Settings, package: Path, step: str, finished: tuple[dict[str, object], dict[str, object]]
 ) -> None:
     first, second = finished
@@ -184,7 +182,7 @@ def test_a_publish_killed_before_the_very_first_release_shows_nothing(settings: 
     assert publish(package, settings).version == 1
 
 
-def test_another_submission_after_a_kill_takes_the_version_that_was_never_seen(
+def test_another_submission_after_a_kill_takes_the_version_number_that_was_never_visible(
     settings: Settings, package: Path
 ) -> None:
     publish(package, settings)
@@ -197,7 +195,7 @@ def test_another_submission_after_a_kill_takes_the_version_that_was_never_seen(
     killed.close()
 
 
-def test_another_submission_after_a_kill_past_the_switch_does_not_touch_the_version_that_was_seen(
+def test_another_submission_after_a_kill_past_the_switch_does_not_change_the_visible_version(
     settings: Settings, package: Path
 ) -> None:
     publish(package, settings)
@@ -207,7 +205,7 @@ def test_another_submission_after_a_kill_past_the_switch_does_not_touch_the_vers
     assert publish(package, settings).version == 3
 
 
-def test_killed_at_random_moments_it_ends_the_same(
+def test_a_publish_killed_at_random_moments_ends_in_the_same_state(
     settings: Settings, package: Path, finished: tuple[dict[str, object], dict[str, object]]
 ) -> None:
     publish(package, settings)
@@ -231,7 +229,7 @@ def test_snapshots_without_readers_are_deleted(settings: Settings, package: Path
     assert len(list((settings.graph_folder / "snapshots").iterdir())) == 1
 
 
-def test_running_queries_keep_their_snapshot_while_a_new_one_takes_over(settings: Settings, package: Path) -> None:
+def test_running_queries_use_their_snapshot_after_a_new_one_is_current(settings: Settings, package: Path) -> None:
     publish(package, settings)
     engine = open_engine(settings)
     before = engine.query(COUNT, media_type="text/csv")
@@ -253,7 +251,7 @@ def test_an_interrupted_copy_of_the_original_is_deleted(settings: Settings) -> N
     assert (original / "exempel.xlsx").read_bytes() == (SAMPLE / "exempel.xlsx").read_bytes()
 
 
-def test_every_step_is_in_the_records_in_its_order(settings: Settings) -> None:
+def test_every_step_is_recorded_in_order(settings: Settings) -> None:
     publish(SAMPLE / "exempel.xlsx", settings)
     records = Records(settings.database)
     steps = records.steps(SLUG, 1)
@@ -262,7 +260,7 @@ def test_every_step_is_in_the_records_in_its_order(settings: Settings) -> None:
     assert [steps[i].result for i in (1, 2, -1)] == ["valid", "holds", "not configured"]
 
 
-def test_the_receipt_names_the_file_that_came_in(settings: Settings) -> None:
+def test_the_receipt_names_the_submitted_file(settings: Settings) -> None:
     publish(SAMPLE / "exempel.xlsx", settings)
     collection = Collection(settings)
     with collection.open(SLUG, 1, "report.json") as content:
@@ -273,7 +271,7 @@ def test_the_receipt_names_the_file_that_came_in(settings: Settings) -> None:
     assert receipt["standard_version"] == "1.0"
 
 
-def test_characters_that_no_workbook_holds_stop_nothing(settings: Settings, package: Path) -> None:
+def test_characters_not_allowed_in_workbooks_do_not_prevent_publishing(settings: Settings, package: Path) -> None:
     """Pasted text may contain them, also between the words of a title."""
     path = package / "observations.csv"
     header, first, rest = path.read_text("utf-8").split("\n", 2)

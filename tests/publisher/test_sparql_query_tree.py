@@ -1,4 +1,4 @@
-"""A query taken apart: its groups and pieces with their places, and what is not understood."""
+"""The syntax tree of a query: its groups and elements with their positions, and unsupported syntax."""
 
 from pathlib import Path
 

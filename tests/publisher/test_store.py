@@ -86,7 +86,7 @@ def test_a_graph_holds_exactly_its_files(store: EmbeddedStore, tmp_path: Path) -
     assert held(store) == {TWO: ["plain"]}
 
 
-def test_blank_nodes_of_two_graphs_stay_two(store: EmbeddedStore, tmp_path: Path) -> None:
+def test_blank_nodes_of_two_graphs_remain_distinct(store: EmbeddedStore, tmp_path: Path) -> None:
     file = tmp_path / "a.nt"
     file.write_text('_:x <http://example.org/p> "1" .\n')
     replace(store, {ONE: [file], TWO: [file]})
@@ -97,7 +97,7 @@ def test_blank_nodes_of_two_graphs_stay_two(store: EmbeddedStore, tmp_path: Path
     assert row["n"].value == "2"  # type: ignore[index,union-attr]
 
 
-def test_what_is_visible_changes_with_the_snapshot(store: EmbeddedStore, tmp_path: Path) -> None:
+def test_visible_content_changes_with_the_snapshot(store: EmbeddedStore, tmp_path: Path) -> None:
     assert (store.current(), store.contents()) == (None, {})
     first = replace(store, {ONE: [triples(tmp_path / "a.nt", 1)]}, version=1)
     assert store.contents() == {"a-dataset": 1}
@@ -108,7 +108,7 @@ def test_what_is_visible_changes_with_the_snapshot(store: EmbeddedStore, tmp_pat
 
 
 @pytest.mark.parametrize("step", STEPS)
-def test_a_writer_killed_at_any_step_leaves_the_old_snapshot_and_the_next_load_is_right(
+def test_a_writer_killed_at_any_step_leaves_the_old_snapshot_and_the_next_load_succeeds(
     store: EmbeddedStore, tmp_path: Path, step: str
 ) -> None:
     old, new = triples(tmp_path / "old.nt", "old"), triples(tmp_path / "new.nt", "new")
@@ -164,7 +164,7 @@ def test_a_writer_killed_in_the_middle_of_a_file_leaves_the_old_snapshot(store: 
 
 
 @pytest.mark.parametrize("name", ["bad.nt", "missing.nt", "bad.nt.gz"])
-def test_a_file_that_can_not_be_loaded_changes_nothing_and_the_next_load_is_right(
+def test_a_file_that_cannot_be_loaded_changes_nothing_and_the_next_load_succeeds(
     store: EmbeddedStore, tmp_path: Path, name: str
 ) -> None:
     replace(store, {ONE: [triples(tmp_path / "a.nt", "a")]})
@@ -219,7 +219,7 @@ def test_a_snapshot_is_deleted_after_its_last_reader(store: EmbeddedStore, tmp_p
     assert hold(snapshot) is None
 
 
-def test_layers_are_merged_without_a_change_to_what_is_held(tmp_path: Path) -> None:
+def test_merging_layers_does_not_change_the_content(tmp_path: Path) -> None:
     store = EmbeddedStore(tmp_path / "graph", wait_seconds=0.5, unmerged_bytes=0)
     for value in range(8):
         replace(store, {f"{ONE}/{value}": [triples(tmp_path / "a.nt", *range(value, 800, 8))]}, version=value)
@@ -256,7 +256,7 @@ def test_a_store_without_a_release_has_nothing_to_merge(store: EmbeddedStore) ->
 
 
 @pytest.mark.parametrize("step", ["settle", "settle-switch"])
-def test_a_kill_while_layers_are_merged_leaves_what_was_visible(
+def test_a_kill_while_layers_are_merged_leaves_the_visible_content(
     store: EmbeddedStore, tmp_path: Path, step: str
 ) -> None:
     replace(store, {TWO: [triples(tmp_path / "old.nt", "old")]})

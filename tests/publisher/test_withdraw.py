@@ -81,7 +81,7 @@ def feed(client: FlaskClient) -> Graph:
     return Graph().parse(data=client.get("/catalog.ttl").text, format="turtle")
 
 
-def test_an_older_version_leaves_the_current_one_as_it_is(settings: Settings, client: FlaskClient) -> None:
+def test_withdrawing_an_older_version_does_not_change_the_current_one(settings: Settings, client: FlaskClient) -> None:
     assert withdraw(settings, SLUG, 1, reason=REASON).current == 3
     assert value_in_graph(client) == ["3"]
     assert client.get(f"/dataset/{SLUG}", headers=HTML).status_code == 200
@@ -109,7 +109,7 @@ def test_the_identifier_still_resolves_to_the_tombstone(settings: Settings, clie
     assert (node, DCAT.distribution, None) not in tombstone
 
 
-def test_the_one_before_takes_the_place_of_a_withdrawn_current_version(settings: Settings, client: FlaskClient) -> None:
+def test_the_previous_version_replaces_a_withdrawn_current_version(settings: Settings, client: FlaskClient) -> None:
     assert withdraw(settings, SLUG, 3, reason=REASON).current == 2
     assert value_in_graph(client) == ["2"]
     (series,) = [s for s in Collection(settings).series(kpi="trygg-morker") if s.dataset == SLUG]
@@ -122,7 +122,7 @@ def test_the_one_before_takes_the_place_of_a_withdrawn_current_version(settings:
     assert REASON in page
 
 
-def test_a_number_is_never_used_again_and_the_same_content_may_come_back(
+def test_a_version_number_is_never_reused_and_the_same_content_may_be_published_again(
     settings: Settings, client: FlaskClient, tmp_path: Path
 ) -> None:
     withdraw(settings, SLUG, 3, reason=REASON)
@@ -132,7 +132,7 @@ def test_a_number_is_never_used_again_and_the_same_content_may_come_back(
     assert client.get(f"/dataset/{SLUG}/3", headers=HTML).status_code == 410
 
 
-def test_a_dataset_withdrawn_as_a_whole_is_listed_nowhere(settings: Settings, client: FlaskClient) -> None:
+def test_a_withdrawn_dataset_is_listed_nowhere(settings: Settings, client: FlaskClient) -> None:
     done = withdraw(settings, SLUG, reason=REASON)
     assert (done.versions, done.current) == ((1, 2, 3), None)
     assert value_in_graph(client) == []
@@ -145,9 +145,7 @@ def test_a_dataset_withdrawn_as_a_whole_is_listed_nowhere(settings: Settings, cl
     assert client.get("/dataset/exempel-tre-kommuner", headers=HTML).status_code == 200
 
 
-def test_a_dataset_withdrawn_as_a_whole_can_begin_again(
-    settings: Settings, client: FlaskClient, tmp_path: Path
-) -> None:
+def test_a_withdrawn_dataset_can_be_published_again(settings: Settings, client: FlaskClient, tmp_path: Path) -> None:
     withdraw(settings, SLUG, reason=REASON)
     assert publish_value(settings, tmp_path, 9) == 4
     assert value_in_graph(client) == ["9"]
@@ -155,7 +153,7 @@ def test_a_dataset_withdrawn_as_a_whole_can_begin_again(
     assert (URIRef(settings.iris.dataset(SLUG)), ADMS.status, None) not in described(client, f"dataset/{SLUG}")
 
 
-def test_older_versions_and_tombstones_keep_the_profiles_too(
+def test_older_versions_and_tombstones_conform_to_the_profiles_too(
     settings: Settings, client: FlaskClient, shared: Path
 ) -> None:
     """A validation of the endpoint's graphs has no violation, older versions included."""
@@ -185,7 +183,7 @@ def test_withdrawing_again_changes_nothing_not_even_the_reason(settings: Setting
 
 
 @pytest.mark.parametrize("step", ["load", "checkpoint", "switch", "clean", "recorded"])
-def test_killed_at_any_step_and_run_again_it_ends_the_same(settings: Settings, step: str) -> None:
+def test_a_withdrawal_killed_at_any_step_and_run_again_ends_in_the_same_state(settings: Settings, step: str) -> None:
     withdraw(settings, SLUG, 3, reason="Fel")
     driver = ROOT / "tests" / "publisher" / "withdraw_and_die.py"
     command = [sys.executable, str(driver), str(settings.home), SLUG, step]

@@ -1,4 +1,4 @@
-"""The division that an area's code is of: told by SCB's suffix, by the user or by a package, noted, and published."""
+"""The vintage of an area's code: stated by SCB's suffix, the user or a package, reported, and published."""
 
 import json
 from pathlib import Path
@@ -15,7 +15,7 @@ from vaven.schemas.standard.read_options import ReadOptions
 from vaven.vocab.areas import areas
 from vaven.vocab.errors import WrongUse
 
-KEPT = "0180C6070"
+UNCHANGED = "0180C6070"
 # Of one division alone: what was drawn in 2025, and what was taken away then.
 NEW = min(areas().deso2025.keys() - areas().deso2018.keys())
 OLD = min(code for code in areas().deso2018.keys() - areas().deso2025.keys() if code.startswith("01"))
@@ -37,30 +37,30 @@ def area_vintages(settings: Settings) -> dict[str, str]:
         return {a.code: a.area_vintage for r in records.finished() for a in r.complete_manifest.areas}
 
 
-def test_without_a_word_the_oldest_division_that_lists_a_code_is_taken_and_told(tmp_path: Path) -> None:
-    report = validate(written(tmp_path, KEPT, NEW))
+def test_by_default_the_oldest_vintage_that_contains_a_code_is_assumed_and_reported(tmp_path: Path) -> None:
+    report = validate(written(tmp_path, UNCHANGED, NEW))
     assert (report.verdict, noted(report)) == (Verdict.VALID, ["2018"])
     (note,) = [note for note in report.assumptions if note.code == "assumed-vintage"]
-    assert (note.params["count"], note.params["examples"]) == (1, KEPT)
+    assert (note.params["count"], note.params["examples"]) == (1, UNCHANGED)
     assert "Bestäm själv hur filen läses" in note.remedy("sv")
     publish(tmp_path / "omraden.csv", Settings(home=tmp_path))
-    assert area_vintages(Settings(home=tmp_path)) == {KEPT: "deso2018", NEW: "deso2025"}
+    assert area_vintages(Settings(home=tmp_path)) == {UNCHANGED: "deso2018", NEW: "deso2025"}
 
 
 @pytest.mark.parametrize("suffix", ["_DeSO2025", ""])
-def test_the_division_that_is_told_is_published(tmp_path: Path, suffix: str) -> None:
-    path = written(tmp_path, KEPT + suffix)
+def test_the_stated_area_vintage_is_published(tmp_path: Path, suffix: str) -> None:
+    path = written(tmp_path, UNCHANGED + suffix)
     chosen = [] if suffix else ["--vintage", "2025"]
-    told = vaven("publish", path, "--dataset", "ny", *chosen, environment=environment(tmp_path, 8000))
-    assert told.returncode == 0, told.stderr
-    assert area_vintages(Settings(home=tmp_path)) == {KEPT: "deso2025"}
+    done = vaven("publish", path, "--dataset", "ny", *chosen, environment=environment(tmp_path, 8000))
+    assert done.returncode == 0, done.stderr
+    assert area_vintages(Settings(home=tmp_path)) == {UNCHANGED: "deso2025"}
     # The package that readers take home says it too.
     released = tmp_path / "releases" / "ny" / "1" / "datapackage.json"
     assert json.loads(released.read_text("utf-8"))["vaven"]["area_vintage"] == "2025"
     assert noted(validate(released)) == ["2025"]
 
 
-def test_a_code_is_held_against_the_division_that_is_told(tmp_path: Path) -> None:
+def test_a_code_is_checked_against_the_chosen_area_vintage(tmp_path: Path) -> None:
     path = written(tmp_path, OLD)
     assert validate(path).verdict == Verdict.VALID
     report = validate(path, choices=ReadOptions(vintage="2025"))
@@ -68,20 +68,20 @@ def test_a_code_is_held_against_the_division_that_is_told(tmp_path: Path) -> Non
     assert validate(written(tmp_path, NEW), choices=ReadOptions(vintage="2018")).counts == {"area-unknown": 1}
 
 
-def test_the_users_word_goes_before_suffixes_that_contradict_each_other(tmp_path: Path) -> None:
-    path = written(tmp_path, f"{KEPT}_DeSO2018", f"{NEW}_DeSO2025")
+def test_the_chosen_area_vintage_overrides_contradicting_suffixes(tmp_path: Path) -> None:
+    path = written(tmp_path, f"{UNCHANGED}_DeSO2018", f"{NEW}_DeSO2025")
     assert validate(path).counts == {"area-vintages-mixed": 1}
     assert noted(validate(path, choices=ReadOptions(vintage="2025"))) == ["2025"]
-    assert validate(written(tmp_path, f"{KEPT}_DeSO2031")).counts == {"area-vintages-mixed": 1}
+    assert validate(written(tmp_path, f"{UNCHANGED}_DeSO2031")).counts == {"area-vintages-mixed": 1}
 
 
-def test_the_same_codes_of_another_division_are_another_release(tmp_path: Path) -> None:
-    path, settings = written(tmp_path, KEPT), Settings(home=tmp_path)
+def test_the_same_codes_of_another_area_vintage_make_another_release(tmp_path: Path) -> None:
+    path, settings = written(tmp_path, UNCHANGED), Settings(home=tmp_path)
     versions = [publish(path, settings, choices=ReadOptions(vintage=v)).version for v in (None, "2025", "2025")]
     assert versions == [1, 2, 2]
 
 
-def test_the_parts_of_an_own_area_are_of_the_division_that_is_told(tmp_path: Path) -> None:
+def test_the_parts_of_an_own_area_have_the_chosen_area_vintage(tmp_path: Path) -> None:
     folder = tmp_path / "package"
     folder.mkdir()
     (folder / "observations.csv").write_text("neighbourhood,kpi,period,value\neget,trygg-morker,2024,55.5\n")
@@ -95,6 +95,6 @@ def test_the_parts_of_an_own_area_are_of_the_division_that_is_told(tmp_path: Pat
     assert validate(folder).counts == {"list-member-unknown": 1}
 
 
-def test_no_other_division_can_be_chosen() -> None:
+def test_an_unknown_area_vintage_is_refused() -> None:
     with pytest.raises(WrongUse, match="2020"):
         ReadOptions(vintage="2020")

@@ -1,4 +1,4 @@
-"""Every behaviour is a folder: the input a partner would send, the command, and the report that it gives.
+"""Each behaviour is a folder: the input a partner would send, the command, and the expected report.
 
 tests/cases/<rule>/<case>/ holds the input (CSV, workbook, or a data package `input/`), `cmd`, and `expected.json`
 with verdict, counts, and findings as [code, resource, cell]. A new case needs no new test code.
@@ -28,12 +28,12 @@ WITHOUT_CASE = {"duplicate-value"}
 
 
 def expected(folder: Path) -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((folder / "expected.json").read_text("utf-8"))
-    return found
+    report: dict[str, Any] = json.loads((folder / "expected.json").read_text("utf-8"))
+    return report
 
 
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda f: f"{f.parent.name}/{f.name}")
-def test_a_case_gives_its_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_case_has_its_expected_report(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     command, *arguments = shlex.split((folder / "cmd").read_text("utf-8"))
     assert command == "vaven"
     with contextlib.chdir(folder):
@@ -47,7 +47,7 @@ def test_a_case_gives_its_report(folder: Path, capsys: pytest.CaptureFixture[str
     assert status == Verdict(report["verdict"]).exit_code
 
 
-def test_every_rule_has_a_bad_case_and_a_good_one() -> None:
+def test_every_rule_has_an_invalid_and_a_valid_case() -> None:
     assert RULE_MODULES
     assert {path.name for path in CASES.iterdir()} == CODES - WITHOUT_CASE
     for rule in CASES.iterdir():
@@ -60,11 +60,11 @@ def _cases_of(rule: Path) -> Iterator[Path]:
     return (folder for folder in FOLDERS if folder.parent == rule)
 
 
-def test_the_help_pages_show_the_cases_of_today() -> None:
-    """Where this fails: `python -m tests.examples`."""
+def test_the_help_pages_show_the_current_cases() -> None:
+    """Run `python -m tests.examples` to update the help pages' cases if this fails."""
     assert TARGET.read_text("utf-8") == written()
     assert CODES - WITHOUT_CASE - json.loads(written()).keys() == {"observations-missing"}
 
 
-def test_what_is_no_case_does_not_lie_among_them() -> None:
+def test_the_folder_of_cases_contains_only_cases() -> None:
     assert {path.parent for path in CASES.glob("*/*/*")} == set(FOLDERS)

@@ -1,4 +1,4 @@
-"""Checking: what a rule finds and lets be, what is released, and what hostile tables can't do."""
+"""Checks: the findings of each rule, the released values, and protection from hostile tables."""
 
 import csv
 import time
@@ -50,7 +50,7 @@ def codes(report: Report) -> list[str]:
     return [finding.code for finding in report.findings]
 
 
-def found(*changes: Row) -> list[str]:
+def finding_codes(*changes: Row) -> list[str]:
     return codes(checked({"observations": observations(*changes)}))
 
 
@@ -70,14 +70,14 @@ def test_a_clean_table_is_valid() -> None:
     assert report.is_publishable
 
 
-def test_warnings_do_not_stop_and_notes_do_not_count() -> None:
+def test_warnings_do_not_prevent_publishing_and_notes_are_not_counted() -> None:
     warned = checked({"observations": observations({}, {"period": "1900"})})
     assert warned.verdict is Verdict.VALID_WITH_WARNINGS
     noted = checked({"observations": observations({"neighbourhood": "0180R001"})})
     assert (noted.verdict, codes(noted)) == (Verdict.VALID, ["area-list-unknown"])
 
 
-def test_counts_are_complete_where_the_listing_is_cut() -> None:
+def test_counts_are_complete_if_the_list_of_findings_is_truncated() -> None:
     rows = observations(*({"period": f"år {i}"} for i in range(MAX_FINDINGS + 500)))
     report = checked({"observations": rows})
     assert report.counts == {"pattern-mismatch": MAX_FINDINGS + 500}
@@ -85,7 +85,7 @@ def test_counts_are_complete_where_the_listing_is_cut() -> None:
     assert report.is_cut
 
 
-def test_a_rule_cut_in_one_table_is_listed_in_the_next() -> None:
+def test_a_rule_truncated_in_one_table_is_listed_in_the_next() -> None:
     rows = observations(*({"neighbourhood": f"nowhere {i}"} for i in range(MAX_FINDINGS + 5)))
     target = {"neighbourhood": "x", "kpi": "tillit", "period": "2030", "baseline_period": "2020"}
     report = checked({"observations": rows, "targets": [{**target, "baseline_value": "1", "target_value": "2"}]})
@@ -111,28 +111,28 @@ def test_a_file_that_cannot_be_read_is_not_checked(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("value", ["1e999", "-1e999", "NaN", "inf"])
-def test_no_value_is_beyond_all_numbers(value: str) -> None:
-    assert found({"kpi": "deltagare", "value": value}) == ["type-error"]
+def test_a_value_outside_the_range_of_numbers_is_a_type_error(value: str) -> None:
+    assert finding_codes({"kpi": "deltagare", "value": value}) == ["type-error"]
 
 
-def test_today_is_the_line_between_past_and_future() -> None:
+def test_the_current_date_separates_past_and_future() -> None:
     rows = {"observations": observations({"period": "2024-Q3"}, {"period": "2024-06"}, {"period": "2024-07"})}
     assert [f.row for f in checked(rows, date(2024, 6, 30)).findings] == [2, 4]
     assert checked(rows, date(2024, 7, 1)).verdict is Verdict.VALID
 
 
-def test_two_ways_of_writing_a_number_are_one_value() -> None:
-    assert found({"value": "5.50"}, {"value": "5.5"}) == ["duplicate-row"]
-    assert found({"value": "5.51"}, {"value": "5.5"}) == ["duplicate-key"]
+def test_two_spellings_of_a_number_are_one_value() -> None:
+    assert finding_codes({"value": "5.50"}, {"value": "5.5"}) == ["duplicate-row"]
+    assert finding_codes({"value": "5.51"}, {"value": "5.5"}) == ["duplicate-key"]
 
 
-def test_the_other_row_is_named() -> None:
+def test_a_duplicate_names_the_other_row() -> None:
     (finding,) = checked({"observations": observations({}, {"period": "2022"}, {"value": "7"})}).findings
     assert (finding.row, finding.params["other"]) == (4, 2)
     assert "2" in finding.message("sv")
 
 
-def test_a_unique_column_beside_the_key(tmp_path: Path) -> None:
+def test_a_unique_column_outside_the_key_is_checked(tmp_path: Path) -> None:
     schema = standard()["actors"]
     rows = [{"id": f"a-{i}", "name": name} for i, name in enumerate(("Ett", "Två", "Ett", None, None))]
     named = schema["name"]
@@ -140,7 +140,7 @@ def test_a_unique_column_beside_the_key(tmp_path: Path) -> None:
     altered = type(schema)("actors", (unique,), ("id",), (), schema.descriptor)
     with tables_of({"actors": rows}) as tables:
         on = Checking(tables, tables.tables["actors"], altered, standard(), "actors", date(2024, 1, 1))
-        assert [(hit.row, hit.params["other"]) for hit in duplicate_value(on)] == [(4, 2)]
+        assert [(finding.row, finding.params["other"]) for finding in duplicate_value(on)] == [(4, 2)]
 
 
 RATIO = {"numerator": "123", "denominator": "2235"}
@@ -161,50 +161,53 @@ RATIO = {"numerator": "123", "denominator": "2235"}
         ({"kpi": "meritvarde", "value": "220", **RATIO}, []),
     ],
 )
-def test_a_ratio_is_judged_within_the_rounding_that_is_written(change: Row, expected: list[str]) -> None:
+def test_a_ratio_is_compared_within_the_precision_of_the_value(change: Row, expected: list[str]) -> None:
     empty = {"numerator": None, "denominator": None}
-    assert found({**empty, **change}) == expected
+    assert finding_codes({**empty, **change}) == expected
 
 
-def test_true_shares_below_one_per_cent_can_be_shown_to_be_so() -> None:
+def test_shares_below_one_per_cent_are_accepted_with_their_numerators() -> None:
     small = [{"kpi": "ekonomiskt-bistand", "period": f"{y}", "value": v} for y, v in ((2020, "0.4"), (2021, "0.6"))]
     small.append({"kpi": "ekonomiskt-bistand", "period": "2022", "value": "0.5"})
-    assert found(*small) == ["kpi-scale"]
+    assert finding_codes(*small) == ["kpi-scale"]
     assert (
-        found(*({**s, "numerator": str(int(float(str(s["value"])) * 20)), "denominator": "2000"} for s in small)) == []
+        finding_codes(
+            *({**s, "numerator": str(int(float(str(s["value"])) * 20)), "denominator": "2000"} for s in small)
+        )
+        == []
     )
-    assert found(*({**s, "value": v} for s, v in zip(small, "011", strict=True))) == []
+    assert finding_codes(*({**s, "value": v} for s, v in zip(small, "011", strict=True))) == []
 
 
 @pytest.mark.parametrize("status", [code.id for code in register.codes("statuses").values()])
-def test_a_status_fits_a_value_or_its_absence(status: str) -> None:
-    with_value, without = found({"status": status}), found({"value": None, "status": status})
+def test_a_status_matches_a_value_or_its_absence(status: str) -> None:
+    with_value, without = finding_codes({"status": status}), finding_codes({"value": None, "status": status})
     is_missing = register.codes("statuses")[status].properties["value_missing"] == "true"
     assert with_value == (["status-contradicts"] if is_missing else [])
     assert without == ([] if is_missing or status in "JS" else ["status-missing"])
 
 
 @pytest.mark.parametrize(("status", "expected"), [("A", ["jump"]), ("B", []), ("D", [])])
-def test_a_jump_that_is_explained_is_none(status: str, expected: list[str]) -> None:
-    assert found({"period": "2022"}, {"value": "35.5", "status": status}) == expected
+def test_an_explained_jump_is_not_reported(status: str, expected: list[str]) -> None:
+    assert finding_codes({"period": "2022"}, {"value": "35.5", "status": status}) == expected
 
 
-def test_a_jump_is_judged_within_one_series() -> None:
-    assert found({"sex": "F", "value": "80"}, {"sex": "M", "period": "2022", "value": "20"}) == []
-    assert found({"value": "80"}, {"neighbourhood": "0180C1020", "period": "2022", "value": "20"}) == []
+def test_a_jump_is_detected_within_one_series() -> None:
+    assert finding_codes({"sex": "F", "value": "80"}, {"sex": "M", "period": "2022", "value": "20"}) == []
+    assert finding_codes({"value": "80"}, {"neighbourhood": "0180C1020", "period": "2022", "value": "20"}) == []
 
 
-def test_a_year_given_twice_is_no_jump() -> None:
-    assert found({"value": "5"}, {"value": "50"}) == ["duplicate-key"]
+def test_a_duplicate_year_is_not_a_jump() -> None:
+    assert finding_codes({"value": "5"}, {"value": "50"}) == ["duplicate-key"]
 
 
-def test_limits_upside_down_are_told_without_a_value_too() -> None:
+def test_reversed_limits_are_reported_with_and_without_a_value() -> None:
     limits = {"ci_lower": "7", "ci_upper": "6"}
-    assert found({**limits, "value": None, "status": "Q"}) == ["confidence-interval"]
-    assert found({**limits, "value": "8"}) == ["confidence-interval"]
+    assert finding_codes({**limits, "value": None, "status": "Q"}) == ["confidence-interval"]
+    assert finding_codes({**limits, "value": "8"}) == ["confidence-interval"]
 
 
-def test_an_area_known_nowhere_is_unknown_and_not_of_another_vintage() -> None:
+def test_an_area_in_no_list_is_unknown_and_not_of_another_vintage() -> None:
     rows = {
         "observations": observations({"neighbourhood": "1280C9990"}),
         "neighbourhoods": [{**AREA, "code": "1280C9990", "municipality": "1280"}],
@@ -212,7 +215,7 @@ def test_an_area_known_nowhere_is_unknown_and_not_of_another_vintage() -> None:
     assert codes(checked(rows)) == ["area-unknown"]
 
 
-def test_own_areas_without_a_level_are_told_once() -> None:
+def test_own_areas_without_a_level_are_reported_once() -> None:
     rows = {"observations": observations({"neighbourhood": "gula-husen"}), "neighbourhoods": [{**AREA, "level": None}]}
     rows["neighbourhoods"] = [{**AREA, "code": "gula-husen", "level": None, "vintage": None}]
     assert codes(checked(rows)) == ["required-missing"]
@@ -243,12 +246,12 @@ def test_the_nearest_kpi_is_suggested(kpi: str, nearest: str) -> None:
 
 
 @pytest.mark.parametrize("form", [PERSON, PERSON.replace("-", ""), "20" + PERSON, PERSON.replace("-", "+")])
-def test_a_personal_number_is_found_in_any_form(form: str) -> None:
+def test_a_personal_number_is_detected_in_any_form(form: str) -> None:
     assert masked(f"Ring {form} i dag") == f"Ring {MASK} i dag"
 
 
 @pytest.mark.parametrize("text", [NOBODY, "212000-0142", "5560360793", "7502310241", "0180C1010", "1234567890123"])
-def test_other_numbers_stay(text: str) -> None:
+def test_other_numbers_are_not_masked(text: str) -> None:
     assert masked(text) == text
 
 
@@ -258,7 +261,7 @@ def test_a_coordination_number_is_personal() -> None:
 
 
 def test_no_report_repeats_a_personal_number(tmp_path: Path) -> None:
-    """In any column, as a header, as surplus, in a list, as a code that reading replaces."""
+    """The number is in any column, a header, a surplus cell, a list, or a code that reading replaces."""
     path = tmp_path / "person.csv"
     header = [*OBSERVATION, "note", PERSON]
     rows = [
@@ -271,10 +274,10 @@ def test_no_report_repeats_a_personal_number(tmp_path: Path) -> None:
         writer.writerows([*row.values(), "x", PERSON] for row in rows)
     report = validate(path)
     assert {"unknown-column", "not-in-list", "type-error", "pattern-mismatch", "extra-cell"} <= set(report.counts)
-    told = every_word((*report.findings, *report.assumptions))
-    assert PERSON not in told
-    assert PERSON.replace("-", "") not in told
-    assert MASK in told
+    words = every_word((*report.findings, *report.assumptions))
+    assert PERSON not in words
+    assert PERSON.replace("-", "") not in words
+    assert MASK in words
 
 
 def test_a_personal_number_as_organisation_number_is_an_error() -> None:
@@ -340,14 +343,14 @@ def as_csv(rows: Sequence[Row]) -> list[dict[str, str]]:
         return list(csv.DictReader(path.read_text("utf-8").splitlines()))
 
 
-def test_every_field_is_there_in_the_order_of_the_standard() -> None:
+def test_every_field_is_exported_in_the_order_of_the_standard() -> None:
     (row,) = released([{"neighbourhood": "0180C1010", "kpi": "tillit", "period": "2023", "value": "50"}])
     assert tuple(row) == standard()["observations"].names
     assert (row["sex"], row["age_group"], row["status"], row["value"], row["note"]) == ("T", "T", "A", 50.0, None)
 
 
 @pytest.mark.parametrize(
-    ("given", "written"),
+    ("text", "written"),
     [
         ("23.4", "23.4"),
         ("100", "100"),
@@ -362,11 +365,11 @@ def test_every_field_is_there_in_the_order_of_the_standard() -> None:
         ("123456789.25", "123456789.25"),
     ],
 )
-def test_a_number_is_written_as_one_plain_decimal(given: str, written: str) -> None:
-    assert as_csv(observations({"value": given}))[0]["value"] == written
+def test_a_number_is_written_as_one_plain_decimal(text: str, written: str) -> None:
+    assert as_csv(observations({"value": text}))[0]["value"] == written
 
 
-def test_rows_are_ordered_by_key_whatever_their_order_was() -> None:
+def test_rows_are_ordered_by_key() -> None:
     rows = observations({"period": "2023"}, {"period": "2021"}, {"neighbourhood": "0114A0010", "period": "2024"})
     assert released(rows) == released(rows[::-1])
     assert [row["period"] for row in released(rows)] == ["2024", "2021", "2023"]
@@ -384,6 +387,6 @@ def test_dates_and_whole_numbers_have_their_types() -> None:
     assert released(observations({"sample_size": "105"}))[0]["sample_size"] == 105
 
 
-def test_the_engine_named_is_the_one_that_runs() -> None:
+def test_the_report_names_the_engine_in_use() -> None:
     assert check_module.duckdb is duckdb
     assert checked({"observations": observations({})}).engine == f"duckdb {duckdb.__version__}"

@@ -1,4 +1,4 @@
-"""Generated tables: a clean one is valid, and one planted fault gives exactly one finding at its cell."""
+"""Generated tables: a clean one is valid, and one planted mistake gives exactly one finding at its cell."""
 
 import csv
 from collections.abc import Callable, Mapping, Sequence
@@ -51,7 +51,7 @@ NAMES = [
     "status",
 ]
 # What is put into a cell of a row with a value, and the code it must give there.
-FAULTS = {
+MISTAKES = {
     ("neighbourhood", ""): "required-missing",
     ("neighbourhood", "0180C9999"): "area-unknown",
     ("neighbourhood", "180C1010"): "area-leading-zero",
@@ -96,18 +96,21 @@ def test_a_generated_clean_table_is_valid(
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(rows=clean_tables(), fault=st.sampled_from(list(FAULTS)), at=st.integers(0, 11))
-def test_one_planted_fault_gives_one_finding_at_its_cell(
-    file_of: Callable[[Sequence[Mapping[str, str]]], Path], rows: list[dict[str, str]], fault: tuple[str, str], at: int
+@given(rows=clean_tables(), mistake=st.sampled_from(list(MISTAKES)), at=st.integers(0, 11))
+def test_one_planted_mistake_gives_one_finding_at_its_cell(
+    file_of: Callable[[Sequence[Mapping[str, str]]], Path],
+    rows: list[dict[str, str]],
+    mistake: tuple[str, str],
+    at: int,
 ) -> None:
-    (name, text), number = fault, at % len(rows)
+    (name, text), number = mistake, at % len(rows)
     if not rows[number]["value"]:
         rows[number] |= {"value": "50", "numerator": "500", "denominator": "1000", "status": "A"}
         rows[number] |= {"ci_lower": "47", "ci_upper": "53"}
     rows[number][name] = text
     if (name, text) == ("numerator", "-1"):
-        # Else the value would also disagree with its parts, which is a fault of its own.
+        # Else the value would also disagree with its parts, which is a mistake of its own.
         rows[number]["denominator"] = ""
     report = validate(file_of(rows))
     letter = "ABCDEFGHIJK"[NAMES.index(name)]
-    assert [(f.code, f.address) for f in report.findings] == [(FAULTS[fault], f"{letter}{number + 2}")]
+    assert [(f.code, f.address) for f in report.findings] == [(MISTAKES[mistake], f"{letter}{number + 2}")]

@@ -150,7 +150,7 @@ def test_the_reason_why_a_child_ended_is_recognised(module: str, action: str, re
         child.check()
 
 
-def test_a_limit_is_never_raised_above_the_one_that_holds_already() -> None:
+def test_a_resource_limit_is_never_raised() -> None:
     script = (
         "import resource; from vaven.schemas.formats.child_process import limit; "
         "limit(resource.RLIMIT_CORE, 1000); limit(resource.RLIMIT_CORE, 2000); "

@@ -1,4 +1,4 @@
-"""What must never be published: persons, and counts so small that they point at someone. Numbers are constructed."""
+"""Disclosure control: personal identity numbers, all constructed, and counts so small that they identify a person."""
 
 import csv
 from pathlib import Path
@@ -26,20 +26,20 @@ def submission(path: Path, notes: list[str], **columns: list[str]) -> Path:
         writer.writerow(names)
         for i, note in enumerate(notes):
             writer.writerow(
-                ["0180C6070", "tillit", str(2000 + i), "50", note, *(listed[i] for listed in columns.values())]
+                ["0180C6070", "tillit", str(2000 + i), "50", note, *(column[i] for column in columns.values())]
             )
     return path
 
 
 @pytest.mark.parametrize("form", ["{0}", "19{0}", "{1}-{2}", "19{1}-{2}", "{1}+{2}"])
-def test_a_column_of_persons_stops_the_submission_and_is_never_repeated(tmp_path: Path, form: str) -> None:
+def test_a_column_of_personal_numbers_is_refused_and_never_repeated(tmp_path: Path, form: str) -> None:
     notes = [form.format(n, n[:6], n[6:]) for n in PERSONS]
     report = validate(submission(tmp_path / "personer.csv", notes))
     assert report.verdict.value == "invalid"
     assert [(f.code, f.address) for f in report.findings] == [("personal-number", f"E{i}") for i in range(2, 8)]
     for language in ("sv", "en"):
-        said = as_text(report, language) + as_json(report, language)
-        assert not any(number[6:] in said for number in PERSONS)
+        texts = as_text(report, language) + as_json(report, language)
+        assert not any(number[6:] in texts for number in PERSONS)
 
 
 def test_numbers_in_free_text_are_a_warning(tmp_path: Path) -> None:
@@ -49,8 +49,8 @@ def test_numbers_in_free_text_are_a_warning(tmp_path: Path) -> None:
     assert number[6:] not in as_text(report, "sv")
 
 
-def test_codes_that_pass_by_chance_are_not_taken_for_persons(tmp_path: Path, shared: Path) -> None:
-    """Ten-digit area codes of Oslo: nine of them have a date and a right check digit."""
+def test_codes_with_a_valid_check_digit_by_chance_are_not_personal_numbers(tmp_path: Path, shared: Path) -> None:
+    """Ten-digit area codes of Oslo: nine of them have a date and a valid check digit."""
     with next((shared / "no-oslo").glob("*.csv")).open(encoding="utf-8-sig") as lines:
         codes = sorted({row["delbydelid"] for row in csv.DictReader(lines, delimiter=";")})
     assert sum(masked(code) != code for code in codes) == 9
@@ -59,7 +59,7 @@ def test_codes_that_pass_by_chance_are_not_taken_for_persons(tmp_path: Path, sha
 
 
 @pytest.mark.parametrize("number", ["7502310241", "2120000142", "5560360793", "0000000000", "1234567890"])
-def test_what_is_no_person_is_let_pass(tmp_path: Path, number: str) -> None:
+def test_numbers_that_identify_no_person_are_accepted(tmp_path: Path, number: str) -> None:
     assert not validate(submission(tmp_path / "ok.csv", [number])).findings
 
 
@@ -71,16 +71,14 @@ def test_what_is_no_person_is_let_pass(tmp_path: Path, number: str) -> None:
         ({"kpi": "tillit", "sample_size": "12", "value": "50"}, "sample_size"),
     ],
 )
-def test_small_counts_stop_a_value_and_suppressing_it_does_not(
-    tmp_path: Path, columns: dict[str, str], cell: str
-) -> None:
+def test_small_counts_are_refused_unless_suppressed(tmp_path: Path, columns: dict[str, str], cell: str) -> None:
     base = {"neighbourhood": "0180C6070", "period": "2024", "status": "A", "method": "register"}
 
-    def found(row: dict[str, str]) -> list[tuple[str, str | None]]:
+    def findings(row: dict[str, str]) -> list[tuple[str, str | None]]:
         path = tmp_path / "small.csv"
         path.write_text(",".join(row) + "\n" + ",".join(row.values()) + "\n")
         return [(f.code, f.field) for f in validate(path).findings]
 
-    assert found(base | columns) == [("small-count", cell)]
+    assert findings(base | columns) == [("small-count", cell)]
     hidden = {name: "" for name in ("value", "numerator", "denominator", "sample_size") if name in columns}
-    assert found(base | columns | hidden | {"status": "Q"}) == []
+    assert findings(base | columns | hidden | {"status": "Q"}) == []

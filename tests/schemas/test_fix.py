@@ -1,4 +1,4 @@
-"""`vaven fix`: the copy is mended where it is safe and nowhere else; the original is never touched."""
+"""`vaven fix` applies only safe fixes, to a copy; the original is never changed."""
 
 import json
 import zipfile
@@ -24,12 +24,12 @@ LINES = [
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252", "utf-16"])
 @pytest.mark.parametrize("ending", ["\r\n", "\n"])
-def test_only_the_cells_concerned_change_in_a_text_file(tmp_path: Path, encoding: str, ending: str) -> None:
+def test_only_the_fixed_cells_of_a_text_file_change(tmp_path: Path, encoding: str, ending: str) -> None:
     path, target = tmp_path / "fil.csv", tmp_path / "rättad.csv"
     before = ending.join(LINES).encode(encoding)
     path.write_bytes(before)
-    mended = fix(path, validate(path), target)
-    assert [(f.address, f.text, f.fix.text) for f in mended if f.fix] == [
+    fixed = fix(path, validate(path), target)
+    assert [(f.address, f.text, f.fix.text) for f in fixed if f.fix] == [
         ("A2", "114C1010", "0114C1010"),
         ("A3", "114C1010", "0114C1010"),
         ("A6", "114C1020", "0114C1020"),
@@ -40,7 +40,7 @@ def test_only_the_cells_concerned_change_in_a_text_file(tmp_path: Path, encoding
     assert not fixes(validate(target))
 
 
-def test_the_command_lists_what_it_did_and_ends_with_the_verdict_on_the_copy(tmp_path: Path) -> None:
+def test_the_command_lists_its_fixes_and_ends_with_the_verdict_on_the_copy(tmp_path: Path) -> None:
     path = tmp_path / "fil.csv"
     path.write_text("Område,KPI,Period,Värde\n114C1010,trygg-morker,2023,62.5\n")
     done = vaven("fix", path)
@@ -56,7 +56,7 @@ def test_the_command_lists_what_it_did_and_ends_with_the_verdict_on_the_copy(tmp
     assert "finns redan" in third.stderr
 
 
-def test_nothing_is_written_where_nothing_can_be_mended(tmp_path: Path) -> None:
+def test_no_file_is_written_without_a_fix(tmp_path: Path) -> None:
     path = tmp_path / "fil.csv"
     path.write_text("Område,KPI,Period,Värde\n0180C1010,trygg-morker,2023,162.5\n")
     done = vaven("fix", path)
@@ -67,7 +67,7 @@ def test_nothing_is_written_where_nothing_can_be_mended(tmp_path: Path) -> None:
     assert vaven("fix", unreadable).returncode == 2
 
 
-def test_a_workbook_keeps_its_other_cells_and_formats(tmp_path: Path) -> None:
+def test_the_other_cells_and_formats_of_a_workbook_are_unchanged(tmp_path: Path) -> None:
     book = Workbook()
     book.active.title = "Observationer"
     for row in (
@@ -80,15 +80,15 @@ def test_a_workbook_keeps_its_other_cells_and_formats(tmp_path: Path) -> None:
     book.active["F1"] = "=SUM(D2:D3)"
     path, target = tmp_path / "bok.xlsx", tmp_path / "ut.xlsx"
     book.save(path)
-    (mended,) = fix(path, validate(path), target)
-    assert mended.address == "Observationer!A3"
+    (fixed,) = fix(path, validate(path), target)
+    assert fixed.address == "Observationer!A3"
     sheet = load_workbook(target)["Observationer"]
     assert (sheet["A3"].value, sheet["A3"].data_type) == ("0180", "s")
     assert (sheet["D2"].number_format, sheet["F1"].value) == ("0.0", "=SUM(D2:D3)")
 
 
 @pytest.mark.parametrize("form", ["folder", "descriptor", "zip"])
-def test_a_package_is_copied_with_its_table_mended(tmp_path: Path, form: str) -> None:
+def test_a_package_is_copied_with_its_table_fixed(tmp_path: Path, form: str) -> None:
     folder = tmp_path / "paket"
     folder.mkdir()
     for path in (SAMPLE / "package").iterdir():
@@ -106,18 +106,18 @@ def test_a_package_is_copied_with_its_table_mended(tmp_path: Path, form: str) ->
     target = tmp_path / ("ut.zip" if form == "zip" else "ut")
     report = validate(source, max_findings=ALL)
     assert report.verdict == "invalid"
-    mended = fix(source, report, target)
-    assert {f.code for f in mended} == {"area-leading-zero"}
+    fixed = fix(source, report, target)
+    assert {f.code for f in fixed} == {"area-leading-zero"}
     after = validate(target)
     assert after.verdict == "valid", after.findings
     if form != "zip":
-        made = json.loads((target / "datapackage.json").read_text())
-        assert [r["bytes"] for r in made["resources"]] == [
-            (target / r["path"]).stat().st_size for r in made["resources"]
+        package = json.loads((target / "datapackage.json").read_text())
+        assert [r["bytes"] for r in package["resources"]] == [
+            (target / r["path"]).stat().st_size for r in package["resources"]
         ]
 
 
-def test_more_cells_than_a_report_lists_are_mended(tmp_path: Path) -> None:
+def test_cells_beyond_the_report_s_limit_are_fixed_too(tmp_path: Path) -> None:
     path, target = tmp_path / "många.csv", tmp_path / "ut.csv"
     rows = "".join(f"180C1010,trygg-morker,{1960 + i % 60},{i // 60}\n" for i in range(3000))
     path.write_text("Område,KPI,Period,Värde\n" + rows)
@@ -133,14 +133,14 @@ def test_an_existing_file_is_never_overwritten(tmp_path: Path) -> None:
         fix(path, validate(path), path)
 
 
-def test_every_case_with_fixes_comes_out_without_them(tmp_path: Path) -> None:
+def test_every_case_with_fixes_has_none_left_in_the_copy(tmp_path: Path) -> None:
     seen = 0
     for source in sorted((ROOT / "tests" / "cases").glob("*/*/input.*")):
         report = validate(source, max_findings=ALL)
-        if found := fixes(report):
+        if expected := fixes(report):
             target = tmp_path / f"{seen}{source.suffix}"
-            assert fix(source, report, target) == found, source
+            assert fix(source, report, target) == expected, source
             after = validate(target, max_findings=ALL)
-            assert {f.code for f in found}.isdisjoint(after.counts), source
+            assert {f.code for f in expected}.isdisjoint(after.counts), source
             seen += 1
     assert seen

@@ -1,4 +1,4 @@
-"""The report in the forms that programs and partners take it in."""
+"""The report as an annotated workbook and as SARIF."""
 
 import json
 import shlex
@@ -17,7 +17,7 @@ from vaven.vocab.messages import LANGUAGES
 CSV = "Område;Nyckeltal;Period;Värde\n180C6070;trygg-morker;2023;64,5\n0180C6070;tryg-morker;2024;=1+1\n"
 
 
-FAULTS = {"Observationer!A2", "Observationer!B3", "Observationer!D4"}
+COMMENTED = {"Observationer!A2", "Observationer!B3", "Observationer!D4"}
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def workbook(tmp_path: Path) -> Path:
     return tmp_path / "fel.xlsx"
 
 
-def test_the_workbook_comes_back_with_a_comment_in_each_faulty_cell(workbook: Path) -> None:
+def test_the_annotated_workbook_has_a_comment_in_each_invalid_cell(workbook: Path) -> None:
     before = workbook.read_bytes()
     done = vaven("validate", workbook, "--format", "xlsx", "--lang", "sv")
     assert done.returncode == 1
@@ -47,16 +47,16 @@ def test_the_workbook_comes_back_with_a_comment_in_each_faulty_cell(workbook: Pa
         for cell in row
         if cell.comment
     }
-    assert commented == FAULTS
+    assert commented == COMMENTED
     summary = book.worksheets[0]
     assert summary["A1"].value == "Inte godkänd"
-    listed = [row[0] for row in summary.iter_rows(min_row=5, values_only=True)]
-    assert set(listed) >= FAULTS
+    addresses = [row[0] for row in summary.iter_rows(min_row=5, values_only=True)]
+    assert set(addresses) >= COMMENTED
     assert summary["A5"].hyperlink.location or summary["A5"].hyperlink.target
     assert workbook.read_bytes() == before
 
 
-def test_a_csv_comes_back_as_a_workbook_with_its_cells_as_they_stood(tmp_path: Path) -> None:
+def test_a_csv_is_annotated_as_a_workbook_with_unchanged_cells(tmp_path: Path) -> None:
     path = tmp_path / "fel.csv"
     path.write_text(CSV, "utf-8")
     target = tmp_path / "ut.xlsx"
@@ -79,15 +79,15 @@ def test_sarif_names_rule_line_and_column(tmp_path: Path) -> None:
     log = json.loads(vaven("validate", path, "--format", "sarif", "--lang", "en").stdout)
     (run,) = log["runs"]
     assert log["version"] == "2.1.0"
-    found = {(r["ruleId"], r["locations"][0]["physicalLocation"]["region"]["startLine"],
+    results = {(r["ruleId"], r["locations"][0]["physicalLocation"]["region"]["startLine"],
               r["locations"][0]["physicalLocation"]["region"].get("startColumn")) for r in run["results"]}  # fmt: skip
-    assert ("area-leading-zero", 2, 1) in found
-    assert ("not-in-list", 3, 2) in found
+    assert ("area-leading-zero", 2, 1) in results
+    assert ("not-in-list", 3, 2) in results
     assert all(run["tool"]["driver"]["rules"][r["ruleIndex"]]["id"] == r["ruleId"] for r in run["results"])
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_sarif_keeps_the_schema_of_its_standard(tmp_path: Path, language: str) -> None:
+def test_sarif_conforms_to_its_schema(tmp_path: Path, language: str) -> None:
     """The schema is OASIS's (SARIF 2.1.0, 2020), as the crate serde-sarif carries it."""
     schema = json.loads((Path(__file__).parent / "sarif-schema-2.1.0.json").read_text("utf-8"))
     judge = Draft7Validator(schema, format_checker=Draft7Validator.FORMAT_CHECKER)
@@ -99,7 +99,7 @@ def test_sarif_keeps_the_schema_of_its_standard(tmp_path: Path, language: str) -
     assert log["runs"][0]["artifacts"] == [{"location": {"uri": "blad%201%20%C3%A5%25.pdf"}}]
 
 
-def test_an_old_workbook_comes_back_as_a_new_one_with_its_texts(shared: Path, tmp_path: Path) -> None:
+def test_an_xls_workbook_is_annotated_as_xlsx_with_its_texts(shared: Path, tmp_path: Path) -> None:
     target = tmp_path / "ut.xlsx"
     done = vaven("validate", shared / "frictionless-py-data" / "table.xls", "--format", "xlsx", "--output", target)
     assert done.returncode == 1
@@ -107,14 +107,14 @@ def test_an_old_workbook_comes_back_as_a_new_one_with_its_texts(shared: Path, tm
     assert [[cell.value for cell in row] for row in sheet.iter_rows(max_row=2)] == [["id", "name"], ["1", "english"]]
 
 
-def test_a_valid_workbook_comes_back_valid(tmp_path: Path) -> None:
+def test_a_valid_workbook_remains_valid_when_annotated(tmp_path: Path) -> None:
     target = tmp_path / "ut.xlsx"
     assert vaven("validate", SAMPLE / "exempel.xlsx", "--format", "xlsx", "--output", target).returncode == 0
     assert load_workbook(target).worksheets[0]["A1"].value.startswith("Godkänd")
     assert vaven("validate", target).returncode == 0
 
 
-def test_an_unreadable_file_is_told_so_in_every_form(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_reported_in_every_form(tmp_path: Path) -> None:
     path = tmp_path / "rapport.csv"
     path.write_bytes(b"%PDF-1.7 ...")
     for form in ("text", "json", "html", "sarif", "frictionless", "xlsx"):

@@ -1,4 +1,4 @@
-"""For what a Table Schema says our findings are those of frictionless-py: same kind, same row, same field.
+"""Our findings about a Table Schema equal those of frictionless-py: same type, same row, same field.
 
 Every deviation is listed in docs/frictionless.md, and here by one cell each; where one vanishes a test fails.
 """
@@ -64,30 +64,30 @@ def rows(resource: str) -> st.SearchStrategy[Rows]:
     fields = {f.name: cell(f) for f in standard()[resource].fields}
     fields |= {n: fields[n].map(lambda text: text or "T") for n in ("sex", "age_group") if n in fields}
     row = st.fixed_dictionaries(fields).filter(
-        lambda given: any(given[name] for name in standard()[resource].primary_key)
+        lambda values: any(values[name] for name in standard()[resource].primary_key)
     )
     return st.lists(row, min_size=1, max_size=5)
 
 
 def ours(resources: Mapping[str, Rows]) -> set[tuple[str, str, int | None, str | None]]:
     with tables_of(resources) as tables:
-        found = check(tables).findings
-    kinds = ((BY_SCHEMA[f.code], f) for f in found if f.code in BY_SCHEMA)
+        findings = check(tables).findings
+    kinds = ((BY_SCHEMA[f.code], f) for f in findings if f.code in BY_SCHEMA)
     return {(kind, f.resource or "", f.row, None if kind in OF_ROWS else f.field) for kind, f in kinds}
 
 
 def theirs(resources: Mapping[str, Rows]) -> set[tuple[str, str, int | None, str | None]]:
     with tempfile.TemporaryDirectory() as folder:
-        listed = [_resource(Path(folder), name, rows, set(resources)) for name, rows in resources.items()]
+        descriptors = [_resource(Path(folder), name, rows, set(resources)) for name, rows in resources.items()]
         descriptor = Path(folder) / "datapackage.json"
-        descriptor.write_text(json.dumps({"name": "both", "resources": listed}), "utf-8")
+        descriptor.write_text(json.dumps({"name": "both", "resources": descriptors}), "utf-8")
         report = frictionless.validate(str(descriptor), limit_errors=10_000)
-    found = set()
+    errors = set()
     for task in report.tasks:
         for error in task.errors:
             field = None if error.type in OF_ROWS else error.field_name
-            found.add((error.type, task.name, error.row_number, field))
-    return found
+            errors.add((error.type, task.name, error.row_number, field))
+    return errors
 
 
 def _resource(folder: Path, name: str, rows: Rows, present: set[str]) -> dict[str, object]:
@@ -102,12 +102,12 @@ def _resource(folder: Path, name: str, rows: Rows, present: set[str]) -> dict[st
     return {"name": name, "path": f"{name}.csv", "schema": schema, "dialect": {"csv": dialect}}
 
 
-def merged(found: set[tuple[str, str, int | None, str | None]]) -> set[tuple[str, str, int | None, str | None]]:
-    """Where the whole key is one unique field, frictionless-py says the same thing twice and we once."""
-    return {("primary-key" if kind == "unique-error" else kind, *rest) for kind, *rest in found}  # type: ignore[misc]
+def merged(errors: set[tuple[str, str, int | None, str | None]]) -> set[tuple[str, str, int | None, str | None]]:
+    """Merge the two errors that frictionless-py reports, and we once, for a key of one unique field."""
+    return {("primary-key" if kind == "unique-error" else kind, *rest) for kind, *rest in errors}  # type: ignore[misc]
 
 
-def test_the_rules_have_frictionless_words() -> None:
+def test_the_rules_map_to_error_types_of_frictionless() -> None:
     assert RULE_MODULES
     assert set(BY_SCHEMA.values()) == {"constraint-error", "type-error", "primary-key", "foreign-key", "unique-error"}
 
@@ -117,10 +117,10 @@ def test_the_rules_have_frictionless_words() -> None:
 @given(data=st.data())
 def test_generated_tables_get_the_same_findings(resource: str, data: st.DataObject) -> None:
     table = data.draw(rows(resource))
-    mine = {found for found in ours({resource: table}) if found[1] == resource}
+    mine = {error for error in ours({resource: table}) if error[1] == resource}
     incomplete = {i for i, row in enumerate(table, 2) if not all(row[n] for n in standard()[resource].primary_key)}
     both = merged(theirs({resource: table}))
-    assert mine == {found for found in both if found[0] != "primary-key" or found[2] not in incomplete}
+    assert mine == {error for error in both if error[0] != "primary-key" or error[2] not in incomplete}
 
 
 @settings(max_examples=15, deadline=None)
@@ -167,13 +167,15 @@ INVESTMENT = dict.fromkeys(standard()["investments"].names, "") | {
         ("investments", INVESTMENT, "start", "2024-1-1"),
     ],
 )
-def test_a_deviation_where_we_are_stricter(resource: str, row: dict[str, str], field: str, text: str) -> None:
+def test_a_value_that_only_frictionless_accepts_is_a_known_deviation(
+    resource: str, row: dict[str, str], field: str, text: str
+) -> None:
     rows = {resource: [{**row, field: text}]}
     assert theirs(rows) == set()
     assert ours(rows) == {("type-error", resource, 2, field)}
 
 
-def test_a_deviation_where_a_rule_of_ours_says_more() -> None:
+def test_a_rule_more_specific_than_frictionless_is_a_known_deviation() -> None:
     rows = {"neighbourhoods": [{**NEIGHBOURHOOD, "municipality": "180"}]}
     assert theirs(rows) == {("constraint-error", "neighbourhoods", 2, "municipality")}
     assert ours(rows) == set()
@@ -181,14 +183,14 @@ def test_a_deviation_where_a_rule_of_ours_says_more() -> None:
         assert [(f.code, f.field) for f in check(tables).findings if f.row] == [("area-leading-zero", "municipality")]
 
 
-def test_a_deviation_where_a_key_is_incomplete() -> None:
+def test_an_incomplete_key_is_a_known_deviation() -> None:
     row = dict.fromkeys(standard()["actors"].names, "") | {"name": "Staden", "sector": "public"}
     assert theirs({"actors": [row]}) - ours({"actors": [row]}) == {("primary-key", "actors", 2, None)}
     rows = {"observations": [{**OBSERVATION, "period": ""}] * 2}
     assert theirs(rows) - ours(rows) == {("primary-key", "observations", 3, None)}
 
 
-def test_a_deviation_where_an_empty_cell_means_total() -> None:
+def test_an_empty_cell_that_means_total_is_a_known_deviation() -> None:
     rows = {"observations": [OBSERVATION, {**OBSERVATION, "sex": ""}]}
     assert theirs(rows) == set()
     assert ours(rows) == {("primary-key", "observations", 3, None)}

@@ -17,7 +17,7 @@ CASES = sorted((ROOT / "tests" / "fuzz_cases").glob("*"))
 
 
 @pytest.mark.parametrize("path", CASES, ids=lambda p: p.name)
-def test_what_once_broke_a_reader_has_a_report(path: Path, tmp_path: Path) -> None:
+def test_files_that_once_crashed_a_reader_have_a_report(path: Path, tmp_path: Path) -> None:
     report = validate(path)
     for form in FORMS:
         assert render(form, report, "sv")
@@ -27,5 +27,5 @@ def test_what_once_broke_a_reader_has_a_report(path: Path, tmp_path: Path) -> No
             write_back(path, report, tmp_path / f"{write_back.__name__}.xlsx")
 
 
-def test_the_fuzzer_finds_nothing_in_a_short_run(tmp_path: Path) -> None:
+def test_a_short_fuzz_run_finds_no_failure(tmp_path: Path) -> None:
     assert run(15, 1, tmp_path) == 0

@@ -1,4 +1,4 @@
-"""The fast way of reading must say exactly what the exact way says, for every file it takes on."""
+"""The reader by columns must return exactly the rows of the exact reader, for every file that it accepts."""
 
 import csv
 import io
@@ -33,7 +33,7 @@ def cells_of(tables: reading.Tables) -> list[tuple[object, ...]]:
 
 
 def exact(path: Path) -> reading.Tables:
-    """Read a file without the fast way, by giving it a grid that may not be read by columns."""
+    """Read a file by the exact reader, from a grid that may not be read by columns."""
     with_rows_only = replace(read_delimited(path, content_of(path).encoding), plain=None)
     work = duckdb.connect()
     state = reading._Reading(work, DistinctTexts(work), path.parent)
@@ -53,7 +53,7 @@ def exact(path: Path) -> reading.Tables:
 
 
 def outcome(way: Callable[[Path], reading.Tables], path: Path) -> object:
-    """All that a way of reading says of a file."""
+    """Return everything that a reader reports about a file."""
     try:
         with way(path) as tables:
             columns = {name: table.columns for name, table in tables.tables.items()}
@@ -70,7 +70,7 @@ def outcome(way: Callable[[Path], reading.Tables], path: Path) -> object:
     blank=st.integers(-1, 12),
     encoding=st.sampled_from(["utf-8", "utf-8", "utf-8-sig", "utf-16", "cp1252"]),
 )
-def test_both_ways_read_the_same(
+def test_both_readers_return_the_same_rows(
     tmp_path: Path, rows: list[list[str]], delimiter: str, ending: str, blank: int, encoding: str
 ) -> None:
     text = io.StringIO()
@@ -102,7 +102,7 @@ def test_a_clean_file_is_read_by_columns(tmp_path: Path) -> None:
         assert work.execute("SELECT _row, value FROM raw").fetchall() == [(2, "57.5"), (3, "58")]
 
 
-def test_a_blank_line_or_a_cell_over_two_lines_goes_the_exact_way(tmp_path: Path) -> None:
+def test_a_blank_line_or_a_cell_of_two_lines_is_left_to_the_exact_reader(tmp_path: Path) -> None:
     header = detect_header([(1, HEADER[:4])], "observations")
     assert header is not None
     for body in ("a,b,1,2\n\na,b,1,3\n", 'a,b,1,"2\n3"\n', "a,b,1\n", "a,b,1,2,3\n", "a,,,\n", 'a,b,1,"2'):

@@ -1,4 +1,4 @@
-"""Sheets as analysts make them, for people to look at: what is understood of them, and what the user may decide."""
+"""Sheets laid out for human readers: the parts that are recognised, and the options of the user."""
 
 from collections.abc import Callable
 from datetime import date
@@ -49,7 +49,7 @@ def messy(tmp_path: Path) -> Callable[..., Path]:
 
 
 @pytest.mark.parametrize("is_merged", [True, False])
-def test_years_over_women_and_men_are_one_header_of_two_rows(messy: Callable[..., Path], is_merged: bool) -> None:
+def test_years_above_sexes_are_one_header_of_two_rows(messy: Callable[..., Path], is_merged: bool) -> None:
     rows = [
         ["Arbetslöshet i länet"],
         ["Kommun", "Nyckeltal", 2023, None, 2024, None],
@@ -63,18 +63,18 @@ def test_years_over_women_and_men_are_one_header_of_two_rows(messy: Callable[...
         ("2024", "F", "5"),
         ("2024", "M", "6"),
     ]
-    said = notes(path)
-    assert "rad 2 och 3" in said["assumed-header-rows"]
-    assert "Rubrikraden är rad 2" in said["assumed-preamble"]
+    messages = notes(path)
+    assert "rad 2 och 3" in messages["assumed-header-rows"]
+    assert "Rubrikraden är rad 2" in messages["assumed-preamble"]
 
 
-def test_a_row_of_data_under_a_gap_in_the_labels_is_no_second_row_of_labels(messy: Callable[..., Path]) -> None:
+def test_a_row_of_data_below_a_blank_label_is_not_a_second_header_row(messy: Callable[..., Path]) -> None:
     path = messy([["Område", "", *LONG[1:]], ["0180C1010", "Vasastan", KPI, 2023, 57]])
     assert observations(path) == [("0180C1010", KPI, "2023", "T", "57")]
     assert "assumed-header-rows" not in notes(path)
 
 
-def test_names_beside_codes_are_left_out_whatever_their_column_is_called(messy: Callable[..., Path]) -> None:
+def test_names_beside_codes_are_ignored_whatever_their_label(messy: Callable[..., Path]) -> None:
     path = messy([["Område", "Områdeskod", *LONG[1:]], ["Vasastan", "0180C1010", KPI, 2023, 57]])
     assert validate(path).verdict == Verdict.VALID
     assert observations(path) == [("0180C1010", KPI, "2023", "T", "57")]
@@ -83,7 +83,7 @@ def test_names_beside_codes_are_left_out_whatever_their_column_is_called(messy: 
     assert "duplicate-label" in validate(two).counts, "both are codes, and only the partner knows which are meant"
 
 
-def test_years_beside_an_area_show_where_the_header_is_and_the_kpi_is_for_the_user_to_say(
+def test_years_beside_an_area_identify_the_header_row_and_the_user_chooses_the_kpi(
     messy: Callable[..., Path],
 ) -> None:
     rows = [["Bostads AB Tallen"], [], ["Område", "Kod", 2022, 2023], ["Kv Eken", "0180C1010", "57,5", ".."]]
@@ -102,7 +102,7 @@ def test_years_beside_an_area_show_where_the_header_is_and_the_kpi_is_for_the_us
 # --- rows -------------------------------------------------------------------------------------------------------
 
 
-def test_text_merged_over_several_rows_stands_in_each_of_them(messy: Callable[..., Path]) -> None:
+def test_merged_cells_have_their_text_in_each_row(messy: Callable[..., Path]) -> None:
     rows = [
         LONG,
         ["0180C1010", KPI, 2022, 57],
@@ -117,7 +117,7 @@ def test_text_merged_over_several_rows_stands_in_each_of_them(messy: Callable[..
     assert "antal rader: 5" in notes(path)["assumed-merged"]
 
 
-def test_empty_cells_mean_the_same_as_above_only_where_the_user_says_so(messy: Callable[..., Path]) -> None:
+def test_empty_cells_repeat_the_value_above_only_on_request(messy: Callable[..., Path]) -> None:
     path = messy([LONG, ["0180C1010", KPI, 2022, 57], [None, None, 2023, 58], [], ["0180C1020", KPI, 2022, 61]])
     assert validate(path).counts == {"required-missing": 2, "blank-row": 1}
     chosen = ReadOptions(fill_down=True)
@@ -126,7 +126,7 @@ def test_empty_cells_mean_the_same_as_above_only_where_the_user_says_so(messy: C
     assert "assumed-fill-down" in notes(path, chosen)
 
 
-def test_empty_cells_of_a_csv_may_mean_the_same_as_above_too(tmp_path: Path) -> None:
+def test_empty_cells_of_a_csv_repeat_the_value_above_on_request_too(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text(f"{','.join(LONG)}\n0180C1010,{KPI},2022,57\n,,2023,58\n")
     assert observations(path, ReadOptions(fill_down=True))[1] == ("0180C1010", KPI, "2023", "T", "58")
@@ -134,7 +134,7 @@ def test_empty_cells_of_a_csv_may_mean_the_same_as_above_too(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("ending", [".xlsx", ".csv"])
 @pytest.mark.parametrize("gap", [[], [["", "", "", ""]]])
-def test_a_row_that_sums_up_is_told_and_left_out(tmp_path: Path, ending: str, gap: list[list[Any]]) -> None:
+def test_a_row_of_sums_is_skipped_and_reported(tmp_path: Path, ending: str, gap: list[list[Any]]) -> None:
     rows = [LONG, ["0180C1010", KPI, "2022", "57"], ["0180C1020", KPI, "2022", "58"], *gap, ["Totalt", "", "", "115"]]
     path = tmp_path / f"a{ending}"
     if ending == ".xlsx":
@@ -154,7 +154,7 @@ def test_totals_of_sex_and_totals_between_rows_are_data(tmp_path: Path) -> None:
     assert validate(path).counts == {"area-unknown": 1}
 
 
-def test_the_last_row_is_the_users(messy: Callable[..., Path]) -> None:
+def test_the_user_chooses_the_last_row(messy: Callable[..., Path]) -> None:
     rows = [LONG, ["0180C1010", KPI, 2022, 57], ["Not om mätningen"], [], ["0180C1020", KPI, 2022, "preliminärt 58"]]
     path = messy(rows)
     assert "type-error" in validate(path).counts
@@ -164,7 +164,7 @@ def test_the_last_row_is_the_users(messy: Callable[..., Path]) -> None:
     assert "required-missing" in validate(path, choices=ReadOptions(last_row=3)).counts
 
 
-def test_hidden_sheets_are_told(tmp_path: Path) -> None:
+def test_hidden_sheets_are_reported(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     book.active.title = "Observationer"
     for row in (LONG, ["0180C1010", KPI, 2022, 57]):
@@ -190,14 +190,14 @@ def test_hidden_sheets_are_told(tmp_path: Path) -> None:
         ("Håbo", "0305"),
     ],
 )
-def test_the_name_of_a_municipality_is_as_good_as_its_code(messy: Callable[..., Path], name: str, code: str) -> None:
+def test_the_name_of_a_municipality_is_read_as_its_code(messy: Callable[..., Path], name: str, code: str) -> None:
     path = messy([LONG, [name, KPI, 2022, 57]])
     assert observations(path)[0][0] == code
     assert f"{name} → {code}" in notes(path)["assumed-code"]
     assert validate(path).verdict == Verdict.VALID
 
 
-def test_an_own_area_may_be_called_as_a_municipality(workbook: Callable[..., Path]) -> None:
+def test_an_own_area_may_have_the_name_of_a_municipality_as_its_code(workbook: Callable[..., Path]) -> None:
     own = ["Kod", "Nivå", "Årgång", "Namn", "DeSO-koder"]
     sheets = {
         "Observationer": [LONG, ["Solna", KPI, 2022, 57]],
@@ -218,7 +218,7 @@ def test_an_own_area_may_be_called_as_a_municipality(workbook: Callable[..., Pat
         ([date(2022, 1, 1), date(2022, 2, 14)], ["2022-01-01", "2022-02-14"]),
     ],
 )
-def test_dates_that_stand_for_years_or_months_are_these(
+def test_dates_that_represent_years_or_months_are_read_as_periods(
     messy: Callable[..., Path], dates: list[date], periods: list[str]
 ) -> None:
     path = messy([["Område", "Nyckeltal", "Datum", "Utfall"], *(["0180C1010", KPI, day, 57] for day in dates)])
@@ -226,7 +226,7 @@ def test_dates_that_stand_for_years_or_months_are_these(
     assert validate(path).is_publishable == (len(periods[0]) < len("2022-01-01"))
 
 
-def test_shares_are_made_per_cent_where_the_user_says_that_they_are_shares(messy: Callable[..., Path]) -> None:
+def test_shares_are_converted_to_per_cent_on_request(messy: Callable[..., Path]) -> None:
     areas = ("0180C1010", "0180C1020", "0180C1030")
     rows = [[area, KPI, 2022, value] for area, value in zip(areas, (0.571, 0.6, 0), strict=True)]
     path = messy([LONG, *rows, ["0180C1010", "ohalsotal", 2022, 0.5], ["0180C1020", KPI, 2023, "ca 0,5"]])
@@ -238,7 +238,7 @@ def test_shares_are_made_per_cent_where_the_user_says_that_they_are_shares(messy
     assert "multiplicerades med 100" in notes(path, chosen)["assumed-shares"]
 
 
-def test_the_kpis_own_unit_behind_a_number_is_taken_away_in_the_corrected_copy(tmp_path: Path) -> None:
+def test_a_unit_after_a_number_is_removed_in_the_corrected_copy_if_it_is_the_kpis(tmp_path: Path) -> None:
     path = sheet(
         tmp_path / "a.xlsx",
         [
@@ -260,7 +260,7 @@ def test_the_kpis_own_unit_behind_a_number_is_taken_away_in_the_corrected_copy(t
     assert validate(tmp_path / "b.xlsx").counts == {"type-error": 2}
 
 
-def test_a_label_or_a_code_that_many_values_share_is_told_once(messy: Callable[..., Path]) -> None:
+def test_a_label_or_code_of_many_values_is_reported_once(messy: Callable[..., Path]) -> None:
     rows = [
         ["Kod", "Nyckeltal", 2021, 2022, 2099],
         ["180", KPI, 57, 58, 59],

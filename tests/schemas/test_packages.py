@@ -1,4 +1,4 @@
-"""Data packages: what their descriptors say is followed, and nothing outside them is opened."""
+"""Data packages: their descriptors are followed, and nothing outside them is opened."""
 
 import json
 import zipfile
@@ -27,7 +27,7 @@ def package(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
-def test_a_folder_its_descriptor_and_its_zip_say_the_same(package: Callable[..., Path], tmp_path: Path) -> None:
+def test_a_folder_its_descriptor_and_its_zip_have_the_same_report(package: Callable[..., Path], tmp_path: Path) -> None:
     descriptor = {
         "name": "trygghet-2024",
         "title": "Trygghet",
@@ -40,11 +40,11 @@ def test_a_folder_its_descriptor_and_its_zip_say_the_same(package: Callable[...,
         },
     }
     folder = package(descriptor)
-    packed = tmp_path / "package.zip"
-    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+    zip_path = tmp_path / "package.zip"
+    with zipfile.ZipFile(zip_path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in folder.iterdir():
             archive.write(file, f"inner/{file.name}")
-    for source in (folder, folder / "datapackage.json", packed):
+    for source in (folder, folder / "datapackage.json", zip_path):
         with read(source) as tables:
             about = tables.about
             assert (about.slug, about.licence, about.publisher_name) == ("trygghet-2024", "cc-by", "Bolaget")
@@ -55,19 +55,19 @@ def test_a_folder_its_descriptor_and_its_zip_say_the_same(package: Callable[...,
 @pytest.mark.parametrize(
     "path", ["/etc/hostname", "../o.csv", "a/../../o.csv", "https://example.org/o.csv", "file:///o.csv", "..\\o.csv"]
 )
-def test_no_path_leads_out_of_a_package(package: Callable[..., Path], path: str) -> None:
+def test_no_path_out_of_a_package_is_followed(package: Callable[..., Path], path: str) -> None:
     reason = refused(package({"resources": [{"name": "observations", "path": path}]}))
     assert (reason.code, reason.params["path"]) == ("not-readable-path", path)
 
 
 @pytest.mark.parametrize("pointer", ["schema", "dialect"])
-def test_no_address_in_a_descriptor_is_followed(package: Callable[..., Path], pointer: str) -> None:
+def test_no_url_in_a_descriptor_is_fetched(package: Callable[..., Path], pointer: str) -> None:
     address = "http://127.0.0.1:9/x.json"
     assert refused(package({"resources": [{**OBSERVATIONS, pointer: address}]})).code == "not-readable-path"
 
 
-def test_a_profile_address_is_not_fetched(package: Callable[..., Path]) -> None:
-    """Port 9 (discard) refuses: were the profile fetched, the descriptor would be judged unreadable."""
+def test_a_profile_url_is_not_fetched(package: Callable[..., Path]) -> None:
+    """Port 9 (discard) refuses connections: if the profile were fetched, the descriptor would be unreadable."""
     address = "http://127.0.0.1:9/profile.json"
     descriptor = {"profile": address, "$schema": address, "resources": [{**OBSERVATIONS, "profile": address}]}
     with read(package(descriptor)) as tables:
@@ -100,5 +100,7 @@ def test_a_symbolic_link_out_of_a_package_is_refused(package: Callable[..., Path
         ({"resources": [{"name": "observations", "path": "datapackage.json"}]}, "not-readable-resource"),
     ],
 )
-def test_a_bad_descriptor_is_refused_with_its_reason(package: Callable[..., Path], descriptor: Any, code: str) -> None:
+def test_an_invalid_descriptor_is_refused_with_the_reason(
+    package: Callable[..., Path], descriptor: Any, code: str
+) -> None:
     assert refused(package(descriptor)).code == code

@@ -1,4 +1,4 @@
-"""Reading a partner's file: what is read, where it stood, what was assumed, and what is refused with a reason."""
+"""Reading a partner's file: rows with their positions, assumptions, and refusals with a reason."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ SV = ["Område", "Nyckeltal", "Period", "Värde"]
 # --- rows and columns -------------------------------------------------------------------------------------------
 
 
-def test_rows_carry_the_line_where_they_begin(text_file: Callable[..., Path]) -> None:
+def test_rows_have_the_number_of_their_first_line(text_file: Callable[..., Path]) -> None:
     more = '0180C1010,arbetsloshet,2022,T,T,5.0,A,"two\nlines"'
     last = "0180C1010,arbetsloshet,2021,T,T,4.5,A,x"
     with read(text_file(f"{HEADER}\n{ROW}\n{more}\n\n{last}\n\n\n")) as tables:
@@ -49,20 +49,20 @@ def test_rows_carry_the_line_where_they_begin(text_file: Callable[..., Path]) ->
         assert rows_of(tables)[1]["note"] == "two\nlines"
 
 
-def test_ragged_rows_are_told_at_their_cell(text_file: Callable[..., Path]) -> None:
+def test_ragged_rows_are_reported_at_their_cell(text_file: Callable[..., Path]) -> None:
     with read(text_file(f"{HEADER}\n{ROW},surplus\n0180C1010,arbetsloshet,2022,T,T,5.0\n")) as tables:
-        found = [(f.code, f.address, f.text) for f in tables.problems]
-        assert found == [("extra-cell", "I2", "surplus"), ("missing-cell", "G3", None)]
+        findings = [(f.code, f.address, f.text) for f in tables.problems]
+        assert findings == [("extra-cell", "I2", "surplus"), ("missing-cell", "G3", None)]
         assert tables.tables["observations"].row_count == 2
 
 
-def test_a_million_bad_rows_are_counted_but_not_all_listed(text_file: Callable[..., Path]) -> None:
+def test_a_million_invalid_rows_are_counted_but_not_all_listed(text_file: Callable[..., Path]) -> None:
     with read(text_file(f"{HEADER}\n" + f"{ROW},surplus\n" * 3_000)) as tables:
         assert len(tables.problems) == 1_000
         assert dict(tables.unlisted) == {"extra-cell": 2_000}
 
 
-def test_labels_that_are_double_unknown_or_missing(text_file: Callable[..., Path]) -> None:
+def test_duplicate_unknown_and_missing_labels_are_reported(text_file: Callable[..., Path]) -> None:
     text = "neighbourhood,kpi,Period,År,value,värdee,\n0180C1010,arbetsloshet,2023,2023,5.5,1,stray\n"
     with read(text_file(text)) as tables:
         assert [(f.code, f.address) for f in tables.problems] == [
@@ -74,7 +74,7 @@ def test_labels_that_are_double_unknown_or_missing(text_file: Callable[..., Path
             assert_speaks(finding)
 
 
-def test_observations_without_a_value_column_lack_it(text_file: Callable[..., Path]) -> None:
+def test_missing_columns_of_observations_are_reported(text_file: Callable[..., Path]) -> None:
     with read(text_file("Område;Period;Andel kvinnor\n0180C1010;2023;5\n")) as tables:
         missing = [f.field for f in tables.problems if f.code == "missing-column"]
         assert missing == ["kpi", "value"]
@@ -89,7 +89,7 @@ def test_observations_without_a_value_column_lack_it(text_file: Callable[..., Pa
         ("DeSO-kod", "indikator", "År", "resultat"),
     ],
 )
-def test_headers_in_either_language_with_or_without_diacritics(
+def test_headers_are_recognised_in_either_language_with_or_without_diacritics(
     text_file: Callable[..., Path], labels: tuple[str, ...]
 ) -> None:
     with read(text_file(",".join(labels) + "\n0180C1010,arbetsloshet,2023,5.5\n")) as tables:
@@ -105,7 +105,7 @@ def test_a_column_read_by_a_synonym_is_an_assumption(text_file: Callable[..., Pa
 
 
 @pytest.mark.parametrize("unseen", ["\x01", "\x0b", "\x1f\x7f", "\ufffe"])
-def test_characters_that_nobody_sees_are_read_as_blanks_and_told(text_file: Callable[..., Path], unseen: str) -> None:
+def test_invisible_characters_are_read_as_blanks_and_reported(text_file: Callable[..., Path], unseen: str) -> None:
     rows = f"0180C1010,arbetsloshet,2023,T,T,5.5,A,en{unseen}rad\n0180C1010,arbetsloshet,2022,T,T,5.5,A,{unseen}\n"
     with read(text_file(f"{HEADER}\n{rows}0180C1010,arbetsloshet,2021,T,T,5.5,A,två\tord\n")) as tables:
         assert [row["note"] for row in rows_of(tables)] == ["en rad", None, "två\tord"]
@@ -120,7 +120,7 @@ def test_characters_that_nobody_sees_are_read_as_blanks_and_told(text_file: Call
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "cp1252"])
 @pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
 @pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
-def test_encoding_delimiter_and_line_end_are_found(
+def test_encoding_delimiter_and_line_end_are_detected(
     text_file: Callable[..., Path], encoding: str, delimiter: str, end: str
 ) -> None:
     lines = [delimiter.join(SV), delimiter.join(("0180C1010", "arbetsloshet", "2023", "5.5"))]
@@ -130,7 +130,7 @@ def test_encoding_delimiter_and_line_end_are_found(
         assert ("assumed-delimiter" in codes(tables.assumptions)) == (delimiter != ",")
 
 
-def test_preamble_and_footnotes_are_left_out_and_told(text_file: Callable[..., Path]) -> None:
+def test_preamble_and_footnotes_are_skipped_and_reported(text_file: Callable[..., Path]) -> None:
     text = (
         "Uttag ur vårt system\nSkapad;2024-02-01\n\n" + ";".join(SV) + "\n"
         "0180C1010;arbetsloshet;2023;5,5\n0180C1020;arbetsloshet;2023;6,5\n\nKälla: vår egen räkning\n1) preliminärt\n"
@@ -144,19 +144,19 @@ def test_preamble_and_footnotes_are_left_out_and_told(text_file: Callable[..., P
         assert not tables.problems
 
 
-def test_a_footnote_right_under_the_table_is_none_of_its_rows(text_file: Callable[..., Path]) -> None:
+def test_a_footnote_directly_below_the_table_is_not_a_row(text_file: Callable[..., Path]) -> None:
     text = ";".join(SV) + "\n0180C1010;arbetsloshet;2023;5,5\nKälla: egen räkning;;;\n"
     with read(text_file(text)) as tables:
         assert len(rows_of(tables)) == 1
         assert "assumed-footnotes" in codes(tables.assumptions)
 
 
-def test_a_half_filled_last_row_is_data(text_file: Callable[..., Path]) -> None:
+def test_a_partly_filled_last_row_is_data(text_file: Callable[..., Path]) -> None:
     with read(text_file(";".join(SV) + "\n0180C1010;arbetsloshet;2023;5,5\n0180C1020;;;\n")) as tables:
         assert len(rows_of(tables)) == 2
 
 
-def test_nothing_trivial_is_reported(text_file: Callable[..., Path]) -> None:
+def test_trivial_assumptions_are_not_reported(text_file: Callable[..., Path]) -> None:
     with read(text_file(f"{HEADER}\n{ROW}\n")) as tables:
         # Of which division an area is, is nothing trivial.
         assert codes(tables.assumptions) == ["assumed-vintage"]
@@ -176,7 +176,7 @@ CELL = st.text(
     quoting=st.sampled_from([csv.QUOTE_MINIMAL, csv.QUOTE_ALL]),
     end=st.sampled_from(["\n", "\r\n"]),
 )
-def test_any_cells_come_back_with_their_rows(
+def test_any_cells_are_read_unchanged_with_their_row_numbers(
     tmp_path_factory: pytest.TempPathFactory,
     table: list[tuple[str, str, str]],
     delimiter: str,
@@ -227,7 +227,7 @@ def column(text_file: Callable[..., Path], cells: list[str], delimiter: str = ";
         (["1e3", "56.0"], ";", ["1e3", "56.0"]),
     ],
 )
-def test_numbers_become_plain(
+def test_numbers_are_read_as_plain_decimals(
     text_file: Callable[..., Path], cells: list[str], delimiter: str, expected: list[str]
 ) -> None:
     with read(column(text_file, cells, delimiter)) as tables:
@@ -237,7 +237,7 @@ def test_numbers_become_plain(
 
 
 @pytest.mark.parametrize("cell", ["~100", "12 5", "1,2,3", "12 %", "5-10", "ca 5", "1 23,5", "12,", "0x1f", "-"])
-def test_what_is_no_number_stays_as_written(text_file: Callable[..., Path], cell: str) -> None:
+def test_text_that_is_not_a_number_is_unchanged(text_file: Callable[..., Path], cell: str) -> None:
     with read(column(text_file, [cell, "1,5"])) as tables:
         assert values(tables) == [cell, "1.5"]
 
@@ -253,24 +253,26 @@ def test_what_is_no_number_stays_as_written(text_file: Callable[..., Path], cell
         ((3, 3, 0, 0, 1), False, "decimal-comma"),
     ],
 )
-def test_a_comma_is_judged_by_its_column(counts: tuple[int, ...], comma: bool, expected: str) -> None:
+def test_a_comma_is_interpreted_by_the_other_values_of_its_column(
+    counts: tuple[int, ...], comma: bool, expected: str
+) -> None:
     assert number_style(*counts, decimal_comma=comma) == expected  # type: ignore[misc]
 
 
-def test_marks_of_swedish_statistics_become_missing_with_a_status(text_file: Callable[..., Path]) -> None:
+def test_symbols_of_swedish_statistics_are_read_as_missing_values_with_a_status(text_file: Callable[..., Path]) -> None:
     text = "Område;Nyckeltal;Period;Värde;Status\n"
     text += "".join(
         f"0180C1010;arbetsloshet;{year};{value};{status}\n"
         for year, value, status in ((2020, "..", ""), (2021, ".", ""), (2022, "..", "Q"), (2023, "5,5", "p"))
     )
     with read(text_file(text)) as tables:
-        found = [(row["value"], row["status"]) for row in rows_of(tables)]
-        assert found == [(None, "O"), (None, "M"), (None, "Q"), ("5.5", "P")]
+        values = [(row["value"], row["status"]) for row in rows_of(tables)]
+        assert values == [(None, "O"), (None, "M"), (None, "Q"), ("5.5", "P")]
         notes = {f.params["mark"]: f.params["count"] for f in tables.assumptions if f.code == "assumed-missing"}
         assert notes == {"..": 2, ".": 1}
 
 
-def test_other_ways_to_write_a_code_are_recognised(text_file: Callable[..., Path]) -> None:
+def test_other_spellings_of_a_code_are_recognised(text_file: Callable[..., Path]) -> None:
     label = register.kpis()["arbetsloshet"].text("sv")
     text = (
         "Område,Nyckeltal,År,Kön,Ålder,Värde\n"
@@ -298,7 +300,7 @@ def test_other_ways_to_write_a_code_are_recognised(text_file: Callable[..., Path
         ("unga", "unga"),
     ],
 )
-def test_ages_as_statistics_write_them(text_file: Callable[..., Path], written: str, age: str) -> None:
+def test_ages_are_recognised_as_statistics_write_them(text_file: Callable[..., Path], written: str, age: str) -> None:
     with read(text_file(f"Område,Nyckeltal,Period,Ålder,Värde\n0180,arbetsloshet,2023,{written},5\n")) as tables:
         assert rows_of(tables)[0]["age_group"] == age
 
@@ -308,7 +310,7 @@ def test_a_lost_leading_zero_is_left_for_the_check(text_file: Callable[..., Path
         assert rows_of(tables)[0]["neighbourhood"] == "180"
 
 
-def test_left_out_sex_and_age_are_totals(text_file: Callable[..., Path]) -> None:
+def test_missing_sex_and_age_are_totals(text_file: Callable[..., Path]) -> None:
     with read(text_file(",".join(SV) + "\n0180,arbetsloshet,2023,5\n")) as tables:
         assert (rows_of(tables)[0]["sex"], rows_of(tables)[0]["age_group"]) == ("T", "T")
         assert codes(tables.assumptions) == ["assumed-default", "assumed-default"]
@@ -331,11 +333,11 @@ def test_left_out_sex_and_age_are_totals(text_file: Callable[..., Path]) -> None
         (1234567.25, "1234567.25"),
     ],
 )
-def test_a_cell_reads_as_the_spreadsheet_shows_it(cell: object, text: str) -> None:
+def test_a_cell_is_read_as_the_spreadsheet_shows_it(cell: object, text: str) -> None:
     assert cell_text(cell) == text
 
 
-def test_a_workbook_with_titles_above_and_columns_to_the_left(workbook: Callable[..., Path]) -> None:
+def test_a_table_below_titles_and_right_of_other_columns_is_read(workbook: Callable[..., Path]) -> None:
     rows = [
         ["Befolkning och arbete"],
         [],
@@ -351,7 +353,7 @@ def test_a_workbook_with_titles_above_and_columns_to_the_left(workbook: Callable
         assert "assumed-preamble" in codes(tables.assumptions)
 
 
-def test_sheets_go_by_their_names_in_either_language(workbook: Callable[..., Path]) -> None:
+def test_sheets_are_recognised_by_their_names_in_either_language(workbook: Callable[..., Path]) -> None:
     sheets = {
         "Läs mig": [["Så här gör du"]],
         "Om": [
@@ -386,12 +388,16 @@ def test_dates_and_codes_of_a_workbook_become_text(workbook: Callable[..., Path]
     row = ["insats", "Insats", 180, "a", datetime(2024, 5, 1), 1250000.0, "safety", "trygg-morker"]
     sheets = {"Observationer": [SV, ["0180", "trygg-morker", 2023, 5]], "Insatser": [head, row]}
     with read(workbook(sheets)) as tables:
-        found = rows_of(tables, "investments")[0]
-        assert (found["start"], found["amount"], found["neighbourhoods"]) == ("2024-05-01", "1250000", "180")
+        investment = rows_of(tables, "investments")[0]
+        assert (investment["start"], investment["amount"], investment["neighbourhoods"]) == (
+            "2024-05-01",
+            "1250000",
+            "180",
+        )
 
 
 @pytest.mark.parametrize("name", ["wrong.csv", "wrong.xls", "wrong", "wrong.pdf"])
-def test_a_workbook_is_known_by_its_content(workbook: Callable[..., Path], name: str) -> None:
+def test_a_workbook_is_recognised_by_its_content(workbook: Callable[..., Path], name: str) -> None:
     with read(workbook({"Blad1": [SV, ["0180", "trygg-morker", 2023, 5]]}, name)) as tables:
         assert tables.tables["observations"].row_count == 1
 
@@ -414,7 +420,9 @@ def test_a_workbook_is_known_by_its_content(workbook: Callable[..., Path], name:
         (f"{HEADER}\n".encode() + b"a" * 1_100_000 + b",b\n", "not-readable-line"),
     ],
 )
-def test_an_unreadable_text_file_says_why(text_file: Callable[..., Path], content: bytes, code: str) -> None:
+def test_an_unreadable_text_file_is_refused_with_the_reason(
+    text_file: Callable[..., Path], content: bytes, code: str
+) -> None:
     assert refused(text_file(content)).code == code
 
 
@@ -428,14 +436,14 @@ def test_an_unreadable_text_file_says_why(text_file: Callable[..., Path], conten
     ],
 )
 @pytest.mark.parametrize("ending", ["csv", "xlsx"])
-def test_another_kind_of_file_is_called_what_it_is(
+def test_an_unsupported_file_is_refused_by_the_name_of_its_format(
     text_file: Callable[..., Path], content: bytes, name: str, ending: str
 ) -> None:
     reason = refused(text_file(content, f"renamed.{ending}"))
     assert (reason.code, reason.params["format"]) == ("not-readable-format", name)
 
 
-def test_missing_files_folders_and_pipes(tmp_path: Path) -> None:
+def test_missing_files_folders_and_pipes_are_refused(tmp_path: Path) -> None:
     assert refused(tmp_path / "gone.csv").code == "not-readable-missing"
     assert refused(tmp_path).code == "not-readable-folder"
     os.mkfifo(tmp_path / "pipe")
@@ -478,7 +486,7 @@ def compound_file(stream: str) -> bytes:
         ("Workbook", "not-readable-no-rows"),
     ],
 )
-def test_a_protected_workbook_is_told_from_other_compound_files(
+def test_a_protected_workbook_is_distinguished_from_other_compound_files(
     text_file: Callable[..., Path], stream: str, code: str
 ) -> None:
     assert refused(text_file(compound_file(stream), "protected.xlsx")).code == code
@@ -486,9 +494,9 @@ def test_a_protected_workbook_is_told_from_other_compound_files(
 
 @pytest.mark.parametrize("cut", [10, 100, 1_000, 4_000])
 def test_a_damaged_workbook_is_not_checked(workbook: Callable[..., Path], cut: int) -> None:
-    whole = workbook({"Observationer": [SV, ["0180", "arbetsloshet", 2023, 5]]})
-    whole.write_bytes(whole.read_bytes()[:cut])
-    assert refused(whole).code == "not-readable-damaged"
+    path = workbook({"Observationer": [SV, ["0180", "arbetsloshet", 2023, 5]]})
+    path.write_bytes(path.read_bytes()[:cut])
+    assert refused(path).code == "not-readable-damaged"
 
 
 def test_a_workbook_whose_parts_are_garbage_is_not_checked(tmp_path: Path) -> None:
@@ -521,8 +529,8 @@ def test_a_zip_with_countless_entries_is_refused(tmp_path: Path) -> None:
     assert refused(path).code == "not-readable-too-large"
 
 
-def test_a_sheet_with_one_cell_far_out_costs_nothing(workbook: Callable[..., Path]) -> None:
-    """calamine would ask for 550 GB and end the process; it does so in a process of its own."""
+def test_a_sheet_with_one_cell_far_out_is_refused(workbook: Callable[..., Path]) -> None:
+    """calamine would allocate 550 GB and end the process, so it runs in a child process."""
     path = workbook({"Observationer": [SV, ["0180", "arbetsloshet", 2023, 5]]})
     book = openpyxl.load_workbook(path)
     book.active["XFD1048576"] = "far"
@@ -535,15 +543,15 @@ def test_a_sheet_with_one_cell_far_out_costs_nothing(workbook: Callable[..., Pat
 
 
 @pytest.mark.parametrize(
-    "entries",
+    "files",
     [{"a": "x", "a/b": "y"}, {"n" * 300: "x"}],
     ids=["a file that is also a folder", "a name too long"],
 )
-def test_a_zip_that_can_not_be_unpacked_is_damaged(tmp_path: Path, entries: dict[str, str]) -> None:
+def test_a_zip_that_cannot_be_extracted_is_damaged(tmp_path: Path, files: dict[str, str]) -> None:
     path = tmp_path / "bad.zip"
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("datapackage.json", json.dumps({"resources": [OBSERVATIONS]}))
-        for name, content in entries.items():
+        for name, content in files.items():
             archive.writestr(name, content)
     assert refused(path).code == "not-readable-damaged"
 
@@ -567,10 +575,10 @@ def test_an_encrypted_zip_asks_for_its_password(tmp_path: Path) -> None:
     assert refused(path).code == "not-readable-password"
 
 
-def test_nothing_is_left_behind(text_file: Callable[..., Path], tmp_path: Path) -> None:
-    """In a process of its own, whose folder for temporary files is ours to look into."""
-    place = tmp_path / "temp"
-    place.mkdir()
+def test_no_temporary_files_remain(text_file: Callable[..., Path], tmp_path: Path) -> None:
+    """A separate process reads the files, with its own folder for temporary files."""
+    folder = tmp_path / "temp"
+    folder.mkdir()
     good, bad = text_file(f"{HEADER}\n{ROW}\n", "good.csv"), text_file(f"{HEADER}\n", "bad.csv")
     script = (
         "import sys; from pathlib import Path; from vaven.schemas.tables.read import read; "
@@ -578,18 +586,18 @@ def test_nothing_is_left_behind(text_file: Callable[..., Path], tmp_path: Path) 
         "with read(Path(sys.argv[1])) as tables: assert tables.folder.parent == Path(sys.argv[3])\n"
         "try: read(Path(sys.argv[2]))\nexcept NotReadable: print('refused')\n"
     )
-    command = [sys.executable, "-c", script, str(good), str(bad), str(place)]
-    environment = {**os.environ, "TMPDIR": str(place)}
+    command = [sys.executable, "-c", script, str(good), str(bad), str(folder)]
+    environment = {**os.environ, "TMPDIR": str(folder)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "refused"
-    assert list(place.iterdir()) == []
+    assert list(folder.iterdir()) == []
 
 
 @settings(max_examples=100, deadline=None)
 @given(
     content=st.one_of(st.binary(max_size=300), st.text(alphabet='a;,"\n\r\t|1. \ufeffå', max_size=120).map(str.encode))
 )
-def test_any_bytes_are_tables_or_a_reason(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
+def test_any_bytes_are_read_or_refused_with_a_reason(tmp_path_factory: pytest.TempPathFactory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("bytes") / "any.csv"
     path.write_bytes(content)
     try:
@@ -600,7 +608,7 @@ def test_any_bytes_are_tables_or_a_reason(tmp_path_factory: pytest.TempPathFacto
 
 @settings(max_examples=60, deadline=None)
 @given(cells=st.lists(st.tuples(*[st.text(max_size=6)] * 5), min_size=1, max_size=4))
-def test_any_cells_under_our_headers_are_tables_or_a_reason(
+def test_any_cells_under_our_headers_are_read_or_refused_with_a_reason(
     tmp_path_factory: pytest.TempPathFactory, cells: list[tuple[str, ...]]
 ) -> None:
     lines = io.StringIO()
@@ -624,7 +632,7 @@ def real_files(*folders: str) -> list[Path]:
 
 @needs_shared
 @pytest.mark.parametrize("path", real_files(*FOLDERS), ids=lambda path: path.name)
-def test_a_real_file_is_read_and_says_what_it_lacks(path: Path) -> None:
+def test_a_real_file_is_read_and_its_missing_columns_are_reported(path: Path) -> None:
     with read(path) as tables:
         assert {f.code for f in tables.problems} & {"not-the-standard", "missing-column"}
         for finding in (*tables.problems, *tables.assumptions):
@@ -644,12 +652,12 @@ EXPECTED = {
 
 @needs_shared
 @pytest.mark.parametrize("path", [p for p in real_files(*FOLDERS) if p.name in EXPECTED], ids=lambda path: path.name)
-def test_a_foreign_table_is_described_so_that_its_owner_knows_what_to_do(path: Path) -> None:
+def test_a_table_outside_the_standard_is_reported_with_a_remedy(path: Path) -> None:
     row, hint = EXPECTED[path.name]
     with read(path) as tables:
-        found = next(f for f in tables.problems if f.code == "not-the-standard")
-        assert found.row == row
-        assert hint in found.remedy("sv")
+        finding = next(f for f in tables.problems if f.code == "not-the-standard")
+        assert finding.row == row
+        assert hint in finding.remedy("sv")
         preamble = [f.params["count"] for f in tables.assumptions if f.code == "assumed-preamble"]
         assert preamble == ([row - 1] if row > 1 else [])
 

@@ -1,4 +1,4 @@
-"""What a user decides instead of our guess, and tables that are wide: read as asked, said in the report."""
+"""Read options, which replace our assumptions, and wide tables; the report states both."""
 
 from pathlib import Path
 
@@ -30,14 +30,16 @@ def observations(path: Path, choices: ReadOptions, columns: str) -> list[tuple[o
         return tables.workspace.execute(f"SELECT {columns} FROM observations ORDER BY _row").fetchall()
 
 
-def places(report: Report) -> set[tuple[str, str, str | None]]:
+def cells_of(report: Report) -> set[tuple[str, str, str | None]]:
     return {(f.code, f.address, f.text) for f in report.findings}
 
 
-def test_a_table_with_a_column_a_year_becomes_a_row_a_value_and_findings_keep_their_cells(tmp_path: Path) -> None:
+def test_a_table_with_a_column_per_year_is_read_with_a_row_per_value_and_findings_at_their_cells(
+    tmp_path: Path,
+) -> None:
     path = written(tmp_path, WIDE)
     report = validate(path)
-    assert places(report) == {("kpi-range", "D5", "120,5")}
+    assert cells_of(report) == {("kpi-range", "D5", "120,5")}
     assert report.rows == {"observations": 8}
     (note,) = [n for n in report.assumptions if n.code == "assumed-wide"]
     assert "3 kolumner, från C (2021) till E (2023), lästes som Period" in note.message("sv")
@@ -50,24 +52,24 @@ def test_a_table_with_a_column_a_year_becomes_a_row_a_value_and_findings_keep_th
     ]
 
 
-def test_columns_may_be_kpis_with_years_and_sexes(tmp_path: Path) -> None:
+def test_columns_of_kpis_with_years_and_sexes_are_read(tmp_path: Path) -> None:
     label = "Svarande som är trygga utomhus i området när det är mörkt"
     path = written(tmp_path, f"DeSO;{label} 2022, kvinnor;{label} 2031 män\n0180C1010;62,5;64\n")
     assert observations(path, ReadOptions(), "kpi, period, sex, value") == [
         ("trygg-morker", "2022", "F", "62.5"),
         ("trygg-morker", "2031", "M", "64"),
     ]
-    assert places(validate(path)) == {("period-future", "C1", "2031")}
+    assert cells_of(validate(path)) == {("period-future", "C1", "2031")}
 
 
-def test_a_wide_workbook_names_cells_of_its_sheet(tmp_path: Path) -> None:
+def test_findings_in_a_wide_workbook_name_cells_of_its_sheet(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     book.active.title = "Trygghet"
     for row in (["Områdeskod", "Indikator", 2022, 2023], ["0180C1010", "trygg-morker", 61.5, "ca 60"]):
         book.active.append(row)
     book.save(tmp_path / "bred.xlsx")
     report = validate(tmp_path / "bred.xlsx")
-    assert places(report) == {("type-error", "Trygghet!D2", "ca 60")}
+    assert cells_of(report) == {("type-error", "Trygghet!D2", "ca 60")}
 
 
 @pytest.mark.parametrize(
@@ -89,11 +91,11 @@ def test_a_wide_workbook_names_cells_of_its_sheet(tmp_path: Path) -> None:
         ("1,2023", {}),
     ],
 )
-def test_a_label_is_understood_whole_or_not_at_all(label: str, says: dict[str, str]) -> None:
+def test_a_label_is_interpreted_completely_or_not_at_all(label: str, says: dict[str, str]) -> None:
     assert values_in_label(label) == says
 
 
-def test_statistics_without_a_kpi_are_not_taken_for_a_wide_table_unless_the_user_says_so(tmp_path: Path) -> None:
+def test_statistics_without_a_kpi_are_a_wide_table_only_on_request(tmp_path: Path) -> None:
     path = written(tmp_path, "region,2022,2023\n0180,57,58\n0184,51,52\n")
     assert set(validate(path).counts) == {"not-the-standard"}
     assert set(validate(path, choices=ReadOptions(wide=True)).counts) == {"missing-column"}
@@ -103,18 +105,18 @@ def test_statistics_without_a_kpi_are_not_taken_for_a_wide_table_unless_the_user
     assert "är ”trygg-morker” på alla rader" in [n.message("sv") for n in chosen.assumptions][2]
 
 
-def test_a_table_is_not_read_as_wide_where_the_user_says_no(tmp_path: Path) -> None:
+def test_a_table_is_not_read_as_wide_if_the_user_declines(tmp_path: Path) -> None:
     assert set(validate(written(tmp_path, WIDE), choices=ReadOptions(wide=False)).counts) >= {"missing-column"}
 
 
-def test_a_constant_takes_the_place_of_a_column(tmp_path: Path) -> None:
+def test_a_constant_replaces_a_column(tmp_path: Path) -> None:
     path = written(tmp_path, "Område,KPI,Period,Värde\n0180C1010,skräp,2023,57\n0180C1020,,2023,58\n")
-    kept = ReadOptions(constants={"kpi": "Trygg utomhus i området efter mörkrets inbrott"})
-    assert validate(path, choices=kept).verdict == Verdict.VALID
-    assert observations(path, kept, "kpi, value") == [("trygg-morker", "57"), ("trygg-morker", "58")]
+    options = ReadOptions(constants={"kpi": "Trygg utomhus i området efter mörkrets inbrott"})
+    assert validate(path, choices=options).verdict == Verdict.VALID
+    assert observations(path, options, "kpi, value") == [("trygg-morker", "57"), ("trygg-morker", "58")]
 
 
-def test_a_column_is_what_the_user_says_or_left_out(tmp_path: Path) -> None:
+def test_a_column_is_mapped_or_ignored_as_the_user_chooses(tmp_path: Path) -> None:
     path = written(tmp_path, "Plats,KPI,Period,Andel,Resultat\n0180C1010,trygg-morker,2023,0.57,57\n")
     assert "missing-column" in validate(path).counts
     choices = ReadOptions(columns={"plats": "neighbourhood", "ANDEL": "", "Resultat": "value"})
@@ -123,14 +125,14 @@ def test_a_column_is_what_the_user_says_or_left_out(tmp_path: Path) -> None:
     assert set(report.counts) <= {"unknown-column"}
 
 
-def test_the_decimal_sign_is_the_users(tmp_path: Path) -> None:
+def test_the_user_chooses_the_decimal_sign(tmp_path: Path) -> None:
     path = written(tmp_path, "Område;KPI;Period;Värde\n0180C1010;folkmangd;2023;4,726\n")
     assert observations(path, ReadOptions(), "value") == [("4.726",)]
     assert observations(path, ReadOptions(decimal="."), "value") == [("4726",)]
     assert not [n for n in validate(path, choices=ReadOptions(decimal=".")).assumptions if n.code == "assumed-decimal"]
 
 
-def test_the_header_row_delimiter_and_encoding_are_the_users(tmp_path: Path) -> None:
+def test_the_user_chooses_header_row_delimiter_and_encoding(tmp_path: Path) -> None:
     text = "Område|KPI|Period|Värde\nfel|rad|är|detta\nOmråde|KPI|Period|Värde\n0180C1010|trygg-morker|2023|57\n"
     path = written(tmp_path, text, "utf-16-le")
     assert validate(path).verdict == Verdict.NOT_CHECKED
@@ -141,7 +143,7 @@ def test_the_header_row_delimiter_and_encoding_are_the_users(tmp_path: Path) -> 
     assert set(validate(path, choices=ReadOptions(encoding="utf-8")).counts) == {"not-readable-encoding"}
 
 
-def test_the_sheet_is_the_users(tmp_path: Path) -> None:
+def test_the_user_chooses_the_sheet(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     book.active.title = "Observationer"
     book.active.append(["Område", "KPI", "Period", "Värde"])

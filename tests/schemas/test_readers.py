@@ -1,4 +1,4 @@
-"""Kinds of file beside text and workbooks: PC-Axis, JSON, Parquet, packed files, described packages; several tables."""
+"""Readers of PC-Axis, JSON, Parquet, compressed files and described packages; files with several tables."""
 
 import gzip
 import io
@@ -51,25 +51,25 @@ def values_of(path: Path, choices: ReadOptions | None = None) -> list[tuple[str 
 # --- PC-Axis ----------------------------------------------------------------------------------------------------
 
 
-def test_a_px_file_gives_one_observation_a_cell(text_file: Callable[..., Path]) -> None:
-    found = values_of(text_file(PX, "a.px", encoding="cp1252"))
+def test_a_px_file_has_one_observation_per_cell(text_file: Callable[..., Path]) -> None:
+    rows = values_of(text_file(PX, "a.px", encoding="cp1252"))
     hjallbo = [("1480C1010", KPI, "2021", "5.5", None), ("1480C1010", KPI, "2022", None, "O")]
-    assert found[:2] == hjallbo
-    assert [row[3] for row in found] == ["5.5", None, "6", "7", "7.25", None]
-    assert [row[2] for row in found] == ["2021", "2022", "2023"] * 2
+    assert rows[:2] == hjallbo
+    assert [row[3] for row in rows] == ["5.5", None, "6", "7", "7.25", None]
+    assert [row[2] for row in rows] == ["2021", "2022", "2023"] * 2
 
 
-def test_a_px_file_with_keys_may_leave_rows_out(text_file: Callable[..., Path]) -> None:
+def test_a_px_file_with_keys_may_omit_rows(text_file: Callable[..., Path]) -> None:
     keyed = PX.replace('DATA=\n5.5 ".." 6\n7 7.25 "..";', 'KEYS("Område")=CODES;\nDATA=\n"1280C1010", 7 7.25 "..";')
-    found = values_of(text_file(keyed, "a.px"))
-    assert [(row[0], row[2], row[3]) for row in found] == [
+    rows = values_of(text_file(keyed, "a.px"))
+    assert [(row[0], row[2], row[3]) for row in rows] == [
         ("1280C1010", "2021", "7"),
         ("1280C1010", "2022", "7.25"),
         ("1280C1010", "2023", None),
     ]
 
 
-def test_a_px_file_with_keys_that_is_cut_off_between_rows_is_not_whole(text_file: Callable[..., Path]) -> None:
+def test_a_px_file_with_keys_truncated_between_rows_is_refused(text_file: Callable[..., Path]) -> None:
     keyed = PX.replace('DATA=\n5.5 ".." 6\n7 7.25 "..";', 'KEYS("Område")=CODES;\nDATA=\n"1280C1010", 7 7.25 ".."\n')
     assert refused(text_file(keyed, "a.px")).code == "not-readable-pcaxis"
 
@@ -81,7 +81,7 @@ def px_files() -> Iterator[Path]:
 
 
 def test_every_px_file_of_statistics_sweden_is_read(shared: Path) -> None:
-    """Their own examples of the format: hierarchies, keys, several languages, quoted cells, months, weeks."""
+    """Statistics Sweden's examples of the format: hierarchies, keys, languages, quoted cells, months, weeks."""
     assert len(list(px_files())) > 50
     for path in px_files():
         report = validate(path, choices=ReadOptions(constants={"kpi": "trygg-morker"}))
@@ -103,12 +103,12 @@ def test_every_px_file_of_statistics_sweden_is_read(shared: Path) -> None:
         ('STUB="Område";', ""),
     ],
 )
-def test_a_broken_px_file_says_what_is_missing(text_file: Callable[..., Path], old: str, new: str) -> None:
+def test_a_broken_px_file_is_refused_with_the_missing_part(text_file: Callable[..., Path], old: str, new: str) -> None:
     assert old in PX
     assert refused(text_file(PX.replace(old, new), "a.px")).code in ("not-readable-pcaxis", "not-readable-no-rows")
 
 
-def test_a_px_file_that_promises_a_billion_cells_is_refused(text_file: Callable[..., Path]) -> None:
+def test_a_px_file_that_declares_a_billion_cells_is_refused(text_file: Callable[..., Path]) -> None:
     many = ",".join(f'"{i}"' for i in range(40_000))
     text = PX.replace('"Hjällbo","Rosengård"', many).replace('"2021","2022","2023"', many)
     assert refused(text_file(text, "a.px")).code == "not-readable-cells"
@@ -137,24 +137,24 @@ def as_rows() -> list[list[Any]]:
     ids=["records", "indented", "rows", "in an object", "lines", "lines with gaps"],
 )
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
-def test_json_in_its_usual_forms_is_a_table(text_file: Callable[..., Path], text: str, encoding: str) -> None:
+def test_json_in_its_usual_forms_is_read_as_a_table(text_file: Callable[..., Path], text: str, encoding: str) -> None:
     assert values_of(text_file(text, "a.json", encoding)) == EXPECTED
 
 
-def test_an_object_with_several_arrays_is_several_tables(text_file: Callable[..., Path]) -> None:
+def test_an_object_with_several_arrays_is_read_as_several_tables(text_file: Callable[..., Path]) -> None:
     areas = [{"id": "gatan", "name": "Gatan", "municipality": "0180", "level": "own"}]
     path = text_file(json.dumps({"neighbourhoods": areas, "observations": RECORDS}), "a.json")
     with read(path) as tables:
         assert set(tables.tables) == {"neighbourhoods", "observations"}
 
 
-def test_numbers_of_json_keep_every_digit(text_file: Callable[..., Path]) -> None:
+def test_numbers_of_json_are_read_with_every_digit(text_file: Callable[..., Path]) -> None:
     text = json.dumps(RECORDS).replace("5.25", "12345678901234567890.125")
     assert values_of(text_file(text, "a.json"))[0][3] == "12345678901234567890.125"
 
 
 @pytest.mark.parametrize("sparse", [False, True])
-def test_json_stat_is_one_observation_a_value(text_file: Callable[..., Path], sparse: bool) -> None:
+def test_json_stat_has_one_observation_per_value(text_file: Callable[..., Path], sparse: bool) -> None:
     """JSON-stat 2.0, https://json-stat.org/full/: values as an array or as an object by position."""
     cube = {
         "version": "2.0",
@@ -169,8 +169,8 @@ def test_json_stat_is_one_observation_a_value(text_file: Callable[..., Path], sp
         "value": {"0": 5.5, "2": 6} if sparse else [5.5, None, 6],
         "status": {"1": ".."},
     }
-    found = values_of(text_file(json.dumps(cube), "a.json"))
-    assert found == [(AREA, KPI, "2021", "5.5", None), (AREA, KPI, "2022", None, "O"), (AREA, KPI, "2023", "6", None)]
+    rows = values_of(text_file(json.dumps(cube), "a.json"))
+    assert rows == [(AREA, KPI, "2021", "5.5", None), (AREA, KPI, "2022", None, "O"), (AREA, KPI, "2023", "6", None)]
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_json_stat_is_one_observation_a_value(text_file: Callable[..., Path], sp
         ('[{"a": 1e999999999}]', "not-the-standard"),
     ],
 )
-def test_json_that_is_no_table_says_why(text_file: Callable[..., Path], text: str, code: str) -> None:
+def test_json_without_a_table_is_refused_with_the_reason(text_file: Callable[..., Path], text: str, code: str) -> None:
     report = validate(text_file(text, "a.json"))
     assert code in report.counts, report.findings
 
@@ -219,12 +219,12 @@ def test_a_nested_column_of_parquet_is_refused(tmp_path: Path) -> None:
     assert (reason.code, reason.params["column"]) == ("not-readable-nested", "value")
 
 
-def test_damaged_parquet_is_refused_and_nothing_more(tmp_path: Path) -> None:
+def test_damaged_parquet_is_refused_without_a_crash(tmp_path: Path) -> None:
     parquet.write_table(pa.Table.from_pylist(RECORDS * 50), tmp_path / "a.parquet")
-    whole = (tmp_path / "a.parquet").read_bytes()
+    content = (tmp_path / "a.parquet").read_bytes()
     dice = random.Random(1)
     for _ in range(12):
-        cut = bytearray(whole[: dice.randrange(8, len(whole))] if dice.random() < 0.4 else whole)
+        cut = bytearray(content[: dice.randrange(8, len(content))] if dice.random() < 0.4 else content)
         for _ in range(5):
             cut[dice.randrange(4, len(cut))] = dice.randrange(256)
         (tmp_path / "b.parquet").write_bytes(cut)
@@ -236,33 +236,35 @@ def test_damaged_parquet_is_refused_and_nothing_more(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["data.csv.gz", "data.gz", "data.csv"])
-def test_a_gzipped_table_is_unpacked(text_file: Callable[..., Path], name: str) -> None:
+def test_a_gzipped_table_is_read(text_file: Callable[..., Path], name: str) -> None:
     assert values_of(text_file(gzip.compress(TEXT.encode()), name)) == [(AREA, KPI, "2023", "5.5", "A")]
 
 
-def zipped(path: Path, **entries: str | bytes) -> Path:
+def zipped(path: Path, **files: str | bytes) -> Path:
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in entries.items():
+        for name, content in files.items():
             archive.writestr(name.replace("__", "."), content)
     return path
 
 
-def test_a_zip_of_one_table_is_that_table(tmp_path: Path) -> None:
+def test_a_zip_of_one_table_is_read_as_that_table(tmp_path: Path) -> None:
     assert len(values_of(zipped(tmp_path / "a.zip", vad_som_helst__csv=TEXT))) == 1
 
 
-def test_files_of_a_zip_go_by_their_names(tmp_path: Path) -> None:
+def test_files_of_a_zip_are_recognised_by_their_names(tmp_path: Path) -> None:
     areas = "id,name,municipality,level\ngatan,Gatan,0180,own\n"
-    with read(zipped(tmp_path / "a.zip", Områden__csv=areas, Observationer__csv=TEXT, rest__csv="a,b\n1,2\n")) as found:
-        assert set(found.tables) == {"neighbourhoods", "observations"}
-        assert [f.sheet for f in found.assumptions if f.code == "sheet-skipped"] == ["rest"]
+    with read(
+        zipped(tmp_path / "a.zip", Områden__csv=areas, Observationer__csv=TEXT, rest__csv="a,b\n1,2\n")
+    ) as tables:
+        assert set(tables.tables) == {"neighbourhoods", "observations"}
+        assert [f.sheet for f in tables.assumptions if f.code == "sheet-skipped"] == ["rest"]
 
 
-def test_bombs_and_archives_in_archives_are_refused(text_file: Callable[..., Path], tmp_path: Path) -> None:
+def test_zip_bombs_and_nested_archives_are_refused(text_file: Callable[..., Path], tmp_path: Path) -> None:
     bomb = io.BytesIO()
-    with gzip.GzipFile(fileobj=bomb, mode="wb") as packed:
+    with gzip.GzipFile(fileobj=bomb, mode="wb") as compressed:
         for _ in range(120):
-            packed.write(bytes([0x20]) * 1_000_000)
+            compressed.write(bytes([0x20]) * 1_000_000)
     assert refused(text_file(bomb.getvalue(), "a.csv.gz")).code == "not-readable-too-large"
     assert refused(text_file(gzip.compress(gzip.compress(TEXT.encode())), "b.csv.gz")).code == "not-readable-format"
     inner = zipped(tmp_path / "inner.zip", a__csv=TEXT).read_bytes()
@@ -303,7 +305,7 @@ def test_dialect_encoding_and_missing_values_of_a_resource_are_followed(tmp_path
     assert values_of(folder) == [(AREA, KPI, "2023", "5.5", None)]
 
 
-def test_parts_of_a_table_are_one(tmp_path: Path) -> None:
+def test_the_parts_of_a_table_are_concatenated(tmp_path: Path) -> None:
     folder = described(tmp_path / "p", TEXT.encode(), path=["o.csv", "more.csv"])
     (folder / "more.csv").write_text(TEXT.replace("2023", "2022"))
     assert [row[2] for row in values_of(folder)] == ["2023", "2022"]
@@ -327,12 +329,12 @@ def test_a_resource_may_be_gzipped_json_parquet_or_a_sheet(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("dialect", [{"quoteChar": "'"}, {"header": False}, {"commentChar": "#"}])
-def test_a_dialect_that_we_do_not_follow_is_refused_and_never_ignored(tmp_path: Path, dialect: dict[str, Any]) -> None:
+def test_an_unsupported_dialect_is_refused_and_never_ignored(tmp_path: Path, dialect: dict[str, Any]) -> None:
     reason = refused(described(tmp_path / "p", TEXT.encode(), dialect=dialect))
     assert (reason.code, reason.params["property"]) == ("not-readable-dialect", next(iter(dialect)))
 
 
-def test_an_encoding_that_does_not_exist_is_told(tmp_path: Path) -> None:
+def test_an_unknown_encoding_is_reported(tmp_path: Path) -> None:
     with pytest.raises(NotReadable):
         read(described(tmp_path / "p", TEXT.encode(), encoding="utf-99"))
 
@@ -342,7 +344,7 @@ def test_an_encoding_that_does_not_exist_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("gap", ["", "\n", "\n\n", "Tabell 2\n", "\nTabell 2\n\n"])
 @pytest.mark.parametrize("delimiter", [",", ";"])
-def test_a_repeated_header_goes_on_with_the_table(text_file: Callable[..., Path], gap: str, delimiter: str) -> None:
+def test_a_repeated_header_continues_the_table(text_file: Callable[..., Path], gap: str, delimiter: str) -> None:
     text = f"{TEXT}{gap}{TEXT.replace('2023', '2022')}".replace(",", delimiter)
     with read(text_file(text)) as tables:
         assert [row["period"] for row in rows_of(tables)] == ["2023", "2022"]
@@ -350,6 +352,6 @@ def test_a_repeated_header_goes_on_with_the_table(text_file: Callable[..., Path]
         assert "assumed-continued" in codes(tables.assumptions)
 
 
-def test_a_table_beside_the_table_is_told(text_file: Callable[..., Path]) -> None:
+def test_a_table_beside_the_table_is_reported(text_file: Callable[..., Path]) -> None:
     report = validate(text_file(f"{HEADER},,{HEADER}\n{ROW},,{ROW}\n"))
     assert report.counts["duplicate-label"] == len(HEADER.split(","))

@@ -1,4 +1,4 @@
-"""Files that nobody here wrote go through the command with a report that helps, and the unreadable ones are told so."""
+"""Files from external sources have a useful report, and the unreadable ones are reported as such."""
 
 from pathlib import Path
 
@@ -14,12 +14,12 @@ FOLDERS = ("scb-deso", "scb-population", "skolverket", "forsakringskassan", "val
 FILES = sorted(p for folder in FOLDERS for p in (SHARED / folder).glob("*") if p.suffix in (".csv", ".xlsx"))
 
 
-def test_the_real_files_are_all_there(shared: Path) -> None:
+def test_all_real_files_exist(shared: Path) -> None:
     assert len(FILES) == 15
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
-def test_a_real_file_gets_a_report_that_helps(path: Path) -> None:
+def test_a_real_file_gets_a_useful_report(path: Path) -> None:
     done = vaven("validate", path, "--lang", "sv")
     assert done.returncode == 1, done.stderr
     assert "Traceback" not in done.stderr
@@ -36,7 +36,7 @@ def test_scbs_table_is_recognised_by_its_area_codes(shared: Path) -> None:
 
 @pytest.mark.parametrize("name", ["tom.csv", "rapport.csv", "utan-rader.xlsx", "skyddad.xlsx", "finns-inte.csv"])
 @pytest.mark.parametrize(("language", "verdict"), [("sv", "INTE KONTROLLERAD"), ("en", "NOT CHECKED")])
-def test_what_cannot_be_read_is_not_checked_and_says_why(
+def test_an_unreadable_file_is_not_checked_and_reported_with_the_reason(
     tmp_path: Path, name: str, language: str, verdict: str
 ) -> None:
     path = tmp_path / name

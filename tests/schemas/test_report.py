@@ -1,4 +1,4 @@
-"""Reports: the verdict loud and first, places named, remedies once, and one JSON form that its schema describes."""
+"""Reports: a prominent verdict first, cells named, remedies once, and a JSON form that conforms to its schema."""
 
 import json
 from collections.abc import Callable
@@ -46,7 +46,7 @@ def table(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("verdict", Verdict)
-def test_the_verdict_comes_first_and_loud(verdict: Verdict, language: str) -> None:
+def test_the_verdict_is_first_and_prominent(verdict: Verdict, language: str) -> None:
     first = as_text(report_of(verdict), language).splitlines()[0]
     assert first == f"{WORDS[verdict][language]}  file.csv"
     painted = as_text(report_of(verdict), language, colour=True)
@@ -54,7 +54,7 @@ def test_the_verdict_comes_first_and_loud(verdict: Verdict, language: str) -> No
     assert "\x1b" not in as_text(report_of(verdict), language)
 
 
-def test_rules_are_grouped_by_weight_then_number() -> None:
+def test_rules_are_grouped_by_severity_then_count() -> None:
     notes = [Finding("area-list-unknown", Severity.NOTE)] * 9
     warnings = [Finding("jump", Severity.WARNING)] * 5
     errors = [Finding("area-unknown", Severity.ERROR), *[Finding("kpi-range", Severity.ERROR)] * 3]
@@ -62,7 +62,7 @@ def test_rules_are_grouped_by_weight_then_number() -> None:
     assert [code for code, _, _ in groups] == ["kpi-range", "area-unknown", "jump", "area-list-unknown"]
 
 
-def test_places_are_named_to_a_limit_and_the_rest_counted(table: Callable[..., Path]) -> None:
+def test_cells_are_listed_up_to_a_limit_and_the_rest_counted(table: Callable[..., Path]) -> None:
     rows = [f"0180C1010,arbetsloshet,{year},{year - 1900}" for year in range(2001, 2013)]
     text = as_text(validate(table(*rows)), "sv")
     assert "Fel: Värdet är utanför nyckeltalets gränser (12)  [kpi-range]" in text
@@ -74,7 +74,7 @@ def test_places_are_named_to_a_limit_and_the_rest_counted(table: Callable[..., P
     assert text.count("  → ") == 1
 
 
-def test_what_is_true_of_many_cells_is_said_once_with_all_of_them(table: Callable[..., Path]) -> None:
+def test_a_message_about_many_cells_is_printed_once_with_all_of_them(table: Callable[..., Path]) -> None:
     rows = [f"0180C1010,{'arbetslös' if year in (2002, 2007) else 'jobb'},{year},5" for year in range(2001, 2010)]
     text = as_text(validate(table(*rows)), "sv")
     assert "  B2, B4:B7, B9:B10: ”jobb” finns inte i listan" in text
@@ -84,11 +84,11 @@ def test_what_is_true_of_many_cells_is_said_once_with_all_of_them(table: Callabl
     assert "  B3, B5, B7, B9, B11, B13 … och 3 till: ”jobb”" in as_text(validate(table(*other)), "sv")
 
 
-def test_a_cut_listing_still_tells_the_whole_number(table: Callable[..., Path]) -> None:
+def test_a_truncated_list_states_the_total_number(table: Callable[..., Path]) -> None:
     report = validate(table(*(f"0180C1010,arbetsloshet,år {i},5" for i in range(MAX_FINDINGS + 5))))
     assert f"({MAX_FINDINGS + 5})  [pattern-mismatch]" in as_text(report, "sv")
-    told = json.loads(as_json(report, "sv"))
-    assert (told["is_cut"], told["counts"], len(told["findings"])) == (
+    document = json.loads(as_json(report, "sv"))
+    assert (document["is_cut"], document["counts"], len(document["findings"])) == (
         True,
         {"pattern-mismatch": MAX_FINDINGS + 5},
         MAX_FINDINGS,
@@ -112,13 +112,13 @@ def test_a_package_names_the_table_in_the_readers_language() -> None:
     assert "  Investments!D2: " in as_text(report, "en")
 
 
-def test_what_was_assumed_is_told(table: Callable[..., Path]) -> None:
+def test_assumptions_are_reported(table: Callable[..., Path]) -> None:
     text = as_text(validate(table("0180C1010,Arbetslöshet,2023,5.5")), "sv")
     assert "Så här lästes filen" in text
     assert "Observationer, kontrollerade rader: 1" in text
 
 
-def test_a_file_that_was_not_checked_says_why() -> None:
+def test_the_report_states_why_a_file_was_not_checked() -> None:
     report = not_checked(Path("/somewhere/secret/file.csv"), NotReadable("not-readable-empty", file="file.csv"))
     text = as_text(report, "sv")
     assert text.startswith("INTE KONTROLLERAD  file.csv\n")
@@ -127,7 +127,7 @@ def test_a_file_that_was_not_checked_says_why() -> None:
 
 
 @pytest.mark.parametrize("text", ["\x1b[2J\x1b]0;owned\x07", "a\r\nGODKÄND", "\u202egnirts", "\u2028", "\x9b2J"])
-def test_a_cell_steers_no_terminal(text: str) -> None:
+def test_a_cell_cannot_send_control_characters_to_the_terminal(text: str) -> None:
     finding = Finding("type-error", Severity.ERROR, "observations", f"S{text}", 2, "D", "value", text)
     finding = Finding(**{**vars(finding), "params": {"label_sv": text, "label_en": text, "type": "number"}})
     lines = as_text(report_of(Verdict.INVALID, finding, assumptions=(finding,)), "sv").splitlines()
@@ -135,7 +135,7 @@ def test_a_cell_steers_no_terminal(text: str) -> None:
     assert not any(line.startswith("GODKÄND") for line in lines)
 
 
-def test_half_a_character_breaks_no_output() -> None:
+def test_an_unpaired_surrogate_is_encoded_in_every_output() -> None:
     report = not_checked(Path("x"), NotReadable("not-readable-path", file="datapackage.json", path="\ud800.csv"))
     for language in LANGUAGES:
         as_text(report, language).encode("utf-8")
@@ -144,29 +144,29 @@ def test_half_a_character_breaks_no_output() -> None:
 
 @pytest.mark.parametrize("folder", FOLDERS[::5], ids=lambda f: f"{f.parent.name}/{f.name}")
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_json_form_keeps_its_schema(folder: Path, language: str) -> None:
+def test_the_json_report_conforms_to_its_schema(folder: Path, language: str) -> None:
     source = next(path for path in folder.iterdir() if path.name.startswith("input"))
-    told = json.loads(as_json(validate(source), language))
-    jsonschema.Draft7Validator(SCHEMA).validate(told)
-    assert told["version"] == REPORT_VERSION
-    for finding in told["findings"]:
+    document = json.loads(as_json(validate(source), language))
+    jsonschema.Draft7Validator(SCHEMA).validate(document)
+    assert document["version"] == REPORT_VERSION
+    for finding in document["findings"]:
         assert finding["message"]
         assert "{" not in finding["message"] + finding["remedy"]
 
 
-def test_the_json_form_of_what_was_not_checked_keeps_its_schema() -> None:
-    told = json.loads(as_json(not_checked(Path("x"), NotReadable("not-readable-empty", file="x")), "en"))
-    jsonschema.Draft7Validator(SCHEMA).validate(told)
-    assert (told["verdict"], told["rows"]) == ("not-checked", {})
+def test_the_json_report_of_an_unchecked_file_conforms_to_its_schema() -> None:
+    document = json.loads(as_json(not_checked(Path("x"), NotReadable("not-readable-empty", file="x")), "en"))
+    jsonschema.Draft7Validator(SCHEMA).validate(document)
+    assert (document["verdict"], document["rows"]) == ("not-checked", {})
 
 
-def test_the_checked_time_is_utc() -> None:
-    told = json.loads(as_json(report_of(checked_at=datetime(2024, 5, 1, 12, tzinfo=UTC)), "sv"))
-    assert told["checked_at"] == "2024-05-01T12:00:00Z"
+def test_the_time_of_the_check_is_utc() -> None:
+    document = json.loads(as_json(report_of(checked_at=datetime(2024, 5, 1, 12, tzinfo=UTC)), "sv"))
+    assert document["checked_at"] == "2024-05-01T12:00:00Z"
 
 
 @pytest.mark.parametrize("source", ["exempel.xlsx", "package"])
 def test_the_sample_is_valid_in_both_forms(source: str) -> None:
     done = vaven("validate", SAMPLE / source, "--format", "json", "--lang", "en")
-    told = json.loads(done.stdout)
-    assert (done.returncode, told["verdict"], told["counts"]) == (0, "valid", {"method-illustrative": 1})
+    document = json.loads(done.stdout)
+    assert (done.returncode, document["verdict"], document["counts"]) == (0, "valid", {"method-illustrative": 1})

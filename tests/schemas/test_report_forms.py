@@ -1,4 +1,4 @@
-"""The report as HTML and in Frictionless's own form."""
+"""The report as HTML and as a report of Frictionless, and the command's options."""
 
 import json
 import os
@@ -34,7 +34,7 @@ def faulty(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("language", ["sv", "en"])
-def test_the_html_report_stands_alone_and_runs_nothing(faulty: Path, language: str) -> None:
+def test_the_html_report_is_self_contained_and_has_no_scripts(faulty: Path, language: str) -> None:
     page = render("html", validate(faulty), language)
     assert f'<html lang="{language}">' in page
     assert not re.findall(r'(?:src|href)="(?!#)', page)
@@ -44,7 +44,7 @@ def test_the_html_report_stands_alone_and_runs_nothing(faulty: Path, language: s
     assert "@page" in page
 
 
-def test_the_faulty_cells_stand_in_their_rows_as_the_partner_wrote_them(faulty: Path) -> None:
+def test_invalid_cells_are_shown_in_their_rows_as_submitted(faulty: Path) -> None:
     report = validate(faulty)
     (table,) = faulty_tables(report, "sv")
     assert [row for row, _ in table.rows] == [2, 3, 4]
@@ -57,7 +57,7 @@ def test_the_faulty_cells_stand_in_their_rows_as_the_partner_wrote_them(faulty: 
     assert faulty_tables(report, "sv", severity=Severity.NOTE) == []
 
 
-def test_a_personal_number_is_in_no_form_of_the_report(tmp_path: Path) -> None:
+def test_no_form_of_the_report_contains_a_personal_number(tmp_path: Path) -> None:
     path = tmp_path / "fil.csv"
     # Constructed: a date and a number nobody is asked for, with the check digit that Luhn gives them.
     numbers = [number for i in range(100, 200) if masked(number := f"750615-0{i}") != number][:10]
@@ -69,15 +69,15 @@ def test_a_personal_number_is_in_no_form_of_the_report(tmp_path: Path) -> None:
         assert not [number for number in numbers if number in render(form, report, "sv")], form
 
 
-def test_every_case_gives_a_report_that_frictionless_reads() -> None:
+def test_frictionless_reads_the_report_of_every_case() -> None:
     seen = 0
     for source in sorted(CASES.glob("*/*/input.*")):
         report = validate(source)
-        found = frictionless.Report.from_descriptor(json.loads(render("frictionless", report, "sv")))
-        assert found.valid == report.is_publishable, source
+        parsed = frictionless.Report.from_descriptor(json.loads(render("frictionless", report, "sv")))
+        assert parsed.valid == report.is_publishable, source
         errors = [f for f in report.findings if f.severity == Severity.ERROR]
-        assert len(errors) == sum(len(task.errors) for task in found.tasks) + len(found.errors), source
-        assert found.to_summary() or not found.tasks, source
+        assert len(errors) == sum(len(task.errors) for task in parsed.tasks) + len(parsed.errors), source
+        assert parsed.to_summary() or not parsed.tasks, source
         seen += 1
     assert seen > 50
 
@@ -90,7 +90,7 @@ def test_the_command_writes_each_form(faulty: Path, tmp_path: Path) -> None:
         assert target.stat().st_size > 500
 
 
-def test_several_files_are_reported_one_after_another_and_the_worst_decides(faulty: Path, tmp_path: Path) -> None:
+def test_several_files_are_reported_in_turn_and_the_worst_sets_the_exit_code(faulty: Path, tmp_path: Path) -> None:
     good, empty = tmp_path / "bra.csv", tmp_path / "tom.csv"
     good.write_text("Område,KPI,Period,Värde\n0180C1010,trygg-morker,2023,62.5\n")
     empty.write_text("")
@@ -101,7 +101,7 @@ def test_several_files_are_reported_one_after_another_and_the_worst_decides(faul
     assert vaven("validate", good, faulty, "--output", tmp_path / "x").returncode == 2
 
 
-def test_choices_are_given_on_the_command_line(tmp_path: Path) -> None:
+def test_read_options_are_set_on_the_command_line(tmp_path: Path) -> None:
     path = tmp_path / "fil.csv"
     path.write_text("skräp\nPlats|2022|2023\n0180C1010|57,1|58\n0180C1020|51|52\n", "cp1252")
     options = ("--delimiter", "|", "--header-row", "2", "--column", "Plats=neighbourhood", "--set", "kpi=trygg-morker")
@@ -114,7 +114,7 @@ def test_choices_are_given_on_the_command_line(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_every_choice_is_made_on_the_command_line_too(tmp_path: Path) -> None:
+def test_every_read_option_is_a_command_line_option(tmp_path: Path) -> None:
     book = openpyxl.Workbook()
     book.active.title = "Första"
     other = book.create_sheet("Andra")
@@ -134,13 +134,13 @@ def test_every_choice_is_made_on_the_command_line_too(tmp_path: Path) -> None:
     assert (report["counts"], report["rows"]) == ({"duplicate-key": 2}, {"observations": 4})
 
 
-def test_a_schema_of_ones_own_and_choices_do_not_go_together(faulty: Path) -> None:
+def test_a_custom_schema_excludes_read_options(faulty: Path) -> None:
     done = vaven("validate", faulty, "--schema", "schema.json", "--last-row", "3", "--decimal", ",")
     assert done.returncode == 2
     assert "--decimal, --last-row kan inte användas tillsammans med --schema" in done.stderr
 
 
-def test_the_terminal_has_colours_where_it_is_one_or_the_user_wants_them(faulty: Path) -> None:
+def test_output_is_coloured_in_a_terminal_or_on_request(faulty: Path) -> None:
     painted = "\x1b[1;31mINTE GODKÄND\x1b[0m"
     assert painted not in vaven("validate", faulty).stdout
     assert painted in vaven("validate", faulty, environment={**os.environ, "FORCE_COLOR": "1"}).stdout
@@ -153,7 +153,7 @@ def test_the_terminal_has_colours_where_it_is_one_or_the_user_wants_them(faulty:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "message"),
     [
         (["--encoding", "rot13"], "utf-8"),
         (["--delimiter", "ab"], "Ange ett tecken"),
@@ -162,8 +162,8 @@ def test_the_terminal_has_colours_where_it_is_one_or_the_user_wants_them(faulty:
         (["--set", "kpi"], "NAMN=TEXT"),
     ],
 )
-def test_a_wrong_choice_is_told_with_what_may_be_chosen(faulty: Path, options: list[str], told: str) -> None:
+def test_an_invalid_option_is_refused_with_the_valid_values(faulty: Path, options: list[str], message: str) -> None:
     done = vaven("validate", faulty, *options)
     assert done.returncode == 2
-    assert told in done.stderr
+    assert message in done.stderr
     assert "Traceback" not in done.stderr

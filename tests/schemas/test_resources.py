@@ -1,4 +1,4 @@
-"""What a check says where the machine's memory or disk do not suffice: never a traceback, never a verdict."""
+"""Checks that exceed the machine's memory or disk report that, without a traceback and without a verdict."""
 
 import json
 import subprocess
@@ -39,14 +39,14 @@ def large(tmp_path: Path) -> Path:
     return path
 
 
-def test_too_little_memory_is_said(large: Path) -> None:
+def test_exhausted_memory_is_reported(large: Path) -> None:
     report: Report = validate(large, memory_mb=5)
     assert (report.verdict, report.counts) == (Verdict.NOT_CHECKED, {"not-readable-resources": 1})
     assert "minne" in report.findings[0].message("sv")
     assert "memory" in report.findings[0].message("en")
 
 
-def test_too_little_disk_is_said(large: Path) -> None:
+def test_a_full_disk_is_reported(large: Path) -> None:
     command = [sys.executable, "-c", FULL_DISK, str(large)]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
@@ -56,7 +56,7 @@ def test_too_little_disk_is_said(large: Path) -> None:
 
 
 @pytest.mark.parametrize("room", [0, 4_000, 60_000, 250_000])
-def test_publishing_on_a_full_disk_ends_with_a_sentence_and_succeeds_when_there_is_room(
+def test_publishing_on_a_full_disk_ends_with_an_error_message_and_succeeds_once_there_is_space(
     tmp_path: Path, room: int
 ) -> None:
     settings = environment(tmp_path / "home", 8000)
@@ -74,7 +74,7 @@ def test_publishing_on_a_full_disk_ends_with_a_sentence_and_succeeds_when_there_
     assert roomy.returncode == 0, roomy.stdout + roomy.stderr
 
 
-def test_an_empty_secret_key_is_drawn_anew(tmp_path: Path) -> None:
+def test_an_empty_secret_key_is_generated_again(tmp_path: Path) -> None:
     (tmp_path / "secret_key").touch()
     assert len(Settings(home=tmp_path).signing_key) == 64
     assert Settings(home=tmp_path).signing_key == Settings(home=tmp_path).signing_key

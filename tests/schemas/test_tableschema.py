@@ -1,4 +1,4 @@
-"""A table with a schema of its own: said in our words, bounded, and never taken for a submission."""
+"""Tables with a custom schema: our own messages, bounded resources, and never read as a submission."""
 
 import json
 import zipfile
@@ -24,15 +24,15 @@ SCHEMA = {
 
 @pytest.fixture
 def with_schema(tmp_path: Path) -> Callable[..., Report]:
-    def check(text: str, schema: Any = SCHEMA, **given: Any) -> Report:
+    def check(text: str, schema: Any = SCHEMA, **options: Any) -> Report:
         (tmp_path / "t.csv").write_text(text)
         (tmp_path / "schema.json").write_text(schema if isinstance(schema, str) else json.dumps(schema))
-        return validate(tmp_path / "t.csv", schema=tmp_path / "schema.json", **given)
+        return validate(tmp_path / "t.csv", schema=tmp_path / "schema.json", **options)
 
     return check
 
 
-def places(report: Report) -> list[tuple[str, str]]:
+def cells_of(report: Report) -> list[tuple[str, str]]:
     return [(f.code, f.address) for f in report.findings]
 
 
@@ -44,9 +44,9 @@ def package(folder: Path, *resources: dict[str, Any], **files: str) -> Path:
     return folder
 
 
-def test_a_table_is_checked_against_a_given_schema(with_schema: Callable[..., Report]) -> None:
+def test_a_table_is_checked_against_a_custom_schema(with_schema: Callable[..., Report]) -> None:
     report = with_schema("id;namn\n1;abc\n1;abcd\nx;\n")
-    assert set(places(report)) == {
+    assert set(cells_of(report)) == {
         ("table-constraint-error", "B3"),
         ("table-primary-key", "3"),
         ("table-type-error", "A4"),
@@ -58,9 +58,7 @@ def test_a_table_is_checked_against_a_given_schema(with_schema: Callable[..., Re
 
 
 @pytest.mark.parametrize("language", ["sv", "en"])
-def test_it_is_told_in_every_form_that_the_standard_was_not_asked(
-    with_schema: Callable[..., Report], language: str
-) -> None:
+def test_every_form_states_that_the_standard_was_not_checked(with_schema: Callable[..., Report], language: str) -> None:
     report = with_schema("id;namn\n1;abc\nx;abc\n")
     for form in FORMS:
         text = render(form, report, language)
@@ -68,26 +66,26 @@ def test_it_is_told_in_every_form_that_the_standard_was_not_asked(
         if form == "frictionless":
             task = frictionless.Report.from_descriptor(json.loads(text)).tasks[0]
             assert [(e.type, e.row_number) for e in task.errors] == [("type-error", 3), ("primary-key", 3)]
-    told = {"sv": "Den kan inte publiceras.", "en": "It can't be published."}[language]
-    assert told in render("text", report, language)
+    sentence = {"sv": "Den kan inte publiceras.", "en": "It can't be published."}[language]
+    assert sentence in render("text", report, language)
     assert "kan publiceras." not in render("text", with_schema("id;namn\n1;a\n"), "sv")
 
 
-def test_every_kind_of_error_has_its_words() -> None:
+def test_every_error_type_has_its_messages() -> None:
     params = {"note": "n", "kind": "k", "constraint": "c", "limit": "l", "before": 1}
     for kind in (*SENTENCES, "anything-else"):
         assert_speaks(Finding(code_of(kind), Severity.ERROR, row=1, field="f", text="t", params=params))
 
 
-def test_a_package_of_other_tables_is_checked_against_itself(tmp_path: Path) -> None:
+def test_a_package_of_other_tables_is_checked_against_its_own_schemas(tmp_path: Path) -> None:
     key = {"fields": ["b"], "reference": {"resource": "b", "fields": ["id"]}}
     a = {"name": "a", "path": "a.csv", "schema": {"fields": [{"name": "b", "type": "integer"}], "foreignKeys": [key]}}
     folder = package(tmp_path / "p", a, {"name": "b", "path": "b.csv"}, a="b\n1\n9\n", b="id,n\n1,2\n")
-    assert places(validate(folder)) == [("table-foreign-key", "3")]
+    assert cells_of(validate(folder)) == [("table-foreign-key", "3")]
     with zipfile.ZipFile(tmp_path / "p.zip", "w") as archive:
         for file in folder.iterdir():
             archive.write(file, file.name)
-    assert validate(tmp_path / "p.zip").rows == {} or places(validate(tmp_path / "p.zip"))
+    assert validate(tmp_path / "p.zip").rows == {} or cells_of(validate(tmp_path / "p.zip"))
 
 
 @pytest.mark.parametrize(
@@ -116,12 +114,12 @@ def test_a_link_out_of_a_package_is_refused(tmp_path: Path) -> None:
     assert "not-readable-path" in validate(folder).counts
 
 
-def test_a_profile_at_an_address_is_not_fetched(tmp_path: Path) -> None:
+def test_a_profile_at_a_url_is_not_fetched(tmp_path: Path) -> None:
     folder = package(tmp_path / "p", {"name": "x", "path": "a.csv", "profile": "http://127.0.0.1:9/p"}, a="id\n1\n")
     assert validate(folder).verdict is Verdict.VALID
 
 
-def test_a_pattern_without_end_is_stopped(with_schema: Callable[..., Report]) -> None:
+def test_a_pattern_that_does_not_terminate_is_stopped(with_schema: Callable[..., Report]) -> None:
     endless = {"fields": [{"name": "a", "type": "string", "constraints": {"pattern": "(a+)+b"}}]}
     assert with_schema("a\n" + "a" * 60 + "\n", endless, seconds=4).counts == {"not-readable-long": 1}
 
@@ -129,7 +127,7 @@ def test_a_pattern_without_end_is_stopped(with_schema: Callable[..., Report]) ->
 @pytest.mark.parametrize(
     "schema", ["{", "[]", '{"fields": [{"name": "a", "type": "nothing"}]}', '{"fields": [5]}', "null"]
 )
-def test_a_broken_schema_is_told(with_schema: Callable[..., Report], schema: str) -> None:
+def test_an_invalid_schema_is_reported(with_schema: Callable[..., Report], schema: str) -> None:
     report = with_schema("a\n1\n", schema)
     assert report.verdict is not Verdict.VALID
     assert report.findings
@@ -137,12 +135,12 @@ def test_a_broken_schema_is_told(with_schema: Callable[..., Report], schema: str
         assert_speaks(finding)
 
 
-def test_a_schema_that_is_not_there_is_told(tmp_path: Path) -> None:
+def test_a_missing_schema_is_reported(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("id,namn\n1,abcd\n")
     assert validate(tmp_path / "t.csv", schema=tmp_path / "gone.json").counts == {"not-readable-missing": 1}
 
 
-def test_workbooks_are_given_to_frictionless(tmp_path: Path) -> None:
+def test_workbooks_are_checked_by_frictionless(tmp_path: Path) -> None:
     import openpyxl
 
     book = openpyxl.Workbook()
@@ -151,7 +149,7 @@ def test_workbooks_are_given_to_frictionless(tmp_path: Path) -> None:
     book.save(tmp_path / "t.xlsx")
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
     report = validate(tmp_path / "t.xlsx", schema=tmp_path / "schema.json")
-    assert (places(report), report.engine) == ([("table-constraint-error", "B3")], "frictionless (table)")
+    assert (cells_of(report), report.engine) == ([("table-constraint-error", "B3")], "frictionless (table)")
 
 
 def test_the_command_takes_a_schema(tmp_path: Path) -> None:

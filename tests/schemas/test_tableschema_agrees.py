@@ -45,12 +45,12 @@ def ours(resource: TableResource) -> TableResult:
 
 
 def assert_same(resource: TableResource) -> TableResult:
-    expected, found = theirs(resource), ours(resource)
-    assert sorted(map(key, found.errors)) == expected
+    expected, report = theirs(resource), ours(resource)
+    assert sorted(map(key, report.errors)) == expected
     counts = Counter(error[0] for error in expected)
-    assert dict(found.counts) == dict(counts) or len(expected) >= MAX_FINDINGS
-    assert found.is_valid == (not expected)
-    return found
+    assert dict(report.counts) == dict(counts) or len(expected) >= MAX_FINDINGS
+    assert report.is_valid == (not expected)
+    return report
 
 
 def files() -> list[Path]:
@@ -76,7 +76,7 @@ def packages() -> Iterator[Path]:
 
 
 def test_packages_give_the_errors_of_frictionless(shared: Path) -> None:
-    """Every package of the shared data whose descriptor Frictionless takes: keys across files, dialects, parts."""
+    """Every package of the shared data whose descriptor Frictionless accepts: keys across files, dialects, parts."""
     engines: Counter[str] = Counter()
     for path in packages():
         try:
@@ -90,7 +90,7 @@ def test_packages_give_the_errors_of_frictionless(shared: Path) -> None:
     assert engines[COLUMNS] > 30
 
 
-def test_fixtures_are_judged_by_columns_wherever_their_cells_are_text(shared: Path) -> None:
+def test_nine_of_ten_text_fixtures_are_checked_by_columns(shared: Path) -> None:
     chosen = [p for p in files() if p.suffix in (".csv", ".tsv") and p.stat().st_size > 100]
     engines = [ours(r).engine for p in chosen if isinstance(r := _resource(p), TableResource)]
     assert engines.count(COLUMNS) / len(engines) > 0.9
@@ -210,17 +210,17 @@ BOUNDS: dict[str, list[dict[str, Any]]] = {
 @st.composite
 def fields(draw: st.DrawFn, name: str) -> dict[str, Any]:
     kind = draw(st.sampled_from(sorted(OPTIONS)))
-    found = {"name": name, "type": kind, **draw(st.sampled_from(OPTIONS[kind]))}
+    field = {"name": name, "type": kind, **draw(st.sampled_from(OPTIONS[kind]))}
     constraints: dict[str, Any] = {}
     if draw(st.booleans()):
         constraints["required"] = draw(st.booleans())
     if kind not in ("array", "object", "geojson", "list", "geopoint") and draw(st.integers(0, 3)) == 0:
         constraints["unique"] = True
-    if kind in BOUNDS and "format" not in found and draw(st.booleans()):
+    if kind in BOUNDS and "format" not in field and draw(st.booleans()):
         constraints |= draw(st.sampled_from(BOUNDS[kind]))
     if draw(st.integers(0, 4)) == 0:
-        found["missingValues"] = draw(st.sampled_from([["-"], ["", "NA", "-"], []]))
-    return found | ({"constraints": constraints} if constraints else {})
+        field["missingValues"] = draw(st.sampled_from([["-"], ["", "NA", "-"], []]))
+    return field | ({"constraints": constraints} if constraints else {})
 
 
 @st.composite
@@ -277,32 +277,32 @@ SCHEMA = {"fields": [{"name": "id", "type": "integer"}, {"name": "x", "type": "n
 
 def table(folder: Path, text: str, **descriptor: Any) -> TableResource:
     (folder / "t.csv").write_text(text)
-    given = {"name": "t", "path": "t.csv", "encoding": "utf-8", "schema": SCHEMA, **descriptor}
-    resource = Resource.from_descriptor(given, basepath=str(folder))
+    properties = {"name": "t", "path": "t.csv", "encoding": "utf-8", "schema": SCHEMA, **descriptor}
+    resource = Resource.from_descriptor(properties, basepath=str(folder))
     assert isinstance(resource, TableResource)
     return resource
 
 
-def test_a_column_of_another_spelling_of_a_key_is_the_same_key(tmp_path: Path) -> None:
-    found = assert_same(table(tmp_path, "id,x\n1,1\n01,2\n 1,3\n2,x\n"))
-    assert found.counts == {"primary-key": 2, "type-error": 1}
-    assert found.engine == COLUMNS
+def test_different_spellings_of_a_key_are_duplicates(tmp_path: Path) -> None:
+    report = assert_same(table(tmp_path, "id,x\n1,1\n01,2\n 1,3\n2,x\n"))
+    assert report.counts == {"primary-key": 2, "type-error": 1}
+    assert report.engine == COLUMNS
 
 
-def test_counts_go_on_where_the_listing_ends(tmp_path: Path) -> None:
-    found = ours(table(tmp_path, "id,x\n" + "".join(f"{i},x\n" for i in range(5_000))))
-    assert (found.counts, len(found.errors)) == ({"type-error": 5_000}, MAX_FINDINGS)
+def test_counts_continue_after_the_limit_of_listed_errors(tmp_path: Path) -> None:
+    report = ours(table(tmp_path, "id,x\n" + "".join(f"{i},x\n" for i in range(5_000))))
+    assert (report.counts, len(report.errors)) == ({"type-error": 5_000}, MAX_FINDINGS)
 
 
-def test_every_reading_of_frictionless_may_be_asked_for(tmp_path: Path) -> None:
-    """Dialects go through Frictionless's own parser, and still by columns."""
+def test_dialects_of_frictionless_are_read_and_checked_by_columns(tmp_path: Path) -> None:
+    """Dialects are read by Frictionless's own parser, and still checked by columns."""
     commented = table(tmp_path, "# note\nid|x\n1|2\n\n# more\n1|3\n", dialect={"commentChar": "#", "delimiter": "|"})
-    found = assert_same(commented)
-    assert found.engine == COLUMNS
-    assert found.counts == {"blank-row": 1, "primary-key": 2}
+    report = assert_same(commented)
+    assert report.engine == COLUMNS
+    assert report.counts == {"blank-row": 1, "primary-key": 2}
 
 
-def test_keys_across_tables_are_found(tmp_path: Path) -> None:
+def test_foreign_keys_are_checked_across_tables(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("id,b\n1,x\n2,y\n3,\n4,z\n")
     (tmp_path / "b.csv").write_text("code,n\nx,1\ny,2\n")
     key = {"fields": ["b"], "reference": {"resource": "b", "fields": ["code"]}}
@@ -319,10 +319,10 @@ def test_keys_across_tables_are_found(tmp_path: Path) -> None:
     )
     (resource, _) = package.resources
     assert isinstance(resource, TableResource)
-    found = assert_same(resource)
-    assert (found.counts, found.engine) == ({"foreign-key": 1}, COLUMNS)
+    report = assert_same(resource)
+    assert (report.counts, report.engine) == ({"foreign-key": 1}, COLUMNS)
 
 
-def test_outcomes_have_a_json_form(tmp_path: Path) -> None:
-    found = ours(table(tmp_path, "id,x\n1,x\n"))
-    assert json.dumps([error.to_descriptor() for error in found.errors])
+def test_reports_are_serialised_to_json(tmp_path: Path) -> None:
+    report = ours(table(tmp_path, "id,x\n1,x\n"))
+    assert json.dumps([error.to_descriptor() for error in report.errors])

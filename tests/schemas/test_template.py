@@ -1,4 +1,4 @@
-"""The template: what a partner gets to fill in, and that it reads back into the right tables."""
+"""The template for partners, and reading it back into the right tables."""
 
 import json
 from pathlib import Path
@@ -62,7 +62,7 @@ ABOUT = {
 
 
 def fill(path: Path, language: str) -> None:
-    """Fill in as a partner does: under the headers, beside the labels."""
+    """Fill in the template as a partner does: under the headers, beside the labels."""
     book = openpyxl.load_workbook(path)
     for resource, row in ROWS.items():
         schema = standard()[resource]
@@ -90,12 +90,12 @@ def test_a_filled_template_reads_back_into_the_right_tables(tmp_path: Path, lang
         for resource, row in ROWS.items():
             table = tables.tables[resource]
             names = ", ".join(row)
-            found = tables.workspace.execute(f"SELECT {names} FROM {table.relation}").fetchall()
-            assert found == [tuple(str(value) for value in row.values())]
+            rows = tables.workspace.execute(f"SELECT {names} FROM {table.relation}").fetchall()
+            assert rows == [tuple(str(value) for value in row.values())]
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_sheet_about_fills_what_the_submission_says_of_itself(tmp_path: Path, language: str) -> None:
+def test_the_about_sheet_fills_the_submission_s_metadata(tmp_path: Path, language: str) -> None:
     path = tmp_path / "template.xlsx"
     write_template(path, language=language)
     fill(path, language)
@@ -122,7 +122,7 @@ def test_an_empty_template_is_not_checked(tmp_path: Path, language: str) -> None
 
 
 @pytest.mark.parametrize("kommun", ["0180", "180", "Stockholm", " stockholm "])
-def test_the_areas_of_a_municipality_are_filled_in(tmp_path: Path, kommun: str) -> None:
+def test_the_template_lists_the_areas_of_the_municipality(tmp_path: Path, kommun: str) -> None:
     path = tmp_path / "template.xlsx"
     write_template(path, kommun=kommun)
     sheet = openpyxl.load_workbook(path)["Områden"]
@@ -132,14 +132,14 @@ def test_the_areas_of_a_municipality_are_filled_in(tmp_path: Path, kommun: str) 
     assert {(vintage, municipality) for _, _, vintage, _, municipality in rows} == {("2018", "0180")}
 
 
-def test_an_unknown_municipality_is_wrong_use(tmp_path: Path) -> None:
+def test_an_unknown_municipality_is_a_usage_error(tmp_path: Path) -> None:
     with pytest.raises(WrongUse, match="9999") as caught:
         write_template(tmp_path / "template.xlsx", kommun="9999")
     assert caught.value.remedy("en")
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_drop_downs_hold_the_register(tmp_path: Path, language: str) -> None:
+def test_drop_down_lists_contain_the_register(tmp_path: Path, language: str) -> None:
     path = tmp_path / "template.xlsx"
     write_template(path, language=language)
     book = openpyxl.load_workbook(path)
@@ -147,15 +147,15 @@ def test_drop_downs_hold_the_register(tmp_path: Path, language: str) -> None:
     offered = {}
     for rule in sheet.data_validations.dataValidation:
         if rule.type == "list":
-            place, cells = rule.formula1.split("!")
-            column = book[place.strip("'")][cells.replace("$", "")]
+            sheet_name, cells = rule.formula1.split("!")
+            column = book[sheet_name.strip("'")][cells.replace("$", "")]
             offered[str(rule.sqref).split("2:")[0]] = [cell[0].value for cell in column]
     assert offered["B"] == list(register.kpis())
     assert offered["D"] == list(register.codes("sexes"))
     assert list(register.codes("statuses")) in offered.values()
 
 
-def test_codes_are_text_and_every_column_explains_itself(tmp_path: Path) -> None:
+def test_codes_are_formatted_as_text_and_every_column_has_an_explanation(tmp_path: Path) -> None:
     path = tmp_path / "template.xlsx"
     write_template(path)
     book = openpyxl.load_workbook(path)
@@ -180,7 +180,7 @@ def in_libreoffice(folder: Path, plan: dict[str, Any]) -> list[dict[str, Any]]:
     return seen
 
 
-def test_in_libreoffice_it_offers_lists_warns_of_wrong_cells_and_comes_back_valid(tmp_path: Path) -> None:
+def test_libreoffice_offers_lists_warns_of_invalid_cells_and_saves_a_valid_file(tmp_path: Path) -> None:
     path = tmp_path / "mall.xlsx"
     write_template(path, language="sv", kommun="0180")
     schema = standard()["observations"]

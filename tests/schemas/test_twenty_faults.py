@@ -1,4 +1,4 @@
-"""A file with twenty planted faults, one a rule, gives exactly twenty findings at the right cells."""
+"""A file with twenty planted faults, one per rule, has exactly twenty findings at the right cells."""
 
 import csv
 import json
@@ -21,7 +21,7 @@ Row = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Plant:
-    """A fault: the rows that bring it about (each what differs from a clean row), and where it is found."""
+    """A fault: the rows that cause it (each as its differences from a clean row), and the location of its finding."""
 
     code: str
     field: str
@@ -29,7 +29,7 @@ class Plant:
 
     @property
     def last(self) -> bool:
-        """Whether the finding stands at the last of the rows; rules about a whole KPI name the first."""
+        """True if the finding is at the last of the rows; rules about all values of a KPI name the first."""
         return self.code != "kpi-scale"
 
 
@@ -117,15 +117,15 @@ def rows_of(resource: str, plants: Sequence[Plant]) -> tuple[list[Row], list[tup
     """Clean rows with the faults among them, and (code, field, row) of each; the header is row 1."""
     rows: list[Row] = [_row(resource, {}, 0)]
     expected = []
-    for fault in plants:
+    for plant in plants:
         first = len(rows) + 2
-        rows += [_row(resource, change, len(rows) + i) for i, change in enumerate(fault.rows)]
-        expected.append((fault.code, fault.field, first + len(fault.rows) - 1 if fault.last else first))
+        rows += [_row(resource, change, len(rows) + i) for i, change in enumerate(plant.rows)]
+        expected.append((plant.code, plant.field, first + len(plant.rows) - 1 if plant.last else first))
     return [*rows, _row(resource, {}, len(rows))] if resource == "observations" else rows, expected
 
 
 def _row(resource: str, change: Row, number: int) -> Row:
-    """A clean row of its own key, with the change."""
+    """Return a clean row with a key of its own and the change."""
     own = {"observations": {"period": f"{1960 + number}"}, "neighbourhoods": {}}.get(resource, _named(resource, number))
     return {**CLEAN[resource], **own, **change}
 
@@ -152,8 +152,8 @@ def assert_found(source: Path, expected: list[tuple[str, str]]) -> None:
     assert len(report.counts) == 20
     assert report.verdict is Verdict.INVALID
     for language in LANGUAGES:
-        told = json.loads(as_json(report, language))["findings"]
-        assert [f["cell"] for f in told] == [f.address for f in report.findings]
+        findings = json.loads(as_json(report, language))["findings"]
+        assert [f["cell"] for f in findings] == [f.address for f in report.findings]
         text = as_text(report, language)
         for finding in report.findings:
             assert f"{finding.address}: {finding.message(language)}" in text
@@ -162,7 +162,7 @@ def assert_found(source: Path, expected: list[tuple[str, str]]) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_twenty_faults_in_a_csv(tmp_path: Path, language: str) -> None:
+def test_twenty_faults_in_a_csv_are_reported(tmp_path: Path, language: str) -> None:
     rows, expected = rows_of("observations", IN_LONE_TABLE)
     path = tmp_path / "faults.csv"
     with path.open("w", encoding="utf-8", newline="") as lines:
@@ -171,16 +171,16 @@ def test_twenty_faults_in_a_csv(tmp_path: Path, language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_twenty_faults_in_a_workbook(tmp_path: Path, language: str) -> None:
+def test_twenty_faults_in_a_workbook_are_reported(tmp_path: Path, language: str) -> None:
     book, expected = openpyxl.Workbook(), []
     book.remove(book.active)
     for resource, plants in IN_WORKBOOK.items():
-        rows, found = rows_of(resource, plants)
+        rows, planted = rows_of(resource, plants)
         name = standard()[resource].label(language)
         sheet = book.create_sheet(name)
         for row in grid(resource, rows, language):
             sheet.append([_number(text) for text in row])
-        expected += [(code, address(resource, field, row, name)) for code, field, row in found]
+        expected += [(code, address(resource, field, row, name)) for code, field, row in planted]
     book.save(tmp_path / "faults.xlsx")
     assert_found(tmp_path / "faults.xlsx", expected)
 

@@ -1,4 +1,4 @@
-"""Large sheets are walked as a stream: the same texts as calamine gives, in a fraction of its memory."""
+"""Large sheets are read as a stream: the same texts as calamine's, in a fraction of its memory."""
 
 import subprocess
 import sys
@@ -31,27 +31,27 @@ print(next(line.split()[1] for line in open("/proc/self/status") if line.startsw
 
 
 def every_kind_of_cell(path: Path, *, is_1904: bool) -> Path:
-    made = openpyxl.Workbook()
-    sheet = made.active
-    for row, shown in enumerate(FORMATS, start=1):
+    workbook = openpyxl.Workbook()
+    sheet = workbook.active
+    for row, number_format in enumerate(FORMATS, start=1):
         for column, number in enumerate(NUMBERS, start=2):
-            sheet.cell(row, column, number).number_format = shown
-    for row, given in enumerate(("text", " å ", True, False, "=1+1", "#N/A", "a\nb", "<&>", ""), start=30):
-        sheet.cell(row, 3, given)
+            sheet.cell(row, column, number).number_format = number_format
+    for row, value in enumerate(("text", " å ", True, False, "=1+1", "#N/A", "a\nb", "<&>", ""), start=30):
+        sheet.cell(row, 3, value)
     sheet.merge_cells("C40:D44")
-    made.epoch = openpyxl.utils.datetime.MAC_EPOCH if is_1904 else openpyxl.utils.datetime.WINDOWS_EPOCH
-    made.save(path)
+    workbook.epoch = openpyxl.utils.datetime.MAC_EPOCH if is_1904 else openpyxl.utils.datetime.WINDOWS_EPOCH
+    workbook.save(path)
     return path
 
 
 def rows_of(rows: Iterator[tuple[int, list[str]]]) -> dict[int, list[str]]:
-    """Filled rows by number, without empty cells at their end."""
-    found = {}
+    """Return the filled rows by number, without empty cells at their end."""
+    filled_rows = {}
     for number, cells in rows:
         filled = len(cells) - next((i for i, cell in enumerate(reversed(cells)) if cell), len(cells))
         if filled:
-            found[number] = cells[:filled]
-    return found
+            filled_rows[number] = cells[:filled]
+    return filled_rows
 
 
 def assert_same(path: Path) -> int:
@@ -87,7 +87,7 @@ def test_real_workbooks_have_the_same_texts(shared: Path) -> None:
     assert counted > 40
 
 
-def test_prefixes_formulas_rich_text_and_missing_places_are_read(tmp_path: Path) -> None:
+def test_prefixes_formulas_rich_text_and_missing_cell_references_are_read(tmp_path: Path) -> None:
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
     rows = (
         '<x:row r="2"><x:c t="inlineStr"><x:is><x:r><x:t>Fet</x:t></x:r><x:r><x:t> text</x:t></x:r>'
@@ -108,8 +108,8 @@ def test_prefixes_formulas_rich_text_and_missing_places_are_read(tmp_path: Path)
 )
 @pytest.mark.parametrize("kind", ["inlineStr", "str", "s"])
 def test_escaped_characters_are_decoded_as_by_calamine(tmp_path: Path, text: str, kind: str) -> None:
-    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as made:
-        made.add_worksheet().write_string("A1", "shared")
+    with xlsxwriter.Workbook(tmp_path / "a.xlsx") as workbook:
+        workbook.add_worksheet().write_string("A1", "shared")
     shared = '<c r="A1" t="s"><v>0</v></c>'
     part, old, new = {
         "s": ("xl/sharedStrings.xml", "<t>shared</t>", f"<t>{text}</t>"),
@@ -117,27 +117,27 @@ def test_escaped_characters_are_decoded_as_by_calamine(tmp_path: Path, text: str
         "inlineStr": (SHEET, shared, f'<c r="A1" t="inlineStr"><is><t>{text}</t></is></c>'),
     }[kind]
 
-    def with_text(whole: str) -> str:
-        assert whole.count(old) == 1
-        return whole.replace(old, new)
+    def with_text(text: str) -> str:
+        assert text.count(old) == 1
+        return text.replace(old, new)
 
     assert_same(changed(tmp_path / "a.xlsx", part, with_text))
 
 
-@pytest.mark.parametrize("shown", ["[h]:mm", "yyyy-mm-dd", "General"])
-def test_a_number_shown_as_a_time_beyond_all_calendars_is_a_number(tmp_path: Path, shown: str) -> None:
-    made = openpyxl.Workbook()
-    made.active["A1"] = 1e15
-    made.active["A1"].number_format = shown
-    made.save(tmp_path / "a.xlsx")
+@pytest.mark.parametrize("number_format", ["[h]:mm", "yyyy-mm-dd", "General"])
+def test_a_number_formatted_as_a_time_outside_the_calendar_is_a_number(tmp_path: Path, number_format: str) -> None:
+    book = openpyxl.Workbook()
+    book.active["A1"] = 1e15
+    book.active["A1"].number_format = number_format
+    book.save(tmp_path / "a.xlsx")
     (grid,) = workbook.read_workbook(tmp_path / "a.xlsx", tmp_path / "out")
     assert next(iter(grid.rows))[1][0] in ("1000000000000000", "1e+15")
 
 
-@pytest.mark.parametrize("place", ["ZZZ1", "A99999999", "$1"])
-def test_a_place_beyond_all_limits_is_too_many_cells(tmp_path: Path, place: str) -> None:
-    row = place.lstrip("ABCZ$")
-    cell = f'<sheetData><row r="{row}"><c r="{place}"><v>1</v></c></row></sheetData>'
+@pytest.mark.parametrize("reference", ["ZZZ1", "A99999999", "$1"])
+def test_a_cell_reference_outside_the_sheet_limits_is_refused(tmp_path: Path, reference: str) -> None:
+    row = reference.lstrip("ABCZ$")
+    cell = f'<sheetData><row r="{row}"><c r="{reference}"><v>1</v></c></row></sheetData>'
     path = changed(book(tmp_path / "a.xlsx"), SHEET, lambda _: f"<worksheet>{cell}</worksheet>")
     with zipfile.ZipFile(path) as archive:
         parts = xlsx_stream.large_parts(archive, -1)

@@ -1,4 +1,4 @@
-"""The Swedish profile as SHACL: a complete catalogue passes without a remark, and each breach is named by its place."""
+"""The Swedish profile as SHACL: a complete catalogue conforms, and each violation names its node and path."""
 
 from pathlib import Path
 
@@ -145,7 +145,7 @@ def complete() -> Graph:
 
 
 def findings(data: Graph, profile: Graph) -> set[Finding]:
-    """Severity, node and path of each result; "" where the node as a whole is at fault."""
+    """Return severity, node and path of each result; "" if it concerns the node as a whole."""
     report = pyshacl.validate(data, shacl_graph=profile)[1]
     return {
         (
@@ -163,11 +163,11 @@ def spelled(name: str) -> str:
     return (known | NAMESPACES)[prefix] + rest if rest else ""
 
 
-def test_the_shapes_are_shapes(profile: Graph, complete: Graph) -> None:
+def test_the_shapes_are_valid_shacl(profile: Graph, complete: Graph) -> None:
     pyshacl.validate(complete, shacl_graph=profile, meta_shacl=True)
 
 
-def test_every_shape_speaks_both_languages(profile: Graph) -> None:
+def test_every_shape_has_messages_in_both_languages(profile: Graph) -> None:
     for shape in set(profile.subjects(SH.message)):
         assert sorted(text.language for text in profile.objects(shape, SH.message)) == ["en", "sv"], shape
     # Parts of a message of the property that leads to them have none of their own.
@@ -179,19 +179,19 @@ def test_every_shape_speaks_both_languages(profile: Graph) -> None:
     assert unsaid - parts == {"themes"}
 
 
-def test_a_complete_catalogue_passes_without_a_remark(complete: Graph, profile: Graph) -> None:
+def test_a_complete_catalogue_has_no_violations_and_no_warnings(complete: Graph, profile: Graph) -> None:
     assert findings(complete, profile) == set()
 
 
 @pytest.mark.parametrize("breach", VIOLATIONS)
-def test_what_is_mandatory_is_a_violation(complete: Graph, profile: Graph, breach: str) -> None:
+def test_a_missing_mandatory_property_is_a_violation(complete: Graph, profile: Graph, breach: str) -> None:
     node, path = VIOLATIONS[breach]
     complete.update(PREFIXES + breach)
     assert ("Violation", spelled(node), spelled(path)) in findings(complete, profile)
 
 
 @pytest.mark.parametrize("lack", WARNINGS)
-def test_what_is_recommended_is_a_warning(complete: Graph, profile: Graph, lack: str) -> None:
+def test_a_missing_recommended_property_is_a_warning(complete: Graph, profile: Graph, lack: str) -> None:
     node, path = WARNINGS[lack]
     complete.update(PREFIXES + lack)
     assert findings(complete, profile) == {("Warning", spelled(node), spelled(path))}
@@ -200,15 +200,15 @@ def test_what_is_recommended_is_a_warning(complete: Graph, profile: Graph, lack:
 def test_a_blank_node_cannot_be_harvested(complete: Graph, profile: Graph) -> None:
     for node in (":agent", ":contact", ":csv"):
         text = complete.serialize(format="nt").replace(f"<{spelled(node)}>", "_:nameless")
-        found = findings(Graph().parse(data=text, format="nt"), profile)
-        assert any(severity == "Violation" for severity, _, _ in found), node
+        results = findings(Graph().parse(data=text, format="nt"), profile)
+        assert any(severity == "Violation" for severity, _, _ in results), node
 
 
-def test_a_series_of_more_than_fifty_datasets_is_warned_of(complete: Graph, profile: Graph) -> None:
+def test_a_series_of_more_than_fifty_datasets_is_a_warning(complete: Graph, profile: Graph) -> None:
     members = " ".join(f":year{n} dcat:inSeries :series ." for n in range(60))
     complete.update(PREFIXES + f"INSERT DATA {{ {members} }}")
-    (found,) = findings(complete, profile)
-    assert found[:2] == ("Warning", HERE + "series")
+    (result,) = findings(complete, profile)
+    assert result[:2] == ("Warning", HERE + "series")
 
 
 def test_digg_s_own_minimal_example_has_exactly_the_known_gaps(shared: Path, profile: Graph) -> None:

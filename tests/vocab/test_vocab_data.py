@@ -1,4 +1,4 @@
-"""The data files of vocab/: each keeps its Table Schema, and says in both languages what its source says."""
+"""The data files of vocab/: each conforms to its Table Schema, and to its source in both languages."""
 
 import csv
 import json
@@ -36,8 +36,8 @@ def table(name: str) -> list[Row]:
     return rows(VOCAB / f"{name}.csv")
 
 
-def faults(name: str, data: list[Row]) -> list[str]:
-    """Types of the errors that frictionless finds in `data` by the schema of table `name`."""
+def error_types(name: str, data: list[Row]) -> list[str]:
+    """Return the types of the errors that frictionless reports for `data` by the schema of table `name`."""
     schema = Schema.from_descriptor(json.loads((VOCAB / f"{name}.schema.json").read_text("utf-8")))
     cells = [list(data[0]), *(list(row.values()) for row in data)]
     report = Resource(data=cells, schema=schema).validate()
@@ -69,7 +69,7 @@ def test_a_schema_titles_and_describes_each_field(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_cell_has_no_blanks_around_it_and_no_odd_character(name: str) -> None:
+def test_cells_have_no_surrounding_or_double_blanks_and_only_printable_characters(name: str) -> None:
     for row in table(name):
         for cell in row.values():
             assert cell == " ".join(cell.split()), row
@@ -77,7 +77,7 @@ def test_a_cell_has_no_blanks_around_it_and_no_odd_character(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TABLES)
-def test_a_table_is_utf8_without_mark_and_ends_its_lines_alike(name: str) -> None:
+def test_a_table_is_utf8_without_a_byte_order_mark_and_has_uniform_line_ends(name: str) -> None:
     raw = (VOCAB / f"{name}.csv").read_bytes()
     assert not raw.startswith(b"\xef\xbb\xbf")
     assert b"\r" not in raw
@@ -111,10 +111,10 @@ def test_a_table_is_utf8_without_mark_and_ends_its_lines_alike(name: str) -> Non
 def test_the_register_s_schema_refuses(column: str, cell: str, error: str) -> None:
     broken = table("kpis")
     broken[0][column] = cell
-    found = faults("kpis", broken)
+    errors = error_types("kpis", broken)
     # frictionless says a repeated or empty primary key beside what the column itself has.
-    assert error in found
-    assert set(found) <= {error, "primary-key"}
+    assert error in errors
+    assert set(errors) <= {error, "primary-key"}
 
 
 def test_counts_are_those_of_the_sources() -> None:
@@ -147,7 +147,7 @@ def test_every_kpi_belongs_to_a_theme_and_every_theme_has_kpis() -> None:
 
 
 @pytest.mark.parametrize("row", table("kpis"), ids=lambda row: row["id"])
-def test_a_kpi_s_numbers_hold_together(row: Row) -> None:
+def test_a_kpi_s_unit_limits_and_matches_are_consistent(row: Row) -> None:
     if row["max"]:
         assert float(row["min"]) < float(row["max"])
     if row["unit"] == "%":
@@ -160,7 +160,7 @@ def test_a_kpi_s_numbers_hold_together(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", table("kpis"), ids=lambda row: row["id"])
-def test_a_kpi_says_the_same_in_both_languages(row: Row) -> None:
+def test_a_kpi_s_texts_exist_in_both_languages_with_the_same_numbers(row: Row) -> None:
     for swedish, english in (
         ("label_sv", "label_en"),
         ("definition_sv", "definition_en"),
@@ -178,13 +178,13 @@ def test_a_kpi_says_the_same_in_both_languages(row: Row) -> None:
 
 
 @pytest.mark.parametrize("row", table("kpis"), ids=lambda row: row["id"])
-def test_a_definition_stands_on_its_own(row: Row) -> None:
+def test_a_definition_refers_to_no_other_definition(row: Row) -> None:
     relative = re.compile(r"\b(as above|see above|ditto|som ovan|se ovan|d:o)\b", re.IGNORECASE)
     for column in ("definition_sv", "definition_en", "numerator", "numerator_sv", "denominator", "denominator_sv"):
         assert not relative.search(row[column])
 
 
-def test_the_register_reads_every_row_as_it_stands() -> None:
+def test_the_register_returns_every_row_unchanged() -> None:
     for row in table("kpis"):
         kpi = register.kpis()[row["id"]]
         assert (kpi.text("sv"), kpi.text("en")) == (row["label_sv"], row["label_en"])
@@ -196,16 +196,16 @@ def test_the_register_reads_every_row_as_it_stands() -> None:
 
 
 @pytest.mark.parametrize("name", ["themes", *CODE_LISTS])
-def test_a_code_has_words_in_both_languages(name: str) -> None:
-    stems = ["label", *(["definition"] if "definition_sv" in table(name)[0] else [])]
+def test_a_code_has_labels_in_both_languages(name: str) -> None:
+    prefixes = ["label", *(["definition"] if "definition_sv" in table(name)[0] else [])]
     for row in table(name):
-        assert all(row[f"{stem}_{language}"] for stem in stems for language in ("sv", "en"))
-    for column in (f"{stem}_{language}" for stem in stems for language in ("sv", "en")):
+        assert all(row[f"{prefix}_{language}"] for prefix in prefixes for language in ("sv", "en"))
+    for column in (f"{prefix}_{language}" for prefix in prefixes for language in ("sv", "en")):
         assert len({row[column] for row in table(name)}) == len(table(name))
 
 
 @pytest.mark.parametrize("name", [*LISTS, "licences", "kpis"])
-def test_a_synonym_is_lower_case_and_means_one_code_only(name: str) -> None:
+def test_a_synonym_is_lower_case_and_unambiguous(name: str) -> None:
     synonyms = [word for row in table(name) for word in row["synonyms"].split("|") if row["synonyms"]]
     assert [word for word, times in Counter(synonyms).items() if times > 1] == []
     assert all(word and word == word.strip().lower() for word in synonyms)
@@ -214,14 +214,14 @@ def test_a_synonym_is_lower_case_and_means_one_code_only(name: str) -> None:
         assert {labels.get(word, row["label_en"]) for word in row["synonyms"].split("|")} == {row["label_en"]}
 
 
-def test_a_former_name_of_a_kpi_is_still_read() -> None:
+def test_a_former_name_of_a_kpi_is_recognised() -> None:
     names = codes_by_word("kpis")
     assert names[fold("Arbetslösa 18-65 år")] == names[fold("Arbetslösa av befolkningen 18-65 år")] == "arbetsloshet"
     assert names[fold("Trygg utomhus i området efter mörkrets inbrott")] == "trygg-morker"
 
 
 @pytest.mark.parametrize("name", [*LISTS, "kpis"])
-def test_a_code_is_known_by_all_of_its_words(name: str) -> None:
+def test_a_code_is_recognised_by_each_of_its_labels(name: str) -> None:
     for row in table(name):
         code = row.get("code") or row["id"]
         words = (code, row["label_sv"], row["label_en"], *filter(None, row["synonyms"].split("|")))
@@ -237,24 +237,24 @@ def test_only_the_statuses_that_sdmx_calls_missing_forbid_a_value() -> None:
         assert row["sdmx_iri"] == expected
 
 
-def test_a_licence_is_known_by_each_form_of_its_address() -> None:
+def test_a_licence_is_recognised_by_each_form_of_its_url() -> None:
     for row in table("licences"):
         assert row["iri"].startswith("https://")
         plain = row["iri"].replace("https://", "http://")
         assert {plain, plain + "deed.sv", row["iri"] + "deed.sv"} <= set(row["synonyms"].split("|"))
 
 
-def test_areas_lie_in_known_areas() -> None:
+def test_each_area_is_in_a_known_municipality_or_county() -> None:
     assert all(row["lan"] == row["code"][:2] and row["lan"] in areas().lan for row in table("areas/kommuner"))
     for vintage in ("2018", "2025"):
-        listed = table(f"areas/deso{vintage}")
-        assert all(row["kommun"] == row["code"][:4] and row["category"] == row["code"][4] for row in listed)
-        assert all(row["kommun"] in areas().kommuner for row in listed)
-        assert [row["code"] for row in listed] == sorted(row["code"] for row in listed)
+        rows = table(f"areas/deso{vintage}")
+        assert all(row["kommun"] == row["code"][:4] and row["category"] == row["code"][4] for row in rows)
+        assert all(row["kommun"] in areas().kommuner for row in rows)
+        assert [row["code"] for row in rows] == sorted(row["code"] for row in rows)
     assert {row["kommun"] for row in table("areas/deso2018")} == set(areas().kommuner)
 
 
-def test_regso_names_are_3363_pairs_though_names_alone_repeat() -> None:
+def test_regso_names_are_unique_within_their_municipality() -> None:
     pairs = {(row["kommun"], row["regso"]) for row in table("areas/deso2018")}
     assert len(pairs) == 3363
     assert len({name for _, name in pairs}) == 3339
@@ -263,14 +263,14 @@ def test_regso_names_are_3363_pairs_though_names_alone_repeat() -> None:
     assert len(areas().regso_names) == 3363
 
 
-def test_known_says_for_which_counties_a_list_is_complete() -> None:
+def test_known_json_states_the_counties_for_which_a_list_is_complete() -> None:
     known = json.loads((VOCAB / "areas" / "known.json").read_text("utf-8"))
     everywhere, partly = ("lan", "kommun", "deso2018"), {"deso2025": ["01"], "regso2020": [], "regso2025": []}
     assert known == dict.fromkeys(everywhere, "all") | partly
     assert {row["code"][:2] for row in table("areas/deso2025")} == set(known["deso2025"])
 
 
-def test_a_successor_follows_from_the_two_lists() -> None:
+def test_successors_are_derived_from_the_lists_of_both_vintages() -> None:
     before = {row["code"] for row in table("areas/deso2018") if row["code"].startswith("01")}
     after = {row["code"] for row in table("areas/deso2025")}
     changes = {(row["from_code"], row["to_code"]) for row in table("areas/deso_changes")}
@@ -280,13 +280,13 @@ def test_a_successor_follows_from_the_two_lists() -> None:
     # No code of 2018 shares its first eight positions, so its origin cannot be read from the lists.
     assert (after - before) - {new for _, new in changes} == {"0139B2070"}
     for old in before - after:
-        places = sorted(new[8] for former, new in changes if former == old)
+        numbers = sorted(new[8] for former, new in changes if former == old)
         assert old[8] == "0"
-        assert places == [str(n + 1) for n in range(len(places))]
+        assert numbers == [str(n + 1) for n in range(len(numbers))]
 
 
 @needs_shared
-def test_the_register_keeps_every_fact_of_its_source() -> None:
+def test_the_register_contains_every_fact_of_its_source() -> None:
     source = rows(SHARED / "kpis.csv")
     ours = table("kpis")
     assert [row["id"] for row in ours] == [row["id"] for row in source]

@@ -28,13 +28,13 @@ def run(*arguments: str | Path) -> str:
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", AREAS)
-def test_a_benchmark_prints_figures_and_ends_well(name: str) -> None:
+def test_a_benchmark_prints_figures_and_succeeds(name: str) -> None:
     assert FIGURE.search(run("benchmarks", name, "--tiny"))
 
 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("module", SUMMARIES)
-def test_a_fuzz_target_finds_nothing_in_seconds(module: str) -> None:
+def test_a_fuzz_target_finds_no_failure_in_a_short_run(module: str) -> None:
     assert SUMMARIES[module].search(run(module, "--seconds", "5", "--seed", "1"))
 
 

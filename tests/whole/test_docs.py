@@ -1,4 +1,4 @@
-"""The documentation does what it says: recipes print what is printed, links lead somewhere, pages show it all."""
+"""The documentation is correct: recipes print their documented output, links resolve, pages show it all."""
 
 import re
 import shlex
@@ -22,25 +22,25 @@ CODE = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
 
 
 def get(url: str) -> tuple[int, str, str]:
-    with urllib.request.urlopen(url, timeout=60) as answer:
-        return answer.status, answer.headers.get_content_type(), answer.read().decode("utf-8")
+    with urllib.request.urlopen(url, timeout=60) as response:
+        return response.status, response.headers.get_content_type(), response.read().decode("utf-8")
 
 
 @pytest.mark.parametrize("recipe", list(recipes()), ids=lambda recipe: f"{recipe.number}-{recipe.language}")
-def test_a_recipe_prints_what_is_printed(whole_way: Site, recipe: Recipe) -> None:
+def test_a_recipe_prints_its_documented_output(whole_way: Site, recipe: Recipe) -> None:
     assert recipe.run(whole_way.url) == trimmed(recipe.output)
 
 
 def test_there_are_ten_short_recipes_in_each_language() -> None:
-    found = list(recipes())
-    assert all(count >= 10 for count in Counter(recipe.language for recipe in found).values())
-    assert {recipe.language for recipe in found} == {"python", "r", "bash"}
-    for recipe in found:
+    every_recipe = list(recipes())
+    assert all(count >= 10 for count in Counter(recipe.language for recipe in every_recipe).values())
+    assert {recipe.language for recipe in every_recipe} == {"python", "r", "bash"}
+    for recipe in every_recipe:
         assert recipe.code.count("\n") <= 15, recipe.title
         assert recipe.output.strip(), recipe.title
     # No block is left out of the tests because its output is missing.
     text = DOCUMENT.read_text("utf-8")
-    assert len(re.findall(r"^```(?:python|r|bash)$", text, re.MULTILINE)) == len(found)
+    assert len(re.findall(r"^```(?:python|r|bash)$", text, re.MULTILINE)) == len(every_recipe)
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
@@ -58,11 +58,11 @@ def test_links_of_the_documentation_resolve(path: Path) -> None:
 
 
 def anchor_of(heading: str) -> str:
-    """As GitHub makes it."""
+    """Return the anchor that GitHub generates for a heading."""
     return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
-def test_the_sites_own_page_shows_the_document_with_its_own_address(whole_way: Site) -> None:
+def test_the_site_s_documentation_page_uses_the_site_s_own_url(whole_way: Site) -> None:
     status, kind, page = get(whole_way.url + "docs/sparql")
     assert (status, kind) == (200, "text/html")
     assert PRINTED_BASE not in page
@@ -76,16 +76,16 @@ def test_the_sites_own_page_shows_the_document_with_its_own_address(whole_way: S
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.name)
-def test_commands_of_the_documentation_are_ours(path: Path) -> None:
-    """Their names and options, that is; what they do is tested where it is done."""
+def test_commands_in_the_documentation_exist(path: Path) -> None:
+    """Only names and options are parsed; other tests run the commands."""
     for block in CODE.findall(path.read_text("utf-8")):
         for line in block.splitlines():
             if line.startswith("vaven "):
-                given = build_parser().parse_args(shlex.split(line, comments=True)[1:])
-                assert callable(given.command), line
+                arguments = build_parser().parse_args(shlex.split(line, comments=True)[1:])
+                assert callable(arguments.command), line
 
 
-def test_the_page_about_ckan_names_addresses_that_answer(whole_way: Site) -> None:
+def test_urls_on_the_page_about_ckan_respond(whole_way: Site) -> None:
     status, kind, page = get(whole_way.url + "docs/ckan")
     assert (status, kind) == (200, "text/html")
     assert PRINTED_BASE not in page
@@ -98,12 +98,12 @@ def test_the_page_about_ckan_names_addresses_that_answer(whole_way: Site) -> Non
 
 def test_the_page_about_ckan_names_every_state_and_failure() -> None:
     text = (ROOT / "docs" / "ckan.md").read_text("utf-8")
-    told = set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE))
+    documented = set(re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE))
     kinds = {code_of(kind("")) for kind in CkanError.__subclasses__()}
-    assert told == {*STATES, *kinds}
+    assert documented == {*STATES, *kinds}
 
 
-def test_the_picture_of_the_model_is_a_picture(whole_way: Site) -> None:
+def test_the_diagram_of_the_model_is_served_as_svg(whole_way: Site) -> None:
     status, kind, text = get(whole_way.url + "docs/model.svg")
     assert (status, kind) == (200, "image/svg+xml")
     assert text == (ROOT / "docs" / "model.svg").read_text("utf-8")
@@ -111,12 +111,12 @@ def test_the_picture_of_the_model_is_a_picture(whole_way: Site) -> None:
         assert word in text
 
 
-def test_addresses_that_the_document_names_answer(whole_way: Site) -> None:
+def test_urls_that_the_document_names_respond(whole_way: Site) -> None:
     text = CODE.sub("", DOCUMENT.read_text("utf-8"))
     named = set(re.findall(r"`/([a-z][^`\s…]*)`", text))
     assert named >= {"sparql", "dump.nq.zst", "dump.nt.gz", "catalog.rdf"}
     for path in named:
         filled = path.replace("SLUG", "exempel-tre-kommuner").replace("VERSION", "1")
         request = urllib.request.Request(whole_way.url + filled, method="HEAD")
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            assert answer.status == 200, path
+        with urllib.request.urlopen(request, timeout=60) as response:
+            assert response.status == 200, path

@@ -1,4 +1,4 @@
-"""Every error speaks both languages: each class, each message and remedy, the command line, and problem details."""
+"""Every error has its texts in both languages: each class, message and remedy, the command line, problem details."""
 
 import ast
 import http.client
@@ -45,7 +45,7 @@ def sources() -> list[Path]:
 
 
 def keys_in_code() -> set[str]:
-    """The keys that errors are raised with; one that ends in a computed part is found by its beginning."""
+    """Return the keys that errors are raised with; one with a computed end is recognised by its prefix."""
     literals = {
         node.value
         for path in sources()
@@ -55,8 +55,8 @@ def keys_in_code() -> set[str]:
     return {text for text in literals if KEY.fullmatch(text)}
 
 
-def entries() -> dict[str, str]:
-    """The key of each error that has sentences, with its room in front."""
+def messages_by_key() -> dict[str, str]:
+    """Return the message of each error by its key, prefixed with its room."""
     return {
         f"{room}.{name.removeprefix('error.')}": text
         for room in ROOMS
@@ -70,7 +70,7 @@ def fields(template: str) -> set[str]:
 
 
 def example(kind: type[VavenError]) -> VavenError:
-    """An error of a class as the code makes it."""
+    """Return an error of a class as the code raises it."""
     if issubclass(kind, QueryError):
         return kind(Message("publisher", "query.closing"), remedy=Message("publisher", "query.again.remedy"))
     if kind is NotReadable:
@@ -99,19 +99,19 @@ def test_an_error_of_every_class_has_its_message_and_remedy_in_both_languages(ki
         assert "{" not in error.text(language)
 
 
-def test_every_key_of_an_error_has_sentences_and_every_sentence_its_error() -> None:
+def test_every_error_key_has_messages_and_every_message_an_error() -> None:
     code = "\n".join(path.read_text("utf-8") for path in sources())
     raised = keys_in_code()
-    computed = {key for key in entries() if key.startswith("publisher.setting-not-")}
+    computed = {key for key in messages_by_key() if key.startswith("publisher.setting-not-")}
     assert 'f"publisher.setting-not-{' in code
-    assert entries().keys() - computed == (raised & entries().keys()) - computed
+    assert messages_by_key().keys() - computed == (raised & messages_by_key().keys()) - computed
     call = r'\b(?:[A-Z]\w+\(|problem\(\d+,)\s*"{}"'
-    unknown = {key for key in raised if re.search(call.format(re.escape(key)), code)} - entries().keys()
+    unknown = {key for key in raised if re.search(call.format(re.escape(key)), code)} - messages_by_key().keys()
     assert unknown == set()
 
 
 def test_an_error_and_its_remedy_name_the_same_fields_in_both_languages() -> None:
-    for key in entries():
+    for key in messages_by_key():
         room, _, name = key.partition(".")
         for part in ("", ".remedy"):
             swedish, english = (fields(messages(language, room)(f"error.{name}{part}")) for language in LANGUAGES)
@@ -128,7 +128,7 @@ def test_an_error_and_its_remedy_name_the_same_fields_in_both_languages() -> Non
     ],
     ids=["withdraw", "kpis", "template", "ckan"],
 )
-def test_the_command_line_answers_in_the_language_asked_for(
+def test_the_command_line_uses_the_requested_language(
     tmp_path: Path, arguments: list[str], swedish: str, english: str
 ) -> None:
     settings = environment(tmp_path / "home", 8000)
@@ -139,7 +139,7 @@ def test_the_command_line_answers_in_the_language_asked_for(
         assert "Traceback" not in done.stderr
 
 
-def test_every_setting_that_is_wrong_is_named_in_both_languages(tmp_path: Path) -> None:
+def test_every_invalid_setting_is_named_in_both_languages(tmp_path: Path) -> None:
     for name in ("QUERY_SECONDS", "QUERY_MEMORY_MB", "TRUSTED_PROXY", "THRESHOLDS_SMALL_COUNT"):
         settings = environment(tmp_path / "home", 8000, **{f"VAVEN_{name}": "många"})
         if name == "TRUSTED_PROXY" and isinstance(Settings().trusted_proxy, str):

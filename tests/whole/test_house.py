@@ -1,4 +1,4 @@
-"""The house keeps its promises: imports, names, messages, help, packaging, documentation."""
+"""The code follows our conventions: imports, names, messages, help, packaging, documentation."""
 
 import ast
 import configparser
@@ -33,10 +33,27 @@ from vaven.vocab.messages import messages
 
 ROOMS = ("vocab", "schemas", "publisher", "catalogue")
 FORBIDDEN_NAMES = ("utils", "util", "helpers", "helper", "common", "misc")
+BANNED_NAMES = ROOT / "tests" / "banned_names.txt"
+# Each line but the last three assigns banned names, each in another way.
+BANNED_SOURCE = """\
+found = 1
+async def told(*, given=None, **_kept): pass
+class Answer: listed: int
+self.asked, [*faults] = 1, 2
+import json as whole
+match 1:
+    case [said, *places] | {"a": 1, **entries}: pass
+try: hits = [lambda turn: made for made in ()]
+except ValueError as late: pass
+print(stem, key.piece, f(thing=1), packed[0])
+del shown
+rows = response = 1
+"""
+BAD_OPENING = re.compile(r"(What|Who|Whom|Whose|Whether|Those|That|Such|How|Why|Where|When|Which)\b")
 
 
 def modules() -> list[tuple[str, str, Path]]:
-    """Room, module name inside it and path of every Python file but migrations, which Alembic loads."""
+    """Return room, module name inside it and path of every Python file but migrations, which Alembic loads."""
     return [
         (room, ".".join(path.relative_to(ROOT / room).with_suffix("").parts), path)
         for room in ROOMS
@@ -54,10 +71,45 @@ def imports(path: Path) -> Iterator[str]:
             yield from (f"{node.module}.{alias.name}" for alias in node.names)
 
 
+def documented_code() -> Iterator[tuple[str, ast.Module]]:
+    """Yield the path and the syntax tree of every Python file of the rooms, the benchmarks and the tests."""
+    for folder in (*ROOMS, "benchmarks", "tests"):
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            yield path.relative_to(ROOT).as_posix(), ast.parse(path.read_text("utf-8"))
+
+
+def assigned_names(node: ast.AST) -> tuple[str | None, ...]:
+    """Return the names that a node itself assigns, not the nodes in it."""
+    match node:
+        case ast.Name(id=name, ctx=ast.Store()) | ast.Attribute(attr=name, ctx=ast.Store()):
+            return (name,)
+        case ast.arg(arg=name) | ast.alias(asname=name) | ast.MatchMapping(rest=name):
+            return (name,)
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.ClassDef(name=name):
+            return (name,)
+        case ast.MatchAs(name=name) | ast.MatchStar(name=name) | ast.ExceptHandler(name=name):
+            return (name,)
+    return ()
+
+
+def banned_assignments(tree: ast.Module) -> list[tuple[int, str]]:
+    """Return line and name of each assignment of a name that the list bans, in the order of the lines."""
+    banned = {line for line in BANNED_NAMES.read_text("utf-8").splitlines() if line and not line.startswith("#")}
+    assignments = ((node, name) for node in ast.walk(tree) for name in assigned_names(node) if name)
+    return sorted((getattr(node, "lineno", 0), name) for node, name in assignments if name.strip("_").lower() in banned)
+
+
+def bad_docstrings(tree: ast.Module) -> list[tuple[int, str]]:
+    """Return line and first line of each docstring that begins with a relative or interrogative word."""
+    kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    documented = ((node, ast.get_docstring(node) or "") for node in ast.walk(tree) if isinstance(node, kinds))
+    return [(getattr(node, "lineno", 1), text.split("\n")[0]) for node, text in documented if BAD_OPENING.match(text)]
+
+
 def packages(room: str) -> tuple[str, ...]:
-    """The packages and modules of a room in the order that its `__init__` lists."""
-    listed: tuple[str, ...] = import_module(f"vaven.{room}").PACKAGES
-    return listed
+    """Return the packages and modules of a room in the order of its `__init__`."""
+    names: tuple[str, ...] = import_module(f"vaven.{room}").PACKAGES
+    return names
 
 
 def top_level(room: str) -> set[str]:
@@ -65,7 +117,7 @@ def top_level(room: str) -> set[str]:
 
 
 def classes() -> dict[str, list[str]]:
-    """Each public class name with the modules that define it."""
+    """Return the modules that define each public class name."""
     defined: dict[str, list[str]] = {}
     for room, name, path in modules():
         for node in ast.parse(path.read_text("utf-8")).body:
@@ -75,7 +127,7 @@ def classes() -> dict[str, list[str]]:
 
 
 @pytest.mark.parametrize(("room", "name", "path"), modules(), ids=lambda value: str(value).rsplit("/", 1)[-1])
-def test_imports_run_one_way_between_rooms(room: str, name: str, path: Path) -> None:
+def test_rooms_import_only_from_lower_rooms(room: str, name: str, path: Path) -> None:
     allowed = ROOMS[: ROOMS.index(room) + 1]
     for target in imports(path):
         if target.startswith("vaven."):
@@ -84,18 +136,18 @@ def test_imports_run_one_way_between_rooms(room: str, name: str, path: Path) -> 
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_a_room_lists_its_packages_and_imports_run_up_that_list(room: str) -> None:
-    listed = packages(room)
-    assert set(listed) == top_level(room)
-    assert len(listed) == len(set(listed)) <= 18
+def test_a_room_lists_its_packages_and_imports_follow_that_order(room: str) -> None:
+    names = packages(room)
+    assert set(names) == top_level(room)
+    assert len(names) == len(set(names)) <= 18
     for own, name, path in modules():
         top = name.split(".")[0]
         if own != room or top == "__init__":
             continue
         for target in imports(path):
             parts = target.split(".")
-            if parts[:2] == ["vaven", room] and len(parts) > 2 and parts[2] in listed and parts[2] != top:
-                assert listed.index(parts[2]) < listed.index(top), f"{room}/{name} imports {target}"
+            if parts[:2] == ["vaven", room] and len(parts) > 2 and parts[2] in names and parts[2] != top:
+                assert names.index(parts[2]) < names.index(top), f"{room}/{name} imports {target}"
 
 
 @pytest.mark.parametrize("room", ROOMS)
@@ -107,7 +159,7 @@ def test_a_room_has_one_level_of_packages_of_at_most_fifteen_modules(room: str) 
         assert len(names) <= 15, f"{room}/{'/'.join(folder)} has {len(names)} modules"
 
 
-def test_a_package_of_code_has_at_least_two_modules_and_says_what_goes_in_and_out() -> None:
+def test_a_package_of_code_has_at_least_two_modules_and_a_docstring() -> None:
     for room, name, path in modules():
         if path.stem != "__init__" or name == "__init__":
             continue
@@ -129,7 +181,7 @@ def test_no_imports_inside_a_package_form_a_cycle() -> None:
 
 
 def test_each_public_class_name_occurs_once() -> None:
-    assert {name: places for name, places in classes().items() if len(places) > 1} == {}
+    assert {name: owners for name, owners in classes().items() if len(owners) > 1} == {}
 
 
 def test_no_private_name_is_used_in_another_package() -> None:
@@ -140,8 +192,28 @@ def test_no_private_name_is_used_in_another_package() -> None:
                 assert target.startswith(f"{own}."), f"{room}/{name} imports {target}"
 
 
-def test_no_module_is_named_for_nothing() -> None:
+def test_no_module_has_a_meaningless_name() -> None:
     assert [path for _, name, path in modules() if name.split(".")[-1] in FORBIDDEN_NAMES] == []
+
+
+def test_no_assigned_name_is_on_the_list_of_banned_names() -> None:
+    assert banned_assignments(ast.parse(BANNED_SOURCE)) == [
+        (1, "found"), (2, "_kept"), (2, "given"), (2, "told"), (3, "Answer"), (3, "listed"), (4, "asked"),
+        (4, "faults"), (5, "whole"), (7, "entries"), (7, "places"), (7, "said"), (8, "hits"), (8, "made"), (8, "turn"),
+        (9, "late"),
+    ]  # fmt: skip
+    banned = [f"{path}:{line}: {name}" for path, tree in documented_code() for line, name in banned_assignments(tree)]
+    assert not banned, "\n".join(banned)
+
+
+def test_no_docstring_begins_with_a_relative_or_interrogative_word() -> None:
+    openings = ("What it is.", "Whether it is.", "Whatever.", "Thatch.", "\n    Who is it?\n    ", "Return what is.")
+    source = "".join(f'class C{i}:\n    """{text}"""\n' for i, text in enumerate(openings))
+    nested = '"""Those.\n\nThey are."""\ndef f():\n    async def g():\n        """Such as it is."""\n'
+    assert [text for _, text in bad_docstrings(ast.parse(source))] == ["What it is.", "Whether it is.", "Who is it?"]
+    assert bad_docstrings(ast.parse(nested)) == [(1, "Those."), (5, "Such as it is.")]
+    bad = [f"{path}:{line}: {text}" for path, tree in documented_code() for line, text in bad_docstrings(tree)]
+    assert not bad, "\n".join(bad)
 
 
 def test_validating_does_not_load_flask() -> None:
@@ -151,15 +223,15 @@ def test_validating_does_not_load_flask() -> None:
 
 
 def test_reading_a_command_line_loads_no_engine() -> None:
-    """A small file is checked in the time that Python takes to start, so its commands load what they need, later."""
+    """A small file is checked in the time that Python takes to start, so commands import their libraries late."""
     script = "import sys; from vaven.catalogue.cli.main import build_parser; build_parser(); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     engines = {"alembic", "sqlalchemy", "flask", "rdflib", "pyoxigraph", "ckanapi", "requests", "duckdb"}
     assert engines & set(done.stdout.split()) == set()
 
 
-def test_the_served_app_loads_what_takes_long_only_when_it_is_needed(tmp_path: Path) -> None:
-    """All imports of `vaven serve`, its query workers and its consumer of jobs, from start to the first request."""
+def test_the_served_app_loads_slow_libraries_only_when_needed(tmp_path: Path) -> None:
+    """The log has all imports of `vaven serve`, its query workers and its consumer until the first request."""
     Records(Settings(home=tmp_path).database).close()
     port = free_port()
     with Serving(tmp_path, port, environment(tmp_path, port, PYTHONPROFILEIMPORTTIME="1")):
@@ -171,7 +243,7 @@ def test_the_served_app_loads_what_takes_long_only_when_it_is_needed(tmp_path: P
 
 
 @pytest.mark.parametrize("room", ROOMS)
-def test_every_sentence_is_there_in_both_languages_with_the_same_fields(room: str) -> None:
+def test_every_message_exists_in_both_languages_with_the_same_fields(room: str) -> None:
     swedish, english = messages("sv", room).texts, messages("en", room).texts
     assert swedish.keys() == english.keys()
     for key, text in swedish.items():
@@ -183,28 +255,28 @@ def _fields(text: str) -> set[str]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name}
 
 
-def test_every_rule_has_its_sentences_and_every_sentence_its_rule() -> None:
+def test_every_rule_has_messages_and_every_message_a_rule() -> None:
     assert RULE_MODULES
     codes = {*RULES, *SCHEMA_RULES, *READING_RULES, *INTEGRITY}
     texts = rule_texts("sv").texts
-    told = {key.split(".")[1] for key in texts}
-    reading = {code for code in told if code.startswith(("assumed-", "not-readable-", "sheet-"))}
+    rule_codes = {key.split(".")[1] for key in texts}
+    reading = {code for code in rule_codes if code.startswith(("assumed-", "not-readable-", "sheet-"))}
     described = {code_of(kind) for kind in (*SENTENCES, OTHER)}
-    assert codes | described == told - reading
+    assert codes | described == rule_codes - reading
     used = "\n".join(path.read_text("utf-8") for _, _, path in modules())
     assert {code for code in reading if f'"{code}"' not in used} == set()
-    for code in told:
+    for code in rule_codes:
         assert {f"rule.{code}.{part}" for part in ("title", "message", "remedy")} <= texts.keys(), code
 
 
-def test_every_text_that_a_page_asks_for_is_there() -> None:
+def test_every_text_that_a_page_uses_exists() -> None:
     known = messages("sv", "catalogue").texts
     for path in (ROOT / "catalogue" / "templates").rglob("*.html"):
         for key in re.findall(r"""\bt\(["']([a-z0-9_.-]+)["'](?=[,)])""", path.read_text("utf-8")):
             assert key in known, f"{path.name} asks for {key}"
 
 
-def test_every_sentence_about_queries_is_used_and_there() -> None:
+def test_every_message_about_queries_exists_and_is_used() -> None:
     known = {key.removeprefix("query.") for key in messages("en", "publisher").texts if key.startswith("query.")}
     code = "\n".join(path.read_text("utf-8") for _, _, path in modules())
     assert set(re.findall(r'\bquery_message\(\s*"([^"]+)"', code)) <= known
@@ -231,8 +303,10 @@ def test_every_command_has_help() -> None:
 
 
 def test_every_command_line_of_the_readme_runs(tmp_path: Path) -> None:
-    """Serving and watching go on until stopped, so they run in test_whole_way, in `make demo` and in test_watch;
-    those of CKAN run in test_ckan, where one is."""
+    """Run each command line of the README that ends by itself and needs no CKAN.
+
+    Serving and watching run in test_whole_way, in `make demo` and in test_watch, and those of CKAN in test_ckan.
+    """
     readme = (ROOT / "README.md").read_text("utf-8")
     lines = [shlex.split(line, comments=True) for line in readme.splitlines() if line.startswith("vaven ")]
     shutil.copy(SAMPLE / "exempel.xlsx", tmp_path / "FILE")
@@ -245,7 +319,7 @@ def test_every_command_line_of_the_readme_runs(tmp_path: Path) -> None:
         assert done.returncode == 0, (line, done.stdout, done.stderr)
 
 
-def test_readme_names_what_there_is() -> None:
+def test_the_readme_names_existing_targets_and_files() -> None:
     readme = (ROOT / "README.md").read_text("utf-8")
     assert "make demo" in readme
     assert "make test" in readme
@@ -274,7 +348,7 @@ def test_settings_documented_in_the_readme() -> None:
         assert f"VAVEN_{field.name.upper()}" in configuration, field.name
 
 
-def test_pins_cover_what_is_required() -> None:
+def test_every_requirement_is_pinned() -> None:
     pinned = {
         line.split("==")[0].lower() for line in (ROOT / "constraints.txt").read_text().splitlines() if "==" in line
     }
@@ -286,7 +360,7 @@ def test_pins_cover_what_is_required() -> None:
     }
 
 
-def test_every_requirement_has_a_lowest_version_and_none_beyond_the_pinned_major_one() -> None:
+def test_every_requirement_has_a_lowest_version_and_an_upper_limit() -> None:
     setup = configparser.ConfigParser()
     setup.read(ROOT / "setup.cfg")
     extras = setup["options.extras_require"]
@@ -297,7 +371,7 @@ def test_every_requirement_has_a_lowest_version_and_none_beyond_the_pinned_major
 
 
 def forbidden(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[str]]]) -> Iterator[str]:
-    """What the requirements of a package, and theirs in turn, do not allow of what is installed."""
+    """Yield each requirement, direct or indirect, of a package that the installed versions do not fulfil."""
     if (name, extras) in seen:
         return
     seen.add((name, extras))
@@ -310,8 +384,8 @@ def forbidden(name: str, extras: frozenset[str], seen: set[tuple[str, frozenset[
         yield from forbidden(requirement.name, frozenset(requirement.extras), seen)
 
 
-def test_pins_are_what_is_tested_and_go_together() -> None:
-    """A pin that another package forbids stops a first installation alone; one already made goes on working."""
+def test_pins_are_the_installed_versions_and_are_compatible() -> None:
+    """A pin that another package forbids breaks only a new installation; an existing one continues to work."""
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pinned = dict(line.split("==") for line in lines if "==" in line)
     assert not {name: version(name) for name, pin in pinned.items() if version(name) != pin}

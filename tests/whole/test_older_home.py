@@ -45,7 +45,7 @@ PAGES = {
 
 @pytest.fixture(scope="module")
 def expected() -> dict[str, Any]:
-    """What the older commit published, as it published it."""
+    """Facts about the home as the older commit published it."""
     facts: dict[str, Any] = json.loads((FIXTURE / "expected.json").read_text("utf-8"))
     return facts
 
@@ -93,7 +93,7 @@ def published(site: Site) -> dict[str, Any]:
 
 
 def test_a_home_of_an_older_version_lists_its_datasets(tmp_path: Path, expected: dict[str, Any]) -> None:
-    """By the command line alone: no server has opened the folder before."""
+    """Only the command line is used: no server has opened the folder before."""
     settings = environment(
         unpack(tmp_path), 8000, VAVEN_BASE_IRI=BASE, VAVEN_CKAN_URL=f"http://127.0.0.1:{free_port()}"
     )
@@ -113,7 +113,7 @@ def test_a_home_of_an_older_version_is_served(older: Site, path: str) -> None:
     assert [text for text in PAGES[path] if text not in page] == []
 
 
-def test_publications_of_an_older_home_are_as_they_were(older: Site, expected: dict[str, Any]) -> None:
+def test_publications_of_an_older_home_are_unchanged(older: Site, expected: dict[str, Any]) -> None:
     assert published(older) == expected["datasets"]
 
 
@@ -128,9 +128,9 @@ def test_downloads_of_an_older_home_are_the_same_bytes(older: Site, expected: di
 def test_downloads_of_an_older_home_agree_with_its_manifests(older: Site, release: str) -> None:
     address = f"{older.url}dataset/{release}/"
     manifest = json.loads(get(address + "datapackage.json", "*/*")[1])
-    listed = {resource["path"]: resource["hash"] for resource in manifest["resources"]}
-    assert "observations.csv" in listed
-    for path, digest in listed.items():
+    hashes = {resource["path"]: resource["hash"] for resource in manifest["resources"]}
+    assert "observations.csv" in hashes
+    for path, digest in hashes.items():
         assert f"sha256:{hashlib.sha256(get(address + path, '*/*')[1]).hexdigest()}" == digest
 
 
@@ -168,14 +168,14 @@ def test_a_correction_to_an_older_home_becomes_the_next_version(
 
 
 @pytest.mark.parametrize("source", ["gardar-2", "enkat-1/boendeenkat.csv"])
-def test_the_content_of_an_older_home_makes_no_new_version(site: Site, source: str, expected: dict[str, Any]) -> None:
+def test_the_content_of_an_older_home_creates_no_new_version(site: Site, source: str, expected: dict[str, Any]) -> None:
     done = site.run("publish", INPUTS / source)
     assert done.returncode == 0, done.stdout + done.stderr
     assert published(site) == expected["datasets"]
     assert observations(site.url) == expected["observations"]
 
 
-def test_the_number_of_a_version_withdrawn_earlier_is_not_used_again(site: Site, expected: dict[str, Any]) -> None:
+def test_the_number_of_a_withdrawn_version_is_not_reused(site: Site, expected: dict[str, Any]) -> None:
     done = site.run("publish", INPUTS / "enkat-2" / "boendeenkat.csv")
     assert done.returncode == 0, done.stdout + done.stderr
     state = published(site)
@@ -185,8 +185,8 @@ def test_the_number_of_a_version_withdrawn_earlier_is_not_used_again(site: Site,
     assert get(f"{site.url}dataset/{WITHDRAWN}/2")[0] == 410
 
 
-def test_what_an_older_version_refused_stays_refused(site: Site, expected: dict[str, Any]) -> None:
-    """Its record, its original, and that nobody sees anything of it.
+def test_a_release_that_an_older_version_refused_remains_refused(site: Site, expected: dict[str, Any]) -> None:
+    """Its record and its original remain, and no reader sees anything of it.
 
     A file that is sent again is stored under its own hash, which reports state; the older version had named it by the
     hash of that.

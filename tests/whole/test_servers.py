@@ -75,7 +75,7 @@ def test_a_stopped_server_leaves_no_descendant() -> None:
     assert not set(started) & processes().keys()
 
 
-def test_a_killed_server_ends_at_once_and_says_so() -> None:
+def test_a_killed_server_ends_at_once_with_the_status_of_sigkill() -> None:
     server = ServerProcess(["sleep", "600"])
     while not descendants(server.pid):
         time.sleep(0.05)

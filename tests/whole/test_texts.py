@@ -1,4 +1,4 @@
-"""The texts that people read keep one language: the field's terms, plain word order, numbers as they are written.
+"""User-facing texts follow the rules of their language: terms, word order and number formats.
 
 The texts are every message, the labels and definitions of the vocabulary, the standard's labels and help, the titles
 of example queries, the descriptions of the HTTP API, the sample, and the words that stand in templates themselves.
@@ -25,7 +25,7 @@ LONGEST_SENTENCE = 20
 
 @dataclass(frozen=True)
 class Text:
-    """A text with the file and key that it is found by, in one language."""
+    """A text in one language, with its file and key."""
 
     file: str
     key: str
@@ -50,7 +50,7 @@ class Text:
 
 @dataclass(frozen=True)
 class Rule:
-    """What a text may not have; `bad` is a text that breaks the rule and `allowed` the keys that need it, with why."""
+    """A rule of language; `bad` is a text that breaks it, `allowed` maps the keys exempt from it to the reason."""
 
     name: str
     language: str
@@ -251,7 +251,7 @@ def _sample() -> Iterator[Text]:
 
 
 def _templates() -> Iterator[Text]:
-    """The words of templates that are no message; they are shown in both languages."""
+    """Yield the literal texts of templates, which are shown in both languages."""
     for path in sorted((ROOT / "catalogue" / "templates").rglob("*.html")):
         markup = re.sub(
             r"{#.*?#}|{%.*?%}|{{.*?}}|<(script|style).*?</\1>", " ", path.read_text("utf-8"), flags=re.DOTALL
@@ -276,24 +276,24 @@ TEXTS = texts()
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.language}-{rule.name}")
-def test_no_text_breaks_a_rule_of_its_language(rule: Rule) -> None:
+def test_every_text_follows_the_rules_of_its_language(rule: Rule) -> None:
     assert [str(text) for text in TEXTS if rule.breaks(text)] == []
 
 
 @pytest.mark.parametrize("rule", RULES, ids=lambda rule: f"{rule.language}-{rule.name}")
-def test_a_rule_finds_what_it_is_for(rule: Rule) -> None:
+def test_a_rule_detects_its_own_example(rule: Rule) -> None:
     assert rule.breaks(Text("file", "rule.any.remedy", rule.language, rule.bad))
 
 
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule.allowed], ids=lambda rule: rule.name)
-def test_an_exception_is_needed(rule: Rule) -> None:
-    """An exception whose text was reworded since is none."""
+def test_every_exception_is_necessary(rule: Rule) -> None:
+    """An exception is obsolete once its text has been reworded."""
     for key, reason in rule.allowed.items():
         strict = Rule(rule.name, rule.language, rule.pattern, rule.bad, {}, rule.remedies_only, rule.each_sentence)
         assert any(strict.breaks(text) for text in TEXTS if re.fullmatch(key, text.key)), (rule.name, key, reason)
 
 
-def test_the_texts_are_all_there() -> None:
+def test_all_texts_are_checked() -> None:
     counts = dict.fromkeys(("messages", "vocab/kpis.csv", "descriptors", ".rq", "openapi", "sample", ".html"), 0)
     for text in TEXTS:
         for source in counts:

@@ -40,25 +40,25 @@ def run(*command: str | Path, cwd: Path | None = None) -> str:
 
 def test_the_wheel_works_beside_pypis_catalogue(tmp_path: Path) -> None:
     source = tmp_path / "source"
-    kept = shutil.ignore_patterns(
+    ignored = shutil.ignore_patterns(
         ".venv", ".git", "node_modules", "build", "var", "*.egg-info", "__pycache__", "screenshots", ".*_cache"
     )
-    shutil.copytree(ROOT, source, ignore=kept, symlinks=True)
+    shutil.copytree(ROOT, source, ignore=ignored, symlinks=True)
     wheels = installed(BUILD / "wheels", Path(__file__).with_name("requirements-wheel.txt"))
     offline = ("-q", "--no-deps", "--disable-pip-version-check", "--no-index", "--find-links", wheels)
     run(sys.executable, "-m", "pip", "wheel", *offline, "-w", tmp_path, source)
     (wheel,) = tmp_path.glob("vaven-*.whl")
-    place = tmp_path / "environment"
+    folder = tmp_path / "environment"
     # The dependencies are seen through a .pth file; the editable install of the project is not.
-    venv.create(place, with_pip=True)
-    python = place / "bin" / "python"
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
     run(python, "-m", "pip", "install", *offline, wheel, "catalogue")
-    site = next((place / "lib").glob("python3*/site-packages"))
+    site = next((folder / "lib").glob("python3*/site-packages"))
     outside = next(p for p in sys.path if p.endswith("site-packages"))
     (site / "dependencies.py").write_text(
         f"import sys\nsys.path.append({outside!r})\n"
         "sys.meta_path[:] = [f for f in sys.meta_path if '__editable__' not in type(f).__module__ + repr(f)]\n"
     )
     (site / "dependencies.pth").write_text("import dependencies\n")
-    assert run(python, "-c", SCRIPT, tmp_path / "home", str(place), cwd=tmp_path).strip() == "all there"
+    assert run(python, "-c", SCRIPT, tmp_path / "home", str(folder), cwd=tmp_path).strip() == "all there"
     assert SAMPLE.exists()

@@ -31,7 +31,7 @@ def act(checkout: Path, files: str) -> tuple[int, str, Path]:
     """The action's last step with its inputs, as the runner has bash run it."""
     step = yaml.safe_load((ROOT / "action.yml").read_text())["runs"]["steps"][-1]
     temporary = checkout.parent
-    given = {
+    variables = {
         "PATH": f"{PROGRAMS}:{os.environ['PATH']}",
         "LANG": "C.UTF-8",
         "GITHUB_ACTION_PATH": str(ROOT),
@@ -42,27 +42,29 @@ def act(checkout: Path, files: str) -> tuple[int, str, Path]:
     }
     assert step["env"].keys() == {"FILES", "LANGUAGE_OF_FINDINGS"}
     command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-    done = subprocess.run(command, cwd=checkout, env=given, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(
+        command, cwd=checkout, env=variables, capture_output=True, text=True, timeout=120, check=False
+    )
     return done.returncode, done.stdout + done.stderr, temporary / "vaven-sarif"
 
 
 def test_the_action_fails_at_the_faulty_file_and_leaves_sarif(checkout: Path) -> None:
-    code, said, sarif = act(checkout, "data/**/*.csv")
-    assert code == 1, said
-    assert "::error file=data/år 2024/fel.csv::INTE GODKÄND" in said
-    assert "::error file=data/god.csv" not in said
+    code, output, sarif = act(checkout, "data/**/*.csv")
+    assert code == 1, output
+    assert "::error file=data/år 2024/fel.csv::INTE GODKÄND" in output
+    assert "::error file=data/god.csv" not in output
     results = [json.loads(path.read_text())["runs"][0]["results"] for path in sorted(sarif.glob("*.sarif"))]
-    assert sorted(len(listed) > 0 for listed in results) == [False, True]
-    (found,) = {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for listed in results for r in listed}
-    assert found == "data/%C3%A5r%202024/fel.csv", "by which the code host finds the file"
+    assert sorted(len(run) > 0 for run in results) == [False, True]
+    (uri,) = {r["locations"][0]["physicalLocation"]["artifactLocation"]["uri"] for run in results for r in run}
+    assert uri == "data/%C3%A5r%202024/fel.csv", "by which the code host finds the file"
     assert (checkout.parent / "output").read_text() == f"sarif={sarif}\n"
 
 
 def test_the_action_passes_good_files_and_refuses_patterns_without_any(checkout: Path) -> None:
     assert act(checkout, "data/*.csv")[0] == 0
-    code, said, _ = act(checkout, "nothing/*.csv --help")
+    code, output, _ = act(checkout, "nothing/*.csv --help")
     assert code == 2
-    assert "::error::No file fits nothing/*.csv --help" in said
+    assert "::error::No file fits nothing/*.csv --help" in output
 
 
 def test_the_pre_commit_hook_stops_a_commit(checkout: Path) -> None:
@@ -73,11 +75,11 @@ def test_the_pre_commit_hook_stops_a_commit(checkout: Path) -> None:
     local = {"repos": [{"repo": "local", "hooks": [hook | {"language": "system"}]}]}
     (checkout / ".pre-commit-config.yaml").write_text(yaml.safe_dump(local))
     path = f"{PROGRAMS}:{os.environ['PATH']}"
-    given = {"PATH": path, "HOME": str(checkout.parent), "LANG": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1"}
+    variables = {"PATH": path, "HOME": str(checkout.parent), "LANG": "C.UTF-8", "GIT_CONFIG_NOSYSTEM": "1"}
 
     def run(*command: str) -> "subprocess.CompletedProcess[str]":
         return subprocess.run(
-            command, cwd=checkout, env=given, capture_output=True, text=True, timeout=120, check=False
+            command, cwd=checkout, env=variables, capture_output=True, text=True, timeout=120, check=False
         )
 
     assert shutil.which("git")

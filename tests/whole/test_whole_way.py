@@ -1,4 +1,4 @@
-"""From a partner's workbook to a SPARQL answer and a page, asked only through the public doors."""
+"""From a partner's workbook to a SPARQL result and a page, requested only through public interfaces."""
 
 import csv
 import hashlib
@@ -34,11 +34,11 @@ SELECT ?observation ?value { ?observation a qb:Observation ; sdmx-measure:obsVal
 
 
 def get(url: str, accept: str = "*/*") -> tuple[int, str, bytes]:
-    """Status, media type and body; redirects are followed and errors are answers too."""
+    """Return status, media type and body; redirects are followed and error statuses are returned."""
     request = urllib.request.Request(url, headers={"Accept": accept})
     try:
-        with urllib.request.urlopen(request, timeout=60) as answer:
-            return answer.status, answer.headers.get_content_type(), answer.read()
+        with urllib.request.urlopen(request, timeout=60) as response:
+            return response.status, response.headers.get_content_type(), response.read()
     except urllib.error.HTTPError as error:
         return error.code, error.headers.get_content_type(), error.read()
 
@@ -49,7 +49,7 @@ def sample_rows() -> list[dict[str, str]]:
 
 
 def expected_values(site: Site) -> dict[str, Decimal | None]:
-    """Observation IRI to value, from the CSV of the sample."""
+    """Return the value of each observation by its IRI, from the CSV of the sample."""
     iris = Iris(site.url)
     return {
         iris.observation(SLUG, r["neighbourhood"], r["kpi"], r["period"], r["sex"], r["age_group"]): (
@@ -63,22 +63,24 @@ def test_sparqlwrapper_gets_every_value_of_the_sample_back(whole_way: Site) -> N
     client = SPARQLWrapper(whole_way.url + "sparql", returnFormat=JSON)
     client.setQuery(EVERY_VALUE)
     bindings = client.queryAndConvert()["results"]["bindings"]
-    found = {b["observation"]["value"]: Decimal(b["value"]["value"]) if b["value"]["value"] else None for b in bindings}
+    values = {
+        b["observation"]["value"]: Decimal(b["value"]["value"]) if b["value"]["value"] else None for b in bindings
+    }
     assert len(bindings) == len(sample_rows()) == 629
-    assert found == expected_values(whole_way)
+    assert values == expected_values(whole_way)
 
 
 @pytest.mark.parametrize("form", [CSV, XML])
 def test_sparqlwrapper_gets_the_same_in_other_forms(whole_way: Site, form: str) -> None:
     client = SPARQLWrapper(whole_way.url + "sparql", returnFormat=form)
     client.setQuery(EVERY_VALUE)
-    answer = client.queryAndConvert()
-    text = answer.decode() if isinstance(answer, bytes) else answer.toxml()
+    result = client.queryAndConvert()
+    text = result.decode() if isinstance(result, bytes) else result.toxml()
     assert text.count("/id/observation/") == 629
 
 
 @pytest.mark.parametrize("accept", RDF)
-def test_each_observation_answers_under_its_own_address(whole_way: Site, accept: str) -> None:
+def test_each_observation_is_served_at_its_own_iri(whole_way: Site, accept: str) -> None:
     for iri, value in expected_values(whole_way).items():
         status, media_type, body = get(iri, accept)
         assert (status, media_type) == (200, accept)
@@ -87,7 +89,7 @@ def test_each_observation_answers_under_its_own_address(whole_way: Site, accept:
         assert (Decimal(str(literal)) if str(literal) else None) == value
 
 
-def test_every_kind_of_thing_we_mint_can_be_looked_up(whole_way: Site) -> None:
+def test_every_kind_of_resource_we_mint_can_be_dereferenced(whole_way: Site) -> None:
     client = SPARQLWrapper(whole_way.url + "sparql", returnFormat=JSON)
     client.setQuery("SELECT DISTINCT ?s { ?s ?p ?o FILTER (isIRI(?s)) }")
     subjects = {b["s"]["value"] for b in client.queryAndConvert()["results"]["bindings"]}
@@ -111,7 +113,7 @@ def test_every_kind_of_thing_we_mint_can_be_looked_up(whole_way: Site) -> None:
         assert get(iri, "text/html")[:2] == (200, "text/html"), iri
 
 
-def test_identifiers_negotiate_as_the_standards_say(whole_way: Site) -> None:
+def test_identifiers_follow_the_standards_of_content_negotiation(whole_way: Site) -> None:
     address = whole_way.url + "id/kpi/trygg-morker"
     assert get(address, "image/png")[0] == 406
     assert get(address, "text/turtle;q=0.2, application/ld+json;q=0.9")[1] == "application/ld+json"
@@ -119,23 +121,23 @@ def test_identifiers_negotiate_as_the_standards_say(whole_way: Site) -> None:
     assert get(whole_way.url + "id/kpi/x%3E%20%3Fp%20%3Fo%20%7D%20%23", "text/turtle")[0] == 404
 
 
-def test_downloads_say_the_same_as_the_sample(whole_way: Site) -> None:
-    stem = f"{whole_way.url}dataset/{SLUG}/1/"
-    rows = list(csv.DictReader(io.StringIO(get(stem + "observations.csv")[2].decode())))
+def test_downloads_contain_the_values_of_the_sample(whole_way: Site) -> None:
+    release = f"{whole_way.url}dataset/{SLUG}/1/"
+    rows = list(csv.DictReader(io.StringIO(get(release + "observations.csv")[2].decode())))
     key = ("neighbourhood", "kpi", "period", "sex", "age_group")
     assert {tuple(r[k] for k in key): r for r in rows} == {tuple(r[k] for k in key): r for r in sample_rows()}
-    parquet = pq.read_table(io.BytesIO(get(stem + "observations.parquet")[2]))
+    parquet = pq.read_table(io.BytesIO(get(release + "observations.parquet")[2]))
     assert parquet.column("value").to_pylist() == [float(r["value"]) if r["value"] else None for r in rows]
-    sheet = load_workbook(io.BytesIO(get(stem + "observations.xlsx")[2]), read_only=True)["Observationer"]
+    sheet = load_workbook(io.BytesIO(get(release + "observations.xlsx")[2]), read_only=True)["Observationer"]
     assert [row[5] for row in sheet.iter_rows(min_row=2, values_only=True)] == parquet.column("value").to_pylist()
-    turtle = Graph().parse(data=get(stem + "observations.ttl")[2], format="turtle")
-    json_ld = Graph().parse(data=get(stem + "observations.jsonld")[2], format="json-ld")
+    turtle = Graph().parse(data=get(release + "observations.ttl")[2], format="turtle")
+    json_ld = Graph().parse(data=get(release + "observations.jsonld")[2], format="json-ld")
     assert len(turtle) == len(json_ld) > 6_000
 
 
-def test_the_data_package_describes_its_files_truly(whole_way: Site) -> None:
-    stem = f"{whole_way.url}dataset/{SLUG}/1/"
-    package = json.loads(get(stem + "datapackage.json")[2])
+def test_the_data_package_describes_its_files_correctly(whole_way: Site) -> None:
+    release = f"{whole_way.url}dataset/{SLUG}/1/"
+    package = json.loads(get(release + "datapackage.json")[2])
     assert [r["name"] for r in package["resources"]] == [
         "observations",
         "neighbourhoods",
@@ -144,16 +146,16 @@ def test_the_data_package_describes_its_files_truly(whole_way: Site) -> None:
         "targets",
     ]
     for resource in package["resources"]:
-        content = get(stem + resource["path"])[2]
+        content = get(release + resource["path"])[2]
         assert resource["hash"] == "sha256:" + hashlib.sha256(content).hexdigest()
         assert resource["bytes"] == len(content)
 
 
 def test_a_released_package_is_valid_again(whole_way: Site, tmp_path: Path) -> None:
-    stem = f"{whole_way.url}dataset/{SLUG}/1/"
-    package = json.loads(get(stem + "datapackage.json")[2])
+    release = f"{whole_way.url}dataset/{SLUG}/1/"
+    package = json.loads(get(release + "datapackage.json")[2])
     for name in ["datapackage.json", *(r["path"] for r in package["resources"])]:
-        (tmp_path / name).write_bytes(get(stem + name)[2])
+        (tmp_path / name).write_bytes(get(release + name)[2])
     done = whole_way.run("validate", tmp_path, "--format", "json")
     assert json.loads(done.stdout)["verdict"] == "valid"
     import frictionless
@@ -173,7 +175,7 @@ def test_the_feed_lists_the_dataset_with_its_distributions(whole_way: Site, endi
 
 
 def test_the_feed_conforms_to_dcat_ap(whole_way: Site, shared: Path) -> None:
-    """SEMIC's own shapes; what they find is named by node and path, so that nothing new slips in."""
+    """SEMIC's own shapes; expected results are named by node and path, so that every new one fails the test."""
     import pyshacl
 
     shapes = next((shared / "dcat-ap-3").rglob("3.0.1/html/shacl/shapes.ttl"))
@@ -188,19 +190,19 @@ def test_the_feed_conforms_to_dcat_ap(whole_way: Site, shared: Path) -> None:
     assert violations <= {"format"}, text
 
 
-def test_the_data_behind_a_page_is_the_page(whole_way: Site) -> None:
+def test_the_data_of_a_page_equals_its_content(whole_way: Site) -> None:
     address = f"{whole_way.url}area/deso2018/0180C6070"
     rows = list(csv.DictReader(io.StringIO(get(address + ".csv")[2].decode())))
-    listed = json.loads(get(address + ".json")[2])
+    records = json.loads(get(address + ".json")[2])
     mine = [r for r in sample_rows() if r["neighbourhood"] == "0180C6070"]
-    assert len(rows) == len(listed) == len(mine)
+    assert len(rows) == len(records) == len(mine)
     page = get(address, "text/html")[2].decode()
     latest = next(r for r in mine if r["kpi"] == "trygg-morker" and r["period"] == "2024" and r["sex"] == "T")
     assert latest["value"].replace(".", ",") in page
 
 
-def test_a_file_of_another_host_is_never_asked_for(whole_way: Site) -> None:
-    """Every address in the pages' own markup that a browser would fetch by itself is ours."""
+def test_pages_load_no_file_from_another_host(whole_way: Site) -> None:
+    """Every URL in the pages' own markup that a browser fetches by itself is ours."""
     for path in ("", "kpis", "sparql", "validate", "area/deso2018/0180C6070"):
         page = get(whole_way.url + path, "text/html")[2].decode()
         for attribute in ('src="', 'rel="stylesheet" href="'):
