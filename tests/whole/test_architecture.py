@@ -68,7 +68,7 @@ def comments_and_docstrings(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def named_files() -> Iterator[tuple[str, str]]:
-    """Yield the files that comments and docstrings name, with their place; a module as a path."""
+    """Yield the files that comments and docstrings name, with their location; a module as a path."""
     for folder in FOLDERS:
         for path in sorted((ROOT / folder).rglob("*")):
             if path.suffix not in (".py", *COMMENTED) or {"fuzz_cases", "cases", "node_modules", "vendor"} & {
@@ -76,9 +76,9 @@ def named_files() -> Iterator[tuple[str, str]]:
             }:
                 continue
             for line, text in comments_and_docstrings(path):
-                place = f"{path.relative_to(ROOT)}:{line}"
-                yield from ((place, name) for name in SOURCE.findall(text))
-                yield from ((place, name[1:].replace(".", "/")) for name in DOTTED.findall(text))
+                location = f"{path.relative_to(ROOT)}:{line}"
+                yield from ((location, name) for name in SOURCE.findall(text))
+                yield from ((location, name[1:].replace(".", "/")) for name in DOTTED.findall(text))
 
 
 def test_comments_and_docstrings_name_files_that_exist() -> None:
@@ -93,7 +93,7 @@ def test_comments_and_docstrings_name_files_that_exist() -> None:
 
     named = list(named_files())
     assert len(named) > 30
-    assert [f"{place}: {name}" for place, name in named if not exists(name)] == []
+    assert [f"{location}: {name}" for location, name in named if not exists(name)] == []
     assert not exists("publisher/publications.py")
     assert not exists("schemas/rules/thresholds.py")
     assert not exists("schemas/tabular")

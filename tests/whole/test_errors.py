@@ -151,15 +151,15 @@ def test_every_invalid_setting_is_named_in_both_languages(tmp_path: Path) -> Non
 
 
 def words_in_calls() -> Iterator[tuple[str, str]]:
-    """Yield the literal texts within the arguments of calls that put words into a response, with their place."""
+    """Yield the literal texts within the arguments of calls that put words into a response, with their location."""
     for path in (ROOT / "catalogue").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             name = getattr(getattr(node, "func", None), "id", "") or getattr(getattr(node, "func", None), "attr", "")
             if isinstance(node, ast.Call) and WORDS_OF_RESPONSES.fullmatch(name):
-                place = f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
+                location = f"{path.relative_to(ROOT)}:{node.lineno}: {name}"
                 for part in ast.walk(node):
                     if isinstance(part, ast.Constant) and isinstance(part.value, str):
-                        yield place, part.value
+                        yield location, part.value
 
 
 def is_sentence(text: str) -> bool:
@@ -170,8 +170,8 @@ def is_sentence(text: str) -> bool:
 def test_no_problem_has_a_literal_sentence() -> None:
     """Its sentences are in the message catalogues; `problem` itself takes the key of one."""
     words = list(words_in_calls())
-    assert [f"{place}: {text}" for place, text in words if is_sentence(text)] == []
-    keys = [text for place, text in words if place.endswith(": problem") and KEY.fullmatch(text)]
+    assert [f"{location}: {text}" for location, text in words if is_sentence(text)] == []
+    keys = [text for location, text in words if location.endswith(": problem") and KEY.fullmatch(text)]
     assert len(keys) > 15
     for bad in ("The file is being generated.", "Ask again in ", " is not a page", "No such file", "Unknown."):
         assert is_sentence(bad), bad
