@@ -1,4 +1,4 @@
-"""How each version stands at the places that it is pushed to: the last attempt, and what is held there.
+"""Add the state of each version at its push targets: the last attempt, and what the target has.
 
 Revision ID: 0003
 Revises: 0002
