@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from flask import Blueprint, Flask, Response, render_template, request
+from jinja2 import StrictUndefined
+from jinja2.utils import missing
 from werkzeug.exceptions import HTTPException
 
 from vaven.catalogue.http import headers, i18n
@@ -43,6 +45,18 @@ class Parts:
         self.collection.close()
 
 
+class CheckedUndefined(StrictUndefined):
+    """An undefined value in a template: an error in any use, except that an optional variable may be tested.
+
+    A misspelt attribute would otherwise be an empty text, and false.
+    """
+
+    def __bool__(self) -> bool:  # type: ignore[override]
+        if self._undefined_obj is missing:
+            return False
+        self._fail_with_undefined_error()
+
+
 def create_app(settings: Settings) -> Flask:
     """Create the site for a configuration. Close it with `app.extensions["vaven"].close()`."""
     from vaven.catalogue.http.rate_limit import RateLimit
@@ -55,6 +69,7 @@ def create_app(settings: Settings) -> Flask:
     app.config["SECRET_KEY"] = settings.signing_key
     app.jinja_env.filters["segment"] = segment
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
+    app.jinja_env.undefined = CheckedUndefined
     rate_limit = RateLimit(settings)
     engine = CachedEngine(
         open_engine(settings),

@@ -12,11 +12,12 @@ from urllib.parse import quote
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from jinja2 import Environment, UndefinedError
 from openpyxl import load_workbook
 from rdflib import QB, RDF, Graph
 
 from tests.conftest import SAMPLE, words
-from vaven.catalogue.app import create_app
+from vaven.catalogue.app import CheckedUndefined, create_app
 from vaven.publisher.publish import publish
 from vaven.publisher.settings import Settings
 
@@ -418,3 +419,11 @@ def test_the_template_comes_in_both_languages_with_the_municipalitys_areas(clien
         assert response.status_code == 200
         assert len(load_workbook(io.BytesIO(response.data)).sheetnames) >= 6
     assert client.get("/template.xlsx?kommun=9999").status_code == 404
+
+
+@pytest.mark.parametrize("template", ["{{ name }}", "{{ area.nam }}", "{% if area.nam %}x{% endif %}"])
+def test_a_misspelt_name_in_a_template_is_an_error(template: str) -> None:
+    environment = Environment(undefined=CheckedUndefined)
+    assert environment.from_string("{% if name %}x{% endif %}{{ area.name }}").render(area={"name": "a"}) == "a"
+    with pytest.raises(UndefinedError):
+        environment.from_string(template).render(area=object())

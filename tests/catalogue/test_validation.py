@@ -128,6 +128,7 @@ def test_options_of_the_form_are_applied_and_shown(client: FlaskClient) -> None:
     assert client.post(address, data=choices).status_code == 303
     page = client.get(address).get_data(as_text=True)
     assert "verdict-valid" in page
+    assert 'id="choices" open>' in page
     for name in ("shares", "fill_down"):
         assert re.search(rf'name="{name}">.*?<option value="true" selected>', page, re.DOTALL), name
     assert 'name="last_row" type="number" min="1" max="9999999" value="4"' in page
