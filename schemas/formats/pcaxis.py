@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import IO
 
 from vaven.schemas.formats.grid import MAX_CELLS, Grid, GridRow
-from vaven.schemas.formats.json import category_texts
+from vaven.schemas.formats.json_stat import category_texts
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import codes_by_word, fold
 from vaven.schemas.standard.read_options import codec_of
