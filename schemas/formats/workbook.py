@@ -9,7 +9,9 @@ Cells become the text that a user sees in a column of codes and numbers: 2024.0 
 """
 
 import json
+import math
 import resource
+import struct
 import sys
 import zipfile
 import zlib
@@ -222,11 +224,31 @@ def _records(path: Path) -> Iterator[GridRow]:
         yield 0, [name.strip() for name in names]
         number = 0
         for batch in file.iter_batches(batch_size=ROWS_A_BATCH):
-            for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            for cells in zip(*map(_column_cells, batch.columns), strict=True):
                 number += 1
                 yield number, [cell_text(cell) for cell in cells]
     except (pa.ArrowException, OSError, ValueError, OverflowError) as cause:
         raise NotReadable("not-readable-damaged", file=path.name) from cause
+
+
+def _column_cells(column: Any) -> list[Any]:
+    """Return the cells of a column; narrow floats as the shortest decimal of the same float, as their writer had it."""
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    cells: list[Any] = column.to_pylist()
+    if pa.types.is_float32(kind) or pa.types.is_float16(kind):
+        form, digits = ("f", range(6, 10)) if pa.types.is_float32(kind) else ("e", range(3, 6))
+        return [cell if cell is None else _shortest(float(cell), form, digits) for cell in cells]
+    return cells
+
+
+def _shortest(number: float, form: str, digits: Sequence[int]) -> float:
+    """Return the number with the fewest of `digits` that `form` (of struct) stores as the same float: 57.3."""
+    if not math.isfinite(number) or number.is_integer():
+        return number
+    texts = (f"{number:.{count}g}" for count in digits)
+    return next((float(t) for t in texts if struct.unpack(form, struct.pack(form, float(t)))[0] == number), number)
 
 
 def _rows(cells: Iterator[Sequence[object]], start: tuple[int, int] | None) -> Iterator[GridRow]:
