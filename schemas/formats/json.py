@@ -1,4 +1,4 @@
-"""JSON as tables: arrays of records, arrays of rows, JSON Lines, objects that contain such arrays, and JSON-stat 2.
+"""JSON as tables: arrays of records, arrays of rows, JSON Lines, objects with such arrays, JSON-stat 2 and PxWeb's own.
 
 The file is parsed as a stream, twice: once for its columns, once for its rows. A row's number is that of its item,
 from 1; the labels are row 0, since the file has no header line.
@@ -15,6 +15,7 @@ import ijson
 from vaven.schemas.formats.grid import MAX_COLUMNS, Grid, GridRow
 from vaven.schemas.formats.json_stat import read_json_stat
 from vaven.schemas.formats.json_syntax import events, events_of_unique_keys, not_a_table, parse, text_of
+from vaven.schemas.standard.labels import codes_by_word, fold
 from vaven.vocab.errors import NotReadable
 
 MAX_LINE = 10_000_000
@@ -70,6 +71,9 @@ def read_json(path: Path, encoding: str) -> Iterator[Grid]:
     kinds = _value_kinds(path, encoding)
     if {"id", "size", "dimension", "value"} <= kinds.keys():
         yield Grid(path.name, None, read_json_stat(path, encoding), decimal_comma=False)
+        return
+    if kinds.get("columns") == kinds.get("data") == "start_array" and _is_pxweb(path, encoding):
+        yield Grid(path.name, None, _pxweb_rows(path, encoding), decimal_comma=False)
         return
     tables = [key for key, kind in kinds.items() if kind == "start_array"]
     for key in tables:
@@ -129,3 +133,33 @@ def _rows(path: Path, items: Callable[[], Iterator[Any]]) -> Iterator[GridRow]:
             number,
             [text_of(item.get(label)) for label in labels] if isinstance(item, dict) else [*map(text_of, item)],
         )
+
+
+def _is_pxweb(path: Path, encoding: str) -> bool:
+    item = next(_items(path, encoding, "data"), None)
+    return isinstance(item, dict) and {"key", "values"} <= item.keys()
+
+
+def _pxweb_rows(path: Path, encoding: str) -> Iterator[GridRow]:
+    """Yield the rows of a table in the first JSON format of PxWeb's API: the codes of `key`, then the `values`.
+
+    The only column of values is labelled as such, with its KPI in a column of its own if the standard has it.
+    """
+    labels: dict[bool, list[str]] = {False: [], True: []}
+    for column in _items(path, encoding, "columns"):
+        if not isinstance(column, dict) or "text" not in column:
+            raise not_a_table(path, "columns saknar text", "columns lack text")
+        labels[column.get("type") == "c"].append(text_of(column["text"]))
+    contents = labels[True]
+    kpi = codes_by_word("kpis").get(fold(contents[0])) if len(contents) == 1 else None
+    value_labels = ["value"] if len(contents) == 1 else contents
+    yield 0, [*labels[False], *value_labels, *["kpi"] * bool(kpi)]
+    for number, item in enumerate(_items(path, encoding, "data"), start=1):
+        cells = [item.get(name) if isinstance(item, dict) else None for name in ("key", "values")]
+        if [len(part) if isinstance(part, list) else -1 for part in cells] != [len(labels[False]), len(contents)]:
+            raise not_a_table(
+                path,
+                f"rad {number} i data har inte lika många delar som columns. Välj JSON-stat 2 eller CSV i PxWeb",
+                f"row {number} of data does not have as many parts as columns. Choose JSON-stat 2 or CSV in PxWeb",
+            )
+        yield number, [*(text_of(cell) for part in cells for cell in part or ()), *([kpi] if kpi else [])]

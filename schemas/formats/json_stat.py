@@ -23,7 +23,7 @@ def read_json_stat(path: Path, encoding: str) -> Iterator[GridRow]:
     """Yield a JSON-stat 2 dataset (https://json-stat.org/full/) as a row for each value.
 
     There is a column for each dimension, then the value. Values are in row-major order of the dimensions, in an array
-    or an object by position; the status mark of a missing value replaces it.
+    or an object by position. The mark of a missing value replaces it; any other status has a column.
     """
     metadata = _metadata(path, encoding)
     dimensions = [_categories(path, metadata, name) for name in _names(path, metadata)]
@@ -32,16 +32,21 @@ def read_json_stat(path: Path, encoding: str) -> Iterator[GridRow]:
         count *= len(texts)
     if count > MAX_CELLS:
         raise NotReadable("not-readable-cells", file=path.name, sheet="", cells=MAX_CELLS, columns=MAX_COLUMNS)
-    yield 0, [*(label for label, _ in dimensions), "value"]
-    values, marks = _values(path, encoding, "value"), _status_marks(metadata)
+    marks = _status_marks(metadata, count)
+    has_status = _has_status(path, encoding, marks)
+    yield 0, [*(label for label, _ in dimensions), "value", *["status"] * has_status]
+    values = _values(path, encoding, "value")
     pending = next(values, None)
     for number, texts in enumerate(product(*(texts for _, texts in dimensions))):
         value = None
         if pending and pending[0] == number:
             value = pending[1]
             pending = next(values, None)
-        if value is not None or number in marks:
-            yield number + 1, [*texts, text_of(value) or marks.get(number, "")]
+        mark = marks.get(number, "")
+        if value is not None or mark:
+            is_missing = value is None and _is_missing_mark(mark)
+            cells = [mark if is_missing else text_of(value), *["" if is_missing else mark] * has_status]
+            yield number + 1, [*texts, *cells]
     if pending:
         raise not_a_table(
             path,
@@ -122,10 +127,25 @@ def _values(path: Path, encoding: str, key: str) -> Iterator[tuple[int, Any]]:
             yield position, value
 
 
-def _status_marks(metadata: Mapping[str, Any]) -> Mapping[int, str]:
+def _status_marks(metadata: Mapping[str, Any], count: int) -> Mapping[int, str]:
+    """Return the status of values by position; a text is that of all of them."""
     status = metadata.get("status", {})
+    if isinstance(status, str) and status:
+        return dict.fromkeys(range(min(count, MAX_VALUES)), status)
     if isinstance(status, list):
         return {i: text_of(mark) for i, mark in enumerate(status) if mark}
     if isinstance(status, dict):
         return {int(i): text_of(mark) for i, mark in status.items() if i.isdecimal() and len(i) <= POSITION_DIGITS}
     return {}
+
+
+def _is_missing_mark(mark: str) -> bool:
+    """Return True for a mark that stands in place of a value, such as ".."."""
+    return not mark.strip(".…-–")
+
+
+def _has_status(path: Path, encoding: str, marks: Mapping[int, str]) -> bool:
+    """Return whether a number has a status, or a missing value one that is no mark."""
+    if any(not _is_missing_mark(mark) for mark in marks.values()):
+        return True
+    return bool(marks) and any(v is not None and i in marks for i, v in _values(path, encoding, "value"))

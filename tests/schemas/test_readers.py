@@ -173,6 +173,65 @@ def test_json_stat_has_one_observation_per_value(text_file: Callable[..., Path],
     assert rows == [(AREA, KPI, "2021", "5.5", None), (AREA, KPI, "2022", None, "O"), (AREA, KPI, "2023", "6", None)]
 
 
+def stat(values: Any, status: Any) -> str:
+    dimension = {
+        "Område": {"category": {"index": [AREA]}},
+        "Nyckeltal": {"category": {"index": [KPI]}},
+        "Period": {"category": {"index": ["2021", "2022", "2023"]}},
+    }
+    cube = {"version": "2.0", "class": "dataset", "id": list(dimension), "size": [1, 1, 3], "dimension": dimension}
+    return json.dumps({**cube, "value": values, "status": status})
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "expected"),
+    [
+        ([1, None, 3], {"1": "..", "2": "e"}, [("1", None), (None, "O"), ("3", "E")]),
+        ([1, None, 3], [None, "Q", "p"], [("1", None), (None, "Q"), ("3", "P")]),
+        ({"0": 1, "2": 3}, {"1": "Sekretess", "2": "preliminärt"}, [("1", None), (None, "Q"), ("3", "P")]),
+        ([1, 2, 3], "e", [("1", "E"), ("2", "E"), ("3", "E")]),
+        ([1, None, 3], ["", "..", ""], [("1", None), (None, "O"), ("3", None)]),
+        # Contradictory, which the rules report.
+        ([1, 2, 3], {"1": ".."}, [("1", None), ("2", ".."), ("3", None)]),
+    ],
+)
+def test_the_status_of_json_stat_is_read(
+    text_file: Callable[..., Path], values: Any, status: Any, expected: list[tuple[str | None, str | None]]
+) -> None:
+    assert [row[3:] for row in values_of(text_file(stat(values, status), "a.json"))] == expected
+
+
+def pxweb(contents: list[str], *rows: list[list[str]]) -> str:
+    columns = [{"code": "Region", "text": "region", "type": "d"}, {"code": "Tid", "text": "år", "type": "t"}]
+    columns += [{"code": text, "text": text, "type": "c"} for text in contents]
+    data = [{"key": key, "values": values} for key, values in rows]
+    return json.dumps({"columns": columns, "comments": [], "data": data})
+
+
+def test_the_first_json_format_of_pxweb_is_read(text_file: Callable[..., Path]) -> None:
+    text = pxweb(["Arbetslöshet"], [[AREA, "2022"], ["5.5"]], [[AREA, "2023"], [".."]])
+    expected = [(AREA, KPI, "2022", "5.5", None), (AREA, KPI, "2023", None, "O")]
+    assert values_of(text_file(text, "a.json")) == expected
+    path = text_file(pxweb(["Folkmängd"], [[AREA, "2022"], ["5.5"]]), "b.json")
+    assert values_of(path, ReadOptions(constants={"kpi": KPI})) == expected[:1]
+
+
+def test_two_columns_of_values_in_pxweb_are_read_as_a_wide_table(text_file: Callable[..., Path]) -> None:
+    text = pxweb(["Arbetslöshet", "trygg-morker"], [[AREA, "2022"], ["5.5", "57.5"]])
+    assert values_of(text_file(text, "a.json")) == [
+        (AREA, KPI, "2022", "5.5", None),
+        (AREA, "trygg-morker", "2022", "57.5", None),
+    ]
+
+
+@pytest.mark.parametrize("row", [[[AREA], ["5.5"]], [[AREA, "2023"], ["5.5", "6"]], [[AREA, "2023"], "5"]])
+def test_a_pxweb_row_of_another_width_is_refused(text_file: Callable[..., Path], row: list[Any]) -> None:
+    reason = refused(text_file(pxweb(["Arbetslöshet"], [[AREA, "2022"], ["5.5"]], row), "a.json"))
+    assert reason.code == "not-readable-json-table"
+    assert "JSON-stat 2" in reason.message("sv")
+    assert "2" in str(reason.params["what_sv"])
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -211,6 +270,24 @@ def test_parquet_is_read_with_its_types(tmp_path: Path) -> None:
     }
     parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
     assert values_of(tmp_path / "a.parquet") == EXPECTED
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float16()])
+def test_narrow_floats_of_parquet_are_read_as_the_decimals_that_were_written(tmp_path: Path, kind: pa.DataType) -> None:
+    texts = ["57.3", "61.1", "0.1", "99.9", "-0.05", "12", "1024", "0.001", "2.75"]
+    values = pa.array([float(text) for text in texts]).cast(kind)
+    for column in (values, values.dictionary_encode()) if kind == pa.float32() else (values,):
+        columns = {"neighbourhood": [AREA] * len(texts), "kpi": [KPI] * len(texts), "value": column}
+        periods = [str(2010 + i) for i in range(len(texts))]
+        parquet.write_table(pa.table({**columns, "period": periods}), tmp_path / "a.parquet")
+        assert [row[3] for row in values_of(tmp_path / "a.parquet")] == texts
+
+
+@pytest.mark.parametrize(("number", "text"), [(16777217.0, "16777216"), (123456.789, "123456.79"), (1e-7, "0.0000001")])
+def test_a_narrow_float_keeps_what_it_can_hold(tmp_path: Path, number: float, text: str) -> None:
+    columns = {"neighbourhood": [AREA], "kpi": [KPI], "period": ["2023"], "value": pa.array([number], pa.float32())}
+    parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    assert values_of(tmp_path / "a.parquet")[0][3] == text
 
 
 def test_a_nested_column_of_parquet_is_refused(tmp_path: Path) -> None:
