@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from tests.reading import HEADER, ROW, codes, refused, rows_of
+from tests.reading import HEADER, ROW, assert_speaks, codes, refused, rows_of
 from vaven.schemas import validate
 from vaven.schemas.standard.finding import Verdict
 from vaven.schemas.standard.read_options import ReadOptions
@@ -106,6 +106,90 @@ def test_every_px_file_of_statistics_sweden_is_read(shared: Path) -> None:
 def test_a_broken_px_file_is_refused_with_the_missing_part(text_file: Callable[..., Path], old: str, new: str) -> None:
     assert old in PX
     assert refused(text_file(PX.replace(old, new), "a.px")).code in ("not-readable-pcaxis", "not-readable-no-rows")
+
+
+DOTS = PX.replace('5.5 ".." 6\n7 7.25 "..";', '"." ".." "..."\n"...." "....." "......";')
+
+
+def test_all_symbols_of_px_are_missing_values(text_file: Callable[..., Path]) -> None:
+    assert [row[3:] for row in values_of(text_file(DOTS, "a.px"))] == [(None, "M"), *[(None, "O")] * 5]
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("Sekretess", "Q"),
+        ("Uppgift är sekretessbelagd", "Q"),
+        ("Undertryckt", "Q"),
+        ("Uppgift saknas", "O"),
+        ("Uppgiften ej tillgänglig", "O"),
+        ("Ej tillämpligt", "M"),
+        ("Not applicable", "M"),
+        ("Ej insamlat", "L"),
+        ("Uppgift saknas eller sekretess", "O"),
+        ("..", "O"),
+        (".", "M"),
+    ],
+)
+def test_a_symbol_of_px_has_the_status_that_its_text_states(
+    text_file: Callable[..., Path], text: str, status: str
+) -> None:
+    for keyword, symbol in (("DATASYMBOL1", "."), ("DATASYMBOL4", "...."), ("DATASYMBOLNIL", "-")):
+        if text == symbol:
+            continue
+        px = PX.replace('".."', f'"{symbol}"', 1).replace("DATA=", f'{keyword}="{text}";\nDATA=')
+        path = text_file(px, "a.px")
+        assert [row[3:] for row in values_of(path)][1] == (None, status), keyword
+        with read(path) as tables:
+            (note,) = [f for f in tables.assumptions if f.code == "assumed-pcaxis-symbol"]
+        assert_speaks(note)
+        assert (note.params["mark"], note.params["status"]) == (symbol, status)
+
+
+@pytest.mark.parametrize("text", ["Noll", "Normalt värde", "A", "magnitude nil"])
+def test_a_text_of_px_that_states_no_reason_changes_nothing(text_file: Callable[..., Path], text: str) -> None:
+    px = PX.replace("DATA=", f'DATASYMBOL2="{text}";\nDATASYMBOLNIL="{text}";\nDATA=')
+    assert values_of(text_file(px, "a.px")) == values_of(text_file(PX, "b.px"))
+    assert "dash-ambiguous" in validate(text_file(px.replace('".."', '"-"', 1), "c.px")).counts
+
+
+@pytest.mark.parametrize("keyword", ["NOTE", "NOTEX", 'VALUENOTE("Område","Hjällbo")', "INFO"])
+def test_texts_that_continue_a_note_of_px_are_skipped(text_file: Callable[..., Path], keyword: str) -> None:
+    px = PX.replace("STUB", f'{keyword}="Första.";\n"Andra.";\n"Tredje"\n"delen";\nSTUB')
+    assert values_of(text_file(px, "a.px")) == values_of(text_file(PX, "b.px"))
+    assert refused(text_file(PX.replace("STUB", '"Andra.";\nSTUB'), "c.px")).params["what"] == "Andra."
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("STUB=", 'SOURCE=SCB";\nSTUB=', "SOURCE on line 5,"),
+        ('LANGUAGE="sv"', 'LANGUAGE="sv', "LANGUAGE on line 3,"),
+        ('"2023";\nDATA', '"2023;\nDATA', 'VALUES("Period") on line 9,'),
+        ("STUB=", 'NOTE="två\nrader\ntill;\nSTUB=', "NOTE on line 5,"),
+    ],
+)
+def test_an_unclosed_quote_of_px_is_located(text_file: Callable[..., Path], old: str, new: str, where: str) -> None:
+    assert old in PX
+    reason = refused(text_file(PX.replace(old, new), "a.px"))
+    assert (reason.code, str(reason.params["what_en"]).startswith(where)) == ("not-readable-pcaxis", True), (
+        reason.params
+    )
+
+
+def test_missing_codes_of_px_are_counted(text_file: Callable[..., Path]) -> None:
+    with read(text_file(PX.replace('"1480C1010","1280C1010"', '"1480C1010"'), "a.px")) as tables:
+        (note,) = [f for f in tables.assumptions if f.code == "assumed-pcaxis-codes"]
+    assert_speaks(note)
+    assert note.params == {"label": "Område", "count": 1, "expected": 2}
+
+
+def test_a_decimal_comma_in_px_is_named(text_file: Callable[..., Path]) -> None:
+    reason = refused(text_file(PX.replace("5.5", "5,5").replace("7.25", "7,25"), "a.px"))
+    assert "”5,5” har decimalkomma" in reason.message("sv")
+    # Commas may separate the values.
+    commas = PX.replace('5.5 ".." 6\n7 7.25 "..";', '5,"..",6,7,8,"..";')
+    assert [row[3] for row in values_of(text_file(commas, "b.px"))] == ["5", None, "6", "7", "8", None]
 
 
 def test_a_px_file_that_declares_a_billion_cells_is_refused(text_file: Callable[..., Path]) -> None:
