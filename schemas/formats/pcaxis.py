@@ -6,8 +6,8 @@ in row-major order of the stub and heading variables, or with the stub's values 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from itertools import groupby, product
 from pathlib import Path
 from typing import IO
 
@@ -44,6 +44,11 @@ SYMBOL_WORDS = {
     "L": ("ej insaml", "inte insaml", "not collected"),
     "O": ("saknas", "ej tillgang", "inte tillgang", "not available", "missing", "osaker"),
 }
+# Fields beside the value that a contents variable may have, and words of their labels that the standard lacks.
+MEASURES = ("ci_lower", "ci_upper", "sample_size", "numerator", "denominator")
+BOUNDS = {"ci_lower": ("undre", "nedre", "lower"), "ci_upper": ("ovre", "upper")}
+# Cells that are held in memory while their rows are put together.
+MAX_PIVOTED = 2_000_000
 MAX_HEAD = 20_000_000
 BLOCK = 1 << 16
 # Labels of our own columns, which the standard knows in any language of the file.
@@ -95,8 +100,58 @@ def read_pcaxis(path: Path, encoding: str) -> Grid:
     if any(known_labels("observations").get(fold(v.label)) == STATUS for v in (*stub, *heading)):
         statuses = {}
     rows = _rows(path, encoding, stub, heading, kpi, statuses)
+    if measures := _measures((*stub, *heading)):
+        rows = _pivoted(rows, len(stub) + len(heading), *measures)
+        note = replace(note, params={"contents": contents, "count": count // len(measures[1])})
     notes = (note, *_symbol_notes(texts, statuses), *_code_notes(keywords, language, (*stub, *heading)))
     return Grid(path.name, None, rows, decimal_comma=False, notes=notes)
+
+
+def _measures(variables: Sequence[_Variable]) -> tuple[int, Mapping[str, str]] | None:
+    """Return the position of the contents variable, and the field of each of its texts: value, bounds, responses.
+
+    None if each cell is a value of its own, or if the rows would need too much memory.
+    """
+    for position, variable in enumerate(variables):
+        fields = {text: _measure(text) for text in variable.texts}
+        others = [text for text, field in fields.items() if field is None]
+        if any(field in MEASURES for field in fields.values()) and len(others) <= 1:
+            by_text = {text: field or VALUE for text, field in fields.items()}
+            size = 1
+            for inner in variables[position:]:
+                size *= len(inner.texts)
+            is_unique = VALUE in by_text.values() and len(set(by_text.values())) == len(variable.texts)
+            return (position, by_text) if is_unique and size <= MAX_PIVOTED else None
+    return None
+
+
+def _measure(text: str) -> str | None:
+    """Return the field that a text of a contents variable names."""
+    field = known_labels("observations").get(fold(text))
+    if field in (VALUE, *MEASURES):
+        return field
+    words = fold(text).split()
+    return next((name for name, starts in BOUNDS.items() if any(word in starts for word in words)), None)
+
+
+def _pivoted(rows: Iterator[GridRow], width: int, position: int, fields: Mapping[str, str]) -> Iterator[GridRow]:
+    """Yield a row for each value with its bounds and responses, which are cells of their own in `rows`.
+
+    The first `width` cells of a row are categories, the contents variable at `position` among them.
+    """
+    number, labels = next(rows)
+    names = [VALUE, *(name for name in fields.values() if name != VALUE)]
+    yield number, [*labels[:position], *labels[position + 1 : width], *names, *labels[width + 1 :]]
+    for _, group in groupby(rows, lambda row: row[1][:position]):
+        measures: dict[tuple[str, ...], dict[str, tuple[int, list[str]]]] = {}
+        for number, cells in group:
+            key = (*cells[:position], *cells[position + 1 : width])
+            measures.setdefault(key, {})[fields[cells[position]]] = number, cells[width:]
+        for key, by_name in measures.items():
+            number, (value, *rest) = by_name.get(VALUE) or next(iter(by_name.values()))
+            beside = [by_name[name][1][0] if name in by_name else "" for name in names[1:]]
+            # The status is that of the value.
+            yield number, [*key, value, *("" if not cell.strip(".") else cell for cell in beside), *rest]
 
 
 def _symbol_texts(keywords: Mapping[Key, tuple[str, ...]], language: str) -> Mapping[str, str]:

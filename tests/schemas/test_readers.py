@@ -184,6 +184,54 @@ def test_missing_codes_of_px_are_counted(text_file: Callable[..., Path]) -> None
     assert note.params == {"label": "Område", "count": 1, "expected": 2}
 
 
+MEASURES = """CHARSET="ANSI";
+CONTENTS="trygg-morker";
+STUB="Område"STUBS;
+HEADING=HEADS;
+VALUES("Område")="0180C1010","0180C1020";
+VALUES("Mått")="Andel","Undre gräns","Övre gräns","Antal svar";
+VALUES("År")="2022","2023";
+DATA=
+"""
+BY_YEAR = """50 49 51 200 60 59 61 300
+".." ".." ".." "..." 80 79 81 400;
+"""
+BY_MEASURE = """50 60 49 59 51 61 200 300
+".." 80 ".." 79 ".." 81 "..." 400;
+"""
+
+
+@pytest.mark.parametrize(
+    ("stubs", "heads", "cells"),
+    [
+        ("", '"År","Mått"', BY_YEAR),
+        ("", '"Mått","År"', BY_MEASURE),
+        (',"Mått"', '"År"', BY_MEASURE),
+        (',"År","Mått"', "", BY_YEAR),
+    ],
+)
+def test_bounds_and_responses_of_px_are_read_beside_their_value(
+    text_file: Callable[..., Path], stubs: str, heads: str, cells: str
+) -> None:
+    px = MEASURES.replace("STUBS", stubs).replace("HEADS", heads or '""').replace('HEADING="";\n', "")
+    names = ("neighbourhood", "kpi", "period", "value", "ci_lower", "ci_upper", "sample_size", "status")
+    with read(text_file(px + cells, "a.px")) as tables:
+        rows = sorted(tuple(row[name] for name in names[:7]) for row in rows_of(tables) if row["value"])
+        missing = [row for row in rows_of(tables) if not row["value"]]
+    assert rows == [
+        ("0180C1010", "trygg-morker", "2022", "50", "49", "51", "200"),
+        ("0180C1010", "trygg-morker", "2023", "60", "59", "61", "300"),
+        ("0180C1020", "trygg-morker", "2023", "80", "79", "81", "400"),
+    ]
+    assert [[row[name] for name in names[3:]] for row in missing] == [[None, None, None, None, "O"]]
+
+
+def test_a_contents_variable_of_px_with_several_values_is_not_put_together(text_file: Callable[..., Path]) -> None:
+    px = MEASURES.replace("STUBS", "").replace("HEADS", '"År","Mått"').replace("Övre gräns", "Median") + BY_YEAR
+    with read(text_file(px, "a.px")) as tables:
+        assert len(rows_of(tables)) == 16
+
+
 def test_a_decimal_comma_in_px_is_named(text_file: Callable[..., Path]) -> None:
     reason = refused(text_file(PX.replace("5.5", "5,5").replace("7.25", "7,25"), "a.px"))
     assert "”5,5” har decimalkomma" in reason.message("sv")
