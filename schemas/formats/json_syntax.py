@@ -115,7 +115,7 @@ def check_numbers(path: Path, block: bytes, row: int, start: int = 0) -> None:
     if match := LONG_NUMBER.search(block, start):
         line = row + block.count(b"\n", 0, match.start())
         text = f"{match[0][:QUOTED_DIGITS].decode()}…"
-        raise NotReadable("not-readable-number", file=path.name, row=line, text=text, digits=MAX_DIGITS)
+        raise NotReadable("not-readable-number", file=path.name, row=line, text=text, maximum=MAX_DIGITS)
 
 
 def _duplicate_key(path: Path, key: str, steps: Sequence[str | int]) -> NotReadable:
