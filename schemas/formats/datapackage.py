@@ -1,6 +1,5 @@
 """Data packages: a folder, its datapackage.json, or a zip of it. Only files inside the folder are opened."""
 
-import json
 import re
 import shutil
 import zipfile
@@ -13,7 +12,7 @@ from frictionless import FrictionlessException, Package
 from jsonschema import Draft7Validator
 
 from vaven.schemas.formats.grid import Grid, GridRow
-from vaven.schemas.formats.json import too_deep
+from vaven.schemas.formats.json_syntax import parse
 from vaven.schemas.formats.open import grids_of
 from vaven.schemas.formats.sniff import check_archive, content_of
 from vaven.schemas.formats.xml_safety import ZIP_DAMAGE
@@ -83,15 +82,14 @@ def read_descriptor(path: Path) -> dict[str, Any]:
 
 
 def read_json(file: Path) -> Any:
-    """Read a JSON file of metadata. Raises NotReadable for invalid JSON, or a file that is too large for metadata."""
+    """Read a JSON file of metadata. Raises NotReadable for invalid JSON, or one too large for metadata."""
     if file.stat().st_size > MAX_DESCRIPTOR_BYTES:
         raise NotReadable("not-readable-too-large", file=file.name, megabytes=file.stat().st_size // 1_000_000)
     try:
-        return json.loads(file.read_text("utf-8-sig"))
-    except RecursionError as cause:
-        raise too_deep(file) from cause
+        text = file.read_text("utf-8-sig")
     except ValueError as cause:
         raise NotReadable("not-readable-json", file=file.name, reason=str(cause)) from cause
+    return parse(file, text)
 
 
 def is_inside(path: str) -> bool:

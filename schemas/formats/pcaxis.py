@@ -6,16 +6,17 @@ in row-major order of the stub and heading variables, or with the stub's values 
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from itertools import product
+from dataclasses import dataclass, replace
+from itertools import groupby, product
 from pathlib import Path
 from typing import IO
 
 from vaven.schemas.formats.grid import MAX_CELLS, Grid, GridRow
-from vaven.schemas.formats.json import category_texts
+from vaven.schemas.formats.json_stat import category_texts
 from vaven.schemas.standard.finding import Finding, Severity
-from vaven.schemas.standard.labels import codes_by_word, fold
+from vaven.schemas.standard.labels import codes_by_word, fold, known_labels
 from vaven.schemas.standard.read_options import codec_of
+from vaven.vocab import register
 from vaven.vocab.errors import NotReadable
 
 # Beginning of a file: a keyword in capitals, optionally a language and a variable, then "=".
@@ -26,10 +27,32 @@ OPENING = re.compile(
 TOKEN = re.compile(r'"([^"]*)"|([=;,()\[\]])|([^\s"=;,()\[\]]+)')
 DATA = re.compile(r"\s*DATA\s*=")
 CELL = re.compile(r'"([^"]*)"|([^\s";,]+)|(;)')
+# Beginning of a statement, on its own line.
+STATEMENT = re.compile(r'([A-Z][A-Z0-9-]+)(\[[a-z-]+\])?(\("[^"]*"(,"[^"]*")*\))?\s*=')
+DECIMAL_COMMA = re.compile(r"(?<![0-9.,])-?[0-9]+,[0-9]+(?![0-9,])")
+# Keywords of texts about the table, which some programs end after each of several texts.
+NOTES = re.compile(r"(CELL|VALUE)?NOTEX?|INFO|SOURCE|DESCRIPTION")
+# Symbols in place of a value, by the keyword of the text that PxWeb shows for them.
+SYMBOLS = {f"DATASYMBOL{count}": "." * count for count in range(1, 7)} | {
+    "DATASYMBOLNIL": "-",
+    "DATASYMBOLSUM": "." * 7,
+}
+# Folded beginnings of words in those texts, by the status that they mean.
+SYMBOL_WORDS = {
+    "Q": ("sekret", "skydd", "undertryck", "rojande", "confidential", "suppress"),
+    "M": ("ej tillamp", "inte tillamp", "not applicable", "kan ej", "kan inte", "cannot"),
+    "L": ("ej insaml", "inte insaml", "not collected"),
+    "O": ("saknas", "ej tillgang", "inte tillgang", "not available", "missing", "osaker"),
+}
+# Fields beside the value that a contents variable may have, and words of their labels that the standard lacks.
+MEASURES = ("ci_lower", "ci_upper", "sample_size", "numerator", "denominator")
+BOUNDS = {"ci_lower": ("undre", "nedre", "lower"), "ci_upper": ("ovre", "upper")}
+# Cells that are held in memory while their rows are put together.
+MAX_PIVOTED = 2_000_000
 MAX_HEAD = 20_000_000
 BLOCK = 1 << 16
 # Labels of our own columns, which the standard knows in any language of the file.
-VALUE, KPI = "value", "kpi"
+VALUE, KPI, STATUS = "value", "kpi", "status"
 
 Key = tuple[str, str, tuple[str, ...]]
 
@@ -72,35 +95,143 @@ def read_pcaxis(path: Path, encoding: str) -> Grid:
     contents = " ".join(_values(keywords, language, "CONTENTS"))
     note = Finding("assumed-pcaxis", Severity.NOTE, params={"contents": contents, "count": count})
     kpi = codes_by_word("kpis").get(fold(contents))
-    rows = _rows(path, encoding, stub, heading, kpi)
-    return Grid(path.name, None, rows, decimal_comma=False, notes=(note,))
+    texts = _symbol_texts(keywords, language)
+    statuses = {symbol: status for symbol, text in texts.items() if (status := _status_of(text))}
+    if any(known_labels("observations").get(fold(v.label)) == STATUS for v in (*stub, *heading)):
+        statuses = {}
+    rows = _rows(path, encoding, stub, heading, kpi, statuses)
+    if measures := _measures((*stub, *heading)):
+        rows = _pivoted(rows, len(stub) + len(heading), *measures)
+        note = replace(note, params={"contents": contents, "count": count // len(measures[1])})
+    notes = (note, *_symbol_notes(texts, statuses), *_code_notes(keywords, language, (*stub, *heading)))
+    return Grid(path.name, None, rows, decimal_comma=False, notes=notes)
+
+
+def _measures(variables: Sequence[_Variable]) -> tuple[int, Mapping[str, str]] | None:
+    """Return the position of the contents variable, and the field of each of its texts: value, bounds, responses.
+
+    None if each cell is a value of its own, or if the rows would need too much memory.
+    """
+    for position, variable in enumerate(variables):
+        fields = {text: _measure(text) for text in variable.texts}
+        others = [text for text, field in fields.items() if field is None]
+        if any(field in MEASURES for field in fields.values()) and len(others) <= 1:
+            by_text = {text: field or VALUE for text, field in fields.items()}
+            size = 1
+            for inner in variables[position:]:
+                size *= len(inner.texts)
+            is_unique = VALUE in by_text.values() and len(set(by_text.values())) == len(variable.texts)
+            return (position, by_text) if is_unique and size <= MAX_PIVOTED else None
+    return None
+
+
+def _measure(text: str) -> str | None:
+    """Return the field that a text of a contents variable names."""
+    field = known_labels("observations").get(fold(text))
+    if field in (VALUE, *MEASURES):
+        return field
+    words = fold(text).split()
+    return next((name for name, starts in BOUNDS.items() if any(word in starts for word in words)), None)
+
+
+def _pivoted(rows: Iterator[GridRow], width: int, position: int, fields: Mapping[str, str]) -> Iterator[GridRow]:
+    """Yield a row for each value with its bounds and responses, which are cells of their own in `rows`.
+
+    The first `width` cells of a row are categories, the contents variable at `position` among them.
+    """
+    number, labels = next(rows)
+    names = [VALUE, *(name for name in fields.values() if name != VALUE)]
+    yield number, [*labels[:position], *labels[position + 1 : width], *names, *labels[width + 1 :]]
+    for _, group in groupby(rows, lambda row: row[1][:position]):
+        measures: dict[tuple[str, ...], dict[str, tuple[int, list[str]]]] = {}
+        for number, cells in group:
+            key = (*cells[:position], *cells[position + 1 : width])
+            measures.setdefault(key, {})[fields[cells[position]]] = number, cells[width:]
+        for key, by_name in measures.items():
+            number, (value, *rest) = by_name.get(VALUE) or next(iter(by_name.values()))
+            beside = [by_name[name][1][0] if name in by_name else "" for name in names[1:]]
+            # The status is that of the value.
+            yield number, [*key, value, *("" if not cell.strip(".") else cell for cell in beside), *rest]
+
+
+def _symbol_texts(keywords: Mapping[Key, tuple[str, ...]], language: str) -> Mapping[str, str]:
+    """Return the texts that the file declares for symbols in place of a value."""
+    texts = {symbol: " ".join(_values(keywords, language, keyword)).strip() for keyword, symbol in SYMBOLS.items()}
+    return {symbol: text for symbol, text in texts.items() if text and text != symbol}
+
+
+def _status_of(text: str) -> str | None:
+    """Return the status of a missing value that a symbol's text states: its name, a part of it, or another symbol."""
+    if text in SYMBOLS.values():
+        return {".": "M", "-": None}.get(text, "O")
+    folded = fold(text)
+    statuses = register.codes("statuses")
+    code = codes_by_word("statuses").get(folded)
+    if code and len(folded) > 1 and statuses[code].properties["value_missing"] == "true":
+        return code
+    matches = [status for status, words in SYMBOL_WORDS.items() if any(word in folded for word in words)]
+    # A text with several reasons states none of them.
+    return (matches[0] if len(matches) == 1 else "O") if matches else None
+
+
+def _symbol_notes(texts: Mapping[str, str], statuses: Mapping[str, str]) -> Iterator[Finding]:
+    for symbol, status in statuses.items():
+        params = {"mark": symbol, "contents": texts[symbol], "status": status}
+        yield Finding("assumed-pcaxis-symbol", Severity.NOTE, params=params)
+
+
+def _code_notes(
+    keywords: Mapping[Key, tuple[str, ...]], language: str, variables: Sequence[_Variable]
+) -> Iterator[Finding]:
+    """Yield a note for each variable whose codes can't be assigned to its values."""
+    for variable in variables:
+        codes = _values(keywords, language, "CODES", variable.label)
+        if codes and len(codes) != len(variable.texts):
+            params = {"label": variable.label, "count": len(codes), "expected": len(variable.texts)}
+            yield Finding("assumed-pcaxis-codes", Severity.NOTE, params=params)
 
 
 def _split_head(path: Path, file: IO[str]) -> tuple[str, str]:
     """Return the keywords, and the rest of the line on which the data begin; `file` is then positioned after it."""
     head: list[str] = []
     size, is_quoted = 0, False
+    statement = unclosed = ("", 0)
     while (line := file.readline(MAX_HEAD)) and size < MAX_HEAD:
         if not is_quoted and (match := DATA.match(line)):
             return "".join(head), line[match.end() :]
         head.append(line)
         size += len(line)
+        if match := STATEMENT.match(line):
+            # A statement within a text: the text of the one before has no end.
+            unclosed = unclosed if unclosed[0] or not is_quoted else statement
+            statement = match[1] + (match[3] or ""), len(head)
         is_quoted ^= line.count('"') % 2 == 1
+    if unclosed[0] or is_quoted:
+        keyword, row = unclosed if unclosed[0] else statement
+        sv = f"{keyword} på rad {row}, där ett citattecken saknas"
+        raise _broken(path, sv, f"{keyword} on line {row}, where a quotation mark is missing")
     raise _broken(path, "DATA")
 
 
-def _broken(path: Path, what: str) -> NotReadable:
-    return NotReadable("not-readable-pcaxis", file=path.name, what=what[:100])
+def _broken(path: Path, what: str, what_en: str = "") -> NotReadable:
+    params = {"what_sv": what[:200], "what_en": (what_en or what)[:200]}
+    return NotReadable("not-readable-pcaxis", file=path.name, what=what[:100], **params)
 
 
 def _statements(path: Path, head: str) -> Iterator[tuple[Key, tuple[str, ...]]]:
     """Yield keyword, language and subkeys with the values of each statement. Adjacent texts are concatenated."""
     tokens: list[tuple[str, str]] = []
+    keyword, is_text = "", True
     for match in TOKEN.finditer(head):
         if match[2] == ";":
-            yield _statement(path, tokens)
-            tokens = []
+            # A text alone continues the note before it.
+            if not (tokens and is_text and NOTES.fullmatch(keyword)):
+                statement = _statement(path, tokens)
+                keyword = statement[0][0]
+                yield statement
+            tokens, is_text = [], True
         else:
+            is_text = is_text and match[1] is not None
             tokens.append((match[2] or "", match[1] if match[1] is not None else match[3] or ""))
     if tokens:
         raise _broken(path, tokens[0][1])
@@ -187,9 +318,16 @@ def _cells(path: Path, encoding: str, *, must_close: bool) -> Iterator[tuple[str
 
 
 def _rows(
-    path: Path, encoding: str, stub: Sequence[_Variable], heading: Sequence[_Variable], kpi: str | None
+    path: Path,
+    encoding: str,
+    stub: Sequence[_Variable],
+    heading: Sequence[_Variable],
+    kpi: str | None,
+    statuses: Mapping[str, str],
 ) -> Iterator[GridRow]:
-    yield 0, [*(v.label for v in (*stub, *heading)), VALUE, *([KPI] if kpi else [])]
+    """Yield the labels and a row for each cell; one with a symbol of `statuses` has that status instead of a value."""
+    has_status = bool(statuses)
+    yield 0, [*(v.label for v in (*stub, *heading)), VALUE, *[KPI] * bool(kpi), *[STATUS] * has_status]
     is_keyed = any(v.has_keys for v in stub)
     cells = _cells(path, encoding, must_close=is_keyed)
     kpi_cell = [kpi] if kpi else []
@@ -202,9 +340,23 @@ def _rows(
             cell = next(cells, None)
             if cell is None:
                 raise _broken(path, f"DATA: {number - 1} …")
-            yield number, [*texts, *headings, cell[0].strip(), *kpi_cell]
+            value = cell[0].strip()
+            status = statuses.get(value, "")
+            yield number, [*texts, *headings, "" if status else value, *kpi_cell, *[status] * has_status]
     if next(cells, None) is not None:
-        raise _broken(path, f"DATA: {number} …")
+        raise _surplus(path, encoding, number)
+
+
+def _surplus(path: Path, encoding: str, count: int) -> NotReadable:
+    """Return the error for more cells than the variables have; a decimal comma makes two of one."""
+    with path.open(encoding=encoding, newline="") as file:
+        _, rest = _split_head(path, file)
+        match = DECIMAL_COMMA.search(rest + file.read(BLOCK))
+    if match is None:
+        return _broken(path, f"DATA: {count} …")
+    sv = f"DATA, där ”{match[0]}” har decimalkomma. PC-Axis har decimalpunkt: {match[0].replace(',', '.')}"
+    en = f"DATA, where “{match[0]}” has a decimal comma. PC-Axis has a decimal point: {match[0].replace(',', '.')}"
+    return _broken(path, sv, en)
 
 
 def _keyed(path: Path, stub: Sequence[_Variable], cells: Iterator[tuple[str, bool]]) -> Iterator[tuple[str, ...]]:

@@ -9,7 +9,9 @@ Cells become the text that a user sees in a column of codes and numbers: 2024.0 
 """
 
 import json
+import math
 import resource
+import struct
 import sys
 import zipfile
 import zlib
@@ -27,6 +29,12 @@ from typing import Any
 from vaven.schemas.formats.child_process import ExitReason, enter, limit, read_result, run, write_result
 from vaven.schemas.formats.grid import MAX_CELLS, MAX_COLUMNS, Grid, GridRow
 from vaven.schemas.formats.xlsx_stream import SheetRows, StreamedWorkbook, TooManyCells, large_parts, open_workbook
+from vaven.schemas.formats.xml_safety import (
+    MAX_SHEET_COLUMNS,
+    MAX_SHEET_ROWS,
+    far_opendocument_cells,
+    far_reference,
+)
 from vaven.schemas.standard.read_options import Progress, no_progress
 from vaven.vocab.errors import NotReadable
 
@@ -108,13 +116,19 @@ def _sheets(path: Path, workbook: Any, folder: Path) -> Iterator[dict[str, objec
 
     with ExitStack() as stack:
         archive = stack.enter_context(zipfile.ZipFile(path)) if zipfile.is_zipfile(path) else None
+        parts = large_parts(archive, -1) if archive else {}
+        far_cells = far_opendocument_cells(archive) if archive else {}
         large = large_parts(archive) if archive else {}
         book = open_workbook(archive, large) if archive and large else None
         for i, sheet in enumerate(s for s in workbook.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet):
             target = folder / f"{i}.jsonl"
             if sheet.visible != SheetVisibleEnum.Visible:
                 yield _sheet(sheet.name, "", is_hidden=True)
-            elif book and sheet.name in large:
+                continue
+            far = far_reference(archive, parts[sheet.name]) if archive and sheet.name in parts else None
+            if far := far or far_cells.get(sheet.name):
+                raise _outside_sheet(path, sheet.name, far)
+            if book and sheet.name in large:
                 yield _sheet(sheet.name, target.name, merged=_stream_sheet(path, book, sheet.name, target))
             else:
                 yield _sheet(sheet.name, target.name, merged=_write_sheet(path, workbook, sheet.name, target))
@@ -133,6 +147,8 @@ def _stream_sheet(path: Path, book: StreamedWorkbook, name: str, target: Path) -
 def _write_sheet(path: Path, workbook: Any, name: str, target: Path) -> list[object]:
     """Write a sheet's rows that calamine holds in memory. Returns as `_stream_sheet`."""
     sheet = workbook.get_sheet_by_name(name)
+    if sheet.total_height > MAX_SHEET_ROWS:
+        raise _outside_sheet(path, name, str(sheet.total_height))
     if sheet.total_height * sheet.total_width > MAX_CELLS or sheet.total_width > MAX_COLUMNS:
         raise _too_many_cells(path, name)
     try:
@@ -146,6 +162,17 @@ def _write_sheet(path: Path, workbook: Any, name: str, target: Path) -> list[obj
 
 def _too_many_cells(path: Path, sheet: str) -> NotReadable:
     return NotReadable("not-readable-cells", file=path.name, sheet=sheet, cells=MAX_CELLS, columns=MAX_COLUMNS)
+
+
+def _outside_sheet(path: Path, sheet: str, reference: str) -> NotReadable:
+    """Return the error for a cell ("ABCD5"), or a row ("4000000000"), which no spreadsheet can show."""
+    row = reference.isdigit()
+    where = {
+        "where_sv": f"{'rad' if row else 'cell'} {reference}",
+        "where_en": f"{'row' if row else 'cell'} {reference}",
+    }
+    limits = {"maximum": MAX_SHEET_ROWS, "columns": MAX_SHEET_COLUMNS}
+    return NotReadable("not-readable-outside", file=path.name, sheet=sheet, **where, **limits)
 
 
 def _sheet(name: str, rows: str, *, merged: Sequence[object] = (), is_hidden: bool = False) -> dict[str, object]:
@@ -197,11 +224,31 @@ def _records(path: Path) -> Iterator[GridRow]:
         yield 0, [name.strip() for name in names]
         number = 0
         for batch in file.iter_batches(batch_size=ROWS_A_BATCH):
-            for cells in zip(*(column.to_pylist() for column in batch.columns), strict=True):
+            for cells in zip(*map(_column_cells, batch.columns), strict=True):
                 number += 1
                 yield number, [cell_text(cell) for cell in cells]
     except (pa.ArrowException, OSError, ValueError, OverflowError) as cause:
         raise NotReadable("not-readable-damaged", file=path.name) from cause
+
+
+def _column_cells(column: Any) -> list[Any]:
+    """Return the cells of a column; narrow floats as the shortest decimal of the same float, as their writer had it."""
+    import pyarrow as pa
+
+    kind = column.type.value_type if pa.types.is_dictionary(column.type) else column.type
+    cells: list[Any] = column.to_pylist()
+    if pa.types.is_float32(kind) or pa.types.is_float16(kind):
+        form, digits = ("f", range(6, 10)) if pa.types.is_float32(kind) else ("e", range(3, 6))
+        return [cell if cell is None else _shortest(float(cell), form, digits) for cell in cells]
+    return cells
+
+
+def _shortest(number: float, form: str, digits: Sequence[int]) -> float:
+    """Return the number with the fewest of `digits` that `form` (of struct) stores as the same float: 57.3."""
+    if not math.isfinite(number) or number.is_integer():
+        return number
+    texts = (f"{number:.{count}g}" for count in digits)
+    return next((float(t) for t in texts if struct.unpack(form, struct.pack(form, float(t)))[0] == number), number)
 
 
 def _rows(cells: Iterator[Sequence[object]], start: tuple[int, int] | None) -> Iterator[GridRow]:

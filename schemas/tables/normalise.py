@@ -27,8 +27,8 @@ from vaven.vocab.messages import LANGUAGES
 NUMERIC = ("number", "integer")
 DEFAULTS = {"sex": register.TOTAL, "age_group": register.TOTAL}
 # SDMX status of the marks of Swedish official statistics (DOMAIN section 4): ".." not available or too uncertain, "."
-# not applicable. "-" may mean zero, and the partner must decide.
-MARKS = {"..": "O", "...": "O", "…": "O", ".": "M"}
+# not applicable; PC-Axis has up to six points. "-" may mean zero, and the partner must decide.
+MARKS = {**{"." * count: "O" for count in range(2, 7)}, "…": "O", ".": "M"}
 BLANK = r"[ \x{00a0}\x{202f}\x{2009}]"
 # A number with grouping: blanks only after the sign and between groups of three ("12 5" may be two numbers).
 GROUPED_NUMBER = rf"[-+−]?{BLANK}*(\d{{1,3}}({BLANK}\d{{3}})+([.,]\d+)?|[\d.,]*\d)([eE][-+]?\d+)?"

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from tests.reading import HEADER, ROW, codes, refused, rows_of
+from tests.reading import HEADER, ROW, assert_speaks, codes, refused, rows_of
 from vaven.schemas import validate
 from vaven.schemas.standard.finding import Verdict
 from vaven.schemas.standard.read_options import ReadOptions
@@ -108,6 +108,138 @@ def test_a_broken_px_file_is_refused_with_the_missing_part(text_file: Callable[.
     assert refused(text_file(PX.replace(old, new), "a.px")).code in ("not-readable-pcaxis", "not-readable-no-rows")
 
 
+DOTS = PX.replace('5.5 ".." 6\n7 7.25 "..";', '"." ".." "..."\n"...." "....." "......";')
+
+
+def test_all_symbols_of_px_are_missing_values(text_file: Callable[..., Path]) -> None:
+    assert [row[3:] for row in values_of(text_file(DOTS, "a.px"))] == [(None, "M"), *[(None, "O")] * 5]
+
+
+@pytest.mark.parametrize(
+    ("text", "status"),
+    [
+        ("Sekretess", "Q"),
+        ("Uppgift är sekretessbelagd", "Q"),
+        ("Undertryckt", "Q"),
+        ("Uppgift saknas", "O"),
+        ("Uppgiften ej tillgänglig", "O"),
+        ("Ej tillämpligt", "M"),
+        ("Not applicable", "M"),
+        ("Ej insamlat", "L"),
+        ("Uppgift saknas eller sekretess", "O"),
+        ("..", "O"),
+        (".", "M"),
+    ],
+)
+def test_a_symbol_of_px_has_the_status_that_its_text_states(
+    text_file: Callable[..., Path], text: str, status: str
+) -> None:
+    for keyword, symbol in (("DATASYMBOL1", "."), ("DATASYMBOL4", "...."), ("DATASYMBOLNIL", "-")):
+        if text == symbol:
+            continue
+        px = PX.replace('".."', f'"{symbol}"', 1).replace("DATA=", f'{keyword}="{text}";\nDATA=')
+        path = text_file(px, "a.px")
+        assert [row[3:] for row in values_of(path)][1] == (None, status), keyword
+        with read(path) as tables:
+            (note,) = [f for f in tables.assumptions if f.code == "assumed-pcaxis-symbol"]
+        assert_speaks(note)
+        assert (note.params["mark"], note.params["status"]) == (symbol, status)
+
+
+@pytest.mark.parametrize("text", ["Noll", "Normalt värde", "A", "magnitude nil"])
+def test_a_text_of_px_that_states_no_reason_changes_nothing(text_file: Callable[..., Path], text: str) -> None:
+    px = PX.replace("DATA=", f'DATASYMBOL2="{text}";\nDATASYMBOLNIL="{text}";\nDATA=')
+    assert values_of(text_file(px, "a.px")) == values_of(text_file(PX, "b.px"))
+    assert "dash-ambiguous" in validate(text_file(px.replace('".."', '"-"', 1), "c.px")).counts
+
+
+@pytest.mark.parametrize("keyword", ["NOTE", "NOTEX", 'VALUENOTE("Område","Hjällbo")', "INFO"])
+def test_texts_that_continue_a_note_of_px_are_skipped(text_file: Callable[..., Path], keyword: str) -> None:
+    px = PX.replace("STUB", f'{keyword}="Första.";\n"Andra.";\n"Tredje"\n"delen";\nSTUB')
+    assert values_of(text_file(px, "a.px")) == values_of(text_file(PX, "b.px"))
+    assert refused(text_file(PX.replace("STUB", '"Andra.";\nSTUB'), "c.px")).params["what"] == "Andra."
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("STUB=", 'SOURCE=SCB";\nSTUB=', "SOURCE on line 5,"),
+        ('LANGUAGE="sv"', 'LANGUAGE="sv', "LANGUAGE on line 3,"),
+        ('"2023";\nDATA', '"2023;\nDATA', 'VALUES("Period") on line 9,'),
+        ("STUB=", 'NOTE="två\nrader\ntill;\nSTUB=', "NOTE on line 5,"),
+    ],
+)
+def test_an_unclosed_quote_of_px_is_located(text_file: Callable[..., Path], old: str, new: str, where: str) -> None:
+    assert old in PX
+    reason = refused(text_file(PX.replace(old, new), "a.px"))
+    assert (reason.code, str(reason.params["what_en"]).startswith(where)) == ("not-readable-pcaxis", True), (
+        reason.params
+    )
+
+
+def test_missing_codes_of_px_are_counted(text_file: Callable[..., Path]) -> None:
+    with read(text_file(PX.replace('"1480C1010","1280C1010"', '"1480C1010"'), "a.px")) as tables:
+        (note,) = [f for f in tables.assumptions if f.code == "assumed-pcaxis-codes"]
+    assert_speaks(note)
+    assert note.params == {"label": "Område", "count": 1, "expected": 2}
+
+
+MEASURES = """CHARSET="ANSI";
+CONTENTS="trygg-morker";
+STUB="Område"STUBS;
+HEADING=HEADS;
+VALUES("Område")="0180C1010","0180C1020";
+VALUES("Mått")="Andel","Undre gräns","Övre gräns","Antal svar";
+VALUES("År")="2022","2023";
+DATA=
+"""
+BY_YEAR = """50 49 51 200 60 59 61 300
+".." ".." ".." "..." 80 79 81 400;
+"""
+BY_MEASURE = """50 60 49 59 51 61 200 300
+".." 80 ".." 79 ".." 81 "..." 400;
+"""
+
+
+@pytest.mark.parametrize(
+    ("stubs", "heads", "cells"),
+    [
+        ("", '"År","Mått"', BY_YEAR),
+        ("", '"Mått","År"', BY_MEASURE),
+        (',"Mått"', '"År"', BY_MEASURE),
+        (',"År","Mått"', "", BY_YEAR),
+    ],
+)
+def test_bounds_and_responses_of_px_are_read_beside_their_value(
+    text_file: Callable[..., Path], stubs: str, heads: str, cells: str
+) -> None:
+    px = MEASURES.replace("STUBS", stubs).replace("HEADS", heads or '""').replace('HEADING="";\n', "")
+    names = ("neighbourhood", "kpi", "period", "value", "ci_lower", "ci_upper", "sample_size", "status")
+    with read(text_file(px + cells, "a.px")) as tables:
+        rows = sorted(tuple(row[name] for name in names[:7]) for row in rows_of(tables) if row["value"])
+        missing = [row for row in rows_of(tables) if not row["value"]]
+    assert rows == [
+        ("0180C1010", "trygg-morker", "2022", "50", "49", "51", "200"),
+        ("0180C1010", "trygg-morker", "2023", "60", "59", "61", "300"),
+        ("0180C1020", "trygg-morker", "2023", "80", "79", "81", "400"),
+    ]
+    assert [[row[name] for name in names[3:]] for row in missing] == [[None, None, None, None, "O"]]
+
+
+def test_a_contents_variable_of_px_with_several_values_is_not_put_together(text_file: Callable[..., Path]) -> None:
+    px = MEASURES.replace("STUBS", "").replace("HEADS", '"År","Mått"').replace("Övre gräns", "Median") + BY_YEAR
+    with read(text_file(px, "a.px")) as tables:
+        assert len(rows_of(tables)) == 16
+
+
+def test_a_decimal_comma_in_px_is_named(text_file: Callable[..., Path]) -> None:
+    reason = refused(text_file(PX.replace("5.5", "5,5").replace("7.25", "7,25"), "a.px"))
+    assert "”5,5” har decimalkomma" in reason.message("sv")
+    # Commas may separate the values.
+    commas = PX.replace('5.5 ".." 6\n7 7.25 "..";', '5,"..",6,7,8,"..";')
+    assert [row[3] for row in values_of(text_file(commas, "b.px"))] == ["5", None, "6", "7", "8", None]
+
+
 def test_a_px_file_that_declares_a_billion_cells_is_refused(text_file: Callable[..., Path]) -> None:
     many = ",".join(f'"{i}"' for i in range(40_000))
     text = PX.replace('"Hjällbo","Rosengård"', many).replace('"2021","2022","2023"', many)
@@ -173,6 +305,65 @@ def test_json_stat_has_one_observation_per_value(text_file: Callable[..., Path],
     assert rows == [(AREA, KPI, "2021", "5.5", None), (AREA, KPI, "2022", None, "O"), (AREA, KPI, "2023", "6", None)]
 
 
+def stat(values: Any, status: Any) -> str:
+    dimension = {
+        "Område": {"category": {"index": [AREA]}},
+        "Nyckeltal": {"category": {"index": [KPI]}},
+        "Period": {"category": {"index": ["2021", "2022", "2023"]}},
+    }
+    cube = {"version": "2.0", "class": "dataset", "id": list(dimension), "size": [1, 1, 3], "dimension": dimension}
+    return json.dumps({**cube, "value": values, "status": status})
+
+
+@pytest.mark.parametrize(
+    ("values", "status", "expected"),
+    [
+        ([1, None, 3], {"1": "..", "2": "e"}, [("1", None), (None, "O"), ("3", "E")]),
+        ([1, None, 3], [None, "Q", "p"], [("1", None), (None, "Q"), ("3", "P")]),
+        ({"0": 1, "2": 3}, {"1": "Sekretess", "2": "preliminärt"}, [("1", None), (None, "Q"), ("3", "P")]),
+        ([1, 2, 3], "e", [("1", "E"), ("2", "E"), ("3", "E")]),
+        ([1, None, 3], ["", "..", ""], [("1", None), (None, "O"), ("3", None)]),
+        # Contradictory, which the rules report.
+        ([1, 2, 3], {"1": ".."}, [("1", None), ("2", ".."), ("3", None)]),
+    ],
+)
+def test_the_status_of_json_stat_is_read(
+    text_file: Callable[..., Path], values: Any, status: Any, expected: list[tuple[str | None, str | None]]
+) -> None:
+    assert [row[3:] for row in values_of(text_file(stat(values, status), "a.json"))] == expected
+
+
+def pxweb(contents: list[str], *rows: list[list[str]]) -> str:
+    columns = [{"code": "Region", "text": "region", "type": "d"}, {"code": "Tid", "text": "år", "type": "t"}]
+    columns += [{"code": text, "text": text, "type": "c"} for text in contents]
+    data = [{"key": key, "values": values} for key, values in rows]
+    return json.dumps({"columns": columns, "comments": [], "data": data})
+
+
+def test_the_first_json_format_of_pxweb_is_read(text_file: Callable[..., Path]) -> None:
+    text = pxweb(["Arbetslöshet"], [[AREA, "2022"], ["5.5"]], [[AREA, "2023"], [".."]])
+    expected = [(AREA, KPI, "2022", "5.5", None), (AREA, KPI, "2023", None, "O")]
+    assert values_of(text_file(text, "a.json")) == expected
+    path = text_file(pxweb(["Folkmängd"], [[AREA, "2022"], ["5.5"]]), "b.json")
+    assert values_of(path, ReadOptions(constants={"kpi": KPI})) == expected[:1]
+
+
+def test_two_columns_of_values_in_pxweb_are_read_as_a_wide_table(text_file: Callable[..., Path]) -> None:
+    text = pxweb(["Arbetslöshet", "trygg-morker"], [[AREA, "2022"], ["5.5", "57.5"]])
+    assert values_of(text_file(text, "a.json")) == [
+        (AREA, KPI, "2022", "5.5", None),
+        (AREA, "trygg-morker", "2022", "57.5", None),
+    ]
+
+
+@pytest.mark.parametrize("row", [[[AREA], ["5.5"]], [[AREA, "2023"], ["5.5", "6"]], [[AREA, "2023"], "5"]])
+def test_a_pxweb_row_of_another_width_is_refused(text_file: Callable[..., Path], row: list[Any]) -> None:
+    reason = refused(text_file(pxweb(["Arbetslöshet"], [[AREA, "2022"], ["5.5"]], row), "a.json"))
+    assert reason.code == "not-readable-json-table"
+    assert "JSON-stat 2" in reason.message("sv")
+    assert "2" in str(reason.params["what_sv"])
+
+
 @pytest.mark.parametrize(
     ("text", "code"),
     [
@@ -211,6 +402,24 @@ def test_parquet_is_read_with_its_types(tmp_path: Path) -> None:
     }
     parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
     assert values_of(tmp_path / "a.parquet") == EXPECTED
+
+
+@pytest.mark.parametrize("kind", [pa.float32(), pa.float16()])
+def test_narrow_floats_of_parquet_are_read_as_the_decimals_that_were_written(tmp_path: Path, kind: pa.DataType) -> None:
+    texts = ["57.3", "61.1", "0.1", "99.9", "-0.05", "12", "1024", "0.001", "2.75"]
+    values = pa.array([float(text) for text in texts]).cast(kind)
+    for column in (values, values.dictionary_encode()) if kind == pa.float32() else (values,):
+        columns = {"neighbourhood": [AREA] * len(texts), "kpi": [KPI] * len(texts), "value": column}
+        periods = [str(2010 + i) for i in range(len(texts))]
+        parquet.write_table(pa.table({**columns, "period": periods}), tmp_path / "a.parquet")
+        assert [row[3] for row in values_of(tmp_path / "a.parquet")] == texts
+
+
+@pytest.mark.parametrize(("number", "text"), [(16777217.0, "16777216"), (123456.789, "123456.79"), (1e-7, "0.0000001")])
+def test_a_narrow_float_keeps_what_it_can_hold(tmp_path: Path, number: float, text: str) -> None:
+    columns = {"neighbourhood": [AREA], "kpi": [KPI], "period": ["2023"], "value": pa.array([number], pa.float32())}
+    parquet.write_table(pa.table(columns), tmp_path / "a.parquet")
+    assert values_of(tmp_path / "a.parquet")[0][3] == text
 
 
 def test_a_nested_column_of_parquet_is_refused(tmp_path: Path) -> None:
