@@ -163,7 +163,8 @@ def _matches(node: Item, package: Package, field: str = "text") -> bool:
         case Phrase():
             return _has(package, field, str(node.value)[1:-1])
         case Word() if field in TEXT_FIELDS and node.value != "*":
-            return _has_term(package, field, _folded(node.unescaped_value).replace("*", ""))
+            words = WORD.findall(_folded(node.unescaped_value).replace("*", ""))
+            return bool(words) and all(_has_words(package, field, word) for word in words)
         case Word():
             return _has(package, field, node.unescaped_value)
     raise ActionError(409, "Search Error", message=f"Search error: {node} is not understood")
@@ -188,9 +189,9 @@ def _has(package: Package, field: str, text: str) -> bool:
 
 
 def _has_term(package: Package, field: str, term: str) -> bool:
-    """Match a folded term: in quotes as a phrase, else each of its words, as Solr splits "sick-leave" in two."""
+    """Match a folded term of `q`: in quotes as a phrase, else any of its words, as Solr splits "sick-leave" in two."""
     parts = [term] if term.startswith('"') else WORD.findall(term)
-    return bool(parts) and all(_has_words(package, field, part) for part in parts)
+    return any(_has_words(package, field, part) for part in parts)
 
 
 def _has_words(package: Package, field: str, term: str) -> bool:
