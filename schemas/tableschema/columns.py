@@ -23,7 +23,7 @@ from frictionless.table.row import Row
 
 from vaven.schemas.standard.finding import MAX_FINDINGS
 from vaven.schemas.tables.sql import text
-from vaven.schemas.tableschema.rows import LoadedRows, NotColumnar, ReadColumn, load_rows, number_of
+from vaven.schemas.tableschema.rows import LoadedRows, NotColumnar, ReadColumn, create_table, load_rows, number_of
 from vaven.schemas.tableschema.table_schema_v2 import (
     KeyCheck,
     has_keys,
@@ -136,7 +136,7 @@ class _Judging:
     def _count_cells(self, loaded: LoadedRows, column: ReadColumn, blank: str) -> None:
         relation = f"errors_{column.number}"
         pairs = [(cell, *counts) for cell, counts in column.error_counts.items()]
-        _make(self.work, relation, {"cell": pa.string(), "types": pa.int64(), "others": pa.int64()}, pairs)
+        create_table(self.work, relation, {"cell": pa.string(), "types": pa.int64(), "others": pa.int64()}, pairs)
         query = (
             f"SELECT coalesce(sum(types), 0), coalesce(sum(others), 0) FROM {loaded.name} "
             f"JOIN {relation} ON cell IS NOT DISTINCT FROM {column.sql} WHERE NOT ({blank})"
@@ -170,7 +170,7 @@ class _Judging:
         name = f"ids_{loaded.name}_{column.number}"
         texts = self.work.execute(f"SELECT DISTINCT {column.sql} FROM {loaded.name}").fetchall()
         pairs = [(cell, self._id(column.reader(cell))) for (cell,) in texts]
-        _make(self.work, name, {"cell": pa.string(), "id": pa.int64()}, pairs)
+        create_table(self.work, name, {"cell": pa.string(), "id": pa.int64()}, pairs)
         return name
 
     def _id(self, read: tuple[Any, Any]) -> int | None:
@@ -307,7 +307,7 @@ class _Judging:
     def _cells(self, loaded: LoadedRows, numbers: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
         if not numbers:
             return
-        _make(self.work, "selected_rows", {"_row": pa.int64()}, [(number,) for number in numbers])
+        create_table(self.work, "selected_rows", {"_row": pa.int64()}, [(number,) for number in numbers])
         names = ", ".join(column.sql for column in loaded.columns)
         query = f"SELECT _row, {names} FROM {loaded.name} SEMI JOIN selected_rows USING (_row) ORDER BY _row"
         for number, *cells in self.work.execute(query).fetchall():
@@ -393,13 +393,3 @@ def _blank_cell(column: ReadColumn) -> str:
     """Return an SQL condition for the column's blank cells."""
     blanks = ", ".join(text(cell) for cell in column.blanks if cell is not None)
     return f"({column.sql} IS NULL{f' OR {column.sql} IN ({blanks})' if blanks else ''})"
-
-
-def _make(
-    work: duckdb.DuckDBPyConnection, name: str, kinds: Mapping[str, pa.DataType], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    arrays = {n: pa.array([row[i] for row in rows], kind) for i, (n, kind) in enumerate(kinds.items())}
-    work.execute(f"DROP TABLE IF EXISTS {name}")
-    work.register("batch", pa.table(arrays))
-    work.execute(f"CREATE TABLE {name} AS SELECT * FROM batch")
-    work.unregister("batch")
