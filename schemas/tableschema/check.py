@@ -19,10 +19,13 @@ from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.formats.sniff import check_compressed, content_of
 from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.standard.table_schemas import RESOURCES
+from vaven.schemas.tableschema.pattern_deadline import pattern_deadline
 from vaven.vocab.errors import NotReadable
 
 MAX_BYTES = 4_000_000_000
 MAX_SECONDS = 1_800
+# Time limit for one value and one pattern, or a quarter of the time for the file if that is shorter.
+PATTERN_SECONDS = 5.0
 # Exit reasons of the child process that the file causes.
 UNREADABLE = {
     ExitReason.TIMED_OUT: "not-readable-long",
@@ -38,17 +41,21 @@ FOLLOWED = ("schema", "dialect")
 PROFILES = re.compile(r"https?://(datapackage\.org|specs\.frictionlessdata\.io|frictionlessdata\.io)/[\w./-]+")
 # Parts of the note of a Frictionless error, for the parameters of our messages.
 TYPE = re.compile(r'type is "([^"/]*)')
+ITEM = re.compile(r'^expected item type is "([^"]*)')
 CONSTRAINT = re.compile(r'constraint "(\w+)" is "(.*)"', re.DOTALL)
 BEFORE = re.compile(r"position (\d+)")
 # An exception in Frictionless's own code, caused by invalid metadata that it did not detect.
 FAILED = re.compile(r'File "[^"]*/frictionless/[^"]*", line [^\n]*\n[^\n]*\n(?:[ ~^]*\n)?(\w[^\n]*)\s*\Z')
-# Error types of frictionless-py 5 with a message of their own; the rest concern the file or its descriptor.
+# Error types of frictionless-py 5, and ours of keys, with a message of their own; the rest concern the file or its
+# descriptor.
 SENTENCES = frozenset(
     (
         "type-error",
         "constraint-error",
         "unique-error",
         "primary-key",
+        "primary-key-null",
+        "unique-key",
         "foreign-key",
         "blank-row",
         "extra-cell",
@@ -92,6 +99,7 @@ def validate_described(path: Path, schema: Path | None = None, *, seconds: float
     with tempfile.TemporaryDirectory(prefix="vaven-described-") as folder:
         target = Path(folder) / "outcomes.json"
         arguments = [str(path.resolve()), str(schema.resolve()) if schema else "", str(target)]
+        arguments.append(str(min(PATTERN_SECONDS, seconds / 4)))
         child = run("vaven.schemas.tableschema.check", *arguments, seconds=seconds, folder=Path(folder))
         if code := UNREADABLE.get(child.reason):
             raise NotReadable(code, file=path.name)
@@ -134,7 +142,7 @@ def _findings(outcome: Mapping[str, Any]) -> Iterator[Finding]:
     for kind, row, number, field, cell, note in outcome["errors"]:
         params: dict[str, object] = {"note": note}
         if match := TYPE.search(note):
-            params["kind"] = match[1]
+            params["kind"] = f"list ({match[1]})" if ITEM.match(note) else match[1]
         if match := CONSTRAINT.search(note):
             params |= {"constraint": match[1], "limit": match[2][:200]}
         if match := BEFORE.search(note):
@@ -147,33 +155,43 @@ def _findings(outcome: Mapping[str, Any]) -> Iterator[Finding]:
 # --- in the child process
 
 
-def main(path: Path, schema: Path | None, target: Path) -> int:
-    """Write the result of each table, or the error, to `target`, and return the exit code."""
+def main(path: Path, schema: Path | None, target: Path, seconds: float) -> int:
+    """Write the result of each table, or the error, to `target`, and return the exit code.
+
+    `seconds` is the time limit for one value and one pattern.
+    """
     limit(resource.RLIMIT_DATA, MAX_BYTES)
-    return write_result(target, lambda: _outcomes(path, schema, target.parent))
+    return write_result(target, lambda: _outcomes(path, schema, target.parent, seconds))
 
 
-def _outcomes(path: Path, schema: Path | None, folder: Path) -> list[dict[str, Any]]:
-    import duckdb
+def _outcomes(path: Path, schema: Path | None, folder: Path, seconds: float) -> list[dict[str, Any]]:
     from frictionless import FrictionlessException
 
-    from vaven.schemas.tableschema.columns import judge
+    from vaven.schemas.tableschema.table_schema_v2 import refuse_invalid
 
     try:
         resources = [_table(path, schema)] if schema else list(_tables(path, folder))
+        for table in resources:
+            refuse_invalid(table.schema)
     except FrictionlessException as cause:
         reason = "; ".join(str(error.note) for error in (cause.reasons or [cause.error]))[:300]
         name = (schema or path).name
         raise NotReadable("not-readable-descriptor", file=name, where=".", reason=reason) from cause
-    results = []
-    for table in resources:
-        with duckdb.connect() as work:
-            work.execute(f"SET temp_directory = '{folder}/spill'")
-            outcome = judge(table, work)
-        errors = [_as_list(error) for error in outcome.errors]
-        form = {"name": outcome.name, "rows": outcome.rows, "engine": outcome.engine}
-        results.append({**form, "counts": dict(outcome.counts), "errors": errors})
-    return results
+    with pattern_deadline((schema or path).name, [table.schema.to_descriptor() for table in resources], seconds):
+        return [_outcome(table, folder) for table in resources]
+
+
+def _outcome(table: Any, folder: Path) -> dict[str, Any]:
+    import duckdb
+
+    from vaven.schemas.tableschema.columns import judge
+
+    with duckdb.connect() as work:
+        work.execute(f"SET temp_directory = '{folder}/spill'")
+        result = judge(table, work)
+    errors = [_as_list(error) for error in result.errors]
+    form = {"name": result.name, "rows": result.rows, "engine": result.engine}
+    return {**form, "counts": dict(result.counts), "errors": errors}
 
 
 def _as_list(error: Any) -> list[Any]:
@@ -188,12 +206,18 @@ def _as_list(error: Any) -> list[Any]:
 def _table(path: Path, schema: Path) -> Any:
     from frictionless import Resource, Schema
 
+    from vaven.schemas.tableschema.table_schema_v2 import PROFILE, is_version_2
+
     check_compressed(path)
     descriptor = read_json(schema)
     if not isinstance(descriptor, dict):
         raise NotReadable("not-readable-descriptor", file=schema.name, where=".", reason="no object")
     ending = path.suffix.lower().removeprefix(".")
     described = {"name": "table", "path": path.name, "scheme": "file", "schema": {"fields": []}}
+    if is_version_2(descriptor):
+        # A resource imposes its version on its schema.
+        described["$schema"] = PROFILE.format("dataresource")
+        descriptor["$schema"] = PROFILE.format("tableschema")
     if ending not in (*FORMATS, "gz", "zip") or not ending:
         described["format"] = {"text": "csv", "workbook": "xlsx"}.get(content_of(path).kind, "csv")
     table = Resource.from_descriptor(described, basepath=str(path.parent))
@@ -235,10 +259,16 @@ def _inside(file: Path, descriptor: Any) -> dict[str, Any]:
 
     Raises NotReadable for a path outside the folder, and for formats and schemes other than files.
     """
+    from vaven.schemas.tableschema.table_schema_v2 import PROFILE, is_version_2
+
     if not _resources(descriptor):
         raise NotReadable("not-readable-descriptor", file=file.name, where="resources", reason="no resources")
     copy = _known_profiles(descriptor)
     copy["resources"] = [_inside_resource(file, entry) for entry in _resources(descriptor)]
+    schemas = [resource.get("schema") for resource in copy["resources"]]
+    if any(map(is_version_2, [descriptor, *_resources(descriptor), *schemas])):
+        # A package imposes its version on its resources, and one without `$schema` is v1.
+        copy["$schema"] = PROFILE.format("datapackage")
     return copy
 
 
@@ -278,5 +308,5 @@ def _safe(file: Path, path: Any) -> Path:
 
 
 if __name__ == "__main__":
-    file, own_schema, outcomes = enter(sys.argv[1:])
-    sys.exit(main(Path(file), Path(own_schema) if own_schema else None, Path(outcomes)))
+    file, own_schema, outcomes, time_limit = enter(sys.argv[1:])
+    sys.exit(main(Path(file), Path(own_schema) if own_schema else None, Path(outcomes), float(time_limit)))

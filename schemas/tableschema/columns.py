@@ -8,7 +8,7 @@ that are not text, declared sizes or hashes) is validated by Frictionless itself
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import partial
 from itertools import islice
@@ -23,7 +23,17 @@ from frictionless.table.row import Row
 
 from vaven.schemas.standard.finding import MAX_FINDINGS
 from vaven.schemas.tables.sql import text
-from vaven.schemas.tableschema.rows import LoadedRows, NotColumnar, ReadColumn, load_rows, number_of
+from vaven.schemas.tableschema.rows import LoadedRows, NotColumnar, ReadColumn, create_table, load_rows, number_of
+from vaven.schemas.tableschema.table_schema_v2 import (
+    KeyCheck,
+    has_keys,
+    hashable,
+    named_by_categories,
+    primary_key_null_error,
+    unique_key_error,
+    unique_keys,
+    with_categories,
+)
 
 COLUMNS, FRICTIONLESS = "duckdb", "frictionless"
 
@@ -59,14 +69,26 @@ class TableResult:
 
 
 def judge(resource: TableResource, work: duckdb.DuckDBPyConnection, *, max_findings: int = MAX_FINDINGS) -> TableResult:
-    """Validate one resource as `resource.validate()` does. The caller must have checked its paths."""
+    """Validate one resource as `resource.validate()` does, and the properties of v2 that Frictionless ignores.
+
+    The caller must have checked its paths.
+    """
+    resource, categories = with_categories(resource)
     try:
-        return _Judging(resource, work, max_findings).outcome()
+        result = _Judging(resource, work, max_findings).outcome()
     except (NotColumnar, FrictionlessException, duckdb.Error, UnicodeError):
         # Frictionless reports errors of metadata, sources and encodings itself.
-        pass
-    report = resource.to_copy().validate(limit_errors=max_findings)
+        result = _by_rows(resource, max_findings)
+    return replace(result, errors=tuple(named_by_categories(error, categories) for error in result.errors))
+
+
+def _by_rows(resource: TableResource, limit: int) -> TableResult:
+    checklist = Checklist(checks=[KeyCheck()]) if has_keys(resource.schema) else None
+    report = resource.to_copy().validate(checklist, limit_errors=limit)
     all_errors = [error for task in report.tasks for error in task.errors] + list(report.errors)
+    # One error for a key: a row with nulls in it is not also a repeated key.
+    nulls = {error.row_number for error in all_errors if error.type == "primary-key-null"}
+    all_errors = [e for e in all_errors if e.type != "primary-key" or e.row_number not in nulls]
     counts = Counter(error.type for error in all_errors)
     rows = report.tasks[0].stats.get("rows") if report.tasks else None
     return TableResult(resource.name or "", tuple(all_errors), counts, FRICTIONLESS, rows)
@@ -114,7 +136,7 @@ class _Judging:
     def _count_cells(self, loaded: LoadedRows, column: ReadColumn, blank: str) -> None:
         relation = f"errors_{column.number}"
         pairs = [(cell, *counts) for cell, counts in column.error_counts.items()]
-        _make(self.work, relation, {"cell": pa.string(), "types": pa.int64(), "others": pa.int64()}, pairs)
+        create_table(self.work, relation, {"cell": pa.string(), "types": pa.int64(), "others": pa.int64()}, pairs)
         query = (
             f"SELECT coalesce(sum(types), 0), coalesce(sum(others), 0) FROM {loaded.name} "
             f"JOIN {relation} ON cell IS NOT DISTINCT FROM {column.sql} WHERE NOT ({blank})"
@@ -135,6 +157,9 @@ class _Judging:
         primary = list(resource.schema.primary_key)
         if primary and set(primary) <= by_name.keys():
             keyed += self._primary(loaded, [by_name[name] for name in primary])
+        for names in unique_keys(resource.schema):
+            if set(names) <= by_name.keys():
+                keyed += self._unique_key(loaded, [by_name[name] for name in names])
         for key in self.keys:
             if set(key["fields"]) <= by_name.keys():
                 keyed += self._foreign(resource, loaded, key, [by_name[name] for name in key["fields"]])
@@ -145,17 +170,17 @@ class _Judging:
         name = f"ids_{loaded.name}_{column.number}"
         texts = self.work.execute(f"SELECT DISTINCT {column.sql} FROM {loaded.name}").fetchall()
         pairs = [(cell, self._id(column.reader(cell))) for (cell,) in texts]
-        _make(self.work, name, {"cell": pa.string(), "id": pa.int64()}, pairs)
+        create_table(self.work, name, {"cell": pa.string(), "id": pa.int64()}, pairs)
         return name
 
     def _id(self, read: tuple[Any, Any]) -> int | None:
         value, notes = read
         if value is None or (notes and "type" in notes):
             return None
-        if not isinstance(value, Hashable) or (isinstance(value, float | Decimal) and isnan(value)):
-            # Frictionless fails on lists as keys, and treats each NaN as distinct.
+        if isinstance(value, float | Decimal) and isnan(value):
+            # Frictionless treats each NaN as distinct.
             raise NotColumnar
-        return self.ids.setdefault(value, len(self.ids))
+        return self.ids.setdefault(hashable(value), len(self.ids))
 
     def _with_ids(self, loaded: LoadedRows, columns: Sequence[ReadColumn]) -> tuple[str, list[str]]:
         """Return SQL of the rows with the ids of the key's values, and the names of the id columns."""
@@ -188,12 +213,35 @@ class _Judging:
         rows, ids = self._with_ids(loaded, columns)
         none = " AND ".join(f"{name} IS NULL" for name in ids)
         empty = self.work.execute(f"SELECT _row FROM ({rows}) WHERE {none} ORDER BY _row").fetchall()
-        repeated = self._repeated(rows, ids)
+        nulls = self._partly_null(loaded, columns, f"SELECT _row FROM ({rows}) WHERE {none}")
+        repeated = [(number, before) for number, before in self._repeated(rows, ids) if number not in nulls]
+        self.counts["primary-key-null"] += len(nulls)
         self.counts["primary-key"] += len(empty) + len(repeated)
         notes = [(number, 'cells composing the primary keys are all "None"') for (number,) in empty[: self.limit]]
         notes += [(n, f"the same as in the row at position {before}") for n, before in repeated[: self.limit]]
         for number, note in notes:
             yield number, partial(errors.PrimaryKeyError.from_row, note=note)
+        names = [column.field.name for column in columns]
+        for number in sorted(nulls)[: self.limit]:
+            yield number, partial(primary_key_null_error, names=names)
+
+    def _partly_null(self, loaded: LoadedRows, columns: Sequence[ReadColumn], without_key: str) -> set[int]:
+        """Return rows with a blank cell in some columns of the key, but with a value in others."""
+        some = " OR ".join(_blank_cell(column) for column in columns)
+        query = f"SELECT _row FROM {loaded.name} WHERE ({some}) AND _row NOT IN ({without_key})"
+        return {number for (number,) in self.work.execute(query).fetchall()}
+
+    def _unique_key(
+        self, loaded: LoadedRows, columns: Sequence[ReadColumn]
+    ) -> Iterator[tuple[int, Callable[[Any], Any]]]:
+        rows, ids = self._with_ids(loaded, columns)
+        # As in SQL, a key with a null is equal to no other.
+        complete = " AND ".join(f"{name} IS NOT NULL" for name in ids)
+        repeated = self._repeated(f"SELECT * FROM ({rows}) WHERE {complete}", ids)
+        self.counts["unique-key"] += len(repeated)
+        names = [column.field.name for column in columns]
+        for number, before in repeated[: self.limit]:
+            yield number, partial(unique_key_error, names=names, before=before)
 
     def _foreign(
         self, resource: TableResource, loaded: LoadedRows, key: Mapping[str, Any], columns: Sequence[ReadColumn]
@@ -259,7 +307,7 @@ class _Judging:
     def _cells(self, loaded: LoadedRows, numbers: Sequence[int]) -> Iterator[tuple[int, list[Any]]]:
         if not numbers:
             return
-        _make(self.work, "selected_rows", {"_row": pa.int64()}, [(number,) for number in numbers])
+        create_table(self.work, "selected_rows", {"_row": pa.int64()}, [(number,) for number in numbers])
         names = ", ".join(column.sql for column in loaded.columns)
         query = f"SELECT _row, {names} FROM {loaded.name} SEMI JOIN selected_rows USING (_row) ORDER BY _row"
         for number, *cells in self.work.execute(query).fetchall():
@@ -338,18 +386,10 @@ def _certain(column: ReadColumn) -> str | None:
 
 def _blank(loaded: LoadedRows) -> str:
     """Return an SQL condition for rows with only blank cells."""
-    parts = []
-    for column in loaded.columns:
-        blanks = ", ".join(text(cell) for cell in column.blanks if cell is not None)
-        parts.append(f"({column.sql} IS NULL{f' OR {column.sql} IN ({blanks})' if blanks else ''})")
-    return " AND ".join(parts)
+    return " AND ".join(map(_blank_cell, loaded.columns))
 
 
-def _make(
-    work: duckdb.DuckDBPyConnection, name: str, kinds: Mapping[str, pa.DataType], rows: Sequence[tuple[Any, ...]]
-) -> None:
-    arrays = {n: pa.array([row[i] for row in rows], kind) for i, (n, kind) in enumerate(kinds.items())}
-    work.execute(f"DROP TABLE IF EXISTS {name}")
-    work.register("batch", pa.table(arrays))
-    work.execute(f"CREATE TABLE {name} AS SELECT * FROM batch")
-    work.unregister("batch")
+def _blank_cell(column: ReadColumn) -> str:
+    """Return an SQL condition for the column's blank cells."""
+    blanks = ", ".join(text(cell) for cell in column.blanks if cell is not None)
+    return f"({column.sql} IS NULL{f' OR {column.sql} IN ({blanks})' if blanks else ''})"

@@ -1,6 +1,6 @@
 """Loading of a Frictionless resource's rows as text into the workspace, with Frictionless's row numbers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -175,3 +175,14 @@ def _insert(work: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
 def number_of(work: duckdb.DuckDBPyConnection, query: str) -> int:
     (number,) = work.execute(query).fetchone() or (0,)
     return int(number)
+
+
+def create_table(
+    work: duckdb.DuckDBPyConnection, name: str, kinds: Mapping[str, pa.DataType], rows: Sequence[tuple[Any, ...]]
+) -> None:
+    """Create a table of the rows, or replace it; `kinds` are the types of its columns."""
+    arrays = {n: pa.array([row[i] for row in rows], kind) for i, (n, kind) in enumerate(kinds.items())}
+    work.execute(f"DROP TABLE IF EXISTS {name}")
+    work.register("batch", pa.table(arrays))
+    work.execute(f"CREATE TABLE {name} AS SELECT * FROM batch")
+    work.unregister("batch")

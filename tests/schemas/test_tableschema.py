@@ -119,9 +119,33 @@ def test_a_profile_at_a_url_is_not_fetched(tmp_path: Path) -> None:
     assert validate(folder).verdict is Verdict.VALID
 
 
-def test_a_pattern_that_does_not_terminate_is_stopped(with_schema: Callable[..., Report]) -> None:
-    endless = {"fields": [{"name": "a", "type": "string", "constraints": {"pattern": "(a+)+b"}}]}
-    assert with_schema("a\n" + "a" * 60 + "\n", endless, seconds=4).counts == {"not-readable-long": 1}
+ENDLESS = {"fields": [{"name": "a", "type": "string", "constraints": {"pattern": "(a+)+b"}}]}
+
+
+def assert_names_the_pattern(report: Report) -> None:
+    assert (report.verdict, report.counts) == (Verdict.NOT_CHECKED, {"not-readable-pattern": 1})
+    (finding,) = report.findings
+    assert (finding.params["field"], finding.params["pattern"]) == ("a", "(a+)+b")
+    assert_speaks(finding)
+    assert "(a+)+b" in finding.message("sv")
+
+
+def test_a_pattern_that_does_not_terminate_is_stopped_and_named(with_schema: Callable[..., Report]) -> None:
+    assert_names_the_pattern(with_schema("a\n" + "a" * 60 + "\n", ENDLESS, seconds=16))
+
+
+@pytest.mark.parametrize("path", [{"path": "a.csv"}, {"data": [["a"], ["a" * 60]], "format": "inline"}])
+def test_a_pattern_of_a_package_that_does_not_terminate_is_stopped_and_named(
+    tmp_path: Path, path: dict[str, Any]
+) -> None:
+    folder = package(tmp_path / "p", {"name": "x", **path, "schema": ENDLESS}, a="a\n" + "a" * 60 + "\n")
+    assert_names_the_pattern(validate(folder, seconds=16))
+
+
+def test_many_values_with_a_fast_pattern_do_not_meet_its_deadline(with_schema: Callable[..., Report]) -> None:
+    fast = {"fields": [{"name": "a", "constraints": {"pattern": "a+[0-9]+"}}]}
+    text = "a\n" + "".join(f"a{i}\n" for i in range(300_000))
+    assert with_schema(text, fast, seconds=60).verdict is Verdict.VALID
 
 
 @pytest.mark.parametrize(
