@@ -197,7 +197,7 @@ def label_problems(
     for i, label in enumerate(header.labels):
         if i in header.wide or i in header.omitted or i in header.names:
             continue
-        at = {**location, "row": header.row, "column": column_letter(i), "text": label}
+        at = {**location, "row": header.row or None, "column": column_letter(i), "text": label}
         if not label:
             if i in filled:
                 findings.append(Finding("blank-label", Severity.WARNING, **at))  # type: ignore[arg-type]
@@ -218,7 +218,7 @@ def missing_columns(header: Header, location: Mapping[str, str | None], resource
             "missing-column",
             Severity.ERROR,
             **location,  # type: ignore[arg-type]
-            row=header.row,
+            row=header.row or None,
             field=field.name,
             params={"label_sv": field.label("sv"), "label_en": field.label("en")},
         )

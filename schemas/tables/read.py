@@ -275,9 +275,11 @@ def _header_notes(header: Header, sample: Sequence[GridRow], location: dict[str,
         params = {"count": sum(1 for row in sample if row[0] < first)}
         yield Finding("assumed-preamble", Severity.NOTE, **location, row=first, params=params)
     if header.top:
-        yield Finding("assumed-header-rows", Severity.NOTE, **location, row=header.row, params={"top": header.top})
+        yield Finding(
+            "assumed-header-rows", Severity.NOTE, **location, row=header.row or None, params={"top": header.top}
+        )
     for i, name in header.names.items():
-        at = {**location, "row": header.row, "column": column_letter(i), "text": header.labels[i]}
+        at = {**location, "row": header.row or None, "column": column_letter(i), "text": header.labels[i]}
         codes = header.labels[header.fields.index(name)]
         yield Finding("assumed-names", Severity.NOTE, **at, params={"codes": codes})
 
@@ -340,7 +342,7 @@ def _label_notes(header: Header, location: dict[str, str | None], resource: str)
             Severity.NOTE,
             location["resource"],
             location["sheet"],
-            header.row,
+            header.row or None,
             column.letter,
             column.name,
             column.label,

@@ -30,7 +30,7 @@ def not_the_standard(header: Header, rows: Sequence[GridRow], location: Mapping[
         f"areas_{lang}": "; ".join(hints) for lang, hints in hints_by_language.items()
     }
     return Finding(
-        "not-the-standard", Severity.ERROR, location["resource"], location["sheet"], header.row, params=params
+        "not-the-standard", Severity.ERROR, location["resource"], location["sheet"], header.row or None, params=params
     )
 
 

@@ -66,4 +66,4 @@ def wide_table_note(header: Header, location: Mapping[str, str | None], resource
         "last": f"{column_letter(positions[-1])} ({header.labels[positions[-1]]})",
         "empty": empty,
     }
-    return Finding("assumed-wide", Severity.NOTE, **location, row=header.row, params=params)  # type: ignore[arg-type]
+    return Finding("assumed-wide", Severity.NOTE, **location, row=header.row or None, params=params)  # type: ignore[arg-type]
