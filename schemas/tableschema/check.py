@@ -16,6 +16,7 @@ from typing import Any
 from vaven.schemas.formats.child_process import ExitReason, enter, limit, read_result, run, write_result
 from vaven.schemas.formats.datapackage import is_inside, read_json, unpack
 from vaven.schemas.formats.grid import column_letter
+from vaven.schemas.formats.json_syntax import events_of_unique_keys, parse
 from vaven.schemas.formats.sniff import check_compressed, content_of
 from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.standard.table_schemas import RESOURCES
@@ -35,6 +36,7 @@ UNREADABLE = {
 # Formats and schemes confined to the folder; others of Frictionless's open network connections and databases.
 FORMATS = ("csv", "tsv", "xlsx", "xls", "ods", "json", "jsonl", "ndjson", "inline", "")
 SCHEMES = ("file", "buffer", "")
+JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")
 # Metadata that may be in a separate file.
 FOLLOWED = ("schema", "dialect")
 # URLs of profiles built into Frictionless; no others are dereferenced.
@@ -208,12 +210,12 @@ def _table(path: Path, schema: Path) -> Any:
 
     from vaven.schemas.tableschema.table_schema_v2 import PROFILE, is_version_2
 
-    check_compressed(path)
+    _check_source(path)
     descriptor = read_json(schema)
     if not isinstance(descriptor, dict):
         raise NotReadable("not-readable-descriptor", file=schema.name, where=".", reason="no object")
     ending = path.suffix.lower().removeprefix(".")
-    described = {"name": "table", "path": path.name, "scheme": "file", "schema": {"fields": []}}
+    described = {"name": "table", "type": "table", "path": path.name, "scheme": "file", "schema": {"fields": []}}
     if is_version_2(descriptor):
         # A resource imposes its version on its schema.
         described["$schema"] = PROFILE.format("dataresource")
@@ -242,7 +244,10 @@ def _tables(path: Path, folder: Path) -> Iterator[Any]:
     file = _descriptor(path)
     descriptor = _inside(file, read_json(file))
     package = Package.from_descriptor(descriptor, basepath=str(file.parent))
-    yield from (table for table in package.resources if isinstance(table, TableResource))
+    tables = [table for table in package.resources if isinstance(table, TableResource)]
+    if not tables:
+        raise NotReadable("not-readable-descriptor", file=file.name, where="resources", reason="no table with a schema")
+    yield from tables
 
 
 def _descriptor(path: Path) -> Path:
@@ -276,7 +281,10 @@ def _inside_resource(file: Path, resource: Mapping[str, Any]) -> dict[str, Any]:
     copy = _known_profiles(resource)
     paths = resource.get("path", [])
     for path in [*(paths if isinstance(paths, list) else [paths]), *resource.get("extrapaths", [])]:
-        check_compressed(_safe(file, path))
+        _check_source(_safe(file, path))
+    if "schema" in resource:
+        # Frictionless takes JSON, and files of unknown endings, for files without a table, and checks nothing.
+        copy["type"] = "table"
     for name in FOLLOWED:
         if isinstance(resource.get(name), str):
             copy[name] = read_json(_safe(file, resource[name]))
@@ -286,6 +294,23 @@ def _inside_resource(file: Path, resource: Mapping[str, Any]) -> dict[str, Any]:
     for removed in ("checklist", "pipeline", "innerpath"):
         copy.pop(removed, None)
     return copy
+
+
+def _check_source(path: Path) -> None:
+    """Raise NotReadable for a file that expands beyond limits, and for JSON that a parser would change silently."""
+    check_compressed(path)
+    if path.suffix.lower() not in JSON_SUFFIXES:
+        return
+    content = content_of(path)
+    encoding = content.encoding or "utf-8"
+    if content.kind == "json-lines":
+        with path.open(encoding=encoding, newline="\n") as lines:
+            for number, line in enumerate(lines, start=1):
+                if line.strip():
+                    parse(path, line, number)
+    else:
+        for _ in events_of_unique_keys(path, encoding):
+            pass
 
 
 def _known_profiles(descriptor: Mapping[str, Any]) -> dict[str, Any]:

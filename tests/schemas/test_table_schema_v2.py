@@ -234,3 +234,53 @@ def test_every_form_has_the_findings_of_keys(tmp_path: Path) -> None:
         assert render(form, report, "sv")
     task = frictionless.Report.from_descriptor(json.loads(render("frictionless", report, "sv"))).tasks[0]
     assert sorted(error.type for error in task.errors) == ["primary-key", "row-error"]
+
+
+INTEGERS = {"fields": [{"name": "id", "type": "integer"}, {"name": "x", "type": "integer"}]}
+LONG = "9" * 66_000
+
+
+@pytest.mark.parametrize("is_package", [True, False])
+@pytest.mark.parametrize(
+    ("name", "text", "counts"),
+    [
+        ("a.json", '[{"id": 1, "x": 2}]', {}),
+        ("a.json", '[["id", "x"], [1, 2]]', {}),
+        ("a.json", '[{"id": "q", "x": 2}]', {"table-type-error": 1}),
+        ("a.json", '[{"id": 1, "id": 2, "x": 3}]', {"not-readable-json-key": 1}),
+        ("a.json", f'[{{"id": {LONG}, "x": 3}}]', {"not-readable-number": 1}),
+        ("a.jsonl", '{"id": 1, "x": 2}\n{"id": 1, "id": 2, "x": 3}\n', {"not-readable-json-key": 1}),
+        ("a.jsonl", f'{{"id": 1, "x": 2}}\n{{"id": {LONG}, "x": 3}}\n', {"not-readable-number": 1}),
+        ("a.json", '{"id": 1}', {"table-source": 1}),
+    ],
+    ids=lambda value: str(value)[:40],
+)
+def test_a_json_table_is_checked_by_its_schema(
+    tmp_path: Path, name: str, text: str, counts: dict[str, int], is_package: bool
+) -> None:
+    """Without a type, Frictionless takes a JSON resource for a file without a table, and checks nothing."""
+    (tmp_path / name).write_text(text)
+    schema = tmp_path / "schema.json"
+    schema.write_text(json.dumps(INTEGERS))
+    source = tmp_path / "datapackage.json"
+    source.write_text(json.dumps({"name": "p", "resources": [{"name": "a", "path": name, "schema": "schema.json"}]}))
+    report = validate(source) if is_package else validate(tmp_path / name, schema=schema)
+    assert report.counts == counts
+    assert (report.verdict == "valid") == (not counts)
+    assert sum(report.rows.values()) == (1 if counts in ({}, {"table-type-error": 1}) else 0)
+
+
+@pytest.mark.parametrize("name", ["a.dat", "a", "a.pdf", "a.txt"])
+def test_a_resource_with_a_schema_that_is_not_read_is_not_valid(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).write_text("id,x\nq,2\n")
+    source = tmp_path / "datapackage.json"
+    source.write_text(json.dumps({"name": "p", "resources": [{"name": "a", "path": name, "schema": INTEGERS}]}))
+    assert validate(source).counts == {"table-source": 1}
+
+
+def test_a_package_without_a_table_is_not_checked(tmp_path: Path) -> None:
+    (tmp_path / "a.pdf").write_bytes(b"%PDF-1.7\n")
+    source = tmp_path / "datapackage.json"
+    source.write_text(json.dumps({"name": "p", "resources": [{"name": "a", "path": "a.pdf"}]}))
+    report = validate(source)
+    assert (report.verdict, report.counts) == ("not-checked", {"not-readable-descriptor": 1})
