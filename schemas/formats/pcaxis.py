@@ -141,14 +141,22 @@ def _pivoted(rows: Iterator[GridRow], width: int, position: int, fields: Mapping
     """
     number, labels = next(rows)
     names = [VALUE, *(name for name in fields.values() if name != VALUE)]
-    yield number, [*labels[:position], *labels[position + 1 : width], *names, *labels[width + 1 :]]
+    added = labels[width + 1 :]
+    yield number, [*labels[:position], *labels[position + 1 : width], *names, *added]
     for _, group in groupby(rows, lambda row: row[1][:position]):
         measures: dict[tuple[str, ...], dict[str, tuple[int, list[str]]]] = {}
         for number, cells in group:
             key = (*cells[:position], *cells[position + 1 : width])
             measures.setdefault(key, {})[fields[cells[position]]] = number, cells[width:]
         for key, by_name in measures.items():
-            number, (value, *rest) = by_name.get(VALUE) or next(iter(by_name.values()))
+            if VALUE not in by_name:
+                # A row of KEYS is missing: a bound is no value, and its status is not that of the value.
+                number, (_, *rest) = next(iter(by_name.values()))
+                by_name[VALUE] = (
+                    number,
+                    ["", *("" if name == STATUS else cell for name, cell in zip(added, rest, strict=True))],
+                )
+            number, (value, *rest) = by_name[VALUE]
             beside = [by_name[name][1][0] if name in by_name else "" for name in names[1:]]
             # The status is that of the value.
             yield number, [*key, value, *("" if not cell.strip(".") else cell for cell in beside), *rest]

@@ -226,6 +226,22 @@ def test_bounds_and_responses_of_px_are_read_beside_their_value(
     assert [[row[name] for name in names[3:]] for row in missing] == [[None, None, None, None, "O"]]
 
 
+def test_bounds_of_px_are_no_value_where_the_row_of_the_value_is_missing(text_file: Callable[..., Path]) -> None:
+    px = MEASURES.replace("STUBS", ',"Mått"').replace("HEADS", '"År"')
+    keyed = px.replace("DATA=", 'KEYS("Område")=VALUES;\nKEYS("Mått")=VALUES;\nDATA=') + (
+        '"0180C1010","Undre gräns" 49 59\n"0180C1010","Övre gräns" 51 ".."\n'
+        '"0180C1020","Andel" 70 80\n"0180C1020","Undre gräns" 69 79;\n'
+    )
+    with read(text_file(keyed, "a.px")) as tables:
+        rows = [[row[name] for name in ("neighbourhood", "value", "ci_lower", "ci_upper")] for row in rows_of(tables)]
+    assert sorted(rows, key=str) == [
+        ["0180C1010", None, "49", "51"],
+        ["0180C1010", None, "59", None],
+        ["0180C1020", "70", "69", None],
+        ["0180C1020", "80", "79", None],
+    ]
+
+
 def test_a_contents_variable_of_px_with_several_values_is_not_put_together(text_file: Callable[..., Path]) -> None:
     px = MEASURES.replace("STUBS", "").replace("HEADS", '"År","Mått"').replace("Övre gräns", "Median") + BY_YEAR
     with read(text_file(px, "a.px")) as tables:
