@@ -77,10 +77,15 @@ def count(engine: EmbeddedEngine, query: str = COUNT, **graphs: tuple[str, ...])
 
 def workers(parent: int) -> list[int]:
     """Return the child processes of a process that are query workers."""
-    children = [
-        pid for task in Path(f"/proc/{parent}/task").iterdir() for pid in (task / "children").read_text().split()
-    ]
-    return [int(pid) for pid in children if b"publisher.engine.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    running = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            status, arguments = (folder / "stat").read_text(), (folder / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):  # it ended between the listing and the reading
+            continue
+        if int(status.rsplit(")", 1)[1].split()[1]) == parent and b"publisher.engine.worker" in arguments:
+            running.append(int(folder.name))
+    return running
 
 
 def is_running(pid: int) -> bool:
