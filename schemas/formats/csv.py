@@ -1,13 +1,14 @@
 """CSV, TSV and other delimited text as a grid: the delimiter is detected, rows have physical line numbers."""
 
 import csv
+from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterator
-from io import TextIOWrapper
+from io import StringIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
 
-from vaven.schemas.formats.grid import MAX_COLUMNS, Grid, GridRow
+from vaven.schemas.formats.grid import MAX_COLUMNS, CellCount, Grid, GridRow, counted
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.vocab.errors import NotReadable
@@ -21,6 +22,10 @@ SAMPLE_LINES = 100
 MAX_RECORD_LINES = 200
 MAX_CELL = 1_000_000
 PROGRESS_ROWS = 5_000
+BLOCK = 1 << 20
+# The characters that str.strip removes.
+ASCII_BLANKS = bytes(code for code in range(128) if chr(code).isspace())
+WIDE_BLANKS = [chr(code).encode() for code in range(128, 0x3001) if chr(code).isspace()]
 
 
 def read_delimited(path: Path, encoding: str, choices: ReadOptions = DETECT, progress: Progress = no_progress) -> Grid:
@@ -32,8 +37,10 @@ def read_delimited(path: Path, encoding: str, choices: ReadOptions = DETECT, pro
     if delimiter != "," and choices.delimiter is None:
         params = {"delimiter": DELIMITER_NAMES[delimiter]}
         notes.append(Finding("assumed-delimiter", Severity.NOTE, params=params))
-    rows = _rows(path, encoding, delimiter, progress)
-    return Grid(path.name, None, rows, delimiter != ",", tuple(notes), (path, encoding, delimiter))
+    count = CellCount()
+    rows = counted(_rows(path, encoding, delimiter, progress), count)
+    plain = (path, encoding, delimiter)
+    return Grid(path.name, None, rows, delimiter != ",", tuple(notes), plain, cell_count=count)
 
 
 def delimiter_of(path: Path, encoding: str, choices: ReadOptions) -> str:
@@ -79,3 +86,60 @@ def _rows(path: Path, encoding: str, delimiter: str, progress: Progress) -> Iter
                 before = reader.line_num
         except csv.Error as cause:
             raise NotReadable("not-readable-line", file=path.name, row=before + 1) from cause
+
+
+def filled_cells(path: Path, encoding: str, delimiter: str, width: int) -> int:
+    """Count the non-empty cells of a text without line breaks in cells, each of whose records has `width` cells.
+
+    Bytes are counted without splitting them, at a tenth of the cost of parsing. Only blocks with a delimiter in a
+    quoted cell are parsed, which have more delimiters than their records need.
+    """
+    count = 0
+    for i, block in enumerate(_blocks_of_lines(path, encoding)):
+        # Rows above the header, which are in the first block, may have any width.
+        count += _filled_in_block(block, delimiter, width if i else None)
+    return count
+
+
+def _blocks_of_lines(path: Path, encoding: str) -> Iterator[bytes]:
+    """Yield the text in UTF-8, in blocks that end with a line."""
+    rest = b""
+    for block in _utf8_blocks(path, encoding):
+        lines, line_feed, begun = block.rpartition(b"\n")
+        if line_feed:
+            yield rest + lines + line_feed
+            rest = begun
+        else:
+            rest += block
+    yield rest
+
+
+def _utf8_blocks(path: Path, encoding: str) -> Iterator[bytes]:
+    if encoding.startswith("utf-8"):
+        with path.open("rb") as file:
+            yield file.read(BLOCK).removeprefix(BOM_UTF8)
+            yield from iter(lambda: file.read(BLOCK), b"")
+    else:
+        with path.open(encoding=encoding, newline="") as text:
+            yield from (block.encode() for block in iter(lambda: text.read(BLOCK), ""))
+
+
+def _filled_in_block(block: bytes, delimiter: str, width: int | None) -> int:
+    separator = delimiter.encode()
+    if b'"' in block and (b'"""' in block or not _has_plain_cells(block, separator, width)):
+        reader = csv.reader(StringIO(block.decode(), newline=""), delimiter=delimiter)
+        return sum(1 for record in reader for cell in record if cell.strip())
+    for blank in WIDE_BLANKS if not block.isascii() else ():
+        # Looking for one byte is faster than for the character, and most texts lack it.
+        if blank[:1] in block and blank in block:
+            block = block.replace(blank, b" ")
+    # Every separator becomes a line feed and any other character an x, so that each cell begins with the same bytes.
+    table = bytes(10 if code in (10, separator[0]) else 120 for code in range(256))
+    marks = block.translate(table, bytes(set(ASCII_BLANKS + b'"') - {10, separator[0]}))
+    return marks.count(b"\nx") + marks.startswith(b"x")
+
+
+def _has_plain_cells(block: bytes, separator: bytes, width: int | None) -> bool:
+    """Return True if no delimiter is in a quoted cell, so that all of them separate cells."""
+    lines = block.count(b"\n") + (not block.endswith(b"\n"))
+    return width is not None and block.count(separator) == (width - 1) * lines

@@ -11,11 +11,12 @@ from typing import Any
 from frictionless import FrictionlessException, Package
 from jsonschema import Draft7Validator
 
-from vaven.schemas.formats.grid import Grid, GridRow
+from vaven.schemas.formats.grid import CellCount, Grid, GridRow, column_letter, counted, filled_count
 from vaven.schemas.formats.json_syntax import parse
 from vaven.schemas.formats.open import grids_of
 from vaven.schemas.formats.sniff import check_archive, content_of
 from vaven.schemas.formats.xml_safety import ZIP_DAMAGE
+from vaven.schemas.standard.cells import LeftOut
 from vaven.schemas.standard.labels import fold
 from vaven.schemas.standard.read_options import ReadOptions
 from vaven.schemas.standard.table_schemas import profile
@@ -137,27 +138,40 @@ def _concatenated(grids: Sequence[Grid]) -> Grid:
     if len(grids) == 1:
         return grids[0]
 
+    count = CellCount()
+    left_out: list[LeftOut] = []
+
     def rows() -> Iterator[GridRow]:
         last, labels = 0, None
         for grid in grids:
             before = last
-            for i, (number, cells) in enumerate(grid.rows):
+            for i, (number, cells) in enumerate(counted(grid.rows, count)):
                 last = before + number
                 if i == 0 and labels is None:
                     labels = cells
                 elif i == 0 and cells == labels:
+                    left_out.append(LeftOut("repeated-header", filled_count(cells), rows=(last, last)))
                     continue
                 yield last, cells
 
-    return replace(grids[0], rows=rows(), plain=None)
+    return replace(grids[0], rows=rows(), plain=None, cell_count=count, left_out=left_out)
 
 
 def _blank_missing_values(grid: Grid, missing: Set[str]) -> Grid:
     """Blank the cells that have one of the schema's missing values (Table Schema, "missingValues")."""
     if not missing:
         return grid
-    rows = ((number, ["" if cell in missing else cell for cell in cells]) for number, cells in grid.rows)
-    return replace(grid, rows=rows, plain=None)
+    places: dict[int, LeftOut] = {}
+
+    def rows() -> Iterator[GridRow]:
+        for number, cells in grid.rows:
+            for i in (i for i, cell in enumerate(cells) if cell and cell in missing):
+                place = places.get(i, LeftOut("missing-value", 0, column=column_letter(i)))
+                places[i] = replace(place, count=place.count + 1)
+            yield number, ["" if cell in missing else cell for cell in cells]
+        grid.left_out.extend(places.values())
+
+    return replace(grid, rows=rows(), plain=None)
 
 
 def _read_options(folder: Path, resource: Mapping[str, Any]) -> ReadOptions:

@@ -1,9 +1,10 @@
 """Grid: a sheet before interpretation, as rows of text cells with the row numbers that the partner sees."""
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vaven.schemas.standard.cells import LeftOut
 from vaven.schemas.standard.finding import Finding
 
 # Ours, for all formats: the widest of our tables has sixteen columns, a wide one some hundreds.
@@ -14,14 +15,24 @@ MAX_CELLS = 50_000_000
 GridRow = tuple[int, list[str]]
 
 
+@dataclass
+class CellCount:
+    """Number of a grid's non-empty cells, as its reader comes upon them and before any of them is interpreted.
+
+    It is complete after iteration of the rows. None if the cells can't be counted.
+    """
+
+    total: int | None = 0
+
+
 @dataclass(frozen=True)
 class Grid:
     """A sheet as rows of text cells; `rows` can be iterated once. `sheet` is None in a text file.
 
     `notes` state how the text was read. `decimal_comma` is True if commas in numbers are more likely decimal (Swedish)
     than grouping (English). `plain` is the path, encoding and delimiter of a text file, which can be read by columns
-    instead. `merged` are the cells (row, column from 0) below the first row of merged ones. Hidden sheets are not
-    read.
+    instead. `merged` are the cells (row, column from 0) below the first row of merged ones. `cell_count`
+    is of all cells, of which the reader itself drops those of `left_out`.
     """
 
     file: str
@@ -32,6 +43,19 @@ class Grid:
     plain: tuple[Path, str, str] | None = None
     merged: Set[tuple[int, int]] = frozenset()
     is_hidden: bool = False
+    cell_count: CellCount = field(default_factory=CellCount)
+    left_out: list[LeftOut] = field(default_factory=list)
+
+
+def filled_count(cells: list[str]) -> int:
+    return len(cells) - cells.count("")
+
+
+def counted(rows: Iterable[GridRow], count: CellCount) -> Iterator[GridRow]:
+    """Yield rows as they are, and add their non-empty cells to `count`."""
+    for row in rows:
+        count.total = (count.total or 0) + filled_count(row[1])
+        yield row
 
 
 def column_letter(index: int) -> str:

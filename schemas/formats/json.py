@@ -12,7 +12,7 @@ from typing import Any
 
 import ijson
 
-from vaven.schemas.formats.grid import MAX_COLUMNS, Grid, GridRow
+from vaven.schemas.formats.grid import MAX_COLUMNS, CellCount, Grid, GridRow, counted
 from vaven.schemas.formats.json_stat import read_json_stat
 from vaven.schemas.formats.json_syntax import events, events_of_unique_keys, not_a_table, parse, text_of
 from vaven.schemas.standard.labels import codes_by_word, fold
@@ -59,26 +59,31 @@ def read_json_lines(path: Path, encoding: str) -> Iterator[Grid]:
                 if line.strip():
                     yield parse(path, line, number)
 
-    yield Grid(path.name, None, _rows(path, items), decimal_comma=False)
+    yield _grid(path, None, _rows(path, items))
 
 
 def read_json(path: Path, encoding: str) -> Iterator[Grid]:
     """Read the tables of a JSON document: the document if it is an array, else each array of its object, by key."""
     first = next((kind for _, kind, _ in events(path, encoding)), "")
     if first == "start_array":
-        yield Grid(path.name, None, _rows(path, lambda: _items(path, encoding, None)), decimal_comma=False)
+        yield _grid(path, None, _rows(path, lambda: _items(path, encoding, None)))
         return
     kinds = _value_kinds(path, encoding)
     if {"id", "size", "dimension", "value"} <= kinds.keys():
-        yield Grid(path.name, None, read_json_stat(path, encoding), decimal_comma=False)
+        yield _grid(path, None, read_json_stat(path, encoding))
         return
     if kinds.get("columns") == kinds.get("data") == "start_array" and _is_pxweb(path, encoding):
-        yield Grid(path.name, None, _pxweb_rows(path, encoding), decimal_comma=False)
+        yield _grid(path, None, _pxweb_rows(path, encoding))
         return
     tables = [key for key, kind in kinds.items() if kind == "start_array"]
     for key in tables:
         name = key if len(tables) > 1 else None
-        yield Grid(path.name, name, _rows(path, partial(_items, path, encoding, key)), decimal_comma=False)
+        yield _grid(path, name, _rows(path, partial(_items, path, encoding, key)))
+
+
+def _grid(path: Path, name: str | None, rows: Iterator[GridRow]) -> Grid:
+    count = CellCount()
+    return Grid(path.name, name, counted(rows, count), decimal_comma=False, cell_count=count)
 
 
 def _value_kinds(path: Path, encoding: str) -> Mapping[str, str]:

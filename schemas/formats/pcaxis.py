@@ -11,7 +11,7 @@ from itertools import groupby, product
 from pathlib import Path
 from typing import IO
 
-from vaven.schemas.formats.grid import MAX_CELLS, Grid, GridRow
+from vaven.schemas.formats.grid import MAX_CELLS, CellCount, Grid, GridRow, counted
 from vaven.schemas.formats.json_stat import category_texts
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import codes_by_word, fold, known_labels
@@ -104,7 +104,8 @@ def read_pcaxis(path: Path, encoding: str) -> Grid:
         rows = _pivoted(rows, len(stub) + len(heading), *measures)
         note = replace(note, params={"contents": contents, "count": count // len(measures[1])})
     notes = (note, *_symbol_notes(texts, statuses), *_code_notes(keywords, language, (*stub, *heading)))
-    return Grid(path.name, None, rows, decimal_comma=False, notes=notes)
+    cell_count = CellCount()
+    return Grid(path.name, None, counted(rows, cell_count), decimal_comma=False, notes=notes, cell_count=cell_count)
 
 
 def _measures(variables: Sequence[_Variable]) -> tuple[int, Mapping[str, str]] | None:

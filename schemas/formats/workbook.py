@@ -27,7 +27,7 @@ from types import NoneType
 from typing import Any
 
 from vaven.schemas.formats.child_process import ExitReason, enter, limit, read_result, run, write_result
-from vaven.schemas.formats.grid import MAX_CELLS, MAX_COLUMNS, Grid, GridRow
+from vaven.schemas.formats.grid import MAX_CELLS, MAX_COLUMNS, CellCount, Grid, GridRow, filled_count
 from vaven.schemas.formats.xlsx_stream import SheetRows, StreamedWorkbook, TooManyCells, large_parts, open_workbook
 from vaven.schemas.formats.xml_safety import (
     MAX_SHEET_COLUMNS,
@@ -58,7 +58,9 @@ UNREADABLE = {
 
 
 def read_workbook(path: Path, folder: Path, progress: Progress = no_progress) -> Iterator[Grid]:
-    """Yield the sheets in order, hidden ones marked and without rows; an empty one is a grid without rows.
+    """Yield the sheets in order, hidden ones marked; an empty one is a grid without rows.
+
+    A hidden sheet that can't be opened safely has no rows, and its cells are not counted.
 
     `folder` is for the rows until they are iterated; it must not exist and the caller removes it. Raises NotReadable
     for a workbook that is protected, damaged, or too large to open safely.
@@ -71,7 +73,8 @@ def read_workbook(path: Path, folder: Path, progress: Progress = no_progress) ->
     for sheet in read_result(child, folder / SHEETS):
         rows = _read_rows(folder / sheet["rows"], progress) if sheet["rows"] else iter(())
         merged = frozenset((row, column) for row, column in sheet["merged"])
-        yield Grid(path.name, sheet["name"], rows, merged=merged, is_hidden=sheet["is_hidden"])
+        count = CellCount(sheet["cell_count"])
+        yield Grid(path.name, sheet["name"], rows, merged=merged, is_hidden=sheet["is_hidden"], cell_count=count)
 
 
 def read_parquet(path: Path, folder: Path) -> Grid:
@@ -94,8 +97,7 @@ def extract_sheets(path: Path, folder: Path) -> list[dict[str, object]]:
     """Write the rows of each visible sheet to a file in `folder`. Returns the properties of each sheet for `Grid`."""
     with path.open("rb") as file:
         if file.read(4) == b"PAR1":
-            _write(_records(path), folder / "0.jsonl")
-            return [_sheet("", "0.jsonl")]
+            return [_sheet("", "0.jsonl", _write(_records(path), folder / "0.jsonl"))]
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
     try:
@@ -122,29 +124,38 @@ def _sheets(path: Path, workbook: Any, folder: Path) -> Iterator[dict[str, objec
         book = open_workbook(archive, large) if archive and large else None
         for i, sheet in enumerate(s for s in workbook.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet):
             target = folder / f"{i}.jsonl"
-            if sheet.visible != SheetVisibleEnum.Visible:
-                yield _sheet(sheet.name, "", is_hidden=True)
-                continue
-            far = far_reference(archive, parts[sheet.name]) if archive and sheet.name in parts else None
-            if far := far or far_cells.get(sheet.name):
-                raise _outside_sheet(path, sheet.name, far)
-            if book and sheet.name in large:
-                yield _sheet(sheet.name, target.name, merged=_stream_sheet(path, book, sheet.name, target))
+            is_hidden = sheet.visible != SheetVisibleEnum.Visible
+            try:
+                far = far_reference(archive, parts[sheet.name]) if archive and sheet.name in parts else None
+                if far := far or far_cells.get(sheet.name):
+                    raise _outside_sheet(path, sheet.name, far)
+                if book and sheet.name in large:
+                    count, merged = _stream_sheet(path, book, sheet.name, target)
+                else:
+                    count, merged = _write_sheet(path, workbook, sheet.name, target)
+            except NotReadable:
+                if not is_hidden:
+                    raise
+                # No table is read from a hidden sheet, which is therefore no reason to refuse the others.
+                yield _sheet(sheet.name, "", None, is_hidden=True)
             else:
-                yield _sheet(sheet.name, target.name, merged=_write_sheet(path, workbook, sheet.name, target))
+                yield _sheet(sheet.name, target.name, count, merged=merged, is_hidden=is_hidden)
 
 
-def _stream_sheet(path: Path, book: StreamedWorkbook, name: str, target: Path) -> list[object]:
-    """Write a sheet's rows as a stream. Returns the cells below the first row of merged cells."""
+def _stream_sheet(path: Path, book: StreamedWorkbook, name: str, target: Path) -> tuple[int, list[object]]:
+    """Write a sheet's rows as a stream. Returns the number of its non-empty cells, and those below merged ones.
+
+    The latter are the cells below the first row of merged cells.
+    """
     sheet = SheetRows(book, book.parts[name])
     try:
-        _write(((number, [cell_text(cell) for cell in cells]) for number, cells in sheet.rows()), target)
+        count = _write(((number, [cell_text(cell) for cell in cells]) for number, cells in sheet.rows()), target)
     except TooManyCells as cause:
         raise _too_many_cells(path, name) from cause
-    return list(_merged_cells(sheet.merged))
+    return count, list(_merged_cells(sheet.merged))
 
 
-def _write_sheet(path: Path, workbook: Any, name: str, target: Path) -> list[object]:
+def _write_sheet(path: Path, workbook: Any, name: str, target: Path) -> tuple[int, list[object]]:
     """Write a sheet's rows that calamine holds in memory. Returns as `_stream_sheet`."""
     sheet = workbook.get_sheet_by_name(name)
     if sheet.total_height > MAX_SHEET_ROWS:
@@ -152,12 +163,12 @@ def _write_sheet(path: Path, workbook: Any, name: str, target: Path) -> list[obj
     if sheet.total_height * sheet.total_width > MAX_CELLS or sheet.total_width > MAX_COLUMNS:
         raise _too_many_cells(path, name)
     try:
-        _write(_rows(sheet.iter_rows(), sheet.start), target)
+        count = _write(_rows(sheet.iter_rows(), sheet.start), target)
     except OverflowError:
         # calamine fails for a number in a time format that is beyond all calendars.
         with zipfile.ZipFile(path) as archive:
             return _stream_sheet(path, open_workbook(archive, large_parts(archive, -1)), name, target)
-    return list(_merged_cells(sheet.merged_cell_ranges or ()))
+    return count, list(_merged_cells(sheet.merged_cell_ranges or ()))
 
 
 def _too_many_cells(path: Path, sheet: str) -> NotReadable:
@@ -175,8 +186,10 @@ def _outside_sheet(path: Path, sheet: str, reference: str) -> NotReadable:
     return NotReadable("not-readable-outside", file=path.name, sheet=sheet, **where, **limits)
 
 
-def _sheet(name: str, rows: str, *, merged: Sequence[object] = (), is_hidden: bool = False) -> dict[str, object]:
-    return {"name": name, "rows": rows, "merged": merged, "is_hidden": is_hidden}
+def _sheet(
+    name: str, rows: str, cell_count: int | None, *, merged: Sequence[object] = (), is_hidden: bool = False
+) -> dict[str, object]:
+    return {"name": name, "rows": rows, "cell_count": cell_count, "merged": merged, "is_hidden": is_hidden}
 
 
 def _merged_cells(ranges: Iterable[tuple[tuple[int, int], tuple[int, int]]]) -> Iterator[tuple[int, int]]:
@@ -201,10 +214,14 @@ def _link_by_kind(path: Path, folder: Path) -> Path:
     return link
 
 
-def _write(rows: Iterator[GridRow], path: Path) -> None:
+def _write(rows: Iterator[GridRow], path: Path) -> int:
+    """Write rows to a file, and return the number of their non-empty cells."""
+    count = 0
     with path.open("w", encoding="utf-8") as lines:
         while batch := list(islice(rows, ROWS_A_LINE)):
+            count += sum(filled_count(cells) for _, cells in batch)
             lines.write(json.dumps(batch, separators=(",", ":")) + "\n")
+    return count
 
 
 def _records(path: Path) -> Iterator[GridRow]:

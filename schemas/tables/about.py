@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from vaven.schemas.standard.labels import fold
+from vaven.schemas.tables.cell_account import CellAccount
 from vaven.schemas.tables.normalise import CONTROL_CHARACTERS
 from vaven.schemas.tables.tables import About
 from vaven.vocab import register
@@ -53,14 +54,18 @@ def about_of_file(path: Path, slug: str | None) -> About:
     return About(slug=slug or slug_of(path.stem), titles={"sv": path.stem})
 
 
-def about_of_sheet(rows: Iterable[tuple[int, list[str]]], path: Path, slug: str | None) -> About:
+def about_of_sheet(rows: Iterable[tuple[int, list[str]]], path: Path, slug: str | None, account: CellAccount) -> About:
     """Read a sheet whose rows have a name in the first filled cell and its value in the next."""
     by_key = {fold(label): key for key, labels in KEYS.items() for label in labels}
     texts: dict[str, str] = {}
-    for _, cells in rows:
+    for number, cells in rows:
         filled = [cell for cell in cells if cell]
-        if len(filled) >= 2 and (key := by_key.get(fold(filled[0].replace("(", "").replace(")", "")))):
-            texts.setdefault(key, filled[1])
+        key = by_key.get(fold(filled[0].replace("(", "").replace(")", ""))) if len(filled) >= 2 else None
+        if key and key not in texts:
+            texts[key] = filled[1]
+            account.use(len(filled[:2]))
+            filled = filled[2:]
+        account.leave_out_row("about", (number, filled))
     return _about(texts, path, slug)
 
 

@@ -11,6 +11,7 @@ from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import fold, known_labels, values_in_label
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
+from vaven.schemas.tables.cell_account import CellAccount
 from vaven.schemas.tables.tables import Column
 from vaven.vocab.areas import level_of, split_suffix
 
@@ -58,6 +59,19 @@ class Header:
         return tuple(
             Column(name, self.labels[i], column_letter(i)) for i, name in enumerate(self.fields) if name is not None
         )
+
+    @property
+    def unread(self) -> Mapping[int, str]:
+        """Positions of columns that are not read, with the reason (of LeftOut)."""
+        positions = (i for i, name in enumerate(self.fields) if name is None and i not in self.wide)
+        return {i: self._reason_not_to_read(i) for i in positions}
+
+    def _reason_not_to_read(self, position: int) -> str:
+        if position in self.omitted:
+            return "column-excluded"
+        if position in self.names:
+            return "column-of-names"
+        return "column-unknown" if self.labels[position] else "column-unlabelled"
 
 
 def detect_header(rows: Sequence[GridRow], resource: str, choices: ReadOptions = DETECT) -> Header | None:
@@ -111,6 +125,42 @@ def _joined_labels(above: Sequence[str], below: Sequence[str]) -> Iterator[str]:
     for over, under in zip_longest(above, below, fillvalue=""):
         current = over or (current if under else "")
         yield f"{current} {under}".strip() if under else over
+
+
+def account_for_labels(account: CellAccount, header: Header, rows: Iterable[GridRow]) -> None:
+    """Account for the cells of the header's rows, and for those above it. `rows` are the first of the sheet.
+
+    A label is used if it names a column that is read. One of the upper of two rows may name several columns.
+    """
+    above: Sequence[str] = ()
+    for number, cells in rows:
+        if number < (header.top or header.row):
+            account.leave_out_row("preamble", (number, cells))
+        elif number == header.row:
+            _account_for_labels(account, header, {i: [i] for i, cell in enumerate(cells) if cell})
+            _account_for_labels(account, header, _labelled_by(above, cells))
+        elif number == header.top:
+            above = cells
+
+
+def _account_for_labels(account: CellAccount, header: Header, labelled: Mapping[int, Sequence[int]]) -> None:
+    unread = header.unread
+    for label, positions in labelled.items():
+        if all(i in unread for i in positions):
+            account.leave_out_column(unread[label], label, 1)
+        else:
+            account.use(1)
+
+
+def _labelled_by(above: Sequence[str], below: Sequence[str]) -> Mapping[int, Sequence[int]]:
+    """Return the columns that each label of the upper row names, by its position (_joined_labels)."""
+    labelled: dict[int, list[int]] = {}
+    current = -1
+    for i, (over, under) in enumerate(zip_longest(above, below, fillvalue="")):
+        current = i if over else current if under else -1
+        if current >= 0:
+            labelled.setdefault(current, []).append(i)
+    return labelled
 
 
 def _with_code_column(header: Header, rows: Sequence[GridRow]) -> Header:
@@ -242,11 +292,12 @@ class Sections:
     """The rows below a header without the other tables of the sheet. The fields are complete after iteration.
 
     `repeated` are rows that repeat the header (the table continues below them), `others` those with another header: a
-    table of its own follows, which is omitted with the rows of text or blanks just above it.
+    table of its own follows, which is omitted with the rows of text or blanks just above it. `account` has their cells.
     """
 
     header: Header
     resource: str
+    account: CellAccount
     choices: ReadOptions = DETECT
     repeated: list[int] = field(default_factory=list)
     others: list[tuple[int, str]] = field(default_factory=list)
@@ -266,13 +317,22 @@ class Sections:
             # Only a gap, or the same labels, announces another table; rows of data are not searched for labels.
             if is_same or (waiting and is_header(row[1], self.resource, self.choices)):
                 is_ours = is_same
+                self._leave_out([*waiting, row], "repeated-header" if is_same else "other-table")
                 self._note(row, is_same=is_same)
             elif is_ours:
                 yield from waiting
                 yield row
+            else:
+                self._leave_out([*waiting, row], "other-table")
             waiting = []
         if is_ours:
             yield from waiting
+        else:
+            self._leave_out(waiting, "other-table")
+
+    def _leave_out(self, rows: Iterable[GridRow], reason: str) -> None:
+        for row in rows:
+            self.account.leave_out_row(reason, row)
 
     def _note(self, row: GridRow, *, is_same: bool) -> None:
         if is_same:

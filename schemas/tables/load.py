@@ -1,18 +1,20 @@
 """Load the rows below a header into the workspace as text: by columns if that is safe, else row by row."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 
 import duckdb
 
+from vaven.schemas.formats.csv import filled_cells
 from vaven.schemas.formats.grid import Grid, GridRow, column_letter
 from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Severity
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables import unpivot
+from vaven.schemas.tables.cell_account import CellAccount, RepeatedText
 from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.header import Header, Sections, body
 from vaven.schemas.tables.load_csv import load_csv
@@ -25,17 +27,19 @@ BATCH_ROWS = 20_000
 
 @dataclass
 class LoadedTable:
-    """A loaded relation (as Table.original_relation), its row count, and the unlabelled positions with values.
+    """A loaded relation (as Table.original_relation), its row count, and the cell counts of columns without a field.
 
-    `problems` are about the rows' shape; `unlisted` counts by code those beyond the limit.
+    `problems` are about the rows' shape; `unlisted` counts by code those beyond the limit. `repeated` has the rows of
+    texts that are repeated in empty cells, by field.
     """
 
     relation: str
     count: int
-    filled: set[int]
+    unread: Mapping[int, int]
     problems: list[Finding] = field(default_factory=list)
     unlisted: Counter[str] = field(default_factory=Counter)
     notes: list[Finding] = field(default_factory=list)
+    repeated: Mapping[str, Sequence[int]] = field(default_factory=dict)
 
 
 def load(
@@ -47,9 +51,13 @@ def load(
     rows: Iterable[GridRow],
     raw: str,
     location: dict[str, str | None],
+    account: CellAccount,
     choices: ReadOptions = DETECT,
 ) -> LoadedTable:
-    """Create the relation `raw` (or one named after it) from the table's rows; wide tables are unpivoted."""
+    """Create the relation `raw` (or one named after it) from the table's rows; wide tables are unpivoted.
+
+    Every cell of the rows is accounted for.
+    """
     loaded_header = unpivot.header_for_loading(header)
     has_columns = grid.plain and any(loaded_header.fields)
     # The distinct texts of a wide table are computed after unpivoting.
@@ -58,15 +66,23 @@ def load(
     columnar = (
         load_csv(work, distinct, *grid.plain, loaded_header, raw, folder, coded) if grid.plain and has_columns else None
     )
-    loaded = (
-        LoadedTable(raw, *columnar)
-        if columnar
-        else _load_rows(work, Sections(header, str(location["resource"]), choices), loaded_header, rows, raw, location)
-    )
+    if grid.plain and columnar:
+        loaded = LoadedTable(raw, *columnar)
+        grid.cell_count.total = filled_cells(*grid.plain, len(header.labels))
+    else:
+        sections = Sections(header, str(location["resource"]), account, choices)
+        loaded = _load_rows(work, sections, loaded_header, rows, raw, location)
+    for i, count in loaded.unread.items():
+        account.leave_out_column(header.unread.get(i, "extra-cell"), i, count)
+    own_cells = _own_cells(work, raw, [name for name in header.fields if name], loaded.repeated)
     if header.wide:
         cells = loaded.count * len(header.wide)
         loaded.relation, loaded.count = unpivot.unpivot(work, raw, header)
         loaded.notes.append(unpivot.wide_table_note(header, location, str(location["resource"]), cells - loaded.count))
+        unpivot.account_for_rows(work, account, raw, header, own_cells)
+    else:
+        counts = ", ".join(f"count(*) FILTER ({is_own})" for is_own in own_cells)
+        account.use(sum(work.execute(f"SELECT {counts} FROM {raw}").fetchone() or ()))
     if not loaded.count:
         raise NotReadable("not-readable-no-rows", file=grid.file)
     if header.constants:
@@ -74,6 +90,19 @@ def load(
         work.execute(f"CREATE VIEW {raw}_given AS SELECT *, {constants} FROM {loaded.relation}")
         loaded.relation = f"{raw}_given"
     return loaded
+
+
+def _own_cells(
+    work: duckdb.DuckDBPyConnection, raw: str, fields: Sequence[str], repeated: Mapping[str, Sequence[int]]
+) -> list[str]:
+    """Return for each field the SQL condition of a row with a non-empty cell of the file, not a repeated text."""
+    conditions = {name: f"{quoted(name)} IS NOT NULL" for name in fields}
+    if repeated:
+        work.execute(f"CREATE TABLE {raw}_repeated (field VARCHAR, _row BIGINT)")
+    for name, rows in repeated.items():
+        work.execute(f"INSERT INTO {raw}_repeated SELECT $1, unnest($2::BIGINT[])", [name, list(rows)])
+        conditions[name] += f" AND _row NOT IN (SELECT _row FROM {raw}_repeated WHERE field = {text(name)})"
+    return list(conditions.values())
 
 
 def _coded_fields(resource: str) -> frozenset[str]:
@@ -97,7 +126,7 @@ def _load_rows(
     location: dict[str, str | None],
 ) -> LoadedTable:
     """Load row by row, with every row's number and shape."""
-    loader = _Loader(work, raw, header, location)
+    loader = _Loader(work, raw, header, location, sections.account)
     has_end = sections.choices.last_row is not None and sections.resource == "observations"
     for row, kind in body(sections.rows(rows), header, has_end=has_end):
         loader.add(row, kind)
@@ -116,29 +145,36 @@ def _load_rows(
     for number, label in sections.others:
         loader.problem("other-table", Severity.ERROR, number, None, label)
     unlisted = loader.counts - Counter(p.code for p in loader.problems)
-    return LoadedTable(raw, loader.count, loader.filled, loader.problems, unlisted, notes)
+    return LoadedTable(raw, loader.count, loader.unread, loader.problems, unlisted, notes, loader.repeated)
 
 
 class _Loader:
     """Batches of rows for the workspace, with findings about the rows' shape."""
 
     def __init__(
-        self, work: duckdb.DuckDBPyConnection, raw: str, header: Header, location: dict[str, str | None]
+        self,
+        work: duckdb.DuckDBPyConnection,
+        raw: str,
+        header: Header,
+        location: dict[str, str | None],
+        account: CellAccount,
     ) -> None:
-        self.work, self.raw, self.header, self.location = work, raw, header, location
+        self.work, self.raw, self.header, self.location, self.account = work, raw, header, location, account
         self.positions = [(i, name) for i, name in enumerate(header.fields) if name]
         self.count = self.footnotes = 0
         self.totals: list[tuple[int, str]] = []
-        self.filled: set[int] = set()
+        self.unread: Counter[int] = Counter()
+        self.repeated: dict[str, list[int]] = {}
         self.problems: list[Finding] = []
         self.counts: Counter[str] = Counter()
         self._batch: list[GridRow] = []
-        self._unlabelled = [i for i, label in enumerate(header.labels) if not label]
         columns = ", ".join(f'"{name}" VARCHAR' for _, name in self.positions)
         work.execute(f"CREATE TABLE {raw} (_row BIGINT, {columns})")
 
     def add(self, row: GridRow, kind: str) -> None:
         number, cells = row
+        if kind in ("total", "footnote"):
+            self.account.leave_out_row(kind, row)
         if kind == "total":
             self.totals.append((number, next(cell for cell in cells if cell)))
             return
@@ -165,6 +201,9 @@ class _Loader:
         none = [""] * len(self._batch)
         for i, name in self.positions:
             columns[name] = pa.array(texts[i] if i < len(texts) else none, pa.string())
+            self._note_repeated(name, texts[i] if i < len(texts) else ())
+        for i in set(range(len(texts))) - {i for i, _ in self.positions}:
+            self.unread[i] += len(texts[i]) - texts[i].count("")
         batch = pa.table(columns)
         cells = ", ".join(f"nullif({quoted(name)}, '')" for _, name in self.positions)
         self.work.register("batch", batch)
@@ -180,8 +219,12 @@ class _Loader:
         for i in range(width, len(cells)):
             if cells[i]:
                 self.problem("extra-cell", Severity.ERROR, number, column_letter(i), cells[i])
-        if self._unlabelled:
-            self.filled |= {i for i in self._unlabelled if i < len(cells) and cells[i]}
+
+    def _note_repeated(self, name: str, texts: Sequence[str]) -> None:
+        # Most files have none, and a set of types is faster than a look at each cell in Python.
+        if RepeatedText in set(map(type, texts)):
+            rows = [number for (number, _), cell in zip(self._batch, texts, strict=True) if type(cell) is RepeatedText]
+            self.repeated.setdefault(name, []).extend(rows)
 
     def problem(
         self, code: str, severity: Severity, row: int, column: str | None = None, text: str | None = None

@@ -30,11 +30,12 @@ def load_csv(
     raw: str,
     folder: Path,
     coded: Set[str],
-) -> tuple[int, set[int]] | None:
+) -> tuple[int, dict[int, int]] | None:
     """Create the table `raw` from a text file, as load._Loader does. `folder` is for a copy in UTF-8.
 
-    Returns the number of rows and the unlabelled positions with values; None, and no table, if the file must be loaded
-    by rows. `coded` are the columns whose distinct texts are needed later anyway.
+    Returns the number of rows and the number of non-empty cells in each column that is not read, by its position; None,
+    and no table, if the file must be loaded by rows. `coded` are the columns whose distinct texts are needed later
+    anyway.
     """
     names = {f"c{i}": "VARCHAR" for i in range(len(header.labels))}
     options = (
@@ -46,7 +47,8 @@ def load_csv(
     path = path if encoding.startswith("utf-8") else _utf8_copy(path, encoding, folder / f"{raw}.utf8")
     lines = _line_count(path)
     labelled = ", ".join(f"c{i} AS {quoted(name)}" for i, name in enumerate(header.fields) if name)
-    others = "".join(f", c{i}" for i in _unlabelled(header))
+    # Of columns that are not read, only the number of cells is needed.
+    others = "".join(f", coalesce(trim(c{i}, {text(BLANKS)}), '') <> '' AS c{i}" for i in header.unread)
     source = f"SELECT {labelled}{others} FROM read_csv({text(path)}, {options})"
     try:
         work.execute(f"CREATE TABLE {raw}_lines AS {source}")
@@ -62,7 +64,7 @@ def load_csv(
         work.execute(f"DROP TABLE {table}")
         distinct.forget(table)
         return None
-    filled = _filled_positions(work, table, header)
+    filled = _filled_counts(work, table, header)
     work.execute(f"CREATE VIEW {raw} AS SELECT rowid + {header.row + 1} AS _row, * FROM {table}")
     for name in coded:
         distinct.alias(raw, name, table)
@@ -85,7 +87,7 @@ def _trimmed(
         for name in header.fields
         if name
     )
-    others = "".join(f", c{i}" for i in _unlabelled(header))
+    others = "".join(f", c{i}" for i in header.unread)
     work.execute(f"CREATE TABLE {raw}_trimmed AS SELECT {cells}{others} FROM {lines}")
     work.execute(f"DROP TABLE {lines}")
     for name in coded - blank:
@@ -109,10 +111,6 @@ def _utf8_copy(path: Path, encoding: str, copy: Path) -> Path:
     with path.open(encoding=encoding, newline="") as source, copy.open("w", encoding="utf-8", newline="") as target:
         shutil.copyfileobj(source, target, BLOCK)
     return copy
-
-
-def _unlabelled(header: Header) -> list[int]:
-    return [i for i, label in enumerate(header.labels) if not label]
 
 
 def _line_count(path: Path) -> int:
@@ -149,10 +147,10 @@ def _has_total(work: duckdb.DuckDBPyConnection, distinct: DistinctTexts, table: 
     return work.execute(query).fetchone() is not None
 
 
-def _filled_positions(work: duckdb.DuckDBPyConnection, table: str, header: Header) -> set[int]:
-    positions = _unlabelled(header)
+def _filled_counts(work: duckdb.DuckDBPyConnection, table: str, header: Header) -> dict[int, int]:
+    positions = list(header.unread)
     if not positions:
-        return set()
-    counts = ", ".join(f"count(*) FILTER (trim(c{i}) <> '')" for i in positions)
+        return {}
+    counts = ", ".join(f"count(*) FILTER (c{i})" for i in positions)
     filled_counts = work.execute(f"SELECT {counts} FROM {table}").fetchone() or ()
-    return {i for i, count in zip(positions, filled_counts, strict=True) if count}
+    return dict(zip(positions, filled_counts, strict=True))

@@ -5,7 +5,7 @@ import tempfile
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain, islice, takewhile
+from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +21,18 @@ from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, n
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.about import SHEET_NAMES, about_of_descriptor, about_of_file, about_of_sheet
 from vaven.schemas.tables.area_vintage import single_vintage, vintage_note
+from vaven.schemas.tables.cell_account import CellAccount, account_of, cells_of
 from vaven.schemas.tables.compile import describe_field
 from vaven.schemas.tables.distinct_values import DistinctTexts
-from vaven.schemas.tables.header import HEADER_SEARCH_ROWS, Header, detect_header, label_problems, missing_columns
+from vaven.schemas.tables.fill_down import fill_down_notes, filled_down
+from vaven.schemas.tables.header import (
+    HEADER_SEARCH_ROWS,
+    Header,
+    account_for_labels,
+    detect_header,
+    label_problems,
+    missing_columns,
+)
 from vaven.schemas.tables.load import columns_of, load
 from vaven.schemas.tables.normalise import normalise
 from vaven.schemas.tables.tables import About, Table, Tables
@@ -57,6 +66,15 @@ class _Reading:
     notes: list[Finding] = field(default_factory=list)
     # Vintages in SCB's suffixes of area codes.
     vintages: set[str] = field(default_factory=set)
+    accounts: list[CellAccount] = field(default_factory=list)
+
+    def account(self, grid: Grid) -> CellAccount:
+        """Open the account of a sheet's cells; every sheet has one."""
+        self.accounts.append(account_of(grid))
+        return self.accounts[-1]
+
+    def leave_out(self, grid: Grid, reason: str) -> None:
+        self.account(grid).leave_out_sheet(reason, grid.rows)
 
 
 def read(
@@ -99,6 +117,7 @@ def read(
             unlisted=dict(reading.unlisted),
             assumptions=tuple(reading.notes),
             choices=choices,
+            cells=cells_of(reading.accounts),
         )
     except BaseException:
         work.close()
@@ -163,23 +182,28 @@ def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: s
         name = fold(grid.sheet or "")
         resource = resource_of_sheet(grid.sheet or "")
         if grid.is_hidden:
+            reading.leave_out(grid, "sheet-of-template" if name in TEMPLATE_SHEETS else "sheet-hidden")
             if name not in TEMPLATE_SHEETS:
                 reading.notes.append(Finding("sheet-hidden", Severity.NOTE, sheet=grid.sheet))
         elif name in SHEET_NAMES:
-            about = about_of_sheet(grid.rows, source, slug)
+            about = about_of_sheet(grid.rows, source, slug, reading.account(grid))
         elif sheet is not None and name == fold(sheet):
             resources.add("observations")
             _read_grid(reading, grid, "observations")
         elif resource and resource not in resources and not (sheet and resource == "observations"):
             resources.add(resource)
             _read_grid(reading, grid, resource)
-        elif name not in TEMPLATE_SHEETS:
+        elif name in TEMPLATE_SHEETS:
+            reading.leave_out(grid, "sheet-of-template")
+        else:
             other_grids.append(grid)
     if sheet is not None and "observations" not in resources:
         raise NotReadable("not-readable-sheet", file=source.name, sheet=sheet)
     if "observations" not in resources:
         other_grids = _read_first(reading, other_grids)
-    reading.notes += [Finding("sheet-skipped", Severity.NOTE, sheet=grid.sheet) for grid in other_grids]
+    for grid in other_grids:
+        reading.leave_out(grid, "sheet-skipped")
+        reading.notes.append(Finding("sheet-skipped", Severity.NOTE, sheet=grid.sheet))
     return about
 
 
@@ -195,9 +219,9 @@ def _read_first(reading: _Reading, grids: list[Grid]) -> list[Grid]:
         for i in filled
         if (header := detect_header(samples[i], "observations", reading.choices)) and _is_ours(header, "observations")
     ]
+    grids = [replace(grid, rows=chain(sample, grid.rows)) for grid, sample in zip(grids, samples, strict=True)]
     for i in ours or ([] if reading.tables else filled):
-        rows = chain(samples[i], grids[i].rows)
-        _read_grid(reading, replace(grids[i], rows=rows), "observations")
+        _read_grid(reading, grids[i], "observations")
         return [grid for j, grid in enumerate(grids) if j != i]
     return grids
 
@@ -216,56 +240,35 @@ def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
         # An optional sheet of the template may be empty, the table of observations may not.
         if resource == "observations":
             raise NotReadable("not-readable-no-rows", file=grid.file)
+        reading.leave_out(replace(grid, rows=chain(sample, grid.rows)), "table-without-rows")
         return
+    account = reading.account(grid)
     reading.notes += grid.notes
     reading.notes += _header_notes(header, sample, location)
     if not _is_ours(header, resource):
-        reading.problems.append(
-            not_the_standard(header, list(islice(chain(following, grid.rows), HINT_ROWS)), location)
-        )
+        hint_rows = list(islice(chain(following, grid.rows), HINT_ROWS))
+        reading.problems.append(not_the_standard(header, hint_rows, location))
+        above = (row for row in sample if row[0] <= header.row)
+        account.leave_out_sheet("not-the-standard", chain(above, hint_rows, grid.rows))
         return
+    account_for_labels(account, header, sample)
     rows: Iterator[GridRow] = chain(following, grid.rows)
     # The user's options about rows apply to the sheet of observations.
     if resource == "observations" and choices.last_row:
-        rows, grid = _until(rows, choices.last_row), replace(grid, plain=None)
+        rows, grid = _until(rows, choices.last_row, account), replace(grid, plain=None)
         reading.notes.append(Finding("assumed-last-row", Severity.NOTE, **location, row=choices.last_row))
     if grid.merged or choices.fill_down:
-        rows, grid = _filled_down(rows, header, grid, choices, resource), replace(grid, plain=None)
-        reading.notes += _fill_down_notes(grid, header, choices, location)
-    _load(reading, grid, resource, header, rows)
+        rows, grid = filled_down(rows, header, grid, choices, resource), replace(grid, plain=None)
+        reading.notes += fill_down_notes(grid, header, choices, location)
+    _load(reading, grid, resource, header, rows, account)
 
 
-def _until(rows: Iterable[GridRow], last: int) -> Iterator[GridRow]:
-    return takewhile(lambda row: row[0] <= last, rows)
-
-
-def _filled_down(
-    rows: Iterable[GridRow], header: Header, grid: Grid, choices: ReadOptions, resource: str
-) -> Iterator[GridRow]:
-    """Repeat the text of cells merged downwards in each row.
-
-    With the user's option, every empty required cell repeats the row above. Numbers are never repeated.
-    """
-    schema = standard()[resource]
-    texts = [i for i, name in enumerate(header.fields) if name and schema[name].type not in ("number", "integer")]
-    required = {i for i in texts if choices.fill_down and schema[header.fields[i] or ""].required}
-    last: dict[int, str] = {}
-    for number, cells in rows:
-        filled = list(cells)
-        for i in texts if any(cells) else ():
-            is_below = i in required or (number, i) in grid.merged
-            if is_below and i < len(filled) and not filled[i]:
-                filled[i] = last.get(i, "")
-            last[i] = filled[i] if i < len(filled) else ""
-        yield number, filled
-
-
-def _fill_down_notes(grid: Grid, header: Header, choices: ReadOptions, location: dict[str, Any]) -> Iterator[Finding]:
-    count = sum(1 for row, _ in grid.merged if row > header.row)
-    if count:
-        yield Finding("assumed-merged", Severity.NOTE, **location, params={"count": count})
-    if choices.fill_down:
-        yield Finding("assumed-fill-down", Severity.NOTE, **location)
+def _until(rows: Iterable[GridRow], last: int, account: CellAccount) -> Iterator[GridRow]:
+    for row in rows:
+        if row[0] <= last:
+            yield row
+        else:
+            account.leave_out_row("after-last-row", row)
 
 
 def _header_notes(header: Header, sample: Sequence[GridRow], location: dict[str, Any]) -> Iterator[Finding]:
@@ -289,15 +292,26 @@ def _is_ours(header: Header, resource: str) -> bool:
     return len((header.field_names - set(header.constants)) & required) >= 2
 
 
-def _load(reading: _Reading, grid: Grid, resource: str, header: Header, rows: Iterable[GridRow]) -> None:
+def _load(
+    reading: _Reading, grid: Grid, resource: str, header: Header, rows: Iterable[GridRow], account: CellAccount
+) -> None:
     location: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
     loaded = load(
-        reading.work, reading.distinct, reading.folder, grid, header, rows, f"raw_{resource}", location, reading.choices
+        reading.work,
+        reading.distinct,
+        reading.folder,
+        grid,
+        header,
+        rows,
+        f"raw_{resource}",
+        location,
+        account,
+        reading.choices,
     )
     reading.problems += loaded.problems
     reading.unlisted += loaded.unlisted
     reading.notes += loaded.notes
-    reading.problems += label_problems(header, location, resource, loaded.filled)
+    reading.problems += label_problems(header, location, resource, {i for i, count in loaded.unread.items() if count})
     reading.problems += missing_columns(header, location, resource)
     decimal = reading.choices.decimal
     normalised = normalise(

@@ -14,6 +14,7 @@ from typing import Self
 import duckdb
 
 from vaven.schemas.formats.grid import column_letter
+from vaven.schemas.standard.cells import Cells
 from vaven.schemas.standard.finding import Finding
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.tables.distinct_values import DistinctTexts
@@ -106,7 +107,8 @@ class Tables:
     """All tables of one source, as a context manager that drops the workspace.
 
     `problems` are findings of reading (ragged rows, unknown columns); `unlisted` counts by code those beyond the limit
-    of the list; `assumptions` are notes of what was detected, `choices` the user's options.
+    of the list; `assumptions` are notes of what was detected, `choices` the user's options. `cells` is the account of
+    the source's cells, None if a hidden sheet is too large to count.
     """
 
     source: Path
@@ -120,6 +122,7 @@ class Tables:
     unlisted: Mapping[str, int] = field(default_factory=dict)
     assumptions: tuple[Finding, ...] = ()
     choices: ReadOptions = DETECT
+    cells: Cells | None = None
 
     def __enter__(self) -> Self:
         return self

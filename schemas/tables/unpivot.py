@@ -3,7 +3,7 @@
 A row of the long relation has the key `row * STRIDE + column` (column from 0), which identifies the cell of a finding.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -12,10 +12,13 @@ import duckdb
 from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.table_schemas import standard
+from vaven.schemas.tables.cell_account import CellAccount
 from vaven.schemas.tables.header import Header
 from vaven.schemas.tables.sql import quoted
 from vaven.schemas.tables.tables import STRIDE
 from vaven.vocab.messages import LANGUAGES
+
+ROWS_A_BATCH = 10_000
 
 
 def header_for_loading(header: Header) -> Header:
@@ -47,6 +50,26 @@ def unpivot(work: duckdb.DuckDBPyConnection, raw: str, header: Header) -> tuple[
     )
     (count,) = work.execute(f"SELECT count(*) FROM {raw}_long").fetchone() or (0,)
     return f"{raw}_long", int(count)
+
+
+def account_for_rows(
+    work: duckdb.DuckDBPyConnection, account: CellAccount, raw: str, header: Header, own_cells: Sequence[str]
+) -> None:
+    """Account for the cells of a wide relation: its values, and the others of each row, unless the row has no value.
+
+    `own_cells` are the conditions of a non-empty cell in each of the other columns.
+    """
+    (value_count,) = work.execute(f"SELECT count(value) FROM {raw}_long").fetchone() or (0,)
+    account.use(int(value_count))
+    cells = " + ".join(f"({is_own})::BIGINT" for is_own in own_cells) or "0"
+    has_value = f"coalesce({', '.join(quoted(_name(i)) for i in header.wide)}) IS NOT NULL"
+    (count,) = work.execute(f"SELECT coalesce(sum({cells}), 0)::BIGINT FROM {raw} WHERE {has_value}").fetchone() or (0,)
+    account.use(int(count))
+    query = f"SELECT _row, {cells} AS count FROM {raw} WHERE NOT {has_value} ORDER BY _row"
+    rows = work.execute(query)
+    while batch := rows.fetchmany(ROWS_A_BATCH):
+        for row, row_count in batch:
+            account.leave_out_cells("row-without-values", row, row_count)
 
 
 def wide_table_note(header: Header, location: Mapping[str, str | None], resource: str, empty: int) -> Finding:

@@ -1,0 +1,38 @@
+"""Cell accounting: the non-empty cells of a submission, as cells that its tables contain and cells that they do not."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """Non-empty cells of one place that no table contains.
+
+    `reason` completes the message key `cells.reason.{reason}`. `rows` are the first and the last row, `column` is a
+    letter; without both, the place is all of the sheet (or of the file, if `sheet` is None).
+    """
+
+    reason: str
+    count: int
+    sheet: str | None = None
+    rows: tuple[int, int] | None = None
+    column: str | None = None
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Non-empty cells of a submission, from three independent counts.
+
+    `total` is counted by the readers of formats, `used` in the tables, and `left_out` where a cell is dropped.
+    """
+
+    total: int
+    used: int
+    left_out: tuple[LeftOut, ...] = ()
+
+    @property
+    def left_out_count(self) -> int:
+        return sum(place.count for place in self.left_out)
+
+    @property
+    def is_complete(self) -> bool:
+        return self.total == self.used + self.left_out_count
