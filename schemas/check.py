@@ -142,6 +142,7 @@ def check(
         counts=dict(collector.counts),
         assumptions=tuple(_redacted(note) for note in tables.assumptions),
         rows={name: table.row_count for name, table in tables.tables.items()},
+        cells=tables.cells,
         excerpts=tuple(collector.excerpts),
         choices=tables.choices.non_default,
         thresholds=thresholds.changed,

@@ -9,6 +9,7 @@ from werkzeug.wrappers import Response as AnyResponse
 from vaven.catalogue.validation.files import private
 from vaven.catalogue.validation.store import Validation
 from vaven.catalogue.validation.uploads import CONSTANT, Uploads, read_options_of
+from vaven.schemas.reports.cells import cells_sentence
 from vaven.schemas.reports.fix import fixes
 from vaven.schemas.reports.html import faulty_tables
 from vaven.schemas.reports.text_and_json import grouped, location, meaning, statements, table_name
@@ -94,6 +95,7 @@ def _findings(report: Report) -> Mapping[str, object]:
         "location": lambda finding: location(report, finding, g.lang),
         "statements": lambda findings: statements(report, findings, g.lang)[:STATEMENT_LIMIT],
         "decidable_codes": DECIDABLE,
+        "cells": cells_sentence(report.cells, g.lang) if report.cells else "",
         "table_name": lambda resource: table_name(resource, g.lang),
         "report_text": messages(g.lang, "schemas"),
     }

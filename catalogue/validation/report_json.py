@@ -9,10 +9,11 @@ from dataclasses import asdict
 from datetime import date, datetime
 from typing import Any
 
+from vaven.schemas.standard.cells import Cells, OmittedCells
 from vaven.schemas.standard.finding import Excerpt, Finding, Fix, Report, Severity, Verdict
 from vaven.schemas.standard.read_options import ReadOptions
 from vaven.vocab.errors import WrongUse
-from vaven.vocab.messages import DEFAULT_LANGUAGE
+from vaven.vocab.messages import DEFAULT_LANGUAGE, messages
 
 
 class UnreadableJson(ValueError):
@@ -44,6 +45,8 @@ def load_report(content: bytes) -> Report:
             finding.title(DEFAULT_LANGUAGE)
             finding.message(DEFAULT_LANGUAGE)
             finding.remedy(DEFAULT_LANGUAGE)
+        for part in report.cells.omitted if report.cells else ():
+            messages(DEFAULT_LANGUAGE, "schemas")(f"cells.reason.{part.reason}")
     except (ValueError, TypeError, AttributeError, LookupError) as error:
         raise UnreadableJson(repr(error)) from error
     return report
@@ -59,10 +62,16 @@ def _report(fields: Mapping[str, Any]) -> Report:
         "verdict": Verdict(fields["verdict"]),
         "findings": tuple(_finding(finding) for finding in fields["findings"]),
         "assumptions": tuple(_finding(finding) for finding in fields["assumptions"]),
+        "cells": _cells(fields["cells"]) if fields.get("cells") else None,
         "excerpts": tuple(Excerpt(**excerpt) for excerpt in fields["excerpts"]),
         "checked_at": datetime.fromisoformat(checked_at) if checked_at else None,
     }
     return Report(**{**fields, **parsed})
+
+
+def _cells(fields: Mapping[str, Any]) -> Cells:
+    parts = (OmittedCells(**{**part, "rows": part["rows"] and tuple(part["rows"])}) for part in fields["omitted"])
+    return Cells(**{**fields, "omitted": tuple(parts)})
 
 
 def _finding(fields: Mapping[str, Any]) -> Finding:

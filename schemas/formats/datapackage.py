@@ -16,7 +16,7 @@ from vaven.schemas.formats.json_syntax import parse
 from vaven.schemas.formats.open import grids_of
 from vaven.schemas.formats.sniff import check_archive, content_of
 from vaven.schemas.formats.xml_safety import ZIP_DAMAGE
-from vaven.schemas.standard.cells import LeftOut
+from vaven.schemas.standard.cells import OmittedCells
 from vaven.schemas.standard.labels import fold
 from vaven.schemas.standard.read_options import ReadOptions
 from vaven.schemas.standard.table_schemas import profile
@@ -139,7 +139,7 @@ def _concatenated(grids: Sequence[Grid]) -> Grid:
         return grids[0]
 
     count = CellCount()
-    left_out: list[LeftOut] = []
+    omitted: list[OmittedCells] = []
 
     def rows() -> Iterator[GridRow]:
         last, labels = 0, None
@@ -150,26 +150,26 @@ def _concatenated(grids: Sequence[Grid]) -> Grid:
                 if i == 0 and labels is None:
                     labels = cells
                 elif i == 0 and cells == labels:
-                    left_out.append(LeftOut("repeated-header", filled_count(cells), rows=(last, last)))
+                    omitted.append(OmittedCells("repeated-header", filled_count(cells), rows=(last, last)))
                     continue
                 yield last, cells
 
-    return replace(grids[0], rows=rows(), plain=None, cell_count=count, left_out=left_out)
+    return replace(grids[0], rows=rows(), plain=None, cell_count=count, omitted=omitted)
 
 
 def _blank_missing_values(grid: Grid, missing: Set[str]) -> Grid:
     """Blank the cells that have one of the schema's missing values (Table Schema, "missingValues")."""
     if not missing:
         return grid
-    places: dict[int, LeftOut] = {}
+    parts: dict[int, OmittedCells] = {}
 
     def rows() -> Iterator[GridRow]:
         for number, cells in grid.rows:
             for i in (i for i, cell in enumerate(cells) if cell and cell in missing):
-                place = places.get(i, LeftOut("missing-value", 0, column=column_letter(i)))
-                places[i] = replace(place, count=place.count + 1)
+                part = parts.get(i, OmittedCells("missing-value", 0, column=column_letter(i)))
+                parts[i] = replace(part, count=part.count + 1)
             yield number, ["" if cell in missing else cell for cell in cells]
-        grid.left_out.extend(places.values())
+        grid.omitted.extend(parts.values())
 
     return replace(grid, rows=rows(), plain=None)
 

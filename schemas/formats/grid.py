@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from vaven.schemas.standard.cells import LeftOut
+from vaven.schemas.standard.cells import OmittedCells
 from vaven.schemas.standard.finding import Finding
 
 # Ours, for all formats: the widest of our tables has sixteen columns, a wide one some hundreds.
@@ -32,7 +32,7 @@ class Grid:
     `notes` state how the text was read. `decimal_comma` is True if commas in numbers are more likely decimal (Swedish)
     than grouping (English). `plain` is the path, encoding and delimiter of a text file, which can be read by columns
     instead. `merged` are the cells (row, column from 0) below the first row of merged ones. `cell_count`
-    is of all cells, of which the reader itself drops those of `left_out`.
+    is of all cells, of which the reader itself drops those of `omitted`.
     """
 
     file: str
@@ -44,7 +44,7 @@ class Grid:
     merged: Set[tuple[int, int]] = frozenset()
     is_hidden: bool = False
     cell_count: CellCount = field(default_factory=CellCount)
-    left_out: list[LeftOut] = field(default_factory=list)
+    omitted: list[OmittedCells] = field(default_factory=list)
 
 
 def filled_count(cells: list[str]) -> int:

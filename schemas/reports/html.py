@@ -6,6 +6,7 @@ from functools import cache
 
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
+from vaven.schemas.reports.cells import cells_sentence
 from vaven.schemas.reports.text_and_json import grouped, harmless, location, meaning, statements, table_name
 from vaven.schemas.standard.finding import Excerpt, Finding, Report, Severity
 from vaven.schemas.standard.table_schemas import standard
@@ -42,6 +43,7 @@ def as_html(report: Report, language: str) -> str:
         lang=language,
         meaning=meaning(report, language),
         t=messages(language, "schemas"),
+        cells=cells_sentence(report.cells, language) if report.cells else "",
         groups=grouped(report),
         tables=faulty_tables(report, language),
         location=lambda finding: location(report, finding, language),

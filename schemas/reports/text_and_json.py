@@ -6,11 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from vaven.schemas.reports.cells import cells_as_dict, cells_sentence
 from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.standard.table_schemas import RESOURCES, standard
 from vaven.vocab.messages import messages
 
-REPORT_VERSION = "1.1"
+REPORT_VERSION = "1.2"
 # Statements of one rule on the terminal before the number of remaining findings.
 MAX_STATEMENTS = 5
 # Cell ranges of one statement before the number of remaining cells.
@@ -44,6 +45,7 @@ def as_dict(report: Report, language: str) -> dict[str, Any]:
         "verdict": report.verdict.value,
         "counts": dict(report.counts),
         "rows": dict(report.rows),
+        "cells": cells_as_dict(report.cells) if report.cells else None,
         "is_cut": report.is_cut,
         "findings": [_finding(f, language) for f in report.findings],
         "assumptions": [_finding(f, language) for f in report.assumptions],
@@ -158,6 +160,8 @@ def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
     yield meaning(report, language)
     for resource, count in report.rows.items():
         yield "  " + t("report.rows", sheet=table_name(resource, language), count=count)
+    if report.cells:
+        yield "  " + harmless(cells_sentence(report.cells, language))
     for code, severity, findings in grouped(report):
         yield ""
         yield from _group(report, language, painted(findings[0].title(language), "1"), code, severity, findings)

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class LeftOut:
-    """Non-empty cells of one place that no table contains.
+class OmittedCells:
+    """Non-empty cells of one range that no table contains.
 
     `reason` completes the message key `cells.reason.{reason}`. `rows` are the first and the last row, `column` is a
-    letter; without both, the place is all of the sheet (or of the file, if `sheet` is None).
+    letter; without both, the range is all of the sheet (or of the file, if `sheet` is None).
     """
 
     reason: str
@@ -22,17 +22,17 @@ class LeftOut:
 class Cells:
     """Non-empty cells of a submission, from three independent counts.
 
-    `total` is counted by the readers of formats, `used` in the tables, and `left_out` where a cell is dropped.
+    `total` is counted by the readers of formats, `used` in the tables, and `omitted` where a cell is dropped.
     """
 
     total: int
     used: int
-    left_out: tuple[LeftOut, ...] = ()
+    omitted: tuple[OmittedCells, ...] = ()
 
     @property
-    def left_out_count(self) -> int:
-        return sum(place.count for place in self.left_out)
+    def omitted_count(self) -> int:
+        return sum(part.count for part in self.omitted)
 
     @property
     def is_complete(self) -> bool:
-        return self.total == self.used + self.left_out_count
+        return self.total == self.used + self.omitted_count

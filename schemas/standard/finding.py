@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from vaven.schemas.standard.cells import Cells
 from vaven.schemas.standard.table_schemas import RESOURCES, standard
 from vaven.vocab import register
 from vaven.vocab.messages import in_language, messages
@@ -98,7 +99,7 @@ class Finding:
         if "status" in values:
             values["status"] = code_words("statuses", str(values["status"]), language)
         numbers = NUMBERS | OF_NUMERIC_FIELDS if self._is_numeric else NUMBERS
-        values |= {name: _as_written(values[name], language) for name in numbers & values.keys()}
+        values |= {name: as_written(values[name], language) for name in numbers & values.keys()}
         return {name: "–" if value in (None, "") else value for name, value in values.items()}
 
     @property
@@ -131,7 +132,7 @@ def joined(words: Sequence[str], language: str) -> str:
     return messages(language, "schemas")("hint.and", first=", ".join(first), last=last) if first else last
 
 
-def _as_written(number: object, language: str) -> object:
+def as_written(number: object, language: str) -> object:
     """Return a plain number with the language's signs and grouped thousands; anything else as it is."""
     match = NUMBER.fullmatch(str(number)) if isinstance(number, (int, str)) else None
     if match is None:
@@ -161,7 +162,7 @@ class Report:
 
     `rows` counts the data rows checked by resource; `excerpts` are the first rows with findings of each table;
     `choices` are the options set by the user, `thresholds` those that differ from our proposal; `engine` names the
-    software that ran; times are UTC.
+    software that ran; times are UTC. `cells` is None if the cells were not counted.
     """
 
     source: str
@@ -171,6 +172,7 @@ class Report:
     counts: Mapping[str, int]
     assumptions: tuple[Finding, ...] = ()
     rows: Mapping[str, int] = dataclasses.field(default_factory=dict)
+    cells: Cells | None = None
     excerpts: tuple[Excerpt, ...] = ()
     choices: Mapping[str, object] = dataclasses.field(default_factory=dict)
     thresholds: Mapping[str, float] = dataclasses.field(default_factory=dict)

@@ -65,7 +65,7 @@ def about_of_sheet(rows: Iterable[tuple[int, list[str]]], path: Path, slug: str 
             texts[key] = filled[1]
             account.use(len(filled[:2]))
             filled = filled[2:]
-        account.leave_out_row("about", (number, filled))
+        account.omit_row("about", (number, filled))
     return _about(texts, path, slug)
 
 

@@ -1,17 +1,17 @@
-"""Account of a sheet's non-empty cells: those that a table contains, and those left out, by place and reason."""
+"""Account of a sheet's non-empty cells: those that a table contains, and those left out, by range and reason."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from vaven.schemas.formats.grid import CellCount, Grid, GridRow, column_letter
-from vaven.schemas.standard.cells import Cells, LeftOut
+from vaven.schemas.standard.cells import Cells, OmittedCells
 
-# Places of one reason in a sheet; the last one extends over all that follow, so that the counts are complete.
-MAX_PLACES = 200
+# Ranges of one reason in a sheet; the last one extends over all that follow, so that the counts are complete.
+MAX_PARTS = 200
 
 
 class RepeatedText(str):
-    """Text of a cell above in place of an empty cell, which is no cell of the file."""
+    """Text of a cell above instead of an empty cell, which is no cell of the file."""
 
     __slots__ = ()
 
@@ -23,58 +23,58 @@ def filled_in_file(cells: Iterable[str]) -> int:
 
 @dataclass
 class CellAccount:
-    """Cells of one sheet, counted while its rows are read. `total` and `reader_left_out` are those of its grid."""
+    """Cells of one sheet, counted while its rows are read. `total` and `reader_omitted` are those of its grid."""
 
     file: str = ""
     sheet: str | None = None
     total: CellCount = field(default_factory=CellCount)
-    reader_left_out: list[LeftOut] = field(default_factory=list)
+    reader_omitted: list[OmittedCells] = field(default_factory=list)
     used: int = 0
-    _sheets: list[LeftOut] = field(default_factory=list)
-    _rows: dict[str, list[LeftOut]] = field(default_factory=dict)
-    _columns: dict[tuple[int, str], LeftOut] = field(default_factory=dict)
+    _sheets: list[OmittedCells] = field(default_factory=list)
+    _rows: dict[str, list[OmittedCells]] = field(default_factory=dict)
+    _columns: dict[tuple[int, str], OmittedCells] = field(default_factory=dict)
 
     def use(self, count: int) -> None:
         self.used += count
 
-    def leave_out_row(self, reason: str, row: GridRow) -> None:
-        self.leave_out_cells(reason, row[0], filled_in_file(row[1]))
+    def omit_row(self, reason: str, row: GridRow) -> None:
+        self.omit_cells(reason, row[0], filled_in_file(row[1]))
 
-    def leave_out_cells(self, reason: str, row: int, count: int) -> None:
-        """Leave out `count` cells of a row, in one place with the row above if that has the same reason."""
+    def omit_cells(self, reason: str, row: int, count: int) -> None:
+        """Leave out `count` cells of a row, in one range with the row above if that has the same reason."""
         if not count:
             return
-        places = self._rows.setdefault(reason, [])
-        last = places[-1].rows if places else None
-        if last and (row <= last[1] + 1 or len(places) >= MAX_PLACES):
-            places[-1] = replace(places[-1], count=places[-1].count + count, rows=(last[0], row))
+        parts = self._rows.setdefault(reason, [])
+        last = parts[-1].rows if parts else None
+        if last and (row <= last[1] + 1 or len(parts) >= MAX_PARTS):
+            parts[-1] = replace(parts[-1], count=parts[-1].count + count, rows=(last[0], row))
         else:
-            places.append(LeftOut(reason, count, self.sheet, (row, row)))
+            parts.append(OmittedCells(reason, count, self.sheet, (row, row)))
 
-    def leave_out_column(self, reason: str, position: int, count: int) -> None:
-        """Leave out `count` cells of a column, in one place with its others of the same reason."""
+    def omit_column(self, reason: str, position: int, count: int) -> None:
+        """Leave out `count` cells of a column, in one range with its others of the same reason."""
         if count:
             letter = column_letter(position)
-            place = self._columns.get((position, reason), LeftOut(reason, 0, self.sheet, column=letter))
-            self._columns[position, reason] = replace(place, count=place.count + count)
+            part = self._columns.get((position, reason), OmittedCells(reason, 0, self.sheet, column=letter))
+            self._columns[position, reason] = replace(part, count=part.count + count)
 
-    def leave_out_sheet(self, reason: str, rows: Iterable[GridRow]) -> None:
+    def omit_sheet(self, reason: str, rows: Iterable[GridRow]) -> None:
         """Leave out all cells of `rows`, which are iterated to their end."""
         if count := sum(filled_in_file(cells) for _, cells in rows):
-            self._sheets.append(LeftOut(reason, count, self.sheet))
+            self._sheets.append(OmittedCells(reason, count, self.sheet))
 
     @property
-    def left_out(self) -> tuple[LeftOut, ...]:
+    def omitted(self) -> tuple[OmittedCells, ...]:
         """Places without cells that a table contains: the sheet, rows from the first, columns from the left."""
-        by_reader = [replace(place, sheet=self.sheet) for place in self.reader_left_out]
-        rows = [*(place for places in self._rows.values() for place in places), *(p for p in by_reader if p.rows)]
+        by_reader = [replace(part, sheet=self.sheet) for part in self.reader_omitted]
+        rows = [*(part for parts in self._rows.values() for part in parts), *(p for p in by_reader if p.rows)]
         columns = [self._columns[key] for key in sorted(self._columns)]
-        rows.sort(key=lambda place: place.rows or ())
+        rows.sort(key=lambda part: part.rows or ())
         return (*self._sheets, *rows, *columns, *(p for p in by_reader if not p.rows))
 
 
 def account_of(grid: Grid) -> CellAccount:
-    return CellAccount(grid.file, grid.sheet, grid.cell_count, grid.left_out)
+    return CellAccount(grid.file, grid.sheet, grid.cell_count, grid.omitted)
 
 
 def cells_of(accounts: Sequence[CellAccount]) -> Cells | None:
@@ -82,10 +82,10 @@ def cells_of(accounts: Sequence[CellAccount]) -> Cells | None:
     totals = [account.total.total for account in accounts]
     if None in totals:
         return None
-    left_out = [
-        # A package of several texts has no sheets, and its places are named after the files.
-        replace(place, sheet=account.file) if account.sheet is None and len(accounts) > 1 else place
+    omitted = [
+        # A package of several texts has no sheets, and its ranges are named after the files.
+        replace(part, sheet=account.file) if account.sheet is None and len(accounts) > 1 else part
         for account in accounts
-        for place in account.left_out
+        for part in account.omitted
     ]
-    return Cells(sum(total or 0 for total in totals), sum(account.used for account in accounts), tuple(left_out))
+    return Cells(sum(total or 0 for total in totals), sum(account.used for account in accounts), tuple(omitted))

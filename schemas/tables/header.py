@@ -62,7 +62,7 @@ class Header:
 
     @property
     def unread(self) -> Mapping[int, str]:
-        """Positions of columns that are not read, with the reason (of LeftOut)."""
+        """Positions of columns that are not read, with the reason (of OmittedCells)."""
         positions = (i for i, name in enumerate(self.fields) if name is None and i not in self.wide)
         return {i: self._reason_not_to_read(i) for i in positions}
 
@@ -135,7 +135,7 @@ def account_for_labels(account: CellAccount, header: Header, rows: Iterable[Grid
     above: Sequence[str] = ()
     for number, cells in rows:
         if number < (header.top or header.row):
-            account.leave_out_row("preamble", (number, cells))
+            account.omit_row("preamble", (number, cells))
         elif number == header.row:
             _account_for_labels(account, header, {i: [i] for i, cell in enumerate(cells) if cell})
             _account_for_labels(account, header, _labelled_by(above, cells))
@@ -147,7 +147,7 @@ def _account_for_labels(account: CellAccount, header: Header, labelled: Mapping[
     unread = header.unread
     for label, positions in labelled.items():
         if all(i in unread for i in positions):
-            account.leave_out_column(unread[label], label, 1)
+            account.omit_column(unread[label], label, 1)
         else:
             account.use(1)
 
@@ -317,22 +317,22 @@ class Sections:
             # Only a gap, or the same labels, announces another table; rows of data are not searched for labels.
             if is_same or (waiting and is_header(row[1], self.resource, self.choices)):
                 is_ours = is_same
-                self._leave_out([*waiting, row], "repeated-header" if is_same else "other-table")
+                self._omit([*waiting, row], "repeated-header" if is_same else "other-table")
                 self._note(row, is_same=is_same)
             elif is_ours:
                 yield from waiting
                 yield row
             else:
-                self._leave_out([*waiting, row], "other-table")
+                self._omit([*waiting, row], "other-table")
             waiting = []
         if is_ours:
             yield from waiting
         else:
-            self._leave_out(waiting, "other-table")
+            self._omit(waiting, "other-table")
 
-    def _leave_out(self, rows: Iterable[GridRow], reason: str) -> None:
+    def _omit(self, rows: Iterable[GridRow], reason: str) -> None:
         for row in rows:
-            self.account.leave_out_row(reason, row)
+            self.account.omit_row(reason, row)
 
     def _note(self, row: GridRow, *, is_same: bool) -> None:
         if is_same:

@@ -73,7 +73,7 @@ def load(
         sections = Sections(header, str(location["resource"]), account, choices)
         loaded = _load_rows(work, sections, loaded_header, rows, raw, location)
     for i, count in loaded.unread.items():
-        account.leave_out_column(header.unread.get(i, "extra-cell"), i, count)
+        account.omit_column(header.unread.get(i, "extra-cell"), i, count)
     own_cells = _own_cells(work, raw, [name for name in header.fields if name], loaded.repeated)
     if header.wide:
         cells = loaded.count * len(header.wide)
@@ -174,7 +174,7 @@ class _Loader:
     def add(self, row: GridRow, kind: str) -> None:
         number, cells = row
         if kind in ("total", "footnote"):
-            self.account.leave_out_row(kind, row)
+            self.account.omit_row(kind, row)
         if kind == "total":
             self.totals.append((number, next(cell for cell in cells if cell)))
             return

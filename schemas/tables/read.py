@@ -73,8 +73,8 @@ class _Reading:
         self.accounts.append(account_of(grid))
         return self.accounts[-1]
 
-    def leave_out(self, grid: Grid, reason: str) -> None:
-        self.account(grid).leave_out_sheet(reason, grid.rows)
+    def omit(self, grid: Grid, reason: str) -> None:
+        self.account(grid).omit_sheet(reason, grid.rows)
 
 
 def read(
@@ -182,7 +182,7 @@ def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: s
         name = fold(grid.sheet or "")
         resource = resource_of_sheet(grid.sheet or "")
         if grid.is_hidden:
-            reading.leave_out(grid, "sheet-of-template" if name in TEMPLATE_SHEETS else "sheet-hidden")
+            reading.omit(grid, "sheet-of-template" if name in TEMPLATE_SHEETS else "sheet-hidden")
             if name not in TEMPLATE_SHEETS:
                 reading.notes.append(Finding("sheet-hidden", Severity.NOTE, sheet=grid.sheet))
         elif name in SHEET_NAMES:
@@ -194,7 +194,7 @@ def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: s
             resources.add(resource)
             _read_grid(reading, grid, resource)
         elif name in TEMPLATE_SHEETS:
-            reading.leave_out(grid, "sheet-of-template")
+            reading.omit(grid, "sheet-of-template")
         else:
             other_grids.append(grid)
     if sheet is not None and "observations" not in resources:
@@ -202,7 +202,7 @@ def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: s
     if "observations" not in resources:
         other_grids = _read_first(reading, other_grids)
     for grid in other_grids:
-        reading.leave_out(grid, "sheet-skipped")
+        reading.omit(grid, "sheet-skipped")
         reading.notes.append(Finding("sheet-skipped", Severity.NOTE, sheet=grid.sheet))
     return about
 
@@ -240,7 +240,7 @@ def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
         # An optional sheet of the template may be empty, the table of observations may not.
         if resource == "observations":
             raise NotReadable("not-readable-no-rows", file=grid.file)
-        reading.leave_out(replace(grid, rows=chain(sample, grid.rows)), "table-without-rows")
+        reading.omit(replace(grid, rows=chain(sample, grid.rows)), "table-without-rows")
         return
     account = reading.account(grid)
     reading.notes += grid.notes
@@ -249,7 +249,7 @@ def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
         hint_rows = list(islice(chain(following, grid.rows), HINT_ROWS))
         reading.problems.append(not_the_standard(header, hint_rows, location))
         above = (row for row in sample if row[0] <= header.row)
-        account.leave_out_sheet("not-the-standard", chain(above, hint_rows, grid.rows))
+        account.omit_sheet("not-the-standard", chain(above, hint_rows, grid.rows))
         return
     account_for_labels(account, header, sample)
     rows: Iterator[GridRow] = chain(following, grid.rows)
@@ -268,7 +268,7 @@ def _until(rows: Iterable[GridRow], last: int, account: CellAccount) -> Iterator
         if row[0] <= last:
             yield row
         else:
-            account.leave_out_row("after-last-row", row)
+            account.omit_row("after-last-row", row)
 
 
 def _header_notes(header: Header, sample: Sequence[GridRow], location: dict[str, Any]) -> Iterator[Finding]:

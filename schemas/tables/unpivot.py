@@ -69,7 +69,7 @@ def account_for_rows(
     rows = work.execute(query)
     while batch := rows.fetchmany(ROWS_A_BATCH):
         for row, row_count in batch:
-            account.leave_out_cells("row-without-values", row, row_count)
+            account.omit_cells("row-without-values", row, row_count)
 
 
 def wide_table_note(header: Header, location: Mapping[str, str | None], resource: str, empty: int) -> Finding:

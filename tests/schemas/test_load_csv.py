@@ -14,6 +14,7 @@ from vaven.schemas.formats.csv import read_delimited
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.tables import load_csv
 from vaven.schemas.tables import read as reading
+from vaven.schemas.tables.cell_account import cells_of
 from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.header import Header, detect_header
 from vaven.schemas.tables.read import read
@@ -28,7 +29,7 @@ CELL = st.one_of(
 )
 
 
-def cells_of(tables: reading.Tables) -> list[tuple[object, ...]]:
+def texts_of(tables: reading.Tables) -> list[tuple[object, ...]]:
     return tables.workspace.execute("SELECT * FROM observations ORDER BY _row").fetchall()
 
 
@@ -49,6 +50,7 @@ def exact(path: Path) -> reading.Tables:
         folder=path.parent / "none",
         problems=tuple(state.problems),
         assumptions=tuple(state.notes),
+        cells=cells_of(state.accounts),
     )
 
 
@@ -57,7 +59,7 @@ def outcome(way: Callable[[Path], reading.Tables], path: Path) -> object:
     try:
         with way(path) as tables:
             columns = {name: table.columns for name, table in tables.tables.items()}
-            return tables.problems, tables.assumptions, columns, cells_of(tables) if columns else []
+            return tables.problems, tables.assumptions, tables.cells, columns, texts_of(tables) if columns else []
     except NotReadable as reason:
         return reason.code
 
@@ -98,7 +100,7 @@ def test_a_clean_file_is_read_by_columns(tmp_path: Path) -> None:
     header = detect_header([(1, HEADER[:4])], "observations")
     assert header is not None
     with duckdb.connect() as work:
-        assert by_columns(work, path, header) == (2, set())
+        assert by_columns(work, path, header) == (2, {})
         assert work.execute("SELECT _row, value FROM raw").fetchall() == [(2, "57.5"), (3, "58")]
 
 
