@@ -100,17 +100,26 @@ def is_inside(path: str) -> bool:
     return is_plain and not parts.is_absolute() and ".." not in parts.parts
 
 
-def resource_grids(descriptor: Mapping[str, Any], folder: Path, sheets: Path) -> Iterator[tuple[str, Grid]]:
+def resource_grids(descriptor: Mapping[str, Any], folder: Path, sheets: Path) -> Iterator[tuple[str | None, Grid]]:
     """Yield name and grid of each resource, in the descriptor's order; `sheets` is a folder for workbooks' rows.
 
-    The resource's encoding, dialect and missing values are respected; a table in several files is one grid.
+    The resource's encoding, dialect and missing values are respected; a table in several files is one grid. At the end,
+    the sheets of workbooks that no resource names follow, with None.
     """
+    read: set[tuple[str, str | None]] = set()
+    unnamed: dict[tuple[str, str | None], Grid] = {}
     for resource in descriptor["resources"]:
         name = resource["name"]
         choices = _read_options(folder, resource)
-        grids = [_grid(folder, path, sheets / f"{name}-{i}", name, choices) for i, path in enumerate(_paths(resource))]
+        grids = []
+        for i, path in enumerate(_paths(resource)):
+            grid, *others = _grids(folder, path, sheets / f"{name}-{i}", name, choices)
+            grids.append(grid)
+            read.add((path, grid.sheet))
+            unnamed |= {(path, other.sheet): other for other in others}
         missing = _missing_values(folder, resource)
         yield name, _blank_missing_values(_concatenated(grids), missing)
+    yield from ((None, grid) for key, grid in unnamed.items() if key not in read)
 
 
 def _paths(resource: Mapping[str, Any]) -> list[str]:
@@ -118,16 +127,18 @@ def _paths(resource: Mapping[str, Any]) -> list[str]:
     return [str(part) for part in path] if isinstance(path, list) else [str(path)]
 
 
-def _grid(folder: Path, relative_path: str, sheets: Path, name: str, choices: ReadOptions) -> Grid:
+def _grids(folder: Path, relative_path: str, sheets: Path, name: str, choices: ReadOptions) -> list[Grid]:
+    """Return the grid of a resource's file, followed by the other sheets of a workbook."""
     path = _resolved(folder, relative_path)
     if not path.is_relative_to(folder.resolve()):
         raise NotReadable("not-readable-path", file=folder.name, path=relative_path)
     if content_of(path, choices.encoding).kind in ("package", "descriptor"):
         raise NotReadable("not-readable-resource", file=path.name, resource=name)
     sheet = fold(choices.sheet) if choices.sheet else None
-    for grid in grids_of(path, sheets, choices):
+    grids = list(grids_of(path, sheets, choices))
+    for i, grid in enumerate(grids):
         if not grid.is_hidden and sheet in (None, fold(grid.sheet or "")):
-            return grid
+            return [grid, *grids[:i], *grids[i + 1 :]]
     if sheet:
         raise NotReadable("not-readable-sheet", file=path.name, sheet=choices.sheet or "")
     raise NotReadable("not-readable-no-rows", file=path.name)

@@ -15,10 +15,12 @@ import ijson
 from vaven.schemas.formats.grid import MAX_COLUMNS, CellCount, Grid, GridRow, counted
 from vaven.schemas.formats.json_stat import read_json_stat
 from vaven.schemas.formats.json_syntax import events, events_of_unique_keys, not_a_table, parse, text_of
+from vaven.schemas.standard.cells import OmittedCells
 from vaven.schemas.standard.labels import codes_by_word, fold
 from vaven.vocab.errors import NotReadable
 
 MAX_LINE = 10_000_000
+SCALARS = frozenset(("string", "number", "boolean"))
 
 
 def is_lines(path: Path, encoding: str) -> bool:
@@ -68,7 +70,7 @@ def read_json(path: Path, encoding: str) -> Iterator[Grid]:
     if first == "start_array":
         yield _grid(path, None, _rows(path, lambda: _items(path, encoding, None)))
         return
-    kinds = _value_kinds(path, encoding)
+    kinds, scalar_count = _values_of(path, encoding)
     if {"id", "size", "dimension", "value"} <= kinds.keys():
         yield _grid(path, None, read_json_stat(path, encoding))
         return
@@ -76,26 +78,34 @@ def read_json(path: Path, encoding: str) -> Iterator[Grid]:
         yield _grid(path, None, _pxweb_rows(path, encoding))
         return
     tables = [key for key, kind in kinds.items() if kind == "start_array"]
-    for key in tables:
+    for i, key in enumerate(tables):
         name = key if len(tables) > 1 else None
-        yield _grid(path, name, _rows(path, partial(_items, path, encoding, key)))
+        yield _grid(path, name, _rows(path, partial(_items, path, encoding, key)), 0 if i else scalar_count)
 
 
-def _grid(path: Path, name: str | None, rows: Iterator[GridRow]) -> Grid:
-    count = CellCount()
-    return Grid(path.name, name, counted(rows, count), decimal_comma=False, cell_count=count)
+def _grid(path: Path, name: str | None, rows: Iterator[GridRow], scalar_count: int = 0) -> Grid:
+    """Return a grid of rows; `scalar_count` is the number of the document's values that no table contains."""
+    count = CellCount(scalar_count)
+    omitted = [OmittedCells("outside-tables", scalar_count, path.name)] if scalar_count else []
+    return Grid(path.name, name, counted(rows, count), decimal_comma=False, cell_count=count, omitted=omitted)
 
 
-def _value_kinds(path: Path, encoding: str) -> Mapping[str, str]:
-    """Return the kind of the first event of each value of the document's object, by key."""
+def _values_of(path: Path, encoding: str) -> tuple[Mapping[str, str], int]:
+    """Return the kind of the first event of each value of the document's object, by key.
+
+    The number is that of the non-empty scalars in values that are no array.
+    """
     kinds: dict[str, str] = {}
-    key = ""
+    key, scalar_count = "", 0
     for depth, kind, value in events_of_unique_keys(path, encoding):
         if depth == 1 and kind == "map_key":
             key = value
-        elif depth == 1 and key and key not in kinds:
+            continue
+        if depth == 1 and key not in kinds:
             kinds[key] = kind
-    return kinds
+        if kind in SCALARS and kinds.get(key) != "start_array":
+            scalar_count += text_of(value) != ""
+    return kinds, scalar_count
 
 
 def _items(path: Path, encoding: str, key: str | None) -> Iterator[Any]:

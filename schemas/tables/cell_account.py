@@ -65,8 +65,8 @@ class CellAccount:
 
     @property
     def omitted(self) -> tuple[OmittedCells, ...]:
-        """Places without cells that a table contains: the sheet, rows from the first, columns from the left."""
-        by_reader = [replace(part, sheet=self.sheet) for part in self.reader_omitted]
+        """Ranges left out: the sheet, rows from the first, columns from the left."""
+        by_reader = [replace(part, sheet=part.sheet or self.sheet) for part in self.reader_omitted]
         rows = [*(part for parts in self._rows.values() for part in parts), *(p for p in by_reader if p.rows)]
         columns = [self._columns[key] for key in sorted(self._columns)]
         rows.sort(key=lambda part: part.rows or ())

@@ -154,7 +154,10 @@ def _read_into(reading: _Reading, source: Path, kind: str, slug: str | None, fol
     descriptor = read_descriptor(file)
     reading.has_own_areas = any(resource["name"] == "neighbourhoods" for resource in descriptor["resources"])
     for resource, grid in resource_grids(descriptor, file.parent, folder / "sheets"):
-        _read_grid(reading, grid, resource)
+        if resource is None:
+            reading.omit(grid, "sheet-hidden" if grid.is_hidden else "sheet-skipped")
+        else:
+            _read_grid(reading, grid, resource)
     return about_of_descriptor(descriptor, file, slug)
 
 
