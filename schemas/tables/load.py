@@ -81,7 +81,7 @@ def load(
         loaded.notes.append(unpivot.wide_table_note(header, location, str(location["resource"]), cells - loaded.count))
         unpivot.account_for_rows(work, account, raw, header, own_cells)
     else:
-        counts = ", ".join(f"count(*) FILTER ({is_own})" for is_own in own_cells)
+        counts = ", ".join(f"count({cell})" for cell in own_cells)
         account.use(sum(work.execute(f"SELECT {counts} FROM {raw}").fetchone() or ()))
     if not loaded.count:
         raise NotReadable("not-readable-no-rows", file=grid.file)
@@ -95,14 +95,16 @@ def load(
 def _own_cells(
     work: duckdb.DuckDBPyConnection, raw: str, fields: Sequence[str], repeated: Mapping[str, Sequence[int]]
 ) -> list[str]:
-    """Return for each field the SQL condition of a row with a non-empty cell of the file, not a repeated text."""
-    conditions = {name: f"{quoted(name)} IS NOT NULL" for name in fields}
+    """Return for each field the SQL of its cell, NULL also for a repeated text."""
+    # DuckDB counts a bare column several times faster than rows with a condition.
+    cells = {name: quoted(name) for name in fields}
     if repeated:
         work.execute(f"CREATE TABLE {raw}_repeated (field VARCHAR, _row BIGINT)")
     for name, rows in repeated.items():
         work.execute(f"INSERT INTO {raw}_repeated SELECT $1, unnest($2::BIGINT[])", [name, list(rows)])
-        conditions[name] += f" AND _row NOT IN (SELECT _row FROM {raw}_repeated WHERE field = {text(name)})"
-    return list(conditions.values())
+        repeated_rows = f"SELECT _row FROM {raw}_repeated WHERE field = {text(name)}"
+        cells[name] = f"CASE WHEN _row NOT IN ({repeated_rows}) THEN {quoted(name)} END"
+    return list(cells.values())
 
 
 def _coded_fields(resource: str) -> frozenset[str]:

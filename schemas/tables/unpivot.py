@@ -57,11 +57,11 @@ def account_for_rows(
 ) -> None:
     """Account for the cells of a wide relation: its values, and the others of each row, unless the row has no value.
 
-    `own_cells` are the conditions of a non-empty cell in each of the other columns.
+    `own_cells` are the SQL of the cells in the other columns, NULL for an empty one.
     """
     (value_count,) = work.execute(f"SELECT count(value) FROM {raw}_long").fetchone() or (0,)
     account.use(int(value_count))
-    cells = " + ".join(f"({is_own})::BIGINT" for is_own in own_cells) or "0"
+    cells = " + ".join(f"({cell} IS NOT NULL)::BIGINT" for cell in own_cells) or "0"
     has_value = f"coalesce({', '.join(quoted(_name(i)) for i in header.wide)}) IS NOT NULL"
     (count,) = work.execute(f"SELECT coalesce(sum({cells}), 0)::BIGINT FROM {raw} WHERE {has_value}").fetchone() or (0,)
     account.use(int(count))
