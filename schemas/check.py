@@ -15,11 +15,11 @@ from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.rules.registry import RULES, Checking, Rule, RuleMatch
 from vaven.schemas.standard.finding import MAX_FINDINGS, Excerpt, Finding, Report, Severity, Verdict
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
+from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import RESOURCES, STANDARD_VERSION, Field, standard
 from vaven.schemas.standard.thresholds import PROPOSED, Thresholds
 from vaven.schemas.tables.compile import SQL_TYPES, Check, checks, loosely_typed, typed
 from vaven.schemas.tables.read import MEMORY_MB, read
-from vaven.schemas.tables.sql import quoted
 from vaven.schemas.tables.tables import Table, Tables
 from vaven.vocab import register
 from vaven.vocab.errors import NotReadable, is_full_disk

@@ -7,7 +7,7 @@ from pyoxigraph import NamedNode
 
 from vaven.publisher.metadata.shared_graph import read_triples
 from vaven.publisher.published.collection import Collection
-from vaven.schemas.tables.sql import quoted
+from vaven.schemas.standard.sql import quoted
 from vaven.vocab import register
 from vaven.vocab.iris import Iris
 from vaven.vocab.periods import period_from_slug

@@ -14,7 +14,7 @@ import duckdb
 from pyoxigraph import Store
 
 from vaven.publisher.integrity.constraints import Violation, as_text, queries, query, solutions
-from vaven.schemas.tables.sql import quoted, text
+from vaven.schemas.standard.sql import quoted, text
 from vaven.vocab.iris import NAMESPACES
 
 MEASURE_TYPE = NAMESPACES["qb"] + "measureType"

@@ -17,7 +17,7 @@ from vaven.publisher.integrity.columns import ComponentColumn, ObservationColumn
 from vaven.publisher.integrity.constraints import Violation, as_text
 from vaven.publisher.rdf.compression import decompressed_file
 from vaven.publisher.releases.release import Release
-from vaven.schemas.tables.sql import quoted, text
+from vaven.schemas.standard.sql import quoted, text
 from vaven.vocab.iris import NAMESPACES, Iris
 from vaven.vocab.periods import period_from_slug
 

@@ -32,7 +32,7 @@ from vaven.publisher.integrity.emission import (
 from vaven.publisher.integrity.shacl import shape_violations
 from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.releases.release import Release
-from vaven.schemas.tables.sql import text
+from vaven.schemas.standard.sql import text
 from vaven.vocab import register
 from vaven.vocab.iris import NAMESPACES, Iris
 

@@ -11,9 +11,9 @@ from vaven.publisher.integrity.run import component_columns
 from vaven.publisher.releases.release import Release, read_rows
 from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.standard.read_options import ReadOptions
+from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.tables.compile import DEFAULTS
 from vaven.schemas.tables.read import read
-from vaven.schemas.tables.sql import quoted, text
 from vaven.schemas.tables.tables import Table, Tables
 from vaven.vocab.iris import Iris
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from vaven.schemas.rules.registry import Checking, RuleMatch, wide_rule
 from vaven.schemas.standard.finding import Fix, Severity
-from vaven.schemas.tables.sql import quoted
+from vaven.schemas.standard.sql import quoted
 from vaven.vocab import register
 from vaven.vocab.areas import PATTERNS, VINTAGES, areas, level_of
 from vaven.vocab.messages import LANGUAGES

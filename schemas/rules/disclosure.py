@@ -9,8 +9,8 @@ from typing import Any
 from vaven.schemas.rules.personal_numbers import NUMBER, masked
 from vaven.schemas.rules.registry import Checking, RuleMatch, row_rule, wide_rule
 from vaven.schemas.standard.finding import Severity
+from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.tables.compile import Check
-from vaven.schemas.tables.sql import quoted, text
 from vaven.vocab import register
 
 # A coarse form of personal_numbers.NUMBER: DuckDB's regular expressions have no look-around, so Python checks the ends.

@@ -5,8 +5,8 @@ from typing import Any
 
 from vaven.schemas.rules.registry import Checking, RuleMatch, row_rule, wide_rule
 from vaven.schemas.standard.finding import Severity
+from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.tables.compile import Check, key_of, typed
-from vaven.schemas.tables.sql import quoted, text
 from vaven.vocab.periods import parse_period
 
 # Maximum difference in days between two periods of the same number of months, leap days included.

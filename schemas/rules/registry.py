@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 import duckdb
 
 from vaven.schemas.standard.finding import Fix, Severity
+from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import Standard, TableSchema
 from vaven.schemas.standard.thresholds import PROPOSED, Thresholds
 from vaven.schemas.tables.compile import Check, key_of
-from vaven.schemas.tables.sql import quoted
 from vaven.schemas.tables.tables import Table, Tables
 
 BATCH_ROWS = 10_000

@@ -13,8 +13,8 @@ from typing import Any
 
 from vaven.schemas.rules.registry import Checking, RuleMatch, wide_rule
 from vaven.schemas.standard.finding import Severity
+from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.tables.compile import key_of
-from vaven.schemas.tables.sql import quoted, text
 from vaven.vocab.areas import VINTAGES, areas
 from vaven.vocab.messages import LANGUAGES
 from vaven.vocab.register import SUPPRESSED, TOTAL

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from vaven.schemas.rules.registry import Checking, RuleMatch, row_rule, wide_rule
 from vaven.schemas.standard.finding import Severity
+from vaven.schemas.standard.sql import text
 from vaven.schemas.tables.compile import Check, key_of, typed
-from vaven.schemas.tables.sql import text
 from vaven.vocab import register
 
 MISSING = [code.id for code in register.codes("statuses").values() if code.properties["value_missing"] == "true"]

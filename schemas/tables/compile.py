@@ -9,8 +9,8 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
+from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.standard.table_schemas import Field, TableSchema
-from vaven.schemas.tables.sql import quoted, text
 from vaven.schemas.tables.tables import Table
 from vaven.vocab.messages import LANGUAGES
 from vaven.vocab.register import TOTAL

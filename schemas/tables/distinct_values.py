@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import duckdb
 
-from vaven.schemas.tables.sql import quoted
+from vaven.schemas.standard.sql import quoted
 
 BATCH_TEXTS = 10_000
 

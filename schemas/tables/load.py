@@ -12,13 +12,13 @@ from vaven.schemas.formats.csv import filled_cells
 from vaven.schemas.formats.grid import Grid, GridRow, column_letter
 from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Severity
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
+from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables import unpivot
 from vaven.schemas.tables.cell_account import CellAccount, RepeatedText
 from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.header import Header, Sections, body
 from vaven.schemas.tables.load_csv import load_csv
-from vaven.schemas.tables.sql import quoted, text
 from vaven.schemas.tables.tables import Column
 from vaven.vocab.errors import NotReadable
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import duckdb
 
+from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.header import TOTAL_WORDS, Header
-from vaven.schemas.tables.sql import quoted, text
 
 BLOCK = 1 << 22
 # The characters that Python's str.strip removes, which loading by rows uses.

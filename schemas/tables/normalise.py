@@ -14,11 +14,11 @@ import duckdb
 
 from vaven.schemas.standard.finding import Finding, Severity, code_words
 from vaven.schemas.standard.labels import age_of, codes_by_word, fold, period_of
+from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import Field, TableSchema
 from vaven.schemas.tables.area_vintage import collecting_vintages
 from vaven.schemas.tables.compile import describe_field, plain
 from vaven.schemas.tables.distinct_values import DistinctTexts
-from vaven.schemas.tables.sql import quoted
 from vaven.schemas.tables.tables import Column
 from vaven.vocab import register
 from vaven.vocab.areas import areas, level_of, split_suffix

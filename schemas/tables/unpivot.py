@@ -11,10 +11,10 @@ import duckdb
 
 from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.standard.finding import Finding, Severity
+from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.cell_account import CellAccount
 from vaven.schemas.tables.header import Header
-from vaven.schemas.tables.sql import quoted
 from vaven.schemas.tables.tables import STRIDE
 from vaven.vocab.messages import LANGUAGES
 

@@ -22,7 +22,7 @@ from frictionless.resources import TableResource
 from frictionless.table.row import Row
 
 from vaven.schemas.standard.finding import MAX_FINDINGS
-from vaven.schemas.tables.sql import text
+from vaven.schemas.standard.sql import text
 from vaven.schemas.tableschema.rows import LoadedRows, NotColumnar, ReadColumn, create_table, load_rows, number_of
 from vaven.schemas.tableschema.table_schema_v2 import (
     KeyCheck,

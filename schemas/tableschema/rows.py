@@ -14,7 +14,7 @@ from frictionless.formats import CsvControl
 from frictionless.resources import TableResource
 from frictionless.table.row import create_cell_handlers
 
-from vaven.schemas.tables.sql import quoted, text
+from vaven.schemas.standard.sql import quoted, text
 
 BATCH_ROWS = 20_000
 BLOCK = 1 << 22
