@@ -4,8 +4,6 @@ Sources, of which later ones take precedence: defaults, `vaven.toml` in the work
 """
 
 import os
-import secrets
-import tempfile
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -116,6 +114,10 @@ class Settings:
         """The configured key, or a random key stored in the data folder, so that sessions survive a restart."""
         if self.secret_key:
             return self.secret_key
+        # Most commands sign nothing, and importing these two takes long beside checking a small file.
+        import secrets
+        import tempfile
+
         path = self.home / "secret_key"
         if not path.exists() or not path.stat().st_size:
             self.home.mkdir(parents=True, exist_ok=True)

@@ -6,10 +6,7 @@ from pathlib import Path
 
 from vaven.schemas.formats.csv import read_delimited
 from vaven.schemas.formats.grid import Grid
-from vaven.schemas.formats.json import read_json, read_json_lines
-from vaven.schemas.formats.pcaxis import read_pcaxis
 from vaven.schemas.formats.sniff import content_of, extract_tables
-from vaven.schemas.formats.workbook import read_parquet, read_workbook
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.vocab.errors import NotReadable
 
@@ -28,17 +25,28 @@ def grids_of(
     """
     content = content_of(path, choices.encoding)
     match content.kind:
+        # Each reader is imported when a file needs it: importing all takes as long as checking a small file.
         case "text":
             yield read_delimited(path, content.encoding, choices, progress)
         case "workbook":
+            from vaven.schemas.formats.workbook import read_workbook
+
             yield from read_workbook(path, folder, progress)
         case "parquet":
+            from vaven.schemas.formats.workbook import read_parquet
+
             yield read_parquet(path, folder)
         case "pcaxis":
+            from vaven.schemas.formats.pcaxis import read_pcaxis
+
             yield read_pcaxis(path, content.encoding)
         case "json":
+            from vaven.schemas.formats.json import read_json
+
             yield from read_json(path, content.encoding)
         case "json-lines":
+            from vaven.schemas.formats.json import read_json_lines
+
             yield from read_json_lines(path, content.encoding)
         case "compressed":
             yield from _compressed_grids(path, folder, choices, progress)

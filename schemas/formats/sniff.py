@@ -11,10 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
-import olefile
-
 from vaven.schemas.formats.encodings import encoding_of
-from vaven.schemas.formats.json import is_descriptor, is_lines
 from vaven.schemas.formats.pcaxis import codepage, is_pcaxis
 from vaven.schemas.formats.xml_safety import ZIP_DAMAGE, refuse_declarations
 from vaven.vocab.errors import NotReadable
@@ -26,6 +23,8 @@ MAX_MEMBERS = 10_000
 # Text in an honest workbook compresses at most some 30-fold; below this size the ratio is not checked.
 RATIO_FREE_BYTES = 50_000_000
 
+# The first bytes of an OLE compound file (MS-CFB, section 2.2).
+COMPOUND = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 SIGNATURES = (
     (b"%PDF", "PDF"),
     (b"\x89PNG", "PNG"),
@@ -79,7 +78,7 @@ def content_of(path: Path, encoding: str | None = None) -> Content:
         raise NotReadable("not-readable-empty", file=path.name)
     if head.startswith(b"PK\x03\x04") or head.startswith(b"PK\x05\x06"):
         return _archive(path)
-    if head.startswith(olefile.MAGIC):
+    if head.startswith(COMPOUND):
         return _compound(path)
     if head.startswith(b"PAR1"):
         return Content("parquet")
@@ -208,6 +207,8 @@ def _office_name(names: set[str]) -> str:
 
 def _compound(path: Path) -> Content:
     """Detect the format of an OLE compound file: a protected workbook, an old .xls, or another old Office document."""
+    import olefile
+
     try:
         with olefile.OleFileIO(path) as compound:
             streams = {"/".join(parts) for parts in compound.listdir()}
@@ -232,6 +233,8 @@ def _text(path: Path, head: bytes, override: str | None) -> Content:
     if first == "[":
         return Content("json", detected)
     if first == "{":
+        from vaven.schemas.formats.json import is_descriptor, is_lines
+
         if is_lines(path, detected):
             return Content("json-lines", detected)
         return Content("descriptor") if is_descriptor(path, detected) else Content("json", detected)

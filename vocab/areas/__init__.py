@@ -8,9 +8,10 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from functools import cache, cached_property
 from importlib.resources import files
+from operator import itemgetter
+from typing import NamedTuple
 
 PATTERNS = {
     "lan": re.compile(r"\d{2}"),
@@ -28,8 +29,7 @@ LEVEL = re.compile("|".join(f"(?P<{level}>{pattern.pattern})" for level, pattern
 SUFFIX = re.compile(r"_(DeSO|RegSO)(20\d\d)$")
 
 
-@dataclass(frozen=True)
-class Area:
+class Area(NamedTuple):
     """An official area. `area_vintage` joins level and vintage (deso2018, regso2020, kommun, lan), as in its IRI.
 
     `name` is the official name; a DeSO has none, so it has its RegSO's name if that is known.
@@ -57,11 +57,11 @@ class Areas:
 
     @cached_property
     def lan(self) -> Mapping[str, Area]:
-        return {r["code"]: Area(r["code"], "lan", "", r["name"], "") for r in _rows("lan")}
+        return {code: Area(code, "lan", "", name, "") for code, name in _columns("lan", "code", "name")}
 
     @cached_property
     def kommuner(self) -> Mapping[str, Area]:
-        return {r["code"]: Area(r["code"], "kommun", "", r["name"], r["code"]) for r in _rows("kommuner")}
+        return {code: Area(code, "kommun", "", name, code) for code, name in _columns("kommuner", "code", "name")}
 
     @cached_property
     def outlines(self) -> Mapping[str, str]:
@@ -72,16 +72,16 @@ class Areas:
     @cached_property
     def deso2018(self) -> Mapping[str, Area]:
         return {
-            r["code"]: Area(r["code"], "deso", "2018", r["regso"].removeprefix("RegSO-"), r["kommun"])
-            for r in _rows("deso2018")
+            code: Area(code, "deso", "2018", regso.removeprefix("RegSO-"), kommun)
+            for code, kommun, regso in _columns("deso2018", "code", "kommun", "regso")
         }
 
     @cached_property
     def deso2025(self) -> Mapping[str, Area]:
         """DeSO 2025 by code, named after the 2018 area of that code: SCB names RegSO only, whose list is missing."""
         return {
-            r["code"]: Area(r["code"], "deso", "2025", self._name_in_2018(r["code"]), r["kommun"])
-            for r in _rows("deso2025")
+            code: Area(code, "deso", "2025", self._name_in_2018(code), kommun)
+            for code, kommun in _columns("deso2025", "code", "kommun")
         }
 
     @cached_property
@@ -93,8 +93,8 @@ class Areas:
     def successors(self) -> Mapping[str, tuple[str, ...]]:
         """DeSO 2025 codes by the discontinued DeSO 2018 code that they replace, as far as known."""
         successors: dict[str, list[str]] = {}
-        for row in _rows("deso_changes"):
-            successors.setdefault(row["from_code"], []).append(row["to_code"])
+        for from_code, to_code in _columns("deso_changes", "from_code", "to_code"):
+            successors.setdefault(from_code, []).append(to_code)
         return {code: tuple(after) for code, after in successors.items()}
 
     def by_code(self, level: str, vintage: str) -> Mapping[str, Area]:
@@ -174,8 +174,11 @@ def split_suffix(code: str) -> tuple[str, str | None]:
     return (code[: match.start()], match[2]) if match else (code, None)
 
 
-def _rows(name: str) -> Iterator[dict[str, str]]:
-    yield from csv.DictReader((files(__package__) / f"{name}.csv").read_text("utf-8").splitlines())
+def _columns(name: str, *labels: str) -> Iterator[tuple[str, ...]]:
+    """Return the rows of a list, each with the cells of the columns `labels`, of which there are several."""
+    header, *rows = csv.reader((files(__package__) / f"{name}.csv").read_text("utf-8").splitlines())
+    positions = [header.index(label) for label in labels]
+    return map(itemgetter(*positions), rows)
 
 
 @cache
