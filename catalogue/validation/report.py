@@ -12,7 +12,15 @@ from vaven.catalogue.validation.uploads import CONSTANT, Uploads, read_options_o
 from vaven.schemas.reports.cells import cells_sentence
 from vaven.schemas.reports.fix import fixes
 from vaven.schemas.reports.html import faulty_tables
-from vaven.schemas.reports.text_and_json import grouped, location, meaning, statements, table_name
+from vaven.schemas.reports.text_and_json import (
+    MAX_REMEDIES,
+    grouped,
+    location,
+    meaning,
+    remedies,
+    statements,
+    table_name,
+)
 from vaven.schemas.standard.finding import Finding, Report, Severity
 from vaven.schemas.standard.read_options import ENCODINGS
 from vaven.schemas.standard.table_schemas import standard
@@ -94,6 +102,7 @@ def _findings(report: Report) -> Mapping[str, object]:
         "meaning": meaning(report, g.lang),
         "location": lambda finding: location(report, finding, g.lang),
         "statements": lambda findings: statements(report, findings, g.lang)[:STATEMENT_LIMIT],
+        "remedies": lambda findings: remedies(report, findings, g.lang)[:MAX_REMEDIES],
         "decidable_codes": DECIDABLE,
         "cells": cells_sentence(report.cells, g.lang) if report.cells else "",
         "table_name": lambda resource: table_name(resource, g.lang),

@@ -7,7 +7,16 @@ from functools import cache
 from jinja2 import Environment, PackageLoader, StrictUndefined, Template, select_autoescape
 
 from vaven.schemas.reports.cells import cells_sentence
-from vaven.schemas.reports.text_and_json import grouped, harmless, location, meaning, statements, table_name
+from vaven.schemas.reports.text_and_json import (
+    MAX_REMEDIES,
+    grouped,
+    harmless,
+    location,
+    meaning,
+    remedies,
+    statements,
+    table_name,
+)
 from vaven.schemas.standard.finding import Excerpt, Finding, Report, Severity
 from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab.messages import messages
@@ -50,6 +59,8 @@ def as_html(report: Report, language: str) -> str:
         table_name=lambda resource: table_name(resource, language),
         max_statements=MAX_STATEMENTS,
         statements=lambda findings: statements(report, findings, language),
+        max_remedies=MAX_REMEDIES,
+        remedies=lambda findings: remedies(report, findings, language),
         moment=lambda time: written_moment(time, language),
         number=lambda count: f"{count:,}".replace(",", "\u00a0" if language == "sv" else ","),
     )

@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,8 @@ from vaven.vocab.messages import messages
 REPORT_VERSION = "1.2"
 # Statements of one rule on the terminal before the number of remaining findings.
 MAX_STATEMENTS = 5
+# Different remedies of one rule on the terminal.
+MAX_REMEDIES = 10
 # Cell ranges of one statement before the number of remaining cells.
 MAX_RANGES = 6
 COLOURS = {
@@ -94,12 +96,23 @@ class Statement:
 
 def statements(report: Report, findings: Sequence[Finding], language: str) -> list[Statement]:
     """Group the findings of one rule by message, in the order of the first finding of each."""
+    return _grouped_by_text(report, findings, language, lambda finding: finding.message(language))
+
+
+def remedies(report: Report, findings: Sequence[Finding], language: str) -> list[Statement]:
+    """Group the findings of one rule by remedy. A single remedy for all of them has no cells."""
+    groups = _grouped_by_text(report, findings, language, lambda finding: finding.remedy(language))
+    texts = {group.message for group in groups}
+    return groups if len(texts) > 1 else [Statement("", text, len(findings)) for text in texts]
+
+
+def _grouped_by_text(
+    report: Report, findings: Sequence[Finding], language: str, text_of: Callable[[Finding], str]
+) -> list[Statement]:
     groups: dict[tuple[str, str | None, str | None], list[Finding]] = {}
     for finding in findings:
-        groups.setdefault((finding.message(language), finding.resource, finding.sheet), []).append(finding)
-    return [
-        Statement(_cell_ranges(report, same, language), message, len(same)) for (message, _, _), same in groups.items()
-    ]
+        groups.setdefault((text_of(finding), finding.resource, finding.sheet), []).append(finding)
+    return [Statement(_cell_ranges(report, same, language), text, len(same)) for (text, _, _), same in groups.items()]
 
 
 def _cell_ranges(report: Report, same: Sequence[Finding], language: str) -> str:
@@ -180,7 +193,10 @@ def _group(
     yield from ("  " + harmless(f"{s.cells}: {s.message}" if s.cells else s.message) for s in visible)
     if rest := report.counts[code] - sum(s.count for s in visible):
         yield "  " + t("report.more", count=rest)
-    yield f"  → {harmless(findings[0].remedy(language))}"
+    actions = remedies(report, findings, language)
+    yield from (f"  → {harmless(f'{a.cells}: {a.message}' if a.cells else a.message)}" for a in actions[:MAX_REMEDIES])
+    if rest := sum(a.count for a in actions[MAX_REMEDIES:]):
+        yield "  → " + t("report.more", count=rest)
 
 
 def _line(report: Report, finding: Finding, language: str) -> str:

@@ -5,11 +5,14 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
+from vaven.schemas.rules.advice import advice_on_area
+from vaven.schemas.rules.area_names import other_name
 from vaven.schemas.rules.registry import Checking, RuleMatch, wide_rule
 from vaven.schemas.standard.finding import Fix, Severity
 from vaven.schemas.standard.sql import quoted
 from vaven.vocab import register
 from vaven.vocab.areas import PATTERNS, VINTAGES, areas, level_of
+from vaven.vocab.areas.names import similar_kommun
 from vaven.vocab.messages import LANGUAGES
 
 NEWEST = "2025"
@@ -136,10 +139,16 @@ def area_unknown(on: Checking) -> Iterator[RuleMatch]:
     """An area code that does not exist in its known code list."""
     nearest: dict[tuple[str, str], str] = {}
     for cell in _unknown(on, with_zero=False):
+        if other_name(cell.code):
+            continue
         stated = (cell.code, cell.vintage)
         if stated not in nearest and len(nearest) < SUGGESTED:
-            nearest[stated] = areas().nearest(cell.code, cell.vintage or None) or ""
-        yield RuleMatch(cell.row, cell.field, cell.code, {"nearest": nearest.get(stated, "")})
+            nearest[stated] = areas().nearest(cell.code, cell.vintage or None) or similar_kommun(cell.code) or ""
+        code = nearest.get(stated, "")
+        advice = advice_on_area(cell.code, code)
+        kommun = areas().kommuner.get(code)
+        params = {"nearest": f"{kommun.name} ({code})" if kommun else code, **advice.params, "advice": advice.key}
+        yield RuleMatch(cell.row, cell.field, cell.code, params, advice.fix)
 
 
 @wide_rule("area-vintage", Severity.ERROR, "neighbourhoods")

@@ -1,12 +1,12 @@
 """Conversion of a rule's match to a finding: location, message parameters, and a fix if one is safe."""
 
 import difflib
-import re
 from collections.abc import Mapping
 from functools import lru_cache
 
+from vaven.schemas.rules.advice import Advice, advice_on_number, advice_on_period
 from vaven.schemas.rules.registry import Checking, RuleMatch, severity_of
-from vaven.schemas.standard.finding import Finding, Fix, code_words, joined, uncapitalised
+from vaven.schemas.standard.finding import Finding, code_words, joined, uncapitalised
 from vaven.schemas.standard.labels import codes_by_word, fold
 from vaven.schemas.standard.table_schemas import Field
 from vaven.schemas.tables.compile import describe_field
@@ -15,19 +15,10 @@ from vaven.vocab.messages import LANGUAGES, messages
 
 # Characters of a text that are compared with a code list.
 COMPARED = 400
-# A number in any common notation, followed by a unit.
-WITH_UNIT = re.compile(r"([-+−]?[0-9][0-9\s.,]*?)\s*([^0-9\s.,]+(?: \S+)*?)\.?")
-LONGEST_NUMBER = 40
-# Common notations of a unit of the register, besides its name.
-UNIT_WORDS = {
-    "%": ("procent", "percent"),
-    "SEK": ("kronor", ":-"),
-    "persons": ("st", "pers"),
-    "hours": ("tim", "h"),
-    "per 100,000 residents": ("per 100 000",),
-    "per 1,000 residents": ("per 1 000",),
-    "per resident": ("per person",),
-}
+# Fields with periods.
+PERIODS = ("period", "baseline_period")
+# Numbers that programs write for a missing value.
+SENTINELS = frozenset(("-1", "-9", "-99", "-999", "-9999", "99", "999", "9999", "99999"))
 # A longer code list is not enumerated: the message refers to the sheet of code lists.
 MAX_CODES = 20
 
@@ -44,6 +35,9 @@ def finding_of(on: Checking, code: str, match: RuleMatch) -> Finding:
         params["nearest"] = nearest
     if code in ("duplicate-key", "duplicate-row"):
         params |= {f"key_{language}": _key(on, language) for language in LANGUAGES}
+    advice = _advice(on, code, match, kpi)
+    if advice:
+        params |= {**advice.params, "advice": advice.key}
     return Finding(
         code=code,
         severity=severity_of(code),
@@ -54,15 +48,24 @@ def finding_of(on: Checking, code: str, match: RuleMatch) -> Finding:
         field=match.field,
         text=match.text,
         params=params,
-        fix=match.fix or (_without_unit(match.text, kpi) if kpi and code == "type-error" else None),
+        fix=match.fix or (advice.fix if advice else None),
     )
 
 
-def _without_unit(text: str | None, kpi: register.Kpi) -> Fix | None:
-    """Return a fix to the number alone if the KPI's own unit follows it in the cell."""
-    match = WITH_UNIT.fullmatch(text) if text and len(text) <= LONGEST_NUMBER else None
-    words = (kpi.unit("sv"), kpi.unit("en"), *UNIT_WORDS.get(kpi.unit("en"), ()))
-    return Fix(match[1]) if match and match[2].casefold() in (word.casefold() for word in words) else None
+def _advice(on: Checking, code: str, match: RuleMatch, kpi: register.Kpi | None) -> Advice | None:
+    """Return the remedy for the kind of text in the cell; None if the rule's own applies."""
+    field = on.schema[match.field] if match.field in on.schema.names else None
+    if field is None or not match.text:
+        return None
+    if code == "type-error" and field.type in ("number", "integer"):
+        return advice_on_number(match.text, kpi, has_status="status" in on.schema.names)
+    if code == "pattern-mismatch" and field.name in PERIODS:
+        return advice_on_period(match.text)
+    if code in ("kpi-range", "below-minimum", "above-maximum") and match.text in SENTINELS:
+        return Advice("value.sentinel", {"status": "O"}) if "status" in on.schema.names else None
+    if code == "not-in-list" and field.descriptor.get("codes") != "kpis":
+        return Advice("list")
+    return None
 
 
 def _words(on: Checking, match: RuleMatch) -> Mapping[str, object]:

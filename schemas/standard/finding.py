@@ -88,7 +88,10 @@ class Finding:
         return messages(language, self.room)(f"rule.{self.code}.message", **self._params(language))
 
     def remedy(self, language: str) -> str:
-        return messages(language, self.room)(f"rule.{self.code}.remedy", **self._params(language))
+        """Return the remedy for this kind of cell (`advice` of the parameters), else the rule's."""
+        advice = self.params.get("advice")
+        key = f"remedy.{advice}" if advice else f"rule.{self.code}.remedy"
+        return messages(language, self.room)(key, **self._params(language))
 
     def _params(self, language: str) -> dict[str, object]:
         """Return the parameters of the templates: `label_sv` is `label` in Swedish, and an empty value is a dash."""

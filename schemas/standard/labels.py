@@ -5,6 +5,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 
+from vaven.schemas.standard.period_forms import period_of
 from vaven.schemas.standard.table_schemas import RESOURCES, TableSchema, standard
 from vaven.vocab import register
 
@@ -90,6 +91,8 @@ def values_in_label(label: str) -> Mapping[str, str]:
 
     Empty if any part of the label is unknown: a partial reading would be a guess.
     """
+    if period := period_of(label):
+        return {"period": period}
     values: dict[str, str] = {}
     rest = label
     if match := PERIOD.search(label):
@@ -103,12 +106,6 @@ def values_in_label(label: str) -> Mapping[str, str]:
             return {}
         values[field] = code
     return values if len(values) > ("period" in values) else {}
-
-
-def period_of(text: str) -> str | None:
-    """Return the standard's form of a period in another notation, or None if the text has any other content."""
-    match = PERIOD.fullmatch(text.strip())
-    return _period_text(match) if match else None
 
 
 def _period_text(match: re.Match[str]) -> str:

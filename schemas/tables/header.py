@@ -18,8 +18,9 @@ from vaven.vocab.areas import level_of, split_suffix
 HEADER_SEARCH_ROWS = 50
 # Labels in place of an area in a total row below a table.
 TOTAL_WORDS = frozenset(
-    ("summa", "totalt", "total", "summa totalt", "totalsumma", "sum", "grand total", "medel", "snitt")
-)
+    ("summa", "totalt", "total", "summa totalt", "totalsumma", "sum", "grand total", "medel", "snitt", "genomsnitt",
+     "medelvärde", "medeltal", "median", "average", "mean", "samtliga områden", "alla områden", "all areas")
+)  # fmt: skip
 # Cells of the column may be empty, but a table of observations without it has no content.
 ESSENTIAL = frozenset(("value",))
 
@@ -61,6 +62,18 @@ class Header:
         )
 
     @property
+    def beside(self) -> tuple[Column, ...]:
+        """Columns that are not read and may yet tell what a row is about, named c0, c1 … by position.
+
+        The user's exclusion of a column answers the question.
+        """
+        return tuple(
+            Column(unread_name(i), self.labels[i], column_letter(i))
+            for i, reason in self.unread.items()
+            if reason != "column-excluded" and i < len(self.labels)
+        )
+
+    @property
     def unread(self) -> Mapping[int, str]:
         """Positions of columns that are not read, with the reason (of OmittedCells)."""
         positions = (i for i, name in enumerate(self.fields) if name is None and i not in self.wide)
@@ -72,6 +85,11 @@ class Header:
         if position in self.names:
             return "column-of-names"
         return "column-unknown" if self.labels[position] else "column-unlabelled"
+
+
+def unread_name(position: int) -> str:
+    """Return the name in the workspace of a column without a field."""
+    return f"c{position}"
 
 
 def detect_header(rows: Sequence[GridRow], resource: str, choices: ReadOptions = DETECT) -> Header | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import duckdb
 
 from vaven.schemas.formats.csv import filled_cells
-from vaven.schemas.formats.grid import Grid, GridRow, column_letter
+from vaven.schemas.formats.grid import Grid, GridRow, column_index, column_letter
 from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Severity
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.sql import quoted, text
@@ -163,6 +163,7 @@ class _Loader:
     ) -> None:
         self.work, self.raw, self.header, self.location, self.account = work, raw, header, location, account
         self.positions = [(i, name) for i, name in enumerate(header.fields) if name]
+        self.unread_positions = [(column_index(c.letter or ""), c.name) for c in header.beside]
         self.count = self.footnotes = 0
         self.totals: list[tuple[int, str]] = []
         self.unread: Counter[int] = Counter()
@@ -170,7 +171,7 @@ class _Loader:
         self.problems: list[Finding] = []
         self.counts: Counter[str] = Counter()
         self._batch: list[GridRow] = []
-        columns = ", ".join(f'"{name}" VARCHAR' for _, name in self.positions)
+        columns = ", ".join(f'"{name}" VARCHAR' for _, name in [*self.positions, *self.unread_positions])
         work.execute(f"CREATE TABLE {raw} (_row BIGINT, {columns})")
 
     def add(self, row: GridRow, kind: str) -> None:
@@ -206,8 +207,10 @@ class _Loader:
             self._note_repeated(name, texts[i] if i < len(texts) else ())
         for i in set(range(len(texts))) - {i for i, _ in self.positions}:
             self.unread[i] += len(texts[i]) - texts[i].count("")
+        for i, name in self.unread_positions:
+            columns[name] = pa.array(texts[i] if i < len(texts) else none, pa.string())
         batch = pa.table(columns)
-        cells = ", ".join(f"nullif({quoted(name)}, '')" for _, name in self.positions)
+        cells = ", ".join(f"nullif({quoted(name)}, '')" for name in columns if name != "_row")
         self.work.register("batch", batch)
         self.work.execute(f"INSERT INTO {self.raw} SELECT _row, {cells} FROM batch")
         self.work.unregister("batch")

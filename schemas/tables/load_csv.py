@@ -47,8 +47,8 @@ def load_csv(
     path = path if encoding.startswith("utf-8") else _utf8_copy(path, encoding, folder / f"{raw}.utf8")
     lines = _line_count(path)
     labelled = ", ".join(f"c{i} AS {quoted(name)}" for i, name in enumerate(header.fields) if name)
-    # Of columns that are not read, only the number of cells is needed.
-    others = "".join(f", {_is_filled(f'c{i}')} AS c{i}" for i in header.unread)
+    # Columns that are not read may tell rows apart; of those excluded by the user, the number of cells is needed.
+    others = "".join(f", nullif(trim(c{i}, {text(BLANKS)}), '') AS c{i}" for i in header.unread)
     source = f"SELECT {labelled}{others} FROM read_csv({text(path)}, {options})"
     try:
         work.execute(f"CREATE TABLE {raw}_lines AS {source}")
@@ -93,14 +93,6 @@ def _trimmed(
     for name in coded - blank:
         distinct.alias(f"{raw}_trimmed", name, lines)
     return f"{raw}_trimmed"
-
-
-def _is_filled(cell: str) -> str:
-    """Return SQL for a cell that is not blank. Trimming takes long, and most cells begin with a visible character."""
-    return (
-        f"CASE WHEN {cell} IS NULL THEN false WHEN ascii({cell}) BETWEEN 33 AND 126 THEN true "
-        f"ELSE trim({cell}, {text(BLANKS)}) <> '' END"
-    )
 
 
 def _with_blanks(
@@ -159,6 +151,6 @@ def _filled_counts(work: duckdb.DuckDBPyConnection, table: str, header: Header) 
     positions = list(header.unread)
     if not positions:
         return {}
-    counts = ", ".join(f"count(*) FILTER (c{i})" for i in positions)
+    counts = ", ".join(f"count(c{i})" for i in positions)
     filled_counts = work.execute(f"SELECT {counts} FROM {table}").fetchone() or ()
     return dict(zip(positions, filled_counts, strict=True))

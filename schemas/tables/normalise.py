@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from functools import cache, partial
+from functools import partial
 from importlib.resources import files
 
 import duckdb
 
 from vaven.schemas.standard.finding import Finding, Severity, code_words
-from vaven.schemas.standard.labels import age_of, codes_by_word, fold, period_of
+from vaven.schemas.standard.labels import age_of, codes_by_word, fold
+from vaven.schemas.standard.period_forms import day_of_midnight, period_of
 from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import Field, TableSchema
 from vaven.schemas.tables.area_vintage import collecting_vintages
@@ -21,7 +22,8 @@ from vaven.schemas.tables.compile import describe_field, plain
 from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.tables import Column
 from vaven.vocab import register
-from vaven.vocab.areas import areas, level_of, split_suffix
+from vaven.vocab.areas import level_of, split_suffix
+from vaven.vocab.areas.names import is_name_of, kommun_of, split_name
 from vaven.vocab.messages import LANGUAGES
 
 NUMERIC = ("number", "integer")
@@ -38,13 +40,10 @@ CONTROL_CHARACTERS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f" + "\ufffe\uffff]"
 # Number of examples in a note about texts read as codes.
 EXAMPLE_CODES = 5
 AREA_FIELDS = ("neighbourhood", "code", "municipality")
-# SQL of the texts that may be another form of an area's code; others need not be tested one by one. The length is
-# tested apart from the letters: counted in the pattern, it takes DuckDB ten times as long.
-LIKE_AREAS = (
-    "regexp_matches(cell, '^[0-9]{2}') OR contains(cell, '_') OR "
-    r"(length(cell) BETWEEN 2 AND 40 AND regexp_full_match(cell, '[\pL -]+'))"
-)
+# SQL of the texts that may be another form of an area's code; others need not be tested one by one.
+LIKE_AREAS = r"length(cell) BETWEEN 2 AND 200 AND regexp_matches(cell, '^([0-9]{2}|\pL)')"
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+SHORTER_THAN_A_YEAR = re.compile(r"[0-9]{4}-(Q[1-4]|[0-9]{2})")
 # Fields that are multiplied by 100 if the user states that per cent are given as shares.
 SHARES = ("value", "ci_lower", "ci_upper", "baseline_value", "target_value")
 WHOLE_FLOAT = re.compile(r"(\d+)\.0+")
@@ -70,6 +69,7 @@ def normalise(
     raw: str,
     relation: str,
     columns: Sequence[Column],
+    beside: Sequence[Column],
     schema: TableSchema,
     location: Mapping[str, str | None],
     *,
@@ -78,7 +78,7 @@ def normalise(
     shares: bool = False,
     names_are_codes: bool = False,
 ) -> NormalisedTable:
-    """Create `relation` from `raw` (both as Table.relation; an empty cell of `raw` is NULL too).
+    """Create `relation` from `raw` (both as Table.relation; an empty cell of `raw` is NULL too). `beside` as in Table.
 
     `decimal_comma`: commas in numbers are more likely decimal than grouping, or certainly if the user has decided
     (`is_decided`). `shares`: values of KPIs in per cent range from 0 to 1. `names_are_codes`: a municipality's name is
@@ -114,6 +114,7 @@ def normalise(
     expressions |= {name: f"'{DEFAULTS[name]}'" for name in added}
     order = [name for name in schema.names if name in expressions or name in names]
     select = ", ".join(f'{expressions.get(name, quoted(name))} AS "{name}"' for name in order)
+    select += "".join(f", {column.name}" for column in beside)
     work.execute(f"CREATE {'VIEW' if is_view else 'TABLE'} {relation} AS SELECT _row, {select} FROM {raw}")
     for name in set(order) - set(expressions):
         distinct.alias(relation, name, raw)
@@ -269,7 +270,7 @@ def _recoder(distinct: DistinctTexts, raw: str, field: Field, *, names_are_codes
         return age_of
     if field.name in ("period", "baseline_period"):
         length = _period_length_of_dates(distinct, raw, field.name)
-        return lambda text: text[:length] if length and DAY.fullmatch(text) else _period(text)
+        return lambda text: _period(text, length)
     if field.name in AREA_FIELDS:
         return _area_or_name if names_are_codes and field.name == "neighbourhood" else _area
     code_list = field.descriptor.get("codes")
@@ -283,23 +284,25 @@ def _recoder(distinct: DistinctTexts, raw: str, field: Field, *, names_are_codes
     return None
 
 
-def _period(text: str) -> str:
-    """Return a period in the standard's form: "2023.0" is 2023, "2023 kv 1" 2023-Q1, "2022–2024" 2022/2024."""
-    if WHOLE_FLOAT.fullmatch(text):
-        return WHOLE_FLOAT.sub(r"\1", text)
-    return period_of(text) or text.upper()
+def _period(text: str, length: int) -> str:
+    """Return a period in the standard's form ("2023 kv 1" is 2023-Q1); of a date, its first `length` characters."""
+    day = day_of_midnight(text)
+    return day[:length] if length and DAY.fullmatch(day) else period_of(text) or text
 
 
 def _period_length_of_dates(distinct: DistinctTexts, raw: str, name: str) -> int:
     """Return the length of the period within the dates of a column: 4 (a year), 7 (a month) or 0 (none).
 
-    A spreadsheet turns years and months into dates: if all are the first or last day of a year, they are years.
+    A spreadsheet turns years and months into dates: if all are the first or last day of a year, they are years, unless
+    other periods of the column are months or quarters.
     """
     years = months = True
-    for texts in distinct.batches(raw, name, f"regexp_full_match(cell, '{DAY.pattern}')"):
-        ends = {text[5:] for text in texts}
-        years = years and ends <= {"01-01", "12-31"}
-        months = months and (all(end.endswith("-01") for end in ends) or all(map(_is_last_day, texts)))
+    for texts in distinct.batches(raw, name):
+        days = [day for text in texts if DAY.fullmatch(day := day_of_midnight(text))]
+        ends = {day[5:] for day in days}
+        others = {period_of(text) or "" for text in texts} if len(days) < len(texts) else set()
+        years = years and ends <= {"01-01", "12-31"} and not any(map(SHORTER_THAN_A_YEAR.fullmatch, others))
+        months = months and (all(end.endswith("-01") for end in ends) or all(map(_is_last_day, days)))
     return 4 if years else 7 if months else 0
 
 
@@ -326,23 +329,17 @@ def _multiply_shares(
 
 
 def _area_or_name(text: str) -> str:
-    """Return a code as `_area`, also for a municipality's name, including "Botkyrka kommun" and "Göteborgs stad"."""
-    return _kommun_names().get(" ".join(text.casefold().split())) or _area(text)
-
-
-@cache
-def _kommun_names() -> Mapping[str, str]:
-    """Return codes by lower-case names, with diacritics: Habo and Håbo are two municipalities."""
-    codes: dict[str, str] = {}
-    for area in areas().kommuner.values():
-        genitive = area.name if area.name.endswith(("s", "x", "z")) else f"{area.name}s"
-        names = (area.name, f"{genitive} kommun", f"{genitive} stad", f"{area.name} kommun", f"{area.name} stad")
-        codes |= dict.fromkeys((form.casefold() for form in names), area.code)
-    return codes
+    """Return a code as `_area`, also for a municipality's name, including "Falu kommun" and "Göteborgs stad"."""
+    return kommun_of(text) or _area(text)
 
 
 def _area(text: str) -> str:
-    """Return a code without SCB's vintage suffix, or the code before a name ("0180 Stockholm")."""
+    """Return a code without SCB's vintage suffix, or the code in one cell with its name ("0180 Stockholm").
+
+    "0180 Rinkeby" is no form of 0180: the area of that name is only a part of it.
+    """
     code, _ = split_suffix(WHOLE_FLOAT.sub(r"\1", text) if WHOLE_FLOAT.fullmatch(text) else text)
-    first = code.split(" ", 1)[0]
-    return first if first != code and level_of(first) else code.upper() if level_of(code.upper()) else code
+    if level_of(code.upper()):
+        return code.upper()
+    both = split_name(text)
+    return both[0] if both and is_name_of(*both) else code

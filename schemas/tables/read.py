@@ -323,6 +323,7 @@ def _load(
         loaded.relation,
         resource,
         columns_of(header),
+        header.beside,
         standard()[resource],
         location,
         decimal_comma=grid.decimal_comma if decimal is None else decimal == ",",
@@ -346,6 +347,7 @@ def _load(
         loaded.count,
         original_relation=resource if normalised.is_view else loaded.relation,
         wide=header.label_fields,
+        beside=header.beside,
     )
 
 

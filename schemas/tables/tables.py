@@ -43,6 +43,8 @@ class Table:
     header) and a VARCHAR column for each of `columns`, by its standard name; an empty cell is NULL, and surrounding
     blanks are removed. `original_relation` has the same columns as the partner wrote them.
 
+    `beside` are the columns without a field of the standard, c0, c1 …, which `relation` also has.
+
     `wide` names the fields in the labels of a wide table's columns of values; `_row` is then the cell's key (see
     `cell_reference`).
     """
@@ -56,9 +58,10 @@ class Table:
     row_count: int
     original_relation: str
     wide: frozenset[str] = frozenset()
+    beside: tuple[Column, ...] = ()
 
     def column(self, name: str) -> Column | None:
-        return next((c for c in self.columns if c.name == name), None)
+        return next((c for c in (*self.columns, *self.beside) if c.name == name), None)
 
     def cell_reference(self, key: int, name: str | None) -> tuple[int, str | None]:
         """Return row and column letter in the partner's program of a field in the row with this `_row`."""

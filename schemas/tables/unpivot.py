@@ -33,7 +33,8 @@ def _name(position: int) -> str:
 
 def unpivot(work: duckdb.DuckDBPyConnection, raw: str, header: Header) -> tuple[str, int]:
     """Create the long relation of a wide one, without its empty cells. Returns its name and number of rows."""
-    columns_of_rows = "".join(f"{quoted(name)}, " for name in header.fields if name)
+    names = [*(name for name in header.fields if name), *(column.name for column in header.beside)]
+    columns_of_rows = "".join(f"{quoted(name)}, " for name in names)
     label_columns = ", ".join(f"labels.{quoted(name)}" for name in sorted(header.label_fields))
     positions = sorted(header.wide)
     texts = {"_name": [_name(i) for i in positions]} | {
