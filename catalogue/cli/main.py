@@ -141,7 +141,7 @@ def _add_read_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--shares", action="store_true", default=None, help=text)
 
 
-def _read_options(arguments: argparse.Namespace) -> ReadOptions:
+def read_options(arguments: argparse.Namespace) -> ReadOptions:
     delimiter = "\t" if arguments.delimiter in ("tab", "\\t") else arguments.delimiter
     return ReadOptions(
         encoding=arguments.encoding,
@@ -160,7 +160,7 @@ def _read_options(arguments: argparse.Namespace) -> ReadOptions:
 
 
 def _validate(arguments: argparse.Namespace) -> int:
-    options = _read_options(arguments)
+    options = read_options(arguments)
     if arguments.output and len(arguments.files) > 1:
         raise WrongUse("catalogue.one-output")
     if arguments.schema and options.non_default:
@@ -195,7 +195,7 @@ def _write_annotated(arguments: argparse.Namespace, path: Path, report: Report) 
     target = arguments.output or path.with_name(f"{path.stem}-{ending}.xlsx")
     if target.exists() and target.samefile(path):
         raise WrongUse("catalogue.output-is-input")
-    print(annotate(path, report, target, language=arguments.lang, choices=_read_options(arguments)))
+    print(annotate(path, report, target, language=arguments.lang, choices=read_options(arguments)))
 
 
 def _fix(arguments: argparse.Namespace) -> int:
@@ -205,7 +205,7 @@ def _fix(arguments: argparse.Namespace) -> int:
     from vaven.schemas.reports.fix import ALL, fix, target_name
     from vaven.vocab.messages import messages
 
-    options, t, thresholds = _read_options(arguments), messages(arguments.lang, "schemas"), load_settings().thresholds
+    options, t, thresholds = read_options(arguments), messages(arguments.lang, "schemas"), load_settings().thresholds
     report = validate(arguments.file, choices=options, thresholds=thresholds, max_findings=ALL)
     if report.verdict == Verdict.NOT_CHECKED:
         _print_report(report, arguments.lang)
@@ -267,7 +267,7 @@ def _publish(arguments: argparse.Namespace) -> int:
             load_settings(),
             dataset=arguments.dataset,
             note=arguments.note,
-            choices=_read_options(arguments),
+            choices=read_options(arguments),
             progress=lambda step: print(f"… {t(f'cli.step.{step}')}", file=sys.stderr, flush=True),
         )
     except SubmissionRefused as refused:

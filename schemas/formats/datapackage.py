@@ -110,7 +110,7 @@ def resource_grids(descriptor: Mapping[str, Any], folder: Path, sheets: Path) ->
     unnamed: dict[tuple[str, str | None], Grid] = {}
     for resource in descriptor["resources"]:
         name = resource["name"]
-        choices = _read_options(folder, resource)
+        choices = resource_options(folder, resource)
         grids = []
         for i, path in enumerate(_paths(resource)):
             grid, *others = _grids(folder, path, sheets / f"{name}-{i}", name, choices)
@@ -185,7 +185,7 @@ def _blank_missing_values(grid: Grid, missing: Set[str]) -> Grid:
     return replace(grid, rows=rows(), plain=None)
 
 
-def _read_options(folder: Path, resource: Mapping[str, Any]) -> ReadOptions:
+def resource_options(folder: Path, resource: Mapping[str, Any]) -> ReadOptions:
     """Return the read options that the descriptor declares; unsupported ones are refused rather than ignored."""
     dialect = _metadata(folder, resource.get("dialect"))
     # Frictionless-py 5 nests the properties of a format; Data Package v1 and v2 have them flat.

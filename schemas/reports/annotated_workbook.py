@@ -3,10 +3,12 @@
 A CSV file becomes a workbook with the same rows. The original is never changed.
 """
 
+import shutil
 import warnings
 import zlib
-from collections.abc import Iterable, Mapping
-from itertools import chain
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import replace
+from itertools import chain, count
 from pathlib import Path
 from pyexpat import ExpatError
 from tempfile import TemporaryDirectory
@@ -24,8 +26,11 @@ from vaven.schemas.formats.csv import read_delimited
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.formats.workbook import read_workbook
 from vaven.schemas.formats.xlsx_stream import large_parts
+from vaven.schemas.reports.copy_check import check_copy
+from vaven.schemas.reports.xlsx_cells import restore_formula_values
 from vaven.schemas.standard.finding import Finding, Report, Severity
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
+from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab.errors import WrongUse
 from vaven.vocab.messages import messages
 
@@ -56,13 +61,36 @@ def annotate(
     """
     if sum(report.rows.values()) > MAX_ROWS:
         raise WrongUse("schemas.too-many-rows-to-annotate", rows=MAX_ROWS)
+    if report.cells is None:
+        # A sheet that our own reader can't open: the copy could not be compared.
+        raise WrongUse("schemas.workbook-not-written", file=source.name)
     book = editable_copy(source, choices)
     for finding in report.findings:
         if finding.row and finding.column:
             _mark(book, finding, language)
     _add_summary(book, report, language)
-    book.save(target)
+    with TemporaryDirectory(prefix="vaven-annotate-") as folder:
+        # Moved when complete and compared, so that `target` is never partial.
+        copy = Path(folder) / "copy.xlsx"
+        save(book, copy, formulas_of=source if is_xlsx(source) else None)
+        of_workbook = replace(choices, encoding=None, delimiter=None)
+        check_copy(source, copy, choices=choices, copy_choices=of_workbook, as_written=_writable, added_sheets=1)
+        shutil.move(copy, target)
     return target
+
+
+def save(book: Workbook, target: Path, *, formulas_of: Path | None = None) -> None:
+    """Write a workbook from `editable_copy`, with the formulas' values of the XLSX that it was loaded from.
+
+    Raises WrongUse if openpyxl can't write it.
+    """
+    try:
+        with target.open("wb") as file:
+            book.save(file)
+        if formulas_of:
+            restore_formula_values(formulas_of, target)
+    except UNREADABLE as cause:
+        raise WrongUse("schemas.workbook-not-written", file=(formulas_of or target).name) from cause
 
 
 def can_annotate(source: Path, report: Report, choices: ReadOptions = DETECT) -> bool:
@@ -76,11 +104,13 @@ def editable_copy(source: Path, choices: ReadOptions = DETECT) -> Workbook:
     content = content_of(source, choices.encoding)
     if content.kind == "text":
         book = Workbook()
+        # By this name, the sheet is read as the text is.
+        book.active.title = standard()["observations"].label("sv")
         _fill(book.active, read_delimited(source, content.encoding, choices).rows)
         return book
     if content.kind != "workbook":
         raise WrongUse("schemas.not-annotated")
-    if not _is_xlsx(source):
+    if not is_xlsx(source):
         return _from_sheets(source)
     with ZipFile(source) as archive:
         if sum(entry.file_size for entry in archive.infolist()) > MAX_UNPACKED_BYTES:
@@ -97,7 +127,7 @@ def editable_copy(source: Path, choices: ReadOptions = DETECT) -> Workbook:
         raise WrongUse("schemas.workbook-not-written", file=source.name) from cause
 
 
-def _is_xlsx(source: Path) -> bool:
+def is_xlsx(source: Path) -> bool:
     if not is_zipfile(source):
         return False
     with ZipFile(source) as archive:
@@ -109,9 +139,19 @@ def _from_sheets(source: Path) -> Workbook:
     book.remove(book.active)
     with TemporaryDirectory(prefix="vaven-copy-") as folder:
         for grid in read_workbook(source, Path(folder) / "sheets"):
-            if not grid.is_hidden:
-                _fill(book.create_sheet(_title(grid.sheet or "")), grid.rows)
+            sheet = book.create_sheet(_title(grid.sheet or ""))
+            sheet.sheet_state = "hidden" if grid.is_hidden else "visible"
+            _fill(sheet, grid.rows)
+            _merge(sheet, grid.merged)
     return book
+
+
+def _merge(sheet: Any, merged: Set[tuple[int, int]]) -> None:
+    """Merge cells downwards again: `merged` are row and column (from 0) of those below a first row."""
+    for row, column in sorted(merged, key=lambda cell: (cell[1], cell[0])):
+        if (row - 1, column) not in merged:
+            last = next(r for r in count(row) if (r + 1, column) not in merged)
+            sheet.merge_cells(start_row=row - 1, end_row=last, start_column=column + 1, end_column=column + 1)
 
 
 def _title(sheet: str) -> str:

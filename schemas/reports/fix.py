@@ -1,7 +1,8 @@
 """Corrected copy of a submitted file: all safe fixes applied, everything else unchanged.
 
-In a text file only the characters of the fixed cells change: encoding, delimiter, quotes and line ends stay. A
-workbook keeps its formats, formulas and drop-downs as far as openpyxl supports them.
+In a text file only the characters of the fixed cells change: encoding, delimiter, quotes and line ends stay. In an XLSX
+only the fixed cells change; XLS and ODS become an XLSX with all their texts. Every copy is read again and compared with
+its original, cell by cell, before it appears under its name.
 """
 
 import csv
@@ -19,7 +20,10 @@ from typing import Any
 from vaven.schemas.formats.csv import MAX_CELL, delimiter_of
 from vaven.schemas.formats.grid import column_index
 from vaven.schemas.formats.sniff import content_of
-from vaven.schemas.reports.annotated_workbook import editable_copy, sheet_of
+from vaven.schemas.formats.submission import DESCRIPTOR
+from vaven.schemas.reports.annotated_workbook import UNREADABLE, editable_copy, is_xlsx, save, sheet_of
+from vaven.schemas.reports.copy_check import changes_of, check_copy
+from vaven.schemas.reports.xlsx_cells import replace_texts
 from vaven.schemas.standard.finding import Finding, Report
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.vocab.errors import WrongUse
@@ -45,8 +49,9 @@ def target_name(source: Path, ending: str) -> str:
 def fix(source: Path, report: Report, target: Path, *, choices: ReadOptions = DETECT) -> tuple[Finding, ...]:
     """Write the corrected copy of `source` to `target`, which must not exist, and return the fixed findings.
 
-    `report` must be of the same bytes, read with the same `choices`. Without fixes no file is written. Raises
-    WrongUse if the copy can't be written; the original is never changed.
+    `report` must be of the same bytes, read with the same `choices`. Without fixes no file is written. A cell with a
+    formula keeps it, and an empty cell, which has the text of one above, stays empty; their findings are not returned.
+    Raises WrongUse if the copy can't be written, or differs in other cells; the original is never changed.
     """
     findings = fixes(report)
     if not findings:
@@ -55,39 +60,55 @@ def fix(source: Path, report: Report, target: Path, *, choices: ReadOptions = DE
         raise WrongUse("schemas.file-exists", file=target.name)
     with tempfile.TemporaryDirectory(prefix="vaven-fix-") as folder:
         # Written to a temporary folder and moved when complete, so that `target` is never partial.
-        copy = _copy(source, findings, Path(folder), choices)
-        shutil.move(copy, target)
+        copy, findings = _copy(source, findings, Path(folder), choices)
+        if findings:
+            shutil.move(copy, target)
     return findings
 
 
-def _copy(source: Path, findings: Sequence[Finding], folder: Path, choices: ReadOptions) -> Path:
+def _copy(
+    source: Path, findings: tuple[Finding, ...], folder: Path, choices: ReadOptions
+) -> tuple[Path, tuple[Finding, ...]]:
+    """Write the copy to a file in `folder`. Returns it with the fixed findings."""
     content = content_of(source, choices.encoding)
     if content.kind in ("package", "descriptor"):
         return _package_copy(source, findings, folder, is_zip=content.kind == "package")
     copy = folder / "copy"
-    _fix_file(source, findings, copy, choices)
-    return copy
+    return copy, _fix_file(source, findings, copy, choices)
 
 
-def _fix_file(source: Path, findings: Sequence[Finding], target: Path, choices: ReadOptions) -> None:
+def _fix_file(source: Path, findings: tuple[Finding, ...], target: Path, choices: ReadOptions) -> tuple[Finding, ...]:
+    """Write the copy of one file, and compare it with the original. Returns the fixed findings."""
     content = content_of(source, choices.encoding)
     if content.kind == "text":
-        _fix_text(source, content.encoding, delimiter_of(source, content.encoding, choices), findings, target)
+        delimiter = delimiter_of(source, content.encoding, choices)
+        findings = _fix_text(source, content.encoding, delimiter, findings, target)
     elif content.kind == "workbook":
-        _fix_workbook(source, findings, target)
+        findings = _fix_workbook(source, findings, target)
     else:
         raise WrongUse("schemas.format-not-written", file=source.name)
+    changes = changes_of((f.sheet or "", f.row or 0, f.column or "A", _new_text(f)) for f in findings)
+    check_copy(source, target, choices=choices, copy_choices=choices, changes=changes)
+    return findings
 
 
-def _fix_workbook(source: Path, findings: Sequence[Finding], target: Path) -> None:
-    book = editable_copy(source)
+def _fix_workbook(source: Path, findings: tuple[Finding, ...], target: Path) -> tuple[Finding, ...]:
+    if not is_xlsx(source):
+        book = editable_copy(source)
+        for finding in findings:
+            # A code is text even if it consists of digits: stored as a number, it lost its leading zero.
+            cell = sheet_of(book, finding)[finding.cell]
+            cell.value, cell.number_format, cell.data_type = _new_text(finding), "@", "s"
+        save(book, target)
+        return findings
+    texts: dict[str, dict[str, str]] = defaultdict(dict)
     for finding in findings:
-        cell = sheet_of(book, finding)[finding.cell]
-        # A code is text even if it consists of digits: stored as a number, it lost its leading zero.
-        cell.value, cell.number_format = _new_text(finding), "@"
-        cell.data_type = "s"
-    with target.open("wb") as file:
-        book.save(file)
+        texts[finding.sheet or ""][finding.cell] = _new_text(finding)
+    try:
+        replaced = replace_texts(source, target, texts)
+    except UNREADABLE as cause:
+        raise WrongUse("schemas.workbook-not-written", file=source.name) from cause
+    return tuple(f for f in findings if f.cell in replaced[f.sheet or ""])
 
 
 def _new_text(finding: Finding) -> str:
@@ -110,8 +131,11 @@ class _LineRecorder:
         return line
 
 
-def _fix_text(source: Path, encoding: str, delimiter: str, findings: Sequence[Finding], target: Path) -> None:
+def _fix_text(
+    source: Path, encoding: str, delimiter: str, findings: tuple[Finding, ...], target: Path
+) -> tuple[Finding, ...]:
     by_row: dict[int, dict[int, str]] = defaultdict(dict)
+    replaced: set[tuple[int, int]] = set()
     for finding in findings:
         by_row[finding.row or 0][column_index(finding.column or "A")] = _new_text(finding)
     csv.field_size_limit(MAX_CELL)
@@ -123,11 +147,17 @@ def _fix_text(source: Path, encoding: str, delimiter: str, findings: Sequence[Fi
         recorder = _LineRecorder(iter(lines))
         number = 1
         reader = csv.reader(recorder, delimiter=delimiter)
-        for _ in reader:
+        for cells in reader:
             record = "".join(recorder.record_lines)
             recorder.record_lines.clear()
-            copy.write(_fix_record(record, delimiter, by_row[number]) if number in by_row else record)
+            if number in by_row:
+                # An empty cell has the text of one above.
+                texts = {i: text for i, text in by_row[number].items() if i < len(cells) and cells[i].strip()}
+                replaced.update((number, i) for i in texts)
+                record = _fix_record(record, delimiter, texts)
+            copy.write(record)
             number = reader.line_num + 1
+    return tuple(f for f in findings if (f.row, column_index(f.column or "A")) in replaced)
 
 
 def _fix_record(record: str, delimiter: str, texts: Mapping[int, str]) -> str:
@@ -160,47 +190,59 @@ def _quoted(text: str, delimiter: str, was_quoted: bool) -> str:
     return text
 
 
-def _package_copy(source: Path, findings: Sequence[Finding], folder: Path, *, is_zip: bool) -> Path:
-    """Write a copy of the whole package with its tables fixed, as a folder or ZIP archive like the original."""
+def _package_copy(
+    source: Path, findings: Sequence[Finding], folder: Path, *, is_zip: bool
+) -> tuple[Path, tuple[Finding, ...]]:
+    """Write a copy of the whole package with its tables fixed, as a folder or ZIP archive like the original.
+
+    Returns it with the fixed findings.
+    """
+    root = folder / "package"
     if is_zip:
         # Importing Frictionless takes longer than most copies.
         from vaven.schemas.formats.datapackage import unpack
 
-        file = unpack(source, folder / "package")
-        root = folder / "package"
+        file = unpack(source, root)
     else:
-        origin = source if source.is_dir() else source.parent
-        root = folder / "package"
-        shutil.copytree(origin, root)
-        file = root / ("datapackage.json" if source.is_dir() else source.name)
-    _fix_resources(file, findings, folder)
+        shutil.copytree(source if source.is_dir() else source.parent, root)
+        file = root / (DESCRIPTOR if source.is_dir() else source.name)
+    fixed = _fix_resources(file, findings, folder)
     if not is_zip:
-        return root
+        return root, fixed
     copy = folder / "copy.zip"
     with zipfile.ZipFile(copy, "w", zipfile.ZIP_DEFLATED) as archive:
         for path in sorted(p for p in root.rglob("*") if p.is_file()):
             archive.write(path, path.relative_to(root).as_posix())
-    return copy
+    return copy, fixed
 
 
-def _fix_resources(file: Path, findings: Sequence[Finding], folder: Path) -> None:
-    from vaven.schemas.formats.datapackage import read_descriptor
+def _fix_resources(file: Path, findings: Sequence[Finding], folder: Path) -> tuple[Finding, ...]:
+    from vaven.schemas.formats.datapackage import read_descriptor, resource_options
 
     descriptor = read_descriptor(file)
+    fixed: list[Finding] = []
+    is_changed = False
     for resource in descriptor["resources"]:
-        own = [f for f in findings if f.resource == resource["name"]]
+        own = tuple(f for f in findings if f.resource == resource["name"])
         if own:
+            if isinstance(resource["path"], list):
+                # Rows of a table in several files are numbered throughout.
+                raise WrongUse("schemas.format-not-written", file=resource["name"])
             path, copy = file.parent / resource["path"], folder / "resource"
-            _fix_file(path, own, copy, DETECT)
+            fixed += _fix_file(path, own, copy, resource_options(file.parent, resource))
             shutil.move(copy, path)
-            _update_integrity(resource, path)
-    file.write_text(json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n", "utf-8")
+            is_changed |= _update_integrity(resource, path)
+    if is_changed:
+        file.write_text(json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n", "utf-8")
+    numbers = set(map(id, fixed))
+    return tuple(f for f in findings if id(f) in numbers)
 
 
-def _update_integrity(resource: dict[str, Any], path: Path) -> None:
-    """Update a resource's `bytes` and `hash` (Data Package v2), if present."""
+def _update_integrity(resource: dict[str, Any], path: Path) -> bool:
+    """Update a resource's `bytes` and `hash` (Data Package v2), if present. Returns True if one of them is."""
     if "bytes" in resource:
         resource["bytes"] = path.stat().st_size
     if "hash" in resource:
         with path.open("rb") as content:
             resource["hash"] = "sha256:" + hashlib.file_digest(content, "sha256").hexdigest()
+    return "bytes" in resource or "hash" in resource
