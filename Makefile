@@ -28,7 +28,7 @@ help:
 	@echo "make test-floors       the fast tests with the lowest versions that setup.cfg allows"
 	@echo "make test-environment  everything that tests need: Debian packages, CKAN, Solr, Fuseki, a browser"
 	@echo "make ckan    a real CKAN on http://127.0.0.1:5000 to push to, until Ctrl-C"
-	@echo "make fuzz    mutated files for every reader, then mutated queries, 30 minutes each (SECONDS=1800)"
+	@echo "make fuzz    mutated files for every reader, mutated queries, 30 minutes each (SECONDS=1800), and hostile uploads"
 	@echo "make clean   remove what was built here"
 
 demo: $(VENV)/installed
@@ -69,6 +69,7 @@ SECONDS ?= 1800
 fuzz: $(VENV)/installed-test
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 	$(BIN)/python -m tests.fuzz_queries --seconds $(SECONDS)
+	$(BIN)/python -m tests.hostile_uploads
 
 clean:
 	rm -rf $(VENV) $(VENDOR) node_modules build dist *.egg-info screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -14,6 +14,7 @@ from vaven.catalogue.http import headers, i18n
 from vaven.catalogue.http.content_negotiation import prefers_html
 from vaven.catalogue.http.page_cache import PageCache
 from vaven.catalogue.http.problem_details import problem, problem_of
+from vaven.catalogue.validation.uploads import Uploads
 from vaven.publisher.engine.cache import CachedEngine
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.settings import Settings
@@ -29,18 +30,21 @@ HTTP_ERRORS = {
     405: "catalogue.method-not-allowed",
     413: "catalogue.request-too-large",
     429: "catalogue.too-many-files",
+    503: "catalogue.readers-busy",
 }
 
 
 @dataclass(frozen=True)
 class Parts:
-    """Objects with the application's lifetime: published data, query workers, and the page cache."""
+    """Objects with the application's lifetime: published data, query workers, page cache, readers of uploads."""
 
     collection: Collection
     engine: CachedEngine
     pages: PageCache
+    uploads: Uploads
 
     def close(self) -> None:
+        self.uploads.close()
         self.engine.close()
         self.collection.close()
 
@@ -77,7 +81,7 @@ def create_app(settings: Settings) -> Flask:
         wait_seconds=settings.query_seconds,
         admit=lambda client: rate_limit.admit_query(client, settings.queries_a_minute),
     )
-    parts = Parts(Collection(settings), engine, PageCache(settings.page_cache_mb << 20))
+    parts = Parts(Collection(settings), engine, PageCache(settings.page_cache_mb << 20), Uploads(settings))
     app.extensions["vaven"] = parts
     headers.register(app)
     i18n.register(app)
@@ -96,13 +100,12 @@ def _pages(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
     from vaven.catalogue.api import routes as api
     from vaven.catalogue.pages import areas, datasets, docs, help, investments, kpis, publication_status, sitemap, start
     from vaven.catalogue.validation import files, form, report
-    from vaven.catalogue.validation.uploads import Uploads
     from vaven.publisher.publication_status import Publications
 
     collection = parts.collection
     for pages in (start, datasets, areas, kpis, investments, help):
         yield pages.blueprint(collection, parts.pages)
-    uploads = Uploads(settings)
+    uploads = parts.uploads
     for pages in (form, report, files):
         yield pages.blueprint(uploads)
     publications = Publications(settings, collection.records, collection.store, collection.histories)

@@ -47,8 +47,11 @@ from vaven.publisher.releases.release import (
 from vaven.publisher.releases.versions import VersionHistory, version_histories
 from vaven.publisher.settings import Settings
 from vaven.schemas.check import check
+from vaven.schemas.formats.submission import submission_files
+from vaven.schemas.isolation import isolated
 from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
+from vaven.schemas.standard.read_options import Progress as StageProgress
 from vaven.schemas.tables.read import read
 from vaven.vocab.errors import NotPublishable
 
@@ -90,6 +93,8 @@ def publish(
 
     `choices` are the sender's options for reading the file; the release's receipt states them.
 
+    A process of its own reads the file (schemas/isolation.py), so the caller must run no other thread of Python.
+
     Raises SubmissionRefused when the report has errors, NotReadable and PublishingFailed as their names say. Killed at
     any point and run again with the same file it ends in the same state.
     """
@@ -124,6 +129,8 @@ class _Publishing:
     def run(self, source: Path) -> Published:
         self.progress("received")
         began_at = now()
+        # A file that ends its reader does so in the first process that opens it.
+        isolated(source, lambda _: len(submission_files(source, self.choices.encoding).files))
         originals = Originals(self.settings.original_storage, self.settings.home / "originals", self.records)
         with (
             originals.receive(source, self.choices.encoding) as original,
@@ -146,12 +153,16 @@ class _Publishing:
     def _checked(self, original: Original, folder: Path) -> tuple[Report, Release]:
         """Check the submission and write its canonical tables. Raises SubmissionRefused."""
         self.progress("validated")
-        with read(original.path, slug=self.dataset, choices=self.choices) as tables:
-            report = check(tables, thresholds=self.settings.thresholds)
-            if not report.is_publishable:
-                raise SubmissionRefused(report)
-            self.progress("content")
-            return report, release(tables, folder, default_licence=self.settings.default_licence)
+
+        def work(progress: StageProgress) -> tuple[Report, Release]:
+            with read(original.path, slug=self.dataset, choices=self.choices) as tables:
+                report = check(tables, thresholds=self.settings.thresholds)
+                if not report.is_publishable:
+                    raise SubmissionRefused(report)
+                progress("content", 0)
+                return report, release(tables, folder, default_licence=self.settings.default_licence)
+
+        return isolated(original.path, work, progress=lambda step, _: self.progress(step))
 
     def _released(
         self, record: ReleaseRecord, unstamped: Release, report: Report, original: Original, began_at: datetime
@@ -165,11 +176,8 @@ class _Publishing:
             violations += _violations(self.settings, staged)
         self.records.note_step(record, "integrity", summary(violations) or "holds")
         if violations or not staged:
-            raise SubmissionRefused(
-                trace_violations(
-                    report, violations, original.path, self.dataset, self.choices, unstamped, self.settings.iris
-                )
-            )
+            arguments = (report, violations, original.path, self.dataset, self.choices, unstamped, self.settings.iris)
+            raise SubmissionRefused(isolated(original.path, lambda _: trace_violations(*arguments)))
         return self._stored(record, staged)
 
     def _staged(self, record: ReleaseRecord, unstamped: Release, report: Report, began_at: datetime) -> _StagedRelease:

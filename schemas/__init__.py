@@ -17,6 +17,7 @@ PACKAGES = (
     "rules",
     "check",
     "reports",
+    "isolation",
 )
 
 __all__ = ["validate"]

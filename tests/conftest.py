@@ -135,6 +135,11 @@ class Serving:
     def __exit__(self, *_: object) -> None:
         self._process.stop(signal.SIGINT)
 
+    @property
+    def pid(self) -> int:
+        """Id of the process that supervises the server, the only one that it starts."""
+        return self._process.pid
+
 
 @pytest.fixture(scope="session")
 def whole_way(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:

@@ -37,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return command(arguments)
     except VavenError as error:
         print(f"vaven: {error.text(arguments.lang)}", file=sys.stderr)
-        return 2 if isinstance(error, WrongUse) else 1
+        return 2 if isinstance(error, WrongUse | NotReadable) else 1
     except BrokenPipeError:
         # The reader of the output has ended, as in `vaven kpis | head`.
         sys.stderr.close()
@@ -175,9 +175,10 @@ def _validate(arguments: argparse.Namespace) -> int:
 
 def _validate_one(arguments: argparse.Namespace, path: Path, options: ReadOptions) -> int:
     from vaven.publisher.settings import load_settings
-    from vaven.schemas.check import validate
+    from vaven.schemas.isolation import validate_isolated
 
-    report = validate(path, schema=arguments.schema, choices=options, thresholds=load_settings().thresholds)
+    thresholds = load_settings().thresholds
+    report = validate_isolated(path, schema=arguments.schema, choices=options, thresholds=thresholds)
     # Only a file checked against the standard gets comments; a report by another schema is text.
     if arguments.format == "xlsx" and report.standard_version and report.verdict != Verdict.NOT_CHECKED:
         _write_annotated(arguments, path, report)
@@ -189,29 +190,32 @@ def _validate_one(arguments: argparse.Namespace, path: Path, options: ReadOption
 
 def _write_annotated(arguments: argparse.Namespace, path: Path, report: Report) -> None:
     """Write the partner's file with comments to a new file, never over the original."""
+    from vaven.schemas.isolation import isolated
     from vaven.schemas.reports.annotated_workbook import annotate
 
     ending = {"sv": "kontrollerad", "en": "checked"}[arguments.lang]
     target = arguments.output or path.with_name(f"{path.stem}-{ending}.xlsx")
     if target.exists() and target.samefile(path):
         raise WrongUse("catalogue.output-is-input")
-    print(annotate(path, report, target, language=arguments.lang, choices=read_options(arguments)))
+    choices = read_options(arguments)
+    print(isolated(path, lambda _: annotate(path, report, target, language=arguments.lang, choices=choices)))
 
 
 def _fix(arguments: argparse.Namespace) -> int:
     """Apply the safe fixes, print them, and return the verdict on the copy."""
     from vaven.publisher.settings import load_settings
-    from vaven.schemas.check import validate
+    from vaven.schemas.isolation import isolated, validate_isolated
     from vaven.schemas.reports.fix import ALL, fix, target_name
     from vaven.vocab.messages import messages
 
     options, t, thresholds = read_options(arguments), messages(arguments.lang, "schemas"), load_settings().thresholds
-    report = validate(arguments.file, choices=options, thresholds=thresholds, max_findings=ALL)
+    file = arguments.file
+    report = validate_isolated(file, choices=options, thresholds=thresholds, max_findings=ALL)
     if report.verdict == Verdict.NOT_CHECKED:
         _print_report(report, arguments.lang)
         return report.verdict.exit_code
-    target = arguments.output or arguments.file.with_name(target_name(arguments.file, t("fix.ending")))
-    fixed = fix(arguments.file, report, target, choices=options)
+    target = arguments.output or file.with_name(isolated(file, lambda _: target_name(file, t("fix.ending"))))
+    fixed = isolated(file, lambda _: fix(file, report, target, choices=options))
     for finding in fixed:
         new = finding.fix.text if finding.fix else ""
         print("  " + t("fix.cell", cell=finding.address, old=finding.text or "", new=new))
@@ -219,7 +223,7 @@ def _fix(arguments: argparse.Namespace) -> int:
         print(t("fix.nothing"))
         return report.verdict.exit_code
     print(t("fix.written", count=len(fixed), file=target))
-    copy_report = validate(target, choices=options, thresholds=thresholds)
+    copy_report = validate_isolated(target, choices=options, thresholds=thresholds)
     _print_report(copy_report, arguments.lang)
     return copy_report.verdict.exit_code
 
@@ -304,13 +308,14 @@ def _serve(arguments: argparse.Namespace) -> int:
 
     from vaven.catalogue.app import create_app, warm
     from vaven.catalogue.validation.jobs import consumer
+    from vaven.catalogue.validation.uploads import UPLOAD_THREADS
     from vaven.publisher.engine.open import max_open_requests
     from vaven.publisher.settings import load_settings
 
     settings = load_settings()
     app = create_app(settings)
-    # A query may hold a thread until its deadline, so pages have threads of their own.
-    threads = PAGE_THREADS + max_open_requests(settings)
+    # A query or an upload may hold a thread until its deadline, so pages have threads of their own.
+    threads = PAGE_THREADS + UPLOAD_THREADS + max_open_requests(settings)
     try:
         server = create_server(
             app, host=arguments.host, port=arguments.port, threads=threads, ident="vaven", **_connections(settings)

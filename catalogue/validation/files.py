@@ -41,13 +41,15 @@ def returned_file(uploads: Uploads, validation: Validation | None, kind: str) ->
     """Return the partner's file, "corrected" or "annotated"; None where there is nothing to correct or no workbook."""
     if validation is None or validation.report is None:
         return None
+    store = uploads.validations
     with tempfile.TemporaryDirectory(prefix="vaven-back-") as folder:
         try:
-            path = (
-                uploads.validations.corrected(validation, Path(folder))
-                if kind == "corrected"
-                else uploads.validations.annotated(validation, Path(folder), g.lang)
-            )
+            with uploads.reader() as run:
+                path = (
+                    store.corrected(validation, Path(folder), run)
+                    if kind == "corrected"
+                    else store.annotated(validation, Path(folder), g.lang, run)
+                )
         except (VavenError, FileNotFoundError):
             return None
         if path is None:

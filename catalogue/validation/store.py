@@ -10,7 +10,7 @@ import secrets
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import BinaryIO, Literal, get_args
@@ -24,18 +24,27 @@ from vaven.catalogue.validation.report_json import (
 )
 from vaven.publisher.releases.storage import Storage
 from vaven.publisher.settings import Settings
-from vaven.schemas.check import validate
+from vaven.schemas.check import not_checked, validate
+from vaven.schemas.isolation import Limits, Runner, isolated
 from vaven.schemas.reports.annotated_workbook import annotate, can_annotate
 from vaven.schemas.reports.fix import ALL, fix, target_name
-from vaven.schemas.standard.finding import MAX_FINDINGS, Report
-from vaven.schemas.standard.read_options import Progress, ReadOptions, no_progress
+from vaven.schemas.standard.finding import Report
+from vaven.schemas.standard.read_options import Progress, ReadOptions
+from vaven.schemas.standard.thresholds import Thresholds
+from vaven.vocab.errors import NotReadable
 
 State = Literal["waiting", "checking", "done", "failed"]
 LIFETIME_SECONDS = 3600
 # A check without progress for so long was killed; a million rows take a second, opening a huge workbook minutes.
 SILENT_SECONDS = 600
-# For a package with schemas of its own, and so with patterns of its own.
-DESCRIBED_SECONDS = 60
+# A file of this size is checked in less time than a page takes to load, and one that is not gets less of everything.
+SMALL_BYTES = 2_000_000
+SMALL = Limits(memory_bytes=1_000_000_000, file_bytes=1_000_000_000, seconds=50, cpu_seconds=25, yields=True)
+# A file of 5 MB gets a minute, one of 100 MB nine.
+LARGE = Limits(memory_bytes=4_000_000_000, file_bytes=20_000_000_000, seconds=30, cpu_seconds=60, yields=True)
+SECONDS_A_MEGABYTE = 5
+# A package with a schema of its own ends before its process does, with a message about its patterns.
+DESCRIBED_SHARE = 0.8
 ID = re.compile(r"[A-Za-z0-9_-]{22}")
 NAME_CHARS = 60
 PROGRESS_SECONDS = 0.2
@@ -66,6 +75,56 @@ class _Progress:
     stage: str = ""
     share: float = 0
     can_annotate: bool = False
+
+
+@dataclass(frozen=True)
+class _Check:
+    """Work in a process of its own: check an upload, and say whether it can be annotated."""
+
+    source: Path
+    options: ReadOptions
+    thresholds: Thresholds
+    seconds: float
+
+    def __call__(self, progress: Progress) -> tuple[Report, bool]:
+        report = validate(
+            self.source,
+            choices=self.options,
+            thresholds=self.thresholds,
+            progress=progress,
+            seconds=self.seconds * DESCRIBED_SHARE,
+        )
+        return report, can_annotate(self.source, report, self.options)
+
+
+@dataclass(frozen=True)
+class _Correction:
+    """Work in a process of its own: write the upload with every safe fix to a file in `folder`."""
+
+    source: Path
+    options: ReadOptions
+    thresholds: Thresholds
+    folder: Path
+
+    def __call__(self, _: Progress) -> Path | None:
+        # The stored report lists a part of the fixes only.
+        report = validate(self.source, choices=self.options, thresholds=self.thresholds, max_findings=ALL)
+        target = self.folder / target_name(self.source, "rättad")
+        return target if fix(self.source, report, target, choices=self.options) else None
+
+
+@dataclass(frozen=True)
+class _Annotation:
+    """Work in a process of its own: write the upload and its findings as a workbook."""
+
+    source: Path
+    options: ReadOptions
+    report: Report
+    target: Path
+    language: str
+
+    def __call__(self, _: Progress) -> Path:
+        return annotate(self.source, self.report, self.target, language=self.language, choices=self.options)
 
 
 class StoredValidations:
@@ -122,8 +181,11 @@ class StoredValidations:
         """Return the size of an upload in bytes. Raises FileNotFoundError."""
         return self._storage.size(key, UPLOAD, self._upload_name(key))
 
-    def run(self, key: str) -> Report | None:
-        """Check the upload and store its report; None if the validation does not exist, or is deleted meanwhile."""
+    def run(self, key: str, run: Runner = isolated) -> Report | None:
+        """Check the upload and store its report; None if the validation does not exist, or is deleted meanwhile.
+
+        `run` runs the work apart from this process, which by default must have no other thread of Python.
+        """
         last = 0.0
 
         def progress(stage: str, share: float) -> None:
@@ -137,8 +199,7 @@ class StoredValidations:
             return None
         try:
             with self._storage.local_copy(key, UPLOAD, validation.name) as source:
-                report = self._report(source, validation.options, progress=progress)
-                is_workbook = can_annotate(source, report, validation.options)
+                report, is_workbook = self._checked(source, validation.options, progress, run)
             if self.get(key) is None:
                 # An object store would take the report of a deleted upload.
                 return None
@@ -151,21 +212,19 @@ class StoredValidations:
             raise
         return report
 
-    def corrected(self, validation: Validation, folder: Path) -> Path | None:
+    def corrected(self, validation: Validation, folder: Path, run: Runner = isolated) -> Path | None:
         """Write the upload with every safe fix to a file in `folder`; return None where there is nothing to fix."""
-        options = validation.options
         with self._storage.local_copy(validation.id, UPLOAD, validation.name) as source:
-            # The stored report lists a part of the fixes only.
-            report = self._report(source, options, max_findings=ALL)
-            target = folder / target_name(source, "rättad")
-            return target if fix(source, report, target, choices=options) else None
+            work = _Correction(source, validation.options, self._thresholds, folder)
+            return run(source, work, limits=limits_of(source))
 
-    def annotated(self, validation: Validation, folder: Path, language: str) -> Path:
+    def annotated(self, validation: Validation, folder: Path, language: str, run: Runner = isolated) -> Path:
         """Write the upload and its findings as a workbook in `folder`. Raises WrongUse for a file that can't be one."""
         assert validation.report
         with self._storage.local_copy(validation.id, UPLOAD, validation.name) as source:
             target = folder / f"{source.stem}-kommenterad.xlsx"
-            return annotate(source, validation.report, target, language=language, choices=validation.options)
+            work = _Annotation(source, validation.options, validation.report, target, language)
+            return run(source, work, limits=limits_of(source))
 
     def drop(self, key: str) -> None:
         """Delete upload and report; doing it twice is harmless."""
@@ -178,17 +237,14 @@ class StoredValidations:
             if self._is_expired(key):
                 self.drop(key)
 
-    def _report(
-        self, source: Path, options: ReadOptions, *, progress: Progress = no_progress, max_findings: int = MAX_FINDINGS
-    ) -> Report:
-        return validate(
-            source,
-            choices=options,
-            thresholds=self._thresholds,
-            progress=progress,
-            max_findings=max_findings,
-            seconds=DESCRIBED_SECONDS,
-        )
+    def _checked(self, source: Path, options: ReadOptions, progress: Progress, run: Runner) -> tuple[Report, bool]:
+        """Return the report of a check, and whether the upload can be annotated."""
+        limits = limits_of(source)
+        try:
+            work = _Check(source, options, self._thresholds, limits.seconds)
+            return run(source, work, limits=limits, progress=progress)
+        except NotReadable as reason:
+            return not_checked(source, reason), False
 
     def _upload_name(self, key: str) -> str:
         """Return the name of the uploaded file. Raises FileNotFoundError."""
@@ -214,6 +270,15 @@ class StoredValidations:
     ) -> None:
         content = _Progress(state, time.time(), stage, share, can_annotate)
         self._storage.write(json.dumps(asdict(content)).encode(), key, STATE)
+
+
+def limits_of(source: Path) -> Limits:
+    """Return the limits of work on an upload."""
+    size = source.stat().st_size
+    if size <= SMALL_BYTES:
+        return SMALL
+    seconds = SECONDS_A_MEGABYTE * size / 1_000_000
+    return replace(LARGE, seconds=LARGE.seconds + seconds, cpu_seconds=LARGE.cpu_seconds + 2 * seconds)
 
 
 def _read_progress(content: bytes) -> _Progress:

@@ -1,23 +1,33 @@
 """Uploads of pages and of the API: rate limit, read options, checking at once of small files, and queueing."""
 
-from collections.abc import Mapping
-from threading import BoundedSemaphore
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from functools import partial
 
-from flask import request
+from flask import abort, request
 from werkzeug.datastructures import FileStorage, MultiDict
 
-from vaven.catalogue.http.rate_limit import RateLimit
+from vaven.catalogue.http.rate_limit import RateLimit, client_of
+from vaven.catalogue.validation.fork_server import ForkServer
 from vaven.catalogue.validation.jobs import queue, tasks
-from vaven.catalogue.validation.store import StoredValidations
+from vaven.catalogue.validation.store import SMALL_BYTES, StoredValidations
+from vaven.publisher.engine.fair_queue import FairQueue
 from vaven.publisher.settings import Settings
+from vaven.schemas.isolation import Runner
 from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.read_options import ReadOptions, pairs
-from vaven.vocab.errors import WrongUse
+from vaven.vocab.errors import QueryBusy, WrongUse
 
-# A file of this size is checked in less time than a page takes to load.
-INLINE_BYTES = 2_000_000
-# The site has sixteen threads, most of which must stay free for readers.
-INLINE_AT_A_TIME = 4
+# Readers at a time, of which some may be younger than a second; as many uploads may wait for one.
+READERS = 12
+YOUNG_READERS = 3
+UPLOAD_THREADS = 2 * READERS
+# A client's uploads at a time leave room for those of others.
+UPLOADS_PER_CLIENT = 20
+# A reader that has run for so long may have to make room where others wait and all readers are busy.
+SHARE_SECONDS = 3.0
+WAIT_SECONDS = 20.0
 YES_OR_NO: Mapping[str, bool | None] = {"": None, "true": True, "false": False}
 # A form has one field for each constant, such as `set-kpi`.
 CONSTANT = "set-"
@@ -31,7 +41,10 @@ class Uploads:
         self._rate_limit = RateLimit(settings)
         self._per_minute = settings.uploads_a_minute
         self._enqueue = tasks(queue(settings), self.validations)
-        self._slots = BoundedSemaphore(INLINE_AT_A_TIME)
+        self._readers = ForkServer()
+        self._slots = FairQueue(
+            concurrency=YOUNG_READERS, slots=READERS, per_client=UPLOADS_PER_CLIENT, share_seconds=SHARE_SECONDS
+        )
 
     def admits(self) -> bool:
         """Count an upload of this request's client; False if it exceeds the rate limit."""
@@ -44,25 +57,46 @@ class Uploads:
 
     def start(self, key: str, *, at_once: bool = True) -> None:
         """Check a small file before returning where `at_once` allows it; queue any other."""
-        is_small = self.validations.size(key) <= INLINE_BYTES
-        if not (at_once and is_small and self._slots.acquire(blocking=False)):
-            self._enqueue(key)
-            return
-        try:
-            self.validations.run(key)
-        finally:
-            self._slots.release()
+        if at_once and self.validations.size(key) <= SMALL_BYTES:
+            try:
+                with self._lend() as run:
+                    self.validations.run(key, run)
+                return
+            except (QueryBusy, TimeoutError):
+                # No turn, or not enough time for a heavy file; the client can follow its progress in the queue.
+                pass
+        self._enqueue(key)
 
     def report(self, file: FileStorage, options: ReadOptions) -> Report:
         """Check an uploaded file, and store nothing beyond the check."""
         key = self.add(file, options)
         try:
-            with self._slots:
-                report = self.validations.run(key)
+            with self.reader() as run:
+                report = self.validations.run(key, run)
             assert report, "a validation is deleted by its key only, and no client knows this one"
             return report
         finally:
             self.validations.drop(key)
+
+    @contextmanager
+    def reader(self) -> Iterator[Runner]:
+        """Lend a process that reads an upload of this request's client; respond with 503 if none becomes free."""
+        try:
+            with self._lend() as run:
+                yield run
+        except (QueryBusy, TimeoutError):
+            abort(503)
+
+    def close(self) -> None:
+        """End all readers."""
+        self._slots.close()
+        self._readers.close()
+
+    @contextmanager
+    def _lend(self) -> Iterator[Runner]:
+        """Wait for a turn, in fair order among clients. Raises QueryBusy."""
+        with self._slots.slot(client_of(request.remote_addr), time.monotonic() + WAIT_SECONDS) as slot:
+            yield partial(self._readers, is_crowded=lambda: self._slots.must_yield(slot))
 
 
 def uploaded_file() -> FileStorage | None:

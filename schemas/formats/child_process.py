@@ -2,7 +2,8 @@
 
 A partner's file or a query can exhaust memory, crash native code or never come to an end. Such work runs as
 `python -P -m MODULE ARGUMENTS --with-parent PID`, and costs that process alone. The parent calls `run`, or starts
-`command` itself where it talks to the child; the child calls `end_with_parent` and `limit` before any work.
+`command` itself where it talks to the child; the child calls `end_with_parent` and `limit` before any work. A process
+with a single thread of Python forks itself instead (schemas/isolation.py), which costs milliseconds.
 """
 
 import errno

@@ -1,0 +1,251 @@
+"""A process that forks a reader for each upload, so that none can end or block the server.
+
+The server runs threads, a database and a graph store, and must not fork itself. This process has the readers' modules
+loaded and a single thread. The server sends it one end of a socket for each piece of work, and keeps the other end: the
+fork reads the work from there, runs it by schemas/isolation.py, and answers with the messages of that module.
+
+This process ends when the server's end of its control socket is closed, which the kernel does however the server ends.
+Its forks end with it, and it removes their temporary files.
+"""
+
+import contextlib
+import os
+import pickle
+import select
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from vaven.schemas.formats.child_process import command, end_with_parent
+from vaven.schemas.isolation import (
+    COMMAND,
+    HEADER,
+    PREFIX,
+    Limits,
+    Value,
+    Work,
+    dump_error,
+    ended,
+    frame,
+    isolated,
+    load_error,
+)
+from vaven.schemas.standard.read_options import Progress, no_progress
+from vaven.schemas.standard.table_schemas import standard
+from vaven.vocab.areas import areas
+from vaven.vocab.register import kpis
+
+# Time beyond the limit of the work that a reader may need to begin and to answer.
+MARGIN_SECONDS = 10.0
+TICK_SECONDS = 0.25
+BLOCK_BYTES = 1 << 16
+# NumPy, which openpyxl imports, starts a thread for each further processor.
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
+# Modules that a reader imports when a file needs them; without pyarrow, whose import starts a thread.
+LOADED = (
+    "vaven.schemas.formats.json",
+    "vaven.schemas.formats.pcaxis",
+    "vaven.schemas.formats.workbook",
+    "vaven.schemas.reports.annotated_workbook",
+    "vaven.schemas.reports.fix",
+)
+
+
+class ForkServer:
+    """Run work in forks of a process that starts with the first of it; for any number of threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._control: socket.socket | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __call__(
+        self,
+        path: Path,
+        work: Work[Value],
+        *,
+        limits: Limits = COMMAND,
+        progress: Progress = no_progress,
+        is_crowded: Callable[[], bool] = lambda: False,
+    ) -> Value:
+        """Run `work`, which can be pickled, as `isolated`; where `is_crowded`, it is asked to make room."""
+        connection, start = self._connection(), time.monotonic()
+        deadline = start + limits.seconds + MARGIN_SECONDS
+        with connection:
+            # A reader that has died does not take the work; the end of its answer tells.
+            with contextlib.suppress(OSError):
+                connection.sendall(frame((path, work, limits)))
+            while (message := _receive(connection, deadline, is_crowded)) is not None:
+                kind, value = message
+                if kind == "progress":
+                    progress(*value)
+                elif kind == "error":
+                    raise load_error(value)
+                else:
+                    result: Value = value
+                    return result
+        raise ended(path, time.monotonic() - start, None if time.monotonic() > deadline else -signal.SIGKILL)
+
+    def close(self) -> None:
+        """End the process with all its forks."""
+        with self._lock:
+            self._stop()
+
+    def _connection(self) -> socket.socket:
+        """Return a connection to a new fork."""
+        ours, theirs = socket.socketpair()
+        with theirs, self._lock:
+            for is_last in (False, True):
+                if self._control is None:
+                    self._start()
+                assert self._control
+                try:
+                    socket.send_fds(self._control, [b"+"], [theirs.fileno()])
+                    return ours
+                except OSError:
+                    # It was killed; another one takes its place.
+                    self._stop()
+                    if is_last:
+                        ours.close()
+                        raise
+        raise AssertionError
+
+    def _start(self) -> None:
+        self._control, theirs = socket.socketpair()
+        with theirs:
+            line = command("vaven.catalogue.validation.fork_server", str(theirs.fileno()))
+            self._process = subprocess.Popen(
+                line, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=os.environ | ONE_THREAD
+            )
+
+    def _stop(self) -> None:
+        if self._control and self._process:
+            self._control.close()
+            try:
+                self._process.wait(5)
+            except subprocess.TimeoutExpired:
+                self._process.kill()
+                self._process.wait()
+        self._control = self._process = None
+
+
+def _receive(connection: socket.socket, deadline: float, is_crowded: Callable[[], bool] = lambda: False) -> Any:
+    """Return the next message; None at the end of the fork or at the deadline. Where `is_crowded`, say so."""
+    size, content = HEADER.size, bytearray()
+    is_header = True
+    while True:
+        while len(content) < size:
+            if time.monotonic() > deadline:
+                return None
+            if is_crowded():
+                with contextlib.suppress(OSError):
+                    connection.send(b"?")
+            ready, _, _ = select.select([connection], [], [], TICK_SECONDS)
+            block = b""
+            if ready:
+                with contextlib.suppress(ConnectionResetError):
+                    block = connection.recv(min(size - len(content), BLOCK_BYTES))
+                if not block:
+                    return None
+            content += block
+        if not is_header:
+            # From a process of the same user, which could do all that a pickle can.
+            return pickle.loads(bytes(content))
+        (size,) = HEADER.unpack(bytes(content))
+        is_header, content = False, bytearray()
+
+
+# --- in the process that forks
+
+
+def serve(control: socket.socket) -> None:
+    """Fork a reader for each socket that arrives, until the server closes its end."""
+    root = tempfile.mkdtemp(prefix=PREFIX)
+    os.environ["TMPDIR"] = tempfile.tempdir = root
+    forks: set[int] = set()
+    try:
+        while True:
+            ready, _, _ = select.select([control], [], [], TICK_SECONDS if forks else None)
+            forks -= {process for process in forks if os.waitpid(process, os.WNOHANG)[0]}
+            if not ready:
+                continue
+            message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+            if not message:
+                return
+            forks.add(_fork(control, descriptors[0]))
+    finally:
+        for process in forks:
+            os.kill(process, signal.SIGKILL)
+            os.waitpid(process, 0)
+        # The readers of the forks that were killed end at the same moment, and may write until then.
+        for _ in range(20):
+            shutil.rmtree(root, ignore_errors=True)
+            if not Path(root).exists():
+                break
+            time.sleep(TICK_SECONDS)
+
+
+def _fork(control: socket.socket, descriptor: int) -> int:
+    parent = os.getpid()
+    process = os.fork()
+    if process:
+        os.close(descriptor)
+        return process
+    try:
+        end_with_parent(parent)
+        control.close()
+        with socket.socket(fileno=descriptor) as connection:
+            _run_work(connection)
+    finally:
+        os._exit(0)
+
+
+def _run_work(connection: socket.socket) -> None:
+    """Run the work that the connection brings, and send its messages; a closed connection ends the work."""
+    path, work, limits = _receive(connection, time.monotonic() + MARGIN_SECONDS)
+
+    def send(kind: str, value: object) -> None:
+        connection.sendall(frame((kind, value)))
+
+    try:
+        value = isolated(
+            path,
+            work,
+            limits=limits,
+            progress=lambda stage, share: send("progress", (stage, share)),
+            until_closed=connection.fileno(),
+        )
+    except OSError as error:
+        # BrokenPipeError: nobody waits for the answer.
+        if not isinstance(error, BrokenPipeError):
+            send("error", dump_error(error))
+    except Exception as error:  # noqa: BLE001 - told to the server, which raises it
+        send("error", dump_error(error))
+    else:
+        send("value", value)
+
+
+def main(arguments: list[str]) -> None:
+    # Ctrl-C in a terminal reaches the server, which ends this process.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    # Once for all forks.
+    for module in LOADED:
+        import_module(module)
+    standard()
+    kpis()
+    areas()
+    with socket.socket(fileno=int(arguments[0])) as control:
+        serve(control)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,332 @@
+"""Work on a partner's file in a forked process with limits, so that no file ends the process that reports on it.
+
+The file may crash native code, exhaust the memory, fill the disk or never come to an end. Work therefore runs in a fork
+of this process; the fork limits itself, ends with its parent however that ends, and sends back what the work returns or
+raises. The end of the fork without a result is a verdict: NotReadable with the code "not-readable-ended".
+
+The process that forks must run no other thread of Python: a lock that one held would stay locked in the fork. A server
+forks through catalogue/validation/fork_server.py.
+"""
+
+import gc
+import os
+import pickle
+import resource
+import select
+import shutil
+import signal
+import struct
+import sys
+import tempfile
+import time
+import traceback
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NoReturn, Protocol, TypeVar
+
+from vaven.schemas.check import not_checked, validate
+from vaven.schemas.formats.child_process import end_with_parent, limit
+from vaven.schemas.standard.finding import Report
+from vaven.schemas.standard.read_options import Progress, no_progress
+from vaven.vocab.errors import NotReadable, VavenError
+
+Value = TypeVar("Value")
+# Work gets the function that sends its progress to the parent.
+Work = Callable[[Progress], Value]
+PREFIX = "vaven-isolated-"
+HEADER = struct.Struct("!Q")
+BLOCK_BYTES = 1 << 16
+TICK_SECONDS = 0.25
+# Niceness (setpriority(2)) of work by its age in seconds, where a limit asks for it.
+SHARE_SECONDS = 3.0
+NICENESS = ((1.0, 5), (4.0, 10))
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Limits of a fork: memory (RLIMIT_DATA) and size of a written file in bytes, wall and processor time in seconds.
+
+    Each process that the work starts has the same limits. With `yields` the work loses priority as it grows older.
+    """
+
+    memory_bytes: int = 4_000_000_000
+    file_bytes: int = 40_000_000_000
+    seconds: float = 3_600
+    cpu_seconds: float = 4 * 3_600
+    yields: bool = False
+
+
+COMMAND = Limits()
+
+
+class Runner(Protocol):
+    """Run work on a file apart from the caller; see `isolated`."""
+
+    def __call__(
+        self, path: Path, work: Work[Value], *, limits: Limits = COMMAND, progress: Progress = no_progress
+    ) -> Value: ...
+
+
+def isolated(
+    path: Path,
+    work: Work[Value],
+    *,
+    limits: Limits = COMMAND,
+    progress: Progress = no_progress,
+    until_closed: int | None = None,
+) -> Value:
+    """Return the value of `work` on the file `path`, run in a fork of this process, and raise its exceptions.
+
+    Raises NotReadable("not-readable-ended") for work that a crash or a limit ended. Its temporary files are removed.
+    `until_closed` is a file descriptor: once its other end is closed, the work is ended. A byte from there asks it to
+    make room for other work: it ends with TimeoutError if it has had SHARE_SECONDS of processor time. Costs a few
+    milliseconds.
+    """
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    reading, writing = os.pipe()
+    # Buffered output would be written twice.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    parent = os.getpid()
+    try:
+        child = os.fork()
+        if child == 0:
+            _work_and_exit(parent, writing, folder, work, limits, reports=progress is not no_progress)
+        os.close(writing)
+        writing = -1
+        fork = _Fork(child, reading, time.monotonic(), limits)
+        try:
+            value: Value = _result(path, fork, progress, until_closed)
+            return value
+        finally:
+            fork.end()
+    finally:
+        for descriptor in (reading, writing):
+            if descriptor >= 0:
+                os.close(descriptor)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def validate_isolated(path: Path, *, limits: Limits = COMMAND, run: Runner = isolated, **options: Any) -> Report:
+    """Validate a file as `validate` with its options, but in a process of its own."""
+    progress = options.pop("progress", no_progress)
+    try:
+        return run(path, _Validation(path, options), limits=limits, progress=progress)
+    except NotReadable as reason:
+        return not_checked(path, reason)
+
+
+@dataclass(frozen=True)
+class _Validation:
+    """Work that validates a file with the options of `validate`."""
+
+    path: Path
+    options: dict[str, Any]
+
+    def __call__(self, progress: Progress) -> Report:
+        return validate(self.path, progress=progress, **self.options)
+
+
+# --- in the parent
+
+
+class _OutOfTimeError(Exception):
+    """The work has reached its limit of wall time."""
+
+
+class _Fork:
+    """A forked process, the pipe of its messages, and the time since its start."""
+
+    def __init__(self, child: int, reading: int, started: float, limits: Limits) -> None:
+        self.child, self.reading, self.started, self.limits = child, reading, started, limits
+        self.status: int | None = None
+        self.pending = bytearray()
+
+    @property
+    def seconds(self) -> float:
+        """Wall time since the start."""
+        return time.monotonic() - self.started
+
+    def receive(self, until_closed: int | None) -> Any:
+        """Return the next message. Raises EOFError at the end of the process, _OutOfTime at the limit.
+
+        Raises BrokenPipeError if the other end of `until_closed` is closed, TimeoutError if it asks to make room.
+        """
+        while (message := self._message()) is None:
+            left = self.limits.seconds - self.seconds
+            if left <= 0:
+                raise _OutOfTimeError
+            self._lower_priority()
+            watched = [self.reading] if until_closed is None else [self.reading, until_closed]
+            ready, _, _ = select.select(watched, [], [], min(left, TICK_SECONDS if self.limits.yields else left))
+            if until_closed is not None and until_closed in ready:
+                if not os.read(until_closed, 1):
+                    raise BrokenPipeError
+                if processor_seconds(self.child) >= SHARE_SECONDS:
+                    raise TimeoutError
+            if self.reading in ready:
+                block = os.read(self.reading, BLOCK_BYTES)
+                if not block:
+                    raise EOFError
+                self.pending += block
+        return message
+
+    def end(self) -> int:
+        """End the process and those that it started. Returns its status as os.waitstatus_to_exitcode."""
+        if self.status is None:
+            with suppress(ProcessLookupError):
+                os.killpg(self.child, signal.SIGKILL)
+            with suppress(ProcessLookupError):
+                os.kill(self.child, signal.SIGKILL)
+            self.status = os.waitstatus_to_exitcode(os.waitpid(self.child, 0)[1])
+        return self.status
+
+    def wait(self) -> int:
+        """Wait for a process that has closed its pipe. Returns its status."""
+        if self.status is None:
+            self.status = os.waitstatus_to_exitcode(os.waitpid(self.child, 0)[1])
+        return self.status
+
+    def _message(self) -> Any:
+        if len(self.pending) < HEADER.size:
+            return None
+        (size,) = HEADER.unpack_from(self.pending)
+        if len(self.pending) < HEADER.size + size:
+            return None
+        content = bytes(self.pending[HEADER.size : HEADER.size + size])
+        del self.pending[: HEADER.size + size]
+        # From a process of the same user, which could do all that a pickle can.
+        return pickle.loads(content)
+
+    def _lower_priority(self) -> None:
+        niceness = max((nice for since, nice in NICENESS if self.seconds >= since), default=0)
+        if self.limits.yields and niceness:
+            with suppress(ProcessLookupError, PermissionError):
+                os.setpriority(os.PRIO_PGRP, self.child, niceness)
+
+
+def _result(path: Path, fork: _Fork, progress: Progress, until_closed: int | None) -> Any:
+    try:
+        while True:
+            kind, value = fork.receive(until_closed)
+            if kind == "progress":
+                progress(*value)
+            elif kind == "error":
+                raise load_error(value)
+            else:
+                return value
+    except _OutOfTimeError as cause:
+        raise ended(path, fork.seconds, None) from cause
+    except EOFError as cause:
+        raise ended(path, fork.seconds, fork.wait()) from cause
+    except MemoryError as cause:
+        raise ended(path, fork.seconds, -signal.SIGKILL) from cause
+
+
+def processor_seconds(group: int) -> float:
+    """Return the processor time of the processes of a group, and of those that they waited for (proc(5), stat)."""
+    ticks = 0
+    for folder in Path("/proc").glob("[0-9]*"):
+        with suppress(OSError):
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[2]) == group:
+                ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
+
+
+def ended(path: Path, seconds: float, status: int | None) -> NotReadable:
+    """Return the error for a file that ended its reader after `seconds` (`status` None: out of time)."""
+    if status in (None, -signal.SIGXCPU):
+        count = max(int(seconds), 1)
+        what = (f"den inte var läst efter {count} sekunder", f"it was not read after {count} seconds")
+    elif status == -signal.SIGKILL:
+        what = ("minnet tog slut när den lästes", "the memory ran out while it was read")
+    else:
+        what = (f"läsaren kraschade (kod {status})", f"the reader crashed (code {status})")
+    return NotReadable("not-readable-ended", file=path.name, what_sv=what[0], what_en=what[1])
+
+
+# --- in the fork
+
+
+def _work_and_exit(
+    parent: int, writing: int, folder: Path, work: Work[Any], limits: Limits, *, reports: bool
+) -> NoReturn:
+    """Run the work within its limits, send its result, and leave without the handlers of the parent's exit."""
+    status = 1
+    try:
+        _confine(parent, folder, limits)
+        progress = (lambda *value: _send(writing, ("progress", value))) if reports else no_progress
+        _send(writing, ("value", work(progress)))
+        status = 0
+    finally:
+        try:
+            if error := sys.exc_info()[1]:
+                _send(writing, ("error", dump_error(error)))
+                status = 0
+        finally:
+            os._exit(status)
+
+
+def _confine(parent: int, folder: Path, limits: Limits) -> None:
+    # A group of its own: whatever it starts can be ended with it, and Ctrl-C is the parent's to handle.
+    os.setpgid(0, 0)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN if number == signal.SIGINT else signal.SIG_DFL)
+    end_with_parent(parent)
+    # The messages of native code that aborts are no output of the command.
+    quiet = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(quiet, 2)
+    # A traversal by the garbage collector would copy the parent's memory.
+    gc.freeze()
+    os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
+    for kind, value in (
+        (resource.RLIMIT_DATA, limits.memory_bytes),
+        (resource.RLIMIT_FSIZE, limits.file_bytes),
+        (resource.RLIMIT_CORE, 0),
+    ):
+        limit(kind, value)
+    seconds = round(limits.cpu_seconds)
+    # At the hard limit comes SIGKILL, which would be taken for that of a machine without memory.
+    limit(resource.RLIMIT_CPU, seconds + 5)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, hard), hard))
+
+
+def _send(writing: int, message: object) -> None:
+    content = memoryview(frame(message))
+    while content:
+        content = content[os.write(writing, content) :]
+
+
+def frame(message: object) -> bytes:
+    content = pickle.dumps(message)
+    return HEADER.pack(len(content)) + content
+
+
+def dump_error(error: BaseException) -> tuple[type[BaseException], tuple[Any, ...], dict[str, Any], str]:
+    """Return class, arguments and attributes of an exception, and its traceback."""
+    trace = "".join(traceback.format_exception(error))
+    parts = (type(error), error.args, dict(vars(error)), trace)
+    try:
+        pickle.loads(pickle.dumps(parts))
+    except (pickle.PickleError, TypeError, AttributeError, ValueError):
+        return RuntimeError, (f"{type(error).__name__}: {error}",), {}, trace
+    return parts
+
+
+def load_error(parts: tuple[type[BaseException], tuple[Any, ...], dict[str, Any], str]) -> BaseException:
+    kind, arguments, attributes, trace = parts
+    if issubclass(kind, VavenError):
+        # The constructors of our errors take other arguments than Exception keeps.
+        error: BaseException = kind.__new__(kind, *arguments)
+    else:
+        try:
+            error = kind(*arguments)
+        except TypeError:
+            error = RuntimeError(f"{kind.__name__}: {arguments}")
+        error.add_note(trace)
+    vars(error).update(attributes)
+    return error
