@@ -16,7 +16,7 @@ import duckdb
 import pyoxigraph
 import rdflib
 
-from benchmarks.observations import write_observations
+from benchmarks.observations import LICENCE_AND_PUBLISHER, write_observations
 from vaven.publisher.cube.observations import emit
 from vaven.publisher.releases.release import Release, release, stamp
 from vaven.schemas.tables.read import read
@@ -35,8 +35,8 @@ def prepare(folder: Path, rows: int) -> None:
     files = folder / "release"
     files.mkdir()
     table = write_observations(folder / "submission.csv", rows)
-    with read(table, slug=SLUG) as tables:
-        stamped = stamp(release(tables, files, default_licence="cc0"), 1, datetime(2026, 1, 1, tzinfo=UTC), "")
+    with read(table, slug=SLUG, choices=LICENCE_AND_PUBLISHER) as tables:
+        stamped = stamp(release(tables, files), 1, datetime(2026, 1, 1, tzinfo=UTC), "")
     table.unlink()
     (folder / "release.pickle").write_bytes(pickle.dumps(stamped))
     with duckdb.connect() as work:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import duckdb
 
+from vaven.schemas.standard.read_options import ReadOptions
 from vaven.vocab.areas import areas
 from vaven.vocab.register import kpis
 
@@ -39,6 +40,8 @@ COPY (
 """
 WRONG_CELLS = 11
 NUMBERS = ("value", "sample_size")
+# A table cannot state them itself.
+LICENCE_AND_PUBLISHER = ReadOptions(licence="cc0", publisher="Exempelkommunen")
 
 
 def write_observations(

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.measure import Cost, measure
-from benchmarks.observations import write_observations
+from benchmarks.observations import LICENCE_AND_PUBLISHER, write_observations
 from tests.servers.process import free_port
 from vaven.publisher.graph.snapshot import Snapshot
 from vaven.publisher.graph.store import EmbeddedStore
@@ -83,7 +83,9 @@ class Site:
         return self.home / "releases" / SLUG / "1" / name
 
     def publish(self, table: Path) -> Cost:
-        cost = measure([str(VAVEN), "publish", str(table), "--dataset", SLUG], environment=self._environment())
+        command = [str(VAVEN), "publish", str(table), "--dataset", SLUG]
+        options = ["--licence", str(LICENCE_AND_PUBLISHER.licence), "--publisher", str(LICENCE_AND_PUBLISHER.publisher)]
+        cost = measure([*command, *options], environment=self._environment())
         if cost.exit_code:
             raise SystemExit(f"vaven publish ended with exit code {cost.exit_code}.")
         return cost

@@ -33,6 +33,7 @@ from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.metadata.shared_graph import merge_shared_triples, read_triples, split_shared
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.rdf.turtle import as_turtle
+from vaven.publisher.releases.answers import unanswered, with_kept_answers
 from vaven.publisher.releases.originals import Original, Originals
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now
 from vaven.publisher.releases.release import (
@@ -49,6 +50,7 @@ from vaven.publisher.settings import Settings
 from vaven.schemas.check import check
 from vaven.schemas.formats.submission import submission_files
 from vaven.schemas.isolation import isolated
+from vaven.schemas.rules.metadata import missing_answers
 from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.read_options import Progress as StageProgress
@@ -73,7 +75,10 @@ class Published:
 
 
 class SubmissionRefused(NotPublishable):
-    """A submission whose report has errors, or whose release violates an integrity rule; `report` lists them."""
+    """A submission with errors or missing answers, or whose release violates an integrity rule.
+
+    `report` lists them.
+    """
 
     def __init__(self, report: Report) -> None:
         super().__init__("publisher.submission-refused")
@@ -91,12 +96,13 @@ def publish(
 ) -> Published:
     """Publish a submission: store, check, release and load it. `progress` gets the name of each step before it begins.
 
-    `choices` are the sender's options for reading the file; the release's receipt states them.
+    `choices` are the sender's options for reading the file; the release's receipt states them. Licence and publisher
+    must be stated in the file, in `choices` or in the dataset's current version.
 
     A process of its own reads the file (schemas/isolation.py), so the caller must run no other thread of Python.
 
-    Raises SubmissionRefused when the report has errors, NotReadable and PublishingFailed as their names say. Killed at
-    any point and run again with the same file it ends in the same state.
+    Raises SubmissionRefused when the report has errors or these answers are missing, NotReadable and PublishingFailed
+    as their names say. Killed at any point and run again with the same file it ends in the same state.
     """
     with exclusive(settings.home), Records(settings.database) as records:
         store = open_store(settings, progress)
@@ -155,12 +161,23 @@ class _Publishing:
         self.progress("validated")
 
         def work(progress: StageProgress) -> tuple[Report, Release]:
-            with read(original.path, slug=self.dataset, choices=self.choices) as tables:
+            # A connection of its own: a forked process must not use its parent's.
+            with (
+                Records(self.settings.database) as records,
+                read(original.path, slug=self.dataset, choices=self.choices) as submission,
+            ):
+                current = records.current(submission.about.slug)
+                tables = with_kept_answers(submission, current)
                 report = check(tables, thresholds=self.settings.thresholds)
-                if not report.is_publishable:
-                    raise SubmissionRefused(report)
+                is_answered = not missing_answers(tables.about)
+                # The content of a version that an older Väven published without answers is no new publication.
+                if not report.is_publishable or not (is_answered or current):
+                    raise SubmissionRefused(unanswered(report, tables))
                 progress("content", 0)
-                return report, release(tables, folder, default_licence=self.settings.default_licence)
+                unstamped = release(tables, folder)
+                if not is_answered and current and current.content_sha256 != unstamped.sha256:
+                    raise SubmissionRefused(unanswered(report, tables))
+                return report, unstamped
 
         return isolated(original.path, work, progress=lambda step, _: self.progress(step))
 

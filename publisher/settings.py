@@ -52,7 +52,6 @@ class Settings:
     uploads_a_minute: int = 60
     redis_url: str = ""
     trusted_proxy: str = ""
-    default_licence: str = "cc-by"
     secret_key: str = ""
     thresholds: Thresholds = PROPOSED
 

@@ -11,6 +11,7 @@ import duckdb
 
 from vaven.schemas.rules import area_names, areas, disclosure, periods, references, totals, values
 from vaven.schemas.rules.finding_text import finding_of
+from vaven.schemas.rules.metadata import metadata_findings
 from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.rules.registry import RULES, Checking, Rule, RuleMatch
 from vaven.schemas.standard.finding import MAX_FINDINGS, Excerpt, Finding, Report, Severity, Verdict
@@ -120,7 +121,8 @@ def check(
 ) -> Report:
     """Check tables by all rules. Costs one scan per table, and one more for each rule with findings."""
     collector = _FindingCollector(limit=max_findings)
-    for problem in tables.problems:
+    about = list(metadata_findings(tables))
+    for problem in (*tables.problems, *(f for f in about if f.severity != Severity.NOTE)):
         collector.add(_redacted(problem))
     collector.counts.update(tables.unlisted)
     if "observations" not in tables.tables and not collector.counts["not-the-standard"]:
@@ -140,7 +142,9 @@ def check(
         verdict=_verdict(collector.severities),
         findings=tuple(collector.findings),
         counts=dict(collector.counts),
-        assumptions=tuple(_redacted(note) for note in tables.assumptions),
+        assumptions=tuple(
+            _redacted(note) for note in (*tables.assumptions, *(f for f in about if f.severity == Severity.NOTE))
+        ),
         rows={name: table.row_count for name, table in tables.tables.items()},
         cells=tables.cells,
         excerpts=tuple(collector.excerpts),

@@ -47,6 +47,8 @@ def _example(folder: Path, code: str) -> dict[str, Any] | None:
     """Return None where the case is not a text table, or the finding is not about a table."""
     source = folder / shlex.split((folder / "cmd").read_text("utf-8"))[2]
     findings = [f for f in validate(source).findings if f.code == code]
+    if findings[0].resource is None:
+        return None
     file = source / f"{findings[0].resource}.csv" if source.is_dir() else source
     if file.suffix != ".csv" or not file.exists():
         return None

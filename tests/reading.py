@@ -1,12 +1,15 @@
 """Fixtures for tests of the readers: a small table, its rows after reading, and checks of a refusal."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from vaven.schemas.standard.finding import Finding, Severity
+from vaven.schemas import check
+from vaven.schemas.standard.finding import Finding, Report, Severity
+from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.tables.read import read
 from vaven.schemas.tables.tables import Tables
 from vaven.vocab.errors import NotReadable
@@ -14,7 +17,18 @@ from vaven.vocab.messages import LANGUAGES
 
 HEADER = "neighbourhood,kpi,period,sex,age_group,value,status,note"
 ROW = "0180C1010,arbetsloshet,2023,T,T,5.5,A,"
+# Answers to what a bare table cannot state, without which it has a warning and is not published.
+LICENCE_AND_PUBLISHER = ReadOptions(licence="cc-by", publisher="Den sociala väven")
+ANSWER_OPTIONS = ("--licence", "cc-by", "--publisher", "Den sociala väven")
 OBSERVATIONS = {"name": "observations", "path": "o.csv"}
+
+
+def validate(source: Path | str, *, choices: ReadOptions = DETECT, **more: Any) -> Report:
+    """Check a file by the rules about its tables: what it leaves unsaid about the dataset is answered by options."""
+    missing = {
+        name: text for name, text in LICENCE_AND_PUBLISHER.non_default.items() if name not in choices.non_default
+    }
+    return check.validate(source, choices=replace(choices, **missing), **more)
 
 
 def rows_of(tables: Tables, resource: str = "observations") -> list[dict[str, Any]]:

@@ -18,7 +18,8 @@ def tables_of(resources: Mapping[str, Sequence[Row]]) -> Tables:
     folder = Path(tempfile.mkdtemp(prefix="vaven-by-hand-"))
     work = duckdb.connect(str(folder / "workspace.duckdb"))
     tables = {name: _table(work, name, rows) for name, rows in resources.items()}
-    return Tables(folder / "by-hand", "0" * 64, About("by-hand", {}), tables, work, DistinctTexts(work), folder)
+    about = About("by-hand", {}, publisher_name="Den sociala väven", licence="cc-by")
+    return Tables(folder / "by-hand", "0" * 64, about, tables, work, DistinctTexts(work), folder)
 
 
 def columns_of(names: Sequence[str]) -> str:

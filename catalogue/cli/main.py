@@ -139,6 +139,9 @@ def _add_read_options(parser: argparse.ArgumentParser) -> None:
     group.add_argument("--vintage", choices=tuple(AREA_VINTAGES), help=text)
     text = "values of KPIs in per cent are given as shares from 0 to 1"
     group.add_argument("--shares", action="store_true", default=None, help=text)
+    group = parser.add_argument_group("what the file does not state", "Both are needed to publish a file.")
+    group.add_argument("--licence", help="licence of the dataset: cc0, cc-by or pdm, or its full name or URL")
+    group.add_argument("--publisher", metavar="NAME", help="organisation that is responsible for the dataset")
 
 
 def read_options(arguments: argparse.Namespace) -> ReadOptions:
@@ -156,6 +159,8 @@ def read_options(arguments: argparse.Namespace) -> ReadOptions:
         fill_down=arguments.fill_down,
         shares=arguments.shares,
         vintage=arguments.vintage,
+        licence=arguments.licence,
+        publisher=arguments.publisher,
     )
 
 

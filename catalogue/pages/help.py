@@ -15,6 +15,7 @@ from vaven.catalogue.http.page_cache import PageCache
 from vaven.publisher.integrity.run import CODES as INTEGRITY
 from vaven.publisher.metadata.rules import rule_texts
 from vaven.publisher.published.collection import Collection
+from vaven.publisher.releases.answers import UNANSWERED
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.standard.thresholds import USED_BY, Thresholds
@@ -53,7 +54,7 @@ def _index_page() -> str:
     def by_title(codes: Iterable[str]) -> list[str]:
         return sorted(codes, key=lambda code: rule_text(f"rule.{code}.title").casefold())
 
-    rules, integrity = by_title({*RULES, *SCHEMA_RULES, *READING_RULES}), by_title(INTEGRITY)
+    rules, integrity = by_title({*RULES, *SCHEMA_RULES, *READING_RULES, UNANSWERED}), by_title(INTEGRITY)
     schemas = standard().schemas
     return render_template("help/index.html", rules=rules, integrity=integrity, schemas=schemas, rule_text=rule_text)
 

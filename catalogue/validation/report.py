@@ -26,14 +26,14 @@ from vaven.schemas.standard.read_options import ENCODINGS
 from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab.errors import WrongUse
 from vaven.vocab.messages import messages
-from vaven.vocab.register import kpis
+from vaven.vocab.register import codes, kpis
 
 STATEMENT_LIMIT = 50
 # Rules whose errors may come from our reading, or that only the user can decide: the options may fix them.
 DECIDABLE = frozenset(
     ("not-the-standard", "missing-column", "kpi-scale", "required-missing", "not-in-list", "duplicate-label",
      "other-table", "not-readable-encoding", "not-readable-mixed", "not-readable-header-row", "not-readable-sheet",
-     "not-readable-no-rows")
+     "not-readable-no-rows", "licence-publisher-missing", "metadata-unknown")
 )  # fmt: skip
 
 
@@ -126,6 +126,7 @@ def _options_form(validation: Validation, report: Report) -> dict[str, object]:
     return {
         "options": validation.options,
         "encodings": [(name, name) for name in ENCODINGS],
+        "licences": tuple(codes("licences").values()),
         "labels": _labels(validation, report),
         "sheets": dict.fromkeys(finding.sheet for finding in findings if finding.sheet),
         "fields": fields,

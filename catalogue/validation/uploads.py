@@ -125,6 +125,8 @@ def read_options_of(form: MultiDict[str, str]) -> ReadOptions:
         fill_down=_yes_or_no(form.get("fill_down", "")),
         shares=_yes_or_no(form.get("shares", "")),
         vintage=form.get("vintage") or None,
+        licence=form.get("licence") or None,
+        publisher=form.get("publisher", "").strip() or None,
     )
 
 

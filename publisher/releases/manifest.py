@@ -27,7 +27,8 @@ class Manifest:
     """The contents of a release. `about` is the submission's own description, `rows` counts by resource.
 
     `kpis` are slugs in the register's order; `period` is the first and last day of the observations; `statistics` is
-    an rdf.triple_counts.ObservationCounts as JSON, empty in manifests older than these counts.
+    an rdf.triple_counts.ObservationCounts as JSON, empty in manifests older than these counts; `defaults` are the
+    properties of the description that the sender left out, empty in manifests older than this list.
     """
 
     about: About
@@ -37,6 +38,7 @@ class Manifest:
     areas: tuple[ReleasedArea, ...]
     period: tuple[date, date]
     statistics: Mapping[str, Any] = field(default_factory=dict)
+    defaults: tuple[str, ...] = ()
 
     @cached_property
     def kommuner(self) -> tuple[str, ...]:
@@ -63,6 +65,7 @@ class Manifest:
             areas=tuple(_area(area) for area in stored["places"]),
             period=(first, last),
             statistics=stored.get("statistics", {}),
+            defaults=tuple(stored.get("defaults", ())),
         )
 
     def as_json(self) -> dict[str, Any]:
@@ -75,6 +78,7 @@ class Manifest:
             "places": [_stored_area(area) for area in self.areas],
             "period": [day.isoformat() for day in self.period],
             "statistics": dict(self.statistics),
+            "defaults": list(self.defaults),
         }
 
 

@@ -200,8 +200,7 @@ class Records:
         with self._engine.begin() as connection:
             releases = self._select(connection, RELEASES.c.dataset == dataset)
             visible = [r for r in releases if r.visible_at]
-            withdrawn = {w.version for w in _withdrawals(connection) if w.dataset == dataset}
-            current = max((r for r in visible if r.version not in withdrawn), key=lambda r: r.version, default=None)
+            current = _current(connection, dataset, visible)
             if current and current.content_sha256 == content_sha256:
                 return current
             unseen = next((r for r in releases if not r.visible_at), None)
@@ -251,6 +250,12 @@ class Records:
         with self._engine.connect() as connection:
             releases = self._select(connection, RELEASES.c.dataset == dataset, RELEASES.c.version == version)
             return releases[0] if releases else None
+
+    def current(self, dataset: str) -> ReleaseRecord | None:
+        """Return the newest visible version of a dataset that is not withdrawn."""
+        with self._engine.connect() as connection:
+            releases = self._select(connection, RELEASES.c.dataset == dataset)
+            return _current(connection, dataset, [r for r in releases if r.visible_at])
 
     def finished(self) -> Sequence[ReleaseRecord]:
         """Return all releases whose folder is complete, visible or not yet, by dataset and version."""
@@ -346,6 +351,11 @@ class Records:
 def _record(row: Mapping[str, Any]) -> ReleaseRecord:
     stored = row["manifest"]
     return ReleaseRecord(**{**row, "manifest": None if stored is None else Manifest.from_json(stored)})
+
+
+def _current(connection: sa.Connection, dataset: str, visible: Sequence[ReleaseRecord]) -> ReleaseRecord | None:
+    withdrawn = {w.version for w in _withdrawals(connection) if w.dataset == dataset}
+    return max((r for r in visible if r.version not in withdrawn), key=lambda r: r.version, default=None)
 
 
 def _withdrawals(connection: sa.Connection) -> list[Withdrawal]:

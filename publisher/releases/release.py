@@ -16,6 +16,7 @@ import duckdb
 from vaven.publisher.releases.areas import ReleasedArea, released_areas
 from vaven.publisher.releases.manifest import Manifest, ReleasedFile
 from vaven.schemas.reports.text_and_json import as_json
+from vaven.schemas.rules.metadata import defaults_of
 from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.table_schemas import RESOURCES, standard
 from vaven.schemas.tables.compile import text_select, typed_select
@@ -41,7 +42,8 @@ class Release:
     """A release on local disk before it is stored. `released_at` is UTC; `rows` counts by resource.
 
     `sha256` is the hash of the content (canonical tables and the submission's own description), so that the same
-    values are recognised when they are sent again, in any format.
+    values are recognised when they are sent again, in any format. `defaults` are the properties of the description that
+    the sender left out (schemas/rules/metadata.py).
     """
 
     dataset: str
@@ -55,6 +57,7 @@ class Release:
     periods: tuple[str, ...]
     ages: tuple[str, ...]
     sha256: str
+    defaults: tuple[str, ...] = ()
 
     @property
     def period(self) -> tuple[date, date]:
@@ -73,18 +76,17 @@ class Release:
         return self.folder / f"{resource}.parquet"
 
 
-def release(tables: Tables, folder: Path, *, default_licence: str) -> Release:
+def release(tables: Tables, folder: Path) -> Release:
     """Write the canonical tables of a clean submission into an empty folder. `stamp` adds version and time.
 
-    A submission that names no licence gets `default_licence`, which the programme's agreement with its partners sets.
+    The submission states its licence and publisher, by itself or by the sender's options.
     """
     rows = {}
     for resource in RESOURCES:
         if table := tables.tables.get(resource):
             rows[resource] = _write_table(tables.workspace, table, folder)
     with duckdb.connect() as reading:
-        about = replace(tables.about, licence=tables.about.licence or default_licence)
-        return _described(reading, about, folder, rows)
+        return replace(_described(reading, tables.about, folder, rows), defaults=defaults_of(tables))
 
 
 def stamp(unstamped: Release, version: int, released_at: datetime, note: str) -> Release:
@@ -138,6 +140,7 @@ def write_datapackage(stamped: Release, statistics: Mapping[str, Any]) -> Manife
         areas=tuple(stamped.areas.values()),
         period=stamped.period,
         statistics=statistics,
+        defaults=stamped.defaults,
     )
 
 

@@ -141,6 +141,8 @@ def _ranges(same: Sequence[Finding]) -> Iterator[tuple[str, str, int]]:
 
 def meaning(report: Report, language: str) -> str:
     """Return the consequence of the verdict: only submissions that conform to the standard can be published."""
+    if report.is_publishable and report.counts.get("licence-publisher-missing"):
+        return messages(language, "schemas")("report.meaning.unanswered")
     is_ours = report.standard_version or report.verdict == Verdict.NOT_CHECKED
     return messages(language, "schemas")(f"report.meaning.{'' if is_ours else 'described-'}{report.verdict.value}")
 

@@ -143,6 +143,10 @@ READING_RULES = {
     "other-table": (Severity.ERROR, ""),
     "observations-missing": (Severity.ERROR, ""),
     "area-vintages-mixed": (Severity.ERROR, ""),
+    "metadata-unknown": (Severity.ERROR, ""),
+    "licence-publisher-missing": (Severity.WARNING, ""),
+    # An assumption about a table that has no place for a description of itself.
+    "metadata-requested": (Severity.WARNING, ""),
 }
 
 

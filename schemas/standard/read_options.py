@@ -4,7 +4,9 @@ import codecs
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 
+from vaven.schemas.standard.licences import licence_id
 from vaven.schemas.standard.table_schemas import standard
+from vaven.vocab import register
 from vaven.vocab.areas import AREA_VINTAGES
 from vaven.vocab.errors import WrongUse
 
@@ -37,7 +39,8 @@ class ReadOptions:
     columns are years, KPIs or sexes, False if the sheet has one value in each row. Rows below `last_row` are omitted,
     and all above it are data. `fill_down`: an empty area, KPI or period repeats the row above. `shares`: values of KPIs
     in per cent range from 0 to 1. `vintage` is the area vintage ("2018", "2025") of DeSO and RegSO codes that no sheet
-    of neighbourhoods declares.
+    of neighbourhoods declares. `licence` (an id of vocab/licences.csv or any of its names) and `publisher` (an
+    organisation's name) replace the submission's own.
     """
 
     encoding: str | None = None
@@ -52,6 +55,8 @@ class ReadOptions:
     fill_down: bool | None = None
     shares: bool | None = None
     vintage: str | None = None
+    licence: str | None = None
+    publisher: str | None = None
 
     @property
     def non_default(self) -> dict[str, object]:
@@ -70,6 +75,8 @@ class ReadOptions:
             raise WrongUse("schemas.row-invalid", row=row)
         if self.vintage is not None and self.vintage not in AREA_VINTAGES:
             raise WrongUse("schemas.vintage-unknown", vintage=self.vintage, vintages=tuple(AREA_VINTAGES))
+        if self.licence is not None and not licence_id(self.licence):
+            raise WrongUse("schemas.licence-unknown", licence=self.licence, licences=tuple(register.codes("licences")))
         names = {name for schema in standard().schemas.values() for name in schema.names}
         for name in {*self.columns.values(), *self.constants} - names - {""}:
             raise WrongUse("schemas.column-unknown", column=name, columns=tuple(sorted(names)))

@@ -2,14 +2,18 @@
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from vaven.schemas.formats.grid import Grid, column_letter
 from vaven.schemas.standard.labels import fold
+from vaven.schemas.standard.licences import licence_id
+from vaven.schemas.standard.read_options import ReadOptions
 from vaven.schemas.tables.cell_account import CellAccount
 from vaven.schemas.tables.normalise import CONTROL_CHARACTERS
-from vaven.schemas.tables.tables import About
+from vaven.schemas.tables.tables import About, AboutCell, AboutSource
 from vaven.vocab import register
 
 SHEET_NAMES = frozenset(("om", "about", "dataset", "datamangd", "metadata", "information"))
@@ -54,26 +58,30 @@ def about_of_file(path: Path, slug: str | None) -> About:
     return About(slug=slug or slug_of(path.stem), titles={"sv": path.stem})
 
 
-def about_of_sheet(rows: Iterable[tuple[int, list[str]]], path: Path, slug: str | None, account: CellAccount) -> About:
+def about_of_sheet(grid: Grid, path: Path, slug: str | None, account: CellAccount) -> tuple[About, AboutSource]:
     """Read a sheet whose rows have a name in the first filled cell and its value in the next."""
     by_key = {fold(label): key for key, labels in KEYS.items() for label in labels}
     texts: dict[str, str] = {}
-    for number, cells in rows:
-        filled = [cell for cell in cells if cell]
-        key = by_key.get(fold(filled[0].replace("(", "").replace(")", ""))) if len(filled) >= 2 else None
+    about_cells: dict[str, AboutCell] = {}
+    for number, cells in grid.rows:
+        filled = [(i, cell) for i, cell in enumerate(cells) if cell]
+        key = by_key.get(fold(filled[0][1].replace("(", "").replace(")", ""))) if filled else None
         if key and key not in texts:
-            texts[key] = filled[1]
-            account.use(len(filled[:2]))
+            position = filled[1][0] if len(filled) > 1 else filled[0][0] + 1
+            about_cells[key] = AboutCell(filled[0][1], number, column_letter(position))
+        if key and key not in texts and len(filled) >= 2:
+            texts[key] = filled[1][1]
+            account.use(2)
             filled = filled[2:]
-        account.omit_row("about", (number, filled))
-    return _about(texts, path, slug)
+        account.omit_row("about", (number, [cell for _, cell in filled]))
+    return _about(texts, path, slug), _source("sheet", texts, grid.sheet, about_cells)
 
 
-def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | None) -> About:
+def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | None) -> tuple[About, AboutSource]:
     """Read Data Package properties, and Väven's own under `vaven` (standard/descriptors/datapackage.json)."""
     ours = descriptor.get("vaven", {})
     publisher, contact = ours.get("publisher", {}), ours.get("contact", {})
-    licence: Mapping[str, str] = next(iter(descriptor.get("licenses", ())), {})
+    contributors = descriptor.get("contributors", ())
     words = ours.get("keywords", {"sv": descriptor.get("keywords", [])})
     texts = {
         "slug": descriptor.get("name", ""),
@@ -81,12 +89,12 @@ def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | N
         "title_en": ours.get("title", {}).get("en", ""),
         "description_sv": ours.get("description", {}).get("sv") or descriptor.get("description", ""),
         "description_en": ours.get("description", {}).get("en", ""),
-        "publisher_name": publisher.get("name", ""),
+        "publisher_name": publisher.get("name") or _contributor(contributors, "publisher").get("title", ""),
         "publisher_number": publisher.get("organisation_number", ""),
         "publisher_sector": publisher.get("sector", ""),
-        "contact_name": contact.get("name", ""),
-        "contact_email": contact.get("email", ""),
-        "licence": licence.get("path") or licence.get("name", ""),
+        "contact_name": contact.get("name") or _contributor(contributors, "contact").get("title", ""),
+        "contact_email": contact.get("email") or _contributor(contributors, "contact").get("email", ""),
+        "licence": _licences(descriptor.get("licenses", ())),
         "keywords_sv": ";".join(words.get("sv", ())),
         "keywords_en": ";".join(words.get("en", ())),
         "version_note": ours.get("version_note", ""),
@@ -95,17 +103,41 @@ def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | N
         "series_sv": ours.get("series", {}).get("title", {}).get("sv", ""),
         "series_en": ours.get("series", {}).get("title", {}).get("en", ""),
     }
-    return _about(texts, path.parent if path.name == "datapackage.json" else path, slug)
+    about = _about(texts, path.parent if path.name == "datapackage.json" else path, slug)
+    return about, _source("descriptor", texts)
 
 
-def licence_id(text: str) -> str:
-    """Return the id of a licence in vocab/licences.csv by any of its names or URLs, or "" if it is unknown."""
-    folded = text.strip().casefold()
-    for code in register.codes("licences").values():
-        names = {code.id, code.properties["iri"], *code.properties["synonyms"].split("|"), *code.labels.values()}
-        if folded in {name.casefold() for name in names}:
-            return code.id
-    return ""
+def _contributor(contributors: Sequence[Mapping[str, Any]], role: str) -> Mapping[str, str]:
+    """Return the first contributor with a role (`role` in Data Package v1, `roles` in v2)."""
+    return next((c for c in contributors if role in (c.get("role"), *c.get("roles", ()))), {})
+
+
+def _licences(licences: Sequence[Mapping[str, str]]) -> str:
+    """Return the licence's URL or name; several different licences are joined, and no code list has such a text."""
+    texts: dict[str, str] = {}
+    for licence in licences:
+        names = [text for text in (licence.get("path"), licence.get("name")) if text]
+        text = next((text for text in names if licence_id(text)), next(iter(names), ""))
+        texts.setdefault(licence_id(text) or text, text)
+    return ", ".join(texts.values())
+
+
+def _source(
+    kind: str, texts: Mapping[str, str], sheet: str | None = None, cells: Mapping[str, AboutCell] | None = None
+) -> AboutSource:
+    stated = frozenset(key for key, text in texts.items() if text.strip())
+    codes = {"licence": licence_id, "publisher_sector": _sector}
+    unread = {key: texts[key] for key, code_of in codes.items() if key in stated and not code_of(texts[key])}
+    return AboutSource(kind, sheet, stated, cells or {}, unread)
+
+
+def with_answers(about: About, options: ReadOptions) -> About:
+    """Return the description with the sender's options; another publisher has another number and sector."""
+    if options.licence is not None:
+        about = replace(about, licence=licence_id(options.licence))
+    if options.publisher is not None and options.publisher != about.publisher_name:
+        about = replace(about, publisher_name=options.publisher, publisher_number="", publisher_sector="")
+    return about
 
 
 def _about(originals: Mapping[str, str], path: Path, slug: str | None) -> About:

@@ -19,7 +19,7 @@ from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import fold, resource_of_sheet
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.schemas.standard.table_schemas import standard
-from vaven.schemas.tables.about import SHEET_NAMES, about_of_descriptor, about_of_file, about_of_sheet
+from vaven.schemas.tables.about import SHEET_NAMES, about_of_descriptor, about_of_file, about_of_sheet, with_answers
 from vaven.schemas.tables.area_vintage import single_vintage, vintage_note
 from vaven.schemas.tables.cell_account import CellAccount, account_of, cells_of
 from vaven.schemas.tables.compile import describe_field
@@ -35,7 +35,7 @@ from vaven.schemas.tables.header import (
 )
 from vaven.schemas.tables.load import columns_of, load
 from vaven.schemas.tables.normalise import normalise
-from vaven.schemas.tables.tables import About, Table, Tables
+from vaven.schemas.tables.tables import About, AboutSource, Table, Tables
 from vaven.schemas.tables.unknown_table import not_the_standard
 from vaven.vocab.errors import NotReadable
 
@@ -67,6 +67,7 @@ class _Reading:
     # Vintages in SCB's suffixes of area codes.
     vintages: set[str] = field(default_factory=set)
     accounts: list[CellAccount] = field(default_factory=list)
+    about_source: AboutSource = field(default_factory=AboutSource)
 
     def account(self, grid: Grid) -> CellAccount:
         """Open the account of a sheet's cells; every sheet has one."""
@@ -104,7 +105,7 @@ def read(
         about = _read_into(reading, source, content.kind, slug, folder)
         if not reading.tables and not reading.problems:
             raise NotReadable("not-readable-no-rows", file=source.name)
-        about = replace(about, area_vintage=_vintage(reading, about))
+        about = replace(with_answers(about, choices), area_vintage=_vintage(reading, about))
         return Tables(
             source=source,
             sha256=submission_files(source, choices.encoding).sha256,
@@ -118,6 +119,7 @@ def read(
             assumptions=tuple(reading.notes),
             choices=choices,
             cells=cells_of(reading.accounts),
+            about_source=reading.about_source,
         )
     except BaseException:
         work.close()
@@ -158,7 +160,8 @@ def _read_into(reading: _Reading, source: Path, kind: str, slug: str | None, fol
             reading.omit(grid, "sheet-hidden" if grid.is_hidden else "sheet-skipped")
         else:
             _read_grid(reading, grid, resource)
-    return about_of_descriptor(descriptor, file, slug)
+    about, reading.about_source = about_of_descriptor(descriptor, file, slug)
+    return about
 
 
 def _read_tables(reading: _Reading, source: Path, slug: str | None, folder: Path) -> About:
@@ -189,7 +192,7 @@ def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: s
             if name not in TEMPLATE_SHEETS:
                 reading.notes.append(Finding("sheet-hidden", Severity.NOTE, sheet=grid.sheet))
         elif name in SHEET_NAMES:
-            about = about_of_sheet(grid.rows, source, slug, reading.account(grid))
+            about, reading.about_source = about_of_sheet(grid, source, slug, reading.account(grid))
         elif sheet is not None and name == fold(sheet):
             resources.add("observations")
             _read_grid(reading, grid, "observations")

@@ -106,12 +106,36 @@ class About:
 
 
 @dataclass(frozen=True)
+class AboutCell:
+    """The cell of a property on the sheet "Om": its label as written, its row, and the letter of its value's column."""
+
+    label: str
+    row: int
+    column: str
+
+
+@dataclass(frozen=True)
+class AboutSource:
+    """The place where a submission describes itself: a "sheet", a "descriptor", or nowhere ("file").
+
+    Properties have the names of tables.about.KEYS. `stated` are those with a text, `cells` those with a label on the
+    sheet; `unread` are texts that are in no code list.
+    """
+
+    kind: str = "file"
+    sheet: str | None = None
+    stated: frozenset[str] = frozenset()
+    cells: Mapping[str, AboutCell] = field(default_factory=dict)
+    unread: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Tables:
     """All tables of one source, as a context manager that drops the workspace.
 
     `problems` are findings of reading (ragged rows, unknown columns); `unlisted` counts by code those beyond the limit
     of the list; `assumptions` are notes of what was detected, `choices` the user's options. `cells` is the account of
-    the source's cells, None if a hidden sheet is too large to count.
+    the source's cells, None if a hidden sheet is too large to count; `about_source` is the place of `about`.
     """
 
     source: Path
@@ -126,6 +150,7 @@ class Tables:
     assumptions: tuple[Finding, ...] = ()
     choices: ReadOptions = DETECT
     cells: Cells | None = None
+    about_source: AboutSource = field(default_factory=AboutSource)
 
     def __enter__(self) -> Self:
         return self

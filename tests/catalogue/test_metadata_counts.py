@@ -14,6 +14,7 @@ from rdflib import DCTERMS, FOAF, RDF, VOID, Graph, Literal, Namespace, URIRef
 from rdflib.term import Node
 
 from tests.conftest import SAMPLE
+from tests.reading import LICENCE_AND_PUBLISHER
 from vaven.catalogue.app import create_app
 from vaven.publisher.publish import publish
 from vaven.publisher.settings import Settings
@@ -43,7 +44,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     (twin / "datapackage.json").write_text(json.dumps(descriptor | {"name": "tvilling"}), "utf-8")
     publish(twin, settings)
     (home / "kort.csv").write_text(EVERY_KIND, "utf-8")
-    publish(home / "kort.csv", settings)
+    publish(home / "kort.csv", settings, choices=LICENCE_AND_PUBLISHER)
     return settings
 
 

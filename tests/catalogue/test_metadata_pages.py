@@ -18,6 +18,7 @@ from flask.testing import FlaskClient
 from rdflib import RDF, Graph, Namespace, URIRef
 
 from tests.conftest import SAMPLE, Site
+from tests.reading import LICENCE_AND_PUBLISHER
 from vaven.catalogue.app import create_app
 from vaven.catalogue.harvest.croissant import CONTEXT
 from vaven.publisher.publish import publish
@@ -48,7 +49,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> Settings:
     publish(SAMPLE / "exempel.xlsx", settings)
     lone = home / "liten.csv"
     lone.write_text("neighbourhood,kpi,period,value\n0180C6070,trygg-morker,2024,50\n")
-    publish(lone, settings)
+    publish(lone, settings, choices=LICENCE_AND_PUBLISHER)
     return settings
 
 
@@ -168,7 +169,7 @@ def test_a_partner_s_text_cannot_close_the_script_element(tmp_path: Path) -> Non
         "resources": [{"name": "observations", "path": "observations.csv"}],
     }
     (package / "datapackage.json").write_text(json.dumps(descriptor))
-    publish(package, settings)
+    publish(package, settings, choices=LICENCE_AND_PUBLISHER)
     app = create_app(settings)
     client = app.test_client()
     assert structured(client, "/dataset/illvilja")["name"] == title

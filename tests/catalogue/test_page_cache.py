@@ -10,6 +10,7 @@ from flask import template_rendered
 from flask.testing import FlaskClient
 
 from tests.conftest import SAMPLE
+from tests.reading import LICENCE_AND_PUBLISHER
 from vaven.catalogue.app import create_app, warm
 from vaven.publisher.publish import publish
 from vaven.publisher.rdf.compression import decompressor
@@ -150,7 +151,7 @@ def test_a_release_and_a_withdrawal_are_visible_at_once(client: FlaskClient, hom
     before = {page: client.get(page, headers=BROWSER) for page in ("/", KPI, "/datasets")}
     other = tmp_path / "halsa.csv"
     other.write_text("neighbourhood;kpi;period;value\n0180C6070;trygg-morker;2023;77,7\n")
-    publish(other, home, dataset="another")
+    publish(other, home, dataset="another", choices=LICENCE_AND_PUBLISHER)
     after = {page: client.get(page, headers=BROWSER) for page in before}
     assert all(after[page].headers["ETag"] != before[page].headers["ETag"] for page in before)
     assert client.get("/dataset/another", headers=BROWSER).status_code == 200

@@ -20,6 +20,7 @@ import sqlalchemy as sa
 from flask.testing import FlaskClient
 
 from tests.conftest import SAMPLE, VAVEN, environment, free_port, vaven
+from tests.reading import LICENCE_AND_PUBLISHER
 from tests.servers.ckan.services import postgres as alone
 from vaven.catalogue.app import create_app
 from vaven.catalogue.pages import publication_status as pages
@@ -141,7 +142,7 @@ def test_publishing_is_the_same_with_postgresql(postgres: str, tmp_path: Path) -
 def publish_value(settings: Settings, folder: Path, value: int) -> int:
     path = folder / "provet.csv"
     path.write_text(f"neighbourhood,kpi,period,value\n0180C6070,trygg-morker,2024,{value}\n")
-    return publish(path, settings).version
+    return publish(path, settings, choices=LICENCE_AND_PUBLISHER).version
 
 
 @pytest.fixture(scope="module")

@@ -116,8 +116,10 @@ def test_options_of_the_form_are_applied_and_shown(client: FlaskClient) -> None:
     text = "\n".join(("Område;Nyckeltal;Period;Värde", *rows))
     validation = send(client, text)
     address = f"/validate/{validation['id']}"
-    assert set(validation["counts"]) == {"required-missing"}
+    assert set(validation["counts"]) == {"required-missing", "licence-publisher-missing"}
     choices = {
+        "licence": "cc-by",
+        "publisher": "Bostadsbolaget",
         "shares": "true",
         "fill_down": "true",
         "last_row": "4",
@@ -127,8 +129,9 @@ def test_options_of_the_form_are_applied_and_shown(client: FlaskClient) -> None:
     }
     assert client.post(address, data=choices).status_code == 303
     page = client.get(address).get_data(as_text=True)
-    assert "verdict-valid" in page
+    assert re.search(r'verdict-valid[" ]', page)
     assert 'id="choices" open>' in page
+    assert 'name="publisher" value="Bostadsbolaget"' in page
     for name in ("shares", "fill_down"):
         assert re.search(rf'name="{name}">.*?<option value="true" selected>', page, re.DOTALL), name
     assert 'name="last_row" type="number" min="1" max="9999999" value="4"' in page
@@ -200,11 +203,19 @@ def test_the_corrected_copy_and_the_annotated_workbook_can_be_downloaded(client:
 def test_options_are_applied_and_an_invalid_one_is_reported(client: FlaskClient) -> None:
     content = "Omr;Mått;1\n0180C1010;5,5;x\n0180C1020;6,5;y\n"
     decided = {"column": ["Omr=neighbourhood", "Mått=value", "1="], "set": ["kpi=arbetsloshet", "period=2023"]}
-    validation = send(client, content, **decided, decimal=",", delimiter=";")
+    stated = {"licence": "CC BY 4.0", "publisher": "Bostadsbolaget"}
+    validation = send(client, content, **decided, **stated, decimal=",", delimiter=";")
     assert validation["verdict"] == "valid", validation
     report = client.get(validation["links"]["report"]).get_json()
     assert report["choices"]["constants"] == {"kpi": "arbetsloshet", "period": "2023"}
-    for wrong in ({"encoding": "utf-9"}, {"wide": "maybe"}, {"header_row": "två"}, {"set": "kpi"}, {"set": "x=1"}):
+    for wrong in (
+        {"licence": "mit"},
+        {"encoding": "utf-9"},
+        {"wide": "maybe"},
+        {"header_row": "två"},
+        {"set": "kpi"},
+        {"set": "x=1"},
+    ):
         response = client.post(API, data={"file": (io.BytesIO(b"a"), "x.csv"), **wrong})
         assert response.status_code == 400, wrong
         assert response.get_json()["remedy"], wrong

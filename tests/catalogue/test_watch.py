@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from tests.reading import ANSWER_OPTIONS
 from vaven.catalogue.cli.watch import _stamp
 
 GOOD = "Område,KPI,Period,Värde\n0180C1010,trygg-morker,2023,62.5\n"
@@ -38,6 +39,7 @@ def test_a_file_is_checked_again_when_it_is_saved_and_ctrl_c_ends_it(tmp_path: P
         "validate",
         "--watch",
         str(path),
+        *ANSWER_OPTIONS,
     ]
     with out.open("w") as output:
         running = subprocess.Popen(command, stdout=output, stderr=subprocess.STDOUT)

@@ -76,7 +76,7 @@ def sample(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     folder = tmp_path_factory.mktemp("release")
     with read(WORKBOOK) as tables:
         report = check(tables)
-        draft = release(tables, folder, default_licence="cc-by")
+        draft = release(tables, folder)
     return finish(stamp(draft, 1, NOW, ""), report)
 
 

@@ -17,6 +17,7 @@ from rdflib import SKOS, Literal, URIRef
 
 from tests.conftest import ROOT, SAMPLE, Serving, environment, free_port, vaven
 from tests.publisher.test_publish import COUNT, SLUG, change_a_value, state
+from tests.reading import LICENCE_AND_PUBLISHER
 from vaven.catalogue.app import create_app
 from vaven.publisher.integrity import run
 from vaven.publisher.metadata.rules import published_vocabulary
@@ -174,7 +175,7 @@ def test_violations_are_located_in_a_single_file_too(
     vocabulary.add((area, SKOS.prefLabel, Literal("Ett annat namn", lang="sv")))
     monkeypatch.setattr(run, "published_vocabulary", lambda _: vocabulary)
     with pytest.raises(SubmissionRefused) as refused:
-        publish(path, settings)
+        publish(path, settings, choices=LICENCE_AND_PUBLISHER)
     (finding,) = [f for f in refused.value.report.findings if f.code == "integrity-skos-s14"]
     assert (finding.address, finding.text) == ("A3", "0180C6090")
     assert "Ett annat namn" in finding.message("sv")

@@ -18,6 +18,7 @@ from pyoxigraph import BlankNode, Dataset, RdfFormat, parse, serialize
 from rdflib import DCTERMS, FOAF, PROV, RDF, SH, SKOS, BNode, Graph, Literal, Namespace, URIRef
 
 from tests.conftest import SAMPLE
+from tests.reading import LICENCE_AND_PUBLISHER
 from vaven.catalogue.app import create_app
 from vaven.catalogue.harvest import dcat_feed
 from vaven.publisher.metadata.rules import published_vocabulary
@@ -362,7 +363,7 @@ def test_warnings_are_counted_by_rule(tmp_path: Path) -> None:
     rows = "".join(f"0180C6070,trygg-morker,{year},{value}\n" for year, value in values)
     source.write_text("neighbourhood,kpi,period,value\n" + rows)
     settings = Settings(home=tmp_path / "home", base_iri="https://data.example/")
-    report = publish(source, settings).report
+    report = publish(source, settings, choices=LICENCE_AND_PUBLISHER).report
     warnings = {f.code for f in report.findings if f.severity == "warning"}
     assert warnings
     collection = Collection(settings)

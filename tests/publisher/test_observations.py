@@ -68,8 +68,8 @@ def make_release(tmp_path: Path) -> Callable[..., Release]:
         names = dict.fromkeys(name for row in (*rows, *ROWS) for name in row)
         full = [{name: row.get(name) for name in names} for row in rows]
         with tables_of({"observations": full, "neighbourhoods": NEIGHBOURHOODS}) as tables:
-            draft = release(tables, tmp_path, default_licence="cc0")
-        about = replace(draft.about, publisher_number="2120000142", publisher_name="Stockholms stad")
+            draft = release(tables, tmp_path)
+        about = replace(draft.about, licence="cc0", publisher_number="2120000142", publisher_name="Stockholms stad")
         return stamp(replace(draft, about=about), 3, datetime(2026, 1, 2, tzinfo=UTC), "")
 
     return make

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import ROOT, SAMPLE
+from tests.reading import LICENCE_AND_PUBLISHER
 from vaven.publisher.engine.open import open_engine
 from vaven.publisher.graph.store import EmbeddedStore
 from vaven.publisher.publish import SubmissionRefused, publish
@@ -127,7 +128,7 @@ def test_two_datasets_are_visible_at_once(settings: Settings, package: Path) -> 
 def test_a_lone_csv_is_a_submission(settings: Settings, tmp_path: Path) -> None:
     path = tmp_path / "Trygghet Rinkeby 2024.csv"
     path.write_text("Område;Nyckeltal;År;Värde\n0180C6070;trygg-morker;2023;57,5\n0180C6070;trygg-morker;2024;59,8\n")
-    done = publish(path, settings)
+    done = publish(path, settings, choices=LICENCE_AND_PUBLISHER)
     assert (done.dataset, done.version) == ("trygghet-rinkeby-2024", 1)
     collection = Collection(settings)
     (series,) = collection.series(kpi="trygg-morker")

@@ -18,6 +18,7 @@ from vaven.publisher.publish import publish
 from vaven.publisher.rdf.agents import name_key
 from vaven.publisher.settings import Settings
 from vaven.publisher.withdraw import withdraw
+from vaven.schemas.standard.read_options import ReadOptions
 from vaven.vocab.iris import NAMESPACES
 
 BASE = "https://data.example/"
@@ -195,7 +196,7 @@ def test_only_organisations_with_a_number_are_linked_to_the_portal_s(tmp_path: P
     resources = [{"name": "observations", "path": "observations.csv"}]
     descriptor = {"name": "liten", "title": "Liten", "resources": resources, "vaven": {"publisher": {"name": "112"}}}
     (tmp_path / "liten" / "datapackage.json").write_text(json.dumps(descriptor), "utf-8")
-    publish(tmp_path / "liten", settings)
+    publish(tmp_path / "liten", settings, choices=ReadOptions(licence="cc0"))
     app = create_app(settings)
     try:
         feed = Graph().parse(data=app.test_client().get("/catalog.nt").text, format="nt")

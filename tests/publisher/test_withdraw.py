@@ -13,6 +13,7 @@ from flask.testing import FlaskClient
 from rdflib import DCTERMS, PROV, RDF, SH, Graph, Literal, Namespace, URIRef
 
 from tests.conftest import ROOT, SAMPLE, vaven
+from tests.reading import LICENCE_AND_PUBLISHER
 from vaven.catalogue.app import create_app
 from vaven.publisher.graph.store import EmbeddedStore
 from vaven.publisher.publish import publish
@@ -51,7 +52,7 @@ def settings(published: Path, tmp_path: Path) -> Settings:
 def publish_value(settings: Settings, folder: Path, value: int) -> int:
     path = folder / "provet.csv"
     path.write_text(f"neighbourhood,kpi,period,value\n0180C6070,trygg-morker,2024,{value}\n")
-    return publish(path, settings).version
+    return publish(path, settings, choices=LICENCE_AND_PUBLISHER).version
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vaven.schemas import validate
+from tests.reading import validate
 from vaven.schemas.reports.text_and_json import as_text
 from vaven.schemas.rules.advice import advice_on_area, advice_on_number, advice_on_period
 from vaven.schemas.standard.period_forms import period_of

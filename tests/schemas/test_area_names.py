@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vaven.schemas import validate
+from tests.reading import validate
 from vaven.schemas.standard.finding import Report
 from vaven.vocab.areas.names import is_name_of, kommun_of, similar_kommun, split_name
 

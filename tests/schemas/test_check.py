@@ -9,9 +9,10 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from tests.reading import validate
 from tests.tables_by_hand import tables_of
 from vaven.schemas import check as check_module
-from vaven.schemas.check import check, validate
+from vaven.schemas.check import check
 from vaven.schemas.rules.personal_numbers import MASK, masked, passes_luhn
 from vaven.schemas.rules.references import duplicate_value
 from vaven.schemas.rules.registry import Checking

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vaven.schemas.check import validate
+from tests.reading import validate
 from vaven.schemas.standard.finding import Verdict
 from vaven.vocab import register
 from vaven.vocab.areas import areas

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from vaven.schemas.check import validate
+from tests.reading import validate
 from vaven.schemas.reports.text_and_json import as_json, as_text
 from vaven.schemas.rules.personal_numbers import masked, passes_luhn
 

@@ -8,7 +8,7 @@ import pytest
 from openpyxl import Workbook, load_workbook
 
 from tests.conftest import ROOT, vaven
-from vaven.schemas import validate
+from tests.reading import validate
 from vaven.schemas.reports.fix import ALL, fix, fixes
 from vaven.vocab.errors import WrongUse
 

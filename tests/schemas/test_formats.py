@@ -9,8 +9,8 @@ from jsonschema import Draft7Validator
 from openpyxl import Workbook, load_workbook
 
 from tests.conftest import SAMPLE, vaven
+from tests.reading import validate
 from tests.schemas.test_cases import FOLDERS
-from vaven.schemas import validate
 from vaven.schemas.reports.sarif import as_sarif
 from vaven.vocab.messages import LANGUAGES
 

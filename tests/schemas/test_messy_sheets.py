@@ -8,8 +8,7 @@ from typing import Any
 import openpyxl
 import pytest
 
-from tests.reading import rows_of
-from vaven.schemas import validate
+from tests.reading import rows_of, validate
 from vaven.schemas.reports.fix import fix
 from vaven.schemas.standard.finding import Verdict
 from vaven.schemas.standard.read_options import ReadOptions

@@ -5,7 +5,7 @@ from pathlib import Path
 import openpyxl
 import pytest
 
-from vaven.schemas import validate
+from tests.reading import validate
 from vaven.schemas.standard.finding import Report, Verdict
 from vaven.schemas.standard.labels import values_in_label
 from vaven.schemas.standard.read_options import ReadOptions

@@ -14,8 +14,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from tests.reading import HEADER, ROW, assert_speaks, codes, refused, rows_of
-from vaven.schemas import validate
+from tests.reading import HEADER, ROW, assert_speaks, codes, refused, rows_of, validate
 from vaven.schemas.standard.finding import Verdict
 from vaven.schemas.standard.read_options import ReadOptions
 from vaven.schemas.tables.read import read

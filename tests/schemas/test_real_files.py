@@ -7,7 +7,7 @@ from msoffcrypto.format.ooxml import OOXMLFile
 from openpyxl import Workbook
 
 from tests.conftest import SAMPLE, SHARED, vaven
-from vaven.schemas.check import validate
+from tests.reading import validate
 from vaven.schemas.reports.text_and_json import as_text
 
 FOLDERS = ("scb-deso", "scb-population", "skolverket", "forsakringskassan", "val2022", "uk-imd", "uk-cni", "no-oslo")

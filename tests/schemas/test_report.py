@@ -11,8 +11,9 @@ import openpyxl
 import pytest
 
 from tests.conftest import ROOT, SAMPLE, vaven
+from tests.reading import validate
 from tests.schemas.test_cases import FOLDERS
-from vaven.schemas.check import not_checked, validate
+from vaven.schemas.check import not_checked
 from vaven.schemas.reports.text_and_json import MAX_STATEMENTS, REPORT_VERSION, as_json, as_text, grouped
 from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Report, Severity, Verdict
 from vaven.vocab.errors import NotReadable

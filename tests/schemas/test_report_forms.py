@@ -12,7 +12,7 @@ import openpyxl
 import pytest
 
 from tests.conftest import ROOT, VAVEN, vaven
-from vaven.schemas import validate
+from tests.reading import validate
 from vaven.schemas.reports.formats import FORMS, media_type, render
 from vaven.schemas.reports.html import faulty_tables
 from vaven.schemas.rules.personal_numbers import masked

@@ -10,7 +10,7 @@ import openpyxl
 import pytest
 from openpyxl.utils import get_column_letter
 
-from vaven.schemas.check import validate
+from tests.reading import validate
 from vaven.schemas.reports.text_and_json import as_json, as_text
 from vaven.schemas.standard.finding import Verdict
 from vaven.schemas.standard.table_schemas import standard

@@ -22,6 +22,7 @@ from tests.conftest import ROOT, SAMPLE, Serving, environment, free_port, vaven
 from vaven.catalogue.cli.main import build_parser
 from vaven.publisher.integrity.run import CODES as INTEGRITY
 from vaven.publisher.metadata.rules import rule_texts
+from vaven.publisher.releases.answers import UNANSWERED
 from vaven.publisher.releases.records import Records
 from vaven.publisher.settings import Settings
 from vaven.publisher.sparql.error_text import AFTER, GROUPS, INSTEAD
@@ -257,7 +258,7 @@ def _fields(text: str) -> set[str]:
 
 def test_every_rule_has_messages_and_every_message_a_rule() -> None:
     assert RULE_MODULES
-    codes = {*RULES, *SCHEMA_RULES, *READING_RULES, *INTEGRITY}
+    codes = {*RULES, *SCHEMA_RULES, *READING_RULES, *INTEGRITY, UNANSWERED}
     texts = rule_texts("sv").texts
     rule_codes = {key.split(".")[1] for key in texts}
     reading = {code for code in rule_codes if code.startswith(("assumed-", "not-readable-", "sheet-"))}

@@ -176,7 +176,10 @@ def test_the_content_of_an_older_home_creates_no_new_version(site: Site, source:
 
 
 def test_the_number_of_a_withdrawn_version_is_not_reused(site: Site, expected: dict[str, Any]) -> None:
-    done = site.run("publish", INPUTS / "enkat-2" / "boendeenkat.csv")
+    source = INPUTS / "enkat-2" / "boendeenkat.csv"
+    refused = site.run("publish", source)
+    assert (refused.returncode, "metadata-unanswered" in refused.stdout) == (1, True)
+    done = site.run("publish", source, "--publisher", "Bostadsbolaget")
     assert done.returncode == 0, done.stdout + done.stderr
     state = published(site)
     assert state[WITHDRAWN]["current"] == 3
