@@ -8,6 +8,7 @@ The process that forks must run no other thread of Python: a lock that one held 
 forks through catalogue/validation/fork_server.py.
 """
 
+import fcntl
 import gc
 import os
 import pickle
@@ -20,14 +21,14 @@ import sys
 import tempfile
 import time
 import traceback
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NoReturn, Protocol, TypeVar
 
 from vaven.schemas.check import not_checked, validate
-from vaven.schemas.formats.child_process import end_with_parent, limit
+from vaven.schemas.formats.child_process import end_with_parent, ended, limit
 from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.read_options import Progress, no_progress
 from vaven.vocab.errors import NotReadable, VavenError
@@ -39,6 +40,8 @@ PREFIX = "vaven-isolated-"
 HEADER = struct.Struct("!Q")
 BLOCK_BYTES = 1 << 16
 TICK_SECONDS = 0.25
+# Age of a folder whose creator has certainly locked it, unless it was killed.
+ABANDONED_SECONDS = 60
 # Niceness (setpriority(2)) of work by its age in seconds, where a limit asks for it.
 SHARE_SECONDS = 3.0
 NICENESS = ((1.0, 5), (4.0, 10))
@@ -84,29 +87,60 @@ def isolated(
     make room for other work: it ends with TimeoutError if it has had SHARE_SECONDS of processor time. Costs a few
     milliseconds.
     """
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    reading, writing = os.pipe()
     # Buffered output would be written twice.
     sys.stdout.flush()
     sys.stderr.flush()
     parent = os.getpid()
+    with temporary_folder() as folder:
+        reading, writing = os.pipe()
+        with open(reading, "rb"):
+            with open(writing, "wb"):
+                child = os.fork()
+                if child == 0:
+                    _work_and_exit(parent, writing, folder, work, limits, reports=progress is not no_progress)
+            fork = _Fork(child, reading, time.monotonic(), limits)
+            try:
+                value: Value = _result(path, fork, progress, until_closed)
+                return value
+            finally:
+                fork.end()
+
+
+@contextmanager
+def temporary_folder() -> Iterator[Path]:
+    """Lend a folder that is removed at the end; by the next such call where this process and its forks are killed."""
+    for left in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
+                _remove_abandoned(left)
+    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    # Forks inherit the lock with the descriptor.
+    descriptor = os.open(folder, os.O_RDONLY)
     try:
-        child = os.fork()
-        if child == 0:
-            _work_and_exit(parent, writing, folder, work, limits, reports=progress is not no_progress)
-        os.close(writing)
-        writing = -1
-        fork = _Fork(child, reading, time.monotonic(), limits)
-        try:
-            value: Value = _result(path, fork, progress, until_closed)
-            return value
-        finally:
-            fork.end()
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield folder
     finally:
-        for descriptor in (reading, writing):
-            if descriptor >= 0:
-                os.close(descriptor)
+        os.close(descriptor)
+        _remove(folder)
+
+
+def _remove_abandoned(folder: Path) -> None:
+    """Remove a folder that no process holds. Raises OSError for any other."""
+    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _remove(folder)
+    finally:
+        os.close(descriptor)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder in which processes that were killed may write for another moment."""
+    for _ in range(20):
         shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            return
+        time.sleep(TICK_SECONDS)
 
 
 def validate_isolated(path: Path, *, limits: Limits = COMMAND, run: Runner = isolated, **options: Any) -> Report:
@@ -154,13 +188,16 @@ class _Fork:
 
         Raises BrokenPipeError if the other end of `until_closed` is closed, TimeoutError if it asks to make room.
         """
+        poll = select.poll()
+        poll.register(self.reading, select.POLLIN)
+        if until_closed is not None:
+            poll.register(until_closed, select.POLLIN)
         while (message := self._message()) is None:
             left = self.limits.seconds - self.seconds
             if left <= 0:
                 raise _OutOfTimeError
             self._lower_priority()
-            watched = [self.reading] if until_closed is None else [self.reading, until_closed]
-            ready, _, _ = select.select(watched, [], [], min(left, TICK_SECONDS if self.limits.yields else left))
+            ready = {file for file, _ in poll.poll(min(left, TICK_SECONDS if self.limits.yields else left) * 1000)}
             if until_closed is not None and until_closed in ready:
                 if not os.read(until_closed, 1):
                     raise BrokenPipeError
@@ -234,18 +271,6 @@ def processor_seconds(group: int) -> float:
             if int(fields[2]) == group:
                 ticks += sum(map(int, fields[11:15]))
     return ticks / os.sysconf("SC_CLK_TCK")
-
-
-def ended(path: Path, seconds: float, status: int | None) -> NotReadable:
-    """Return the error for a file that ended its reader after `seconds` (`status` None: out of time)."""
-    if status in (None, -signal.SIGXCPU):
-        count = max(int(seconds), 1)
-        what = (f"den inte var läst efter {count} sekunder", f"it was not read after {count} seconds")
-    elif status == -signal.SIGKILL:
-        what = ("minnet tog slut när den lästes", "the memory ran out while it was read")
-    else:
-        what = (f"läsaren kraschade (kod {status})", f"the reader crashed (code {status})")
-    return NotReadable("not-readable-ended", file=path.name, what_sv=what[0], what_en=what[1])
 
 
 # --- in the fork

@@ -12,7 +12,6 @@ import contextlib
 import os
 import pickle
 import select
-import shutil
 import signal
 import socket
 import subprocess
@@ -25,19 +24,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from vaven.schemas.formats.child_process import command, end_with_parent
+from vaven.schemas.formats.child_process import command, end_with_parent, ended
 from vaven.schemas.isolation import (
     COMMAND,
     HEADER,
-    PREFIX,
     Limits,
     Value,
     Work,
     dump_error,
-    ended,
     frame,
     isolated,
     load_error,
+    temporary_folder,
 )
 from vaven.schemas.standard.read_options import Progress, no_progress
 from vaven.schemas.standard.table_schemas import standard
@@ -142,6 +140,9 @@ def _receive(connection: socket.socket, deadline: float, is_crowded: Callable[[]
     """Return the next message; None at the end of the fork or at the deadline. Where `is_crowded`, say so."""
     size, content = HEADER.size, bytearray()
     is_header = True
+    # Not select(2): a server may have more than 1,024 open files.
+    poll = select.poll()
+    poll.register(connection, select.POLLIN)
     while True:
         while len(content) < size:
             if time.monotonic() > deadline:
@@ -149,13 +150,13 @@ def _receive(connection: socket.socket, deadline: float, is_crowded: Callable[[]
             if is_crowded():
                 with contextlib.suppress(OSError):
                     connection.send(b"?")
-            ready, _, _ = select.select([connection], [], [], TICK_SECONDS)
+            if not poll.poll(TICK_SECONDS * 1000):
+                continue
             block = b""
-            if ready:
-                with contextlib.suppress(ConnectionResetError):
-                    block = connection.recv(min(size - len(content), BLOCK_BYTES))
-                if not block:
-                    return None
+            with contextlib.suppress(ConnectionResetError):
+                block = connection.recv(min(size - len(content), BLOCK_BYTES))
+            if not block:
+                return None
             content += block
         if not is_header:
             # From a process of the same user, which could do all that a pickle can.
@@ -169,29 +170,23 @@ def _receive(connection: socket.socket, deadline: float, is_crowded: Callable[[]
 
 def serve(control: socket.socket) -> None:
     """Fork a reader for each socket that arrives, until the server closes its end."""
-    root = tempfile.mkdtemp(prefix=PREFIX)
-    os.environ["TMPDIR"] = tempfile.tempdir = root
     forks: set[int] = set()
-    try:
-        while True:
-            ready, _, _ = select.select([control], [], [], TICK_SECONDS if forks else None)
-            forks -= {process for process in forks if os.waitpid(process, os.WNOHANG)[0]}
-            if not ready:
-                continue
-            message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-            if not message:
-                return
-            forks.add(_fork(control, descriptors[0]))
-    finally:
-        for process in forks:
-            os.kill(process, signal.SIGKILL)
-            os.waitpid(process, 0)
-        # The readers of the forks that were killed end at the same moment, and may write until then.
-        for _ in range(20):
-            shutil.rmtree(root, ignore_errors=True)
-            if not Path(root).exists():
-                break
-            time.sleep(TICK_SECONDS)
+    with temporary_folder() as root:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(root)
+        try:
+            while True:
+                ready, _, _ = select.select([control], [], [], TICK_SECONDS if forks else None)
+                forks -= {process for process in forks if os.waitpid(process, os.WNOHANG)[0]}
+                if not ready:
+                    continue
+                message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
+                if not message:
+                    return
+                forks.add(_fork(control, descriptors[0]))
+        finally:
+            for process in forks:
+                os.kill(process, signal.SIGKILL)
+                os.waitpid(process, 0)
 
 
 def _fork(control: socket.socket, descriptor: int) -> int:

@@ -23,6 +23,8 @@ from vaven.vocab.errors import NotReadable, mentions_full_disk
 
 PR_SET_PDEATHSIG = 1
 WITH_PARENT = "--with-parent"
+# Signals of faults in native code. SIGABRT may as well be the end of one that gets no memory.
+CRASHES = (signal.SIGSEGV, signal.SIGBUS, signal.SIGILL, signal.SIGFPE)
 # The exit code of a child that refuses its input and has written why.
 REFUSED = 3
 
@@ -49,6 +51,11 @@ class ChildExit:
     reason: ExitReason
     code: int | None = None
     stderr: str = ""
+
+    @property
+    def has_crashed(self) -> bool:
+        """Return whether native code faulted."""
+        return self.code is not None and -self.code in CRASHES
 
     def check(self) -> None:
         """Raise an error for a child that neither finished nor refused: OSError for a full disk, else RuntimeError."""
@@ -107,6 +114,18 @@ def read_result(child: ChildExit, path: Path) -> Any:
     if child.reason is ExitReason.REFUSED:
         raise NotReadable(value["code"], **value["params"])
     return value
+
+
+def ended(path: Path, seconds: float, status: int | None) -> NotReadable:
+    """Return the error for a file that ended its reader after `seconds` (`status` None: out of time)."""
+    if status in (None, -signal.SIGXCPU):
+        count = max(int(seconds), 1)
+        what = (f"den inte var läst efter {count} sekunder", f"it was not read after {count} seconds")
+    elif status == -signal.SIGKILL:
+        what = ("minnet tog slut när den lästes", "the memory ran out while it was read")
+    else:
+        what = (f"läsaren kraschade (kod {status})", f"the reader crashed (code {status})")
+    return NotReadable("not-readable-ended", file=path.name, what_sv=what[0], what_en=what[1])
 
 
 # --- in the child

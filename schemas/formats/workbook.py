@@ -26,7 +26,7 @@ from pyexpat import ExpatError
 from types import NoneType
 from typing import Any
 
-from vaven.schemas.formats.child_process import ExitReason, enter, limit, read_result, run, write_result
+from vaven.schemas.formats.child_process import ExitReason, ended, enter, limit, read_result, run, write_result
 from vaven.schemas.formats.grid import MAX_CELLS, MAX_COLUMNS, CellCount, Grid, GridRow, filled_count
 from vaven.schemas.formats.xlsx_stream import SheetRows, StreamedWorkbook, TooManyCells, large_parts, open_workbook
 from vaven.schemas.formats.xml_safety import (
@@ -67,6 +67,8 @@ def read_workbook(path: Path, folder: Path, progress: Progress = no_progress) ->
     """
     folder.mkdir(parents=True)
     child = run("vaven.schemas.formats.workbook", str(path.resolve()), str(folder), seconds=MAX_SECONDS)
+    if child.has_crashed:
+        raise ended(path, 0, child.code)
     if code := UNREADABLE.get(child.reason):
         raise NotReadable(code, file=path.name)
     child.check()

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from vaven.schemas.formats.child_process import ExitReason, enter, limit, read_result, run, write_result
+from vaven.schemas.formats.child_process import ExitReason, ended, enter, limit, read_result, run, write_result
 from vaven.schemas.formats.datapackage import is_inside, read_json, unpack
 from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.formats.json_syntax import events_of_unique_keys, parse
@@ -103,6 +103,8 @@ def validate_described(path: Path, schema: Path | None = None, *, seconds: float
         arguments = [str(path.resolve()), str(schema.resolve()) if schema else "", str(target)]
         arguments.append(str(min(PATTERN_SECONDS, seconds / 4)))
         child = run("vaven.schemas.tableschema.check", *arguments, seconds=seconds, folder=Path(folder))
+        if child.has_crashed:
+            raise ended(path, 0, child.code)
         if code := UNREADABLE.get(child.reason):
             raise NotReadable(code, file=path.name)
         if child.reason is ExitReason.FAILED and (failed := FAILED.search(child.stderr)):

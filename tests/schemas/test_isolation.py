@@ -19,7 +19,8 @@ import pytest
 from tests.conftest import SAMPLE, VAVEN, environment, vaven
 from tests.reading import HEADER, ROW
 from vaven.schemas.check import validate
-from vaven.schemas.isolation import COMMAND, PREFIX, Limits, isolated, validate_isolated
+from vaven.schemas.formats.child_process import ChildExit, ExitReason
+from vaven.schemas.isolation import COMMAND, PREFIX, Limits, isolated, temporary_folder, validate_isolated
 from vaven.schemas.standard.finding import Verdict
 from vaven.schemas.standard.read_options import Progress
 from vaven.vocab.errors import NotReadable, WrongUse
@@ -154,6 +155,17 @@ def test_the_report_is_that_of_a_validation_in_this_process(tmp_path: Path) -> N
     assert validate_isolated(tmp_path / "tom.csv").verdict is Verdict.NOT_CHECKED
 
 
+@pytest.mark.parametrize(("status", "code"), [(-11, "not-readable-ended"), (-6, "not-readable-heavy")])
+def test_a_crash_of_the_reader_of_workbooks_is_not_taken_for_a_lack_of_memory(
+    monkeypatch: pytest.MonkeyPatch, status: int, code: str
+) -> None:
+    def run(*_: object, **__: object) -> ChildExit:
+        return ChildExit(ExitReason.KILLED, status)
+
+    monkeypatch.setattr("vaven.schemas.formats.workbook.run", run)
+    assert validate(SAMPLE / "exempel.xlsx").counts == {code: 1}
+
+
 # Commands whose reader really crashes.
 
 
@@ -197,6 +209,13 @@ def test_a_killed_command_leaves_no_reader(crashing: Callable[[str], dict[str, s
     while is_running(int(readers[0])) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not is_running(int(readers[0]))
+    # The next command removes what the killed one left, but nothing that is in use.
+    (left,) = (tmp_path / "temporary").iterdir()
+    with temporary_folder() as used:
+        for folder in (left, used):
+            os.utime(folder, (0, 0))
+        assert vaven("validate", tmp_path / "missing.csv", environment=settings).returncode == 2
+        assert list((tmp_path / "temporary").iterdir()) == [used]
 
 
 def is_running(process: int) -> bool:
