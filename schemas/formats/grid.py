@@ -1,6 +1,6 @@
 """Grid: a sheet before interpretation, as rows of text cells with the row numbers that the partner sees."""
 
-from collections.abc import Iterable, Iterator, Set
+from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Grid:
     omitted: list[OmittedCells] = field(default_factory=list)
 
 
-def filled_count(cells: list[str]) -> int:
+def filled_count(cells: Sequence[str]) -> int:
     return len(cells) - cells.count("")
 
 

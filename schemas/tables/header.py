@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, zip_longest
 
-from vaven.schemas.formats.grid import GridRow, column_letter
+from vaven.schemas.formats.grid import GridRow, column_letter, filled_count
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import fold, known_labels, values_in_label
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
@@ -16,11 +16,6 @@ from vaven.schemas.tables.tables import Column
 from vaven.vocab.areas import level_of, split_suffix
 
 HEADER_SEARCH_ROWS = 50
-# Labels in place of an area in a total row below a table.
-TOTAL_WORDS = frozenset(
-    ("summa", "totalt", "total", "summa totalt", "totalsumma", "sum", "grand total", "medel", "snitt", "genomsnitt",
-     "medelvärde", "medeltal", "median", "average", "mean", "samtliga områden", "alla områden", "all areas")
-)  # fmt: skip
 # Cells of the column may be empty, but a table of observations without it has no content.
 ESSENTIAL = frozenset(("value",))
 
@@ -99,9 +94,9 @@ def detect_header(rows: Sequence[GridRow], resource: str, choices: ReadOptions =
     among them.
     """
     if choices.header_row is not None:
-        header = next((_header(n, cells, resource, choices) for n, cells in rows if n == choices.header_row), None)
+        header = next((header_of(n, cells, resource, choices) for n, cells in rows if n == choices.header_row), None)
         return header and _with_code_column(header, rows)
-    headers = [_header(number, cells, resource, choices) for number, cells in rows[:HEADER_SEARCH_ROWS]]
+    headers = [header_of(number, cells, resource, choices) for number, cells in rows[:HEADER_SEARCH_ROWS]]
     two_row_headers = [
         h for pair in pairwise(rows[:HEADER_SEARCH_ROWS]) if (h := _two_row_header(*pair, resource, choices))
     ]
@@ -111,17 +106,17 @@ def detect_header(rows: Sequence[GridRow], resource: str, choices: ReadOptions =
         return _with_code_column(best, rows)
     # Years beside an area are no observations without a KPI, but they reveal the header.
     if resource == "observations" and choices.wide is None:
-        as_wide = [_header(n, cells, resource, replace(choices, wide=True)) for n, cells in rows[:HEADER_SEARCH_ROWS]]
+        as_wide = [header_of(n, cells, resource, replace(choices, wide=True)) for n, cells in rows[:HEADER_SEARCH_ROWS]]
         widest = max(range(len(as_wide)), key=lambda i: _field_count(as_wide[i]), default=None)
         if widest is not None and _field_count(as_wide[widest]) >= 2:
             return headers[widest]
-    usual_width = max((_filled(cells) for _, cells in rows), default=0)
+    usual_width = max((filled_count(cells) for _, cells in rows), default=0)
     for share in (0.9, 0.6):
-        full = [h for h in headers if _filled(h.labels) >= max(usual_width * share, min(usual_width, 2), 1)]
+        full = [h for h in headers if filled_count(h.labels) >= max(usual_width * share, min(usual_width, 2), 1)]
         if header_of_words := next((h for h in full if not _is_numeric(h.labels)), None):
             return header_of_words
     # A header of years is numeric; it is accepted only if no full row of words exists.
-    return next(iter(full), None) or next((h for h in headers if _filled(h.labels)), None)
+    return next(iter(full), None) or next((h for h in headers if filled_count(h.labels)), None)
 
 
 def _field_count(header: Header) -> int:
@@ -132,9 +127,9 @@ def _two_row_header(upper: GridRow, lower: GridRow, resource: str, choices: Read
     """Combine labels in two rows, e.g. years merged over women and men; None if the rows are no such pair."""
     (top, above), (number, below) = upper, lower
     gaps = [i for i, cell in enumerate(below) if cell and (i >= len(above) or not above[i])]
-    if number != top + 1 or not gaps or _filled(below) < 2 or not _filled(above):
+    if number != top + 1 or not gaps or filled_count(below) < 2 or not filled_count(above):
         return None
-    return replace(_header(number, list(_joined_labels(above, below)), resource, choices), top=top)
+    return replace(header_of(number, list(_joined_labels(above, below)), resource, choices), top=top)
 
 
 def _joined_labels(above: Sequence[str], below: Sequence[str]) -> Iterator[str]:
@@ -205,7 +200,7 @@ def _is_code(cell: str) -> bool:
     return level_of(code) is not None or level_of("0" + code) is not None
 
 
-def _header(number: int, cells: Sequence[str], resource: str, choices: ReadOptions) -> Header:
+def header_of(number: int, cells: Sequence[str], resource: str, choices: ReadOptions) -> Header:
     names = set(standard()[resource].names)
     constants = {name: text for name, text in choices.constants.items() if name in names}
     fields_by_label = {**known_labels(resource), **{fold(label): name for label, name in choices.columns.items()}}
@@ -244,10 +239,6 @@ def _wide(
     if (count < 2 and not kind & {"kpi", "period"}) or not has_kpi:
         return {}
     return {i: values for i, values in values_by_position.items() if values.keys() == kind}
-
-
-def _filled(cells: Sequence[str]) -> int:
-    return len(cells) - cells.count("")
 
 
 def _is_numeric(cells: Iterable[str]) -> bool:
@@ -293,104 +284,3 @@ def missing_columns(header: Header, location: Mapping[str, str | None], resource
         for field in standard()[resource].fields
         if (field.required or field.name in ESSENTIAL) and field.name not in header.field_names
     ]
-
-
-def is_header(cells: Sequence[str], resource: str, choices: ReadOptions = DETECT) -> bool:
-    """Return True for a row below a gap that is another header: two known labels, or no digit.
-
-    Every observation has a digit in its period or area code.
-    """
-    header = _header(0, cells, resource, choices)
-    has_known_labels = len({name for name in header.fields if name} | header.label_fields) >= 2
-    return has_known_labels or (resource == "observations" and not any(c.isdigit() for cell in cells for c in cell))
-
-
-@dataclass
-class Sections:
-    """The rows below a header without the other tables of the sheet. The fields are complete after iteration.
-
-    `repeated` are rows that repeat the header (the table continues below them), `others` those with another header: a
-    table of its own follows, which is omitted with the rows of text or blanks just above it. `account` has their cells.
-    """
-
-    header: Header
-    resource: str
-    account: CellAccount
-    choices: ReadOptions = DETECT
-    repeated: list[int] = field(default_factory=list)
-    others: list[tuple[int, str]] = field(default_factory=list)
-
-    def rows(self, rows: Iterable[GridRow]) -> Iterator[GridRow]:
-        labels = list(self.header.labels)
-        least = min(2, _filled(labels))
-        waiting: list[GridRow] = []
-        is_ours = True
-        for row in rows:
-            filled = _filled(row[1])
-            if filled < least:
-                # A sheet may end in a million formatted empty rows: only their numbers are stored.
-                waiting.append(row if filled else (row[0], []))
-                continue
-            is_same = row[1][: len(labels)] == labels
-            # Only a gap, or the same labels, announces another table; rows of data are not searched for labels.
-            if is_same or (waiting and is_header(row[1], self.resource, self.choices)):
-                is_ours = is_same
-                self._omit([*waiting, row], "repeated-header" if is_same else "other-table")
-                self._note(row, is_same=is_same)
-            elif is_ours:
-                yield from waiting
-                yield row
-            else:
-                self._omit([*waiting, row], "other-table")
-            waiting = []
-        if is_ours:
-            yield from waiting
-        else:
-            self._omit(waiting, "other-table")
-
-    def _omit(self, rows: Iterable[GridRow], reason: str) -> None:
-        for row in rows:
-            self.account.omit_row(reason, row)
-
-    def _note(self, row: GridRow, *, is_same: bool) -> None:
-        if is_same:
-            self.repeated.append(row[0])
-        else:
-            self.others.append((row[0], next(cell for cell in row[1] if cell)))
-
-
-def body(rows: Iterable[GridRow], header: Header, *, has_end: bool = False) -> Iterator[tuple[GridRow, str]]:
-    """Yield data rows with their kind: "row", "blank" (between data rows), "footnote" or "total".
-
-    Blank rows at the end are dropped. Rows at the end with several words in the first cell only are footnotes, and
-    after a blank row any with the first cell only; one labelled as a sum is a total. If a fuller row follows, all of
-    them are data, as they are if the user has set the last row (`has_end`).
-    """
-    width = len(header.labels)
-    area = header.fields.index("neighbourhood") if "neighbourhood" in header.fields else None
-    waiting: list[GridRow] = []
-    for row in rows:
-        filled = _filled(row[1])
-        is_remark = width > 2 and filled == 1 and bool(row[1][0]) and (bool(waiting) or " " in row[1][0])
-        is_remark = not has_end and (is_remark or _is_total(row[1], area))
-        if is_remark or not filled:
-            # A sheet may end in a million formatted empty rows: only their numbers are stored.
-            waiting.append(row if filled else (row[0], []))
-            continue
-        yield from ((pending, "row" if _filled(pending[1]) else "blank") for pending in waiting)
-        waiting = []
-        yield row, "row"
-    yield from (
-        (pending, "total" if _is_total(pending[1], area) else "footnote") for pending in waiting if _filled(pending[1])
-    )
-
-
-def _is_total(cells: Sequence[str], area: int | None) -> bool:
-    """Return True if a word for a total is in place of the area, or first in a row without an area.
-
-    In other columns these words mean all sexes or ages.
-    """
-    if area is None:
-        return False
-    label = cells[area] if area < len(cells) else ""
-    return (label or next((cell for cell in cells if cell), "")).casefold().strip(" :") in TOTAL_WORDS

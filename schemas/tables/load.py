@@ -16,8 +16,9 @@ from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables import unpivot
 from vaven.schemas.tables.cell_account import CellAccount, RepeatedText
+from vaven.schemas.tables.data_rows import Sections, body
 from vaven.schemas.tables.distinct_values import DistinctTexts
-from vaven.schemas.tables.header import Header, Sections, body
+from vaven.schemas.tables.header import Header
 from vaven.schemas.tables.load_csv import load_csv
 from vaven.schemas.tables.tables import Column
 from vaven.vocab.errors import NotReadable

@@ -12,8 +12,9 @@ from pathlib import Path
 import duckdb
 
 from vaven.schemas.standard.sql import quoted, text
+from vaven.schemas.tables.data_rows import TOTAL_WORDS
 from vaven.schemas.tables.distinct_values import DistinctTexts
-from vaven.schemas.tables.header import TOTAL_WORDS, Header
+from vaven.schemas.tables.header import Header
 
 BLOCK = 1 << 22
 # The characters that Python's str.strip removes, which loading by rows uses.
@@ -136,7 +137,7 @@ def _has_sparse_rows(work: duckdb.DuckDBPyConnection, table: str, header: Header
 
 
 def _has_total(work: duckdb.DuckDBPyConnection, distinct: DistinctTexts, table: str, header: Header) -> bool:
-    """Return True if some row may be a total row (header.body)."""
+    """Return True if some row may be a total row (data_rows.body)."""
     if "neighbourhood" not in header.fields:
         return False
     is_total = f"trim(lower({{cell}}), ' :') IN ({', '.join(map(text, sorted(TOTAL_WORDS)))})"

@@ -23,8 +23,8 @@ from vaven.schemas.tables.about import SHEET_NAMES, about_of_descriptor, about_o
 from vaven.schemas.tables.area_vintage import single_vintage, vintage_note
 from vaven.schemas.tables.cell_account import CellAccount, account_of, cells_of
 from vaven.schemas.tables.compile import describe_field
+from vaven.schemas.tables.data_rows import fill_down_notes, filled_down
 from vaven.schemas.tables.distinct_values import DistinctTexts
-from vaven.schemas.tables.fill_down import fill_down_notes, filled_down
 from vaven.schemas.tables.header import (
     HEADER_SEARCH_ROWS,
     Header,
