@@ -119,7 +119,13 @@ def check(
     progress: Progress = no_progress,
     max_findings: int = MAX_FINDINGS,
 ) -> Report:
-    """Check tables by all rules. Costs one scan per table, and one more for each rule with findings."""
+    """Check tables by all rules. Costs one scan per table, and one more for each rule with findings.
+
+    Raises NotReadable if the account of cells does not add up: some cell was then lost.
+    """
+    if tables.cells and not tables.cells.is_complete:
+        counts = {"count": tables.cells.total, "cells": tables.cells.used, "empty": tables.cells.omitted_count}
+        raise NotReadable("not-readable-unaccounted", **counts)
     collector = _FindingCollector(limit=max_findings)
     about = list(metadata_findings(tables))
     for problem in (*tables.problems, *(f for f in about if f.severity != Severity.NOTE)):

@@ -1,19 +1,21 @@
 """CSV, TSV and other delimited text as a grid: the delimiter is detected, rows have physical line numbers."""
 
 import csv
+import re
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from io import StringIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
 
 from vaven.schemas.formats.grid import MAX_COLUMNS, CellCount, Grid, GridRow, counted
+from vaven.schemas.standard.data_like import DELIMITERS, is_record_line
 from vaven.schemas.standard.finding import Finding, Severity
+from vaven.schemas.standard.labels import fold, known_labels
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.vocab.errors import NotReadable
 
-DELIMITERS = (";", ",", "\t", "|")
 DELIMITER_NAMES = {";": ";", ",": ",", "\t": "tab", "|": "|"}
 # Encodings that are guessed, by the names that programs show to users.
 ENCODING_NAMES = {"cp1252": "Windows-1252", "mac-roman": "Mac Roman", "cp850": "DOS (CP850)"}
@@ -22,6 +24,8 @@ SAMPLE_LINES = 100
 MAX_RECORD_LINES = 200
 MAX_CELL = 1_000_000
 PROGRESS_ROWS = 5_000
+APOSTROPHES = re.compile("'[^']*'")
+BLANKS_AFTER_QUOTE = re.compile(r'"[ \t]+(?=[;,\t|\r\n]|$)')
 BLOCK = 1 << 20
 # The characters that str.strip removes.
 ASCII_BLANKS = bytes(code for code in range(128) if chr(code).isspace())
@@ -44,48 +48,103 @@ def read_delimited(path: Path, encoding: str, choices: ReadOptions = DETECT, pro
 
 
 def delimiter_of(path: Path, encoding: str, choices: ReadOptions) -> str:
-    """Return the user's delimiter, or detect it in the file's first lines."""
+    """Return the user's delimiter, or detect it in the file's first lines.
+
+    Raises NotReadable if cells are quoted with apostrophes.
+    """
     # The limit is global in the process, and other libraries (Frictionless) raise it.
     csv.field_size_limit(MAX_CELL)
     with path.open(encoding=encoding, newline="") as lines:
         sample = [line[:10_000] for line in islice(lines, SAMPLE_LINES)]
-    return choices.delimiter or find_delimiter(sample)
+    delimiter = choices.delimiter or find_delimiter(sample)
+    for row, line in enumerate(sample, 1):
+        if sum(APOSTROPHES.fullmatch(cell.strip()) is not None for cell in line.split(delimiter)) > 1:
+            raise NotReadable("not-readable-apostrophe", file=path.name, row=row)
+    return delimiter
 
 
 def find_delimiter(sample: list[str]) -> str:
-    """Return the delimiter that splits the largest share of records into the same number of cells, two at least.
+    """Return the delimiter that splits a line into labels of the standard, else that of the most regular records.
 
-    It is a share, since a wrong delimiter also splits quoted cells of several lines into more records. A single column
-    is comma separated by definition (RFC 4180).
+    It splits the largest share of records into the same number of cells, two at least. It is a share, since a wrong
+    delimiter also splits quoted cells of several lines into more records. A single column is comma separated by
+    definition (RFC 4180).
     """
+    known = known_labels("observations").keys()
 
-    def fitness(delimiter: str) -> tuple[float, int]:
-        widths = Counter(len(row) for row in csv.reader(sample, delimiter=delimiter) if row)
+    def fitness(delimiter: str) -> tuple[int, float, int]:
+        records = [row for row in csv.reader(sample, delimiter=delimiter) if row]
+        widths = Counter(map(len, records))
         several = {width: count for width, count in widths.items() if width > 1}
         width, count = max(several.items(), key=lambda pair: (pair[1], pair[0]), default=(0, 0))
-        return count / max(widths.total(), 1), width
+        # Decimal commas and notes may make a wrong delimiter the more regular one.
+        labels = max((len({fold(cell) for cell in row} & known) for row in records), default=0)
+        return labels if labels > 1 else 0, count / max(widths.total(), 1), width
 
     best = max(DELIMITERS, key=fitness)
-    return best if fitness(best)[0] else ","
+    return best if any(fitness(best)[:2]) else ","
+
+
+class _Lines(Iterator[str]):
+    """Lines of a text, of which those since the last `begin` are stored."""
+
+    def __init__(self, lines: Iterable[str]) -> None:
+        self._lines = iter(lines)
+        self.record: list[str] = []
+
+    def __next__(self) -> str:
+        self.record.append(line := next(self._lines))
+        return line
+
+    def begin(self) -> None:
+        self.record.clear()
 
 
 def _rows(path: Path, encoding: str, delimiter: str, progress: Progress) -> Iterator[GridRow]:
     size = path.stat().st_size
-    with path.open("rb") as file, TextIOWrapper(file, encoding=encoding, newline="") as lines:
+    with path.open("rb") as file, TextIOWrapper(file, encoding=encoding, newline="") as text:
+        lines = _Lines(text)
         reader = csv.reader(lines, delimiter=delimiter)
-        before = 0
+        before = width = 0
         try:
             for number, record in enumerate(reader):
                 if number % PROGRESS_ROWS == 0:
                     progress("reading", file.tell() / size)
                 if len(record) > MAX_COLUMNS:
                     raise NotReadable("not-readable-columns", file=path.name, columns=MAX_COLUMNS)
-                if reader.line_num - before > MAX_RECORD_LINES:
-                    raise NotReadable("not-readable-quote", file=path.name, row=before + 1)
+                if reader.line_num - before > 1 or '"' in lines.record[0]:
+                    _check_quotes(path, record, lines.record, delimiter, before + 1, {width, len(record)})
                 yield before + 1, [cell.strip() for cell in record]
-                before = reader.line_num
+                before, width = reader.line_num, len(record)
+                lines.begin()
         except csv.Error as cause:
+            if len(lines.record) > 1:
+                raise _absorbed(path, before + 1, reader.line_num) from cause
             raise NotReadable("not-readable-line", file=path.name, row=before + 1) from cause
+
+
+def _check_quotes(
+    path: Path, record: Sequence[str], lines: Sequence[str], delimiter: str, row: int, widths: Collection[int]
+) -> None:
+    """Raise NotReadable for a stray quotation mark: a cell has text after one, is unclosed or has rows in it."""
+    last = row + len(lines) - 1
+    without_blanks = (BLANKS_AFTER_QUOTE.sub('"', line) for line in lines)
+    if len(lines) > MAX_RECORD_LINES:
+        raise _absorbed(path, row, last)
+    try:
+        # The reader closes a quoted cell at the end of the file, and accepts text after a closing quotation mark.
+        list(csv.reader(without_blanks, delimiter=delimiter, strict=True))
+    except csv.Error as cause:
+        if last == row:
+            raise NotReadable("not-readable-stray-quote", file=path.name, row=row) from cause
+        raise _absorbed(path, row, last) from cause
+    texts = (line for cell in record if len(parts := cell.splitlines()) > 1 for line in parts)
+    if any(is_record_line(line.strip(), delimiter, widths) for line in texts):
+        raise _absorbed(path, row, last)
+
+
+def _absorbed(path: Path, row: int, last: int) -> NotReadable:
+    return NotReadable("not-readable-quote", file=path.name, row=row, top=row + 1, other=last)
 
 
 def filled_cells(path: Path, encoding: str, delimiter: str, width: int) -> int:

@@ -19,6 +19,14 @@ NORDIC = {
 # Letters of Latin 1, dashes and quotation marks in UTF-8; in the single-byte encodings above these bytes never follow
 # each other ("Ã¤", "â€”").
 IN_UTF8 = re.compile(rb"\xc3[\x80-\xbf]|\xe2\x80[\x90-\xa6]")
+# The letters å, ä, ö and é in UTF-8 that was decoded as Windows-1252, Mac Roman or DOS, and saved in UTF-8 again.
+DECODED_TWICE = re.compile(
+    "|".join(
+        letter.encode("utf-8").decode(encoding).encode("utf-8").decode("latin-1")
+        for letter in "åäöéÅÄÖ"
+        for encoding in ("cp1252", "latin-1", "mac-roman", "cp850", "cp437")
+    ).encode("latin-1")
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +49,8 @@ def encoding_of(path: Path, head: bytes, override: str | None = None) -> str:
     first = override or by_mark or "utf-8"
     error = _decoding_error(path, first)
     if error is None:
+        if first.startswith("utf-8") and (row := _first_row_with(path, DECODED_TWICE)):
+            raise NotReadable("not-readable-mojibake", file=path.name, row=row)
         return first
     if error.is_nul:
         raise NotReadable("not-readable-binary", file=path.name)
@@ -53,7 +63,7 @@ def encoding_of(path: Path, head: bytes, override: str | None = None) -> str:
 
 def _one_byte_encoding(path: Path, row: int) -> str:
     """Return the encoding of a text that is not UTF-8 from the line `row` on."""
-    if in_utf8 := _first_utf8_row(path):
+    if in_utf8 := _first_row_with(path, IN_UTF8):
         raise NotReadable("not-readable-mixed", file=path.name, row=min(in_utf8, row), other=max(in_utf8, row))
     encoding = _likeliest_encoding(path)
     if error := _decoding_error(path, encoding):
@@ -80,16 +90,16 @@ def _decoding_error(path: Path, encoding: str) -> _DecodingError | None:
             rows += text.count("\n")
 
 
-def _first_utf8_row(path: Path) -> int | None:
-    """Return the first physical line that is certainly UTF-8."""
+def _first_row_with(path: Path, pattern: re.Pattern[bytes]) -> int | None:
+    """Return the first physical line with a sequence of bytes, of at most six without a line break."""
     rows, rest = 1, b""
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             data = rest + block
-            if match := IN_UTF8.search(data):
+            if match := pattern.search(data):
                 return rows + data[: match.start()].count(b"\n")
             # A character may continue in the next block; a line break is never part of one.
-            rest = data[-2:] if b"\n" not in data[-2:] else b""
+            rest = data[-5:].rpartition(b"\n")[2]
             rows += data.count(b"\n")
     return None
 

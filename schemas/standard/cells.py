@@ -8,7 +8,8 @@ class OmittedCells:
     """Non-empty cells of one range that no table contains.
 
     `reason` completes the message key `cells.reason.{reason}`. `rows` are the first and the last row, `column` is a
-    letter; without both, the range is all of the sheet (or of the file, if `sheet` is None).
+    letter; without both, the range is all of the sheet (or of the file, if `sheet` is None). `is_data`: the cells look
+    like data, the sender has not confirmed that they are none, and no other finding is about them.
     """
 
     reason: str
@@ -16,6 +17,7 @@ class OmittedCells:
     sheet: str | None = None
     rows: tuple[int, int] | None = None
     column: str | None = None
+    is_data: bool = False
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from itertools import chain, combinations, pairwise
 
 from vaven.schemas.standard.period_forms import period_of
 from vaven.schemas.standard.table_schemas import RESOURCES, TableSchema, standard
@@ -22,13 +23,30 @@ PERIOD = re.compile(
     r"(?![\d.,]\d|\d)",
     re.IGNORECASE,
 )
+# Longer labels are read as two runs of words at most: the number of ways to cut them grows with the square.
+MAX_WORDS_OF_THREE = 15
 # Words that add no meaning to a period or a sex in a label.
 STOP_WORDS = frozenset(("", "ar", "year", "procent", "percent", "%", "antal", "number", "share", "i", "in"))
 
 
+# Characters without a shape: soft hyphens, zero-width characters, marks of direction and of byte order.
+INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+# A mark of a footnote after a text: "2023¹", "2023*", "Värde 1)", "2023 (1)".
+FOOTNOTE_MARK = re.compile(
+    r"(?:\s*(?<!m)[¹²³⁰⁴-⁹*†‡]+\)?|\s*\([1-9*]\)|(?:\s+|(?<=[^\W\d_])|(?<=(?:19|20)\d\d))\d{1,2}\)|\s+[a-e]\))"
+    r"(?:\s*,?\s*[¹²³⁰⁴-⁹*†‡]+)*\s*$"
+)
+
+
+def without_marks(label: str) -> str:
+    """Remove invisible characters from a label, and the mark of a footnote at its end."""
+    visible = INVISIBLE.sub("", label)
+    return FOOTNOTE_MARK.sub("", visible) or visible
+
+
 def fold(text: str) -> str:
     """Fold a label for comparison: lower case, no diacritics, single blanks between words, no marks at the ends."""
-    plain = "".join(c for c in unicodedata.normalize("NFKD", text) if not unicodedata.combining(c))
+    plain = "".join(c for c in unicodedata.normalize("NFKD", without_marks(text)) if not unicodedata.combining(c))
     return " ".join(re.sub("[_–-]", " ", plain.casefold()).split()).strip(" .:*")
 
 
@@ -94,7 +112,7 @@ def values_in_label(label: str) -> Mapping[str, str]:
     if period := period_of(label):
         return {"period": period}
     values: dict[str, str] = {}
-    rest = label
+    rest = label = without_marks(label)
     if match := PERIOD.search(label):
         values["period"] = _period_text(match)
         rest = f"{label[: match.start()]} {label[match.end() :]}"
@@ -125,20 +143,24 @@ def _are_stop_words(words: Sequence[str]) -> bool:
 
 
 def _field_codes(words: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Parse words as one or two runs, each a field and a code; nothing if some word is unknown."""
-    for i in range(len(words)):
-        runs = [run for run in (words[:i], words[i:]) if not _are_stop_words(run)]
-        codes = [code for run in runs if (code := _field_code(" ".join(run)))]
+    """Parse words as up to three runs, each a field and a code; nothing if some word is unknown."""
+    most = 3 if len(words) <= MAX_WORDS_OF_THREE else 2
+    for cuts in chain.from_iterable(combinations(range(1, len(words)), count) for count in range(most)):
+        ends = (0, *cuts, len(words))
+        runs = [run for first, last in pairwise(ends) if not _are_stop_words(run := words[first:last])]
+        # A range of numbers alone may be a class of anything, but beside women or a KPI it is an age.
+        codes = [code for run in runs if (code := _field_code(" ".join(run), is_alone=len(runs) == 1))]
         if len(codes) == len(runs):
             yield from codes
             return
 
 
-def _field_code(words: str) -> tuple[str, str] | None:
+def _field_code(words: str, *, is_alone: bool) -> tuple[str, str] | None:
     folded = fold(words)
     if kpi := codes_by_word("kpis").get(folded):
         return "kpi", kpi
     if sex := codes_by_word("sexes").get(folded):
         return "sex", sex
     age = age_of(words)
-    return ("age_group", age) if age != words else None
+    is_age = age != words or (not is_alone and AGE_WORDS.fullmatch(words))
+    return ("age_group", age) if is_age else None

@@ -1,13 +1,21 @@
 """Account of a sheet's non-empty cells: those that a table contains, and those left out, by range and reason."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from vaven.schemas.formats.grid import CellCount, Grid, GridRow, column_letter
 from vaven.schemas.standard.cells import Cells, OmittedCells
+from vaven.schemas.standard.data_like import is_record
+from vaven.schemas.standard.finding import Finding, Severity
 
 # Ranges of one reason in a sheet; the last one extends over all that follow, so that the counts are complete.
 MAX_PARTS = 200
+# Reasons of detection. Cells that the sender excludes, totals, and cells with a finding of their own are none.
+REASONS_OF_DATA = frozenset(
+    ("preamble", "repeated-header", "table-without-rows", "column-unknown", "column-unlabelled")
+)
+# Ours: a column with more numbers than this share of its cells has data.
+SHARE_OF_NUMBERS = 0.5
 
 
 class RepeatedText(str):
@@ -30,33 +38,36 @@ class CellAccount:
     total: CellCount = field(default_factory=CellCount)
     reader_omitted: list[OmittedCells] = field(default_factory=list)
     used: int = 0
+    resource: str | None = None
     _sheets: list[OmittedCells] = field(default_factory=list)
-    _rows: dict[str, list[OmittedCells]] = field(default_factory=dict)
+    _rows: dict[tuple[str, bool], list[OmittedCells]] = field(default_factory=dict)
     _columns: dict[tuple[int, str], OmittedCells] = field(default_factory=dict)
 
     def use(self, count: int) -> None:
         self.used += count
 
     def omit_row(self, reason: str, row: GridRow) -> None:
-        self.omit_cells(reason, row[0], filled_in_file(row[1]))
+        is_data = reason in REASONS_OF_DATA and is_record(row[1])
+        self.omit_cells(reason, row[0], filled_in_file(row[1]), is_data=is_data)
 
-    def omit_cells(self, reason: str, row: int, count: int) -> None:
+    def omit_cells(self, reason: str, row: int, count: int, *, is_data: bool = False) -> None:
         """Leave out `count` cells of a row, in one range with the row above if that has the same reason."""
         if not count:
             return
-        parts = self._rows.setdefault(reason, [])
+        parts = self._rows.setdefault((reason, is_data), [])
         last = parts[-1].rows if parts else None
         if last and (row <= last[1] + 1 or len(parts) >= MAX_PARTS):
             parts[-1] = replace(parts[-1], count=parts[-1].count + count, rows=(last[0], row))
         else:
-            parts.append(OmittedCells(reason, count, self.sheet, (row, row)))
+            parts.append(OmittedCells(reason, count, self.sheet, (row, row), is_data=is_data))
 
-    def omit_column(self, reason: str, position: int, count: int) -> None:
-        """Leave out `count` cells of a column, in one range with its others of the same reason."""
+    def omit_column(self, reason: str, position: int, count: int, *, numbers: int = 0) -> None:
+        """Leave out `count` cells of a column, of which `numbers` are numbers, in one range of each reason."""
         if count:
             letter = column_letter(position)
             part = self._columns.get((position, reason), OmittedCells(reason, 0, self.sheet, column=letter))
-            self._columns[position, reason] = replace(part, count=part.count + count)
+            is_data = part.is_data or (reason in REASONS_OF_DATA and numbers > count * SHARE_OF_NUMBERS)
+            self._columns[position, reason] = replace(part, count=part.count + count, is_data=is_data)
 
     def omit_sheet(self, reason: str, rows: Iterable[GridRow]) -> None:
         """Leave out all cells of `rows`, which are iterated to their end."""
@@ -71,6 +82,18 @@ class CellAccount:
         columns = [self._columns[key] for key in sorted(self._columns)]
         rows.sort(key=lambda part: part.rows or ())
         return (*self._sheets, *rows, *columns, *(p for p in by_reader if not p.rows))
+
+    def problems(self, findings: Sequence[Finding]) -> Iterator[Finding]:
+        """Yield the errors about rows and columns that look like data and are left out.
+
+        `findings` are those of reading; a column with a duplicate label has an error already.
+        """
+        duplicates = {(f.sheet, f.column) for f in findings if f.code == "duplicate-label"}
+        for part in (p for p in self.omitted if p.is_data and (p.sheet, p.column) not in duplicates):
+            row, last = part.rows or (None, None)
+            params = {"count": (last or 0) - (row or 0) + 1, "other": last, "column": part.column}
+            code = "column-left-out" if part.column else "rows-left-out"
+            yield Finding(code, Severity.ERROR, self.resource, part.sheet, row, part.column, params=params)
 
 
 def account_of(grid: Grid) -> CellAccount:

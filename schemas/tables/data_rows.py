@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vaven.schemas.formats.grid import Grid, GridRow, filled_count
+from vaven.schemas.standard.data_like import delimiter_within
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
@@ -83,7 +84,7 @@ class Sections:
 
 
 def body(rows: Iterable[GridRow], header: Header, *, has_end: bool = False) -> Iterator[tuple[GridRow, str]]:
-    """Yield data rows with their kind: "row", "blank" (between data rows), "footnote" or "total".
+    """Yield rows with their kind: "row", "blank" (between data rows), "footnote", "total" or "other-delimiter".
 
     Blank rows at the end are dropped. Rows at the end with several words in the first cell only are footnotes, and
     after a blank row any with the first cell only; one labelled as a sum is a total. If a fuller row follows, all of
@@ -94,6 +95,9 @@ def body(rows: Iterable[GridRow], header: Header, *, has_end: bool = False) -> I
     waiting: list[GridRow] = []
     for row in rows:
         filled = filled_count(row[1])
+        if filled == 1 and width > 1 and delimiter_within(next(cell for cell in row[1] if cell), width):
+            yield row, "other-delimiter"
+            continue
         is_remark = width > 2 and filled == 1 and bool(row[1][0]) and (bool(waiting) or " " in row[1][0])
         is_remark = not has_end and (is_remark or _is_total(row[1], area))
         if is_remark or not filled:

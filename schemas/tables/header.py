@@ -140,15 +140,18 @@ def _joined_labels(above: Sequence[str], below: Sequence[str]) -> Iterator[str]:
         yield f"{current} {under}".strip() if under else over
 
 
-def account_for_labels(account: CellAccount, header: Header, rows: Iterable[GridRow]) -> None:
+def account_for_labels(
+    account: CellAccount, header: Header, rows: Iterable[GridRow], *, is_chosen: bool = False
+) -> None:
     """Account for the cells of the header's rows, and for those above it. `rows` are the first of the sheet.
 
-    A label is used if it names a column that is read. One of the upper of two rows may name several columns.
+    If the user has not chosen the row (`is_chosen`), it may be a wrong one below rows of data. A label is used if it
+    names a column that is read. One of the upper of two rows may name several columns.
     """
     above: Sequence[str] = ()
     for number, cells in rows:
         if number < (header.top or header.row):
-            account.omit_row("preamble", (number, cells))
+            account.omit_row("preamble-chosen" if is_chosen else "preamble", (number, cells))
         elif number == header.row:
             _account_for_labels(account, header, {i: [i] for i, cell in enumerate(cells) if cell})
             _account_for_labels(account, header, _labelled_by(above, cells))

@@ -10,6 +10,7 @@ import duckdb
 
 from vaven.schemas.formats.csv import filled_cells
 from vaven.schemas.formats.grid import Grid, GridRow, column_index, column_letter
+from vaven.schemas.standard.data_like import delimiter_within, is_number
 from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Severity
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.sql import quoted, text
@@ -30,13 +31,14 @@ BATCH_ROWS = 20_000
 class LoadedTable:
     """A loaded relation (as Table.original_relation), its row count, and the cell counts of columns without a field.
 
-    `problems` are about the rows' shape; `unlisted` counts by code those beyond the limit. `repeated` has the rows of
-    texts that are repeated in empty cells, by field.
+    `numbers` counts those of these cells that are numbers. `problems` are about the rows' shape; `unlisted` counts by
+    code those beyond the limit. `repeated` has the rows of texts that are repeated in empty cells, by field.
     """
 
     relation: str
     count: int
     unread: Mapping[int, int]
+    numbers: Mapping[int, int]
     problems: list[Finding] = field(default_factory=list)
     unlisted: Counter[str] = field(default_factory=Counter)
     notes: list[Finding] = field(default_factory=list)
@@ -74,7 +76,7 @@ def load(
         sections = Sections(header, str(location["resource"]), account, choices)
         loaded = _load_rows(work, sections, loaded_header, rows, raw, location)
     for i, count in loaded.unread.items():
-        account.omit_column(header.unread.get(i, "extra-cell"), i, count)
+        account.omit_column(header.unread.get(i, "extra-cell"), i, count, numbers=loaded.numbers.get(i, 0))
     own_cells = _own_cells(work, raw, [name for name in header.fields if name], loaded.repeated)
     if header.wide:
         cells = loaded.count * len(header.wide)
@@ -148,7 +150,9 @@ def _load_rows(
     for number, label in sections.others:
         loader.problem("other-table", Severity.ERROR, number, None, label)
     unlisted = loader.counts - Counter(p.code for p in loader.problems)
-    return LoadedTable(raw, loader.count, loader.unread, loader.problems, unlisted, notes, loader.repeated)
+    return LoadedTable(
+        raw, loader.count, loader.unread, loader.numbers, loader.problems, unlisted, notes, loader.repeated
+    )
 
 
 class _Loader:
@@ -168,6 +172,7 @@ class _Loader:
         self.count = self.footnotes = 0
         self.totals: list[tuple[int, str]] = []
         self.unread: Counter[int] = Counter()
+        self.numbers: Counter[int] = Counter()
         self.repeated: dict[str, list[int]] = {}
         self.problems: list[Finding] = []
         self.counts: Counter[str] = Counter()
@@ -177,13 +182,16 @@ class _Loader:
 
     def add(self, row: GridRow, kind: str) -> None:
         number, cells = row
-        if kind in ("total", "footnote"):
+        if kind in ("total", "footnote", "other-delimiter"):
             self.account.omit_row(kind, row)
         if kind == "total":
             self.totals.append((number, next(cell for cell in cells if cell)))
             return
         if kind == "footnote":
             self.footnotes += 1
+            return
+        if kind == "other-delimiter":
+            self.problem("other-delimiter", Severity.ERROR, number, "A", next(cell for cell in cells if cell))
             return
         if kind == "blank":
             self.problem("blank-row", Severity.WARNING, number)
@@ -208,6 +216,8 @@ class _Loader:
             self._note_repeated(name, texts[i] if i < len(texts) else ())
         for i in set(range(len(texts))) - {i for i, _ in self.positions}:
             self.unread[i] += len(texts[i]) - texts[i].count("")
+            if i >= len(self.header.labels) or self.header.labels[i] or not self._are_row_numbers(i, texts[i]):
+                self.numbers[i] += sum(count for cell, count in Counter(texts[i]).items() if is_number(cell))
         for i, name in self.unread_positions:
             columns[name] = pa.array(texts[i] if i < len(texts) else none, pa.string())
         batch = pa.table(columns)
@@ -217,9 +227,17 @@ class _Loader:
         self.work.unregister("batch")
         self._batch = []
 
+    def _are_row_numbers(self, position: int, texts: Sequence[str]) -> bool:
+        """Return True for the consecutive numbers from 0 or 1 that programs write before each row."""
+        start = self.unread[position] - len(texts)
+        return any(all(cell == str(n) for n, cell in enumerate(texts, start + first)) for first in (0, 1))
+
     def _check_width(self, number: int, cells: list[str]) -> None:
         width = len(self.header.labels)
         if len(cells) < width and any(self.header.labels[len(cells) :]):
+            if cell := next((c for c in cells if delimiter_within(c, width)), None):
+                self.problem("other-delimiter", Severity.ERROR, number, column_letter(cells.index(cell)), cell)
+                return
             missing = next(i for i in range(len(cells), width) if self.header.labels[i])
             self.problem("missing-cell", Severity.ERROR, number, column_letter(missing))
         for i in range(width, len(cells)):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 
+from vaven.schemas.standard.data_like import NUMBER
 from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.tables.data_rows import TOTAL_WORDS
 from vaven.schemas.tables.distinct_values import DistinctTexts
@@ -31,12 +32,12 @@ def load_csv(
     raw: str,
     folder: Path,
     coded: Set[str],
-) -> tuple[int, dict[int, int]] | None:
+) -> tuple[int, dict[int, int], dict[int, int]] | None:
     """Create the table `raw` from a text file, as load._Loader does. `folder` is for a copy in UTF-8.
 
-    Returns the number of rows and the number of non-empty cells in each column that is not read, by its position; None,
-    and no table, if the file must be loaded by rows. `coded` are the columns whose distinct texts are needed later
-    anyway.
+    Returns the number of rows and the numbers of non-empty cells and of numbers in each column that is not read, by its
+    position; None, and no table, if the file must be loaded by rows. `coded` are the columns whose distinct texts are
+    needed later anyway.
     """
     names = {f"c{i}": "VARCHAR" for i in range(len(header.labels))}
     options = (
@@ -65,11 +66,11 @@ def load_csv(
         work.execute(f"DROP TABLE {table}")
         distinct.forget(table)
         return None
-    filled = _filled_counts(work, table, header)
+    filled, numbers = _filled_counts(work, table, header)
     work.execute(f"CREATE VIEW {raw} AS SELECT rowid + {header.row + 1} AS _row, * FROM {table}")
     for name in coded:
         distinct.alias(raw, name, table)
-    return int(count), filled
+    return int(count), filled, numbers
 
 
 def _trimmed(
@@ -96,6 +97,15 @@ def _trimmed(
     return f"{raw}_trimmed"
 
 
+def _number(cell: str) -> str:
+    """Return SQL of a cell's whole number, -1 for another number (data_like.is_number), NULL for any other text."""
+    # The first character rules most texts out.
+    digits = ", ".join(map(str, range(ord("0"), ord("9") + 1)))
+    begins = f"ascii({cell}) IN ({ord('+')}, {ord('-')}, {ord('−')}, {digits})"
+    is_number = f"{begins} AND regexp_full_match({cell}, {text(NUMBER.pattern)})"
+    return f"CASE WHEN {is_number} THEN coalesce(TRY_CAST({cell} AS BIGINT), -1) END"
+
+
 def _with_blanks(
     work: duckdb.DuckDBPyConnection, distinct: DistinctTexts, lines: str, header: Header, coded: Set[str]
 ) -> Iterator[str]:
@@ -115,13 +125,18 @@ def _utf8_copy(path: Path, encoding: str, copy: Path) -> Path:
 
 
 def _line_count(path: Path) -> int:
-    """Count physical lines, including a last one without a line break."""
-    count, last = 0, b"\n"
+    """Count physical lines, including a last one without a line break; -1 if a line ends in a carriage return alone.
+
+    DuckDB takes it for the end of a record, which could hide a line break in a quoted cell from the count.
+    """
+    count, last, returns, pairs = 0, b"\n", 0, 0
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             count += block.count(b"\n")
+            returns += block.count(b"\r")
+            pairs += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
             last = block[-1:]
-    return count + (last != b"\n")
+    return count + (last != b"\n") if returns == pairs else -1
 
 
 def _has_sparse_rows(work: duckdb.DuckDBPyConnection, table: str, header: Header) -> bool:
@@ -148,10 +163,25 @@ def _has_total(work: duckdb.DuckDBPyConnection, distinct: DistinctTexts, table: 
     return work.execute(query).fetchone() is not None
 
 
-def _filled_counts(work: duckdb.DuckDBPyConnection, table: str, header: Header) -> dict[int, int]:
+def _filled_counts(
+    work: duckdb.DuckDBPyConnection, table: str, header: Header
+) -> tuple[dict[int, int], dict[int, int]]:
+    """Return the non-empty cells of each column that is not read, and those with numbers.
+
+    The numbers of rows in a column without a label do not count.
+    """
     positions = list(header.unread)
     if not positions:
-        return {}
-    counts = ", ".join(f"count(c{i})" for i in positions)
-    filled_counts = work.execute(f"SELECT {counts} FROM {table}").fetchone() or ()
-    return dict(zip(positions, filled_counts, strict=True))
+        return {}, {}
+    cells = ", ".join(f"c{i}, {_number(f'c{i}')} AS n{i}" for i in positions)
+    counts = ", ".join(f"count(c{i}), {_numbers(i, header)}" for i in positions)
+    counted = work.execute(f"SELECT {counts} FROM (SELECT {cells} FROM {table})").fetchone() or ()
+    return dict(zip(positions, counted[::2], strict=True)), dict(zip(positions, counted[1::2], strict=True))
+
+
+def _numbers(position: int, header: Header) -> str:
+    number = f"n{position}"
+    if header.labels[position]:
+        return f"count({number})"
+    is_consecutive = f"max({number}) - min({number}) + 1 = count(*) AND count(DISTINCT {number}) = count(*)"
+    return f"CASE WHEN min({number}) IN (0, 1) AND {is_consecutive} THEN 0 ELSE count({number}) END"

@@ -114,7 +114,7 @@ def read(
             workspace=work,
             distinct=reading.distinct,
             folder=folder,
-            problems=tuple(reading.problems),
+            problems=(*reading.problems, *(p for a in reading.accounts for p in a.problems(reading.problems))),
             unlisted=dict(reading.unlisted),
             assumptions=tuple(reading.notes),
             choices=choices,
@@ -249,6 +249,7 @@ def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
         reading.omit(replace(grid, rows=chain(sample, grid.rows)), "table-without-rows")
         return
     account = reading.account(grid)
+    account.resource = resource
     reading.notes += grid.notes
     reading.notes += _header_notes(header, sample, location)
     if not _is_ours(header, resource):
@@ -257,7 +258,7 @@ def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
         above = (row for row in sample if row[0] <= header.row)
         account.omit_sheet("not-the-standard", chain(above, hint_rows, grid.rows))
         return
-    account_for_labels(account, header, sample)
+    account_for_labels(account, header, sample, is_chosen=choices.header_row is not None)
     rows: Iterator[GridRow] = chain(following, grid.rows)
     # The user's options about rows apply to the sheet of observations.
     if resource == "observations" and choices.last_row:

@@ -69,6 +69,7 @@ def test_duplicate_unknown_and_missing_labels_are_reported(text_file: Callable[.
             ("duplicate-label", "D1"),
             ("unknown-column", "F1"),
             ("blank-label", "G1"),
+            ("column-left-out", "F"),
         ]
         for finding in (*tables.problems, *tables.assumptions):
             assert_speaks(finding)

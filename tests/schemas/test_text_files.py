@@ -1,0 +1,159 @@
+"""Text files with stray quotation marks, changing delimiters and garbled letters: nothing is absorbed or dropped."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from vaven.schemas import validate
+from vaven.schemas.standard.finding import Finding, Report, Verdict
+from vaven.schemas.standard.labels import fold, values_in_label, without_marks
+from vaven.schemas.standard.read_options import ReadOptions
+
+LABELS = ["Område", "Nyckeltal", "Period", "Värde", "Anmärkning"]
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def text_file(text: str) -> Path:
+        path = tmp_path / "fil.csv"
+        path.write_text(text, encoding="utf-8", newline="")
+        return path
+
+    return text_file
+
+
+def line(row: int, note: str = "", delimiter: str = ";") -> str:
+    return delimiter.join(["0180" if row % 2 else "1280", "trygg-morker", str(2000 + row // 2), "57", note])
+
+
+def table(lines: Sequence[str], delimiter: str = ";") -> str:
+    return "\n".join([delimiter.join(LABELS), *lines]) + "\n"
+
+
+def errors(report: Report) -> list[tuple[str, int | None]]:
+    return [(f.code, f.row) for f in report.findings if f.severity == "error"]
+
+
+def only(report: Report) -> Finding:
+    (finding,) = report.findings
+    return finding
+
+
+# --- quotation marks --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("delimiter", [";", ",", "\t", "|"])
+@pytest.mark.parametrize("absorbed", [1, 2, 150, 250, 40_000])
+@pytest.mark.parametrize("end", ["", '"', 'klart"'])
+def test_rows_in_a_quoted_cell_are_named(write: Write, delimiter: str, absorbed: int, end: str) -> None:
+    rows = [line(1, '"Rättat', delimiter), *[line(2 + i % 40, "", delimiter) for i in range(absorbed)]]
+    report = validate(write(table(rows, delimiter).removesuffix("\n") + end))
+    finding = only(report)
+    assert (report.verdict, finding.code) == (Verdict.NOT_CHECKED, "not-readable-quote")
+    assert (finding.params["row"], finding.params["top"]) == (2, 3)
+    if absorbed < 1000:
+        assert finding.params["other"] == 2 + absorbed
+
+
+def test_rows_absorbed_by_the_first_column_are_named(write: Write) -> None:
+    rows = ['"' + line(1), line(2), line(3).replace(";", '";', 1), line(4)]
+    assert only(validate(write(table(rows)))).code == "not-readable-quote"
+
+
+@pytest.mark.parametrize("cell", ['"Rättat" efter samtal', '"57"5', '"Enligt \\"enkäten"', '"utan slut'])
+def test_a_quotation_mark_inside_a_quoted_cell_is_named(write: Write, cell: str) -> None:
+    assert only(validate(write(table([line(1), line(2, cell)])))).params["row"] == 3
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        '"Rättat efter samtal,\nse protokollet; 57 var fel\noch beslut 2023"',
+        '"Han sade ""ja""\n\noch gick; 2023"',
+        '"a;b" ',
+        '5" rör',
+        '"57,5; 58 och 59"',
+    ],
+)
+def test_notes_with_line_breaks_and_quotation_marks_are_read(write: Write, cell: str) -> None:
+    report = validate(write(table([line(1), line(2, cell), line(3)])))
+    assert (report.verdict, report.rows) == (Verdict.VALID, {"observations": 3})
+
+
+@pytest.mark.parametrize("header", [True, False])
+def test_apostrophes_as_quotation_marks_are_named(write: Write, header: bool) -> None:
+    quoted = [";".join(f"'{cell}'" for cell in text.split(";")) for text in (";".join(LABELS), line(1, "a"))]
+    text = "\n".join(quoted if header else [";".join(LABELS), quoted[1]]) + "\n"
+    finding = only(validate(write(text)))
+    assert (finding.code, finding.params["row"]) == ("not-readable-apostrophe", 1 if header else 2)
+
+
+# --- delimiters -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("first", "second"), [(";", ","), (";", "\t"), (";", "|"), ("\t", ";"), (",", ";"), ("|", ",")]
+)
+def test_rows_with_another_delimiter_are_errors_and_no_footnotes(write: Write, first: str, second: str) -> None:
+    rows = [line(i, "", first) for i in range(8)] + [line(i, "", second) for i in range(8, 11)]
+    report = validate(write(table(rows, first)))
+    assert errors(report) == [("other-delimiter", row) for row in (10, 11, 12)]
+
+
+def test_the_delimiter_of_the_labels_is_found_in_a_ragged_file(write: Write) -> None:
+    rows = [line(1).replace("57", "51,5"), "0180;trygg-morker;2023;51,5", "1280;trygg-morker;2023;52,5"]
+    report = validate(write(table(rows)))
+    assert errors(report) == [("missing-cell", 3), ("missing-cell", 4)]
+
+
+@pytest.mark.parametrize("note", ["Källa: SCB, enkät, 2023, n=1200", "Stockholm, Malmö, Göteborg, Lund, 2023", "a;b"])
+def test_a_footnote_with_delimiters_is_a_footnote(write: Write, note: str) -> None:
+    assert validate(write(table([line(1), line(2), "", f'"{note}"']))).verdict == Verdict.VALID
+
+
+# --- letters and marks ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1", "mac-roman", "cp850"])
+@pytest.mark.parametrize("row", [1, 3])
+def test_text_that_was_decoded_twice_is_named(write: Write, encoding: str, row: int) -> None:
+    lines = table([line(1), line(2, "väntar på svar från Örebro")]).splitlines()
+    lines[row - 1] = lines[row - 1].encode().decode(encoding)
+    finding = only(validate(write("\n".join(lines))))
+    assert (finding.code, finding.params["row"]) == ("not-readable-mojibake", row)
+
+
+@pytest.mark.parametrize("mark", ["¹", "*", " 1)", " (1)", "²,³", "†", " a)", "1)", "\u200b", "\u00ad"])
+def test_labels_are_read_without_marks_of_footnotes(mark: str) -> None:
+    assert values_in_label(f"2023{mark}") == {"period": "2023"}
+    assert fold(f"Värde{mark}") == "varde"
+
+
+@pytest.mark.parametrize("label", ["Ålder (16-24)", "Yta m²", "16–24 år", "2022/2024", "Andel (%)", "(1)", "*"])
+def test_other_endings_of_labels_are_no_marks(label: str) -> None:
+    assert without_marks(label) == label
+
+
+# --- data that is left out --------------------------------------------------------------------------------------
+
+
+def test_a_column_of_numbers_may_be_left_out_by_the_option_alone(write: Write) -> None:
+    path = write("Område;Nyckeltal;Period;Värde;Bakgrund\n0180;trygg-morker;2023;57;12\n")
+    assert [code for code, _ in errors(validate(path))] == ["column-left-out"]
+    assert validate(path, choices=ReadOptions(columns={"Bakgrund": ""})).verdict == Verdict.VALID
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+def test_a_column_of_numbers_is_an_error_by_rows_and_by_columns(write: Write, is_long: bool) -> None:
+    rows = [f"0180;trygg-morker;{2000 + i};57;{i}" for i in range(20)]
+    end = "\nKälla: enkäten\n" if is_long else "\n"
+    report = validate(write("\n".join(["Område;Nyckeltal;Period;Värde;Bakgrund", *rows]) + end))
+    assert errors(report) == [("column-left-out", None)]
+
+
+def test_data_above_the_header_is_confirmed_by_its_row(write: Write) -> None:
+    path = write("Kommun;Andel;\n0180;55;\n1280;56;\n;;\nOmråde;Nyckeltal;Period;Värde\n0180;trygg-morker;2023;57\n")
+    assert errors(validate(path)) == [("rows-left-out", 2)]
+    assert validate(path, choices=ReadOptions(header_row=5)).verdict == Verdict.VALID
