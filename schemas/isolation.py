@@ -114,14 +114,19 @@ def temporary_folder() -> Iterator[Path]:
             if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
                 _remove_abandoned(left)
     folder = Path(tempfile.mkdtemp(prefix=PREFIX))
-    # Forks inherit the lock with the descriptor.
-    descriptor = os.open(folder, os.O_RDONLY)
+    descriptor = lock(folder)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
         yield folder
     finally:
         os.close(descriptor)
         _remove(folder)
+
+
+def lock(folder: Path) -> int:
+    """Mark a folder as in use. Returns the file descriptor of the lock, which forks of this process inherit."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+    return descriptor
 
 
 def _remove_abandoned(folder: Path) -> None:

@@ -93,7 +93,7 @@ def send_small(site: Site) -> float:
         while status.get("state") in ("waiting", "checking"):
             time.sleep(0.1)
             status = client.get(site.url.rstrip("/") + status["links"]["self"], timeout=60).json()
-    assert status.get("verdict") == "valid", status
+    assert str(status.get("verdict")).startswith("valid"), status
     return time.monotonic() - start
 
 

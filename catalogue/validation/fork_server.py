@@ -35,6 +35,7 @@ from vaven.schemas.isolation import (
     frame,
     isolated,
     load_error,
+    lock,
     temporary_folder,
 )
 from vaven.schemas.standard.read_options import Progress, no_progress
@@ -182,6 +183,10 @@ def serve(control: socket.socket) -> None:
                 message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
                 if not message:
                     return
+                if not root.exists():
+                    # Systems delete temporary files that are days old.
+                    root.mkdir(mode=0o700)
+                    lock(root)
                 forks.add(_fork(control, descriptors[0]))
         finally:
             for process in forks:
