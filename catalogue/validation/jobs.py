@@ -103,7 +103,18 @@ def consume(settings: Settings, *, with_parent: int | None = None) -> None:
     if with_parent is not None:
         end_with_parent(with_parent, signal.SIGTERM)
     logging.basicConfig(level=logging.WARNING)
+    _bind_forks()
     jobs = queue(settings)
     tasks(jobs, StoredValidations(settings))
     # Processes, not threads: a check is bounded and killed as one.
     jobs.create_consumer(workers=WORKERS, worker_type="process", initial_delay=0.1, max_delay=1.0).run()
+
+
+def _bind_forks() -> None:
+    """Let each process that this one forks end with it, also by SIGKILL: the workers of the queue and its scheduler."""
+    parents: list[int] = []
+    os.register_at_fork(
+        before=lambda: parents.append(os.getpid()),
+        after_in_parent=parents.clear,
+        after_in_child=lambda: end_with_parent(parents.pop()),
+    )

@@ -3,6 +3,7 @@
 import io
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -12,12 +13,13 @@ import pytest
 import requests
 from flask import Flask
 
-from tests.conftest import ROOT, Serving, environment, free_port
+from tests.conftest import ROOT, VAVEN, Serving, environment, free_port
 from tests.hostile_uploads import left_after, processes_below, send_hostile, send_small
 from tests.isolated_work import abort, echo, refuse, wait, work_forever
 from tests.reading import HEADER, ROW
 from vaven.catalogue.app import create_app
 from vaven.catalogue.validation.fork_server import ForkServer
+from vaven.catalogue.validation.jobs import WORKERS
 from vaven.catalogue.validation.store import LARGE, SMALL, SMALL_BYTES, limits_of
 from vaven.publisher.settings import Settings
 from vaven.schemas.isolation import SHARE_SECONDS
@@ -163,6 +165,17 @@ def test_a_crash_is_a_verdict_and_a_killed_server_leaves_nothing(tmp_path: Path,
         os.kill(server, signal.SIGKILL)
         assert still_running(tree) == []
     assert list(Path(modules["TMPDIR"]).glob("vaven-*")) == []
+
+
+def test_a_killed_consumer_leaves_no_worker(tmp_path: Path) -> None:
+    consumer = subprocess.Popen([VAVEN, "jobs"], env=environment(tmp_path, free_port()), stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(workers := processes_below(consumer.pid)) < WORKERS + 1 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    consumer.kill()
+    consumer.wait()
+    assert len(workers) == WORKERS + 1
+    assert still_running(workers) == []
 
 
 def test_hostile_files_leave_the_server_to_others(tmp_path: Path) -> None:
