@@ -234,9 +234,7 @@ def many_files(dice: random.Random) -> tuple[str, bytes]:
 @maker
 def corrupted_sample(dice: random.Random) -> tuple[str, bytes]:
     """Damage a valid file of any kind: pages of a Parquet file, entries of a workbook, lines of a text."""
+    kinds = dice.choice(((".parquet",), (".xlsx", ".ods")))
     with tempfile.TemporaryDirectory() as folder:
-        samples = [
-            path for path in sample(Path(folder)) if path.suffix in dice.choice(((".parquet",), (".xlsx", ".ods")))
-        ]
-        path = dice.choice(samples)
+        path = dice.choice([path for path in sample(Path(folder)) if path.suffix in kinds])
         return path.name, mutated(path, dice)[0]
