@@ -135,7 +135,7 @@ def _machine_access(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
     )
     yield croissant.blueprint(collection, iris)
     yield ckan_api.blueprint(settings, collection)
-    yield dcat_feed.blueprint(collection, iris)
+    yield dcat_feed.blueprint(collection, iris, settings.contact)
     yield dereference.blueprint(ResourceLookup(site, collection, iris), iris)
     yield ontology.blueprint(iris)
     yield well_known.blueprint(statistics, iris)

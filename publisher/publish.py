@@ -291,7 +291,7 @@ def _shared_graphs(settings: Settings, histories: Sequence[VersionHistory], fold
     iris, releases = settings.iris, settings.release_storage
     vocabulary, catalogue, reference = (folder / f"{name}.nt" for name in SHARED)
     _write(published_vocabulary(iris), vocabulary)
-    _write(catalogue_record(iris, histories), catalogue)
+    _write(catalogue_record(iris, histories, settings.contact), catalogue)
     own, common = split_shared(read_triples(catalogue), iris)
     serialize(own, str(catalogue), format=RdfFormat.N_TRIPLES)
     current = sorted((h.newest for h in histories if h.current is not None), key=lambda r: r.reserved_at)

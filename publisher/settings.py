@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from vaven.publisher.releases.storage import Storage
 from vaven.schemas.standard.thresholds import PROPOSED, Thresholds
@@ -52,12 +53,18 @@ class Settings:
     uploads_a_minute: int = 60
     redis_url: str = ""
     trusted_proxy: str = ""
+    contact_email: str = ""
     secret_key: str = ""
     thresholds: Thresholds = PROPOSED
 
     @property
     def iris(self) -> Iris:
         return Iris(self.base_iri)
+
+    @property
+    def contact(self) -> str:
+        """The operator's e-mail address; by default the mailbox that RFC 2142 reserves at a web server's host."""
+        return self.contact_email or f"webmaster@{urlsplit(self.base_iri).hostname or 'localhost'}"
 
     @property
     def database(self) -> str:

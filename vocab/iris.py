@@ -41,6 +41,7 @@ NAMESPACES = {
     "dqv": "http://www.w3.org/ns/dqv#",
     "oa": "http://www.w3.org/ns/oa#",
     "hydra": "http://www.w3.org/ns/hydra/core#",
+    "odrs": "http://schema.theodi.org/odrs#",
     "sssom": "https://w3id.org/sssom/",
     "schema": "https://schema.org/",
     # cube.link and CIDS write schema.org with http, and IRIs are compared as strings.
@@ -123,6 +124,10 @@ class Iris:
     @property
     def service(self) -> str:
         return self._id("sparql")
+
+    @property
+    def service_contact(self) -> str:
+        return f"{self.service}#contact"
 
     @property
     def state(self) -> str:

@@ -41,7 +41,7 @@ FOLLOWED = frozenset(
     NAMESPACES[prefix] + name
     for prefix, names in {
         "dcat": ("dataset", "service", "distribution", "contactPoint", "accessService"),
-        "dcterms": ("publisher", "creator", "temporal", "spatial", "provenance", "conformsTo"),
+        "dcterms": ("publisher", "creator", "temporal", "spatial", "provenance", "conformsTo", "rights"),
         "spdx": ("checksum",),
     }.items()
     for name in names
@@ -63,7 +63,8 @@ class FeedRequest:
         return f"{iris.base}catalog.{self.extension}?{urlencode(parameters)}"
 
 
-def blueprint(collection: Collection, iris: Iris) -> Blueprint:
+def blueprint(collection: Collection, iris: Iris, contact: str) -> Blueprint:
+    """Return the blueprint; `contact` is the operator's e-mail address."""
     pages = Blueprint("feed", __name__)
     texts = CachedByState[FeedRequest, str](CACHED_FEEDS)
 
@@ -72,7 +73,7 @@ def blueprint(collection: Collection, iris: Iris) -> Blueprint:
         return _record(collection, iris, slug, version)
 
     def text(feed_request: FeedRequest) -> str:
-        graph = feed(collection.histories(), iris, record, feed_request)
+        graph = feed(collection.histories(), iris, contact, record, feed_request)
         return graph.serialize(format=SERIALISERS[feed_request.extension])
 
     @pages.get("/catalog")
@@ -119,11 +120,13 @@ def _feed_request(extension: str, count: int) -> FeedRequest | Response:
     return FeedRequest(extension, profile, int(page))
 
 
-def feed(histories: Sequence[VersionHistory], iris: Iris, record: Record, feed_request: FeedRequest) -> Graph:
+def feed(
+    histories: Sequence[VersionHistory], iris: Iris, contact: str, record: Record, feed_request: FeedRequest
+) -> Graph:
     """Return the catalogue, or one page of it, with the DCAT record of every current release."""
     current = [history for history in histories if history.current is not None]
     part = current if feed_request.page is None else current[PAGE * (feed_request.page - 1) : PAGE * feed_request.page]
-    catalogue = catalogue_record(iris, part).serialize(format="nt", encoding="utf-8")
+    catalogue = catalogue_record(iris, part, contact).serialize(format="nt", encoding="utf-8")
     texts = [catalogue, *(record(history.slug, history.current or 0) for history in part)]
     # Not in a Store, which converts every integer type, such as that of dcat:byteSize, to xsd:integer.
     parsed = (quad for text in texts for quad in parse(text, RdfFormat.N_TRIPLES))

@@ -8,6 +8,7 @@ from vaven.catalogue.http.page_cache import PageCache
 from vaven.catalogue.pages import schema_org
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.published.values import Dataset, PublishedRelease
+from vaven.schemas.rules.metadata import effects
 from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab import register
 from vaven.vocab.areas import areas as official_areas
@@ -53,6 +54,7 @@ def _release_page(collection: Collection, dataset: Dataset, release: PublishedRe
         areas=[area for area in collection.areas() if dataset.slug in area.datasets],
         area_limit=AREA_LIMIT,
         kpis=[register.kpis()[slug] for slug in release.kpis],
+        defaults=effects(release.defaults, g.lang),
         licence=register.codes("licences").get(release.about.licence),
         sector=register.codes("sectors").get(release.about.publisher_sector),
         kommuner=[official_areas().kommuner[code].name for code in release.kommuner],

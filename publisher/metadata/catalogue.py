@@ -8,7 +8,7 @@ from vaven.publisher.metadata.dataset import PUBLIC
 from vaven.publisher.metadata.dataset_series import add_all_series
 from vaven.publisher.metadata.distributions import SPARQL_RESULTS
 from vaven.publisher.metadata.versions import add_version_history
-from vaven.publisher.rdf.agents import add_mission
+from vaven.publisher.rdf.agents import add_mission, add_operator_contact
 from vaven.publisher.releases.versions import VersionHistory
 from vaven.vocab import register
 from vaven.vocab.iris import Iris
@@ -21,13 +21,15 @@ LANGUAGE_IRIS = {
     "en": "http://publications.europa.eu/resource/authority/language/ENG",
 }
 SWEDEN = URIRef("http://publications.europa.eu/resource/authority/country/SWE")
+SOCIETY = URIRef("http://publications.europa.eu/resource/authority/data-theme/SOCI")
 DATA_THEMES = URIRef("http://publications.europa.eu/resource/authority/data-theme")
 
 
-def catalogue_record(iris: Iris, histories: Sequence[VersionHistory]) -> Graph:
+def catalogue_record(iris: Iris, histories: Sequence[VersionHistory], contact: str) -> Graph:
     """Describe the catalogue: its publisher, licence and service, and the relations between datasets.
 
     The record has the tombstones of withdrawn datasets and versions; the catalogue itself no longer lists them.
+    `contact` is the operator's e-mail address.
     """
     graph = new_graph(iris)
     current = [history for history in histories if history.current is not None]
@@ -38,7 +40,7 @@ def catalogue_record(iris: Iris, histories: Sequence[VersionHistory]) -> Graph:
         graph.add((node, DCAT.dataset, URIRef(iris.dataset(history.slug))))
     for series in add_all_series(graph, iris, current):
         graph.add((node, DCAT.dataset, series))
-    graph.add((node, DCAT.service, _add_service(graph, iris, current)))
+    graph.add((node, DCAT.service, _add_service(graph, iris, current, contact)))
     _add_reference_graph(graph, iris)
     return graph
 
@@ -69,7 +71,7 @@ def _add_reference_graph(graph: Graph, iris: Iris) -> None:
     graph.add((node, DCTERMS.license, URIRef(register.codes("licences")["cc0"].properties["rdf_iri"])))
 
 
-def _add_service(graph: Graph, iris: Iris, current: Sequence[VersionHistory]) -> URIRef:
+def _add_service(graph: Graph, iris: Iris, current: Sequence[VersionHistory], contact: str) -> URIRef:
     """Add the SPARQL endpoint; its features are in its own description (catalogue/harvest/service_description.py)."""
     node = URIRef(iris.service)
     graph.add((node, RDF.type, DCAT.DataService))
@@ -78,6 +80,8 @@ def _add_service(graph: Graph, iris: Iris, current: Sequence[VersionHistory]) ->
         for keyword in messages(language, "publisher")("catalogue.sparql_keywords").split(";"):
             graph.add((node, DCAT.keyword, Literal(keyword, lang=language)))
     graph.add((node, DCTERMS.publisher, add_mission(graph, iris)))
+    graph.add((node, DCAT.contactPoint, add_operator_contact(graph, iris, contact)))
+    graph.add((node, DCAT.theme, SOCIETY))
     graph.add((node, DCAT.endpointURL, URIRef(iris.endpoint)))
     graph.add((node, DCAT.endpointDescription, URIRef(iris.endpoint)))
     graph.add((node, DCTERMS.conformsTo, URIRef("https://www.w3.org/TR/sparql11-protocol/")))

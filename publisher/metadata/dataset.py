@@ -7,7 +7,7 @@ harvest the dataset, and a version never changes. docs/metadata.md gives the rea
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from rdflib import DCTERMS, QB, RDF, RDFS, Graph, Literal, URIRef
+from rdflib import DCTERMS, QB, RDF, RDFS, Graph, Literal, Namespace, URIRef
 from rdflib.namespace import PROV, XSD
 
 from vaven.publisher.cube.cube_link import add_cube
@@ -28,6 +28,15 @@ from vaven.vocab.rdf.literals import add_texts, moment, new_graph
 from vaven.vocab.rdf.namespaces import ADMS, DCAT
 from vaven.vocab.rdf.vocabulary import add_area
 
+# The property of each part of a description that the sender may leave out (schemas/rules/metadata.py).
+PROPERTIES = {
+    "title_sv": DCTERMS.title,
+    "description_sv": DCTERMS.description,
+    "publisher_sector": DCTERMS.type,
+    "contact_name": DCAT.contactPoint,
+    "contact_email": DCAT.contactPoint,
+    "keywords_sv": DCAT.keyword,
+}
 PUBLIC = URIRef("http://publications.europa.eu/resource/authority/access-right/PUBLIC")
 
 
@@ -80,7 +89,7 @@ def _add_dataset(
     add_texts(graph, node, RDFS.label, release.about.titles)
     graph.add((node, DCTERMS.issued, moment(first_issued_at)))
     graph.add((node, DCAT.landingPage, URIRef(iris.page(release.dataset))))
-    _add_statement(graph, node, iris.provenance(release.dataset), provenance)
+    _add_statement(graph, node, iris.provenance(release.dataset), release, provenance)
     return node
 
 
@@ -99,7 +108,7 @@ def _add_version(
         previous = URIRef(iris.dataset(release.dataset, release.version - 1))
         graph.add((node, DCAT.previousVersion, previous))
         graph.add((node, PROV.wasRevisionOf, previous))
-    _add_statement(graph, node, iris.provenance(release.dataset, release.version), provenance)
+    _add_statement(graph, node, iris.provenance(release.dataset, release.version), release, provenance)
 
 
 def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef, publisher: URIRef) -> None:
@@ -121,6 +130,8 @@ def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef, publis
     for language, keywords in about.keywords.items():
         for keyword in keywords:
             graph.add((node, DCAT.keyword, Literal(keyword, lang=language)))
+    for name in {PROPERTIES[name] for name in release.defaults}:
+        graph.add((node, Namespace(iris.ontology).notStated, name))
     for theme in {register.kpis()[slug].theme for slug in release.kpis}:
         graph.add((node, DCAT.theme, URIRef(register.themes()[theme].data_theme)))
     add_timespan(graph, iris, node, *release.period)
@@ -132,13 +143,15 @@ def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef, publis
         graph.add((node, DCAT.contactPoint, add_contact(graph, iris, about)))
 
 
-def _add_statement(graph: Graph, node: URIRef, statement_iri: str, provenance: ProvenanceRecord) -> None:
+def _add_statement(
+    graph: Graph, node: URIRef, statement_iri: str, release: Release, provenance: ProvenanceRecord
+) -> None:
     """Add the provenance as text, since the Swedish profile leaves PROV out."""
     # An IRI and no blank node: harvesters store the label that a parser gives a blank node, which changes each time.
     statement = URIRef(statement_iri)
     graph.add((node, DCTERMS.provenance, statement))
     graph.add((statement, RDF.type, DCTERMS.ProvenanceStatement))
-    for language, text in provenance_statement(provenance).items():
+    for language, text in provenance_statement(provenance, release.defaults).items():
         graph.add((statement, DCTERMS.description, Literal(text, lang=language)))
 
 

@@ -1,7 +1,8 @@
 """The files of a release as dcat:Distributions, and the SPARQL endpoint as another distribution of the same data."""
 
-from rdflib import DCTERMS, RDF, XSD, Graph, Literal, URIRef
+from rdflib import DCTERMS, RDF, RDFS, XSD, Graph, Literal, URIRef
 
+from vaven.publisher.rdf.agents import MISSION
 from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.release import Release
 from vaven.schemas.standard.table_schemas import RESOURCES, standard
@@ -9,10 +10,12 @@ from vaven.vocab import media_types, register
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES, messages
 from vaven.vocab.rdf.literals import add_texts, moment
-from vaven.vocab.rdf.namespaces import DCAT, DCATAP, SPDX
+from vaven.vocab.rdf.namespaces import DCAT, DCATAP, ODRS, SPDX
 from vaven.vocab.register import Code
 
 MEDIA_TYPES = "http://www.iana.org/assignments/media-types/"
+# The licence of vocab/licences.csv that requires attribution.
+ATTRIBUTION = "cc-by"
 STABLE = URIRef("http://publications.europa.eu/resource/authority/planned-availability/STABLE")
 SPARQL_RESULTS = URIRef("http://publications.europa.eu/resource/authority/file-type/SPARQLQRES")
 
@@ -61,6 +64,27 @@ def add_endpoint(graph: Graph, iris: Iris, release: Release) -> URIRef:
     return node
 
 
+def _add_rights(graph: Graph, iris: Iris, release: Release) -> URIRef:
+    """Add the version's rights statement, in the terms of ODRS as the Swedish profile has it; return its node.
+
+    A licence that requires attribution has the wording to use, with the page to link to.
+    """
+    node = URIRef(iris.release_part(release.dataset, release.version, "rights"))
+    about = release.about
+    graph.add((node, RDF.type, DCTERMS.RightsStatement))
+    graph.add((node, RDF.type, ODRS.RightsStatement))
+    texts = {}
+    for language in LANGUAGES:
+        title = about.titles.get(language) or next(iter(about.titles.values()))
+        params = {"publisher": about.publisher_name or MISSION, "title": title}
+        texts[language] = messages(language, "publisher")(f"rights.{about.licence}", **params)
+    add_texts(graph, node, RDFS.label, texts)
+    if about.licence == ATTRIBUTION:
+        add_texts(graph, node, ODRS.attributionText, texts)
+        graph.add((node, ODRS.attributionURL, URIRef(iris.page(release.dataset, release.version))))
+    return node
+
+
 def add_checksum(graph: Graph, iris: Iris, resource: URIRef, sha256: str) -> None:
     """Add the SHA-256 checksum of a file."""
     # An IRI and no blank node, of which a reader of both the feed and the graph would see two.
@@ -75,6 +99,7 @@ def _add_common(graph: Graph, iris: Iris, release: Release, node: URIRef) -> Non
     licence = register.codes("licences")[release.about.licence]
     graph.add((node, RDF.type, DCAT.Distribution))
     graph.add((node, DCTERMS.license, URIRef(licence.properties["rdf_iri"])))
+    graph.add((node, DCTERMS.rights, _add_rights(graph, iris, release)))
     graph.add((node, DCTERMS.issued, moment(release.issued_at)))
     graph.add((node, DCATAP.availability, STABLE))
 

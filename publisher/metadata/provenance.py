@@ -3,7 +3,7 @@
 The partner's file itself is not public; it is identified by its hash, so that anyone who has it can verify it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version as installed
@@ -13,6 +13,7 @@ from rdflib import DCTERMS, FOAF, PROV, RDF, RDFS, XSD, BNode, Graph, Literal, U
 from vaven.publisher.metadata.distributions import add_checksum
 from vaven.publisher.rdf.agents import add_mission
 from vaven.publisher.releases.release import Release
+from vaven.schemas.rules.metadata import effects
 from vaven.schemas.standard.finding import Report
 from vaven.vocab import media_types
 from vaven.vocab.iris import Iris
@@ -62,8 +63,11 @@ def add_provenance(graph: Graph, iris: Iris, release: Release, provenance: Prove
     graph.add((version, PROV.generatedAtTime, moment(release.issued_at)))
 
 
-def provenance_statement(provenance: ProvenanceRecord) -> dict[str, str]:
-    """Return the origin of the data as a sentence in each language (dcterms:provenance)."""
+def provenance_statement(provenance: ProvenanceRecord, defaults: Sequence[str]) -> dict[str, str]:
+    """Return the origin of the data in each language (dcterms:provenance).
+
+    `defaults` are the properties that the sender left out.
+    """
     report = provenance.report
     params = {
         "standard": report.standard_version,
@@ -72,7 +76,12 @@ def provenance_statement(provenance: ProvenanceRecord) -> dict[str, str]:
         "day": f"{report.checked_at or provenance.began_at:%Y-%m-%d}",
         "sha256": report.sha256,
     }
-    return {language: messages(language, "publisher")("provenance.statement", **params) for language in LANGUAGES}
+    return {
+        language: " ".join(
+            (messages(language, "publisher")("provenance.statement", **params), *effects(defaults, language))
+        )
+        for language in LANGUAGES
+    }
 
 
 def _add_submission(graph: Graph, iris: Iris, node: URIRef, report: Report, publisher: URIRef) -> URIRef:

@@ -14,7 +14,10 @@ from vaven.schemas.tables.tables import About
 
 @dataclass(frozen=True)
 class PublishedRelease:
-    """One version of a dataset. `rows` counts by resource; `period` spans first to last day of the observations."""
+    """One version of a dataset. `rows` counts by resource; `period` spans first to last day of the observations.
+
+    `defaults` are the properties of the description that the sender left out (schemas/rules/metadata.py).
+    """
 
     dataset: str
     version: int
@@ -27,6 +30,7 @@ class PublishedRelease:
     kommuner: tuple[str, ...]
     period: tuple[date, date] | None
     counted: Statistics = field(default_factory=Statistics)
+    defaults: tuple[str, ...] = ()
 
     def file(self, name: str) -> ReleasedFile | None:
         return next((f for f in self.files if f.name == name), None)

@@ -134,6 +134,7 @@ def _release(record: ReleaseRecord) -> PublishedRelease:
         kommuner=manifest.kommuner,
         period=manifest.period,
         counted=counted_from(manifest.statistics),
+        defaults=manifest.defaults,
     )
 
 

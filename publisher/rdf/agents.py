@@ -63,6 +63,16 @@ def add_contact(graph: Graph, iris: Iris, about: About) -> URIRef:
     return node
 
 
+def add_operator_contact(graph: Graph, iris: Iris, email: str) -> URIRef:
+    """Add the contact of the SPARQL service; return its node."""
+    node = URIRef(iris.service_contact)
+    graph.add((node, RDF.type, VCARD.Organization))
+    graph.add((node, VCARD.fn, Literal(MISSION)))
+    graph.add((node, VCARD.hasEmail, URIRef(f"mailto:{email}")))
+    graph.add((node, VCARD.hasURL, URIRef(iris.base)))
+    return node
+
+
 def add_actor(graph: Graph, iris: Iris, release: Release, row: Mapping[str, Any]) -> URIRef:
     """Add an actor of an investment; return its node. Without an organisation number, its IRI is the dataset's."""
     number = row["organisation_number"] or ""

@@ -67,6 +67,11 @@ def defaults_of(tables: Tables) -> tuple[str, ...]:
     return tuple(key for key in REQUESTED if not is_stated[key])
 
 
+def effects(defaults: Sequence[str], language: str) -> list[str]:
+    """Return what the catalogue shows instead of each property that the sender left out."""
+    return [messages(language, "schemas")(f"metadata.default.{key}") for key in defaults]
+
+
 def _requested(tables: Tables) -> list[str]:
     is_short = max(map(len, tables.about.descriptions.values()), default=0) < DESCRIPTION_CHARACTERS
     missing = {*defaults_of(tables), *(("description_sv",) if is_short else ())}
@@ -93,7 +98,7 @@ def _missing(tables: Tables, code: str, severity: Severity, keys: Sequence[str])
         say = messages(language, "schemas")
         items = [say(f"metadata.item.{key}", minimum=DESCRIPTION_CHARACTERS) for key in keys]
         params[f"items_{language}"] = joined(items, language)
-        params[f"effect_{language}"] = " ".join(say(f"metadata.default.{key}") for key in filled_in)
+        params[f"effect_{language}"] = " ".join(effects(filled_in, language))
         licences = say("metadata.where.licences") if "licence" in keys else ""
         params[f"where_{language}"] = f"{place_of(tables, keys, language)} {licences}".strip()
     return _located(tables, code, severity, keys[0], params)

@@ -34,8 +34,8 @@ SLUG = "exempel-tre-kommuner"
 DCAT, DQV, ADMS = (Namespace(NAMESPACES[prefix]) for prefix in ("dcat", "dqv", "adms"))
 SPDX, OWL, HYDRA, SSSOM = (Namespace(NAMESPACES[prefix]) for prefix in ("spdx", "owl", "hydra", "sssom"))
 FILE_TYPES = "http://publications.europa.eu/resource/authority/file-type/"
-# Recommended properties without data: addresses, telephone numbers, descriptions of partners, the endpoint's contact.
-UNKNOWN = {"hasAddress", "hasTelephone", "description", "identifier", "contactPoint"}
+# Recommended properties without data: addresses, telephone numbers, descriptions of partners.
+UNKNOWN = {"hasAddress", "hasTelephone", "description", "identifier"}
 
 
 def package(folder: Path, name: str, years: tuple[int, int] = (2020, 2024), **more: object) -> Path:
