@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 # Packages and modules of the room; each imports only those before it.
 PACKAGES = (
     "standard",
+    "spreadsheets",
     "formats",
     "tables",
     "tableschema",

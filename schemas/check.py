@@ -9,7 +9,16 @@ from pathlib import Path
 
 import duckdb
 
-from vaven.schemas.rules import area_names, areas, disclosure, periods, references, totals, values
+from vaven.schemas.rules import (
+    area_names,
+    areas,
+    disclosure,
+    periods,
+    references,
+    spreadsheet_values,
+    totals,
+    values,
+)
 from vaven.schemas.rules.finding_text import finding_of
 from vaven.schemas.rules.metadata import metadata_findings
 from vaven.schemas.rules.personal_numbers import masked
@@ -33,7 +42,7 @@ MAX_FAILING_TEXTS = 1_000
 # Maximum length in characters of each text in a finding.
 MAX_CHARACTERS = 400
 # Importing a module of rules registers its rules; the tuple makes the imports used.
-RULE_MODULES = (values, periods, area_names, areas, references, disclosure, totals)
+RULE_MODULES = (values, periods, area_names, areas, references, disclosure, totals, spreadsheet_values)
 
 
 @dataclass

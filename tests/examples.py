@@ -3,6 +3,7 @@
 import csv
 import json
 import shlex
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from vaven.schemas import validate
 from vaven.schemas.formats.csv import delimiter_of
 from vaven.schemas.formats.grid import column_index
 from vaven.schemas.formats.sniff import content_of
+from vaven.schemas.formats.workbook import read_workbook
 from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.standard.finding import Finding
 from vaven.schemas.standard.labels import fold, known_labels
@@ -36,7 +38,8 @@ def examples() -> dict[str, Any]:
     for rule in sorted(CASES.iterdir()):
         if rule.name.startswith(WITHOUT_HELP_PAGE):
             continue
-        for folder in sorted(rule.iterdir()):
+        # Workbooks come last: a text table shows its cells as they are.
+        for folder in sorted(rule.iterdir(), key=lambda folder: ((folder / "input.xlsx").exists(), folder.name)):
             counts = json.loads((folder / "expected.json").read_text("utf-8"))["counts"]
             if rule.name in counts and rule.name not in tables and (example := _example(folder, rule.name)):
                 tables[rule.name] = example
@@ -50,11 +53,9 @@ def _example(folder: Path, code: str) -> dict[str, Any] | None:
     if findings[0].resource is None:
         return None
     file = source / f"{findings[0].resource}.csv" if source.is_dir() else source
-    if file.suffix != ".csv" or not file.exists():
+    if file.suffix not in (".csv", ".xlsx") or not file.exists() or (file.suffix == ".xlsx" and not findings[0].row):
         return None
-    encoding = content_of(file).encoding
-    with file.open(encoding=encoding, newline="") as lines:
-        records = list(csv.reader(lines, delimiter=delimiter_of(file, encoding, DETECT)))
+    records = _records(file)
     row = findings[0].row or 1
     numbers = [n for n in range(1, len(records) + 1) if n == 1 or abs(n - row) <= AROUND]
     width = max(len(records[n - 1]) for n in numbers)
@@ -70,6 +71,17 @@ def _example(folder: Path, code: str) -> dict[str, Any] | None:
         "message": {language: findings[0].message(language) for language in LANGUAGES},
         "severity": findings[0].severity.value,
     }
+
+
+def _records(file: Path) -> list[list[str]]:
+    """Return the rows of a text table, or of the first sheet of a workbook."""
+    if file.suffix == ".xlsx":
+        with tempfile.TemporaryDirectory() as folder:
+            grid = next(read_workbook(file, Path(folder) / "sheets"))
+            return [cells for _, cells in grid.rows]
+    encoding = content_of(file).encoding
+    with file.open(encoding=encoding, newline="") as lines:
+        return list(csv.reader(lines, delimiter=delimiter_of(file, encoding, DETECT)))
 
 
 def _position(finding: Finding) -> list[int | None]:

@@ -7,7 +7,7 @@ from importlib.resources import files
 import duckdb
 
 from vaven.publisher.releases.release import Release
-from vaven.schemas.tables.compile import plain
+from vaven.schemas.standard.sql import plain
 
 NUMBERS = ("value", "numerator", "denominator", "sample_size", "ci_lower", "ci_upper")
 INTERVAL = ("ci_lower", "ci_upper")

@@ -24,7 +24,7 @@ from vaven.publisher.cube.column_statistics import column_statistics
 from vaven.publisher.rdf.agents import publisher_key
 from vaven.publisher.rdf.compression import compressed_file
 from vaven.publisher.releases.release import Release
-from vaven.schemas.tables.compile import plain
+from vaven.schemas.standard.sql import plain
 from vaven.vocab import register
 from vaven.vocab.errors import PublishingFailed
 from vaven.vocab.iris import NAMESPACES, Iris, segment

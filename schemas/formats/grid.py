@@ -4,12 +4,17 @@ from collections.abc import Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from vaven.schemas.spreadsheets import sheet_properties
+from vaven.schemas.spreadsheets.sheet_properties import SheetProperties
 from vaven.schemas.standard.cells import OmittedCells
 from vaven.schemas.standard.finding import Finding
 
 # Ours, for all formats: the widest of our tables has sixteen columns, a wide one some hundreds.
 MAX_COLUMNS = 2_000
 MAX_CELLS = 50_000_000
+
+# Letters are the name of a column in a grid, too.
+column_letter = sheet_properties.column_letter
 
 # A row: its number in the partner's program (from 1), and its cells as stripped text ("" is empty).
 GridRow = tuple[int, list[str]]
@@ -32,7 +37,7 @@ class Grid:
     `notes` state how the text was read. `decimal_comma` is True if commas in numbers are more likely decimal (Swedish)
     than grouping (English). `plain` is the path, encoding and delimiter of a text file, which can be read by columns
     instead. `merged` are the cells (row, column from 0) below the first row of merged ones. `cell_count`
-    is of all cells, of which the reader itself drops those of `omitted`.
+    is of all cells, of which the reader itself drops those of `omitted`. `properties` are those of a workbook's sheet.
     """
 
     file: str
@@ -45,6 +50,7 @@ class Grid:
     is_hidden: bool = False
     cell_count: CellCount = field(default_factory=CellCount)
     omitted: list[OmittedCells] = field(default_factory=list)
+    properties: SheetProperties = field(default_factory=SheetProperties)
 
 
 def filled_count(cells: Sequence[str]) -> int:
@@ -56,16 +62,6 @@ def counted(rows: Iterable[GridRow], count: CellCount) -> Iterator[GridRow]:
     for row in rows:
         count.total = (count.total or 0) + filled_count(row[1])
         yield row
-
-
-def column_letter(index: int) -> str:
-    """Return the spreadsheet name of the column at a zero-based index: 0 is A, 26 is AA."""
-    letters = ""
-    index += 1
-    while index:
-        index, rest = divmod(index - 1, 26)
-        letters = chr(ord("A") + rest) + letters
-    return letters
 
 
 def column_index(letters: str) -> int:

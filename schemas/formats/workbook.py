@@ -17,14 +17,17 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from pyexpat import ExpatError
 from types import NoneType
 from typing import Any
+
+import olefile
 
 from vaven.schemas.formats.child_process import ExitReason, ended, enter, limit, read_result, run, write_result
 from vaven.schemas.formats.grid import MAX_CELLS, MAX_COLUMNS, CellCount, Grid, GridRow, filled_count
@@ -35,8 +38,13 @@ from vaven.schemas.formats.xml_safety import (
     far_opendocument_cells,
     far_reference,
 )
+from vaven.schemas.spreadsheets.ods_properties import ods_properties
+from vaven.schemas.spreadsheets.sheet_properties import SheetProperties, properties_of_json
+from vaven.schemas.spreadsheets.xls_properties import xls_properties
+from vaven.schemas.spreadsheets.xlsb_properties import XlsbProperties
+from vaven.schemas.spreadsheets.xlsx_properties import XlsxProperties
 from vaven.schemas.standard.read_options import Progress, no_progress
-from vaven.vocab.errors import NotReadable
+from vaven.vocab.errors import NotReadable, is_full_disk
 
 # Ours: 50 million cells are 1.6 GB in calamine, and 100,000 rows of 12 columns take a second.
 MAX_BYTES = 3_000_000_000
@@ -76,7 +84,8 @@ def read_workbook(path: Path, folder: Path, progress: Progress = no_progress) ->
         rows = _read_rows(folder / sheet["rows"], progress) if sheet["rows"] else iter(())
         merged = frozenset((row, column) for row, column in sheet["merged"])
         count = CellCount(sheet["cell_count"])
-        yield Grid(path.name, sheet["name"], rows, merged=merged, is_hidden=sheet["is_hidden"], cell_count=count)
+        grid = Grid(path.name, sheet["name"], rows, merged=merged, is_hidden=sheet["is_hidden"], cell_count=count)
+        yield replace(grid, properties=properties_of_json(sheet["properties"]))
 
 
 def read_parquet(path: Path, folder: Path) -> Grid:
@@ -110,7 +119,9 @@ def extract_sheets(path: Path, folder: Path) -> list[dict[str, object]]:
         if "limit exceeded" in str(cause):
             raise _too_many_cells(path, "") from cause
         raise NotReadable("not-readable-damaged", file=path.name) from cause
-    except BROKEN as cause:
+    except (*BROKEN, OSError) as cause:
+        if is_full_disk(cause):
+            raise
         raise NotReadable("not-readable-damaged", file=path.name) from cause
 
 
@@ -123,6 +134,7 @@ def _sheets(path: Path, workbook: Any, folder: Path) -> Iterator[dict[str, objec
         parts = large_parts(archive, -1) if archive else {}
         far_cells = far_opendocument_cells(archive) if archive else {}
         large = large_parts(archive) if archive else {}
+        properties = _Properties(path, archive, parts)
         book = open_workbook(archive, large) if archive and large else None
         for i, sheet in enumerate(s for s in workbook.sheets_metadata if s.typ == SheetTypeEnum.WorkSheet):
             target = folder / f"{i}.jsonl"
@@ -131,33 +143,59 @@ def _sheets(path: Path, workbook: Any, folder: Path) -> Iterator[dict[str, objec
                 far = far_reference(archive, parts[sheet.name]) if archive and sheet.name in parts else None
                 if far := far or far_cells.get(sheet.name):
                     raise _outside_sheet(path, sheet.name, far)
+                of_sheet = properties.of_sheet(sheet.name)
                 if book and sheet.name in large:
-                    count, merged = _stream_sheet(path, book, sheet.name, target)
+                    count = _stream_sheet(path, book, sheet.name, target, of_sheet)
                 else:
-                    count, merged = _write_sheet(path, workbook, sheet.name, target)
+                    count = _write_sheet(path, workbook, sheet.name, target, of_sheet)
             except NotReadable:
                 if not is_hidden:
                     raise
                 # No table is read from a hidden sheet, which is therefore no reason to refuse the others.
                 yield _sheet(sheet.name, "", None, is_hidden=True)
             else:
-                yield _sheet(sheet.name, target.name, count, merged=merged, is_hidden=is_hidden)
+                yield _sheet(sheet.name, target.name, count, of_sheet, is_hidden=is_hidden)
 
 
-def _stream_sheet(path: Path, book: StreamedWorkbook, name: str, target: Path) -> tuple[int, list[object]]:
-    """Write a sheet's rows as a stream. Returns the number of its non-empty cells, and those below merged ones.
+@dataclass
+class _Properties:
+    """Properties of a workbook's sheets by their names, read from its container."""
 
-    The latter are the cells below the first row of merged cells.
-    """
+    path: Path
+    archive: zipfile.ZipFile | None
+    parts: Mapping[str, str]
+
+    def of_sheet(self, name: str) -> SheetProperties:
+        if self.archive and name in self.parts:
+            return self._xlsx.of_sheet(self.parts[name])
+        return self._others.get(name) or SheetProperties()
+
+    @cached_property
+    def _xlsx(self) -> XlsxProperties:
+        assert self.archive is not None
+        return XlsxProperties(self.archive)
+
+    @cached_property
+    def _others(self) -> Mapping[str, SheetProperties]:
+        if self.archive:
+            xlsb = XlsbProperties(self.archive)
+            return {name: xlsb.of_sheet(name) for name in xlsb.parts} or ods_properties(self.archive)
+        return xls_properties(self.path) if olefile.isOleFile(self.path) else {}
+
+
+def _stream_sheet(path: Path, book: StreamedWorkbook, name: str, target: Path, properties: SheetProperties) -> int:
+    """Write a sheet's rows as a stream. Returns the number of its non-empty cells, and adds merged cells."""
     sheet = SheetRows(book, book.parts[name])
+    rows = ((number, [cell_text(cell) for cell in cells]) for number, cells in properties.applied(sheet.rows()))
     try:
-        count = _write(((number, [cell_text(cell) for cell in cells]) for number, cells in sheet.rows()), target)
+        count = _write(rows, target)
     except TooManyCells as cause:
         raise _too_many_cells(path, name) from cause
-    return count, list(_merged_cells(sheet.merged))
+    properties.merge(sheet.merged)
+    return count
 
 
-def _write_sheet(path: Path, workbook: Any, name: str, target: Path) -> tuple[int, list[object]]:
+def _write_sheet(path: Path, workbook: Any, name: str, target: Path, properties: SheetProperties) -> int:
     """Write a sheet's rows that calamine holds in memory. Returns as `_stream_sheet`."""
     sheet = workbook.get_sheet_by_name(name)
     if sheet.total_height > MAX_SHEET_ROWS:
@@ -165,12 +203,13 @@ def _write_sheet(path: Path, workbook: Any, name: str, target: Path) -> tuple[in
     if sheet.total_height * sheet.total_width > MAX_CELLS or sheet.total_width > MAX_COLUMNS:
         raise _too_many_cells(path, name)
     try:
-        count = _write(_rows(sheet.iter_rows(), sheet.start), target)
+        count = _write(properties.applied(_rows(sheet.iter_rows(), sheet.start)), target)
     except OverflowError:
         # calamine fails for a number in a time format that is beyond all calendars.
         with zipfile.ZipFile(path) as archive:
-            return _stream_sheet(path, open_workbook(archive, large_parts(archive, -1)), name, target)
-    return count, list(_merged_cells(sheet.merged_cell_ranges or ()))
+            return _stream_sheet(path, open_workbook(archive, large_parts(archive, -1)), name, target, properties)
+    properties.merge(sheet.merged_cell_ranges or ())
+    return count
 
 
 def _too_many_cells(path: Path, sheet: str) -> NotReadable:
@@ -189,17 +228,22 @@ def _outside_sheet(path: Path, sheet: str, reference: str) -> NotReadable:
 
 
 def _sheet(
-    name: str, rows: str, cell_count: int | None, *, merged: Sequence[object] = (), is_hidden: bool = False
+    name: str, rows: str, cell_count: int | None, properties: SheetProperties | None = None, *, is_hidden: bool = False
 ) -> dict[str, object]:
-    return {"name": name, "rows": rows, "cell_count": cell_count, "merged": merged, "is_hidden": is_hidden}
+    """Return the properties of a sheet for `read_workbook`; `merged` are the cells below the first row of merged ones.
+
+    Of these, only those in the first column of their range are listed.
+    """
+    properties = properties or SheetProperties()
+    merged = list(_merged_cells(properties.merged))
+    of_rows = {"rows": rows, "cell_count": cell_count, "merged": merged, "is_hidden": is_hidden}
+    return {"name": name, **of_rows, "properties": properties.to_json()}
 
 
-def _merged_cells(ranges: Iterable[tuple[tuple[int, int], tuple[int, int]]]) -> Iterator[tuple[int, int]]:
+def _merged_cells(ranges: Iterable[tuple[int, int, int, int]]) -> Iterator[tuple[int, int]]:
     """Yield row (from 1) and column (from 0) of the cells in merged ranges' first column, below their first row."""
     cells = (
-        (row + 1, left)
-        for (top, left), (bottom, _) in ranges
-        for row in range(top + 1, min(bottom, top + MAX_MERGED) + 1)
+        (row, left) for top, left, bottom, _ in ranges for row in range(top + 1, min(bottom, top + MAX_MERGED) + 1)
     )
     yield from islice(cells, MAX_MERGED)
 

@@ -150,6 +150,9 @@ READING_RULES = {
     "licence-publisher-missing": (Severity.WARNING, ""),
     # An assumption about a table that has no place for a description of itself.
     "metadata-requested": (Severity.WARNING, ""),
+    "merged-value": (Severity.ERROR, ""),
+    "hidden-rows": (Severity.WARNING, ""),
+    "hidden-columns": (Severity.WARNING, ""),
 }
 
 

@@ -6,6 +6,7 @@ The view (kpi_view.sql) adds the register's columns and the typed numbers (value
 from collections.abc import Iterator
 
 from vaven.schemas.rules.registry import Checking, RuleMatch, row_rule, wide_rule
+from vaven.schemas.rules.spreadsheet_values import has_unit
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.standard.sql import text
 from vaven.schemas.tables.compile import Check, key_of, typed
@@ -38,13 +39,14 @@ def kpi_scale(on: Checking) -> Iterator[RuleMatch]:
     """A KPI in per cent whose values are all from 0 to 1: fractions instead of percentages.
 
     Our criteria: at least three values, one of them over 0.05 and one neither 0 nor 1. Values that really are below
-    one per cent are accepted if numerator and denominator confirm it in at least one row.
+    one per cent are accepted if numerator and denominator, or a number format of per cent, confirm it in some row.
     """
     if not on.has("kpi") or not on.occurs_between("value", 0.05, 1):
         return
     agrees = "FALSE"
     if on.has("numerator", "denominator"):
         agrees = "denominator_n > 0 AND numerator_n > 0 AND abs(value_n - 100 * numerator_n / denominator_n) <= 0.06"
+    agrees = f"({agrees}) OR {has_unit(on)}"
     query = f"""SELECT kpi, min(_row), count(*), max(value_n) FROM {on.view} WHERE kpi_percent AND value_n IS NOT NULL
         GROUP BY kpi HAVING count(*) >= 3 AND min(value_n) >= 0 AND max(value_n) BETWEEN 0.05 AND 1
         AND bool_or(value_n > 0 AND value_n < 1) AND NOT coalesce(bool_or({agrees}), FALSE) ORDER BY 2"""

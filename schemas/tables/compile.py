@@ -9,7 +9,8 @@ import functools
 from collections.abc import Iterator
 from typing import Any
 
-from vaven.schemas.standard.sql import quoted, text
+from vaven.schemas.spreadsheets.cell_faults import is_date_like, is_error_value, is_uncalculated, shows_unit
+from vaven.schemas.standard.sql import DECIMALS, plain, quoted, text
 from vaven.schemas.standard.table_schemas import Field, TableSchema
 from vaven.schemas.tables.tables import Table
 from vaven.vocab.messages import LANGUAGES
@@ -24,7 +25,6 @@ SQL_TYPES = {"number": "DOUBLE", "integer": "BIGINT", "date": "DATE", "string": 
 DEFAULTS = {"sex": f"'{TOTAL}'", "age_group": f"'{TOTAL}'"}
 # Forms outside the pattern that one of our rules checks instead, with a more specific message (rules/areas.py).
 REPAIRABLE = {"municipality": r"\d{3}"}
-DECIMALS = 10
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,21 +70,33 @@ def _field_checks(schema_field: Field, *, has_kpi: bool) -> Iterator[Check]:
     if schema_field.required:
         yield Check("required-missing", at, f"{name} IS NULL")
     by_cell = functools.partial(Check, by_cell=True)
+    # rules/spreadsheet_values.py reports these.
+    is_no_fault = f"NOT ({is_error_value(name)} OR {is_uncalculated(name)})"
+    if may_be_converted(schema_field):
+        is_no_fault += f" AND NOT {is_date_like(name)}"
     if schema_field.type != "string":
         dashes = f"{name} IN ('-', '–', '—')" if schema_field.type in ("number", "integer") else "FALSE"
         yield by_cell("dash-ambiguous", at, dashes)
         # The message needs the KPI to recognise its unit after the number.
         kpi = {"kpi": "kpi"} if has_kpi and at == "value" else {}
-        where = f"{name} IS NOT NULL AND NOT ({dashes}) AND {typed(schema_field)} IS NULL"
+        where = f"{name} IS NOT NULL AND NOT ({dashes}) AND {typed(schema_field)} IS NULL AND {is_no_fault}"
+        where += f" AND NOT {shows_unit(name)}"
         yield by_cell("type-error", at, where, params=kpi)
     if pattern := limits.get("pattern"):
         also = f"|{REPAIRABLE[at]}" if at in REPAIRABLE else ""
-        yield by_cell("pattern-mismatch", at, f"NOT regexp_full_match({name}, {text(f'(?:{pattern}){also}')})")
+        where = f"NOT regexp_full_match({name}, {text(f'(?:{pattern}){also}')}) AND {is_no_fault}"
+        yield by_cell("pattern-mismatch", at, where)
     if allowed := limits.get("enum"):
-        yield by_cell("not-in-list", at, f"{name} NOT IN ({', '.join(text(a) for a in allowed)})")
+        where = f"{name} NOT IN ({', '.join(text(a) for a in allowed)}) AND {is_no_fault}"
+        yield by_cell("not-in-list", at, where)
     for key, code, sign in (("minimum", "below-minimum", "<"), ("maximum", "above-maximum", ">")):
         if key in limits:
             yield by_cell(code, at, f"{typed(schema_field)} {sign} {limits[key]}", params={"limit": text(limits[key])})
+
+
+def may_be_converted(schema_field: Field) -> bool:
+    """Return True for a field of numbers, ages or area codes, none of which is ever a date."""
+    return schema_field.type in ("number", "integer") or schema_field.name in ("age_group", "neighbourhood", "code")
 
 
 def key_of(table: Table, schema: TableSchema) -> list[str]:
@@ -116,11 +128,6 @@ def text_select(select: str, schema: TableSchema) -> str:
         f"{plain(quoted(f.name))} AS {quoted(f.name)}" if f.type == "number" else quoted(f.name) for f in schema.fields
     )
     return f"SELECT {columns} FROM ({select})"
-
-
-def plain(number: str) -> str:
-    """Return SQL of a DOUBLE as decimal digits without exponent or trailing zeros (valid as xsd:decimal)."""
-    return f"rtrim(rtrim(format('{{:.{DECIMALS}f}}', {number}), '0'), '.')"
 
 
 def _canonical(table: Table, schema_field: Field) -> str:

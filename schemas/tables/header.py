@@ -69,6 +69,10 @@ class Header:
         )
 
     @property
+    def read_columns(self) -> frozenset[int]:
+        return frozenset(i for i, name in enumerate(self.fields) if name) | frozenset(self.wide)
+
+    @property
     def unread(self) -> Mapping[int, str]:
         """Positions of columns that are not read, with the reason (of OmittedCells)."""
         positions = (i for i, name in enumerate(self.fields) if name is None and i not in self.wide)

@@ -10,6 +10,8 @@ import duckdb
 
 from vaven.schemas.formats.csv import filled_cells
 from vaven.schemas.formats.grid import Grid, GridRow, column_index, column_letter
+from vaven.schemas.spreadsheets.cell_faults import fault_code
+from vaven.schemas.spreadsheets.sheet_findings import merged_values
 from vaven.schemas.standard.data_like import delimiter_within, is_number
 from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Severity
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
@@ -74,7 +76,7 @@ def load(
         grid.cell_count.total = filled_cells(*grid.plain, len(header.labels))
     else:
         sections = Sections(header, str(location["resource"]), account, choices)
-        loaded = _load_rows(work, sections, loaded_header, rows, raw, location)
+        loaded = _load_rows(work, sections, loaded_header, rows, raw, location, _merged_values(grid, header, location))
     for i, count in loaded.unread.items():
         account.omit_column(header.unread.get(i, "extra-cell"), i, count, numbers=loaded.numbers.get(i, 0))
     own_cells = _own_cells(work, raw, [name for name in header.fields if name], loaded.repeated)
@@ -129,9 +131,10 @@ def _load_rows(
     rows: Iterable[GridRow],
     raw: str,
     location: dict[str, str | None],
+    merged: Mapping[int, Sequence[tuple[int, str]]],
 ) -> LoadedTable:
     """Load row by row, with every row's number and shape."""
-    loader = _Loader(work, raw, header, location, sections.account)
+    loader = _Loader(work, raw, header, location, sections.account, merged)
     has_end = sections.choices.last_row is not None and sections.resource == "observations"
     for row, kind in body(sections.rows(rows), header, has_end=has_end):
         loader.add(row, kind)
@@ -155,6 +158,15 @@ def _load_rows(
     )
 
 
+def _merged_values(
+    grid: Grid, header: Header, location: Mapping[str, str | None]
+) -> Mapping[int, Sequence[tuple[int, str]]]:
+    schema = standard()[str(location["resource"])]
+    fields = {i: schema[name] for i, name in enumerate(header.fields) if name}
+    numbers = {i for i, field in fields.items() if field.type in ("number", "integer")} | set(header.wide)
+    return merged_values(grid.properties, header.read_columns, numbers, header.row + 1)
+
+
 class _Loader:
     """Batches of rows for the workspace, with findings about the rows' shape."""
 
@@ -165,7 +177,9 @@ class _Loader:
         header: Header,
         location: dict[str, str | None],
         account: CellAccount,
+        merged: Mapping[int, Sequence[tuple[int, str]]],
     ) -> None:
+        self.merged = merged
         self.work, self.raw, self.header, self.location, self.account = work, raw, header, location, account
         self.positions = [(i, name) for i, name in enumerate(header.fields) if name]
         self.unread_positions = [(column_index(c.letter or ""), c.name) for c in header.beside]
@@ -184,6 +198,7 @@ class _Loader:
         number, cells = row
         if kind in ("total", "footnote", "other-delimiter"):
             self.account.omit_row(kind, row)
+            self._note_faults(row)
         if kind == "total":
             self.totals.append((number, next(cell for cell in cells if cell)))
             return
@@ -197,6 +212,8 @@ class _Loader:
             self.problem("blank-row", Severity.WARNING, number)
             return
         self._check_width(number, cells)
+        for column, area in self.merged.get(number, ()) if self.merged else ():
+            self.problem("merged-value", Severity.ERROR, number, column_letter(column), area)
         self.count += 1
         self._batch.append(row)
         if len(self._batch) >= BATCH_ROWS:
@@ -231,6 +248,13 @@ class _Loader:
         """Return True for the consecutive numbers from 0 or 1 that programs write before each row."""
         start = self.unread[position] - len(texts)
         return any(all(cell == str(n) for n, cell in enumerate(texts, start + first)) for first in (0, 1))
+
+    def _note_faults(self, row: GridRow) -> None:
+        """Report error values in a row that is omitted; rules report those in the table."""
+        number, cells = row
+        for i, name in self.positions:
+            if name and i < len(cells) and (code := fault_code(cells[i])):
+                self.problem(code, Severity.ERROR, number, column_letter(i), cells[i])
 
     def _check_width(self, number: int, cells: list[str]) -> None:
         width = len(self.header.labels)

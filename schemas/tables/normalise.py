@@ -12,13 +12,15 @@ from importlib.resources import files
 
 import duckdb
 
+from vaven.schemas.spreadsheets.cell_units import convert_units
+from vaven.schemas.spreadsheets.number_formats import UNIT_SPACE
 from vaven.schemas.standard.finding import Finding, Severity, code_words
 from vaven.schemas.standard.labels import age_of, codes_by_word, fold
 from vaven.schemas.standard.period_forms import day_of_midnight, period_of
-from vaven.schemas.standard.sql import quoted
+from vaven.schemas.standard.sql import plain, quoted
 from vaven.schemas.standard.table_schemas import Field, TableSchema
 from vaven.schemas.tables.area_vintage import collecting_vintages
-from vaven.schemas.tables.compile import describe_field, plain
+from vaven.schemas.tables.compile import describe_field
 from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.tables import Column
 from vaven.vocab import register
@@ -104,6 +106,7 @@ def normalise(
                 expressions["status"] = _status_expression(expressions["status"])
             notes += recoded
             notes += _replace_control_characters(distinct, raw, field, expressions, at)
+    notes += convert_units(distinct, work, raw, columns, expressions, location)
     if shares and "kpi" in names:
         notes += _multiply_shares(names, expressions, location)
     is_view = not expressions
@@ -322,9 +325,9 @@ def _multiply_shares(
     for name in (name for name in SHARES if name in names):
         cell = expressions.get(name, quoted(name))
         number = f"CASE WHEN regexp_full_match({cell}, '{PLAIN_NUMBER}') THEN TRY_CAST({cell} AS DOUBLE) END"
-        expressions[name] = (
-            f"CASE WHEN {kpi} IN ({percent}) AND {number} IS NOT NULL THEN {plain(f'100 * {number}')} ELSE {cell} END"
-        )
+        # A number format of per cent has scaled the number already.
+        share = f"{kpi} IN ({percent}) AND {number} IS NOT NULL AND NOT contains({quoted(name)}, '{UNIT_SPACE}')"
+        expressions[name] = f"CASE WHEN {share} THEN {plain(f'100 * {number}')} ELSE {cell} END"
     yield Finding("assumed-shares", Severity.NOTE, **location, field="value")  # type: ignore[arg-type]
 
 

@@ -15,6 +15,8 @@ from vaven.schemas.formats.grid import Grid, GridRow, column_letter
 from vaven.schemas.formats.open import grids_of
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.formats.submission import submission_files
+from vaven.schemas.spreadsheets.cell_faults import faults_in_sheet, property_notes
+from vaven.schemas.spreadsheets.sheet_findings import table_findings
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import fold, resource_of_sheet
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
@@ -193,6 +195,7 @@ def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: s
                 reading.notes.append(Finding("sheet-hidden", Severity.NOTE, sheet=grid.sheet))
         elif name in SHEET_NAMES:
             about, reading.about_source = about_of_sheet(grid, source, slug, reading.account(grid))
+            reading.problems += faults_in_sheet(grid.properties, grid.sheet)
         elif sheet is not None and name == fold(sheet):
             resources.add("observations")
             _read_grid(reading, grid, "observations")
@@ -252,6 +255,7 @@ def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
     account.resource = resource
     reading.notes += grid.notes
     reading.notes += _header_notes(header, sample, location)
+    reading.notes += property_notes(grid.properties, location)
     if not _is_ours(header, resource):
         hint_rows = list(islice(chain(following, grid.rows), HINT_ROWS))
         reading.problems.append(not_the_standard(header, hint_rows, location))
@@ -259,6 +263,8 @@ def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
         account.omit_sheet("not-the-standard", chain(above, hint_rows, grid.rows))
         return
     account_for_labels(account, header, sample, is_chosen=choices.header_row is not None)
+    at_rows = header.row + 1, choices.last_row
+    reading.problems += table_findings(grid.properties, header.read_columns, header.omitted, location, *at_rows)
     rows: Iterator[GridRow] = chain(following, grid.rows)
     # The user's options about rows apply to the sheet of observations.
     if resource == "observations" and choices.last_row:

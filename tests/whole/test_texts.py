@@ -89,7 +89,10 @@ COMMAND_LINE = {
 }
 CHART = {r"editor\.chart\..*": "a series of a chart"}
 EXCEL_MENU = {r"rule\.not-readable-password\.remedy": "the menu of Excel"}
-HIDDEN_SHEET = {r"rule\.sheet-hidden\..*|cells\.reason\.sheet-hidden": "Excel's own word for a hidden sheet"}
+HIDDEN_SHEET = {
+    r"rule\.sheet-hidden\..*|cells\.reason\.sheet-hidden": "Excel's own word for a hidden sheet",
+    r"rule\.hidden-(rows|columns)\..*": "Excel's own word for a hidden row or column",
+}
 THEIR_INDICATORS = {
     r"outside_registers\.(sdg|segregationsbarometern)\..*": "the register's own word",
     r"vocab/queries/kpis-and-sdg": "the United Nations' own word",
