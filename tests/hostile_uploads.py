@@ -83,13 +83,20 @@ def _send_small(site: Site, outcome: Outcome, has_ended: threading.Event) -> Non
         has_ended.wait(PAUSE_SECONDS)
 
 
-def send_small(site: Site) -> float:
+def started_processes(serving: Serving, site: Site) -> dict[int, str]:
+    """Return the processes of a server that has read files at once and from its queue."""
+    send_small(site)
+    send_small(site, prefer="respond-async")
+    return processes_below(serving.pid)
+
+
+def send_small(site: Site, prefer: str = "") -> float:
     """Check a small file from another address; return the seconds until its report is there."""
     start = time.monotonic()
     with requests.Session() as client:
         client.mount("http://", _FromAddress())
         file = {"file": ("small.csv", f"{HEADER}\n{ROW}\n")}
-        status = client.post(site.url + API, files=file, timeout=600).json()
+        status = client.post(site.url + API, files=file, headers={"Prefer": prefer}, timeout=600).json()
         while status.get("state") in ("waiting", "checking"):
             time.sleep(0.1)
             status = client.get(site.url.rstrip("/") + status["links"]["self"], timeout=60).json()
@@ -132,8 +139,7 @@ def main() -> int:
         settings = environment(Path(home), port, VAVEN_UPLOADS_A_MINUTE="100000", TMPDIR=temporary)
         serving = Serving(Path(home), port, settings)
         with serving as site:
-            send_small(site)
-            before = processes_below(serving.pid)
+            before = started_processes(serving, site)
             outcome = send_hostile(site, options.count, options.seed)
             is_alive = requests.get(site.url + "healthz", timeout=30).ok
             left = left_after(serving.pid, before)

@@ -14,7 +14,7 @@ import requests
 from flask import Flask
 
 from tests.conftest import ROOT, VAVEN, Serving, environment, free_port
-from tests.hostile_uploads import left_after, processes_below, send_hostile, send_small
+from tests.hostile_uploads import left_after, processes_below, send_hostile, send_small, started_processes
 from tests.isolated_work import abort, echo, refuse, wait, work_forever
 from tests.reading import HEADER, ROW
 from vaven.catalogue.app import create_app
@@ -184,8 +184,7 @@ def test_hostile_files_leave_the_server_to_others(tmp_path: Path) -> None:
     settings = environment(tmp_path, port, VAVEN_UPLOADS_A_MINUTE="1000", TMPDIR=str(tmp_path / "temporary"))
     serving = Serving(tmp_path, port, settings)
     with serving as site:
-        send_small(site)
-        before = processes_below(serving.pid)
+        before = started_processes(serving, site)
         outcome = send_hostile(site, 10, senders=4)
         assert sum(outcome.verdicts.values()) == 10
         assert all(verdict.startswith(("not-checked", "invalid")) for verdict in outcome.verdicts), outcome.verdicts
