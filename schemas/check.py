@@ -33,6 +33,7 @@ from vaven.schemas.tables.read import MEMORY_MB, read
 from vaven.schemas.tables.tables import Table, Tables
 from vaven.vocab import register
 from vaven.vocab.errors import NotReadable, is_full_disk
+from vaven.vocab.messages import LANGUAGES
 
 RULES_VERSION = "1.0"
 # Rows with findings per table that a report quotes in full.
@@ -150,7 +151,9 @@ def check(
             collector.excerpts += _excerpts(tables, table, collector.findings[start:])
             collector.findings[start:] = _as_written(tables, table, collector.findings[start:])
     order = {resource: i for i, resource in enumerate(RESOURCES)}
-    collector.findings.sort(key=lambda f: (order.get(f.resource or "", -1), f.row or 0, f.column or "", f.code))
+    collector.findings.sort(
+        key=lambda f: (order.get(f.resource or "", -1), f.sheet or "", f.row or 0, f.column or "", f.code)
+    )
     return Report(
         source=tables.source.name,
         sha256=tables.sha256,
@@ -222,10 +225,12 @@ def _as_written(tables: Tables, table: Table, findings: list[Finding]) -> Iterat
         row, column = (
             table.cell_reference(finding.row, finding.field) if finding.row is not None else (None, finding.column)
         )
-        params = dict(finding.params)
+        sheet, params = table.sheet_of(finding.row), dict(finding.params)
         if isinstance(other := params.get("other"), int):
             params["other"], _ = table.cell_reference(other, None)
-        yield _redacted(replace(finding, row=row, column=column, text=text, params=params))
+            if (other_sheet := table.sheet_of(other)) != sheet:
+                params |= {f"other_{language}": f"{params['other']} ({other_sheet})" for language in LANGUAGES}
+        yield _redacted(replace(finding, sheet=sheet, row=row, column=column, text=text, params=params))
 
 
 def _excerpts(tables: Tables, table: Table, findings: list[Finding]) -> Iterator[Excerpt]:
@@ -242,7 +247,7 @@ def _excerpts(tables: Tables, table: Table, findings: list[Finding]) -> Iterator
         row, _ = table.cell_reference(key, None)
         letters = {name: table.cell_reference(key, name)[1] for name in names}
         shortened = {name: _shortened(text) if text else text for name, text in zip(names, texts, strict=True)}
-        yield Excerpt(table.resource, table.sheet, row, letters, shortened)
+        yield Excerpt(table.resource, table.sheet_of(key), row, letters, shortened)
 
 
 def _texts_as_written(
@@ -269,9 +274,11 @@ def _matches(rule: Rule, on: Checking) -> Iterable[RuleMatch]:
     if not on.table.wide:
         return matches
     seen: set[tuple[object, ...]] = set()
-    return (
-        match for match in matches if _is_new((on.table.cell_reference(match.row or 0, match.field), match.field), seen)
-    )
+    return (match for match in matches if _is_new((*_cell_of(on.table, match), match.field), seen))
+
+
+def _cell_of(table: Table, match: RuleMatch) -> tuple[object, ...]:
+    return table.sheet_of(match.row), *table.cell_reference(match.row or 0, match.field)
 
 
 def _is_new(cell: tuple[object, ...], seen: set[tuple[object, ...]]) -> bool:

@@ -152,7 +152,7 @@ def _cells(
         row, letter = table.cell_reference(key, field)
         yield {
             "resource": table.resource,
-            "sheet": table.sheet,
+            "sheet": table.sheet_of(key),
             "row": row,
             "column": letter,
             "field": field,

@@ -58,9 +58,12 @@ def _compressed_grids(path: Path, folder: Path, choices: ReadOptions, progress: 
     files = extract_tables(path, folder)
     if len(files) > MAX_FILES:
         raise NotReadable("not-readable-files", file=path.name, count=len(files))
-    for i, file in enumerate(files):
+    for i, (label, file) in enumerate(files.items()):
         if content_of(file, choices.encoding).kind == "compressed":
             # Nested archives are typical of decompression bombs.
             raise NotReadable("not-readable-format", file=file.name, format="gzip/zip")
-        for grid in grids_of(file, folder / f"rows-{i}", choices, progress):
-            yield replace(grid, sheet=grid.sheet or file.stem) if len(files) > 1 else grid
+        grids = list(grids_of(file, folder / f"rows-{i}", choices, progress))
+        for grid in grids:
+            # A workbook with a single sheet is named after its file: all of them may be called Blad1.
+            name = f"{label}/{grid.sheet}" if len(grids) > 1 else label
+            yield replace(grid, sheet=name) if len(files) > 1 else grid

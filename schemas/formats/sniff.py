@@ -6,7 +6,7 @@ import re
 import stat
 import zipfile
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
@@ -133,12 +133,18 @@ def _tables_in(names: Iterable[str]) -> list[str]:
     return files if all(PurePosixPath(name).suffix.lower() in TABLES for name in files) else []
 
 
-def extract_tables(path: Path, folder: Path) -> list[Path]:
-    """Extract a gzip or a zip of tables into `folder`, within the limits of an archive. Raises NotReadable."""
+def extract_tables(path: Path, folder: Path) -> Mapping[str, Path]:
+    """Extract a gzip or a zip of tables into `folder`, within the limits of an archive. Raises NotReadable.
+
+    The keys are the files' names without extension; those of a zip have their folders if several have one name.
+    """
     folder.mkdir(parents=True)
     if zipfile.is_zipfile(path):
         with check_archive(path) as archive:
-            return [_extract_member(path, archive, name, folder) for name in _tables_in(archive.namelist())]
+            names = _tables_in(archive.namelist())
+            # Each in a folder of its own: "2022/data.csv" and "2023/data.csv" have the same name.
+            files = [_extract_member(path, archive, name, folder / str(i)) for i, name in enumerate(names)]
+        return dict(zip(_labels(path, names), files, strict=True))
     # "fil.csv.gz" contains fil.csv; a name with another extension stays.
     target = folder / (path.stem if path.suffix.lower() == ".gz" else path.name)
     try:
@@ -146,7 +152,16 @@ def extract_tables(path: Path, folder: Path) -> list[Path]:
             _copy_bounded(path, source, target, path.stat().st_size)
     except (OSError, EOFError, zlib.error) as cause:
         raise NotReadable("not-readable-damaged", file=path.name) from cause
-    return [target]
+    return {target.stem: target}
+
+
+def _labels(path: Path, names: Sequence[str]) -> Sequence[str]:
+    """Return the shortest names that tell the members of a zip apart."""
+    members = [PurePosixPath(name.replace("\\", "/")) for name in names]
+    for labels in ([m.stem for m in members], [m.with_suffix("").as_posix() for m in members], [*map(str, members)]):
+        if len(set(labels)) == len(labels):
+            return labels
+    raise NotReadable("not-readable-path", file=path.name, path=max(names, key=names.count))
 
 
 def check_compressed(path: Path) -> None:
@@ -165,8 +180,7 @@ def check_compressed(path: Path) -> None:
 
 def _extract_member(path: Path, archive: zipfile.ZipFile, name: str, folder: Path) -> Path:
     target = folder / PurePosixPath(name.replace("\\", "/")).name
-    if target.exists():
-        raise NotReadable("not-readable-path", file=path.name, path=name)
+    folder.mkdir()
     try:
         with archive.open(name) as source:
             _copy_bounded(path, source, target, archive.getinfo(name).compress_size)

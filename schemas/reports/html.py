@@ -25,6 +25,9 @@ from vaven.vocab.periods import written_moment
 # Statements of one rule on the page before the number of remaining findings.
 MAX_STATEMENTS = 200
 
+# Findings by sheet, row and column letter.
+FindingsByCell = Mapping[tuple[str | None, int | None, str | None], list[Finding]]
+
 
 @dataclass(frozen=True)
 class FaultyCell:
@@ -90,38 +93,39 @@ def faulty_tables(
 def _faulty_table(report: Report, resource: str, findings: list[Finding], language: str) -> FaultyTable | None:
     own = [f for f in findings if f.resource == resource and f.row]
     at = _by_cell(own)
-    rows = {f.row for f in own if f.row}
-    excerpts = [e for e in report.excerpts if e.resource == resource and e.row in rows and _is_meant(e, own)]
+    rows = {(f.sheet, f.row) for f in own if f.row}
+    excerpts = [e for e in report.excerpts if e.resource == resource and (e.sheet, e.row) in rows and _is_meant(e, own)]
     if not excerpts:
         return None
     schema = standard()[resource]
     # Columns without any text are omitted, unless the empty cell is the finding.
-    fields = [n for n in schema.names if any(e.texts.get(n) or (e.row, e.columns.get(n)) in at for e in excerpts)]
+    fields = [
+        n for n in schema.names if any(e.texts.get(n) or (e.sheet, e.row, e.columns.get(n)) in at for e in excerpts)
+    ]
     labels = tuple(schema[name].label(language) for name in fields)
     cells = tuple((e.row, tuple(_cell(e, name, at, language) for name in fields)) for e in excerpts)
     # Findings about labels are on the header row, which precedes all data rows.
-    total = sum(1 for row in rows if row >= min(e.row for e in excerpts))
+    total = sum(1 for _, row in rows if row >= min(e.row for e in excerpts))
     return FaultyTable(table_name(resource, language), labels, cells, total)
 
 
 def _is_meant(excerpt: Excerpt, findings: list[Finding]) -> bool:
     """Return whether a finding concerns an excerpt: a wide row has one excerpt per value."""
     columns = set(excerpt.columns.values())
-    return any(f.row == excerpt.row and (f.column is None or f.column in columns) for f in findings)
+    row = excerpt.sheet, excerpt.row
+    return any((f.sheet, f.row) == row and (f.column is None or f.column in columns) for f in findings)
 
 
-def _by_cell(findings: list[Finding]) -> Mapping[tuple[int | None, str | None], list[Finding]]:
-    by_cell: dict[tuple[int | None, str | None], list[Finding]] = {}
+def _by_cell(findings: list[Finding]) -> FindingsByCell:
+    by_cell: dict[tuple[str | None, int | None, str | None], list[Finding]] = {}
     for finding in findings:
-        by_cell.setdefault((finding.row, finding.column), []).append(finding)
+        by_cell.setdefault((finding.sheet, finding.row, finding.column), []).append(finding)
     return by_cell
 
 
-def _cell(
-    excerpt: Excerpt, name: str, at: Mapping[tuple[int | None, str | None], list[Finding]], language: str
-) -> FaultyCell:
+def _cell(excerpt: Excerpt, name: str, at: FindingsByCell, language: str) -> FaultyCell:
     column = excerpt.columns.get(name)
-    here = at.get((excerpt.row, column), []) if column else []
+    here = at.get((excerpt.sheet, excerpt.row, column), []) if column else []
     severity = min((f.severity for f in here), key=list(Severity).index, default=None)
     return FaultyCell(excerpt.texts.get(name) or "", severity, " ".join(_sentences(here, language)))
 

@@ -141,6 +141,8 @@ READING_RULES = {
     "extra-cell": (Severity.ERROR, "extra-cell"),
     "not-the-standard": (Severity.ERROR, ""),
     "other-table": (Severity.ERROR, ""),
+    "columns-differ": (Severity.ERROR, ""),
+    "values-hidden": (Severity.ERROR, ""),
     "observations-missing": (Severity.ERROR, ""),
     "other-delimiter": (Severity.ERROR, ""),
     "rows-left-out": (Severity.ERROR, ""),

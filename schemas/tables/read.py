@@ -11,40 +11,47 @@ from typing import Any
 
 import duckdb
 
-from vaven.schemas.formats.grid import Grid, GridRow, column_letter
+from vaven.schemas.formats.grid import Grid, GridRow
 from vaven.schemas.formats.open import grids_of
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.formats.submission import submission_files
 from vaven.schemas.spreadsheets.cell_faults import faults_in_sheet, property_notes
 from vaven.schemas.spreadsheets.sheet_findings import table_findings
 from vaven.schemas.standard.finding import Finding, Severity
-from vaven.schemas.standard.labels import fold, resource_of_sheet
+from vaven.schemas.standard.labels import fold
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
+from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.about import SHEET_NAMES, about_of_descriptor, about_of_file, about_of_sheet, with_answers
 from vaven.schemas.tables.area_vintage import single_vintage, vintage_note
 from vaven.schemas.tables.cell_account import CellAccount, account_of, cells_of
-from vaven.schemas.tables.compile import describe_field
 from vaven.schemas.tables.data_rows import fill_down_notes, filled_down
 from vaven.schemas.tables.distinct_values import DistinctTexts
-from vaven.schemas.tables.header import (
-    HEADER_SEARCH_ROWS,
-    Header,
-    account_for_labels,
-    detect_header,
-    label_problems,
-    missing_columns,
-)
-from vaven.schemas.tables.load import columns_of, load
+from vaven.schemas.tables.header import Header, account_for_labels, label_problems, missing_columns
+from vaven.schemas.tables.load import LoadedTable, columns_of, load
 from vaven.schemas.tables.normalise import normalise
-from vaven.schemas.tables.tables import About, AboutSource, Table, Tables
+from vaven.schemas.tables.sheets import (
+    ColumnsBeside,
+    OpenSheet,
+    columns_beside,
+    constant_notes,
+    different_sheet,
+    header_notes,
+    label_notes,
+    open_sheet,
+    open_sheets,
+    part_of,
+    resource_of_numbered_sheet,
+    rows_until,
+    together_notes,
+)
+from vaven.schemas.tables.tables import PART_STRIDE, STRIDE, About, AboutSource, Table, Tables
 from vaven.schemas.tables.unknown_table import not_the_standard
 from vaven.vocab.errors import NotReadable
 
 # A million observations fit; ten million spill, and the whole process stays below a gigabyte.
 MEMORY_MB = 500
 IN_MEMORY_BYTES = 150_000_000
-SAMPLE_ROWS = 500
 # Rows of a table that does not follow the standard in which we look for area codes: more than Sweden has areas.
 HINT_ROWS = 10_000
 # Sheets of our own template without data.
@@ -179,214 +186,216 @@ def _read_tables(reading: _Reading, source: Path, slug: str | None, folder: Path
 
 
 def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: str | None) -> About:
-    """Read sheets by their names. If none is named observations, it is the first that looks like a table."""
+    """Read sheets by their names, and any others with the columns of observations as such."""
     about = about_of_file(source, slug)
-    other_grids: list[Grid] = []
-    resources: set[str] = set()
-    sheet = reading.choices.sheet
+    by_resource: dict[str, list[Grid]] = {}
+    hidden: list[Grid] = []
+    others: list[Grid] = []
+    chosen = reading.choices.sheet
     grids = list(grids)
-    reading.has_own_areas = any(resource_of_sheet(grid.sheet or "") == "neighbourhoods" for grid in grids)
-    for grid in grids:
-        name = fold(grid.sheet or "")
-        resource = resource_of_sheet(grid.sheet or "")
-        if grid.is_hidden:
-            reading.omit(grid, "sheet-of-template" if name in TEMPLATE_SHEETS else "sheet-hidden")
-            if name not in TEMPLATE_SHEETS:
-                reading.notes.append(Finding("sheet-hidden", Severity.NOTE, sheet=grid.sheet))
+    resources = [resource_of_numbered_sheet(grid.sheet or "") for grid in grids]
+    reading.has_own_areas = "neighbourhoods" in resources
+    for grid, resource in zip(grids, resources, strict=True):
+        name = fold((grid.sheet or "").rpartition("/")[2])
+        if chosen is not None and fold(chosen) == fold(grid.sheet or ""):
+            by_resource.setdefault("observations", []).append(grid)
+        elif name in TEMPLATE_SHEETS:
+            reading.omit(grid, "sheet-of-template")
+        elif grid.is_hidden:
+            hidden.append(grid)
         elif name in SHEET_NAMES:
             about, reading.about_source = about_of_sheet(grid, source, slug, reading.account(grid))
             reading.problems += faults_in_sheet(grid.properties, grid.sheet)
-        elif sheet is not None and name == fold(sheet):
-            resources.add("observations")
-            _read_grid(reading, grid, "observations")
-        elif resource and resource not in resources and not (sheet and resource == "observations"):
-            resources.add(resource)
-            _read_grid(reading, grid, resource)
-        elif name in TEMPLATE_SHEETS:
-            reading.omit(grid, "sheet-of-template")
+        elif resource and not (chosen and resource == "observations"):
+            by_resource.setdefault(resource, []).append(grid)
         else:
-            other_grids.append(grid)
-    if sheet is not None and "observations" not in resources:
-        raise NotReadable("not-readable-sheet", file=source.name, sheet=sheet)
-    if "observations" not in resources:
-        other_grids = _read_first(reading, other_grids)
-    for grid in other_grids:
-        reading.omit(grid, "sheet-skipped")
-        reading.notes.append(Finding("sheet-skipped", Severity.NOTE, sheet=grid.sheet))
+            others.append(grid)
+    if chosen is None:
+        others = _find_observations(reading, by_resource, others)
+    elif "observations" not in by_resource:
+        raise NotReadable("not-readable-sheet", file=source.name, sheet=chosen)
+    for resource, sheets in by_resource.items():
+        _read_together(reading, sheets, resource)
+    _omit_sheets(reading, hidden, others)
     return about
 
 
-def _read_first(reading: _Reading, grids: list[Grid]) -> list[Grid]:
-    """Read the first sheet with the standard's columns as observations. Returns the other sheets.
+def _find_observations(reading: _Reading, by_resource: dict[str, list[Grid]], others: list[Grid]) -> list[Grid]:
+    """Add the sheets with the columns of observations to `by_resource`. Returns the others.
 
-    If there is none, the first sheet with rows is read for its description, unless the standard's other sheets exist.
+    If the file has no table of the standard, the first sheet with rows is one for its description.
     """
-    samples = [list(islice(grid.rows, SAMPLE_ROWS)) for grid in grids]
-    filled = [i for i, rows in enumerate(samples) if any(any(cells) for _, cells in rows)]
-    ours = [
-        i
-        for i in filled
-        if (header := detect_header(samples[i], "observations", reading.choices)) and _is_ours(header, "observations")
-    ]
-    grids = [replace(grid, rows=chain(sample, grid.rows)) for grid, sample in zip(grids, samples, strict=True)]
-    for i in ours or ([] if reading.tables else filled):
-        _read_grid(reading, grids[i], "observations")
-        return [grid for j, grid in enumerate(grids) if j != i]
-    return grids
+    by_name = by_resource.get("observations", [])
+    sheets = open_sheets([*by_name, *others], "observations", reading.choices)
+    by_name[:] = [sheet.complete_grid for sheet in sheets[: len(by_name)]]
+    sheets = sheets[len(by_name) :]
+    ours = [sheet.has_rows and sheet.is_ours("observations") for sheet in sheets]
+    grids = [sheet.complete_grid for sheet in sheets]
+    if not by_resource and not any(ours):
+        ours = [i == _first_filled(sheets) for i in range(len(sheets))]
+    if any(ours):
+        own = by_resource.setdefault("observations", [])
+        own += [grid for grid, is_ours in zip(grids, ours, strict=True) if is_ours]
+    return [grid for grid, is_ours in zip(grids, ours, strict=True) if not is_ours]
+
+
+def _first_filled(sheets: Sequence[OpenSheet]) -> int | None:
+    return next((i for i, sheet in enumerate(sheets) if any(any(cells) for _, cells in sheet.sample)), None)
+
+
+def _omit_sheets(reading: _Reading, hidden: Iterable[Grid], others: Iterable[Grid]) -> None:
+    """Leave out sheets without a table of the standard; a hidden one with such a table is an error."""
+    for grid in hidden:
+        sheet = open_sheet(grid, "observations", reading.choices)
+        is_table = reading.choices.sheet is None and sheet.has_rows and sheet.is_ours("observations")
+        code, severity = ("values-hidden", Severity.ERROR) if is_table else ("sheet-hidden", Severity.NOTE)
+        (reading.problems if is_table else reading.notes).append(Finding(code, severity, sheet=grid.sheet))
+        reading.omit(sheet.complete_grid, "sheet-hidden")
+    for grid in others:
+        reading.omit(grid, "sheet-skipped")
+        reading.notes.append(Finding("sheet-skipped", Severity.NOTE, sheet=grid.sheet))
+
+
+def _read_together(reading: _Reading, grids: Sequence[Grid], resource: str) -> None:
+    """Read sheets as one table of a resource; one with other columns than the first is an error."""
+    sheets = open_sheets(grids, resource, _choices_for(reading, resource))
+    filled = [sheet for sheet in sheets if sheet.has_rows]
+    # A sheet by the resource's name has precedence; if it is no table, its description is the finding.
+    first = next((sheet for sheet in filled if sheet.is_ours(resource)), (filled or sheets)[0])
+    same = [sheet for sheet in filled if sheet is first or sheet.has_columns_of(first)]
+    if len(same) > 1:
+        reading.notes += together_notes(same, resource)
+    _read_as_table(reading, same or [first], resource)
+    for sheet in sheets:
+        if sheet in filled and sheet not in same:
+            reading.problems.append(different_sheet(sheet, first, resource))
+            reading.omit(sheet.complete_grid, "sheet-skipped")
+        elif sheet not in same and sheet is not first:
+            reading.omit(sheet.complete_grid, "table-without-rows")
+
+
+def _choices_for(reading: _Reading, resource: str) -> ReadOptions:
+    # The user's header row is that of the observations; other sheets have their own.
+    return reading.choices if resource == "observations" else replace(reading.choices, header_row=None)
 
 
 def _read_grid(reading: _Reading, grid: Grid, resource: str) -> None:
-    """Read one sheet as a resource: a table if it has the standard's columns, else a finding that describes it."""
-    location: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
-    sample = list(islice(grid.rows, max(SAMPLE_ROWS, HEADER_SEARCH_ROWS)))
-    # The user's header row is that of the observations; other sheets have their own.
-    choices = reading.choices if resource == "observations" else replace(reading.choices, header_row=None)
-    header = detect_header(sample, resource, choices)
+    _read_as_table(reading, [open_sheet(grid, resource, _choices_for(reading, resource))], resource)
+
+
+def _read_as_table(reading: _Reading, sheets: Sequence[OpenSheet], resource: str) -> None:
+    """Read sheets as a resource: a table if they have the standard's columns, else a finding that describes it."""
+    sheet = sheets[0]
+    grid, header, choices = sheet.grid, sheet.header, _choices_for(reading, resource)
     if header is None and choices.header_row is not None:
         raise NotReadable("not-readable-header-row", file=grid.file, row=choices.header_row)
-    following = [row for row in sample if header and row[0] > header.row]
-    if header is None or not any(any(cells) for _, cells in following):
+    if header is None or not sheet.has_rows:
         # An optional sheet of the template may be empty, the table of observations may not.
         if resource == "observations":
             raise NotReadable("not-readable-no-rows", file=grid.file)
-        reading.omit(replace(grid, rows=chain(sample, grid.rows)), "table-without-rows")
+        reading.omit(sheet.complete_grid, "table-without-rows")
         return
+    if sheet.is_ours(resource):
+        _load(reading, sheets, resource)
+        return
+    location: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
     account = reading.account(grid)
     account.resource = resource
-    reading.notes += grid.notes
-    reading.notes += _header_notes(header, sample, location)
+    reading.notes += [*grid.notes, *header_notes(header, sheet.sample, location)]
     reading.notes += property_notes(grid.properties, location)
-    if not _is_ours(header, resource):
-        hint_rows = list(islice(chain(following, grid.rows), HINT_ROWS))
-        reading.problems.append(not_the_standard(header, hint_rows, location))
-        above = (row for row in sample if row[0] <= header.row)
-        account.omit_sheet("not-the-standard", chain(above, hint_rows, grid.rows))
-        return
-    account_for_labels(account, header, sample, is_chosen=choices.header_row is not None)
-    at_rows = header.row + 1, choices.last_row
-    reading.problems += table_findings(grid.properties, header.read_columns, header.omitted, location, *at_rows)
-    rows: Iterator[GridRow] = chain(following, grid.rows)
-    # The user's options about rows apply to the sheet of observations.
-    if resource == "observations" and choices.last_row:
-        rows, grid = _until(rows, choices.last_row, account), replace(grid, plain=None)
-        reading.notes.append(Finding("assumed-last-row", Severity.NOTE, **location, row=choices.last_row))
-    if grid.merged or choices.fill_down:
-        rows, grid = filled_down(rows, header, grid, choices, resource), replace(grid, plain=None)
-        reading.notes += fill_down_notes(grid, header, choices, location)
-    _load(reading, grid, resource, header, rows, account)
+    hint_rows = list(islice(chain(sheet.following, grid.rows), HINT_ROWS))
+    reading.problems.append(not_the_standard(header, hint_rows, location))
+    above = (row for row in sheet.sample if row[0] <= header.row)
+    account.omit_sheet("not-the-standard", chain(above, hint_rows, grid.rows))
 
 
-def _until(rows: Iterable[GridRow], last: int, account: CellAccount) -> Iterator[GridRow]:
-    for row in rows:
-        if row[0] <= last:
-            yield row
-        else:
-            account.omit_row("after-last-row", row)
-
-
-def _header_notes(header: Header, sample: Sequence[GridRow], location: dict[str, Any]) -> Iterator[Finding]:
-    """Yield the notes on rows above the labels, labels in two rows, and columns of names beside one of codes."""
-    first = header.top or header.row
-    if first > (sample[0][0] if sample else 1):
-        params = {"count": sum(1 for row in sample if row[0] < first)}
-        yield Finding("assumed-preamble", Severity.NOTE, **location, row=first, params=params)
-    if header.top:
-        yield Finding(
-            "assumed-header-rows", Severity.NOTE, **location, row=header.row or None, params={"top": header.top}
-        )
-    for i, name in header.names.items():
-        at = {**location, "row": header.row or None, "column": column_letter(i), "text": header.labels[i]}
-        codes = header.labels[header.fields.index(name)]
-        yield Finding("assumed-names", Severity.NOTE, **at, params={"codes": codes})
-
-
-def _is_ours(header: Header, resource: str) -> bool:
-    required = {f.name for f in standard()[resource].fields if f.required} | {"value"}
-    return len((header.field_names - set(header.constants)) & required) >= 2
-
-
-def _load(
-    reading: _Reading, grid: Grid, resource: str, header: Header, rows: Iterable[GridRow], account: CellAccount
-) -> None:
-    location: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
-    loaded = load(
-        reading.work,
-        reading.distinct,
-        reading.folder,
-        grid,
-        header,
-        rows,
-        f"raw_{resource}",
-        location,
-        account,
-        reading.choices,
-    )
-    reading.problems += loaded.problems
-    reading.unlisted += loaded.unlisted
-    reading.notes += loaded.notes
-    reading.problems += label_problems(header, location, resource, {i for i, count in loaded.unread.items() if count})
-    reading.problems += missing_columns(header, location, resource)
+def _load(reading: _Reading, sheets: Sequence[OpenSheet], resource: str) -> None:
+    """Load sheets into one relation, normalise it, and add it to the tables."""
+    sheet, header = sheets[0].grid.sheet if len(sheets) == 1 else None, sheets[0].header
+    assert header is not None
+    location: dict[str, Any] = {"resource": resource, "sheet": sheet}
+    loaded = [_load_sheet(reading, part, resource, f"_{i}" if i else "") for i, part in enumerate(sheets)]
+    is_one = len(loaded) == 1
+    beside = columns_beside(sheets)
+    raw = loaded[0].relation if is_one else _united(reading, loaded, header, resource, beside)
     decimal = reading.choices.decimal
     normalised = normalise(
         reading.distinct,
         reading.work,
-        loaded.relation,
+        raw,
         resource,
         columns_of(header),
-        header.beside,
+        tuple(beside),
         standard()[resource],
         location,
-        decimal_comma=grid.decimal_comma if decimal is None else decimal == ",",
+        decimal_comma=all(part.grid.decimal_comma for part in sheets) if decimal is None else decimal == ",",
         is_decided=decimal is not None,
         shares=bool(reading.choices.shares),
         names_are_codes=not reading.has_own_areas,
     )
-    reading.notes += [
-        *_label_notes(header, location, resource),
-        *_constant_notes(header, location, resource),
-        *normalised.notes,
-    ]
+    reading.notes += [*constant_notes(header, sheets[0].named, location, resource), *normalised.notes]
     reading.vintages |= normalised.vintages
     reading.tables[resource] = Table(
         resource,
-        grid.file,
-        grid.sheet,
+        sheets[0].grid.file,
+        sheet,
         header.row,
         normalised.columns,
         resource,
-        loaded.count,
-        original_relation=resource if normalised.is_view else loaded.relation,
+        sum(part.count for part in loaded),
+        original_relation=resource if normalised.is_view else raw,
         wide=header.label_fields,
-        beside=header.beside,
+        beside=tuple(beside),
+        parts=() if is_one else tuple(part_of(part, i, beside) for i, part in enumerate(sheets)),
     )
 
 
-def _label_notes(header: Header, location: dict[str, str | None], resource: str) -> list[Finding]:
-    """Return the notes on columns recognised by a synonym instead of a name of the standard."""
-    schema = standard()[resource]
-    own = {fold(t) for f in schema.fields for t in (f.name, f.label("sv"), f.label("en"))}
-    return [
-        Finding(
-            "assumed-header",
-            Severity.NOTE,
-            location["resource"],
-            location["sheet"],
-            header.row or None,
-            column.letter,
-            column.name,
-            column.label,
-            {"label_sv": schema[column.name].label("sv"), "label_en": schema[column.name].label("en")},
-        )
-        for column in header.columns
-        if fold(column.label or "") not in own
+def _load_sheet(reading: _Reading, sheet: OpenSheet, resource: str, suffix: str) -> LoadedTable:
+    """Load one sheet's rows with its notes and problems; the names of its relations end with `suffix`."""
+    grid, header, choices = sheet.grid, sheet.header, reading.choices
+    assert header is not None
+    location: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
+    account = reading.account(grid)
+    account.resource = resource
+    reading.notes += [note for note in grid.notes if note not in reading.notes]
+    reading.notes += header_notes(header, sheet.sample, location)
+    reading.notes += property_notes(grid.properties, location)
+    account_for_labels(account, header, sheet.sample, is_chosen=resource == "observations" and bool(choices.header_row))
+    at_rows = header.row + 1, choices.last_row
+    reading.problems += table_findings(grid.properties, header.read_columns, header.omitted, location, *at_rows)
+    rows: Iterator[GridRow] = chain(sheet.following, grid.rows)
+    # The user's options about rows apply to the sheet of observations.
+    if resource == "observations" and choices.last_row:
+        rows, grid = rows_until(rows, choices.last_row, account), replace(grid, plain=None)
+        reading.notes.append(Finding("assumed-last-row", Severity.NOTE, **location, row=choices.last_row))
+    if grid.merged or choices.fill_down:
+        rows, grid = filled_down(rows, header, grid, choices, resource), replace(grid, plain=None)
+        reading.notes += fill_down_notes(grid, header, choices, location)
+    work, raw = reading.work, f"raw_{resource}{suffix}"
+    loaded = load(work, reading.distinct, reading.folder, grid, header, rows, raw, location, account, choices)
+    reading.problems += loaded.problems
+    reading.unlisted += loaded.unlisted
+    reading.notes += loaded.notes
+    # The same label in the same column of the sheets before needs one note.
+    noted = {(note.code, note.column, note.text) for note in reading.notes if note.resource == resource}
+    reading.notes += [
+        note for note in label_notes(header, location, resource) if (note.code, note.column, note.text) not in noted
     ]
+    reading.problems += label_problems(header, location, resource, {i for i, count in loaded.unread.items() if count})
+    reading.problems += missing_columns(header, location, resource)
+    return loaded
 
 
-def _constant_notes(header: Header, location: dict[str, str | None], resource: str) -> list[Finding]:
-    """Return the notes on columns with the user's constant text."""
-    schema = standard()[resource]
-    notes = []
-    for name, text in header.constants.items():
-        params = describe_field(schema[name])
-        notes.append(Finding("assumed-constant", Severity.NOTE, **location, field=name, text=text, params=params))  # type: ignore[arg-type]
-    return notes
+def _united(
+    reading: _Reading, loaded: Sequence[LoadedTable], header: Header, resource: str, beside: ColumnsBeside
+) -> str:
+    """Create the relation of all sheets' rows, whose keys have the number of the sheet (Table.cell_reference)."""
+    stride = PART_STRIDE * (STRIDE if header.wide else 1)
+    names = ", ".join(quoted(column.name) for column in columns_of(header))
+    selects = []
+    for i, part in enumerate(loaded):
+        others = (f", {parts[i].name if i in parts else 'NULL'} AS {column.name}" for column, parts in beside.items())
+        selects.append(f"SELECT _row + {i * stride} AS _row, {names}{''.join(others)} FROM {part.relation}")
+    raw = f"raw_{resource}_united"
+    reading.work.execute(f"CREATE TABLE {raw} AS {' UNION ALL '.join(selects)}")
+    return raw

@@ -21,6 +21,8 @@ from vaven.schemas.tables.distinct_values import DistinctTexts
 
 # The row key of a wide table is the cell's row times this, plus its column (Excel has 16,384 columns).
 STRIDE = 1 << 14
+# A row's number in a later part of a table is increased by this for each part before it.
+PART_STRIDE = 1 << 32
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,15 @@ class Column:
 
 
 @dataclass(frozen=True)
+class TablePart:
+    """A sheet of a table that is spread over several: its header row and the column letters of its fields."""
+
+    sheet: str | None
+    header_row: int
+    letters: Mapping[str, str]
+
+
+@dataclass(frozen=True)
 class Table:
     """The table of one resource in the workspace.
 
@@ -46,7 +57,8 @@ class Table:
     `beside` are the columns without a field of the standard, c0, c1 …, which `relation` also has.
 
     `wide` names the fields in the labels of a wide table's columns of values; `_row` is then the cell's key (see
-    `cell_reference`).
+    `cell_reference`). `parts` are the sheets of a table that is spread over several (`sheet` is then None, and
+    `header_row` and the letters are those of the first); `_row` has the number of the part, too.
     """
 
     resource: str
@@ -59,6 +71,7 @@ class Table:
     original_relation: str
     wide: frozenset[str] = frozenset()
     beside: tuple[Column, ...] = ()
+    parts: tuple[TablePart, ...] = ()
 
     def column(self, name: str) -> Column | None:
         return next((c for c in (*self.columns, *self.beside) if c.name == name), None)
@@ -66,18 +79,34 @@ class Table:
     def cell_reference(self, key: int, name: str | None) -> tuple[int, str | None]:
         """Return row and column letter in the partner's program of a field in the row with this `_row`."""
         column = self.column(name) if name else None
+        part, number, position = self._split(key)
+        letter = part.letters.get(name or "") if part else column.letter if column else None
         if not self.wide:
-            return key, column.letter if column else None
-        row, position = divmod(key, STRIDE)
+            return number, letter
         if name in self.wide:
-            return self.header_row, column_letter(position)
-        return row, column_letter(position) if name == "value" else column.letter if column else None
+            return part.header_row if part else self.header_row, column_letter(position)
+        return number, column_letter(position) if name == "value" else letter
+
+    def sheet_of(self, key: int | None) -> str | None:
+        """Return the sheet of the row with this `_row`, or the table's own."""
+        part = self._split(key)[0] if key is not None else None
+        return part.sheet if part else self.sheet
+
+    def _split(self, key: int) -> tuple[TablePart | None, int, int]:
+        """Return the part, the row and the column (from 0) in a `_row`."""
+        row, position = divmod(key, STRIDE) if self.wide else (key, 0)
+        number, row = divmod(row, PART_STRIDE)
+        return self.parts[number] if self.parts else None, row, position
 
     def cell_key(self, name: str | None) -> str:
         """Return SQL that identifies a field's cell in the file: rows of a wide table share labels and codes."""
         if not self.wide or name is None or name == "value":
             return "_row"
-        return f"_row % {STRIDE}" if name in self.wide else f"_row // {STRIDE}"
+        if name in self.wide:
+            # Labels of the same column in several parts are different cells.
+            part = f" + _row // {STRIDE * PART_STRIDE} * {STRIDE}" if self.parts else ""
+            return f"(_row % {STRIDE}{part})"
+        return f"_row // {STRIDE}"
 
 
 @dataclass(frozen=True)

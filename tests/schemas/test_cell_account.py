@@ -314,7 +314,11 @@ REASONS: Mapping[str, tuple[Sheets, ReadOptions, OmittedCells]] = {
         DETECT,
         OmittedCells("sheet-of-template", 1, "Läs mig"),
     ),
-    "sheet-skipped": ({"Blad1": [LONG, ROW], "2022": [LONG, ROW]}, DETECT, OmittedCells("sheet-skipped", 8, "2022")),
+    "sheet-skipped": (
+        {"Blad1": [LONG, ROW], "2022": [[*LONG, "Kön"], [*ROW, "K"]]},
+        DETECT,
+        OmittedCells("sheet-skipped", 10, "2022"),
+    ),
     "not-the-standard": (
         {"Blad1": [["Färg", "Antal"], ["röd", "2"]]},
         DETECT,
