@@ -1,4 +1,4 @@
-"""JSON as tables: arrays of records, arrays of rows, JSON Lines, objects with such arrays, JSON-stat 2 and PxWeb's own.
+"""JSON as tables: arrays of records, arrays of rows, JSON Lines, objects with such arrays, JSON-stat 2, PxWeb, Kolada.
 
 The file is parsed as a stream, twice: once for its columns, once for its rows. A row's number is that of its item,
 from 1; the labels are row 0, since the file has no header line.
@@ -21,6 +21,9 @@ from vaven.vocab.errors import NotReadable
 
 MAX_LINE = 10_000_000
 SCALARS = frozenset(("string", "number", "boolean"))
+# Properties of each item of an answer of Kolada's API (https://github.com/Hypergene/kolada), by the standard's labels.
+KOLADA = ("kpi", "municipality", "period")
+KOLADA_LABELS = {"municipality": "neighbourhood", "gender": "sex"}
 
 
 def is_lines(path: Path, encoding: str) -> bool:
@@ -76,6 +79,9 @@ def read_json(path: Path, encoding: str) -> Iterator[Grid]:
         return
     if kinds.get("columns") == kinds.get("data") == "start_array" and _is_pxweb(path, encoding):
         yield _grid(path, None, _pxweb_rows(path, encoding))
+        return
+    if kinds.get("values") == "start_array" and _is_kolada(path, encoding):
+        yield _grid(path, None, _kolada_rows(path, encoding), scalar_count)
         return
     tables = [key for key, kind in kinds.items() if kind == "start_array"]
     for i, key in enumerate(tables):
@@ -178,3 +184,32 @@ def _pxweb_rows(path: Path, encoding: str) -> Iterator[GridRow]:
                 f"row {number} of data does not have as many parts as columns. Choose JSON-stat 2 or CSV in PxWeb",
             )
         yield number, [*(text_of(cell) for part in cells for cell in part or ()), *([kpi] if kpi else [])]
+
+
+def _is_kolada(path: Path, encoding: str) -> bool:
+    item = next(_items(path, encoding, "values"), None)
+    return isinstance(item, dict) and {*KOLADA, "values"} <= item.keys() and isinstance(item["values"], list)
+
+
+def _kolada_rows(path: Path, encoding: str) -> Iterator[GridRow]:
+    """Yield the rows of an answer of Kolada's API: KPI, municipality and period, each with values by sex.
+
+    A row's number is that of the value. Properties beside those of the standard are columns, too.
+    """
+    outer: dict[str, None] = dict.fromkeys(KOLADA)
+    inner: dict[str, None] = dict.fromkeys(("gender", "value", "status"))
+    for item in _items(path, encoding, "values"):
+        is_regular = isinstance(item, dict) and isinstance(item.get("values"), list)
+        if not is_regular or not all(isinstance(value, dict) for value in item["values"]):
+            raise not_a_table(path, "en del av values saknar värden", "a part of values lacks values")
+        outer.update(dict.fromkeys(key for key in item if key != "values"))
+        for value in item["values"]:
+            inner.update(dict.fromkeys(value))
+    if len(outer) + len(inner) > MAX_COLUMNS:
+        raise NotReadable("not-readable-columns", file=path.name, columns=MAX_COLUMNS)
+    yield 0, [KOLADA_LABELS.get(label, label.strip()) for label in (*outer, *inner)]
+    number = 0
+    for item in _items(path, encoding, "values"):
+        for value in item["values"]:
+            number += 1
+            yield number, [*(text_of(item.get(key)) for key in outer), *(text_of(value.get(key)) for key in inner)]

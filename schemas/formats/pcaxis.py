@@ -288,7 +288,9 @@ def _variables(path: Path, keywords: Mapping[Key, tuple[str, ...]], language: st
     for label in _values(keywords, language, keyword):
         values = _values(keywords, language, "VALUES", label)
         if not values:
-            raise _broken(path, f'VALUES("{label}")')
+            name = f'VALUES("{label[:80]}")'
+            sv = f"{keyword}, eftersom {name} saknas"
+            raise _broken(path, sv, f"{keyword}, because {name} is missing")
         # If a code is missing (as in SCB's own example), the others cannot be assigned either.
         codes = _values(keywords, language, "CODES", label)
         codes = codes if len(codes) == len(values) else values
@@ -348,7 +350,8 @@ def _rows(
             number += 1
             cell = next(cells, None)
             if cell is None:
-                raise _broken(path, f"DATA: {number - 1} …")
+                sv = f"DATA, där bara {number - 1} av variablernas värden finns"
+                raise _broken(path, sv, f"DATA, which has only {number - 1} of its variables' values")
             value = cell[0].strip()
             status = statuses.get(value, "")
             yield number, [*texts, *headings, "" if status else value, *kpi_cell, *[status] * has_status]
@@ -362,7 +365,8 @@ def _surplus(path: Path, encoding: str, count: int) -> NotReadable:
         _, rest = _split_head(path, file)
         match = DECIMAL_COMMA.search(rest + file.read(BLOCK))
     if match is None:
-        return _broken(path, f"DATA: {count} …")
+        sv = f"DATA, som har fler än variablernas {count} värden"
+        return _broken(path, sv, f"DATA, which has more than the {count} values of its variables")
     sv = f"DATA, där ”{match[0]}” har decimalkomma. PC-Axis har decimalpunkt: {match[0].replace(',', '.')}"
     en = f"DATA, where “{match[0]}” has a decimal comma. PC-Axis has a decimal point: {match[0].replace(',', '.')}"
     return _broken(path, sv, en)

@@ -235,13 +235,26 @@ def _compound(path: Path) -> Content:
     raise NotReadable("not-readable-format", file=path.name, format="Office 97–2003")
 
 
+def _declared_encoding(path: Path, head: bytes, declared: str) -> str:
+    """Return the encoding of a PC-Axis file if its characters are in it. Raises NotReadable with the keyword."""
+    try:
+        return encoding_of(path, head, declared)
+    except NotReadable as cause:
+        if cause.code != "not-readable-encoding":
+            raise
+        row = cause.params["row"]
+        sv = f"CODEPAGE, eftersom tecken på rad {row} inte är i teckenkodningen {declared}"
+        en = f"CODEPAGE, because characters on line {row} are not in the encoding {declared}"
+        raise NotReadable("not-readable-pcaxis", file=path.name, what=declared, what_sv=sv, what_en=en) from cause
+
+
 def _text(path: Path, head: bytes, override: str | None) -> Content:
     if MARKUP.match(head):
         raise NotReadable("not-readable-format", file=path.name, format="HTML/XML")
     detected = encoding_of(path, head, override)
     if is_pcaxis(head):
         declared = None if override or detected.startswith("utf-") else codepage(head)
-        return Content("pcaxis", encoding_of(path, head, declared) if declared else detected)
+        return Content("pcaxis", _declared_encoding(path, head, declared) if declared else detected)
     with path.open(encoding=detected) as file:
         first = file.read(4096).lstrip()[:1]
     if first == "[":
