@@ -34,7 +34,8 @@ def validate(source: Path | str, *, choices: ReadOptions = DETECT, **more: Any) 
 def rows_of(tables: Tables, resource: str = "observations") -> list[dict[str, Any]]:
     table = tables.tables[resource]
     names = ["_row", *(c.name for c in table.columns)]
-    rows = tables.workspace.execute(f"SELECT * FROM {table.relation} ORDER BY _row").fetchall()
+    columns = ", ".join(f'"{name}"' for name in names)
+    rows = tables.workspace.execute(f"SELECT {columns} FROM {table.relation} ORDER BY _row").fetchall()
     return [dict(zip(names, row, strict=True)) for row in rows]
 
 

@@ -36,6 +36,7 @@ from vaven.schemas.tables.sheets import (
     columns_beside,
     constant_notes,
     different_sheet,
+    first_filled,
     header_notes,
     label_notes,
     open_sheet,
@@ -232,15 +233,11 @@ def _find_observations(reading: _Reading, by_resource: dict[str, list[Grid]], ot
     ours = [sheet.has_rows and sheet.is_ours("observations") for sheet in sheets]
     grids = [sheet.complete_grid for sheet in sheets]
     if not by_resource and not any(ours):
-        ours = [i == _first_filled(sheets) for i in range(len(sheets))]
+        ours = [i == first_filled(sheets) for i in range(len(sheets))]
     if any(ours):
         own = by_resource.setdefault("observations", [])
         own += [grid for grid, is_ours in zip(grids, ours, strict=True) if is_ours]
     return [grid for grid, is_ours in zip(grids, ours, strict=True) if not is_ours]
-
-
-def _first_filled(sheets: Sequence[OpenSheet]) -> int | None:
-    return next((i for i, sheet in enumerate(sheets) if any(any(cells) for _, cells in sheet.sample)), None)
 
 
 def _omit_sheets(reading: _Reading, hidden: Iterable[Grid], others: Iterable[Grid]) -> None:

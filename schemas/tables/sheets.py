@@ -153,6 +153,11 @@ def rows_until(rows: Iterable[GridRow], last: int, account: CellAccount) -> Iter
             account.omit_row("after-last-row", row)
 
 
+def first_filled(sheets: Sequence[OpenSheet]) -> int | None:
+    """Return the number of the first sheet with a cell."""
+    return next((i for i, sheet in enumerate(sheets) if any(any(cells) for _, cells in sheet.sample)), None)
+
+
 def columns_beside(sheets: Sequence[OpenSheet]) -> ColumnsBeside:
     """Return the columns without a field of the standard: those with one label in several sheets are one column."""
     parts: dict[str, dict[int, Column]] = {}
