@@ -73,13 +73,18 @@ def _label_synonyms(schema: TableSchema) -> Iterator[tuple[str, str]]:
 
 def resource_of_sheet(name: str) -> str | None:
     """Return the resource with a sheet of that name, in either language or by a synonym."""
-    folded = fold(name)
+    return _resources_by_sheet().get(fold(name))
+
+
+@cache
+def _resources_by_sheet() -> Mapping[str, str]:
+    """Return the resources by the folded names of their sheets."""
+    resources: dict[str, str] = {}
     for resource in RESOURCES:
         schema = standard()[resource]
-        names = (resource, schema.label("sv"), schema.label("en"), *schema.descriptor["sheets"])
-        if folded in {fold(n) for n in names}:
-            return resource
-    return None
+        for name in (resource, schema.label("sv"), schema.label("en"), *schema.descriptor["sheets"]):
+            resources.setdefault(fold(name), resource)
+    return resources
 
 
 @cache
