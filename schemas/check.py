@@ -141,7 +141,7 @@ def check(
     for problem in (*tables.problems, *(f for f in about if f.severity != Severity.NOTE)):
         collector.add(_redacted(problem))
     collector.counts.update(tables.unlisted)
-    if "observations" not in tables.tables and not collector.counts["not-the-standard"]:
+    if "observations" not in tables.tables and not collector.counts.keys() & {"not-the-standard", "header-missing"}:
         collector.add(Finding("observations-missing", Severity.ERROR))
     _register_kpis(tables.workspace)
     for i, resource in enumerate(RESOURCES):

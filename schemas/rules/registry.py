@@ -144,6 +144,7 @@ READING_RULES = {
     "columns-differ": (Severity.ERROR, ""),
     "values-hidden": (Severity.ERROR, ""),
     "observations-missing": (Severity.ERROR, ""),
+    "header-missing": (Severity.ERROR, ""),
     "other-delimiter": (Severity.ERROR, ""),
     "rows-left-out": (Severity.ERROR, ""),
     "column-left-out": (Severity.ERROR, ""),

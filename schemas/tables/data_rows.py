@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vaven.schemas.formats.grid import Grid, GridRow, filled_count
-from vaven.schemas.standard.data_like import delimiter_within
+from vaven.schemas.standard.data_like import delimiter_within, is_area
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
@@ -25,6 +25,8 @@ def is_header(cells: Sequence[str], resource: str, choices: ReadOptions = DETECT
     Every observation has a digit in its period or area code.
     """
     header = header_of(0, cells, resource, choices)
+    if any(map(is_area, cells)):
+        return False
     has_known_labels = len({name for name in header.fields if name} | header.label_fields) >= 2
     return has_known_labels or (resource == "observations" and not any(c.isdigit() for cell in cells for c in cell))
 

@@ -2,13 +2,15 @@
 
 import difflib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import pairwise, zip_longest
 
 from vaven.schemas.formats.grid import GridRow, column_letter, filled_count
+from vaven.schemas.standard.data_like import YEAR, is_area, is_number, is_record
 from vaven.schemas.standard.finding import Finding, Severity
-from vaven.schemas.standard.labels import fold, known_labels, values_in_label
+from vaven.schemas.standard.labels import codes_by_word, fold, known_labels, values_in_label
+from vaven.schemas.standard.period_forms import period_of
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.cell_account import CellAccount
@@ -16,6 +18,8 @@ from vaven.schemas.tables.tables import Column
 from vaven.vocab.areas import level_of, split_suffix
 
 HEADER_SEARCH_ROWS = 50
+# Columns in which areas without a label are searched for.
+MAX_AREA_POSITION = 5
 # Cells of the column may be empty, but a table of observations without it has no content.
 ESSENTIAL = frozenset(("value",))
 
@@ -26,7 +30,8 @@ class Header:
 
     `wide` has the fields that a position's label fixes for all values below it, if columns are years, KPIs or sexes.
     `constants` are the user's texts for fields in all rows, `omitted` the positions that the user excludes. `names`
-    maps columns of names to the field whose codes are in another column. `top` is the upper row of a header of two.
+    maps columns of names to the field whose codes are in another column. `top` is the uppermost row of a header of
+    several. `is_absent`: the sheet has no header, and the labels are the standard's, by the columns' content.
     """
 
     row: int
@@ -37,6 +42,7 @@ class Header:
     omitted: frozenset[int] = frozenset()
     names: Mapping[int, str] = field(default_factory=dict)
     top: int | None = None
+    is_absent: bool = False
 
     @property
     def field_names(self) -> frozenset[str]:
@@ -99,49 +105,116 @@ def detect_header(rows: Sequence[GridRow], resource: str, choices: ReadOptions =
     """
     if choices.header_row is not None:
         header = next((header_of(n, cells, resource, choices) for n, cells in rows if n == choices.header_row), None)
-        return header and _with_code_column(header, rows)
-    headers = [header_of(number, cells, resource, choices) for number, cells in rows[:HEADER_SEARCH_ROWS]]
-    two_row_headers = [
-        h for pair in pairwise(rows[:HEADER_SEARCH_ROWS]) if (h := _two_row_header(*pair, resource, choices))
+        return header and _with_code_column(_with_area(header, rows, resource, choices), rows)
+    headers = [
+        _with_area(header_of(*row, resource, choices), rows, resource, choices) for row in rows[:HEADER_SEARCH_ROWS]
     ]
-    # Two rows of labels are the header if together they have more known labels than either.
-    best = max((*headers, *two_row_headers), key=_field_count, default=None)
+    first = rows[:HEADER_SEARCH_ROWS]
+    runs = [*pairwise(first), *zip(first, first[1:], first[2:], strict=False)]
+    combined = (h for run in runs if (h := _combined_header(run, resource, choices)))
+    combined_headers = [_with_area(h, rows, resource, choices) for h in combined]
+    # Rows of labels are the header together if they have more known labels than each of them.
+    best = max((*headers, *combined_headers), key=_field_count, default=None)
     if best and _field_count(best) >= min(2, len(best.labels)):
         return _with_code_column(best, rows)
+    if header := _absent_header(rows, resource, choices):
+        return header
     # Years beside an area are no observations without a KPI, but they reveal the header.
     if resource == "observations" and choices.wide is None:
-        as_wide = [header_of(n, cells, resource, replace(choices, wide=True)) for n, cells in rows[:HEADER_SEARCH_ROWS]]
+        wide = replace(choices, wide=True)
+        as_wide = [_with_area(header_of(*row, resource, wide), rows, resource, wide) for row in first]
         widest = max(range(len(as_wide)), key=lambda i: _field_count(as_wide[i]), default=None)
         if widest is not None and _field_count(as_wide[widest]) >= 2:
             return headers[widest]
+    # A row of data beside a text may be the fullest one.
+    labels = [h for h in headers if not (is_record(h.labels) and any(map(is_area, h.labels)))]
     usual_width = max((filled_count(cells) for _, cells in rows), default=0)
     for share in (0.9, 0.6):
-        full = [h for h in headers if filled_count(h.labels) >= max(usual_width * share, min(usual_width, 2), 1)]
+        full = [h for h in labels if filled_count(h.labels) >= max(usual_width * share, min(usual_width, 2), 1)]
         if header_of_words := next((h for h in full if not _is_numeric(h.labels)), None):
             return header_of_words
     # A header of years is numeric; it is accepted only if no full row of words exists.
     return next(iter(full), None) or next((h for h in headers if filled_count(h.labels)), None)
 
 
+def _with_area(header: Header, rows: Sequence[GridRow], resource: str, choices: ReadOptions) -> Header:
+    """Read a column without a label as that of areas if all of its cells are, as in exports of PxWeb."""
+    if resource != "observations" or "neighbourhood" in (*header.fields, *header.constants) or not any(header.labels):
+        return header
+    below = [cells for number, cells in rows if number > header.row][:HEADER_SEARCH_ROWS]
+    for i, label in enumerate(header.labels[:MAX_AREA_POSITION]):
+        texts = [cells[i] for cells in below if i < len(cells) and cells[i] and filled_count(cells) > 1]
+        if not label and texts and all(map(is_area, texts)) and not all(map(YEAR.fullmatch, texts)):
+            columns = {**choices.columns, column_letter(i): "neighbourhood"}
+            return replace(
+                header_of(header.row, header.labels, resource, replace(choices, columns=columns)), top=header.top
+            )
+    return header
+
+
+def _absent_header(rows: Sequence[GridRow], resource: str, choices: ReadOptions) -> Header | None:
+    """Return a header for a sheet that begins with a row of data; None if some column's content is not certain."""
+    if resource != "observations" or not rows or not (is_record(rows[0][1]) and any(map(is_area, rows[0][1]))):
+        return None
+    columns = [[cell for cell in cells if cell] for cells in zip_longest(*(cells for _, cells in rows), fillvalue="")]
+    known = {kind: codes_by_word(kind) for kind in ("kpis", "sexes")}
+    tests: Mapping[str, Callable[[str], object]] = {
+        "kpi": lambda cell: fold(cell) in known["kpis"],
+        "sex": lambda cell: fold(cell) in known["sexes"],
+        "period": period_of,
+        "neighbourhood": is_area,
+        "value": lambda cell: is_number(cell) or not cell.strip("."),
+    }
+    fields: dict[int, str] = {}
+    for name, test in tests.items():
+        positions = [i for i, cells in enumerate(columns) if i not in fields and cells and all(map(test, cells))]
+        if len(positions) > 1:
+            return None
+        fields |= dict.fromkeys(positions, name)
+    if not {"neighbourhood", "period", "value", "kpi"} <= {*fields.values(), *choices.constants}:
+        return None
+    schema = standard()[resource]
+    labels = [schema[fields[i]].label("sv") if i in fields else "" for i in range(len(columns))]
+    return replace(header_of(rows[0][0] - 1, labels, resource, choices), is_absent=True)
+
+
 def _field_count(header: Header) -> int:
     return len(header.field_names) - len(header.constants)
 
 
-def _two_row_header(upper: GridRow, lower: GridRow, resource: str, choices: ReadOptions) -> Header | None:
-    """Combine labels in two rows, e.g. years merged over women and men; None if the rows are no such pair."""
-    (top, above), (number, below) = upper, lower
+def _combined_header(rows: Sequence[GridRow], resource: str, choices: ReadOptions) -> Header | None:
+    """Combine labels in two or three rows, e.g. years merged over women and men; None if the rows are no labels."""
+    (top, _), *_, (number, below) = rows
+    upper = [cells for _, cells in rows[:-1]]
+    above = _joined_labels(upper)
     gaps = [i for i, cell in enumerate(below) if cell and (i >= len(above) or not above[i])]
-    if number != top + 1 or not gaps or filled_count(below) < 2 or not filled_count(above):
+    if number != top + len(rows) - 1 or not gaps or filled_count(below) < 2 or not all(map(filled_count, upper)):
         return None
-    return replace(header_of(number, list(_joined_labels(above, below)), resource, choices), top=top)
+    return replace(header_of(number, _joined_labels([*upper, below]), resource, choices), top=top)
 
 
-def _joined_labels(above: Sequence[str], below: Sequence[str]) -> Iterator[str]:
-    """Prefix each lower label with the upper one, which extends to the right as long as there are labels below it."""
-    current = ""
-    for over, under in zip_longest(above, below, fillvalue=""):
-        current = over or (current if under else "")
-        yield f"{current} {under}".strip() if under else over
+def _joined_labels(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Join the labels of each column, of which all but the lowest row's extend to the right (_extended)."""
+    *upper, below = rows
+    lines = [[text for _, text in _extended(cells, rows[i + 1 :], upper[:i])] for i, cells in enumerate(upper)]
+    columns = zip_longest(*lines, below, fillvalue="")
+    return [" ".join(filter(None, labels)) for labels in columns]
+
+
+def _extended(
+    cells: Sequence[str], lower: Sequence[Sequence[str]], upper: Sequence[Sequence[str]]
+) -> Iterator[tuple[int, str]]:
+    """Yield position and text of the label that applies to each column, (-1, "") for none.
+
+    A label extends to the right as long as there are labels below it, until another begins in its row or above.
+    """
+    current = (-1, "")
+    for i in range(max(map(len, (cells, *lower)))):
+        own = cells[i] if i < len(cells) else ""
+        has_lower = any(i < len(row) and row[i] for row in lower)
+        has_upper = any(i < len(row) and row[i] for row in upper)
+        current = (i, own) if own else current if has_lower and not has_upper else (-1, "")
+        yield current
 
 
 def account_for_labels(
@@ -152,35 +225,27 @@ def account_for_labels(
     If the user has not chosen the row (`is_chosen`), it may be a wrong one below rows of data. A label is used if it
     names a column that is read. One of the upper of two rows may name several columns.
     """
-    above: Sequence[str] = ()
+    labels = []
     for number, cells in rows:
         if number < (header.top or header.row):
             account.omit_row("preamble-chosen" if is_chosen else "preamble", (number, cells))
-        elif number == header.row:
-            _account_for_labels(account, header, {i: [i] for i, cell in enumerate(cells) if cell})
-            _account_for_labels(account, header, _labelled_by(above, cells))
-        elif number == header.top:
-            above = cells
+        elif number <= header.row:
+            labels.append(cells)
+    for i, cells in enumerate(labels):
+        labelled: dict[int, list[int]] = {}
+        for position, (label, _) in enumerate(_extended(cells, labels[i + 1 :], labels[:i])):
+            labelled.setdefault(label, []).append(position)
+        _account_for_labels(account, header, {label: of for label, of in labelled.items() if label >= 0})
 
 
 def _account_for_labels(account: CellAccount, header: Header, labelled: Mapping[int, Sequence[int]]) -> None:
+    """Account for the labels of a row, each with the columns that it names (_extended)."""
     unread = header.unread
     for label, positions in labelled.items():
         if all(i in unread for i in positions):
             account.omit_column(unread[label], label, 1)
         else:
             account.use(1)
-
-
-def _labelled_by(above: Sequence[str], below: Sequence[str]) -> Mapping[int, Sequence[int]]:
-    """Return the columns that each label of the upper row names, by its position (_joined_labels)."""
-    labelled: dict[int, list[int]] = {}
-    current = -1
-    for i, (over, under) in enumerate(zip_longest(above, below, fillvalue="")):
-        current = i if over else current if under else -1
-        if current >= 0:
-            labelled.setdefault(current, []).append(i)
-    return labelled
 
 
 def _with_code_column(header: Header, rows: Sequence[GridRow]) -> Header:
@@ -211,13 +276,17 @@ def header_of(number: int, cells: Sequence[str], resource: str, choices: ReadOpt
     names = set(standard()[resource].names)
     constants = {name: text for name, text in choices.constants.items() if name in names}
     fields_by_label = {**known_labels(resource), **{fold(label): name for label, name in choices.columns.items()}}
+    # A column without a label is named by its letter.
+    fields_by_letter = {label.upper(): name for label, name in choices.columns.items()}
     fields: list[str | None] = []
-    for cell in cells:
-        name = fields_by_label.get(fold(cell)) if cell else None
+    for i, cell in enumerate(cells):
+        name = fields_by_label.get(fold(cell)) if cell else fields_by_letter.get(column_letter(i))
         fields.append(name if name in names - set(fields) - set(constants) else None)
     labels = tuple(" ".join(cell.split()) for cell in cells)
     omitted = frozenset(
-        i for i, label in enumerate(labels) if label and fields_by_label.get(fold(label)) in {"", *constants}
+        i
+        for i, label in enumerate(labels)
+        if (fields_by_label.get(fold(label)) if label else fields_by_letter.get(column_letter(i))) in {"", *constants}
     )
     wide = _wide(labels, fields, omitted, choices) if resource == "observations" and choices.wide is not False else {}
     return Header(number, labels, tuple(fields), wide, constants, omitted)

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from vaven.schemas.formats.grid import GridRow, column_letter
+from vaven.schemas.standard.data_like import is_area, is_record
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import fold
 from vaven.schemas.tables.header import Header
@@ -29,9 +30,9 @@ def not_the_standard(header: Header, rows: Sequence[GridRow], location: Mapping[
     params |= {"columns": columns[:400]} | {
         f"areas_{lang}": "; ".join(hints) for lang, hints in hints_by_language.items()
     }
-    return Finding(
-        "not-the-standard", Severity.ERROR, location["resource"], location["sheet"], header.row or None, params=params
-    )
+    is_data = is_record(header.labels) and any(map(is_area, header.labels))
+    code = "header-missing" if is_data else "not-the-standard"
+    return Finding(code, Severity.ERROR, location["resource"], location["sheet"], header.row or None, params=params)
 
 
 def _hints(header: Header, rows: Sequence[GridRow], language: str) -> Iterator[str]:

@@ -1,14 +1,16 @@
 """Text files with stray quotation marks, changing delimiters and garbled letters: nothing is absorbed or dropped."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from vaven.schemas import validate
+from tests.reading import LICENCE_AND_PUBLISHER
+from vaven.schemas import validate as validate_with
 from vaven.schemas.standard.finding import Finding, Report, Verdict
 from vaven.schemas.standard.labels import fold, values_in_label, without_marks
-from vaven.schemas.standard.read_options import ReadOptions
 
 LABELS = ["Område", "Nyckeltal", "Period", "Värde", "Anmärkning"]
 Write = Callable[[str], Path]
@@ -30,6 +32,10 @@ def line(row: int, note: str = "", delimiter: str = ";") -> str:
 
 def table(lines: Sequence[str], delimiter: str = ";") -> str:
     return "\n".join([delimiter.join(LABELS), *lines]) + "\n"
+
+
+def validate(path: Path, **choices: Any) -> Report:
+    return validate_with(path, choices=replace(LICENCE_AND_PUBLISHER, **choices))
 
 
 def errors(report: Report) -> list[tuple[str, int | None]]:
@@ -142,7 +148,7 @@ def test_other_endings_of_labels_are_no_marks(label: str) -> None:
 def test_a_column_of_numbers_may_be_left_out_by_the_option_alone(write: Write) -> None:
     path = write("Område;Nyckeltal;Period;Värde;Bakgrund\n0180;trygg-morker;2023;57;12\n")
     assert [code for code, _ in errors(validate(path))] == ["column-left-out"]
-    assert validate(path, choices=ReadOptions(columns={"Bakgrund": ""})).verdict == Verdict.VALID
+    assert validate(path, columns={"Bakgrund": ""}).verdict == Verdict.VALID
 
 
 @pytest.mark.parametrize("is_long", [False, True])
@@ -156,4 +162,61 @@ def test_a_column_of_numbers_is_an_error_by_rows_and_by_columns(write: Write, is
 def test_data_above_the_header_is_confirmed_by_its_row(write: Write) -> None:
     path = write("Kommun;Andel;\n0180;55;\n1280;56;\n;;\nOmråde;Nyckeltal;Period;Värde\n0180;trygg-morker;2023;57\n")
     assert errors(validate(path)) == [("rows-left-out", 2)]
-    assert validate(path, choices=ReadOptions(header_row=5)).verdict == Verdict.VALID
+    assert validate(path, header_row=5).verdict == Verdict.VALID
+
+
+# --- headers ----------------------------------------------------------------------------------------------------
+
+ROWS = ["0180;trygg-morker;2023;57", "1280;trygg-morker;2023;61"]
+
+
+@pytest.mark.parametrize("order", [(0, 1, 2, 3), (3, 2, 1, 0), (1, 3, 0, 2)])
+def test_a_file_without_a_header_is_read_where_each_column_is_certain(write: Write, order: Sequence[int]) -> None:
+    report = validate(write("\n".join(";".join(row.split(";")[i] for i in order) for row in ROWS)))
+    assert (report.verdict, report.rows) == (Verdict.VALID, {"observations": 2})
+    assert "assumed-no-header" in {note.code for note in report.assumptions}
+
+
+@pytest.mark.parametrize("rest", [";12", ";Ja"])
+def test_other_files_without_a_header_are_told_so(write: Write, rest: str) -> None:
+    rows = [row.replace("trygg-morker", "Trygghet ute") + rest for row in ROWS]
+    assert errors(validate(write("\n".join(rows)))) == [("header-missing", 1)]
+
+
+@pytest.mark.parametrize("place", [0, 1, 3])
+def test_a_text_beside_a_row_is_no_header(write: Write, place: int) -> None:
+    rows = [f"0180C10{i}0;{30 + i}.5;{1000 + i};;" for i in range(1, 6)]
+    rows[place] = rows[place][:-1] + '"Källa: eget uttag, samtliga hushåll"'
+    (finding,) = [f for f in validate(write("\n".join(["deso;Inkomst;Antal;;", *rows]))).findings if f.row]
+    assert (finding.code, finding.row) == ("not-the-standard", 1)
+
+
+@pytest.mark.parametrize("areas", [("0180 Stockholm", "1480 Göteborg"), ("Stockholm", "Göteborg"), ("0180", "1480")])
+def test_an_area_column_without_a_label_is_read(write: Write, areas: tuple[str, str]) -> None:
+    path = write(f"Trygghet;;\n;2022;2023\n{areas[0]};57;58\n{areas[1]};55;56\n")
+    report = validate(path, constants={"kpi": "trygg-morker"})
+    assert (report.verdict, report.rows) == (Verdict.VALID, {"observations": 4})
+    assert "assumed-unlabelled" in {note.code for note in report.assumptions}
+
+
+def test_a_column_without_a_label_may_be_named_by_its_letter(write: Write) -> None:
+    path = write(";Nyckeltal;Period;Värde;\nKv. Eken;trygg-morker;2023;57;9\nKv. Asken;trygg-morker;2023;58;7\n")
+    report = validate(path, columns={"A": "neighbourhood", "E": ""})
+    assert {code for code, _ in errors(report)} == {"area-unknown"}
+
+
+@pytest.mark.parametrize("kpi", [True, False])
+def test_labels_in_three_rows_are_read_together(write: Write, kpi: bool) -> None:
+    top = "Område;Period;trygg-morker;;;;tillit;;;" if kpi else "Område;Nyckeltal;2022;;;;2023;;;"
+    rows = [top, ";;Kvinnor;;Män;;Kvinnor;;Män;", ";;16-24;25-44;16-24;25-44;16-24;25-44;16-24;25-44"]
+    values = ";".join(str(50 + i) for i in range(8))
+    report = validate(write("\n".join([*rows, f"0180;{'2023' if kpi else 'trygg-morker'};{values}\n"])))
+    assert (report.verdict, report.rows) == (Verdict.VALID, {"observations": 8})
+    assert report.cells is not None
+    assert report.cells.omitted == ()
+
+
+def test_a_suppressed_row_behind_a_group_row_is_data(write: Write) -> None:
+    rows = ["Skåne län;;;", "Malmö;trygg-morker;..;..", "Lund;trygg-morker;66;67"]
+    report = validate(write("\n".join(["Kommun;Nyckeltal;2022;2023", "Solna;trygg-morker;57;58", *rows])))
+    assert (report.verdict, report.rows) == (Verdict.VALID, {"observations": 6})
