@@ -141,7 +141,11 @@ def check(
     for problem in (*tables.problems, *(f for f in about if f.severity != Severity.NOTE)):
         collector.add(_redacted(problem))
     collector.counts.update(tables.unlisted)
-    if "observations" not in tables.tables and not collector.counts.keys() & {"not-the-standard", "header-missing"}:
+    if "observations" not in tables.tables and not collector.counts.keys() & {
+        "not-the-standard",
+        "header-missing",
+        "lines-in-cells",
+    }:
         collector.add(Finding("observations-missing", Severity.ERROR))
     _register_kpis(tables.workspace)
     for i, resource in enumerate(RESOURCES):

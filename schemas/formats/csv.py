@@ -44,7 +44,7 @@ def read_delimited(path: Path, encoding: str, choices: ReadOptions = DETECT, pro
     count = CellCount()
     rows = counted(_rows(path, encoding, delimiter, progress), count)
     plain = (path, encoding, delimiter)
-    return Grid(path.name, None, rows, delimiter != ",", tuple(notes), plain, cell_count=count)
+    return Grid(path.name, None, rows, delimiter != ",", tuple(notes), plain, is_text=True, cell_count=count)
 
 
 def delimiter_of(path: Path, encoding: str, choices: ReadOptions) -> str:

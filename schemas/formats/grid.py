@@ -36,8 +36,9 @@ class Grid:
 
     `notes` state how the text was read. `decimal_comma` is True if commas in numbers are more likely decimal (Swedish)
     than grouping (English). `plain` is the path, encoding and delimiter of a text file, which can be read by columns
-    instead. `merged` are the cells (row, column from 0) below the first row of merged ones. `cell_count`
-    is of all cells, of which the reader itself drops those of `omitted`. `properties` are those of a workbook's sheet.
+    instead. `merged` are the cells (row, column from 0) below the first row of merged ones. `is_text`: numbers are
+    written as in a text file. `cell_count` is of all cells, of which the reader itself drops those of `omitted`.
+    `properties` are those of a workbook's sheet.
     """
 
     file: str
@@ -48,6 +49,7 @@ class Grid:
     plain: tuple[Path, str, str] | None = None
     merged: Set[tuple[int, int]] = frozenset()
     is_hidden: bool = False
+    is_text: bool = False
     cell_count: CellCount = field(default_factory=CellCount)
     omitted: list[OmittedCells] = field(default_factory=list)
     properties: SheetProperties = field(default_factory=SheetProperties)

@@ -145,6 +145,8 @@ READING_RULES = {
     "values-hidden": (Severity.ERROR, ""),
     "observations-missing": (Severity.ERROR, ""),
     "header-missing": (Severity.ERROR, ""),
+    "lines-in-cells": (Severity.ERROR, ""),
+    "number-ambiguous": (Severity.ERROR, ""),
     "other-delimiter": (Severity.ERROR, ""),
     "rows-left-out": (Severity.ERROR, ""),
     "column-left-out": (Severity.ERROR, ""),

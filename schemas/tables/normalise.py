@@ -12,8 +12,10 @@ from importlib.resources import files
 
 import duckdb
 
+from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.spreadsheets.cell_units import convert_units
 from vaven.schemas.spreadsheets.number_formats import UNIT_SPACE
+from vaven.schemas.standard.decimal_signs import MAX_EXAMPLES, ambiguous_numbers
 from vaven.schemas.standard.finding import Finding, Severity, code_words
 from vaven.schemas.standard.labels import age_of, codes_by_word, fold
 from vaven.schemas.standard.period_forms import day_of_midnight, period_of
@@ -22,7 +24,7 @@ from vaven.schemas.standard.table_schemas import Field, TableSchema
 from vaven.schemas.tables.area_vintage import collecting_vintages
 from vaven.schemas.tables.compile import describe_field
 from vaven.schemas.tables.distinct_values import DistinctTexts
-from vaven.schemas.tables.tables import Column
+from vaven.schemas.tables.tables import STRIDE, Column
 from vaven.vocab import register
 from vaven.vocab.areas import level_of, split_suffix
 from vaven.vocab.areas.names import is_name_of, kommun_of, split_name
@@ -56,13 +58,14 @@ class NormalisedTable:
     """The result of normalisation, with `columns` in the order of the standard.
 
     `is_view`: no cell was rewritten, and the relation is a view of the raw one. `vintages` are those in SCB's suffixes
-    of area codes.
+    of area codes, `problems` the errors about numbers that could be read in two ways.
     """
 
     columns: tuple[Column, ...]
     notes: list[Finding]
     is_view: bool
     vintages: frozenset[str] = frozenset()
+    problems: tuple[Finding, ...] = ()
 
 
 def normalise(
@@ -78,6 +81,7 @@ def normalise(
     decimal_comma: bool,
     is_decided: bool = False,
     shares: bool = False,
+    is_text: bool = False,
     names_are_codes: bool = False,
 ) -> NormalisedTable:
     """Create `relation` from `raw` (both as Table.relation; an empty cell of `raw` is NULL too). `beside` as in Table.
@@ -90,13 +94,16 @@ def normalise(
     names = [c.name for c in columns]
     expressions: dict[str, str] = {}
     vintages: set[str] = set()
+    problems: list[Finding] = []
     if "value" in names and "status" in schema.names:
         notes += _read_marks(distinct, work, raw, "status" in names, expressions, location)
     for column in columns:
         field = schema[column.name]
         at = {**location, "column": column.letter, "field": column.name}
         if field.type in NUMERIC:
-            notes += _normalise_numbers(distinct, work, raw, field, expressions, at, decimal_comma, is_decided)
+            signs = {"decimal_comma": decimal_comma, "is_decided": is_decided, "is_text": is_text}
+            problems += _ambiguous_numbers(distinct, work, raw, field, at, signs)
+            notes += _normalise_numbers(distinct, work, raw, field, expressions, at, signs)
         else:
             recode = _recoder(distinct, raw, field, names_are_codes=names_are_codes)
             if recode and column.name in AREA_FIELDS:
@@ -123,7 +130,7 @@ def normalise(
         distinct.alias(relation, name, raw)
     letters = {c.name: c for c in columns}
     normalised = tuple(letters.get(name, Column(name, None, None)) for name in order)
-    return NormalisedTable(normalised, notes, is_view, frozenset(vintages))
+    return NormalisedTable(normalised, notes, is_view, frozenset(vintages), tuple(problems))
 
 
 def _read_marks(
@@ -163,22 +170,48 @@ def _normalise_numbers(
     field: Field,
     expressions: dict[str, str],
     at: Mapping[str, str | None],
-    decimal_comma: bool,
-    is_decided: bool,
+    signs: Mapping[str, bool],
 ) -> list[Finding]:
     """Convert numbers to plain form (decimal point, no grouping); other text is unchanged."""
+    decimal_comma, is_decided = signs["decimal_comma"], signs["is_decided"]
     cells = distinct.of(raw, field.name)
     query = (files(__package__) / "number_style.sql").read_text("utf-8")
     counts = work.execute(query.replace("{cells}", cells)).fetchone() or (0,) * 5
     chosen_style = "decimal-comma" if decimal_comma else "grouping-comma"
-    style = chosen_style if is_decided and counts[0] else number_style(*counts, decimal_comma=decimal_comma)
-    rewritten = _number_expression("cell", field, style, has_both=bool(counts[2]))
+    # Where the user decided on the comma, points of a text file group thousands.
+    is_chosen = is_decided and signs["is_text"]
+    style = number_style(*counts, decimal_comma=decimal_comma)
+    style = chosen_style if is_chosen or (is_decided and counts[0]) else style
+    has_both = bool(counts[2]) or is_chosen
+    rewritten = _number_expression("cell", field, style, has_both=has_both)
     if work.execute(f"SELECT 1 FROM {cells} WHERE {rewritten} IS DISTINCT FROM cell LIMIT 1").fetchone():
-        expressions[field.name] = _number_expression(quoted(field.name), field, style, has_both=bool(counts[2]))
+        expressions[field.name] = _number_expression(quoted(field.name), field, style, has_both=has_both)
     if style == "plain" or is_decided:
         return []
     params = {"style": style, **describe_field(field)}
     return [Finding("assumed-decimal", Severity.NOTE, **at, params=params)]  # type: ignore[arg-type]
+
+
+def _ambiguous_numbers(
+    distinct: DistinctTexts,
+    work: duckdb.DuckDBPyConnection,
+    raw: str,
+    field: Field,
+    at: Mapping[str, str | None],
+    signs: Mapping[str, bool],
+) -> Iterator[Finding]:
+    """Yield an error for each of the first texts whose points and commas could be read in two ways."""
+    texts, others = ambiguous_numbers(work, distinct.of(raw, field.name), **signs)
+    for i, number in enumerate(texts):
+        query = f"SELECT min(_row) FROM {raw} WHERE {quoted(field.name)} = $1"
+        (row,) = work.execute(query, [number]).fetchone() or (None,)
+        place = dict(at)
+        if row and at["column"] is None:
+            row, position = divmod(row, STRIDE)
+            place["column"] = column_letter(position)
+        examples = "; ".join([*texts[:i], *texts[i + 1 :], *others][:MAX_EXAMPLES])
+        params = {**describe_field(field), "examples": examples}
+        yield Finding("number-ambiguous", Severity.ERROR, **place, row=row, text=number, params=params)  # type: ignore[arg-type]
 
 
 def _number_expression(cell: str, field: Field, style: str, *, has_both: bool) -> str:

@@ -328,9 +328,11 @@ def _load(reading: _Reading, sheets: Sequence[OpenSheet], resource: str) -> None
         decimal_comma=all(part.grid.decimal_comma for part in sheets) if decimal is None else decimal == ",",
         is_decided=decimal is not None,
         shares=bool(reading.choices.shares),
+        is_text=all(part.grid.is_text for part in sheets),
         names_are_codes=not reading.has_own_areas,
     )
     reading.notes += [*constant_notes(header, sheets[0].named, location, resource), *normalised.notes]
+    reading.problems += (p if is_one else replace(p, row=None) for p in normalised.problems)
     reading.vintages |= normalised.vintages
     reading.tables[resource] = Table(
         resource,

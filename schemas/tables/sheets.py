@@ -214,6 +214,9 @@ def header_notes(header: Header, sample: Sequence[GridRow], location: Mapping[st
         yield Finding(
             "assumed-header-rows", Severity.NOTE, **location, row=header.row or None, params={"top": header.top}
         )
+    if header.is_absent:
+        columns = ", ".join(f"{column.letter}: {column.label}" for column in header.columns)
+        yield Finding("assumed-no-header", Severity.NOTE, **location, params={"columns": columns})
     for i, name in header.names.items():
         at = {**location, "row": header.row or None, "column": column_letter(i), "text": header.labels[i]}
         codes = header.labels[header.fields.index(name)]
@@ -226,7 +229,7 @@ def label_notes(header: Header, location: Mapping[str, str | None], resource: st
     own = {fold(t) for f in schema.fields for t in (f.name, f.label("sv"), f.label("en"))}
     return [
         Finding(
-            "assumed-header",
+            "assumed-header" if column.label else "assumed-unlabelled",
             Severity.NOTE,
             location["resource"],
             location["sheet"],
@@ -234,7 +237,7 @@ def label_notes(header: Header, location: Mapping[str, str | None], resource: st
             column.letter,
             column.name,
             column.label,
-            {"label_sv": schema[column.name].label("sv"), "label_en": schema[column.name].label("en")},
+            {**describe_field(schema[column.name]), "column": column.letter},
         )
         for column in header.columns
         if fold(column.label or "") not in own

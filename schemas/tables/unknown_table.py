@@ -3,12 +3,14 @@
 from collections.abc import Iterator, Mapping, Sequence
 
 from vaven.schemas.formats.grid import GridRow, column_letter
-from vaven.schemas.standard.data_like import is_area, is_record
+from vaven.schemas.standard.data_like import DELIMITERS, is_area, is_record
 from vaven.schemas.standard.finding import Finding, Severity
-from vaven.schemas.standard.labels import fold
+from vaven.schemas.standard.labels import fold, known_labels
 from vaven.schemas.tables.header import Header
 from vaven.vocab.areas import areas, level_of, split_suffix
 
+# Findings about a table that could not be read as observations.
+UNKNOWN_TABLE_CODES = frozenset(("not-the-standard", "header-missing", "lines-in-cells"))
 # Ours: minimum share of codes among the filled cells of a column of codes.
 SHARE = 0.8
 KIND_NAMES = {
@@ -31,8 +33,15 @@ def not_the_standard(header: Header, rows: Sequence[GridRow], location: Mapping[
         f"areas_{lang}": "; ".join(hints) for lang, hints in hints_by_language.items()
     }
     is_data = is_record(header.labels) and any(map(is_area, header.labels))
-    code = "header-missing" if is_data else "not-the-standard"
+    is_joined = any(map(_has_labels, header.labels))
+    code = "lines-in-cells" if is_joined else "header-missing" if is_data else "not-the-standard"
     return Finding(code, Severity.ERROR, location["resource"], location["sheet"], header.row or None, params=params)
+
+
+def _has_labels(cell: str) -> bool:
+    """Return True for a cell with labels of the standard between delimiters: whole lines were quoted, or pasted."""
+    known = known_labels("observations").keys()
+    return any(len({fold(text.strip('" ')) for text in cell.split(delimiter)} & known) > 1 for delimiter in DELIMITERS)
 
 
 def _hints(header: Header, rows: Sequence[GridRow], language: str) -> Iterator[str]:

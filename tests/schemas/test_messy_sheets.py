@@ -63,7 +63,7 @@ def test_years_above_sexes_are_one_header_of_two_rows(messy: Callable[..., Path]
         ("2024", "M", "6"),
     ]
     messages = notes(path)
-    assert "rad 2 och 3" in messages["assumed-header-rows"]
+    assert "rad 2–3" in messages["assumed-header-rows"]
     assert "Rubrikraden är rad 2" in messages["assumed-preamble"]
 
 

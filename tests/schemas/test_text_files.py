@@ -7,10 +7,11 @@ from typing import Any
 
 import pytest
 
-from tests.reading import LICENCE_AND_PUBLISHER
+from tests.reading import LICENCE_AND_PUBLISHER, rows_of
 from vaven.schemas import validate as validate_with
 from vaven.schemas.standard.finding import Finding, Report, Verdict
 from vaven.schemas.standard.labels import fold, values_in_label, without_marks
+from vaven.schemas.tables.read import read
 
 LABELS = ["Område", "Nyckeltal", "Period", "Värde", "Anmärkning"]
 Write = Callable[[str], Path]
@@ -220,3 +221,48 @@ def test_a_suppressed_row_behind_a_group_row_is_data(write: Write) -> None:
     rows = ["Skåne län;;;", "Malmö;trygg-morker;..;..", "Lund;trygg-morker;66;67"]
     report = validate(write("\n".join(["Kommun;Nyckeltal;2022;2023", "Solna;trygg-morker;57;58", *rows])))
     assert (report.verdict, report.rows) == (Verdict.VALID, {"observations": 6})
+
+
+# --- points and commas ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("values", "delimiter", "doubtful"),
+    [
+        (["1.234,5", "57.5", "812.25"], ";", {"1.234,5", "57.5", "812.25"}),
+        (["1.250", "12.400", "812"], ";", {"1.250", "12.400"}),
+        (["12,5", "1.250"], "\t", {"1.250"}),
+        (["57.5", "12,5", "1.234"], ";", {"1.234"}),
+        (["12.5", "1,250"], ";", {"1,250"}),
+        (["1,234,567", "12,5"], ";", {"1,234,567", "12,5"}),
+        (["57.5", "12,5"], ";", set()),
+        (["1.234,5", "1.250", "12,5"], ";", set()),
+        (["12.5", "1,250"], ",", set()),
+        (["57.125", "0.5"], ";", set()),
+        (["1,250", "2,375"], ";", set()),
+        (["1 234,5", "57,5"], ";", set()),
+    ],
+)
+def test_a_cell_that_could_be_read_in_two_ways_is_an_error(
+    write: Write, values: Sequence[str], delimiter: str, doubtful: set[str]
+) -> None:
+    rows = [["Område", "Nyckeltal", "Period", "Värde"]]
+    rows += [["0180", "ideella-timmar", str(2000 + i), value] for i, value in enumerate(values)]
+    quoted = [[f'"{cell}"' if delimiter in cell else cell for cell in row] for row in rows]
+    report = validate(write("\n".join(delimiter.join(row) for row in quoted)))
+    ambiguous = [f for f in report.findings if f.code == "number-ambiguous"]
+    assert {f.text for f in ambiguous} == doubtful
+    assert all(f.row == values.index(f.text or "") + 2 and f.column == "D" for f in ambiguous)
+
+
+def test_an_ambiguous_number_of_a_wide_table_has_its_cell(write: Write) -> None:
+    report = validate(write("Område;Nyckeltal;2022;2023\n0180;ideella-timmar;1.234,5;57.5\n"))
+    assert {f.address for f in report.findings if f.code == "number-ambiguous"} == {"C2", "D2"}
+
+
+@pytest.mark.parametrize(("decimal", "value"), [(",", "1250"), (".", "1.250")])
+def test_the_chosen_decimal_sign_decides(write: Write, decimal: str, value: str) -> None:
+    path = write("Område;Nyckeltal;Period;Värde\n0180;ideella-timmar;2023;1.250\n1280;ideella-timmar;2023;7\n")
+    assert not errors(validate(path, decimal=decimal))
+    with read(path, choices=replace(LICENCE_AND_PUBLISHER, decimal=decimal)) as tables:
+        assert rows_of(tables)[0]["value"] == value
