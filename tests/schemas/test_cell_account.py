@@ -265,6 +265,11 @@ WITH_SUMS = [["Trygghet"], LONG, ROW, [], ["Summa", "", "", "51"], ["Källa: enk
 # An input for every reason, with the part and number of the cells.
 REASONS: Mapping[str, tuple[Sheets, ReadOptions, OmittedCells]] = {
     "preamble": ({"Blad1": WITH_SUMS}, DETECT, OmittedCells("preamble", 1, "Blad1", (1, 1))),
+    "preamble-chosen": (
+        {"Blad1": WITH_SUMS},
+        ReadOptions(header_row=2),
+        OmittedCells("preamble-chosen", 1, "Blad1", (1, 1)),
+    ),
     "total": ({"Blad1": WITH_SUMS}, DETECT, OmittedCells("total", 2, "Blad1", (5, 5))),
     "footnote": ({"Blad1": WITH_SUMS}, DETECT, OmittedCells("footnote", 1, "Blad1", (6, 6))),
     "repeated-header": (
@@ -333,7 +338,7 @@ REASONS: Mapping[str, tuple[Sheets, ReadOptions, OmittedCells]] = {
 
 
 # The reasons that no workbook gives.
-REASONS_OF_OTHER_FORMATS = ("extra-cell", "missing-value", "outside-tables")
+REASONS_OF_OTHER_FORMATS = ("extra-cell", "missing-value", "other-delimiter", "outside-tables")
 
 
 @pytest.mark.parametrize("reason", REASONS)
@@ -385,9 +390,7 @@ def test_missing_values_of_a_package_are_left_out_by_column(package: Path) -> No
 def test_every_reason_has_a_text_and_an_input() -> None:
     for language in LANGUAGES:
         keys = {key for key in messages(language, "schemas").texts if key.startswith("cells.reason.")}
-        assert keys == {
-            f"cells.reason.{reason}" for reason in (*REASONS, "extra-cell", "missing-value", "outside-tables")
-        }
+        assert keys == {f"cells.reason.{reason}" for reason in (*REASONS, *REASONS_OF_OTHER_FORMATS)}
 
 
 def test_a_merged_text_is_one_cell_in_all_of_its_rows(tmp_path: Path) -> None:

@@ -141,7 +141,7 @@ def test_a_row_of_sums_is_skipped_and_reported(tmp_path: Path, ending: str, gap:
     else:
         path.write_text("".join(",".join(row) + "\n" for row in rows))
     assert len(observations(path)) == 2
-    assert "”Totalt” summerar" in notes(path)["assumed-total-row"]
+    assert "”Totalt” är en summa" in notes(path)["assumed-total-row"]
     assert validate(path).verdict == Verdict.VALID
 
 
