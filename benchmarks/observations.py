@@ -45,9 +45,17 @@ LICENCE_AND_PUBLISHER = ReadOptions(licence="cc0", publisher="Exempelkommunen")
 
 
 def write_observations(
-    path: Path, rows: int, *, faulty_share: float = 0.0, codes: Sequence[str] = (), first_kpis: Sequence[str] = ()
+    path: Path,
+    rows: int,
+    *,
+    faulty_share: float | None = 0.0,
+    faulty: str = "CASE WHEN i % 2 = 0 THEN '140' ELSE 'fel' END",
+    codes: Sequence[str] = (),
+    first_kpis: Sequence[str] = (),
 ) -> Path:
-    """Write a CSV of 12 columns. `faulty_share` of the values are out of range or no numbers.
+    """Write a CSV of 12 columns. `faulty_share` of the values, or all if it is None, are those of the SQL `faulty`.
+
+    By default these are out of range or no numbers.
 
     Each area has 360 rows a KPI, and every area has the first KPI before any has the second: `first_kpis` come before
     the others. `codes` are the areas, by default all DeSO.
@@ -67,8 +75,8 @@ def write_observations(
                 areas=len(codes),
                 kpis=len(slugs),
                 path=path,
-                fault=f"i % {every} = 1" if every else "FALSE",
-                faulty="CASE WHEN i % 2 = 0 THEN '140' ELSE 'fel' END",
+                fault="TRUE" if faulty_share is None else f"i % {every} = 1" if every else "FALSE",
+                faulty=faulty,
             )
         )
     return path
@@ -79,6 +87,11 @@ def write_wrong(path: Path, rows: int) -> Path:
     with duckdb.connect() as work:
         work.execute(WRONG.format(rows=rows, path=path))
     return path
+
+
+def write_jumping(path: Path, rows: int) -> Path:
+    """Write a valid CSV in which nearly every value gives a warning: each series jumps from year to year."""
+    return write_observations(path, rows, faulty="CASE WHEN i % 2 = 0 THEN '2' ELSE '98' END", faulty_share=None)
 
 
 def write_workbook(path: Path, rows: int, *, faulty_share: float = 0.0) -> Path:
@@ -107,8 +120,11 @@ def main() -> None:
     parser.add_argument("path", type=Path)
     parser.add_argument("rows", type=int)
     parser.add_argument("--faulty", type=float, default=0.0, help="share of faulty values; 1 makes every cell wrong")
+    parser.add_argument("--jumping", action="store_true", help="nearly every value gives a warning")
     options = parser.parse_args()
-    if options.faulty == 1:
+    if options.jumping:
+        write_jumping(options.path, options.rows)
+    elif options.faulty == 1:
         write_wrong(options.path, options.rows)
     elif options.path.suffix == ".xlsx":
         write_workbook(options.path, options.rows, faulty_share=options.faulty)

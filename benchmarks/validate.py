@@ -14,9 +14,23 @@ from benchmarks.observations import WRONG_CELLS
 
 BIN = Path(sys.executable).parent
 SMALL, MILLION, LARGE, WORKBOOK = 1_000, 1_000_000, 10_000_000, 100_000
-TINY = ("--rows", "1000", "--faults", "0.001", "--repeat", "1", "--workbook", "1000", "--wrong", "1000")
+TINY = (
+    "--rows",
+    "1000",
+    "--faults",
+    "0.001",
+    "--repeat",
+    "1",
+    "--workbook",
+    "1000",
+    "--wrong",
+    "1000",
+    "--warned",
+    "1000",
+)
 # Our own limits.
-TIMES_FRICTIONLESS, TIMES_DUCKDB, LINEAR = 15, 3.5, 1
+TIMES_FRICTIONLESS, TIMES_DUCKDB, LINEAR, TIMES_CLEAN = 15, 3.5, 1, 1.5
+WARNED = 200_000
 MEGABYTES, LARGE_MEGABYTES = 600, 2_000
 # The kernel's limit is on the process's writable memory that is not backed by a file.
 GIGABYTE = 1 << 30
@@ -34,10 +48,11 @@ class _Run:
     folder: Path
     repeat: int
 
-    def file(self, rows: int, share: float, ending: str = ".csv") -> Path:
-        path = self.folder / f"{rows}-{share}{ending}"
+    def file(self, rows: int, share: float, ending: str = ".csv", *options: str) -> Path:
+        path = self.folder / f"{rows}-{share}{''.join(options)}{ending}"
         # In a process of its own: a child's peak memory counts from its parent's.
         command = [sys.executable, "-m", "benchmarks.observations", str(path), str(rows), "--faulty", str(share)]
+        command += options
         subprocess.run(command, check=True)
         return path
 
@@ -62,6 +77,7 @@ def run(arguments: Sequence[str]) -> Iterator[Measured]:
     parser.add_argument("--repeat", type=int, default=3, help="runs of each command, of which the fastest counts")
     parser.add_argument("--workbook", type=int, default=WORKBOOK, help="length of the XLSX; 0 for none")
     parser.add_argument("--wrong", type=int, default=MILLION, help="length of the CSV of wrong cells; 0 for none")
+    parser.add_argument("--warned", type=int, default=WARNED, help="length of the CSV of warnings; 0 for none")
     options = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="vaven-bench-") as folder:
         runs = _Run(Path(folder), options.repeat)
@@ -71,6 +87,8 @@ def run(arguments: Sequence[str]) -> Iterator[Measured]:
             yield from _workbook(runs, options.workbook)
         if options.wrong:
             yield from _every_cell_wrong(runs, options.wrong)
+        if options.warned:
+            yield _warned(runs, options.warned)
 
 
 def _lengths(runs: _Run, lengths: Sequence[int], share: float) -> Iterator[Measured]:
@@ -137,6 +155,17 @@ def _every_cell_wrong(runs: _Run, rows: int) -> Iterator[Measured]:
     yield Measured(f"{which}: findings counted of all", counted, "x", 1, at_least=True, note=note)
     yield Measured(f"{which}: peak memory", ours.megabytes, "MB", MEGABYTES, note=str(ours))
     path.unlink()
+
+
+def _warned(runs: _Run, rows: int) -> Measured:
+    """Measure a file in which nearly every row gives a warning against one without, in the same run."""
+    clean, jumping = runs.file(rows, 0), runs.file(rows, 0, ".csv", "--jumping")
+    ours, base = runs.ours(jumping), runs.ours(clean)
+    limit = TIMES_CLEAN if rows == WARNED else None
+    which = f"{rows:,} rows with warnings: times clean rows"
+    clean.unlink()
+    jumping.unlink()
+    return Measured(which, ours.seconds / base.seconds, "x", limit, note=f"{ours} against {base}")
 
 
 def _schema() -> str:

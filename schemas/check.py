@@ -22,7 +22,7 @@ from vaven.schemas.rules import (
 from vaven.schemas.rules.finding_text import finding_of
 from vaven.schemas.rules.metadata import metadata_findings
 from vaven.schemas.rules.personal_numbers import masked
-from vaven.schemas.rules.registry import RULES, Checking, Rule, RuleMatch
+from vaven.schemas.rules.registry import RULES, Checking, FurtherMatches, Matches, Rule, RuleMatch
 from vaven.schemas.standard.finding import MAX_FINDINGS, Excerpt, Finding, Report, Severity, Verdict
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.schemas.standard.sql import quoted
@@ -207,7 +207,7 @@ def _check_table(
     tables: Tables, table: Table, today: date, thresholds: Thresholds, collector: _FindingCollector, progress: Progress
 ) -> None:
     schema = standard()[table.resource]
-    on = Checking(tables, table, schema, standard(), _view(tables, table), today, thresholds)
+    on = Checking(tables, table, schema, standard(), _view(tables, table), today, thresholds, collector.limit)
     rules = [rule for rule in RULES.values() if rule.resource in ("", table.resource)]
     by_row = [*checks(table, schema), *(c for rule in rules if rule.by_row for c in rule.by_row(on))]
     _check_rows(on, by_row, collector)
@@ -215,7 +215,9 @@ def _check_table(
         progress("checking", i / len(rules))
         for match in _matches(rule, on):
             # A rule may have a million matches: those beyond the limit are only counted.
-            if collector.has_room(rule.code, table.resource):
+            if isinstance(match, FurtherMatches):
+                collector.counts[rule.code] += match.count
+            elif collector.has_room(rule.code, table.resource):
                 collector.add(finding_of(on, rule.code, match))
             else:
                 collector.counts[rule.code] += 1
@@ -272,13 +274,17 @@ def _texts_as_written(
                     yield (name, row), text
 
 
-def _matches(rule: Rule, on: Checking) -> Iterable[RuleMatch]:
+def _matches(rule: Rule, on: Checking) -> Iterable[Matches]:
     """Return a rule's matches, each cell once: in a wide table several observations share a label or a code."""
     matches = rule.wide(on) if rule.wide else ()
     if not on.table.wide:
         return matches
     seen: set[tuple[object, ...]] = set()
-    return (match for match in matches if _is_new((*_cell_of(on.table, match), match.field), seen))
+    return (
+        match
+        for match in matches
+        if isinstance(match, FurtherMatches) or _is_new((*_cell_of(on.table, match), match.field), seen)
+    )
 
 
 def _cell_of(table: Table, match: RuleMatch) -> tuple[object, ...]:

@@ -3,11 +3,10 @@
 The thresholds are our proposal (DOMAIN section 4), not law, and the help page says so.
 """
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
 
-from vaven.schemas.rules.personal_numbers import NUMBER, masked
-from vaven.schemas.rules.registry import Checking, RuleMatch, row_rule, wide_rule
+from vaven.schemas.rules.personal_numbers import NUMBER, has_personal_number
+from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, row_rule, wide_rule
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.tables.compile import Check
@@ -20,28 +19,25 @@ PERSONS_SHARE = 0.5
 
 
 @wide_rule("personal-number", Severity.ERROR, "")
-def personal_number(on: Checking) -> Iterator[RuleMatch]:
+def personal_number(on: Checking) -> Iterator[Matches]:
     """Personal identity numbers in a column where most numbers of that form are valid.
 
     A column of codes that occasionally match (such as Oslo's area codes) is ignored. The number itself is never
     repeated.
     """
     for name in _free_columns(on):
-        numbers = persons = 0
-        for _, cell in _numbers(on, name):
-            numbers += 1
-            persons += masked(cell) != cell
-        if persons and persons >= PERSONS_SHARE * numbers:
-            yield from (RuleMatch(row, name) for row, cell in _numbers(on, name) if masked(cell) != cell)
+        numbers, persons, _ = _candidates(on, name)
+        if persons and sum(persons.values()) >= PERSONS_SHARE * numbers:
+            yield from _cells_with(on, name, persons)
 
 
 @wide_rule("personal-number-in-text", Severity.WARNING, "")
-def personal_number_in_text(on: Checking) -> Iterator[RuleMatch]:
+def personal_number_in_text(on: Checking) -> Iterator[Matches]:
     """A possible personal identity number within other text, which may be something else: a warning to review it."""
     for name in _free_columns(on):
-        for row, cell in _candidates(on, name):
-            if not NUMBER.fullmatch(cell) and masked(cell) != cell:
-                yield RuleMatch(row, name)
+        _, _, texts = _candidates(on, name)
+        if texts:
+            yield from _cells_with(on, name, texts)
 
 
 def _free_columns(on: Checking) -> list[str]:
@@ -56,15 +52,32 @@ def _free_columns(on: Checking) -> list[str]:
     ]
 
 
-def _numbers(on: Checking, name: str) -> Iterator[tuple[int, str]]:
-    return ((row, cell) for row, cell in _candidates(on, name) if NUMBER.fullmatch(cell))
+def _candidates(on: Checking, name: str) -> tuple[int, Mapping[str, int], Mapping[str, int]]:
+    """Return the number of cells that are a number of that form, and the texts with a personal identity number.
+
+    The latter are texts that are the number alone, and texts that contain it, each with the number of its cells.
+    """
+    return on.once(f"candidates of {name}", lambda on: _candidates_of(on, name))
 
 
-def _candidates(on: Checking, name: str) -> Iterator[tuple[Any, ...]]:
+def _candidates_of(on: Checking, name: str) -> tuple[int, Mapping[str, int], Mapping[str, int]]:
     cell = quoted(name)
-    query = f"""SELECT _row, {cell} FROM {on.table.relation}
-        WHERE strlen({cell}) >= 10 AND regexp_matches({cell}, '{LIKE_A_NUMBER}') ORDER BY _row"""
-    return on.rows(query)
+    query = f"""SELECT {cell}, count(*) FROM {on.table.relation}
+        WHERE strlen({cell}) >= 10 AND regexp_matches({cell}, '{LIKE_A_NUMBER}') GROUP BY ALL"""
+    numbers = 0
+    persons: dict[str, int] = {}
+    texts: dict[str, int] = {}
+    for text_of_cells, count in on.rows(query):
+        is_number = NUMBER.fullmatch(text_of_cells) is not None
+        numbers += count if is_number else 0
+        if has_personal_number(text_of_cells):
+            (persons if is_number else texts)[text_of_cells] = count
+    return numbers, persons, texts
+
+
+def _cells_with(on: Checking, name: str, texts: Iterable[str]) -> Iterator[Matches]:
+    query = f"SELECT _row FROM {on.table.relation} WHERE {quoted(name)} IN (SELECT unnest(?::VARCHAR[]))"
+    yield from on.matches(query, lambda row: RuleMatch(row, name), field=name, parameters=[list(texts)])
 
 
 @row_rule("small-count", Severity.ERROR, "observations")

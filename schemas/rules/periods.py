@@ -1,9 +1,8 @@
 """Rules about periods and dates."""
 
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
 
-from vaven.schemas.rules.registry import Checking, RuleMatch, row_rule, wide_rule
+from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, row_rule, wide_rule
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.tables.compile import Check, key_of, typed
@@ -20,21 +19,25 @@ def _distinct(on: Checking, name: str) -> list[str]:
     return [row[0] for row in on.work.execute(query).fetchall()]
 
 
-def rows_with(on: Checking, name: str, texts: list[str], where: str = "TRUE") -> Iterator[tuple[Any, ...]]:
-    """Yield row and text of each cell of a column with one of the texts, in the rows selected by `where`."""
+def cells_with(
+    on: Checking, name: str, texts: list[str], where: str = "TRUE", params: Mapping[str, object] | None = None
+) -> Iterator[Matches]:
+    """Yield a match for each cell of a column with one of the texts, in the rows selected by `where`."""
     if texts:
         query = f"""SELECT _row, {quoted(name)} FROM {on.table.relation}
-            WHERE {quoted(name)} IN (SELECT unnest(?::VARCHAR[])) AND {where} ORDER BY _row"""
-        yield from on.rows(query, [texts])
+            WHERE {quoted(name)} IN (SELECT unnest(?::VARCHAR[])) AND {where}"""
+        yield from on.matches(
+            query, lambda row, cell: RuleMatch(row, name, cell, dict(params or {})), field=name, parameters=[texts]
+        )
 
 
 @wide_rule("period-impossible", Severity.ERROR, "")
-def period_impossible(on: Checking) -> Iterator[RuleMatch]:
+def period_impossible(on: Checking) -> Iterator[Matches]:
     """A period of valid form that does not exist, such as an interval that ends before it starts."""
     for name in ("period", "baseline_period"):
         if name in on.schema.names and on.has(name):
             wrong = [p for p in _distinct(on, name) if not _exists(p)]
-            yield from (RuleMatch(row, name, cell) for row, cell in rows_with(on, name, wrong))
+            yield from cells_with(on, name, wrong)
 
 
 def _exists(period: str) -> bool:
@@ -46,27 +49,26 @@ def _exists(period: str) -> bool:
 
 
 @wide_rule("period-future", Severity.ERROR, "observations")
-def period_future(on: Checking) -> Iterator[RuleMatch]:
+def period_future(on: Checking) -> Iterator[Matches]:
     """An observation of a future period without the status forecast."""
     if on.has("period"):
         ahead = [p for p in _distinct(on, "period") if _exists(p) and parse_period(p).start > on.today]
         is_no_forecast = "status IS DISTINCT FROM 'F'" if on.has("status") else "TRUE"
-        yield from (RuleMatch(row, "period", cell) for row, cell in rows_with(on, "period", ahead, is_no_forecast))
+        yield from cells_with(on, "period", ahead, is_no_forecast)
 
 
 @wide_rule("period-too-old", Severity.WARNING, "observations")
-def period_too_old(on: Checking) -> Iterator[RuleMatch]:
+def period_too_old(on: Checking) -> Iterator[Matches]:
     """A period before the threshold `oldest_year`: more likely a typing error than historical data."""
     if on.has("period"):
         old = [
             p for p in _distinct(on, "period") if _exists(p) and parse_period(p).start.year < on.thresholds.oldest_year
         ]
-        limit = {"limit": str(on.thresholds.oldest_year)}
-        yield from (RuleMatch(row, "period", cell, dict(limit)) for row, cell in rows_with(on, "period", old))
+        yield from cells_with(on, "period", old, params={"limit": str(on.thresholds.oldest_year)})
 
 
 @wide_rule("period-overlap", Severity.WARNING, "observations")
-def period_overlap(on: Checking) -> Iterator[RuleMatch]:
+def period_overlap(on: Checking) -> Iterator[Matches]:
     """Two overlapping periods of a series, neither of which contains the other.
 
     Years with their quarters and months are valid, and so are moving averages, whose periods have equal length. The
@@ -91,10 +93,10 @@ def period_overlap(on: Checking) -> Iterator[RuleMatch]:
             WINDOW series AS (PARTITION BY hash({series}) ORDER BY first_day, last_day DESC, period))
         SELECT _row, period, other FROM ordered WHERE other <> period AND first_day <= other_last AND (
             (first_day = other_first AND last_day = other_last) OR
-            (last_day > other_last AND abs((last_day - first_day) - (other_last - other_first)) > {MONTHS_DIFFER}))
-        ORDER BY _row"""
-    for row, cell, other in on.rows(query):
-        yield RuleMatch(row, "period", cell, {"other_period": other})
+            (last_day > other_last AND abs((last_day - first_day) - (other_last - other_first)) > {MONTHS_DIFFER}))"""
+    yield from on.matches(
+        query, lambda row, cell, other: RuleMatch(row, "period", cell, {"other_period": other}), field="period"
+    )
 
 
 @row_rule("investment-dates", Severity.ERROR, "investments")

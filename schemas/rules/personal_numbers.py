@@ -9,6 +9,18 @@ MASK = "······-····"
 COORDINATION_DAYS = 60
 
 
+class _PairSums(dict[str, int]):
+    """Luhn sums of two digits, the first with the weight 2, computed once for each pair."""
+
+    def __missing__(self, pair: str) -> int:
+        doubled = int(pair[0]) * 2
+        self[pair] = total = (doubled - 9 if doubled > 9 else doubled) + int(pair[1])
+        return total
+
+
+PAIR_SUMS = _PairSums()
+
+
 def masked(text: str) -> str:
     """Mask each personal identity or coordination number in a text.
 
@@ -18,10 +30,20 @@ def masked(text: str) -> str:
     return NUMBER.sub(_mask, text)
 
 
+def has_personal_number(text: str) -> bool:
+    """Return whether `masked` would change a text, at a third of its cost."""
+    return any(_is_person(match) for match in NUMBER.finditer(text))
+
+
 def _mask(match: re.Match[str]) -> str:
+    return MASK if _is_person(match) else match[0]
+
+
+def _is_person(match: re.Match[str]) -> bool:
     century, year, month, day, last = match.groups()
-    is_person = passes_luhn(year + month + day + last) and _is_date(century, int(year), int(month), int(day))
-    return MASK if is_person else match[0]
+    # `passes_luhn` without its loop, which takes most of the time of a file with a number in every row.
+    total = sum((PAIR_SUMS[year], PAIR_SUMS[month], PAIR_SUMS[day], PAIR_SUMS[last[:2]], PAIR_SUMS[last[2:]]))
+    return total % 10 == 0 and _is_date(century, int(year), int(month), int(day))
 
 
 def _is_date(century: str | None, year: int, month: int, day: int) -> bool:
@@ -38,8 +60,4 @@ def _is_date(century: str | None, year: int, month: int, day: int) -> bool:
 
 def passes_luhn(digits: str) -> bool:
     """Verify the check digit modulo 10 of ten digits with the weights 2, 1, 2, 1 … (ISO/IEC 7812-1, annex B)."""
-    total = 0
-    for i, digit in enumerate(digits):
-        weighed = int(digit) * (2 - i % 2)
-        total += weighed - 9 if weighed > 9 else weighed
-    return total % 10 == 0
+    return sum(PAIR_SUMS[digits[i : i + 2]] for i in range(0, 10, 2)) % 10 == 0

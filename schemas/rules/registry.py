@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import duckdb
 
-from vaven.schemas.standard.finding import Fix, Severity
+from vaven.schemas.standard.finding import MAX_FINDINGS, Fix, Severity
 from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import Standard, TableSchema
 from vaven.schemas.standard.thresholds import PROPOSED, Thresholds
@@ -22,7 +22,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Checking:
-    """Input of a rule: one table with its schema, and all other tables. `view` is created in check.py."""
+    """Input of a rule: one table with its schema, and all other tables. `view` is created in check.py.
+
+    `max_findings` is the length of a report's list of one rule and table.
+    """
 
     tables: Tables
     table: Table
@@ -31,6 +34,7 @@ class Checking:
     view: str
     today: date
     thresholds: Thresholds = PROPOSED
+    max_findings: int = MAX_FINDINGS
 
     @property
     def work(self) -> duckdb.DuckDBPyConnection:
@@ -56,6 +60,26 @@ class Checking:
         cursor = self.work.execute(query, parameters)
         while batch := cursor.fetchmany(BATCH_ROWS):
             yield from batch
+
+    def matches(
+        self, query: str, match: "Callable[..., RuleMatch]", *, field: str | None = None, parameters: object = None
+    ) -> "Iterator[Matches]":
+        """Yield a match for each row of a query until the list is full, then the number of the other rows.
+
+        The query returns `_row` first and, in a wide table, several rows for one cell of `field`, of which the first
+        counts. Millions of rows may match, and converting each takes longer than all checks of a valid table.
+        """
+        self.work.execute(f"CREATE OR REPLACE TEMP TABLE matching AS {query}", parameters)
+        key = self.table.cell_key(field)
+        if key != "_row":
+            first = f"QUALIFY row_number() OVER (PARTITION BY {key} ORDER BY _row) = 1"
+            self.work.execute(f"CREATE OR REPLACE TEMP TABLE matching AS SELECT * FROM matching {first}")
+        (count,) = self.work.execute("SELECT count(*) FROM matching").fetchone() or (0,)
+        if count:
+            rows = self.rows(f"SELECT * FROM matching ORDER BY _row LIMIT {self.max_findings}")
+            yield from (match(*row) for row in rows)
+        if count > self.max_findings:
+            yield FurtherMatches(count - self.max_findings)
 
     def once(self, name: str, compute: "Callable[[Checking], Result]") -> Result:
         """Return the result of `compute` for this table, computed once and cached under `name`."""
@@ -103,8 +127,16 @@ class RuleMatch:
     fix: Fix | None = None
 
 
+@dataclass(frozen=True)
+class FurtherMatches:
+    """Number of a rule's matches that no report lists."""
+
+    count: int
+
+
+Matches = RuleMatch | FurtherMatches
 RowRule = Callable[[Checking], Iterator[Check]]
-WideRule = Callable[[Checking], Iterator[RuleMatch]]
+WideRule = Callable[[Checking], Iterator[Matches]]
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,10 @@ total is a warning and never an error (DOMAIN section 4).
 
 import itertools
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from vaven.schemas.rules.registry import Checking, RuleMatch, wide_rule
+from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, wide_rule
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.tables.compile import key_of
@@ -87,7 +86,7 @@ def _about(on: Checking, field: str) -> dict[str, object]:
 
 
 @wide_rule("parts-sum", Severity.WARNING, "observations")
-def parts_sum(on: Checking) -> Iterator[RuleMatch]:
+def parts_sum(on: Checking) -> Iterator[Matches]:
     """Parts whose sum differs from the total beyond disclosure control, rounding and people without a known part.
 
     The limits are ours. For age groups that do not cover all ages, only a sum above the total is reported.
@@ -100,13 +99,13 @@ def parts_sum(on: Checking) -> Iterator[RuleMatch]:
             if not on.occurs(name) or not (name != "value" or _has_sums(on)):
                 continue
             number = f"CASE WHEN kpi_sum THEN {name}_n END" if name == "value" else f"{name}_n"
-            query = f"SELECT _row, cell, parts FROM ({_grouped(on, parts, name, number)}) WHERE {wrong} ORDER BY _row"
-            for row, cell, total in _wrong_totals(on, parts, number, wrong, query):
-                yield RuleMatch(row, name, cell, {"sum": f"{total:.10g}", **_about(on, parts.field)})
+            query = f"SELECT _row, cell, parts FROM ({_grouped(on, parts, name, number)}) WHERE {wrong}"
+            if _select_suspected(on, parts, number, wrong):
+                yield from on.matches(query, _sum_match(name, _about(on, parts.field)), field=name)
 
 
 @wide_rule("total-outside-parts", Severity.WARNING, "observations")
-def total_outside_parts(on: Checking) -> Iterator[RuleMatch]:
+def total_outside_parts(on: Checking) -> Iterator[Matches]:
     """A total share or mean outside the range of its parts, which no weighting can produce."""
     units, share = on.thresholds.parts_units, on.thresholds.parts_share
     for parts in _breakdowns(on):
@@ -117,11 +116,19 @@ def total_outside_parts(on: Checking) -> Iterator[RuleMatch]:
         wrong = outside.format(allowed=f"({least} + coalesce(multiplier * {units} / base, 0))")
         mean = "CASE WHEN kpi_mean THEN value_n END"
         query = f"""SELECT _row, cell, lowest, highest FROM ({_grouped(on, parts, "value", mean)})
-            WHERE {wrong} ORDER BY _row"""
-        for row, cell, low, high in _wrong_totals(on, parts, mean, outside.format(allowed=least), query):
-            yield RuleMatch(
-                row, "value", cell, {"low": f"{low:.10g}", "high": f"{high:.10g}", **_about(on, parts.field)}
-            )
+            WHERE {wrong}"""
+        if _select_suspected(on, parts, mean, outside.format(allowed=least)):
+            yield from on.matches(query, _range_match(_about(on, parts.field)), field="value")
+
+
+def _sum_match(field: str, params: dict[str, object]) -> Callable[[int, str, float], RuleMatch]:
+    return lambda row, cell, total: RuleMatch(row, field, cell, {"sum": f"{total:.10g}", **params})
+
+
+def _range_match(params: dict[str, object]) -> Callable[[int, str, float, float], RuleMatch]:
+    return lambda row, cell, low, high: RuleMatch(
+        row, "value", cell, {"low": f"{low:.10g}", "high": f"{high:.10g}", **params}
+    )
 
 
 def _has_sums(on: Checking) -> bool:
@@ -130,8 +137,8 @@ def _has_sums(on: Checking) -> bool:
     return on.work.execute(kpis).fetchone() is not None
 
 
-def _wrong_totals(on: Checking, parts: _Parts, number: str, wrong: str, query: str) -> Iterable[tuple[Any, ...]]:
-    """Return the rows of a query over `_grouped`, after selecting the groups for which `wrong` may hold.
+def _select_suspected(on: Checking, parts: _Parts, number: str, wrong: str) -> bool:
+    """Select the groups for which `wrong` may hold, for `_grouped`, and return whether there are any.
 
     The selection uses a few numbers per group; reading the texts for all groups would double the time.
     """
@@ -145,8 +152,7 @@ def _wrong_totals(on: Checking, parts: _Parts, number: str, wrong: str, query: s
             HAVING count(*) > {len(parts.codes)})
         WHERE {wrong}"""
     )
-    has_any = on.work.execute("SELECT 1 FROM suspected LIMIT 1").fetchone()
-    return on.rows(query) if has_any else ()
+    return on.work.execute("SELECT 1 FROM suspected LIMIT 1").fetchone() is not None
 
 
 def _selects(parts: _Parts) -> tuple[str, str]:

@@ -5,7 +5,7 @@ The view (kpi_view.sql) adds the register's columns and the typed numbers (value
 
 from collections.abc import Iterator
 
-from vaven.schemas.rules.registry import Checking, RuleMatch, row_rule, wide_rule
+from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, row_rule, wide_rule
 from vaven.schemas.rules.spreadsheet_values import has_unit
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.standard.sql import text
@@ -132,34 +132,45 @@ def method_illustrative(on: Checking) -> Iterator[RuleMatch]:
 
 
 @wide_rule("duplicate-key", Severity.ERROR, "", "primary-key")
-def duplicate_key(on: Checking) -> Iterator[RuleMatch]:
+def duplicate_key(on: Checking) -> Iterator[Matches]:
     """Two rows with the same key and different values."""
     yield from _duplicates(on, same=False)
 
 
 @wide_rule("duplicate-row", Severity.WARNING, "", "primary-key")
-def duplicate_row(on: Checking) -> Iterator[RuleMatch]:
+def duplicate_row(on: Checking) -> Iterator[Matches]:
     """Two rows with the same key and value, or one of them without a value: one is redundant (DOMAIN section 5)."""
     yield from _duplicates(on, same=True)
 
 
-def _duplicates(on: Checking, *, same: bool) -> Iterator[RuleMatch]:
+def _duplicates(on: Checking, *, same: bool) -> Iterator[Matches]:
     if not on.has(*(name for name in on.schema.primary_key if on.schema[name].required)):
         return
-    # 5 and 5.0 are equal; a text that is not a number is compared as text.
-    value = f'coalesce({typed(on.schema["value"])}::VARCHAR, "value")' if on.has("value") else _all_columns(on)
-    # Grouping by one hash per row is cheap; only the few rows with a repeated hash are compared in full.
-    query = f"""WITH keyed AS (
-            SELECT _row, min(_row) OVER same_key AS first_row, count(*) OVER same_key AS times,
-                min({value}) OVER same_key = max({value}) OVER same_key OR
-                    (min({value}) OVER same_key) IS NULL AS equal
-            FROM {on.table.relation} WHERE {on.has_key} AND hash({on.key}) IN (SELECT h FROM {on.repeated})
-            WINDOW same_key AS (PARTITION BY {on.key}))
-        SELECT _row, first_row FROM keyed WHERE times > 1 AND _row > first_row AND equal = {same} ORDER BY _row"""
+    query = f"SELECT _row, first_row FROM {on.once('repeated rows', _repeated_rows)} WHERE equal = {same}"
     # In a wide table only the value's cell identifies the row; several values share the cell of the area.
     field = "value" if on.table.wide else on.schema.primary_key[0]
-    for row, first in on.rows(query):
-        yield RuleMatch(row, field, None, {"other": first})
+    yield from on.matches(query, lambda row, first: RuleMatch(row, field, None, {"other": first}), field=field)
+
+
+def _repeated_rows(on: Checking) -> str:
+    """Return a table of the rows whose key an earlier row has: that row, and whether all values of the key are equal.
+
+    5 and 5.0 are equal; a text that is not a number is compared as text.
+    """
+    name = f"repeated_rows_{on.table.resource}"
+    value = f'coalesce({typed(on.schema["value"])}::VARCHAR, "value")' if on.has("value") else _all_columns(on)
+    # Grouping by one hash per row is cheap; only the few rows with a repeated hash are compared in full.
+    on.work.execute(
+        f"""CREATE OR REPLACE TEMP TABLE {name} AS
+        SELECT _row, first_row, lowest = highest OR lowest IS NULL AS equal FROM (
+            SELECT _row, min(_row) OVER same_key AS first_row, min(v) OVER same_key AS lowest,
+                max(v) OVER same_key AS highest
+            FROM (SELECT *, {value} AS v FROM {on.table.relation}
+                WHERE {on.has_key} AND hash({on.key}) IN (SELECT h FROM {on.repeated}))
+            WINDOW same_key AS (PARTITION BY {on.key}))
+        WHERE _row > first_row"""
+    )
+    return name
 
 
 def _all_columns(on: Checking) -> str:
@@ -167,7 +178,7 @@ def _all_columns(on: Checking) -> str:
 
 
 @wide_rule("jump", Severity.WARNING, "observations")
-def jump(on: Checking) -> Iterator[RuleMatch]:
+def jump(on: Checking) -> Iterator[Matches]:
     """A yearly value far from the previous value of the same series.
 
     The thresholds are ours, not a standard's: percentage points for a KPI in per cent, a factor for others (not from
@@ -198,7 +209,9 @@ def jump(on: Checking) -> Iterator[RuleMatch]:
         SELECT _row, value, format('{{:.10g}}', before), since FROM series
         WHERE since < period AND status NOT IN ('B', 'D') AND status_before <> 'D'
             AND CASE WHEN kpi_percent THEN abs(value_n - before) > {points}
-            ELSE least(value_n, before) > 0 AND greatest(value_n, before) > {factor} * least(value_n, before) END
-        ORDER BY _row"""
-    for row, value, before, since in on.rows(query):
-        yield RuleMatch(row, "value", value, {"before": before, "since": since})
+            ELSE least(value_n, before) > 0 AND greatest(value_n, before) > {factor} * least(value_n, before) END"""
+    yield from on.matches(query, _jump, field="value")
+
+
+def _jump(row: int, value: str, before: str, since: str) -> RuleMatch:
+    return RuleMatch(row, "value", value, {"before": before, "since": since})
