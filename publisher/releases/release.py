@@ -14,6 +14,7 @@ from typing import Any
 import duckdb
 
 from vaven.publisher.releases.areas import ReleasedArea, released_areas
+from vaven.publisher.releases.completeness import check_complete
 from vaven.publisher.releases.manifest import Manifest, ReleasedFile
 from vaven.schemas.reports.text_and_json import as_json
 from vaven.schemas.rules.metadata import defaults_of
@@ -85,6 +86,7 @@ def release(tables: Tables, folder: Path) -> Release:
     for resource in RESOURCES:
         if table := tables.tables.get(resource):
             rows[resource] = _write_table(tables.workspace, table, folder)
+            check_complete(tables.workspace, table, folder)
     with duckdb.connect() as reading:
         return replace(_described(reading, tables.about, folder, rows), defaults=defaults_of(tables))
 

@@ -73,7 +73,7 @@ class Message:
     params: Mapping[str, object] = field(default_factory=dict)
 
     def text(self, language: str) -> str:
-        params = {name: _formatted(value, language) for name, value in self.params.items()}
+        params = in_language({name: _formatted(value, language) for name, value in self.params.items()}, language)
         return messages(language, self.room).template(self.key, params).format(**params)
 
 
