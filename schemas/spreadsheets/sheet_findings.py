@@ -60,7 +60,9 @@ def _hidden_parts(
     if columns:
         letters = [column_letter(column) for column in columns]
         params = {"count": len(columns), "columns": _range_texts([(letter, letter) for letter in letters])}
-        yield Finding("hidden-columns", Severity.WARNING, **location, column=letters[0], params=params)
+        yield Finding(
+            "hidden-columns", Severity.WARNING, **location, row=first_row - 1, column=letters[0], params=params
+        )
 
 
 def _range_texts(ranges: Sequence[Any]) -> str:
