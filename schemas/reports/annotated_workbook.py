@@ -16,7 +16,7 @@ from typing import Any
 from zipfile import BadZipFile, ZipFile, is_zipfile
 
 from openpyxl import Workbook, load_workbook
-from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE
+from openpyxl.cell.cell import ILLEGAL_CHARACTERS_RE, MergedCell
 from openpyxl.comments import Comment
 from openpyxl.styles import Font, PatternFill
 from openpyxl.utils.exceptions import InvalidFileException
@@ -182,7 +182,11 @@ def _writable(text: str) -> str:
 
 
 def _mark(book: Workbook, finding: Finding, language: str) -> None:
-    cell = sheet_of(book, finding)[finding.cell]
+    sheet = sheet_of(book, finding)
+    cell = sheet[finding.cell]
+    if isinstance(cell, MergedCell):
+        # Only the first of merged cells can have a comment.
+        cell = next(sheet.cell(r.min_row, r.min_col) for r in sheet.merged_cells.ranges if finding.cell in r)
     words = _writable(f"{finding.message(language)}\n→ {finding.remedy(language)}")
     before = f"{cell.comment.text}\n\n" if cell.comment else ""
     cell.comment = Comment((before + words)[:MAX_COMMENT], "Väven", *reversed(COMMENT_SIZE))

@@ -102,10 +102,13 @@ def test_the_copies_of_every_case_have_the_observations_of_the_original(tmp_path
             fixed_cells = {(f.resource, f.row, f.column): f.fix.text for f in done if f.fix}
             for key, text in original.texts.items():
                 row, column = original.cells[key]
-                assert after.texts[key] == fixed_cells.get((key[0], row, column), text), (label, key)
+                fixed = fixed_cells.get((key[0], row, column))
+                # A number is fixed in its file's notation, and read in the standard's.
+                allowed = [text] if fixed is None else [fixed, "".join(fixed.split()).replace(",", ".")]
+                assert after.texts[key] in allowed, (label, key)
             assert after.texts.keys() == original.texts.keys(), label
             assert after.report, label
-            assert {f.code for f in done}.isdisjoint(after.report.counts), label
+            assert not fixes(after.report), label
             fixed_cases += 1
         if can_annotate(path, original.report, options):
             copy = annotate(path, original.report, tmp_path / f"{number}-annotated.xlsx", choices=options)
@@ -185,6 +188,22 @@ def test_an_annotated_workbook_keeps_the_values_of_formulas(rich_workbook: Path,
     assert [sheet.sheet_state for sheet in book] == ["visible", "visible", "hidden"]
     assert book["Trygghet"]["D4"].value == "=D5*2"
     assert "Ungefär." in book["Trygghet"]["D7"].comment.text
+
+
+def test_a_finding_in_merged_cells_is_a_comment_in_the_first_of_them(tmp_path: Path) -> None:
+    book = Workbook()
+    for row in (
+        ["Kommun", "Nyckeltal", "Period", "Värde"],
+        [180, "trygg-morker", 2022, 57],
+        [None, "trygg-morker", 2023, 58],
+    ):
+        book.active.append(row)
+    book.active.merge_cells("A2:A3")
+    book.save(tmp_path / "bok.xlsx")
+    report = validate(tmp_path / "bok.xlsx")
+    assert {f.cell for f in fixes(report)} == {"A2", "A3"}
+    copy = annotate(tmp_path / "bok.xlsx", report, tmp_path / "ut.xlsx")
+    assert load_workbook(copy)["Sheet"]["A2"].comment.text.count("→") == 2
 
 
 def test_a_code_that_a_formula_computes_is_not_replaced(tmp_path: Path) -> None:
