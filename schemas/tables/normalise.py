@@ -205,13 +205,13 @@ def _ambiguous_numbers(
     for i, number in enumerate(texts):
         query = f"SELECT min(_row) FROM {raw} WHERE {quoted(field.name)} = $1"
         (row,) = work.execute(query, [number]).fetchone() or (None,)
-        place = dict(at)
+        location = dict(at)
         if row and at["column"] is None:
             row, position = divmod(row, STRIDE)
-            place["column"] = column_letter(position)
+            location["column"] = column_letter(position)
         examples = "; ".join([*texts[:i], *texts[i + 1 :], *others][:MAX_EXAMPLES])
         params = {**describe_field(field), "examples": examples}
-        yield Finding("number-ambiguous", Severity.ERROR, **place, row=row, text=number, params=params)  # type: ignore[arg-type]
+        yield Finding("number-ambiguous", Severity.ERROR, **location, row=row, text=number, params=params)  # type: ignore[arg-type]
 
 
 def _number_expression(cell: str, field: Field, style: str, *, has_both: bool) -> str:

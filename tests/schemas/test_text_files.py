@@ -184,10 +184,10 @@ def test_other_files_without_a_header_are_told_so(write: Write, rest: str) -> No
     assert errors(validate(write("\n".join(rows)))) == [("header-missing", 1)]
 
 
-@pytest.mark.parametrize("place", [0, 1, 3])
-def test_a_text_beside_a_row_is_no_header(write: Write, place: int) -> None:
+@pytest.mark.parametrize("position", [0, 1, 3])
+def test_a_text_beside_a_row_is_no_header(write: Write, position: int) -> None:
     rows = [f"0180C10{i}0;{30 + i}.5;{1000 + i};;" for i in range(1, 6)]
-    rows[place] = rows[place][:-1] + '"Källa: eget uttag, samtliga hushåll"'
+    rows[position] = rows[position][:-1] + '"Källa: eget uttag, samtliga hushåll"'
     (finding,) = [f for f in validate(write("\n".join(["deso;Inkomst;Antal;;", *rows]))).findings if f.row]
     assert (finding.code, finding.row) == ("not-the-standard", 1)
 
