@@ -17,6 +17,8 @@ from vaven.schemas.rules import (
     references,
     spreadsheet_values,
     totals,
+    units,
+    unread_columns,
     values,
 )
 from vaven.schemas.rules.finding_text import finding_of
@@ -43,7 +45,9 @@ MAX_FAILING_TEXTS = 1_000
 # Maximum length in characters of each text in a finding.
 MAX_CHARACTERS = 400
 # Importing a module of rules registers its rules; the tuple makes the imports used.
-RULE_MODULES = (values, periods, area_names, areas, references, disclosure, totals, spreadsheet_values)
+RULE_MODULES = (
+    values, periods, area_names, areas, references, disclosure, totals, spreadsheet_values, unread_columns, units
+)  # fmt: skip
 
 
 @dataclass

@@ -31,7 +31,8 @@ from vaven.vocab.register import codes, kpis
 STATEMENT_LIMIT = 50
 # Rules whose errors may come from our reading, or that only the user can decide: the options may fix them.
 DECIDABLE = frozenset(
-    ("not-the-standard", "missing-column", "kpi-scale", "required-missing", "not-in-list", "duplicate-label",
+    ("not-the-standard", "missing-column", "kpi-scale", "kpi-scale-mixed", "qualifying-column",
+     "required-missing", "not-in-list", "duplicate-label",
      "rows-left-out", "column-left-out", "number-ambiguous", "header-missing",
      "other-table", "not-readable-encoding", "not-readable-mixed", "not-readable-header-row", "not-readable-sheet",
      "not-readable-no-rows", "licence-publisher-missing", "metadata-unknown")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, row_rule, wide_rule
 from vaven.schemas.rules.spreadsheet_values import has_unit
+from vaven.schemas.rules.unread_columns import telling_apart
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.standard.sql import text
 from vaven.schemas.tables.compile import Check, key_of, typed
@@ -149,7 +150,9 @@ def _duplicates(on: Checking, *, same: bool) -> Iterator[Matches]:
     query = f"SELECT _row, first_row FROM {on.once('repeated rows', _repeated_rows)} WHERE equal = {same}"
     # In a wide table only the value's cell identifies the row; several values share the cell of the area.
     field = "value" if on.table.wide else on.schema.primary_key[0]
-    yield from on.matches(query, lambda row, first: RuleMatch(row, field, None, {"other": first}), field=field)
+    columns = telling_apart(on)
+    words = {"columns": columns, "advice": "columns"} if columns else {}
+    yield from on.matches(query, lambda row, first: RuleMatch(row, field, None, {"other": first, **words}), field=field)
 
 
 def _repeated_rows(on: Checking) -> str:

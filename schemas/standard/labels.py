@@ -25,8 +25,12 @@ PERIOD = re.compile(
 )
 # Longer labels are read as two runs of words at most: the number of ways to cut them grows with the square.
 MAX_WORDS_OF_THREE = 15
-# Words that add no meaning to a period or a sex in a label.
-STOP_WORDS = frozenset(("", "ar", "year", "procent", "percent", "%", "antal", "number", "share", "i", "in"))
+# Words that add no meaning to a period or a sex in a label. A unit is compared with the KPI's (rules/units.py).
+STOP_WORDS = frozenset(
+    ("", "ar", "year", "procent", "percent", "%", "antal", "number", "share", "i", "in", "promille", "‰", "tkr", "kkr",
+     "mkr", "mnkr", "msek", "kr", "sek", "kronor", "st", "per 1 000", "per 1000", "per 100 000", "per 1 000 invanare",
+     "per 100 000 invanare")
+)  # fmt: skip
 
 
 # Characters without a shape: soft hyphens, zero-width characters, marks of direction and of byte order.
@@ -36,6 +40,11 @@ FOOTNOTE_MARK = re.compile(
     r"(?:\s*(?<!m)[¹²³⁰⁴-⁹*†‡]+\)?|\s*\([1-9*]\)|(?:\s+|(?<=[^\W\d_])|(?<=(?:19|20)\d\d))\d{1,2}\)|\s+[a-e]\))"
     r"(?:\s*,?\s*[¹²³⁰⁴-⁹*†‡]+)*\s*$"
 )
+
+
+def visible(text: str) -> str:
+    """Return a text without invisible characters, which copying from a page adds."""
+    return text if text.isascii() else INVISIBLE.sub("", text)
 
 
 def without_marks(label: str) -> str:
@@ -87,21 +96,40 @@ def _resources_by_sheet() -> Mapping[str, str]:
     return resources
 
 
+def _codes_in(code_list: str) -> Iterator[register.Kpi | register.Code]:
+    yield from register.kpis().values() if code_list == "kpis" else register.codes(code_list).values()
+
+
 @cache
 def codes_by_word(code_list: str) -> Mapping[str, str]:
     """Return the codes of a code list by folded text: codes, labels in both languages, synonyms."""
-    is_kpis = code_list == "kpis"
-    words: Mapping[str, register.Kpi | register.Code] = register.kpis() if is_kpis else register.codes(code_list)
     codes: dict[str, str] = {}
-    for code in words.values():
+    for code in _codes_in(code_list):
         for text in (code.id, *code.labels.values(), *code.synonyms):
             codes.setdefault(fold(text), code.id)
     return codes
 
 
+@cache
+def _codes_by_label_and_code(code_list: str) -> Mapping[str, str]:
+    """Return codes by their label and code together, as our messages and lists write them: "Undertryckt (Q)"."""
+    codes: dict[str, str] = {}
+    for code in _codes_in(code_list):
+        for label in (*code.labels.values(), *code.synonyms):
+            both = (f"{label} ({code.id})", f"{code.id} ({label})", f"{code.id}: {label}", f"{code.id} {label}")
+            codes |= {fold(text): code.id for text in both}
+    return codes
+
+
+def code_of(code_list: str, text: str) -> str | None:
+    """Return the code of a list that a text means, None for an unknown text."""
+    folded = fold(text)
+    return codes_by_word(code_list).get(folded) or _codes_by_label_and_code(code_list).get(folded)
+
+
 def age_of(text: str) -> str:
     """Return the standard's form of an age group, or the text itself if it is none."""
-    if fold(text) in ALL_AGES:
+    if fold(text).removesuffix(" (t)") in ALL_AGES:
         return register.TOTAL
     if match := AGE_WORDS.fullmatch(text):
         return f"{match[3]}+" if match[3] else f"{match[1]}-{match[2]}"

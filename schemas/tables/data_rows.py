@@ -134,9 +134,10 @@ def filled_down(
 
     With the user's option, every empty required cell repeats the row above. Numbers are never repeated.
     """
-    schema = standard()[resource]
-    texts = [i for i, name in enumerate(header.fields) if name and schema[name].type not in ("number", "integer")]
-    required = {i for i in texts if choices.fill_down and schema[header.fields[i] or ""].required}
+    numbers = {field.name for field in standard()[resource].fields if field.type in ("number", "integer")}
+    names_required = {field.name for field in standard()[resource].fields if field.required}
+    texts = [i for i, name in enumerate(header.fields) if name and name not in numbers]
+    required = {i for i in texts if choices.fill_down and header.fields[i] in names_required}
     last: dict[int, str] = {}
     for number, cells in rows:
         filled = list(cells)

@@ -11,6 +11,7 @@ from vaven.schemas.standard.data_like import YEAR, is_area, is_number, is_record
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import codes_by_word, fold, known_labels, values_in_label
 from vaven.schemas.standard.period_forms import period_of
+from vaven.schemas.standard.period_parts import PERIOD_PART, with_period_part
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.cell_account import CellAccount
@@ -48,7 +49,8 @@ class Header:
     def field_names(self) -> frozenset[str]:
         """Fields that every row has a value of: by column, label or constant."""
         values = {"value"} if self.wide else set()
-        return frozenset(name for name in self.fields if name) | self.label_fields | set(self.constants) | values
+        own = frozenset(name for name in self.fields if name) - {PERIOD_PART}
+        return own | self.label_fields | set(self.constants) | values
 
     @property
     def label_fields(self) -> frozenset[str]:
@@ -58,9 +60,8 @@ class Header:
     @property
     def columns(self) -> tuple[Column, ...]:
         """Columns with a field of the standard, leftmost first."""
-        return tuple(
-            Column(name, self.labels[i], column_letter(i)) for i, name in enumerate(self.fields) if name is not None
-        )
+        fields = [(i, name) for i, name in enumerate(self.fields) if name and name != PERIOD_PART]
+        return tuple(Column(name, self.labels[i], column_letter(i)) for i, name in fields)
 
     @property
     def beside(self) -> tuple[Column, ...]:
@@ -289,6 +290,7 @@ def header_of(number: int, cells: Sequence[str], resource: str, choices: ReadOpt
         if (fields_by_label.get(fold(label)) if label else fields_by_letter.get(column_letter(i))) in {"", *constants}
     )
     wide = _wide(labels, fields, omitted, choices) if resource == "observations" and choices.wide is not False else {}
+    fields = with_period_part(labels, fields, wide, omitted) if resource == "observations" else fields
     return Header(number, labels, tuple(fields), wide, constants, omitted)
 
 

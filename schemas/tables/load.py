@@ -14,6 +14,7 @@ from vaven.schemas.spreadsheets.cell_faults import fault_code
 from vaven.schemas.spreadsheets.sheet_findings import merged_values
 from vaven.schemas.standard.data_like import delimiter_within, is_number
 from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Severity
+from vaven.schemas.standard.period_parts import join_periods
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.standard.table_schemas import standard
@@ -94,6 +95,8 @@ def load(
         constants = ", ".join(f"{text(constant)} AS {quoted(name)}" for name, constant in header.constants.items())
         work.execute(f"CREATE VIEW {raw}_given AS SELECT *, {constants} FROM {loaded.relation}")
         loaded.relation = f"{raw}_given"
+    loaded.relation, notes = join_periods(work, loaded.relation, header.fields, header.labels, location)
+    loaded.notes += notes
     return loaded
 
 
@@ -162,7 +165,7 @@ def _merged_values(
     grid: Grid, header: Header, location: Mapping[str, str | None]
 ) -> Mapping[int, Sequence[tuple[int, str]]]:
     schema = standard()[str(location["resource"])]
-    fields = {i: schema[name] for i, name in enumerate(header.fields) if name}
+    fields = {i: schema[name] for i, name in enumerate(header.fields) if name in schema.names}
     numbers = {i for i, field in fields.items() if field.type in ("number", "integer")} | set(header.wide)
     return merged_values(grid.properties, header.read_columns, numbers, header.row + 1)
 

@@ -17,7 +17,7 @@ from vaven.schemas.spreadsheets.cell_units import convert_units
 from vaven.schemas.spreadsheets.number_formats import UNIT_SPACE
 from vaven.schemas.standard.decimal_signs import MAX_EXAMPLES, ambiguous_numbers
 from vaven.schemas.standard.finding import Finding, Severity, code_words
-from vaven.schemas.standard.labels import age_of, codes_by_word, fold
+from vaven.schemas.standard.labels import age_of, code_of, visible
 from vaven.schemas.standard.period_forms import day_of_midnight, period_of
 from vaven.schemas.standard.sql import plain, quoted
 from vaven.schemas.standard.table_schemas import Field, TableSchema
@@ -36,8 +36,11 @@ DEFAULTS = {"sex": register.TOTAL, "age_group": register.TOTAL}
 # not applicable; PC-Axis has up to six points. "-" may mean zero, and the partner must decide.
 MARKS = {**{"." * count: "O" for count in range(2, 7)}, "…": "O", ".": "M"}
 BLANK = r"[ \x{00a0}\x{202f}\x{2009}]"
+INVISIBLE = r"[\x{00ad}\x{200b}-\x{200f}\x{2060}\x{feff}]"
 # A number with grouping: blanks only after the sign and between groups of three ("12 5" may be two numbers).
-GROUPED_NUMBER = rf"[-+−]?{BLANK}*(\d{{1,3}}({BLANK}\d{{3}})+([.,]\d+)?|[\d.,]*\d)([eE][-+]?\d+)?"
+GROUPED_NUMBER = (
+    rf"{INVISIBLE}*[-+−]?{BLANK}*(\d{{1,3}}({BLANK}\d{{3}})+([.,]\d+)?|[\d.,]*\d)([eE][-+]?\d+)?{INVISIBLE}*"
+)
 PLAIN_NUMBER = r"[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?"
 # Control characters except tab and line breaks, and noncharacters: a pattern for DuckDB and for Python.
 CONTROL_CHARACTERS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f" + "\ufffe\uffff]"
@@ -105,7 +108,7 @@ def normalise(
             problems += _ambiguous_numbers(distinct, work, raw, field, at, signs)
             notes += _normalise_numbers(distinct, work, raw, field, expressions, at, signs)
         else:
-            recode = _recoder(distinct, raw, field, names_are_codes=names_are_codes)
+            recode = _without_invisible(_recoder(distinct, raw, field, names_are_codes=names_are_codes))
             if recode and column.name in AREA_FIELDS:
                 recode = collecting_vintages(recode, vintages)
             recoded = _recode(distinct, work, raw, field, expressions, at, recode) if recode else []
@@ -216,7 +219,7 @@ def _ambiguous_numbers(
 
 def _number_expression(cell: str, field: Field, style: str, *, has_both: bool) -> str:
     """Return SQL of a cell's plain number. `has_both`: points group thousands before a decimal comma ("1.234,5")."""
-    bare = f"regexp_replace(replace({cell}, '−', '-'), '{BLANK}', '', 'g')"
+    bare = f"regexp_replace(replace({cell}, '−', '-'), '{BLANK}|{INVISIBLE}', '', 'g')"
     text = {
         "plain": bare,
         "decimal-comma": f"replace(replace({bare}, '.', ''), ',', '.')" if has_both else f"replace({bare}, ',', '.')",
@@ -312,12 +315,15 @@ def _recoder(distinct: DistinctTexts, raw: str, field: Field, *, names_are_codes
     code_list = field.descriptor.get("codes")
     if code_list == "statuses":
         # A code in small letters needs no note.
-        codes, words = register.codes(code_list), codes_by_word(code_list)
-        return lambda text: text if text.upper() in codes else words.get(fold(text), text)
+        codes = register.codes(code_list)
+        return lambda text: text if text.upper() in codes else code_of(code_list, text) or text
     if code_list:
-        synonyms = codes_by_word(code_list)
-        return lambda text: synonyms.get(fold(text), text)
+        return lambda text: code_of(code_list, text) or text
     return None
+
+
+def _without_invisible(recode: Callable[[str], str] | None) -> Callable[[str], str] | None:
+    return recode and (lambda text: recode(visible(text)))
 
 
 def _period(text: str, length: int) -> str:

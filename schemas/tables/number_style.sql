@@ -6,7 +6,7 @@
 WITH cells AS (
     SELECT replace(replace(replace(cell, ' ', ''), chr(160), ''), chr(8239), '') AS c
     FROM {cells}
-    WHERE cell LIKE '%,%' AND regexp_full_match(cell, '[-−\d\s.,\x{00a0}\x{202f}]+')
+    WHERE cell LIKE '%,%' AND regexp_full_match(cell, '[-−\d\s.,\x{00a0}\x{202f}\x{00ad}\x{200b}-\x{200f}\x{2060}\x{feff}]+')
 )
 SELECT
     count(*),

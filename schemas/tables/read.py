@@ -45,6 +45,7 @@ from vaven.schemas.tables.sheets import (
     resource_of_numbered_sheet,
     rows_until,
     together_notes,
+    value_labels,
 )
 from vaven.schemas.tables.tables import PART_STRIDE, STRIDE, About, AboutSource, Table, Tables
 from vaven.schemas.tables.unknown_table import not_the_standard
@@ -79,9 +80,10 @@ class _Reading:
     accounts: list[CellAccount] = field(default_factory=list)
     about_source: AboutSource = field(default_factory=AboutSource)
 
-    def account(self, grid: Grid) -> CellAccount:
+    def account(self, grid: Grid, resource: str | None = None) -> CellAccount:
         """Open the account of a sheet's cells; every sheet has one."""
         self.accounts.append(account_of(grid))
+        self.accounts[-1].resource = resource
         return self.accounts[-1]
 
     def omit(self, grid: Grid, reason: str) -> None:
@@ -296,10 +298,9 @@ def _read_as_table(reading: _Reading, sheets: Sequence[OpenSheet], resource: str
         _load(reading, sheets, resource)
         return
     location: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
-    account = reading.account(grid)
-    account.resource = resource
-    reading.notes += [*grid.notes, *header_notes(header, sheet.sample, location)]
-    reading.notes += property_notes(grid.properties, location)
+    account = reading.account(grid, resource)
+    notes = [*grid.notes, *header_notes(header, sheet.sample, location), *property_notes(grid.properties, location)]
+    reading.notes += notes
     hint_rows = list(islice(chain(sheet.following, grid.rows), HINT_ROWS))
     reading.problems.append(not_the_standard(header, hint_rows, location))
     above = (row for row in sheet.sample if row[0] <= header.row)
@@ -346,6 +347,7 @@ def _load(reading: _Reading, sheets: Sequence[OpenSheet], resource: str) -> None
         wide=header.label_fields,
         beside=tuple(beside),
         parts=() if is_one else tuple(part_of(part, i, beside) for i, part in enumerate(sheets)),
+        value_labels=value_labels(sheets),
     )
 
 
@@ -354,11 +356,9 @@ def _load_sheet(reading: _Reading, sheet: OpenSheet, resource: str, suffix: str)
     grid, header, choices = sheet.grid, sheet.header, reading.choices
     assert header is not None
     location: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
-    account = reading.account(grid)
-    account.resource = resource
+    account = reading.account(grid, resource)
     reading.notes += [note for note in grid.notes if note not in reading.notes]
-    reading.notes += header_notes(header, sheet.sample, location)
-    reading.notes += property_notes(grid.properties, location)
+    reading.notes += [*header_notes(header, sheet.sample, location), *property_notes(grid.properties, location)]
     account_for_labels(account, header, sheet.sample, is_chosen=resource == "observations" and bool(choices.header_row))
     at_rows = header.row + 1, choices.last_row
     reading.problems += table_findings(grid.properties, header.read_columns, header.omitted, location, *at_rows)

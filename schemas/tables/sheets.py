@@ -172,6 +172,15 @@ def columns_beside(sheets: Sequence[OpenSheet]) -> ColumnsBeside:
     return dict(zip(names, parts.values(), strict=True))
 
 
+def value_labels(sheets: Sequence[OpenSheet]) -> dict[int, str]:
+    """Return the labels of a wide table's columns of values by position, those of several sheets joined."""
+    labels: dict[int, dict[str, None]] = {}
+    for sheet in sheets:
+        for i in sheet.header.wide if sheet.header else ():
+            labels.setdefault(i, {})[sheet.header.labels[i]] = None  # type: ignore[union-attr]
+    return {i: "; ".join(own) for i, own in labels.items()}
+
+
 def part_of(sheet: OpenSheet, number: int, beside: ColumnsBeside) -> TablePart:
     assert sheet.header is not None
     letters = {column.name: column.letter or "" for column in sheet.header.columns}

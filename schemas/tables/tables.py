@@ -56,6 +56,8 @@ class Table:
 
     `beside` are the columns without a field of the standard, c0, c1 …, which `relation` also has.
 
+    `value_labels` are the labels of a wide table's columns of values, by position.
+
     `wide` names the fields in the labels of a wide table's columns of values; `_row` is then the cell's key (see
     `cell_reference`). `parts` are the sheets of a table that is spread over several (`sheet` is then None, and
     `header_row` and the letters are those of the first); `_row` has the number of the part, too.
@@ -72,6 +74,7 @@ class Table:
     wide: frozenset[str] = frozenset()
     beside: tuple[Column, ...] = ()
     parts: tuple[TablePart, ...] = ()
+    value_labels: Mapping[int, str] = field(default_factory=dict)
 
     def column(self, name: str) -> Column | None:
         return next((c for c in (*self.columns, *self.beside) if c.name == name), None)
