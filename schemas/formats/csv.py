@@ -111,7 +111,7 @@ def _rows(path: Path, encoding: str, delimiter: str, progress: Progress) -> Iter
                 if number % PROGRESS_ROWS == 0:
                     progress("reading", file.tell() / size)
                 if len(record) > MAX_COLUMNS:
-                    raise NotReadable("not-readable-columns", file=path.name, columns=MAX_COLUMNS)
+                    raise NotReadable("not-readable-columns", file=path.name, column_count=MAX_COLUMNS)
                 if reader.line_num - before > 1 or '"' in lines.record[0]:
                     _check_quotes(path, record, lines.record, delimiter, before + 1, {width, len(record)})
                 yield before + 1, [cell.strip() for cell in record]

@@ -146,7 +146,7 @@ def _rows(path: Path, items: Callable[[], Iterator[Any]]) -> Iterator[GridRow]:
         if isinstance(item, dict):
             labels.update(dict.fromkeys(item))
         if len(labels) > MAX_COLUMNS or (isinstance(item, list) and len(item) > MAX_COLUMNS):
-            raise NotReadable("not-readable-columns", file=path.name, columns=MAX_COLUMNS)
+            raise NotReadable("not-readable-columns", file=path.name, column_count=MAX_COLUMNS)
     if isinstance(first, dict):
         yield 0, [label.strip() for label in labels]
     for number, item in enumerate(items(), start=1 if isinstance(first, dict) else 0):
@@ -206,7 +206,7 @@ def _kolada_rows(path: Path, encoding: str) -> Iterator[GridRow]:
         for value in item["values"]:
             inner.update(dict.fromkeys(value))
     if len(outer) + len(inner) > MAX_COLUMNS:
-        raise NotReadable("not-readable-columns", file=path.name, columns=MAX_COLUMNS)
+        raise NotReadable("not-readable-columns", file=path.name, column_count=MAX_COLUMNS)
     yield 0, [KOLADA_LABELS.get(label, label.strip()) for label in (*outer, *inner)]
     number = 0
     for item in _items(path, encoding, "values"):

@@ -31,7 +31,7 @@ def read_json_stat(path: Path, encoding: str) -> Iterator[GridRow]:
     for _, texts in dimensions:
         count *= len(texts)
     if count > MAX_CELLS:
-        raise NotReadable("not-readable-cells", file=path.name, sheet="", cells=MAX_CELLS, columns=MAX_COLUMNS)
+        raise NotReadable("not-readable-cells", file=path.name, sheet="", cells=MAX_CELLS, column_count=MAX_COLUMNS)
     marks = _status_marks(metadata, count)
     has_status = _has_status(path, encoding, marks)
     yield 0, [*(label for label, _ in dimensions), "value", *["status"] * has_status]

@@ -91,7 +91,7 @@ def read_pcaxis(path: Path, encoding: str) -> Grid:
     for variable in (*stub, *heading):
         count *= len(variable.texts)
     if count > MAX_CELLS:
-        raise NotReadable("not-readable-cells", file=path.name, sheet="", cells=MAX_CELLS, columns=len(stub))
+        raise NotReadable("not-readable-cells", file=path.name, sheet="", cells=MAX_CELLS, column_count=len(stub))
     contents = " ".join(_values(keywords, language, "CONTENTS"))
     note = Finding("assumed-pcaxis", Severity.NOTE, params={"contents": contents, "count": count})
     kpi = codes_by_word("kpis").get(fold(contents))

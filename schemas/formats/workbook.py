@@ -213,7 +213,7 @@ def _write_sheet(path: Path, workbook: Any, name: str, target: Path, properties:
 
 
 def _too_many_cells(path: Path, sheet: str) -> NotReadable:
-    return NotReadable("not-readable-cells", file=path.name, sheet=sheet, cells=MAX_CELLS, columns=MAX_COLUMNS)
+    return NotReadable("not-readable-cells", file=path.name, sheet=sheet, cells=MAX_CELLS, column_count=MAX_COLUMNS)
 
 
 def _outside_sheet(path: Path, sheet: str, reference: str) -> NotReadable:
@@ -223,7 +223,7 @@ def _outside_sheet(path: Path, sheet: str, reference: str) -> NotReadable:
         "where_sv": f"{'rad' if row else 'cell'} {reference}",
         "where_en": f"{'row' if row else 'cell'} {reference}",
     }
-    limits = {"maximum": MAX_SHEET_ROWS, "columns": MAX_SHEET_COLUMNS}
+    limits = {"maximum": MAX_SHEET_ROWS, "column_count": MAX_SHEET_COLUMNS}
     return NotReadable("not-readable-outside", file=path.name, sheet=sheet, **where, **limits)
 
 

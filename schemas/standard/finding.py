@@ -14,8 +14,8 @@ from vaven.vocab.messages import in_language, messages
 
 # Parameters that are numbers. `text` and `limit` are numbers in a column of numbers only: 1950 may be a year.
 NUMBERS = frozenset(
-    ("before", "count", "cells", "columns", "denominator", "empty", "expected", "greatest", "high", "low", "maximum",
-     "megabytes", "minimum", "sum", "value")
+    ("before", "count", "cells", "column_count", "denominator", "empty", "expected", "greatest", "high", "low",
+     "maximum", "megabytes", "minimum", "sum", "value")
 )  # fmt: skip
 OF_NUMERIC_FIELDS = frozenset(("limit", "text"))
 NUMBER = re.compile(r"(-?)([0-9]+)(?:\.([0-9]+))?")

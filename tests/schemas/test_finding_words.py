@@ -35,6 +35,17 @@ def test_a_year_has_no_thousands_separator() -> None:
     assert messages == {"sv": "1924 är före 1950.", "en": "1924 is before 1950."}
 
 
+def test_a_label_that_is_a_year_has_no_thousands_separator() -> None:
+    messages = sentences("not-the-standard", "", None, columns="2023")
+    assert messages["sv"].endswith("Filens kolumner är 2023.")
+    assert messages["en"].endswith("The file's columns are 2023.")
+
+
+def test_a_number_of_columns_has_the_separator_of_the_language() -> None:
+    messages = sentences("not-readable-columns", "", None, file="a.csv", column_count=2_000)
+    assert messages["sv"] == "a.csv har fler än 2\u00a0000 kolumner."
+
+
 def test_text_that_is_not_a_number_is_quoted_unchanged() -> None:
     finding = Finding(
         "type-error", Severity.ERROR, "observations", field="value", text="12,5 st",
