@@ -47,13 +47,12 @@ from vaven.schemas.tables.sheets import (
     together_notes,
     value_labels,
 )
-from vaven.schemas.tables.tables import PART_STRIDE, STRIDE, About, AboutSource, Table, Tables
+from vaven.schemas.tables.tables import PART_STRIDE, STRIDE, About, AboutSource, Table, Tables, open_workspace
 from vaven.schemas.tables.unknown_table import not_the_standard
 from vaven.vocab.errors import NotReadable
 
 # A million observations fit; ten million spill, and the whole process stays below a gigabyte.
 MEMORY_MB = 500
-IN_MEMORY_BYTES = 150_000_000
 # Rows of a table that does not follow the standard in which we look for area codes: more than Sweden has areas.
 HINT_ROWS = 10_000
 # Sheets of our own template without data.
@@ -106,9 +105,7 @@ def read(
     source = Path(source)
     content = content_of(source, choices.encoding)
     folder = Path(tempfile.mkdtemp(prefix="vaven-read-"))
-    # The workspace of a large file is on disk from the start; DuckDB would else spill it repeatedly.
-    is_large = source.is_file() and source.stat().st_size > IN_MEMORY_BYTES
-    work = duckdb.connect(str(folder / "workspace.duckdb") if is_large else ":memory:")
+    work = open_workspace(source, content.kind, folder)
     try:
         work.execute(f"SET memory_limit = '{int(memory_mb)}MB'")
         work.execute(f"SET temp_directory = '{folder}/spill'")

@@ -23,6 +23,10 @@ from vaven.schemas.tables.distinct_values import DistinctTexts
 STRIDE = 1 << 14
 # A row's number in a later part of a table is increased by this for each part before it.
 PART_STRIDE = 1 << 32
+# Larger files have their workspace on disk.
+IN_MEMORY_BYTES = 150_000_000
+# Some thousand rows.
+UNPLANNED_BYTES = 200_000
 
 
 @dataclass(frozen=True)
@@ -196,3 +200,15 @@ class Tables:
         """Close the workspace and delete its folder; repeated calls are harmless."""
         self.workspace.close()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def open_workspace(source: Path, kind: str, folder: Path) -> duckdb.DuckDBPyConnection:
+    """Return the database for a submission's tables, sized for it; `folder` is for what does not fit into memory."""
+    size = source.stat().st_size if source.is_file() else IN_MEMORY_BYTES
+    if kind == "text" and size <= UNPLANNED_BYTES:
+        # Threads and plans of hundreds of statements take longer than the few rows.
+        work = duckdb.connect(config={"threads": 1})
+        work.execute("PRAGMA disable_optimizer")
+        return work
+    # The workspace of a large file is on disk from the start; DuckDB would else spill it repeatedly.
+    return duckdb.connect(str(folder / "workspace.duckdb") if size > IN_MEMORY_BYTES else ":memory:")
