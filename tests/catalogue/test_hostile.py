@@ -17,6 +17,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import VAVEN
+from tests.reading import ANSWER_OPTIONS
 from vaven.catalogue.app import create_app
 from vaven.publisher.settings import Settings
 from vaven.schemas import validate
@@ -387,7 +388,7 @@ def test_encodings_of_windows_mac_and_dos_are_distinguished_by_their_letters(
 ) -> None:
     text = SWEDISH.replace("Söder", "Södermalm på Mälaröarna").replace("T,T", "T,T")
     (tmp_path / "a.csv").write_bytes(text.replace("note", "Anmärkning").encode(encoding))
-    seen = run("validate", tmp_path / "a.csv", "--format", "json")
+    seen = run("validate", tmp_path / "a.csv", *ANSWER_OPTIONS, "--format", "json")
     assert seen.report
     assert [f["message"] for f in seen.report["assumptions"] if name in f["message"]]
     assert seen.report["verdict"] == "valid"

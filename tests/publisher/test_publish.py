@@ -277,7 +277,8 @@ def test_characters_not_allowed_in_workbooks_do_not_prevent_publishing(settings:
     path = package / "observations.csv"
     header, first, rest = path.read_text("utf-8").split("\n", 2)
     assert header.endswith(",note")
-    path.write_text(f"{header}\n{first}a\x01b\x0bc\n{rest}", "utf-8")
+    assert first.endswith('"')
+    path.write_text(f'{header}\n{first[:-1]}a\x01b\x0bc"\n{rest}', "utf-8")
     descriptor = json.loads((package / "datapackage.json").read_text("utf-8"))
     descriptor["vaven"]["title"] = {"sv": "En\x02 titel", "en": "A\x0b title"}
     (package / "datapackage.json").write_text(json.dumps(descriptor), "utf-8")
