@@ -41,7 +41,8 @@ COPY (
 WRONG_CELLS = 11
 NUMBERS = ("value", "sample_size")
 # A table cannot state them itself.
-LICENCE_AND_PUBLISHER = ReadOptions(licence="cc0", publisher="Exempelkommunen")
+# The publisher that the mapping for morph-kgc names.
+LICENCE_AND_PUBLISHER = ReadOptions(licence="cc0", publisher="Den sociala väven")
 
 
 def write_observations(

@@ -78,8 +78,7 @@ class Manifest:
             "places": [_stored_area(area) for area in self.areas],
             "period": [day.isoformat() for day in self.period],
             "statistics": dict(self.statistics),
-            "defaults": list(self.defaults),
-        }
+        } | ({"defaults": list(self.defaults)} if self.defaults else {})
 
 
 def _area(stored: Mapping[str, Any]) -> ReleasedArea:

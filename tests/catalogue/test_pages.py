@@ -387,7 +387,8 @@ def test_cells_are_quoted_as_escaped_text(client: FlaskClient) -> None:
 def test_the_report_is_available_as_json_and_text(client: FlaskClient) -> None:
     cells = "Område;Nyckeltal;Period;Värde\n180C6070;trygg-morker;2023;64,5\n".encode("cp1252")
     assert json.loads(upload(client, "x.csv", cells, "?format=json&lang=en"))["verdict"] == "invalid"
-    assert json.loads(upload(client, "x.csv", cells, accept="application/json"))["findings"][0]["cell"] == "A2"
+    findings = json.loads(upload(client, "x.csv", cells, accept="application/json"))["findings"]
+    assert [finding["cell"] for finding in findings if finding["severity"] == "error"] == ["A2"]
     assert upload(client, "x.csv", cells, "?format=text&lang=en").startswith("INVALID")
 
 

@@ -129,8 +129,9 @@ def test_resources_of_withdrawn_datasets_are_not_described(settings: Settings, c
     assert settings.iris.area("deso2018", "0180C6070") in subjects
     withdraw(settings, FIRST, reason="Fel fil.")
     subjects = select(client, "SELECT DISTINCT ?s { GRAPH <id/reference> { ?s ?p ?o } }")
-    # The tombstone of a withdrawn dataset names its publisher.
-    assert {iri.removeprefix(f"{BASE}id/").partition("/")[0] for iri in subjects} == {"organisation"}
+    # The tombstone of a withdrawn dataset names its publisher, and the SPARQL service its contact.
+    kinds = {iri.removeprefix(f"{BASE}id/").partition("/")[0] for iri in subjects}
+    assert kinds == {"organisation", "sparql#contact"}
 
 
 def test_descriptions_missing_from_the_cache_are_read_again(settings: Settings, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from tests.conftest import ROOT
 from tests.examples import TARGET, written
-from tests.reading import ANSWER_OPTIONS
+from tests.reading import ANSWER_OPTIONS, METADATA_RULES
 from vaven.catalogue.cli.main import main
 from vaven.schemas.check import RULE_MODULES
 from vaven.schemas.rules.registry import READING_RULES, RULES, SCHEMA_RULES
@@ -26,7 +26,6 @@ from vaven.vocab.messages import messages
 CASES = ROOT / "tests" / "cases"
 FOLDERS = sorted(path.parent for path in CASES.glob("*/*/cmd"))
 CODES = {*RULES, *SCHEMA_RULES, *READING_RULES}
-METADATA_RULES = {"licence-publisher-missing", "metadata-requested", "metadata-unknown"}
 # No field of the standard's six schemas is unique without being the key; tests/schemas/test_check.py covers it.
 WITHOUT_CASE = {"duplicate-value"}
 # Reasons why a file cannot be read may have cases, too.

@@ -153,6 +153,6 @@ def test_the_user_chooses_the_sheet(tmp_path: Path) -> None:
     other.append(["0180C1010", "trygg-morker", 2023, 57])
     path = tmp_path / "två.xlsx"
     book.save(path)
-    assert observations(path, ReadOptions(), "value") == [("1",)]
+    assert observations(path, ReadOptions(), "value") == [("1",), ("57",)]
     assert observations(path, ReadOptions(sheet="ny version"), "value") == [("57",)]
     assert set(validate(path, choices=ReadOptions(sheet="Borta")).counts) == {"not-readable-sheet"}
