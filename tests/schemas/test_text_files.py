@@ -147,16 +147,16 @@ def test_other_endings_of_labels_are_no_marks(label: str) -> None:
 
 
 def test_a_column_of_numbers_may_be_left_out_by_the_option_alone(write: Write) -> None:
-    path = write("Område;Nyckeltal;Period;Värde;Bakgrund\n0180;trygg-morker;2023;57;12\n")
+    path = write("Område;Nyckeltal;Period;Värde;Poäng\n0180;trygg-morker;2023;57;12\n")
     assert [code for code, _ in errors(validate(path))] == ["column-left-out"]
-    assert validate(path, columns={"Bakgrund": ""}).verdict == Verdict.VALID
+    assert validate(path, columns={"Poäng": ""}).verdict == Verdict.VALID
 
 
 @pytest.mark.parametrize("is_long", [False, True])
 def test_a_column_of_numbers_is_an_error_by_rows_and_by_columns(write: Write, is_long: bool) -> None:
     rows = [f"0180;trygg-morker;{2000 + i};57;{i}" for i in range(20)]
     end = "\nKälla: enkäten\n" if is_long else "\n"
-    report = validate(write("\n".join(["Område;Nyckeltal;Period;Värde;Bakgrund", *rows]) + end))
+    report = validate(write("\n".join(["Område;Nyckeltal;Period;Värde;Poäng", *rows]) + end))
     assert errors(report) == [("column-left-out", None)]
 
 
