@@ -127,8 +127,10 @@ def test_every_read_option_is_a_command_line_option(tmp_path: Path) -> None:
         other.append(row)
     book.save(tmp_path / "a.xlsx")
     options = ("--sheet", "Andra", "--last-row", "3", "--fill-down", "--shares", "--wide", "--decimal", ",")
-    answers = ("--licence", "CC BY 4.0", "--publisher", "Bolaget")
-    report = json.loads(vaven("validate", tmp_path / "a.xlsx", *options, *answers, "--format", "json").stdout)
+    licence_and_publisher = ("--licence", "CC BY 4.0", "--publisher", "Bolaget")
+    report = json.loads(
+        vaven("validate", tmp_path / "a.xlsx", *options, *licence_and_publisher, "--format", "json").stdout
+    )
     assert report["choices"] == {
         "sheet": "Andra", "last_row": 3, "fill_down": True, "shares": True, "wide": True, "decimal": ",",
         "licence": "CC BY 4.0", "publisher": "Bolaget",
