@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass
 from typing import Any
 
 from vaven.schemas.spreadsheets.number_formats import UNIT_SPACE
@@ -18,6 +19,21 @@ ERROR_PATTERN = r"(Err|Fel):[0-9]{3}|#{2,}"
 # A day, a month or a time as the readers of workbooks write it.
 DATE_LIKE = r"[0-9]{4}-[0-9]{2}(-[0-9]{2}([T ].*)?)?|[0-9]{2}:[0-9]{2}(:[0-9]{2}.*)?"
 ERROR = re.compile(f"(?i:{'|'.join(map(re.escape, ERROR_VALUES))})|{ERROR_PATTERN}")
+
+
+@dataclass(frozen=True)
+class TableRange:
+    """Range of a sheet that is read as a table: from `first_row` to the `last_row` that the user chose, if any.
+
+    `read` are the positions of its columns, `excluded` of those that the user leaves out; `location` are the arguments
+    of a Finding about it.
+    """
+
+    read: Set[int]
+    excluded: Set[int]
+    location: Mapping[str, Any]
+    first_row: int
+    last_row: int | None
 
 
 def is_error_value(cell: str) -> str:
@@ -53,23 +69,16 @@ def fault_code(cell: str) -> str | None:
     return "error-value" if ERROR.fullmatch(cell) else None
 
 
-def faults_outside_table(
-    properties: SheetProperties,
-    read: Set[int],
-    excluded: Set[int],
-    location: Mapping[str, Any],
-    first_row: int,
-    last_row: int | None,
-) -> Iterator[Finding]:
+def faults_outside_table(properties: SheetProperties, table: TableRange) -> Iterator[Finding]:
     """Yield findings about faults in labels, above the table, and in columns that are not read.
 
-    Rules report those in the table's own columns (`read`) from its first row. Columns that the user excludes are
-    skipped, and rows below `last_row`.
+    Rules report those in the table's own columns from its first row. Columns that the user excludes are skipped, and
+    rows below the last.
     """
     for row, column, text in properties.invalid_cells:
-        is_in_table = column in read and row >= first_row
-        if row <= (last_row or row) and column not in excluded and not is_in_table:
-            yield _finding(text, location, row, column)
+        is_in_table = column in table.read and row >= table.first_row
+        if row <= (table.last_row or row) and column not in table.excluded and not is_in_table:
+            yield _finding(text, table.location, row, column)
 
 
 def faults_in_sheet(properties: SheetProperties, sheet: str | None) -> Iterator[Finding]:

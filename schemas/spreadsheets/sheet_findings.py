@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence, Set
 from typing import Any
 
-from vaven.schemas.spreadsheets.cell_faults import faults_outside_table
+from vaven.schemas.spreadsheets.cell_faults import TableRange, faults_outside_table
 from vaven.schemas.spreadsheets.sheet_properties import SheetProperties, column_letter
 from vaven.schemas.standard.finding import Finding, Severity
 
@@ -29,39 +29,35 @@ def merged_values(
     return ranges
 
 
-def table_findings(
-    properties: SheetProperties,
-    read: Set[int],
-    excluded: Set[int],
-    location: Mapping[str, Any],
-    first_row: int,
-    last_row: int | None,
-) -> Iterator[Finding]:
-    """Yield the findings about a sheet with a table from `first_row`, and in the columns `read`.
+def table_findings(properties: SheetProperties, table: TableRange) -> Iterator[Finding]:
+    """Yield the findings about a sheet with a table.
 
-    Columns that the user excludes have none, nor have rows below the user's `last_row`.
+    Columns that the user excludes have none, nor have rows below the last.
     """
-    yield from _hidden_parts(properties, read, location, first_row)
-    yield from faults_outside_table(properties, read, excluded, location, first_row, last_row)
+    yield from _hidden_parts(properties, table)
+    yield from faults_outside_table(properties, table)
 
 
-def _hidden_parts(
-    properties: SheetProperties, read: Set[int], location: Mapping[str, Any], first_row: int
-) -> Iterator[Finding]:
+def _hidden_parts(properties: SheetProperties, table: TableRange) -> Iterator[Finding]:
     """Yield a warning about hidden rows, filtered ones too, and one about hidden columns, if they are read."""
-    rows = [(max(first, first_row), last) for first, last in properties.hidden_rows if last >= first_row]
+    rows = [(max(first, table.first_row), last) for first, last in properties.hidden_rows if last >= table.first_row]
     if rows:
         params = {
             "count": sum(last - first + 1 for first, last in rows),
             "rows": _range_texts([map(str, r) for r in rows]),
         }
-        yield Finding("hidden-rows", Severity.WARNING, **location, row=rows[0][0], params=params)
-    columns = sorted(c for first, last in properties.hidden_columns for c in read if first <= c <= last)
+        yield Finding("hidden-rows", Severity.WARNING, **table.location, row=rows[0][0], params=params)
+    columns = sorted(c for first, last in properties.hidden_columns for c in table.read if first <= c <= last)
     if columns:
         letters = [column_letter(column) for column in columns]
         params = {"count": len(columns), "columns": _range_texts([(letter, letter) for letter in letters])}
         yield Finding(
-            "hidden-columns", Severity.WARNING, **location, row=first_row - 1, column=letters[0], params=params
+            "hidden-columns",
+            Severity.WARNING,
+            **table.location,
+            row=table.first_row - 1,
+            column=letters[0],
+            params=params,
         )
 
 

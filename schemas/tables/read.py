@@ -15,7 +15,7 @@ from vaven.schemas.formats.grid import Grid, GridRow
 from vaven.schemas.formats.open import grids_of
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.formats.submission import submission_files
-from vaven.schemas.spreadsheets.cell_faults import faults_in_sheet, property_notes
+from vaven.schemas.spreadsheets.cell_faults import TableRange, faults_in_sheet, property_notes
 from vaven.schemas.spreadsheets.sheet_findings import table_findings
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import fold
@@ -357,8 +357,8 @@ def _load_sheet(reading: _Reading, sheet: OpenSheet, resource: str, suffix: str)
     reading.notes += [note for note in grid.notes if note not in reading.notes]
     reading.notes += [*header_notes(header, sheet.sample, location), *property_notes(grid.properties, location)]
     account_for_labels(account, header, sheet.sample, is_chosen=resource == "observations" and bool(choices.header_row))
-    at_rows = header.row + 1, choices.last_row
-    reading.problems += table_findings(grid.properties, header.read_columns, header.omitted, location, *at_rows)
+    table = TableRange(header.read_columns, header.omitted, location, header.row + 1, choices.last_row)
+    reading.problems += table_findings(grid.properties, table)
     rows: Iterator[GridRow] = chain(sheet.following, grid.rows)
     # The user's options about rows apply to the sheet of observations.
     if resource == "observations" and choices.last_row:
