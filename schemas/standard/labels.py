@@ -33,8 +33,9 @@ STOP_WORDS = frozenset(
 )  # fmt: skip
 
 
-# Characters without a shape: soft hyphens, zero-width characters, marks of direction and of byte order.
-INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2064\ufeff]")
+# Characters without a shape: soft hyphens, zero-width characters, marks of direction and of byte order. The pattern
+# contains the characters themselves, so that it is one of DuckDB too.
+INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 # A mark of a footnote after a text: "2023¹", "2023*", "Värde 1)", "2023 (1)".
 FOOTNOTE_MARK = re.compile(
     r"(?:\s*(?<!m)[¹²³⁰⁴-⁹*†‡]+\)?|\s*\([1-9*]\)|(?:\s+|(?<=[^\W\d_])|(?<=(?:19|20)\d\d))\d{1,2}\)|\s+[a-e]\))"

@@ -17,7 +17,7 @@ from vaven.schemas.spreadsheets.cell_units import convert_units
 from vaven.schemas.spreadsheets.number_formats import UNIT_SPACE
 from vaven.schemas.standard.decimal_signs import MAX_EXAMPLES, ambiguous_numbers
 from vaven.schemas.standard.finding import Finding, Severity, code_words
-from vaven.schemas.standard.labels import age_of, code_of, visible
+from vaven.schemas.standard.labels import INVISIBLE, age_of, code_of, visible
 from vaven.schemas.standard.period_forms import day_of_midnight, period_of
 from vaven.schemas.standard.sql import plain, quoted
 from vaven.schemas.standard.table_schemas import Field, TableSchema
@@ -36,11 +36,9 @@ DEFAULTS = {"sex": register.TOTAL, "age_group": register.TOTAL}
 # not applicable; PC-Axis has up to six points. "-" may mean zero, and the partner must decide.
 MARKS = {**{"." * count: "O" for count in range(2, 7)}, "…": "O", ".": "M"}
 BLANK = r"[ \x{00a0}\x{202f}\x{2009}]"
-INVISIBLE = r"[\x{00ad}\x{200b}-\x{200f}\x{2060}\x{feff}]"
+UNSEEN = INVISIBLE.pattern
 # A number with grouping: blanks only after the sign and between groups of three ("12 5" may be two numbers).
-GROUPED_NUMBER = (
-    rf"{INVISIBLE}*[-+−]?{BLANK}*(\d{{1,3}}({BLANK}\d{{3}})+([.,]\d+)?|[\d.,]*\d)([eE][-+]?\d+)?{INVISIBLE}*"
-)
+GROUPED_NUMBER = rf"{UNSEEN}*[-+−]?{BLANK}*(\d{{1,3}}({BLANK}\d{{3}})+([.,]\d+)?|[\d.,]*\d)([eE][-+]?\d+)?{UNSEEN}*"
 PLAIN_NUMBER = r"[-+]?(\d+(\.\d+)?|\.\d+)([eE][-+]?\d+)?"
 # Control characters except tab and line breaks, and noncharacters: a pattern for DuckDB and for Python.
 CONTROL_CHARACTERS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f" + "\ufffe\uffff]"
@@ -48,7 +46,7 @@ CONTROL_CHARACTERS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f" + "\ufffe\uffff]"
 EXAMPLE_CODES = 5
 AREA_FIELDS = ("neighbourhood", "code", "municipality")
 # SQL of the texts that may be another form of an area's code; others need not be tested one by one.
-LIKE_AREAS = r"length(cell) BETWEEN 2 AND 200 AND regexp_matches(cell, '^([0-9]{2}|\pL)')"
+LIKE_AREAS = f"length(cell) BETWEEN 2 AND 200 AND regexp_matches(cell, '^{UNSEEN}*([0-9]{UNSEEN}*[0-9]|\\pL)')"
 DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 SHORTER_THAN_A_YEAR = re.compile(r"[0-9]{4}-(Q[1-4]|[0-9]{2})")
 # Fields that are multiplied by 100 if the user states that per cent are given as shares.
@@ -179,7 +177,7 @@ def _normalise_numbers(
     decimal_comma, is_decided = signs["decimal_comma"], signs["is_decided"]
     cells = distinct.of(raw, field.name)
     query = (files(__package__) / "number_style.sql").read_text("utf-8")
-    counts = work.execute(query.replace("{cells}", cells)).fetchone() or (0,) * 5
+    counts = work.execute(query.replace("{cells}", cells).replace("{unseen}", UNSEEN)).fetchone() or (0,) * 5
     chosen_style = "decimal-comma" if decimal_comma else "grouping-comma"
     # Where the user decided on the comma, points of a text file group thousands.
     is_chosen = is_decided and signs["is_text"]
@@ -219,7 +217,7 @@ def _ambiguous_numbers(
 
 def _number_expression(cell: str, field: Field, style: str, *, has_both: bool) -> str:
     """Return SQL of a cell's plain number. `has_both`: points group thousands before a decimal comma ("1.234,5")."""
-    bare = f"regexp_replace(replace({cell}, '−', '-'), '{BLANK}|{INVISIBLE}', '', 'g')"
+    bare = f"regexp_replace(replace({cell}, '−', '-'), '{BLANK}|{UNSEEN}', '', 'g')"
     text = {
         "plain": bare,
         "decimal-comma": f"replace(replace({bare}, '.', ''), ',', '.')" if has_both else f"replace({bare}, ',', '.')",

@@ -144,9 +144,12 @@ def test_every_label_that_is_shown_is_read() -> None:
     assert {age_of(text) for text in ("alla (T)", "Alla åldrar (T)", "Totalt", "total (T)")} == {register.TOTAL}
 
 
-def test_invisible_characters_change_no_value(tmp_path: Path) -> None:
-    space = "\N{ZERO WIDTH SPACE}"
-    text = f"Område;Nyckeltal;Period;Värde\n0180{space};trygg-morker{space};{space}2023;57,5{space}\n"
+@pytest.mark.parametrize("space", ["\u00ad", "\u200b", "\u200f", "\u202e", "\u2060", "\u2069", "\ufeff"])
+def test_invisible_characters_change_no_value(tmp_path: Path, space: str) -> None:
+    """At the start, within, and at the end of a cell."""
+    text = (
+        f"Område;Nyckeltal;Period;Värde\n{space}0{space}180{space};{space}trygg-morker{space};{space}2023;57,5{space}\n"
+    )
     report = checked(tmp_path, text)
     assert report.counts == {}
     with read(tmp_path / "in.csv") as tables:
