@@ -21,29 +21,28 @@ from vaven.schemas.rules import (
     unread_columns,
     values,
 )
-from vaven.schemas.rules.finding_text import finding_of
+from vaven.schemas.rules.finding_text import as_written, excerpts, finding_of, redacted
 from vaven.schemas.rules.metadata import metadata_findings
-from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.rules.registry import RULES, Checking, FurtherMatches, Matches, Rule, RuleMatch
 from vaven.schemas.standard.finding import MAX_FINDINGS, Excerpt, Finding, Report, Severity, Verdict
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import RESOURCES, STANDARD_VERSION, Field, standard
 from vaven.schemas.standard.thresholds import PROPOSED, Thresholds
-from vaven.schemas.tables.compile import SQL_TYPES, Check, checks, loosely_typed, typed
+from vaven.schemas.tables.compile import DEFAULTS, SQL_TYPES, Check, checks, loosely_typed, typed
 from vaven.schemas.tables.read import MEMORY_MB, read
 from vaven.schemas.tables.tables import Table, Tables
 from vaven.vocab import register
 from vaven.vocab.errors import NotReadable, is_full_disk
-from vaven.vocab.messages import LANGUAGES
 
 RULES_VERSION = "1.0"
-# Rows with findings per table that a report quotes in full.
-MAX_EXCERPTS = 200
+# Columns of the table register_kpis.
+REGISTER_COLUMNS = {
+    "id": "VARCHAR", "minimum": "DOUBLE", "maximum": "DOUBLE", "multiplier": "DOUBLE", "is_percent": "BOOLEAN",
+    "is_ratio": "BOOLEAN", "is_mean": "BOOLEAN", "is_sum": "BOOLEAN",
+}  # fmt: skip
 # Up to this many distinct invalid texts, rows are matched against the texts instead of the condition.
 MAX_FAILING_TEXTS = 1_000
-# Maximum length in characters of each text in a finding.
-MAX_CHARACTERS = 400
 # Importing a module of rules registers its rules; the tuple makes the imports used.
 RULE_MODULES = (
     values, periods, area_names, areas, references, disclosure, totals, spreadsheet_values, unread_columns, units
@@ -143,7 +142,7 @@ def check(
     collector = _FindingCollector(limit=max_findings)
     about = list(metadata_findings(tables))
     for problem in (*tables.problems, *(f for f in about if f.severity != Severity.NOTE)):
-        collector.add(_redacted(problem))
+        collector.add(redacted(problem))
     collector.counts.update(tables.unlisted)
     if "observations" not in tables.tables and not collector.counts.keys() & {
         "not-the-standard",
@@ -156,8 +155,8 @@ def check(
         if table := tables.tables.get(resource):
             start = len(collector.findings)
             _check_table(tables, table, today or date.today(), thresholds, collector, _part(progress, i))
-            collector.excerpts += _excerpts(tables, table, collector.findings[start:])
-            collector.findings[start:] = _as_written(tables, table, collector.findings[start:])
+            collector.excerpts += excerpts(tables, table, collector.findings[start:])
+            collector.findings[start:] = as_written(tables, table, collector.findings[start:])
     order = {resource: i for i, resource in enumerate(RESOURCES)}
     collector.findings.sort(
         key=lambda f: (order.get(f.resource or "", -1), f.sheet or "", f.row or 0, f.column or "", f.code)
@@ -169,7 +168,7 @@ def check(
         findings=tuple(collector.findings),
         counts=dict(collector.counts),
         assumptions=tuple(
-            _redacted(note) for note in (*tables.assumptions, *(f for f in about if f.severity == Severity.NOTE))
+            redacted(note) for note in (*tables.assumptions, *(f for f in about if f.severity == Severity.NOTE))
         ),
         rows={name: table.row_count for name, table in tables.tables.items()},
         cells=tables.cells,
@@ -227,57 +226,6 @@ def _check_table(
                 collector.counts[rule.code] += 1
 
 
-def _as_written(tables: Tables, table: Table, findings: list[Finding]) -> Iterator[Finding]:
-    """Yield a table's findings with the text as submitted and the cell reference of the submitted file."""
-    texts = dict(_texts_as_written(tables, table, findings))
-    for finding in findings:
-        text = texts.get((finding.field, finding.row), finding.text)
-        row, column = (
-            table.cell_reference(finding.row, finding.field) if finding.row is not None else (None, finding.column)
-        )
-        sheet, params = table.sheet_of(finding.row), dict(finding.params)
-        if isinstance(other := params.get("other"), int):
-            params["other"], _ = table.cell_reference(other, None)
-            if (other_sheet := table.sheet_of(other)) != sheet:
-                params |= {f"other_{language}": f"{params['other']} ({other_sheet})" for language in LANGUAGES}
-        yield _redacted(replace(finding, sheet=sheet, row=row, column=column, text=text, params=params))
-
-
-def _excerpts(tables: Tables, table: Table, findings: list[Finding]) -> Iterator[Excerpt]:
-    """Yield the first rows with findings, in full."""
-    rows = list(dict.fromkeys(f.row for f in findings if f.row is not None))[:MAX_EXCERPTS]
-    names = [c.name for c in table.columns if c.letter or c.name in table.wide or (table.wide and c.name == "value")]
-    if not rows or not names:
-        return
-    # Columns added by reading (a default, a status from a symbol) are in the normalised relation only.
-    columns = ", ".join(quoted(name) for name in names)
-    source = f"{table.original_relation} WHERE _row IN (SELECT unnest(?::BIGINT[]))"
-    query = f"SELECT _row, {columns} FROM {source} ORDER BY _row"
-    for key, *texts in tables.workspace.execute(query, [rows]).fetchall():
-        row, _ = table.cell_reference(key, None)
-        letters = {name: table.cell_reference(key, name)[1] for name in names}
-        shortened = {name: _shortened(text) if text else text for name, text in zip(names, texts, strict=True)}
-        yield Excerpt(table.resource, table.sheet_of(key), row, letters, shortened)
-
-
-def _texts_as_written(
-    tables: Tables, table: Table, findings: list[Finding]
-) -> Iterator[tuple[tuple[str | None, int | None], str]]:
-    """Yield (field, `_row`) and the cell's text before normalisation, for each finding with a text."""
-    if table.original_relation == table.relation:
-        return
-    with_text = [f for f in findings if f.text is not None and f.row is not None]
-    for name in {f.field for f in with_text}:
-        column = table.column(name) if name else None
-        if column and (column.letter or name == "value"):
-            rows = [f.row for f in with_text if f.field == name]
-            source = f"{table.original_relation} WHERE _row IN (SELECT unnest(?::BIGINT[]))"
-            query = f"SELECT _row, {quoted(column.name)} FROM {source}"
-            for row, text in tables.workspace.execute(query, [rows]).fetchall():
-                if text is not None:
-                    yield (name, row), text
-
-
 def _matches(rule: Rule, on: Checking) -> Iterable[Matches]:
     """Return a rule's matches, each cell once: in a wide table several observations share a label or a code."""
     matches = rule.wide(on) if rule.wide else ()
@@ -299,27 +247,6 @@ def _is_new(cell: tuple[object, ...], seen: set[tuple[object, ...]]) -> bool:
     is_new = cell not in seen
     seen.add(cell)
     return is_new
-
-
-def _redacted(finding: Finding) -> Finding:
-    """Return a finding with personal identity numbers masked and its texts shortened."""
-    params = {name: _shortened_value(value) for name, value in finding.params.items()}
-    return replace(finding, text=_shortened(finding.text) if finding.text else finding.text, params=params)
-
-
-def _shortened_value(value: object) -> object:
-    return (
-        [_shortened(v) for v in value]
-        if isinstance(value, list)
-        else _shortened(value)
-        if isinstance(value, str)
-        else value
-    )
-
-
-def _shortened(value: str) -> str:
-    hidden = masked(value)
-    return hidden if len(hidden) <= MAX_CHARACTERS else hidden[: MAX_CHARACTERS - 1] + "…"
 
 
 def _view(tables: Tables, table: Table) -> str:
@@ -349,18 +276,13 @@ def _number(tables: Tables, table: Table, field: Field) -> str:
 
 
 def _register_kpis(work: duckdb.DuckDBPyConnection) -> None:
-    work.execute(
-        "CREATE OR REPLACE TABLE register_kpis (id VARCHAR, minimum DOUBLE, maximum DOUBLE, multiplier DOUBLE, "
-        "is_percent BOOLEAN, is_ratio BOOLEAN, is_mean BOOLEAN, is_sum BOOLEAN)"
-    )
-    rows = [
+    columns = ", ".join(f"unnest(?::{kind}[]) AS {name}" for name, kind in REGISTER_COLUMNS.items())
+    rows = (
         (k.id, k.minimum, k.maximum, k.multiplier, k.unit("en") == "%", k.is_ratio, k.is_mean, k.is_sum)
         for k in register.kpis().values()
-    ]
-    work.execute(
-        f"INSERT INTO register_kpis VALUES {', '.join(['(?, ?, ?, ?, ?, ?, ?, ?)'] * len(rows))}",
-        [value for row in rows for value in row],
     )
+    values_by_column = [list(column) for column in zip(*rows, strict=True)]
+    work.execute(f"CREATE OR REPLACE TABLE register_kpis AS SELECT {columns}", values_by_column)
 
 
 def _check_rows(on: Checking, by_row: list[Check], collector: _FindingCollector) -> None:
@@ -391,7 +313,7 @@ def _failing_checks(on: Checking, by_cell: list[Check]) -> Iterator[Check]:
 
     If few texts fail, the condition is replaced by membership of these texts, at a fifth of the cost of a pattern.
     """
-    for name in sorted({c.field for c in by_cell if c.field}):
+    for name in sorted({c.field for c in by_cell if c.field and not _is_filled_in(on, c.field)}):
         alone = [c for c in by_cell if c.field == name]
         texts = f"(SELECT cell AS {quoted(name)} FROM {on.distinct(name)})"
         failing = ", ".join(f"count(*) FILTER ({c.where})" for c in alone)
@@ -403,6 +325,13 @@ def _failing_checks(on: Checking, by_cell: list[Check]) -> Iterator[Check]:
                 yield replace(cell_check, where=f"{quoted(name)} IN ({few})")
             elif count:
                 yield cell_check
+
+
+def _is_filled_in(on: Checking, name: str) -> bool:
+    """Return True for a column that the file lacks, in which reading has filled in the standard's default."""
+    column = on.table.column(name)
+    is_in_file = column is None or column.label or column.letter or name in on.table.wide
+    return name in DEFAULTS and not is_in_file and name not in on.tables.choices.constants
 
 
 def _failing_cells(on: Checking, row_check: Check, limit: int) -> Iterator[RuleMatch]:

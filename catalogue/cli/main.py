@@ -183,7 +183,17 @@ def _validate_one(arguments: argparse.Namespace, path: Path, options: ReadOption
     from vaven.schemas.isolation import validate_isolated
 
     thresholds = load_settings().thresholds
-    report = validate_isolated(path, schema=arguments.schema, choices=options, thresholds=thresholds)
+
+    def load_report(_stage: str, _share: float) -> None:
+        """Load what prints the report while the fork checks the file."""
+        from vaven.schemas.reports import text_and_json
+        from vaven.vocab.messages import messages
+
+        _ = text_and_json, messages(arguments.lang, "schemas")
+
+    report = validate_isolated(
+        path, schema=arguments.schema, choices=options, thresholds=thresholds, progress=load_report
+    )
     # Only a file checked against the standard gets comments; a report by another schema is text.
     if arguments.format == "xlsx" and report.standard_version and report.verdict != Verdict.NOT_CHECKED:
         _write_annotated(arguments, path, report)

@@ -51,6 +51,7 @@ BLOCK_BYTES = 1 << 16
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1"}
 # Modules that a reader imports when a file needs them; without pyarrow, whose import starts a thread.
 LOADED = (
+    "vaven.schemas.check",
     "vaven.schemas.formats.json",
     "vaven.schemas.formats.pcaxis",
     "vaven.schemas.formats.workbook",

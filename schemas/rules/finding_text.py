@@ -1,15 +1,22 @@
-"""Conversion of a rule's match to a finding: location, message parameters, and a fix if one is safe."""
+"""Conversion of a rule's match to a finding: location, message parameters, and a fix if one is safe.
+
+Findings of a table then get the texts as submitted; personal identity numbers in them are masked.
+"""
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 
 from vaven.schemas.rules.advice import Advice, advice_on_number, advice_on_period
+from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.rules.registry import Checking, RuleMatch, severity_of
-from vaven.schemas.standard.finding import Finding, code_words, joined, uncapitalised
+from vaven.schemas.standard.finding import Excerpt, Finding, code_words, joined, uncapitalised
 from vaven.schemas.standard.labels import codes_by_word, fold
+from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import Field
 from vaven.schemas.tables.compile import describe_field
+from vaven.schemas.tables.tables import Table, Tables
 from vaven.vocab import register
 from vaven.vocab.messages import LANGUAGES, messages
 
@@ -21,6 +28,10 @@ PERIODS = ("period", "baseline_period")
 SENTINELS = frozenset(("-1", "-9", "-99", "-999", "-9999", "99", "999", "9999", "99999"))
 # A longer code list is not enumerated: the message refers to the sheet of code lists.
 MAX_CODES = 20
+# Rows with findings per table that a report quotes in full.
+MAX_EXCERPTS = 200
+# Maximum length in characters of each text in a finding.
+MAX_CHARACTERS = 400
 
 
 def finding_of(on: Checking, code: str, match: RuleMatch) -> Finding:
@@ -109,3 +120,75 @@ def _nearest_word(text: str, words: tuple[tuple[str, str], ...]) -> str:
     codes = dict(words)
     near = difflib.get_close_matches(text, codes, n=1, cutoff=0.6)
     return codes[near[0]] if near else ""
+
+
+def as_written(tables: Tables, table: Table, findings: list[Finding]) -> Iterator[Finding]:
+    """Yield a table's findings with the text as submitted and the cell reference of the submitted file."""
+    texts = dict(_texts_as_written(tables, table, findings))
+    for finding in findings:
+        text = texts.get((finding.field, finding.row), finding.text)
+        row, column = (
+            table.cell_reference(finding.row, finding.field) if finding.row is not None else (None, finding.column)
+        )
+        sheet, params = table.sheet_of(finding.row), dict(finding.params)
+        if isinstance(other := params.get("other"), int):
+            params["other"], _ = table.cell_reference(other, None)
+            if (other_sheet := table.sheet_of(other)) != sheet:
+                params |= {f"other_{language}": f"{params['other']} ({other_sheet})" for language in LANGUAGES}
+        yield redacted(replace(finding, sheet=sheet, row=row, column=column, text=text, params=params))
+
+
+def excerpts(tables: Tables, table: Table, findings: list[Finding]) -> Iterator[Excerpt]:
+    """Yield the first rows with findings, in full."""
+    rows = list(dict.fromkeys(f.row for f in findings if f.row is not None))[:MAX_EXCERPTS]
+    names = [c.name for c in table.columns if c.letter or c.name in table.wide or (table.wide and c.name == "value")]
+    if not rows or not names:
+        return
+    # Columns added by reading (a default, a status from a symbol) are in the normalised relation only.
+    columns = ", ".join(quoted(name) for name in names)
+    source = f"{table.original_relation} WHERE _row IN (SELECT unnest(?::BIGINT[]))"
+    query = f"SELECT _row, {columns} FROM {source} ORDER BY _row"
+    for key, *texts in tables.workspace.execute(query, [rows]).fetchall():
+        row, _ = table.cell_reference(key, None)
+        letters = {name: table.cell_reference(key, name)[1] for name in names}
+        shortened = {name: _shortened(text) if text else text for name, text in zip(names, texts, strict=True)}
+        yield Excerpt(table.resource, table.sheet_of(key), row, letters, shortened)
+
+
+def _texts_as_written(
+    tables: Tables, table: Table, findings: list[Finding]
+) -> Iterator[tuple[tuple[str | None, int | None], str]]:
+    """Yield (field, `_row`) and the cell's text before normalisation, for each finding with a text."""
+    if table.original_relation == table.relation:
+        return
+    with_text = [f for f in findings if f.text is not None and f.row is not None]
+    for name in {f.field for f in with_text}:
+        column = table.column(name) if name else None
+        if column and (column.letter or name == "value"):
+            rows = [f.row for f in with_text if f.field == name]
+            source = f"{table.original_relation} WHERE _row IN (SELECT unnest(?::BIGINT[]))"
+            query = f"SELECT _row, {quoted(column.name)} FROM {source}"
+            for row, text in tables.workspace.execute(query, [rows]).fetchall():
+                if text is not None:
+                    yield (name, row), text
+
+
+def redacted(finding: Finding) -> Finding:
+    """Return a finding with personal identity numbers masked and its texts shortened."""
+    params = {name: _shortened_value(value) for name, value in finding.params.items()}
+    return replace(finding, text=_shortened(finding.text) if finding.text else finding.text, params=params)
+
+
+def _shortened_value(value: object) -> object:
+    return (
+        [_shortened(v) for v in value]
+        if isinstance(value, list)
+        else _shortened(value)
+        if isinstance(value, str)
+        else value
+    )
+
+
+def _shortened(value: str) -> str:
+    hidden = masked(value)
+    return hidden if len(hidden) <= MAX_CHARACTERS else hidden[: MAX_CHARACTERS - 1] + "…"

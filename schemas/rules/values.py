@@ -200,11 +200,14 @@ def jump(on: Checking) -> Iterator[Matches]:
     year_texts = ", ".join(text(year) for (year,) in years.fetchall()) or "NULL"
     yearly = f"period IN ({year_texts}) AND {in_range}"
     # A series with a small range has no jump, so only the other series are sorted.
-    query = f"""WITH wide AS (
-            SELECT hash({parts}) AS h FROM {on.view} WHERE {yearly} GROUP BY h
+    on.work.execute(
+        f"""CREATE OR REPLACE TEMP TABLE wide AS SELECT hash({parts}) AS h FROM {on.view} WHERE {yearly} GROUP BY h
             HAVING CASE WHEN bool_or(kpi_percent) THEN max(value_n) - min(value_n) > {points}
-                ELSE max(value_n) > {factor} * coalesce(min(value_n) FILTER (value_n > 0), max(value_n)) END),
-        series AS (
+                ELSE max(value_n) > {factor} * coalesce(min(value_n) FILTER (value_n > 0), max(value_n)) END"""
+    )
+    if not on.work.execute("SELECT 1 FROM wide LIMIT 1").fetchone():
+        return
+    query = f"""WITH series AS (
             SELECT _row, value, value_n, kpi_percent, period, {status} AS status,
                 lag(value_n) OVER w AS before, lag(period) OVER w AS since, lag({status}) OVER w AS status_before
             FROM {on.view} WHERE {yearly} AND hash({parts}) IN (SELECT h FROM wide)

@@ -20,6 +20,7 @@ class DistinctTexts:
     def __init__(self, work: duckdb.DuckDBPyConnection) -> None:
         self._work = work
         self._tables: dict[tuple[str, str], str] = {}
+        self._counts: dict[str, int] = {}
         self._numbers = itertools.count()
 
     def of(self, relation: str, column: str) -> str:
@@ -27,17 +28,17 @@ class DistinctTexts:
         if (relation, column) not in self._tables:
             name = f"distinct_{next(self._numbers)}"
             cell = quoted(column)
-            self._work.execute(
+            created = self._work.execute(
                 f"CREATE TEMP TABLE {name} AS SELECT DISTINCT {cell} AS cell FROM {relation} WHERE {cell} IS NOT NULL"
             )
+            (self._counts[name],) = created.fetchone() or (0,)
             self._tables[relation, column] = name
         return self._tables[relation, column]
 
     def batches(self, relation: str, column: str, where: str = "TRUE") -> Iterator[list[str]]:
         """Yield the texts in lists of bounded length, for checks beyond SQL; `where` is SQL about `cell`."""
         name = self.of(relation, column)
-        (count,) = self._work.execute(f"SELECT count(*) FROM {name}").fetchone() or (0,)
-        for start in range(0, count, BATCH_TEXTS):
+        for start in range(0, self._counts[name], BATCH_TEXTS):
             # By position, so that other queries may run between two batches.
             span = f"rowid BETWEEN {start} AND {start + BATCH_TEXTS - 1}"
             texts = self._work.execute(f"SELECT cell FROM {name} WHERE {span} AND ({where})").fetchall()
