@@ -15,6 +15,7 @@ import pytest
 
 from tests.conftest import ROOT
 from vaven.vocab.messages import LANGUAGES, messages
+from vaven.vocab.register import codes
 
 ROOMS = ("vocab", "schemas", "publisher", "catalogue")
 # Columns of vocab/*.csv whose English has no ending.
@@ -333,3 +334,17 @@ def test_a_help_page_names_each_field_of_a_rule() -> None:
     assert {
         key for key in names if key.startswith("rule.field.") and key.removeprefix("rule.field.") not in fields
     } == set()
+
+
+# A code with its name: "Q (undertryckt)".
+CODE_WITH_NAME = re.compile(r"\b([A-Z]) \(([^(){}]+)\)")
+
+
+def test_a_status_has_the_same_name_in_every_text_as_in_the_code_list() -> None:
+    statuses, found = codes("statuses"), set()
+    for text in TEXTS:
+        for code, name in CODE_WITH_NAME.findall(text.text):
+            if code in statuses:
+                found.add((code, text.language))
+                assert name.casefold() == statuses[code].text(text.language).casefold(), str(text)
+    assert {("Q", "sv"), ("O", "en"), ("P", "sv"), ("M", "en")} <= found
