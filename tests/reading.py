@@ -1,5 +1,6 @@
 """Fixtures for tests of the readers: a small table, its rows after reading, and checks of a refusal."""
 
+import os
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,13 @@ LICENCE_AND_PUBLISHER = ReadOptions(licence="cc-by", publisher="Den sociala väv
 METADATA_RULES = frozenset(("licence-publisher-missing", "metadata-requested", "metadata-unknown"))
 ANSWER_OPTIONS = ("--licence", "cc-by", "--publisher", "Den sociala väven")
 OBSERVATIONS = {"name": "observations", "path": "o.csv"}
+# `make fuzz` generates this many times as many files as the tests do.
+TIMES = int(os.environ.get("EXAMPLES_TIMES", "1"))
+
+
+def examples(count: int) -> int:
+    """Return the number of generated files for a property test."""
+    return count * TIMES
 
 
 def validate(source: Path | str, *, choices: ReadOptions = DETECT, **more: Any) -> Report:

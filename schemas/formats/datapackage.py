@@ -5,6 +5,7 @@ import shutil
 import zipfile
 from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -16,7 +17,7 @@ from vaven.schemas.formats.json_syntax import parse
 from vaven.schemas.formats.open import grids_of
 from vaven.schemas.formats.sniff import check_archive, content_of
 from vaven.schemas.formats.xml_safety import ZIP_DAMAGE
-from vaven.schemas.standard.cells import OmittedCells
+from vaven.schemas.standard.cells import OmittedCells, checksum_of
 from vaven.schemas.standard.labels import fold
 from vaven.schemas.standard.read_options import ReadOptions
 from vaven.schemas.standard.table_schemas import profile
@@ -100,11 +101,14 @@ def is_inside(path: str) -> bool:
     return is_plain and not parts.is_absolute() and ".." not in parts.parts
 
 
-def resource_grids(descriptor: Mapping[str, Any], folder: Path, sheets: Path) -> Iterator[tuple[str | None, Grid]]:
-    """Yield name and grid of each resource, in the descriptor's order; `sheets` is a folder for workbooks' rows.
+def resource_grids(
+    descriptor: Mapping[str, Any], folder: Path, sheets: Path
+) -> Iterator[tuple[str | None, list[Grid]]]:
+    """Yield name and grids of each resource, in the descriptor's order; `sheets` is a folder for workbooks' rows.
 
-    The resource's encoding, dialect and missing values are respected; a table in several files is one grid. At the end,
-    the sheets of workbooks that no resource names follow, with None.
+    The resource's encoding, dialect and missing values are respected. A table in several files is one grid, or, if the
+    labels are in each of them, a grid of each file. At the end, the sheets of workbooks that no resource names follow,
+    with None.
     """
     read: set[tuple[str, str | None]] = set()
     unnamed: dict[tuple[str, str | None], Grid] = {}
@@ -118,8 +122,8 @@ def resource_grids(descriptor: Mapping[str, Any], folder: Path, sheets: Path) ->
             read.add((path, grid.sheet))
             unnamed |= {(path, other.sheet): other for other in others}
         missing = _missing_values(folder, resource)
-        yield name, _blank_missing_values(_concatenated(grids), missing)
-    yield from ((None, grid) for key, grid in unnamed.items() if key not in read)
+        yield name, [_blank_missing_values(grid, missing) for grid in _parts(grids, _paths(resource))]
+    yield None, [grid for key, grid in unnamed.items() if key not in read]
 
 
 def _paths(resource: Mapping[str, Any]) -> list[str]:
@@ -144,11 +148,19 @@ def _grids(folder: Path, relative_path: str, sheets: Path, name: str, choices: R
     raise NotReadable("not-readable-no-rows", file=path.name)
 
 
+def _parts(grids: Sequence[Grid], paths: Sequence[str]) -> list[Grid]:
+    """Return the parts of a table: each file that begins with the labels, by its path, or else all concatenated."""
+    if len(grids) == 1:
+        return [*grids]
+    firsts = [next(grid.rows, (0, [])) for grid in grids]
+    parts = [replace(grid, rows=chain([first], grid.rows)) for grid, first in zip(grids, firsts, strict=True)]
+    if all(cells == firsts[0][1] for _, cells in firsts):
+        return [replace(part, sheet=part.sheet or path) for part, path in zip(parts, paths, strict=True)]
+    return [_concatenated(parts)]
+
+
 def _concatenated(grids: Sequence[Grid]) -> Grid:
     """Concatenate the parts of a table; the first row of a later part is omitted if it repeats the labels."""
-    if len(grids) == 1:
-        return grids[0]
-
     count = CellCount()
     omitted: list[OmittedCells] = []
 
@@ -161,7 +173,10 @@ def _concatenated(grids: Sequence[Grid]) -> Grid:
                 if i == 0 and labels is None:
                     labels = cells
                 elif i == 0 and cells == labels:
-                    omitted.append(OmittedCells("repeated-header", filled_count(cells), rows=(last, last)))
+                    checksum = checksum_of(last, cells)
+                    omitted.append(
+                        OmittedCells("repeated-header", filled_count(cells), rows=(last, last), checksum=checksum)
+                    )
                     continue
                 yield last, cells
 
@@ -178,7 +193,8 @@ def _blank_missing_values(grid: Grid, missing: Set[str]) -> Grid:
         for number, cells in grid.rows:
             for i in (i for i, cell in enumerate(cells) if cell and cell in missing):
                 part = parts.get(i, OmittedCells("missing-value", 0, column=column_letter(i)))
-                parts[i] = replace(part, count=part.count + 1)
+                checksum = part.checksum ^ checksum_of(number, [cells[i]])
+                parts[i] = replace(part, count=part.count + 1, checksum=checksum)
             yield number, ["" if cell in missing else cell for cell in cells]
         grid.omitted.extend(parts.values())
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vaven.schemas.spreadsheets import sheet_properties
 from vaven.schemas.spreadsheets.sheet_properties import SheetProperties
-from vaven.schemas.standard.cells import OmittedCells
+from vaven.schemas.standard.cells import CategoryTexts, OmittedCells, omitted_texts
 from vaven.schemas.standard.finding import Finding
 
 # Ours, for all formats: the widest of our tables has sixteen columns, a wide one some hundreds.
@@ -64,6 +64,18 @@ def counted(rows: Iterable[GridRow], count: CellCount) -> Iterator[GridRow]:
     for row in rows:
         count.total = (count.total or 0) + filled_count(row[1])
         yield row
+
+
+def first_uses(
+    rows: Iterable[GridRow], categories: CategoryTexts, outside: list[str], omitted: list[OmittedCells], file: str
+) -> Iterator[GridRow]:
+    """Yield rows in which each text of `categories` is a cell of the file once.
+
+    After the last row, the texts of no row and those `outside` the table are `omitted`.
+    """
+    for number, cells in rows:
+        yield number, categories.first(cells)
+    omitted += omitted_texts("outside-tables", [*outside, *categories.unused], file)
 
 
 def column_index(letters: str) -> int:

@@ -5,17 +5,18 @@ from 1; the labels are row 0, since the file has no header line.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import ijson
 
-from vaven.schemas.formats.grid import MAX_COLUMNS, CellCount, Grid, GridRow, counted
+from vaven.schemas.formats.grid import MAX_COLUMNS, CellCount, Grid, GridRow, counted, filled_count
 from vaven.schemas.formats.json_stat import read_json_stat
-from vaven.schemas.formats.json_syntax import events, events_of_unique_keys, not_a_table, parse, text_of
-from vaven.schemas.standard.cells import OmittedCells
+from vaven.schemas.formats.json_syntax import events, events_of_unique_keys, not_a_table, parse, text_of, texts_of
+from vaven.schemas.standard.cells import OmittedCells, RepeatedText, omitted_texts
 from vaven.schemas.standard.labels import codes_by_word, fold
 from vaven.vocab.errors import NotReadable
 
@@ -73,36 +74,38 @@ def read_json(path: Path, encoding: str) -> Iterator[Grid]:
     if first == "start_array":
         yield _grid(path, None, _rows(path, lambda: _items(path, encoding, None)))
         return
-    kinds, scalar_count = _values_of(path, encoding)
+    kinds, outside = _values_of(path, encoding)
     if {"id", "size", "dimension", "value"} <= kinds.keys():
-        yield _grid(path, None, read_json_stat(path, encoding))
+        yield read_json_stat(path, encoding)
         return
     if kinds.get("columns") == kinds.get("data") == "start_array" and _is_pxweb(path, encoding):
-        yield _grid(path, None, _pxweb_rows(path, encoding))
+        yield _pxweb_grid(path, encoding)
         return
     if kinds.get("values") == "start_array" and _is_kolada(path, encoding):
-        yield _grid(path, None, _kolada_rows(path, encoding), scalar_count)
+        grid = _grid(path, None, iter(()), _texts_beside(path, encoding, ("values",)))
+        rows = _kolada_rows(path, encoding, grid.cell_count, grid.omitted)
+        yield replace(grid, rows=rows)
         return
     tables = [key for key, kind in kinds.items() if kind == "start_array"]
     for i, key in enumerate(tables):
         name = key if len(tables) > 1 else None
-        yield _grid(path, name, _rows(path, partial(_items, path, encoding, key)), 0 if i else scalar_count)
+        yield _grid(path, name, _rows(path, partial(_items, path, encoding, key)), () if i else outside)
 
 
-def _grid(path: Path, name: str | None, rows: Iterator[GridRow], scalar_count: int = 0) -> Grid:
-    """Return a grid of rows; `scalar_count` is the number of the document's values that no table contains."""
-    count = CellCount(scalar_count)
-    omitted = [OmittedCells("outside-tables", scalar_count, path.name)] if scalar_count else []
+def _grid(path: Path, name: str | None, rows: Iterator[GridRow], outside: Sequence[str] = ()) -> Grid:
+    """Return a grid of rows; `outside` are the texts of the document that no table contains."""
+    count = CellCount(len(outside))
+    omitted = omitted_texts("outside-tables", outside, path.name)
     return Grid(path.name, name, counted(rows, count), decimal_comma=False, cell_count=count, omitted=omitted)
 
 
-def _values_of(path: Path, encoding: str) -> tuple[Mapping[str, str], int]:
+def _values_of(path: Path, encoding: str) -> tuple[Mapping[str, str], list[str]]:
     """Return the kind of the first event of each value of the document's object, by key.
 
-    The number is that of the non-empty scalars in values that are no array.
+    The texts are those of the non-empty scalars in values that are no array.
     """
     kinds: dict[str, str] = {}
-    key, scalar_count = "", 0
+    key, texts = "", list[str]()
     for depth, kind, value in events_of_unique_keys(path, encoding):
         if depth == 1 and kind == "map_key":
             key = value
@@ -110,8 +113,8 @@ def _values_of(path: Path, encoding: str) -> tuple[Mapping[str, str], int]:
         if depth == 1 and key not in kinds:
             kinds[key] = kind
         if kind in SCALARS and kinds.get(key) != "start_array":
-            scalar_count += text_of(value) != ""
-    return kinds, scalar_count
+            texts += [text] if (text := text_of(value)) else []
+    return kinds, texts
 
 
 def _items(path: Path, encoding: str, key: str | None) -> Iterator[Any]:
@@ -161,29 +164,61 @@ def _is_pxweb(path: Path, encoding: str) -> bool:
     return isinstance(item, dict) and {"key", "values"} <= item.keys()
 
 
-def _pxweb_rows(path: Path, encoding: str) -> Iterator[GridRow]:
-    """Yield the rows of a table in the first JSON format of PxWeb's API: the codes of `key`, then the `values`.
+def _pxweb_grid(path: Path, encoding: str) -> Grid:
+    """Read a table in the first JSON format of PxWeb's API: rows of the codes of `key`, then the `values`.
 
     The only column of values is labelled as such, with its KPI in a column of its own if the standard has it.
     """
     labels: dict[bool, list[str]] = {False: [], True: []}
+    outside = _texts_beside(path, encoding, ("columns", "data"))
     for column in _items(path, encoding, "columns"):
         if not isinstance(column, dict) or "text" not in column:
             raise not_a_table(path, "columns saknar text", "columns lack text")
         labels[column.get("type") == "c"].append(text_of(column["text"]))
-    contents = labels[True]
+        outside += texts_of({key: value for key, value in column.items() if key != "text"})
+    grid = _grid(path, None, iter(()), outside)
+    return replace(grid, rows=_pxweb_rows(path, encoding, labels[False], labels[True], grid.cell_count, grid.omitted))
+
+
+def _pxweb_rows(
+    path: Path,
+    encoding: str,
+    labels: Sequence[str],
+    contents: Sequence[str],
+    count: CellCount,
+    omitted: list[OmittedCells],
+) -> Iterator[GridRow]:
+    """Yield the labels and rows of PxWeb's JSON. The cells are added to `count`, those beside the rows to `omitted`."""
     kpi = codes_by_word("kpis").get(fold(contents[0])) if len(contents) == 1 else None
-    value_labels = ["value"] if len(contents) == 1 else contents
-    yield 0, [*labels[False], *value_labels, *["kpi"] * bool(kpi)]
+    added = [RepeatedText(kpi)] if kpi else []
+    count.total = (count.total or 0) + filled_count([*labels, *contents])
+    yield 0, [*labels, *(["value"] if len(contents) == 1 else contents), *[RepeatedText("kpi")] * len(added)]
+    beside: list[str] = []
     for number, item in enumerate(_items(path, encoding, "data"), start=1):
         cells = [item.get(name) if isinstance(item, dict) else None for name in ("key", "values")]
-        if [len(part) if isinstance(part, list) else -1 for part in cells] != [len(labels[False]), len(contents)]:
+        if [len(part) if isinstance(part, list) else -1 for part in cells] != [len(labels), len(contents)]:
             raise not_a_table(
                 path,
                 f"rad {number} i data har inte lika många delar som columns. Välj JSON-stat 2 eller CSV i PxWeb",
                 f"row {number} of data does not have as many parts as columns. Choose JSON-stat 2 or CSV in PxWeb",
             )
-        yield number, [*(text_of(cell) for part in cells for cell in part or ()), *([kpi] if kpi else [])]
+        texts = [text_of(cell) for part in cells for cell in part or ()]
+        others = [*texts_of({key: value for key, value in item.items() if key not in ("key", "values")})]
+        count.total += filled_count(texts) + len(others)
+        beside += others
+        yield number, [*texts, *added]
+    omitted += omitted_texts("outside-tables", beside, path.name)
+
+
+def _texts_beside(path: Path, encoding: str, tables: Sequence[str]) -> list[str]:
+    """Return the texts of the document's object that are in none of its values `tables`."""
+    key, texts = "", list[str]()
+    for depth, kind, value in events(path, encoding):
+        if depth == 1 and kind == "map_key":
+            key = value
+        elif kind in SCALARS and key not in tables:
+            texts += [text] if (text := text_of(value)) else []
+    return texts
 
 
 def _is_kolada(path: Path, encoding: str) -> bool:
@@ -191,10 +226,11 @@ def _is_kolada(path: Path, encoding: str) -> bool:
     return isinstance(item, dict) and {*KOLADA, "values"} <= item.keys() and isinstance(item["values"], list)
 
 
-def _kolada_rows(path: Path, encoding: str) -> Iterator[GridRow]:
+def _kolada_rows(path: Path, encoding: str, count: CellCount, omitted: list[OmittedCells]) -> Iterator[GridRow]:
     """Yield the rows of an answer of Kolada's API: KPI, municipality and period, each with values by sex.
 
-    A row's number is that of the value. Properties beside those of the standard are columns, too.
+    A row's number is that of the value. Properties beside those of the standard are columns, too. The cells are added
+    to `count`, and the properties of an item without values to `omitted`.
     """
     outer: dict[str, None] = dict.fromkeys(KOLADA)
     inner: dict[str, None] = dict.fromkeys(("gender", "value", "status"))
@@ -207,9 +243,19 @@ def _kolada_rows(path: Path, encoding: str) -> Iterator[GridRow]:
             inner.update(dict.fromkeys(value))
     if len(outer) + len(inner) > MAX_COLUMNS:
         raise NotReadable("not-readable-columns", file=path.name, column_count=MAX_COLUMNS)
-    yield 0, [KOLADA_LABELS.get(label, label.strip()) for label in (*outer, *inner)]
-    number = 0
+    labels = [KOLADA_LABELS.get(label, label.strip()) for label in (*outer, *inner)]
+    count.total = (count.total or 0) + filled_count(labels)
+    yield 0, labels
+    number, without_values = 0, list[str]()
     for item in _items(path, encoding, "values"):
+        outer_cells = [text_of(item.get(key)) for key in outer]
+        count.total += filled_count(outer_cells)
+        without_values += [] if item["values"] else outer_cells
         for value in item["values"]:
             number += 1
-            yield number, [*(text_of(item.get(key)) for key in outer), *(text_of(value.get(key)) for key in inner)]
+            inner_cells = [text_of(value.get(key)) for key in inner]
+            count.total += filled_count(inner_cells)
+            yield number, [*outer_cells, *inner_cells]
+            # The next value has these texts from the same item.
+            outer_cells = [*map(RepeatedText, outer_cells)]
+    omitted += omitted_texts("row-without-values", without_values, path.name)

@@ -147,6 +147,15 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
+def texts_of(value: Any) -> Iterator[str]:
+    """Yield the text of each string, number and boolean in a value."""
+    if isinstance(value, dict | list):
+        for member in value.values() if isinstance(value, dict) else value:
+            yield from texts_of(member)
+    elif text := text_of(value):
+        yield text
+
+
 def not_a_table(path: Path, what_sv: str, what_en: str) -> NotReadable:
     """Return the error for valid JSON that contains no table, with the reason in both languages."""
     return NotReadable("not-readable-json-table", file=path.name, what_sv=what_sv, what_en=what_en)

@@ -11,12 +11,13 @@ from itertools import groupby, product
 from pathlib import Path
 from typing import IO
 
-from vaven.schemas.formats.grid import MAX_CELLS, CellCount, Grid, GridRow, counted
+from vaven.schemas.formats.grid import MAX_CELLS, CellCount, Grid, GridRow, filled_count, first_uses
 from vaven.schemas.formats.json_stat import category_texts
+from vaven.schemas.standard.cells import CategoryTexts, OmittedCells, RepeatedText, omitted_texts
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import codes_by_word, fold, known_labels
+from vaven.schemas.standard.pcaxis_terms import MEASURES, SYMBOLS, measure_of, status_of
 from vaven.schemas.standard.read_options import codec_of
-from vaven.vocab import register
 from vaven.vocab.errors import NotReadable
 
 # Beginning of a file: a keyword in capitals, optionally a language and a variable, then "=".
@@ -32,21 +33,6 @@ STATEMENT = re.compile(r'([A-Z][A-Z0-9-]+)(\[[a-z-]+\])?(\("[^"]*"(,"[^"]*")*\))
 DECIMAL_COMMA = re.compile(r"(?<![0-9.,])-?[0-9]+,[0-9]+(?![0-9,])")
 # Keywords of texts about the table, which some programs end after each of several texts.
 NOTES = re.compile(r"(CELL|VALUE)?NOTEX?|INFO|SOURCE|DESCRIPTION")
-# Symbols in place of a value, by the keyword of the text that PxWeb shows for them.
-SYMBOLS = {f"DATASYMBOL{count}": "." * count for count in range(1, 7)} | {
-    "DATASYMBOLNIL": "-",
-    "DATASYMBOLSUM": "." * 7,
-}
-# Folded beginnings of words in those texts, by the status that they mean.
-SYMBOL_WORDS = {
-    "Q": ("sekret", "skydd", "undertryck", "rojande", "confidential", "suppress"),
-    "M": ("ej tillamp", "inte tillamp", "not applicable", "kan ej", "kan inte", "cannot"),
-    "L": ("ej insaml", "inte insaml", "not collected"),
-    "O": ("saknas", "ej tillgang", "inte tillgang", "not available", "missing", "osaker"),
-}
-# Fields beside the value that a contents variable may have, and words of their labels that the standard lacks.
-MEASURES = ("ci_lower", "ci_upper", "sample_size", "numerator", "denominator")
-BOUNDS = {"ci_lower": ("undre", "nedre", "lower"), "ci_upper": ("ovre", "upper")}
 # Cells that are held in memory while their rows are put together.
 MAX_PIVOTED = 2_000_000
 MAX_HEAD = 20_000_000
@@ -59,12 +45,16 @@ Key = tuple[str, str, tuple[str, ...]]
 
 @dataclass(frozen=True)
 class _Variable:
-    """A variable with the texts of its categories, and the keys that identify them in the rows of a file with KEYS."""
+    """A variable with the texts of its categories, and the keys that identify them in the rows of a file with KEYS.
+
+    `source` is the key of the statement that the texts are from.
+    """
 
     label: str
     texts: Sequence[str]
     keys: Sequence[str]
     has_keys: bool
+    source: Key
 
 
 def is_pcaxis(head: bytes) -> bool:
@@ -84,9 +74,11 @@ def read_pcaxis(path: Path, encoding: str) -> Grid:
     """
     with path.open(encoding=encoding, newline="") as file:
         head, _ = _split_head(path, file)
-    keywords = dict(_statements(path, head))
+    statements = list(_statements(path, head))
+    keywords = dict(statements)
     language = _language(keywords)
-    stub, heading = (_variables(path, keywords, language, name) for name in ("STUB", "HEADING"))
+    categories = CategoryTexts()
+    stub, heading = (_variables(path, keywords, language, name, categories) for name in ("STUB", "HEADING"))
     count = 1
     for variable in (*stub, *heading):
         count *= len(variable.texts)
@@ -96,16 +88,35 @@ def read_pcaxis(path: Path, encoding: str) -> Grid:
     note = Finding("assumed-pcaxis", Severity.NOTE, params={"contents": contents, "count": count})
     kpi = codes_by_word("kpis").get(fold(contents))
     texts = _symbol_texts(keywords, language)
-    statuses = {symbol: status for symbol, text in texts.items() if (status := _status_of(text))}
-    if any(known_labels("observations").get(fold(v.label)) == STATUS for v in (*stub, *heading)):
-        statuses = {}
-    rows = _rows(path, encoding, stub, heading, kpi, statuses)
+    statuses = _symbol_statuses(texts, (*stub, *heading))
+    cell_count = CellCount(sum(filled_count(texts) for _, texts in statements))
+    used = [_key(keywords, language, name) for name in ("STUB", "HEADING", *["CONTENTS"] * bool(kpi))]
+    used += [variable.source for variable in (*stub, *heading)]
+    outside = list(_texts_outside(statements, used))
+    omitted: list[OmittedCells] = []
+    rows = _rows(path, encoding, stub, heading, kpi and categories.repeated(kpi), statuses, cell_count)
     if measures := _measures((*stub, *heading)):
-        rows = _pivoted(rows, len(stub) + len(heading), *measures)
-        note = replace(note, params={"contents": contents, "count": count // len(measures[1])})
+        position, fields = measures
+        variable = (*stub, *heading)[position]
+        # Its texts are labels of the pivoted table, and its own label is none of its cells.
+        categories.forget(variable.texts)
+        outside.append(variable.label)
+        rows = _pivoted(rows, len(stub) + len(heading), position, fields, omitted)
+        note = replace(note, params={"contents": contents, "count": count // len(fields)})
     notes = (note, *_symbol_notes(texts, statuses), *_code_notes(keywords, language, (*stub, *heading)))
-    cell_count = CellCount()
-    return Grid(path.name, None, counted(rows, cell_count), decimal_comma=False, notes=notes, cell_count=cell_count)
+    rows = first_uses(rows, categories, outside, omitted, path.name)
+    return Grid(path.name, None, rows, decimal_comma=False, notes=notes, cell_count=cell_count, omitted=omitted)
+
+
+def _texts_outside(statements: Sequence[tuple[Key, tuple[str, ...]]], used: Sequence[Key]) -> Iterator[str]:
+    """Yield the texts of the keywords that no table contains: all but the last statements with the keys `used`."""
+    last = {key: i for i, (key, _) in enumerate(statements)}
+    for i, (key, texts) in enumerate(statements):
+        if key not in used or last[key] != i:
+            yield from texts
+        elif key[0] == "CONTENTS":
+            # The parts of the title of a KPI are one cell of the table.
+            yield from texts[1:]
 
 
 def _measures(variables: Sequence[_Variable]) -> tuple[int, Mapping[str, str]] | None:
@@ -114,7 +125,7 @@ def _measures(variables: Sequence[_Variable]) -> tuple[int, Mapping[str, str]] |
     None if each cell is a value of its own, or if the rows would need too much memory.
     """
     for position, variable in enumerate(variables):
-        fields = {text: _measure(text) for text in variable.texts}
+        fields = {text: measure_of(text) for text in variable.texts}
         others = [text for text, field in fields.items() if field is None]
         if any(field in MEASURES for field in fields.values()) and len(others) <= 1:
             by_text = {text: field or VALUE for text, field in fields.items()}
@@ -126,20 +137,15 @@ def _measures(variables: Sequence[_Variable]) -> tuple[int, Mapping[str, str]] |
     return None
 
 
-def _measure(text: str) -> str | None:
-    """Return the field that a text of a contents variable names."""
-    field = known_labels("observations").get(fold(text))
-    if field in (VALUE, *MEASURES):
-        return field
-    words = fold(text).split()
-    return next((name for name, starts in BOUNDS.items() if any(word in starts for word in words)), None)
-
-
-def _pivoted(rows: Iterator[GridRow], width: int, position: int, fields: Mapping[str, str]) -> Iterator[GridRow]:
+def _pivoted(
+    rows: Iterator[GridRow], width: int, position: int, fields: Mapping[str, str], omitted: list[OmittedCells]
+) -> Iterator[GridRow]:
     """Yield a row for each value with its bounds and responses, which are cells of their own in `rows`.
 
-    The first `width` cells of a row are categories, the contents variable at `position` among them.
+    The first `width` cells of a row are categories, the contents variable at `position` among them. Symbols in place of
+    bounds and responses are `omitted`.
     """
+    symbols: list[str] = []
     number, labels = next(rows)
     names = [VALUE, *(name for name in fields.values() if name != VALUE)]
     added = labels[width + 1 :]
@@ -161,6 +167,9 @@ def _pivoted(rows: Iterator[GridRow], width: int, position: int, fields: Mapping
             beside = [by_name[name][1][0] if name in by_name else "" for name in names[1:]]
             # The status is that of the value.
             yield number, [*key, value, *("" if not cell.strip(".") else cell for cell in beside), *rest]
+            for cell, *others in (cells for name, (_, cells) in by_name.items() if name != VALUE):
+                symbols += [*([] if cell.strip(".") else [cell]), *others]
+    omitted += omitted_texts("missing-value", symbols, None)
 
 
 def _symbol_texts(keywords: Mapping[Key, tuple[str, ...]], language: str) -> Mapping[str, str]:
@@ -169,18 +178,11 @@ def _symbol_texts(keywords: Mapping[Key, tuple[str, ...]], language: str) -> Map
     return {symbol: text for symbol, text in texts.items() if text and text != symbol}
 
 
-def _status_of(text: str) -> str | None:
-    """Return the status of a missing value that a symbol's text states: its name, a part of it, or another symbol."""
-    if text in SYMBOLS.values():
-        return {".": "M", "-": None}.get(text, "O")
-    folded = fold(text)
-    statuses = register.codes("statuses")
-    code = codes_by_word("statuses").get(folded)
-    if code and len(folded) > 1 and statuses[code].properties["value_missing"] == "true":
-        return code
-    matches = [status for status, words in SYMBOL_WORDS.items() if any(word in folded for word in words)]
-    # A text with several reasons states none of them.
-    return (matches[0] if len(matches) == 1 else "O") if matches else None
+def _symbol_statuses(texts: Mapping[str, str], variables: Sequence[_Variable]) -> Mapping[str, str]:
+    """Return the status that each symbol stands for; none in a table with a variable of statuses."""
+    if any(known_labels("observations").get(fold(variable.label)) == STATUS for variable in variables):
+        return {}
+    return {symbol: status for symbol, text in texts.items() if (status := status_of(text))}
 
 
 def _symbol_notes(texts: Mapping[str, str], statuses: Mapping[str, str]) -> Iterator[Finding]:
@@ -258,7 +260,7 @@ def _statement(path: Path, tokens: Sequence[tuple[str, str]]) -> tuple[Key, tupl
         if not mark and is_language:
             language = text
         elif not mark:
-            subkeys.append(text)
+            subkeys.append(text.strip())
     return (tokens[0][1], language, tuple(subkeys)), tuple(_join_texts(right))
 
 
@@ -266,12 +268,12 @@ def _join_texts(tokens: Sequence[tuple[str, str]]) -> Iterator[str]:
     text: str | None = None
     for mark, part in tokens:
         if mark == ",":
-            yield text or ""
+            yield (text or "").strip()
             text = None
         elif not mark:
             text = (text or "") + part
     if text is not None:
-        yield text
+        yield text.strip()
 
 
 def _language(keywords: Mapping[Key, tuple[str, ...]]) -> str:
@@ -280,10 +282,18 @@ def _language(keywords: Mapping[Key, tuple[str, ...]]) -> str:
 
 
 def _values(keywords: Mapping[Key, tuple[str, ...]], language: str, keyword: str, *subkeys: str) -> tuple[str, ...]:
-    return keywords.get((keyword, language, subkeys)) or keywords.get((keyword, "", subkeys)) or ()
+    return keywords.get(_key(keywords, language, keyword, *subkeys), ())
 
 
-def _variables(path: Path, keywords: Mapping[Key, tuple[str, ...]], language: str, keyword: str) -> list[_Variable]:
+def _key(keywords: Mapping[Key, tuple[str, ...]], language: str, keyword: str, *subkeys: str) -> Key:
+    """Return the key of a statement in the language, or else in the file's default."""
+    key = (keyword, language, subkeys)
+    return key if keywords.get(key) else (keyword, "", subkeys)
+
+
+def _variables(
+    path: Path, keywords: Mapping[Key, tuple[str, ...]], language: str, keyword: str, categories: CategoryTexts
+) -> list[_Variable]:
     variables = []
     for label in _values(keywords, language, keyword):
         values = _values(keywords, language, "VALUES", label)
@@ -296,7 +306,9 @@ def _variables(path: Path, keywords: Mapping[Key, tuple[str, ...]], language: st
         codes = codes if len(codes) == len(values) else values
         keys = _values(keywords, language, "KEYS", label)
         row_keys = codes if keys == ("CODES",) else values
-        variables.append(_Variable(label, category_texts(codes, values), row_keys, bool(keys)))
+        texts = category_texts(codes, values)
+        source = _key(keywords, language, "VALUES" if texts == [*values] else "CODES", label)
+        variables.append(_Variable(label, [*map(categories.repeated, texts)], row_keys, bool(keys), source))
     return variables
 
 
@@ -335,10 +347,15 @@ def _rows(
     heading: Sequence[_Variable],
     kpi: str | None,
     statuses: Mapping[str, str],
+    count: CellCount,
 ) -> Iterator[GridRow]:
-    """Yield the labels and a row for each cell; one with a symbol of `statuses` has that status instead of a value."""
+    """Yield the labels and a row for each cell; one with a symbol of `statuses` has that status instead of a value.
+
+    The cells of DATA, but for keys, which refer to the texts of categories, are added to `count`.
+    """
     has_status = bool(statuses)
-    yield 0, [*(v.label for v in (*stub, *heading)), VALUE, *[KPI] * bool(kpi), *[STATUS] * has_status]
+    ours = [RepeatedText(label) for label in (VALUE, *[KPI] * bool(kpi), *[STATUS] * has_status)]
+    yield 0, [*(v.label for v in (*stub, *heading)), *ours]
     is_keyed = any(v.has_keys for v in stub)
     cells = _cells(path, encoding, must_close=is_keyed)
     kpi_cell = [kpi] if kpi else []
@@ -353,6 +370,7 @@ def _rows(
                 sv = f"DATA, där bara {number - 1} av variablernas värden finns"
                 raise _broken(path, sv, f"DATA, which has only {number - 1} of its variables' values")
             value = cell[0].strip()
+            count.total = (count.total or 0) + bool(value)
             status = statuses.get(value, "")
             yield number, [*texts, *headings, "" if status else value, *kpi_cell, *[status] * has_status]
     if next(cells, None) is not None:

@@ -47,6 +47,7 @@ def cells_as_dict(cells: Cells) -> dict[str, Any]:
                 "column": part.column,
                 "count": part.count,
                 "reason": part.reason,
+                "checksum": f"{part.checksum:016x}" if part.checksum else None,
             }
             for part in cells.omitted
         ],

@@ -13,7 +13,7 @@ import tempfile
 import zipfile
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -223,19 +223,30 @@ def _fix_resources(file: Path, findings: Sequence[Finding], folder: Path) -> tup
     fixed: list[Finding] = []
     is_changed = False
     for resource in descriptor["resources"]:
-        own = tuple(f for f in findings if f.resource == resource["name"])
-        if own:
-            if isinstance(resource["path"], list):
-                # Rows of a table in several files are numbered throughout.
-                raise WrongUse("schemas.format-not-written", file=resource["name"])
-            path, copy = file.parent / resource["path"], folder / "resource"
-            fixed += _fix_file(path, own, copy, resource_options(file.parent, resource))
+        by_path: dict[str, list[Finding]] = defaultdict(list)
+        for finding in (f for f in findings if f.resource == resource["name"]):
+            by_path[_path_of(resource, finding)].append(finding)
+        for name, own in by_path.items():
+            path, copy = file.parent / name, folder / "resource"
+            # The sheet of a text is its path, if the table is in several files.
+            in_file = {id(f): replace(f, sheet=None) if f.sheet == name else f for f in own}
+            done = set(map(id, _fix_file(path, tuple(in_file.values()), copy, resource_options(file.parent, resource))))
+            fixed += [f for f in own if id(in_file[id(f)]) in done]
             shutil.move(copy, path)
             is_changed |= _update_integrity(resource, path)
     if is_changed:
         file.write_text(json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n", "utf-8")
     numbers = set(map(id, fixed))
     return tuple(f for f in findings if id(f) in numbers)
+
+
+def _path_of(resource: dict[str, Any], finding: Finding) -> str:
+    """Return the path of the file with a finding. Raises WrongUse for rows numbered throughout several files."""
+    if not isinstance(resource["path"], list):
+        return str(resource["path"])
+    if finding.sheet not in resource["path"]:
+        raise WrongUse("schemas.format-not-written", file=resource["name"])
+    return str(finding.sheet)
 
 
 def _update_integrity(resource: dict[str, Any], path: Path) -> bool:

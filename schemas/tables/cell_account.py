@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from vaven.schemas.formats.grid import CellCount, Grid, GridRow, column_letter
-from vaven.schemas.standard.cells import Cells, OmittedCells
+from vaven.schemas.standard.cells import Cells, OmittedCells, checksum_of, filled_in_file
 from vaven.schemas.standard.data_like import is_record
 from vaven.schemas.standard.finding import Finding, Severity
 
@@ -16,17 +16,6 @@ REASONS_OF_DATA = frozenset(
 )
 # Ours: a column with more numbers than this share of its cells has data.
 SHARE_OF_NUMBERS = 0.5
-
-
-class RepeatedText(str):
-    """Text of a cell above instead of an empty cell, which is no cell of the file."""
-
-    __slots__ = ()
-
-
-def filled_in_file(cells: Iterable[str]) -> int:
-    """Count the non-empty cells that are in the file."""
-    return sum(1 for cell in cells if cell and type(cell) is not RepeatedText)
 
 
 @dataclass
@@ -48,31 +37,40 @@ class CellAccount:
 
     def omit_row(self, reason: str, row: GridRow) -> None:
         is_data = reason in REASONS_OF_DATA and is_record(row[1])
-        self.omit_cells(reason, row[0], filled_in_file(row[1]), is_data=is_data)
+        self.omit_cells(reason, row[0], filled_in_file(row[1]), checksum_of(*row), is_data=is_data)
 
-    def omit_cells(self, reason: str, row: int, count: int, *, is_data: bool = False) -> None:
+    def omit_cells(self, reason: str, row: int, count: int, checksum: int, *, is_data: bool = False) -> None:
         """Leave out `count` cells of a row, in one range with the row above if that has the same reason."""
         if not count:
             return
         parts = self._rows.setdefault((reason, is_data), [])
         last = parts[-1].rows if parts else None
         if last and (row <= last[1] + 1 or len(parts) >= MAX_PARTS):
-            parts[-1] = replace(parts[-1], count=parts[-1].count + count, rows=(last[0], row))
+            checksum ^= parts[-1].checksum
+            parts[-1] = replace(parts[-1], count=parts[-1].count + count, rows=(last[0], row), checksum=checksum)
         else:
-            parts.append(OmittedCells(reason, count, self.sheet, (row, row), is_data=is_data))
+            parts.append(OmittedCells(reason, count, self.sheet, (row, row), is_data=is_data, checksum=checksum))
 
-    def omit_column(self, reason: str, position: int, count: int, *, numbers: int = 0) -> None:
+    def omit_column(self, reason: str, position: int, count: int, checksum: int, *, numbers: int = 0) -> None:
         """Leave out `count` cells of a column, of which `numbers` are numbers, in one range of each reason."""
         if count:
             letter = column_letter(position)
             part = self._columns.get((position, reason), OmittedCells(reason, 0, self.sheet, column=letter))
             is_data = part.is_data or (reason in REASONS_OF_DATA and numbers > count * SHARE_OF_NUMBERS)
-            self._columns[position, reason] = replace(part, count=part.count + count, is_data=is_data)
+            checksum ^= part.checksum
+            self._columns[position, reason] = replace(
+                part, count=part.count + count, is_data=is_data, checksum=checksum
+            )
 
     def omit_sheet(self, reason: str, rows: Iterable[GridRow]) -> None:
         """Leave out all cells of `rows`, which are iterated to their end."""
-        if count := sum(filled_in_file(cells) for _, cells in rows):
-            self._sheets.append(OmittedCells(reason, count, self.sheet))
+        count = checksum = 0
+        for row in rows:
+            if filled := filled_in_file(row[1]):
+                count += filled
+                checksum ^= checksum_of(*row)
+        if count:
+            self._sheets.append(OmittedCells(reason, count, self.sheet, checksum=checksum))
 
     @property
     def omitted(self) -> tuple[OmittedCells, ...]:

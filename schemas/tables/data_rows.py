@@ -5,11 +5,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from vaven.schemas.formats.grid import Grid, GridRow, filled_count
+from vaven.schemas.standard.cells import RepeatedText
 from vaven.schemas.standard.data_like import delimiter_within, is_area
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
-from vaven.schemas.tables.cell_account import CellAccount, RepeatedText
+from vaven.schemas.tables.cell_account import CellAccount
 from vaven.schemas.tables.header import Header, header_of
 
 # Labels in place of an area in a total row below a table.

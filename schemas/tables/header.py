@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise, zip_longest
 
 from vaven.schemas.formats.grid import GridRow, column_letter, filled_count
+from vaven.schemas.standard.cells import RepeatedText, checksum_of
 from vaven.schemas.standard.data_like import YEAR, is_area, is_number, is_record
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import codes_by_word, fold, known_labels, values_in_label
@@ -226,25 +227,31 @@ def account_for_labels(
     If the user has not chosen the row (`is_chosen`), it may be a wrong one below rows of data. A label is used if it
     names a column that is read. One of the upper of two rows may name several columns.
     """
-    labels = []
+    labels: list[GridRow] = []
     for number, cells in rows:
         if number < (header.top or header.row):
             account.omit_row("preamble-chosen" if is_chosen else "preamble", (number, cells))
         elif number <= header.row:
-            labels.append(cells)
-    for i, cells in enumerate(labels):
+            labels.append((number, cells))
+    texts = [cells for _, cells in labels]
+    for i, row in enumerate(labels):
         labelled: dict[int, list[int]] = {}
-        for position, (label, _) in enumerate(_extended(cells, labels[i + 1 :], labels[:i])):
+        for position, (label, _) in enumerate(_extended(row[1], texts[i + 1 :], texts[:i])):
             labelled.setdefault(label, []).append(position)
-        _account_for_labels(account, header, {label: of for label, of in labelled.items() if label >= 0})
+        _account_for_labels(account, header, row, {label: of for label, of in labelled.items() if label >= 0})
 
 
-def _account_for_labels(account: CellAccount, header: Header, labelled: Mapping[int, Sequence[int]]) -> None:
+def _account_for_labels(
+    account: CellAccount, header: Header, row: GridRow, labelled: Mapping[int, Sequence[int]]
+) -> None:
     """Account for the labels of a row, each with the columns that it names (_extended)."""
     unread = header.unread
+    number, cells = row
     for label, positions in labelled.items():
+        if type(cells[label]) is RepeatedText:
+            continue
         if all(i in unread for i in positions):
-            account.omit_column(unread[label], label, 1)
+            account.omit_column(unread[label], label, 1, checksum_of(number, [cells[label]]))
         else:
             account.use(1)
 

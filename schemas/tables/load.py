@@ -12,6 +12,7 @@ from vaven.schemas.formats.csv import filled_cells
 from vaven.schemas.formats.grid import Grid, GridRow, column_index, column_letter
 from vaven.schemas.spreadsheets.cell_faults import fault_code
 from vaven.schemas.spreadsheets.sheet_findings import merged_values
+from vaven.schemas.standard.cells import RepeatedText, checksum_of, filled_in_file
 from vaven.schemas.standard.data_like import delimiter_within, is_number
 from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Severity
 from vaven.schemas.standard.period_parts import join_periods
@@ -19,7 +20,7 @@ from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables import unpivot
-from vaven.schemas.tables.cell_account import CellAccount, RepeatedText
+from vaven.schemas.tables.cell_account import CellAccount
 from vaven.schemas.tables.data_rows import Sections, body
 from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.header import Header
@@ -34,14 +35,16 @@ BATCH_ROWS = 20_000
 class LoadedTable:
     """A loaded relation (as Table.original_relation), its row count, and the cell counts of columns without a field.
 
-    `numbers` counts those of these cells that are numbers. `problems` are about the rows' shape; `unlisted` counts by
-    code those beyond the limit. `repeated` has the rows of texts that are repeated in empty cells, by field.
+    `numbers` counts those of these cells that are numbers; `checksums` are of their texts. `problems` are about the
+    rows' shape; `unlisted` counts by code those beyond the limit. `repeated` has the rows of texts that are repeated in
+    empty cells, by field.
     """
 
     relation: str
     count: int
     unread: Mapping[int, int]
     numbers: Mapping[int, int]
+    checksums: Mapping[int, int]
     problems: list[Finding] = field(default_factory=list)
     unlisted: Counter[str] = field(default_factory=Counter)
     notes: list[Finding] = field(default_factory=list)
@@ -79,7 +82,8 @@ def load(
         sections = Sections(header, str(location["resource"]), account, choices)
         loaded = _load_rows(work, sections, loaded_header, rows, raw, location, _merged_values(grid, header, location))
     for i, count in loaded.unread.items():
-        account.omit_column(header.unread.get(i, "extra-cell"), i, count, numbers=loaded.numbers.get(i, 0))
+        reason, numbers = header.unread.get(i, "extra-cell"), loaded.numbers.get(i, 0)
+        account.omit_column(reason, i, count, loaded.checksums[i], numbers=numbers)
     own_cells = _own_cells(work, raw, [name for name in header.fields if name], loaded.repeated)
     if header.wide:
         cells = loaded.count * len(header.wide)
@@ -157,7 +161,15 @@ def _load_rows(
         loader.problem("other-table", Severity.ERROR, number, None, label)
     unlisted = loader.counts - Counter(p.code for p in loader.problems)
     return LoadedTable(
-        raw, loader.count, loader.unread, loader.numbers, loader.problems, unlisted, notes, loader.repeated
+        raw,
+        loader.count,
+        loader.unread,
+        loader.numbers,
+        loader.checksums,
+        loader.problems,
+        unlisted,
+        notes,
+        loader.repeated,
     )
 
 
@@ -190,6 +202,7 @@ class _Loader:
         self.totals: list[tuple[int, str]] = []
         self.unread: Counter[int] = Counter()
         self.numbers: Counter[int] = Counter()
+        self.checksums: Counter[int] = Counter()
         self.repeated: dict[str, list[int]] = {}
         self.problems: list[Finding] = []
         self.counts: Counter[str] = Counter()
@@ -235,7 +248,8 @@ class _Loader:
             columns[name] = pa.array(texts[i] if i < len(texts) else none, pa.string())
             self._note_repeated(name, texts[i] if i < len(texts) else ())
         for i in set(range(len(texts))) - {i for i, _ in self.positions}:
-            self.unread[i] += len(texts[i]) - texts[i].count("")
+            self.unread[i] += filled_in_file(texts[i])
+            self.checksums[i] ^= checksum_of(self._batch[0][0], texts[i])
             if i >= len(self.header.labels) or self.header.labels[i] or not self._are_row_numbers(i, texts[i]):
                 self.numbers[i] += sum(count for cell, count in Counter(texts[i]).items() if is_number(cell))
         for i, name in self.unread_positions:

@@ -32,12 +32,12 @@ def load_csv(
     raw: str,
     folder: Path,
     coded: Set[str],
-) -> tuple[int, dict[int, int], dict[int, int]] | None:
+) -> tuple[int, dict[int, int], dict[int, int], dict[int, int]] | None:
     """Create the table `raw` from a text file, as load._Loader does. `folder` is for a copy in UTF-8.
 
-    Returns the number of rows and the numbers of non-empty cells and of numbers in each column that is not read, by its
-    position; None, and no table, if the file must be loaded by rows. `coded` are the columns whose distinct texts are
-    needed later anyway.
+    Returns the number of rows and, by position, the numbers of non-empty cells and of numbers in each column that is
+    not read, and the checksum of its texts; None, and no table, if the file must be loaded by rows. `coded` are the
+    columns whose distinct texts are needed later anyway.
     """
     names = {f"c{i}": "VARCHAR" for i in range(len(header.labels))}
     options = (
@@ -66,11 +66,11 @@ def load_csv(
         work.execute(f"DROP TABLE {table}")
         distinct.forget(table)
         return None
-    filled, numbers = _filled_counts(work, table, header)
+    columns = _unread_columns(work, table, header)
     work.execute(f"CREATE VIEW {raw} AS SELECT rowid + {header.row + 1} AS _row, * FROM {table}")
     for name in coded:
         distinct.alias(raw, name, table)
-    return int(count), filled, numbers
+    return int(count), *columns
 
 
 def _trimmed(
@@ -163,20 +163,22 @@ def _has_total(work: duckdb.DuckDBPyConnection, distinct: DistinctTexts, table: 
     return work.execute(query).fetchone() is not None
 
 
-def _filled_counts(
+def _unread_columns(
     work: duckdb.DuckDBPyConnection, table: str, header: Header
-) -> tuple[dict[int, int], dict[int, int]]:
-    """Return the non-empty cells of each column that is not read, and those with numbers.
+) -> tuple[dict[int, int], dict[int, int], dict[int, int]]:
+    """Return the non-empty cells of each column that is not read, those with numbers, and a checksum of the texts.
 
     The numbers of rows in a column without a label do not count.
     """
     positions = list(header.unread)
     if not positions:
-        return {}, {}
+        return {}, {}, {}
     cells = ", ".join(f"c{i}, {_number(f'c{i}')} AS n{i}" for i in positions)
-    counts = ", ".join(f"count(c{i}), {_numbers(i, header)}" for i in positions)
-    counted = work.execute(f"SELECT {counts} FROM (SELECT {cells} FROM {table})").fetchone() or ()
-    return dict(zip(positions, counted[::2], strict=True)), dict(zip(positions, counted[1::2], strict=True))
+    checksum = "coalesce(bit_xor(md5_number_lower(rowid || chr(3) || {cell})), 0)"
+    counts = ", ".join(f"count(c{i}), {_numbers(i, header)}, {checksum.format(cell=f'c{i}')}" for i in positions)
+    counted = work.execute(f"SELECT {counts} FROM (SELECT rowid, {cells} FROM {table})").fetchone() or ()
+    filled, numbers, checksums = (dict(zip(positions, counted[i::3], strict=True)) for i in range(3))
+    return filled, numbers, checksums
 
 
 def _numbers(position: int, header: Header) -> str:

@@ -164,11 +164,12 @@ def _read_into(reading: _Reading, source: Path, kind: str, slug: str | None, fol
     file = path / "datapackage.json" if path.is_dir() else path
     descriptor = read_descriptor(file)
     reading.has_own_areas = any(resource["name"] == "neighbourhoods" for resource in descriptor["resources"])
-    for resource, grid in resource_grids(descriptor, file.parent, folder / "sheets"):
+    for resource, grids in resource_grids(descriptor, file.parent, folder / "sheets"):
         if resource is None:
-            reading.omit(grid, "sheet-hidden" if grid.is_hidden else "sheet-skipped")
+            for grid in grids:
+                reading.omit(grid, "sheet-hidden" if grid.is_hidden else "sheet-skipped")
         else:
-            _read_grid(reading, grid, resource)
+            _read_together(reading, grids, resource)
     about, reading.about_source = about_of_descriptor(descriptor, file, slug)
     return about
 

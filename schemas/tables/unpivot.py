@@ -66,11 +66,12 @@ def account_for_rows(
     has_value = f"coalesce({', '.join(quoted(_name(i)) for i in header.wide)}) IS NOT NULL"
     (count,) = work.execute(f"SELECT coalesce(sum({cells}), 0)::BIGINT FROM {raw} WHERE {has_value}").fetchone() or (0,)
     account.use(int(count))
-    query = f"SELECT _row, {cells} AS count FROM {raw} WHERE NOT {has_value} ORDER BY _row"
+    checksum = f"md5_number_lower(concat_ws(chr(3), {', '.join(('_row', *own_cells))}))"
+    query = f"SELECT _row, {cells} AS count, {checksum} FROM {raw} WHERE NOT {has_value} ORDER BY _row"
     rows = work.execute(query)
     while batch := rows.fetchmany(ROWS_A_BATCH):
-        for row, row_count in batch:
-            account.omit_cells("row-without-values", row, row_count)
+        for row, row_count, row_checksum in batch:
+            account.omit_cells("row-without-values", row, row_count, row_checksum)
 
 
 def wide_table_note(header: Header, location: Mapping[str, str | None], resource: str, empty: int) -> Finding:

@@ -413,7 +413,16 @@ def test_reports_state_the_account(tmp_path: Path) -> None:
     assert json.loads(render("json", report, "sv"))["cells"] == {
         "total": 19,
         "used": 16,
-        "left_out": [{"sheet": None, "rows": [1, 2], "column": None, "count": 3, "reason": "preamble"}],
+        "left_out": [
+            {
+                "sheet": None,
+                "rows": [1, 2],
+                "column": None,
+                "count": 3,
+                "reason": "preamble",
+                "checksum": f"{report.cells.omitted[0].checksum:016x}",
+            }
+        ],
     }
     all_used = Cells(1200, 1200)
     assert cells_sentence(all_used, "sv") == "1\xa0200 ifyllda celler: alla användes"

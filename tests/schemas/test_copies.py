@@ -7,7 +7,6 @@ from contextlib import chdir
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
-from typing import Any
 from zipfile import ZipFile
 
 import pytest
@@ -19,8 +18,6 @@ from tests.schemas.test_cases import FOLDERS
 from tests.schemas.test_far_cells import ods
 from vaven.catalogue.cli.main import build_parser, read_options
 from vaven.schemas.check import check, validate
-from vaven.schemas.formats import workbook
-from vaven.schemas.formats.child_process import ChildExit, ExitReason
 from vaven.schemas.reports.annotated_workbook import annotate, can_annotate
 from vaven.schemas.reports.fix import ALL, fix, fixes
 from vaven.schemas.reports.xlsx_cells import replace_texts, rewrite
@@ -30,6 +27,8 @@ from vaven.schemas.tables.read import read
 from vaven.vocab.errors import NotReadable, WrongUse
 
 TODAY = date(2026, 1, 1)
+# A process for each workbook would take most of the time.
+pytestmark = pytest.mark.usefixtures("workbooks_in_this_process")
 # Texts of a table by resource, row key and field.
 Texts = dict[tuple[str, int, str], str | None]
 
@@ -55,19 +54,6 @@ def reading_of(path: Path, options: ReadOptions = DETECT, *, checked: bool = Tru
                     texts[resource, key, name] = text
                     cells[resource, key, name] = table.cell_reference(key, name)
         return Reading(texts, cells, check(tables, today=TODAY, max_findings=ALL) if checked else None)
-
-
-@pytest.fixture(autouse=True)
-def workbooks_in_this_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Read workbooks without a process of their own, which would take most of the time of these tests."""
-
-    def run(_: str, path: str, folder: str, **_options: Any) -> ChildExit:
-        code = workbook.write_result(
-            Path(folder) / workbook.SHEETS, lambda: workbook.extract_sheets(Path(path), Path(folder))
-        )
-        return ChildExit(ExitReason.REFUSED if code else ExitReason.FINISHED, code)
-
-    monkeypatch.setattr(workbook, "run", run)
 
 
 def inputs() -> Iterator[tuple[Path, ReadOptions]]:

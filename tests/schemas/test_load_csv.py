@@ -87,7 +87,7 @@ def test_both_readers_return_the_same_rows(
     assert outcome(read, path) == outcome(exact, path)
 
 
-def by_columns(work: duckdb.DuckDBPyConnection, path: Path, header: Header) -> tuple[int, set[int]] | None:
+def by_columns(work: duckdb.DuckDBPyConnection, path: Path, header: Header) -> tuple[object, ...] | None:
     judged = {"neighbourhood", "value"}
     return load_csv.load_csv(work, DistinctTexts(work), path, "utf-8", ",", header, "raw", path.parent, judged)
 
@@ -100,7 +100,7 @@ def test_a_clean_file_is_read_by_columns(tmp_path: Path) -> None:
     header = detect_header([(1, HEADER[:4])], "observations")
     assert header is not None
     with duckdb.connect() as work:
-        assert by_columns(work, path, header) == (2, {}, {})
+        assert by_columns(work, path, header) == (2, {}, {}, {})
         assert work.execute("SELECT _row, value FROM raw").fetchall() == [(2, "57.5"), (3, "58")]
 
 

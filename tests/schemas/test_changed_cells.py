@@ -1,0 +1,280 @@
+"""A changed cell changes the report or the values that are read: no cell is ignored without a trace."""
+
+import csv
+import json
+import re
+from collections.abc import Callable
+from contextlib import chdir
+from datetime import date
+from pathlib import Path
+from random import Random
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import openpyxl
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from tests.reading import examples
+from tests.schemas.test_cell_account import (
+    CHOICES,
+    Merged,
+    Rows,
+    Sheets,
+    layouts,
+    tables,
+    written_csv,
+    written_json,
+    written_ods,
+    written_records,
+    written_xlsx,
+)
+from tests.schemas.test_cell_account_formats import json_stats, px_files
+from tests.schemas.test_copies import inputs
+from vaven.schemas.check import check
+from vaven.schemas.formats.csv import delimiter_of
+from vaven.schemas.formats.sniff import content_of
+from vaven.schemas.reports.fix import ALL
+from vaven.schemas.reports.text_and_json import as_dict
+from vaven.schemas.standard.read_options import DETECT, ReadOptions
+from vaven.schemas.tables.read import read
+from vaven.vocab.errors import NotReadable
+
+TODAY = date(2026, 1, 1)
+# A change of these says nothing about the cell.
+OF_THE_FILE = ("source", "sha256", "checked_at")
+
+
+pytestmark = pytest.mark.usefixtures("workbooks_in_this_process")
+
+
+def outcome(path: Path, options: ReadOptions = DETECT) -> tuple[object, ...] | None:
+    """Return all that a report states, without the file's own hash, and the texts that a release would have.
+
+    None for a file that is not checked: all of its cells are left out, and the report says so.
+    """
+    try:
+        with chdir(path.parent), read(path, slug="file", choices=options) as tables:
+            texts = []
+            for table in tables.tables.values():
+                names = ", ".join(f'"{column.name}"' for column in table.columns)
+                query = f"SELECT _row, {names} FROM {table.relation} ORDER BY ALL"
+                texts.append((names, tables.workspace.execute(query).fetchall()))
+            report = as_dict(check(tables, today=TODAY, max_findings=ALL), "sv")
+            return *(value for key, value in report.items() if key not in OF_THE_FILE), texts, tables.about
+    except NotReadable:
+        return None
+
+
+def changed(text: str) -> str:
+    """Return another text of the same kind: another last digit of a number or code, another word."""
+    text = text.strip()
+    return f"{text[:-1]}{(int(text[-1]) + 1) % 10}" if text[-1:].isdecimal() else f"{text}x"
+
+
+@st.composite
+def changes(draw: st.DrawFn) -> tuple[Sheets, Sheets, Merged]:
+    """Sheets, the same sheets with another text in one cell, and their merged cells."""
+    sheets, merged = draw(layouts())
+    cells = [
+        (name, i, j)
+        for name, rows in sheets.items()
+        for i, row in enumerate(rows)
+        for j, text in enumerate(row)
+        if text.strip() and not _is_covered(merged.get(name), i + 1, j + 1)
+    ]
+    assume(cells)
+    name, i, j = draw(st.sampled_from(cells))
+    rows = [list(row) for row in sheets[name]]
+    rows[i][j] = changed(rows[i][j])
+    return sheets, {**sheets, name: rows}, merged
+
+
+def _is_covered(merged: tuple[int, int, int] | None, row: int, column: int) -> bool:
+    return merged is not None and column == merged[2] and merged[0] < row <= merged[1]
+
+
+def assert_differs(
+    write: Callable[[Path], object], write_changed: Callable[[Path], object], name: str, options: ReadOptions = DETECT
+) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / name
+        write(path)
+        content, before = path.read_bytes(), outcome(path, options)
+        write_changed(path)
+        # A cell beyond the labels of a record is not written.
+        assume(path.read_bytes() != content)
+        after = outcome(path, options)
+        assume(before or after)
+        assert after != before
+
+
+@settings(max_examples=examples(30), deadline=None)
+@given(
+    rows=tables(),
+    delimiter=st.sampled_from([";", ",", "\t"]),
+    choices=CHOICES,
+    data=st.data(),
+)
+def test_a_changed_cell_of_a_text_is_not_ignored(
+    rows: Rows, delimiter: str, choices: ReadOptions, data: st.DataObject
+) -> None:
+    cells = [(i, j) for i, row in enumerate(rows) for j, text in enumerate(row) if text.strip()]
+    i, j = data.draw(st.sampled_from(cells))
+    others = [list(row) for row in rows]
+    others[i][j] = changed(rows[i][j])
+    options = ReadOptions(**{**choices.non_default, "delimiter": delimiter})
+    assert_differs(
+        lambda path: written_csv(path, rows, delimiter, csv.QUOTE_MINIMAL, "utf-8"),
+        lambda path: written_csv(path, others, delimiter, csv.QUOTE_MINIMAL, "utf-8"),
+        "text.csv",
+        options,
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "write"),
+    [
+        ("book.xlsx", written_xlsx),
+        ("book.ods", written_ods),
+        ("many.json", written_json),
+        ("one.json", written_records),
+    ],
+)
+def test_a_changed_cell_of_a_sheet_is_not_ignored(name: str, write: Callable[[Path, Sheets, Merged], int]) -> None:
+    @settings(max_examples=examples(10), deadline=None)
+    @given(change=changes(), choices=CHOICES)
+    def check_change(change: tuple[Sheets, Sheets, Merged], choices: ReadOptions) -> None:
+        sheets, others, merged = change
+        if write is written_records:
+            assume(sheets["Observationer"] != others["Observationer"])
+        assert_differs(
+            lambda path: write(path, sheets, merged), lambda path: write(path, others, merged), name, choices
+        )
+
+    check_change()
+
+
+# Texts in a PX file that tell how it is written.
+OF_THE_FORMAT = ("CHARSET", "CODEPAGE", "AXIS-VERSION", "LANGUAGE", "KEYS")
+
+
+def px_texts(text: str) -> list[tuple[int, int]]:
+    """Return start and end of each text and number of a PX file."""
+    statements = [match.span() for match in re.finditer(r'[^;"]*(?:"[^"]*"[^;"]*)*;', text)]
+    spans = []
+    for start, end in statements:
+        value = start + text[start:end].index("=")
+        if not text[start:end].strip().startswith(OF_THE_FORMAT):
+            matches = re.finditer(r'"([^"]+)"|([^\s",;=()]+)', text[value:end])
+            spans += [(value + span[0], value + span[1]) for m in matches if (span := m.span(1 if m[1] else 2))]
+    return spans
+
+
+@settings(max_examples=examples(15), deadline=None)
+@given(text=px_files(), data=st.data())
+def test_a_changed_text_of_pcaxis_is_not_ignored(text: str, data: st.DataObject) -> None:
+    start, end = data.draw(st.sampled_from(px_texts(text)))
+    other = text[:start] + changed(text[start:end]) + text[end:]
+    assert_differs(lambda path: path.write_text(text, "utf-8"), lambda path: path.write_text(other, "utf-8"), "a.px")
+
+
+def replaced_scalars(value: Any, steps: tuple[Any, ...] = ()) -> list[tuple[tuple[Any, ...], Any]]:
+    """Return the steps to each scalar of a document, with another value."""
+    if isinstance(value, dict | list):
+        members = value.items() if isinstance(value, dict) else enumerate(value)
+        return [scalar for step, member in members for scalar in replaced_scalars(member, (*steps, step))]
+    if isinstance(value, bool) or value is None or not str(value).strip():
+        return []
+    return [(steps, value + 1 if isinstance(value, int | float) else changed(value))]
+
+
+def with_scalar(value: Any, steps: tuple[Any, ...], new: Any) -> Any:
+    if not steps:
+        return new
+    copy = dict(value) if isinstance(value, dict) else list(value)
+    copy[steps[0]] = with_scalar(copy[steps[0]], steps[1:], new)
+    return copy
+
+
+@settings(max_examples=examples(15), deadline=None)
+@given(document=json_stats(), data=st.data())
+def test_a_changed_value_of_json_stat_is_not_ignored(document: Any, data: st.DataObject) -> None:
+    other = with_scalar(document, *data.draw(st.sampled_from(replaced_scalars(document))))
+    assert_differs(
+        lambda path: path.write_text(json.dumps(document), "utf-8"),
+        lambda path: path.write_text(json.dumps(other), "utf-8"),
+        "a.json",
+    )
+
+
+# --- the inputs of the cases
+
+# Every case takes a minute; `make fuzz` takes all of them, several times.
+SHARE_OF_CASES = 0.05
+
+
+def changed_csv(path: Path, copies: tuple[Path, Path], options: ReadOptions, random: Random) -> bool:
+    encoding = content_of(path, options.encoding).encoding
+    delimiter = delimiter_of(path, encoding, options)
+    with path.open(encoding=encoding, newline="") as file:
+        rows = list(csv.reader(file, delimiter=delimiter))
+    cells = [(i, j) for i, row in enumerate(rows) for j, text in enumerate(row) if text.strip()]
+    i, j = random.choice(cells)
+    for copy in copies:
+        with copy.open("w", encoding=encoding, newline="") as file:
+            csv.writer(file, delimiter=delimiter, lineterminator="\n").writerows(rows)
+        rows[i][j] = changed(rows[i][j])
+    return True
+
+
+def changed_workbook(path: Path, copies: tuple[Path, Path], options: ReadOptions, random: Random) -> bool:
+    book = openpyxl.load_workbook(path)
+    # A number is shown in the format of its cell, which may hide a part of it.
+    cells = [c for sheet in book for row in sheet.iter_rows() for c in row if isinstance(c.value, str)]
+    cells = [cell for cell in cells if cell.value.strip() and not cell.value.startswith("=")]
+    cell = random.choice(cells)
+    for copy in copies:
+        book.save(copy)
+        cell.value = changed(cell.value)
+    return True
+
+
+def changed_px(path: Path, copies: tuple[Path, Path], options: ReadOptions, random: Random) -> bool:
+    text = path.read_text("utf-8")
+    start, end = random.choice(px_texts(text))
+    copies[0].write_text(text, "utf-8")
+    copies[1].write_text(text[:start] + changed(text[start:end]) + text[end:], "utf-8")
+    return True
+
+
+def changed_json(path: Path, copies: tuple[Path, Path], options: ReadOptions, random: Random) -> bool:
+    try:
+        document = json.loads(path.read_text("utf-8"))
+    except ValueError:
+        return False
+    copies[0].write_text(json.dumps(document), "utf-8")
+    copies[1].write_text(json.dumps(with_scalar(document, *random.choice(replaced_scalars(document)))), "utf-8")
+    return True
+
+
+CHANGES = {".csv": changed_csv, ".xlsx": changed_workbook, ".px": changed_px, ".json": changed_json}
+
+
+def test_a_changed_cell_of_a_case_is_not_ignored(tmp_path: Path) -> None:
+    count = 0
+    for number, (path, options) in enumerate(inputs()):
+        for seed in range(max(1, examples(1) // 10)):
+            random = Random(f"{number} {seed}")
+            if random.random() > SHARE_OF_CASES * examples(1) or path.suffix not in CHANGES:
+                continue
+            # The names of files and folders may state a year.
+            copies = tuple((tmp_path / f"{number}-{seed}-{name}" / path.name) for name in "ab")
+            for copy in copies:
+                copy.parent.mkdir()
+            before = outcome(path, options)
+            if before and CHANGES[path.suffix](path, copies, options, random):
+                assert outcome(copies[0], options) != outcome(copies[1], options), copies
+                count += 1
+    assert count > 5
