@@ -1,5 +1,8 @@
-"""Comparison of a release's tables with the checked tables: no value that was read may be absent."""
+"""Comparison of a release's files with the checked tables: no value that was read may be absent."""
 
+from collections.abc import Iterable
+from decimal import Decimal
+from itertools import zip_longest
 from pathlib import Path
 
 import duckdb
@@ -37,3 +40,38 @@ def check_complete(workspace: duckdb.DuckDBPyConnection, table: Table, folder: P
                 field = schema[name]
                 labels = {f"field_{language}": field.label(language) for language in ("sv", "en")}
                 raise NotPublishable("publisher.release-incomplete", file=path.name, count=values - written, **labels)
+
+
+def check_workbook(workbook: Path, resources: Iterable[str]) -> None:
+    """Compare the sheets of a release's workbook with its Parquet, cell by cell. Raises NotPublishable.
+
+    Cost: a fifth of the time to write it.
+    """
+    from python_calamine import CalamineWorkbook
+
+    book = CalamineWorkbook.from_path(str(workbook))
+    with duckdb.connect() as reading:
+        for resource in resources:
+            schema = standard()[resource]
+            sheet = book.get_sheet_by_name(schema.label("sv"))
+            cells = (_texts(row) for row in list(sheet.iter_rows())[1:])
+            table = text(str(workbook.with_name(f"{resource}.parquet")))
+            rows = map(_texts, reading.execute(f"SELECT * FROM {table}").fetchall())
+            for written, released in zip_longest(cells, rows, fillvalue=()):
+                different = [i for i, cell in enumerate(released) if written[i : i + 1] != (cell,)]
+                if different:
+                    field = schema.fields[different[0]]
+                    labels = {f"field_{language}": field.label(language) for language in ("sv", "en")}
+                    raise NotPublishable("publisher.release-incomplete", file=workbook.name, count=1, **labels)
+
+
+def _texts(row: Iterable[object]) -> tuple[object, ...]:
+    """Return a row with one form of empty cells, numbers and line breaks."""
+    return tuple(_text(cell) for cell in row)
+
+
+def _text(cell: object) -> object:
+    if isinstance(cell, str):
+        # XML has one form of line break.
+        return cell.replace("\r\n", "\n").replace("\r", "\n")
+    return "" if cell is None else float(cell) if isinstance(cell, int | Decimal) else cell

@@ -5,6 +5,7 @@ The folder is complete on local disk before any of it goes into the storage (DES
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
@@ -14,9 +15,10 @@ from typing import Any
 import duckdb
 
 from vaven.publisher.releases.areas import ReleasedArea, released_areas
-from vaven.publisher.releases.completeness import check_complete
+from vaven.publisher.releases.completeness import check_complete, check_workbook
 from vaven.publisher.releases.manifest import Manifest, ReleasedFile
 from vaven.schemas.reports.text_and_json import as_json
+from vaven.schemas.reports.xlsx_cells import ESCAPED
 from vaven.schemas.rules.metadata import defaults_of
 from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.table_schemas import RESOURCES, standard
@@ -36,6 +38,8 @@ MEDIA_TYPES = {
 }
 # A sheet ends at 1,048,576 rows, and people stop well before; longer tables are offered as CSV and Parquet only.
 WORKBOOK_ROWS = 200_000
+# Characters that XML excludes, which a workbook has in a notation of its own (ECMA-376 part 1, 22.9.2.19).
+CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def write_receipt(stamped: Release, report: Report) -> None:
 
 
 def write_workbook(stamped: Release) -> None:
-    """Write the tables as one workbook with Swedish sheet and column names."""
+    """Write the tables as one workbook with Swedish sheet and column names, and compare it with them."""
     if max(stamped.rows.values()) > WORKBOOK_ROWS:
         return
     # Slow to load, and not needed to read releases.
@@ -126,8 +130,21 @@ def write_workbook(stamped: Release) -> None:
         sheet = workbook.create_sheet(schema.label("sv"))
         sheet.append([field.label("sv") for field in schema.fields])
         for row in read_rows(stamped.table(resource)):
-            sheet.append(list(row.values()))
+            sheet.append([_workbook_cell(sheet, value) if isinstance(value, str) else value for value in row.values()])
     workbook.save(stamped.folder / "observations.xlsx")
+    check_workbook(stamped.folder / "observations.xlsx", stamped.rows)
+
+
+def _workbook_cell(sheet: Any, text: str) -> Any:
+    """Return a text as a cell, also one that looks like an error, a formula, or a workbook's notation of characters."""
+    escaped = CONTROLS.sub(lambda match: f"_x{ord(match[0]):04X}_", ESCAPED.sub("_x005F_", text))
+    if not escaped.startswith(("=", "#")):
+        return escaped
+    from openpyxl.cell import WriteOnlyCell
+
+    cell = WriteOnlyCell(sheet, escaped)
+    cell.data_type = "s"
+    return cell
 
 
 def write_datapackage(stamped: Release, statistics: Mapping[str, Any]) -> Manifest:
