@@ -341,10 +341,10 @@ CODE_WITH_NAME = re.compile(r"\b([A-Z]) \(([^(){}]+)\)")
 
 
 def test_a_status_has_the_same_name_in_every_text_as_in_the_code_list() -> None:
-    statuses, found = codes("statuses"), set()
+    statuses, used = codes("statuses"), set()
     for text in TEXTS:
         for code, name in CODE_WITH_NAME.findall(text.text):
             if code in statuses:
-                found.add((code, text.language))
+                used.add((code, text.language))
                 assert name.casefold() == statuses[code].text(text.language).casefold(), str(text)
-    assert {("Q", "sv"), ("O", "en"), ("P", "sv"), ("M", "en")} <= found
+    assert {("Q", "sv"), ("O", "en"), ("P", "sv"), ("M", "en")} <= used
