@@ -241,12 +241,14 @@ def _find_observations(reading: _Reading, by_resource: dict[str, list[Grid]], ot
 
 
 def _omit_sheets(reading: _Reading, hidden: Iterable[Grid], others: Iterable[Grid]) -> None:
-    """Leave out sheets without a table of the standard; a hidden one with such a table is an error."""
+    """Leave out sheets without a table of the standard; a hidden one that has or may have such a table is an error."""
     for grid in hidden:
         sheet = open_sheet(grid, "observations", reading.choices)
-        is_table = reading.choices.sheet is None and sheet.has_rows and sheet.is_ours("observations")
-        code, severity = ("values-hidden", Severity.ERROR) if is_table else ("sheet-hidden", Severity.NOTE)
-        (reading.problems if is_table else reading.notes).append(Finding(code, severity, sheet=grid.sheet))
+        # The cells of a sheet that is too large are not counted, and may be values.
+        may_have_values = grid.cell_count.total is None or (sheet.has_rows and sheet.is_ours("observations"))
+        is_error = may_have_values and reading.choices.sheet is None
+        code, severity = ("values-hidden", Severity.ERROR) if is_error else ("sheet-hidden", Severity.NOTE)
+        (reading.problems if is_error else reading.notes).append(Finding(code, severity, sheet=grid.sheet))
         reading.omit(sheet.complete_grid, "sheet-hidden")
     for grid in others:
         reading.omit(grid, "sheet-skipped")

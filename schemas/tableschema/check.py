@@ -130,11 +130,21 @@ def _report(path: Path, outcomes: Sequence[Mapping[str, Any]]) -> Report:
         verdict=Verdict.INVALID if counts else Verdict.VALID,
         findings=tuple(findings),
         counts=counts,
-        assumptions=(Finding("assumed-described", Severity.NOTE),),
+        assumptions=(Finding("assumed-described", Severity.NOTE), *_skipped_sheets(outcomes)),
         rows={outcome["name"]: outcome["rows"] for outcome in outcomes if outcome["rows"] is not None},
         engine="; ".join(f"{engine} ({names[engine]})" for engine in engines),
         checked_at=datetime.now(UTC).replace(microsecond=0),
     )
+
+
+def _skipped_sheets(outcomes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
+    """Yield a note for each sheet of a workbook that is no resource."""
+    workbooks = [outcome["sheets"] for outcome in outcomes if outcome["sheets"]]
+    used = {(book["path"], book["used"]) for book in workbooks}
+    for path, names in {book["path"]: book["names"] for book in workbooks}.items():
+        for name in names:
+            if (path, name) not in used:
+                yield Finding("assumed-described-sheet", Severity.NOTE, sheet=name)
 
 
 def code_of(kind: str) -> str:
@@ -194,8 +204,25 @@ def _outcome(table: Any, folder: Path) -> dict[str, Any]:
         work.execute(f"SET temp_directory = '{folder}/spill'")
         result = judge(table, work)
     errors = [_as_list(error) for error in result.errors]
-    form = {"name": result.name, "rows": result.rows, "engine": result.engine}
+    form = {"name": result.name, "rows": result.rows, "engine": result.engine, "sheets": _sheets(table)}
     return {**form, "counts": dict(result.counts), "errors": errors}
+
+
+def _sheets(table: Any) -> dict[str, Any]:
+    """Return the path of a workbook, the names of its sheets, and the one that the resource is; empty for others."""
+    from frictionless.formats import ExcelControl, OdsControl
+    from python_calamine import CalamineError, CalamineWorkbook
+
+    if table.format not in ("xlsx", "xls", "ods") or not table.normpath:
+        return {}
+    control = OdsControl if table.format == "ods" else ExcelControl
+    sheet = control.from_dialect(table.dialect).sheet
+    try:
+        names = CalamineWorkbook.from_path(table.normpath).sheet_names
+    except (CalamineError, OSError):
+        return {}
+    used = names[sheet - 1] if isinstance(sheet, int) and 0 < sheet <= len(names) else sheet
+    return {"path": table.normpath, "names": names, "used": used}
 
 
 def _as_list(error: Any) -> list[Any]:

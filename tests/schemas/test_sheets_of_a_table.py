@@ -12,6 +12,7 @@ import openpyxl
 import pytest
 
 from vaven.schemas.check import validate as validated
+from vaven.schemas.formats.grid import MAX_COLUMNS
 from vaven.schemas.reports.annotated_workbook import annotate
 from vaven.schemas.reports.fix import ALL, fix
 from vaven.schemas.reports.formats import render
@@ -162,6 +163,15 @@ def test_a_hidden_sheet_with_values_is_an_error_that_a_choice_resolves(tmp_path:
     assert {(f.code, f.sheet) for f in validate(path).findings} == {("values-hidden", "Gammalt")}
     assert validate(path, choices=ReadOptions(sheet="Data")).verdict is Verdict.VALID
     assert values(path, ReadOptions(sheet="Gammalt")) == [("0180", KPI, "2021", "T", "53")]
+
+
+def test_a_hidden_sheet_that_is_too_large_to_count_is_an_error_that_a_choice_resolves(tmp_path: Path) -> None:
+    rows = {"Data": [LONG, ["0180", KPI, 2022, 54]], "Stort": [["text", *[None] * MAX_COLUMNS * 2, "långt bort"]]}
+    path = book(tmp_path / "a.xlsx", rows, hidden=["Stort"])
+    report = validate(path)
+    assert {(f.code, f.sheet) for f in report.findings} == {("values-hidden", "Stort")}
+    assert report.cells is None
+    assert validate(path, choices=ReadOptions(sheet="Data")).verdict is Verdict.VALID
 
 
 def test_an_empty_sheet_for_the_next_year_is_no_error(tmp_path: Path) -> None:

@@ -174,6 +174,11 @@ def test_workbooks_are_checked_by_frictionless(tmp_path: Path) -> None:
     (tmp_path / "schema.json").write_text(json.dumps(SCHEMA))
     report = validate(tmp_path / "t.xlsx", schema=tmp_path / "schema.json")
     assert (cells_of(report), report.engine) == ([("table-constraint-error", "B3")], "frictionless (table)")
+    assert [note.code for note in report.assumptions] == ["assumed-described"]
+    book.create_sheet("Mer").append(["id", "namn"])
+    book.save(tmp_path / "t.xlsx")
+    _, note = validate(tmp_path / "t.xlsx", schema=tmp_path / "schema.json").assumptions
+    assert (note.code, note.sheet) == ("assumed-described-sheet", "Mer")
 
 
 def test_the_command_takes_a_schema(tmp_path: Path) -> None:
