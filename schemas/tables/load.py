@@ -36,8 +36,8 @@ class LoadedTable:
     """A loaded relation (as Table.original_relation), its row count, and the cell counts of columns without a field.
 
     `numbers` counts those of these cells that are numbers; `checksums` are of their texts. `problems` are about the
-    rows' shape; `unlisted` counts by code those beyond the limit. `repeated` has the rows of texts that are repeated in
-    empty cells, by field.
+    rows' shape; `unlisted` counts by code those beyond the limit. `repeated` has the first and the last of
+    consecutive rows with texts that are repeated in empty cells, by field.
     """
 
     relation: str
@@ -48,7 +48,7 @@ class LoadedTable:
     problems: list[Finding] = field(default_factory=list)
     unlisted: Counter[str] = field(default_factory=Counter)
     notes: list[Finding] = field(default_factory=list)
-    repeated: Mapping[str, Sequence[int]] = field(default_factory=dict)
+    repeated: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
 
 
 def load(
@@ -105,15 +105,18 @@ def load(
 
 
 def _own_cells(
-    work: duckdb.DuckDBPyConnection, raw: str, fields: Sequence[str], repeated: Mapping[str, Sequence[int]]
+    work: duckdb.DuckDBPyConnection, raw: str, fields: Sequence[str], repeated: Mapping[str, Sequence[tuple[int, int]]]
 ) -> list[str]:
     """Return for each field the SQL of its cell, NULL also for a repeated text."""
     # DuckDB counts a bare column several times faster than rows with a condition.
     cells = {name: quoted(name) for name in fields}
     if repeated:
         work.execute(f"CREATE TABLE {raw}_repeated (field VARCHAR, _row BIGINT)")
-    for name, rows in repeated.items():
-        work.execute(f"INSERT INTO {raw}_repeated SELECT $1, unnest($2::BIGINT[])", [name, list(rows)])
+    for name, ranges in repeated.items():
+        firsts, lasts = ([row[i] for row in ranges] for i in (0, 1))
+        rows = "SELECT unnest($2::BIGINT[]) AS first_row, unnest($3::BIGINT[]) AS last_row"
+        query = f"SELECT $1, unnest(range(first_row, last_row + 1)) FROM ({rows})"
+        work.execute(f"INSERT INTO {raw}_repeated {query}", [name, firsts, lasts])
         repeated_rows = f"SELECT _row FROM {raw}_repeated WHERE field = {text(name)}"
         cells[name] = f"CASE WHEN _row NOT IN ({repeated_rows}) THEN {quoted(name)} END"
     return list(cells.values())
@@ -203,7 +206,7 @@ class _Loader:
         self.unread: Counter[int] = Counter()
         self.numbers: Counter[int] = Counter()
         self.checksums: Counter[int] = Counter()
-        self.repeated: dict[str, list[int]] = {}
+        self.repeated: dict[str, list[tuple[int, int]]] = {}
         self.problems: list[Finding] = []
         self.counts: Counter[str] = Counter()
         self._batch: list[GridRow] = []
@@ -288,8 +291,12 @@ class _Loader:
     def _note_repeated(self, name: str, texts: Sequence[str]) -> None:
         # Most files have none, and a set of types is faster than a look at each cell in Python.
         if RepeatedText in set(map(type, texts)):
-            rows = [number for (number, _), cell in zip(self._batch, texts, strict=True) if type(cell) is RepeatedText]
-            self.repeated.setdefault(name, []).extend(rows)
+            ranges = self.repeated.setdefault(name, [])
+            # The texts of categories are repeated in nearly all rows of a PX file.
+            for (number, _), cell in zip(self._batch, texts, strict=True):
+                if type(cell) is RepeatedText:
+                    first = ranges.pop()[0] if ranges and ranges[-1][1] == number - 1 else number
+                    ranges.append((first, number))
 
     def problem(
         self, code: str, severity: Severity, row: int, column: str | None = None, text: str | None = None
