@@ -6,8 +6,8 @@ from pathlib import Path
 
 import duckdb
 
+from vaven.schemas.standard.distinct_values import DistinctTexts
 from vaven.schemas.standard.table_schemas import standard
-from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.tables import About, Column, Table, Tables
 
 Row = Mapping[str, str | None]

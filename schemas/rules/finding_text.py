@@ -44,7 +44,7 @@ def finding_of(on: Checking, code: str, match: RuleMatch) -> Finding:
         field, nearest = on.schema[match.field], _nearest(on, match)
         params |= {f"hint_{language}": _hint(field, nearest, language) for language in LANGUAGES}
         params["nearest"] = nearest
-    if code in ("duplicate-key", "duplicate-row"):
+    if code in ("duplicate-key", "duplicate-row", "repeated-row-differs"):
         params |= {f"key_{language}": _key(on, language) for language in LANGUAGES}
     advice = _advice(on, code, match, kpi)
     if advice:

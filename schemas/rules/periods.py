@@ -1,13 +1,20 @@
 """Rules about periods and dates."""
 
+import re
+from calendar import month_name
 from collections.abc import Iterator, Mapping
 
 from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, row_rule, wide_rule
 from vaven.schemas.standard.finding import Severity
+from vaven.schemas.standard.period_forms import MONTH_NAMES, is_school_year
+from vaven.schemas.standard.period_parts import PERIOD_PART
 from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.tables.compile import Check, key_of, typed
 from vaven.vocab.periods import parse_period
 
+# A year and two digits in a label, and a month in the standard's notation.
+PAIR = re.compile(r"(?<!\d)\d{4}\s*[/–-]\s*\d\d(?!\d)")
+MONTH = re.compile(r"\d{4}-(0[1-9]|1[0-2])")
 # Maximum difference in days between two periods of the same number of months, leap days included.
 MONTHS_DIFFER = 4
 
@@ -46,6 +53,36 @@ def _exists(period: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+@wide_rule("period-split-year", Severity.ERROR, "observations")
+def period_split_year(on: Checking) -> Iterator[Matches]:
+    """A period such as 2009-10, a month or a school year: other months of the column tell, unless it has school years.
+
+    A month that the sender wrote by its name, or in a column of its own, is certain.
+    """
+    if not on.has("period") or not on.occurs("period", "regexp_full_match(cell, '20(0[0-9]-(0[1-9]|10)|1[01]-1[12])')"):
+        return
+    original = on.table.original_relation
+    if on.work.execute(f"SELECT 1 FROM (DESCRIBE {original}) WHERE column_name = '{PERIOD_PART}'").fetchone():
+        return
+    if "period" in on.table.wide:
+        written = [match[0] for label in on.table.value_labels.values() for match in PAIR.finditer(label)]
+    else:
+        query = f"SELECT DISTINCT period FROM {original} WHERE period IS NOT NULL"
+        written = [cell for (cell,) in on.work.execute(query).fetchall()]
+    months = {text for text in written if MONTH.fullmatch(text)}
+    uncertain = sorted(text for text in months if is_school_year(text))
+    has_school_years = any(is_school_year(text) for text in written if text not in months)
+    if has_school_years or months == {*uncertain}:
+        for period in uncertain:
+            year, number = int(period[:4]), int(period[5:])
+            words = {
+                "period_sv": f"{MONTH_NAMES[number - 1][0]} {year}",
+                "period_en": f"{month_name[number]} {year}",
+                "other_period": f"{year}/{year + 1}",
+            }
+            yield from cells_with(on, "period", [period], params=words)
 
 
 @wide_rule("period-future", Severity.ERROR, "observations")

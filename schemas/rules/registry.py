@@ -181,9 +181,12 @@ READING_RULES = {
     "number-ambiguous": (Severity.ERROR, ""),
     "other-delimiter": (Severity.ERROR, ""),
     "rows-left-out": (Severity.ERROR, ""),
+    "group-row": (Severity.ERROR, ""),
     "column-left-out": (Severity.ERROR, ""),
     "area-vintages-mixed": (Severity.ERROR, ""),
     "metadata-unknown": (Severity.ERROR, ""),
+    "metadata-repeated": (Severity.ERROR, ""),
+    "values-left-out": (Severity.ERROR, ""),
     "licence-publisher-missing": (Severity.WARNING, ""),
     # An assumption about a table that has no place for a description of itself.
     "metadata-requested": (Severity.WARNING, ""),

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 
 from vaven.schemas.rules.registry import Checking, RuleMatch, wide_rule
 from vaven.schemas.rules.spreadsheet_values import has_unit
+from vaven.schemas.spreadsheets.label_units import FIELDS_OF_KPI, field_and_unit, words_for_unit
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.standard.labels import fold
 from vaven.schemas.tables.tables import STRIDE
@@ -17,7 +18,9 @@ PATTERNS: Mapping[str, re.Pattern[str]] = {
     "per-1000": re.compile(r"per\s*1[\s.,]?000\b|promille|per mille|‰"),
     "percent": re.compile(r"%|\b(procent|per cent|percent|proc\.)"),
     "thousands": re.compile(r"\b(tkr|kkr|ksek|tsek|tusen kr|tusen kronor|tusental kronor|1000 kr|1 000 kr)\b"),
-    "millions": re.compile(r"\b(mkr|mnkr|msek|milj\.? kr|miljoner kr|miljoner kronor)\b"),
+    "millions": re.compile(
+        r"\b(mkr|mnkr|msek|milj\.? kr|miljoner kr|miljoner kronor|mdkr|mdr kr|miljarder kr|miljarder kronor)\b"
+    ),
     "amount": re.compile(r"\b(kr|kronor|sek)\b"),
     "count": re.compile(r"^antal\b|\bantal$|[(,]\s*antal\b|^number\b|^count\b|\bcount$|\bstycken\b|\b\(st\)"),
 }
@@ -50,22 +53,36 @@ def unit_disagrees(on: Checking) -> Iterator[RuleMatch]:
         return
     units = {kpi.id: kpi.unit("en") for kpi in register.kpis().values()}
     for label, kpi, row, field in _stated_units(on):
-        unit = unit_of(label)
-        if unit and kpi in units and units[kpi] not in AGREEING[unit]:
+        if kpi in units and _disagrees(label, units[kpi], is_column=field[1:].isdigit()):
             words = {f"unit_{language}": register.kpis()[kpi].unit(language) for language in LANGUAGES}
             yield RuleMatch(row, field, label, {"kpi": kpi, "stated": label, **words})
 
 
+def _disagrees(label: str, unit: str, *, is_column: bool) -> bool:
+    """Return True if a label states another unit than that of a KPI, by its English name.
+
+    Amounts in thousands or millions are converted if a label states them (label_units), but not by a column of units.
+    """
+    stated, both = unit_of(label), field_and_unit(label, "observations")
+    if stated in ("thousands", "millions") and not is_column:
+        return unit != "SEK"
+    if both and both[0] in FIELDS_OF_KPI and not stated:
+        return both[1] not in words_for_unit(unit)
+    return stated is not None and unit not in AGREEING[stated]
+
+
 def _stated_units(on: Checking) -> Iterator[tuple[str, str, int, str]]:
     """Yield label, KPI, row key and field of each unit that is stated, for each of its KPIs."""
-    relation, value = on.table.relation, on.table.column("value")
+    relation = on.table.relation
     if any(unit_of(label) for label in on.table.value_labels.values()):
         query = f"SELECT _row % {STRIDE}, kpi, min(_row) FROM {relation} WHERE kpi IS NOT NULL GROUP BY ALL ORDER BY 3"
         for position, kpi, row in on.work.execute(query).fetchall():
             yield on.table.value_labels.get(position, ""), kpi, row, next(iter(sorted(on.table.wide)))
-    elif value and value.label and unit_of(value.label):
-        query = f"SELECT kpi, min(_row) FROM {relation} WHERE kpi IS NOT NULL GROUP BY kpi ORDER BY 2"
-        yield from ((value.label, kpi, row, "value") for kpi, row in on.work.execute(query).fetchall())
+    query = f"SELECT kpi, min(_row) FROM {relation} WHERE kpi IS NOT NULL GROUP BY kpi ORDER BY 2"
+    for column in (column for name in FIELDS_OF_KPI if (column := on.table.column(name)) and column.label):
+        if unit_of(column.label or "") or field_and_unit(column.label or "", "observations"):
+            rows = on.work.execute(query).fetchall()
+            yield from ((column.label or "", kpi, row, column.name) for kpi, row in rows)
     for column in on.table.beside:
         if fold(column.label or "") in UNIT_LABELS:
             query = f"""SELECT {column.name}, kpi, min(_row) FROM {relation}

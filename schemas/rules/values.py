@@ -9,7 +9,7 @@ from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, row_rule,
 from vaven.schemas.rules.spreadsheet_values import has_unit
 from vaven.schemas.rules.unread_columns import telling_apart
 from vaven.schemas.standard.finding import Severity
-from vaven.schemas.standard.sql import text
+from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.tables.compile import Check, key_of, typed
 from vaven.vocab import register
 
@@ -144,10 +144,30 @@ def duplicate_row(on: Checking) -> Iterator[Matches]:
     yield from _duplicates(on, same=True)
 
 
+@wide_rule("repeated-row-differs", Severity.ERROR, "")
+def repeated_row_differs(on: Checking) -> Iterator[Matches]:
+    """Two rows with the same key and value, and different texts in another column, of which a release has one."""
+    if not on.has(*(name for name in on.schema.primary_key if on.schema[name].required)):
+        return
+    cells = {
+        name: f"coalesce({{}}.{quoted(name)}, {text('A' if name == 'status' else '')})" for name in _other_columns(on)
+    }
+    if not cells:
+        return
+    cases = " ".join(f"WHEN {cell.format('a')} <> {cell.format('b')} THEN '{name}'" for name, cell in cells.items())
+    rows = f"""SELECT r._row, r.first_alike, CASE {cases} END AS differing
+        FROM {on.once("repeated rows", _repeated_rows)} r JOIN {on.table.relation} a ON a._row = r._row
+        JOIN {on.table.relation} b ON b._row = r.first_alike WHERE r.equal AND r.differs"""
+    query = f"SELECT * FROM ({rows}) WHERE differing IS NOT NULL"
+    field = "value" if on.table.wide else None
+    yield from on.matches(query, lambda row, first, name: RuleMatch(row, name, None, {"other": first}), field=field)
+
+
 def _duplicates(on: Checking, *, same: bool) -> Iterator[Matches]:
     if not on.has(*(name for name in on.schema.primary_key if on.schema[name].required)):
         return
-    query = f"SELECT _row, first_row FROM {on.once('repeated rows', _repeated_rows)} WHERE equal = {same}"
+    rows = on.once("repeated rows", _repeated_rows)
+    query = f"SELECT _row, first_row FROM {rows} WHERE equal = {same} AND NOT (equal AND differs)"
     # In a wide table only the value's cell identifies the row; several values share the cell of the area.
     field = "value" if on.table.wide else on.schema.primary_key[0]
     columns = telling_apart(on)
@@ -158,22 +178,32 @@ def _duplicates(on: Checking, *, same: bool) -> Iterator[Matches]:
 def _repeated_rows(on: Checking) -> str:
     """Return a table of the rows whose key an earlier row has: that row, and whether all values of the key are equal.
 
-    5 and 5.0 are equal; a text that is not a number is compared as text.
+    5 and 5.0 are equal; a text that is not a number is compared as text. Of the rows with a value, or else of those
+    without, it has the first as well, and whether they differ in another column.
     """
     name = f"repeated_rows_{on.table.resource}"
     value = f'coalesce({typed(on.schema["value"])}::VARCHAR, "value")' if on.has("value") else _all_columns(on)
+    cells = ", ".join(f"coalesce({quoted(c)}, {text('A' if c == 'status' else '')})" for c in _other_columns(on))
+    others = f"hash({cells})" if cells else "0"
     # Grouping by one hash per row is cheap; only the few rows with a repeated hash are compared in full.
     on.work.execute(
         f"""CREATE OR REPLACE TEMP TABLE {name} AS
-        SELECT _row, first_row, lowest = highest OR lowest IS NULL AS equal FROM (
+        SELECT _row, first_row, lowest = highest OR lowest IS NULL AS equal, first_alike, differs FROM (
             SELECT _row, min(_row) OVER same_key AS first_row, min(v) OVER same_key AS lowest,
-                max(v) OVER same_key AS highest
-            FROM (SELECT *, {value} AS v FROM {on.table.relation}
+                max(v) OVER same_key AS highest, min(_row) OVER alike AS first_alike,
+                min(others) OVER alike <> max(others) OVER alike AS differs
+            FROM (SELECT *, {value} AS v, {others} AS others FROM {on.table.relation}
                 WHERE {on.has_key} AND hash({on.key}) IN (SELECT h FROM {on.repeated}))
-            WINDOW same_key AS (PARTITION BY {on.key}))
+            WINDOW same_key AS (PARTITION BY {on.key}), alike AS (PARTITION BY {on.key}, v IS NULL))
         WHERE _row > first_row"""
     )
     return name
+
+
+def _other_columns(on: Checking) -> list[str]:
+    """Return the columns besides key and value; none without a value, since then rows of a key are equal in all."""
+    own = (*on.schema.primary_key, "value")
+    return [column.name for column in on.table.columns if column.name not in own] if on.has("value") else []
 
 
 def _all_columns(on: Checking) -> str:

@@ -91,7 +91,7 @@ def period_advice(text: str) -> tuple[str, dict[str, str]] | None:
         return "period.provisional", {"period": period}
     if match := TERM.fullmatch(folded):
         return "period.term", {"period": _term(match["term"] or match["term2"], match["year"] or match["year2"])}
-    if (match := SCHOOL_YEAR.fullmatch(folded)) and (int(match[2]) + 1) % 100 == int(match[3]):
+    if is_school_year(folded) and (match := SCHOOL_YEAR.fullmatch(folded)):
         first, second = int(match[2]), int(match[2]) + 1
         key = "period.school-year" if match[1] else "period.two-years"
         return key, {"period": f"{first}-07-01/{second}-06-30", "other_period": f"{first}/{second}"}
@@ -104,6 +104,12 @@ def period_advice(text: str) -> tuple[str, dict[str, str]] | None:
     if match := ONE_DAY.fullmatch(text.strip()):
         return "period.day", {"period": match[1][:7], "other_period": match[1][:4]}
     return None
+
+
+def is_school_year(text: str) -> bool:
+    """Return True for a year and the last two digits of the next: 2009-10, which may also be a month; 2012/13."""
+    match = SCHOOL_YEAR.fullmatch(" ".join(text.casefold().split()))
+    return match is not None and (int(match[2]) + 1) % 100 == int(match[3])
 
 
 def _term(term: str, year: str) -> str:

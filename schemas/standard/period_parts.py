@@ -60,8 +60,13 @@ def join_periods(
     example = next((row for row in rows if fold(row[1]) not in ALL_YEAR), ("–", "–", "–"))
     examples = f"{example[0]} + {example[1]} → {example[2]}"
     params = {"last": part_label, "examples": examples}
-    note = Finding("assumed-period-parts", Severity.NOTE, **location, field="period", params=params)  # type: ignore[arg-type]
-    return f"{raw}_periods", [note]
+    notes = [Finding("assumed-period-parts", Severity.NOTE, **location, field="period", params=params)]  # type: ignore[arg-type]
+    query = f"SELECT count(*), min(period) FROM {raw} WHERE period IS NOT NULL AND {PERIOD_PART} IS NULL"
+    count, year = work.execute(query).fetchone() or (0, None)
+    if count:
+        params = {"last": part_label, "count": count, "text": year}
+        notes.append(Finding("assumed-whole-year", Severity.NOTE, **location, field="period", params=params))  # type: ignore[arg-type]
+    return f"{raw}_periods", notes
 
 
 def _joined(period: str, part: str, *, is_month: bool) -> str:

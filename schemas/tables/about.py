@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from vaven.schemas.formats.grid import Grid, column_letter
+from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import fold
 from vaven.schemas.standard.licences import licence_id
 from vaven.schemas.standard.read_options import ReadOptions
@@ -44,6 +45,8 @@ KEYS = {
     ),
 }
 
+KEYWORDS = frozenset(("keywords_sv", "keywords_en"))
+
 
 def slug_of(text: str, otherwise: str = "dataset") -> str:
     """Derive a short name from a title or file name: lower-case ASCII letters, digits and single hyphens, at most 80.
@@ -58,23 +61,34 @@ def about_of_file(path: Path, slug: str | None) -> About:
     return About(slug=slug or slug_of(path.stem), titles={"sv": path.stem})
 
 
-def about_of_sheet(grid: Grid, path: Path, slug: str | None, account: CellAccount) -> tuple[About, AboutSource]:
-    """Read a sheet whose rows have a name in the first filled cell and its value in the next."""
+def about_of_sheet(
+    grid: Grid, path: Path, slug: str | None, account: CellAccount
+) -> tuple[About, AboutSource, list[Finding]]:
+    """Read a sheet whose rows have a name in the first filled cell and its value in the next.
+
+    A property with two different texts is an error; keywords may have several rows.
+    """
     by_key = {fold(label): key for key, labels in KEYS.items() for label in labels}
     texts: dict[str, str] = {}
     about_cells: dict[str, AboutCell] = {}
+    repeated: list[Finding] = []
     for number, cells in grid.rows:
         filled = [(i, cell) for i, cell in enumerate(cells) if cell]
         key = by_key.get(fold(filled[0][1].replace("(", "").replace(")", ""))) if filled else None
         if key and key not in texts:
             position = filled[1][0] if len(filled) > 1 else filled[0][0] + 1
             about_cells[key] = AboutCell(filled[0][1], number, column_letter(position))
-        if key and key not in texts and len(filled) >= 2:
-            texts[key] = filled[1][1]
+        if key and len(filled) >= 2 and (key not in texts or key in KEYWORDS):
+            texts[key] = "; ".join(filter(None, (texts.get(key), filled[1][1])))
             account.use(2)
             filled = filled[2:]
+        elif key and len(filled) >= 2 and fold(filled[1][1]) != fold(texts[key]):
+            at = {"sheet": grid.sheet, "row": number, "column": column_letter(filled[1][0]), "text": filled[1][1]}
+            other = f"{about_cells[key].column}{about_cells[key].row}"
+            params = {"label": filled[0][1], "other": other, "value": texts[key]}
+            repeated.append(Finding("metadata-repeated", Severity.ERROR, params=params, **at))  # type: ignore[arg-type]
         account.omit_row("about", (number, [cell for _, cell in filled]))
-    return _about(texts, path, slug), _source("sheet", texts, grid.sheet, about_cells)
+    return _about(texts, path, slug), _source("sheet", texts, grid.sheet, about_cells), repeated
 
 
 def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | None) -> tuple[About, AboutSource]:

@@ -6,8 +6,8 @@ DeSO and RegSO were redrawn for 2025, and most codes exist in both vintages, for
 
 from collections.abc import Callable, Iterator, Set
 
+from vaven.schemas.standard.distinct_values import DistinctTexts
 from vaven.schemas.standard.finding import Finding, Severity, joined
-from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.tables import Table
 from vaven.vocab import register
 from vaven.vocab.areas import AREA_VINTAGES, areas, split_suffix

@@ -143,7 +143,8 @@ def filled_down(
     for number, cells in rows:
         filled = list(cells)
         for i in texts if any(cells) else ():
-            is_below = i in required or (number, i) in grid.merged
+            # A text alone is that of a group (group_rows), and has the rows below it.
+            is_below = (i in required and filled_count(cells) > 1) or (number, i) in grid.merged
             if is_below and i < len(filled) and not filled[i]:
                 filled[i] = RepeatedText(last.get(i, ""))
             last[i] = filled[i] if i < len(filled) else ""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from itertools import pairwise, zip_longest
 
 from vaven.schemas.formats.grid import GridRow, column_letter, filled_count
+from vaven.schemas.spreadsheets.label_units import field_and_unit, is_unit_alone
 from vaven.schemas.standard.cells import RepeatedText, checksum_of
 from vaven.schemas.standard.data_like import YEAR, is_area, is_number, is_record
 from vaven.schemas.standard.finding import Finding, Severity
@@ -288,7 +289,7 @@ def header_of(number: int, cells: Sequence[str], resource: str, choices: ReadOpt
     fields_by_letter = {label.upper(): name for label, name in choices.columns.items()}
     fields: list[str | None] = []
     for i, cell in enumerate(cells):
-        name = fields_by_label.get(fold(cell)) if cell else fields_by_letter.get(column_letter(i))
+        name = _field_of(cell, fields_by_label, resource) if cell else fields_by_letter.get(column_letter(i))
         fields.append(name if name in names - set(fields) - set(constants) else None)
     labels = tuple(" ".join(cell.split()) for cell in cells)
     omitted = frozenset(
@@ -297,8 +298,28 @@ def header_of(number: int, cells: Sequence[str], resource: str, choices: ReadOpt
         if (fields_by_label.get(fold(label)) if label else fields_by_letter.get(column_letter(i))) in {"", *constants}
     )
     wide = _wide(labels, fields, omitted, choices) if resource == "observations" and choices.wide is not False else {}
-    fields = with_period_part(labels, fields, wide, omitted) if resource == "observations" else fields
+    if resource == "observations":
+        fields = with_period_part(labels, fields, wide, omitted)
+        fields = fields if wide or "value" in constants else _with_value_by_unit(labels, fields, omitted)
     return Header(number, labels, tuple(fields), wide, constants, omitted)
+
+
+def _with_value_by_unit(
+    labels: Sequence[str], fields: Sequence[str | None], omitted: frozenset[int]
+) -> list[str | None]:
+    """Return the fields with the value in the only column whose label is a unit, if no column is the value's."""
+    units = [i for i, label in enumerate(labels) if fields[i] is None and i not in omitted and is_unit_alone(label)]
+    has_keys = {"neighbourhood", "kpi", "period"} <= set(fields)
+    is_value = len(units) == 1 and has_keys and "value" not in fields
+    return ["value" if is_value and i in units else name for i, name in enumerate(fields)]
+
+
+def _field_of(label: str, fields_by_label: Mapping[str, str], resource: str) -> str | None:
+    """Return the field of a label, also of one with a unit: "Värde, procent"."""
+    if name := fields_by_label.get(fold(label)):
+        return name
+    both = field_and_unit(label, resource) if fold(label) not in fields_by_label else None
+    return both[0] if both else None
 
 
 def _wide(
@@ -355,8 +376,10 @@ def label_problems(
     return findings
 
 
-def missing_columns(header: Header, location: Mapping[str, str | None], resource: str) -> list[Finding]:
-    """Return a finding for each column that the standard requires and the header lacks."""
+def missing_columns(
+    header: Header, location: Mapping[str, str | None], resource: str, added: Sequence[str] = ()
+) -> list[Finding]:
+    """Return a finding for each column that the standard requires and that neither header nor group rows have."""
     return [
         Finding(
             "missing-column",
@@ -367,5 +390,5 @@ def missing_columns(header: Header, location: Mapping[str, str | None], resource
             params={"label_sv": field.label("sv"), "label_en": field.label("en")},
         )
         for field in standard()[resource].fields
-        if (field.required or field.name in ESSENTIAL) and field.name not in header.field_names
+        if (field.required or field.name in ESSENTIAL) and field.name not in {*header.field_names, *added}
     ]

@@ -9,11 +9,14 @@ from pathlib import Path
 import duckdb
 
 from vaven.schemas.formats.csv import filled_cells
-from vaven.schemas.formats.grid import Grid, GridRow, column_index, column_letter
+from vaven.schemas.formats.grid import Grid, GridRow, column_index, column_letter, filled_count
 from vaven.schemas.spreadsheets.cell_faults import fault_code
+from vaven.schemas.spreadsheets.cell_units import OF_FIELD, OF_KPI
+from vaven.schemas.spreadsheets.label_units import factor_name, factor_of_amount
 from vaven.schemas.spreadsheets.sheet_findings import merged_values
 from vaven.schemas.standard.cells import RepeatedText, checksum_of, filled_in_file
 from vaven.schemas.standard.data_like import delimiter_within, is_number
+from vaven.schemas.standard.distinct_values import DistinctTexts
 from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Severity
 from vaven.schemas.standard.period_parts import join_periods
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
@@ -22,10 +25,10 @@ from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables import unpivot
 from vaven.schemas.tables.cell_account import CellAccount
 from vaven.schemas.tables.data_rows import Sections, body
-from vaven.schemas.tables.distinct_values import DistinctTexts
+from vaven.schemas.tables.group_rows import read_group_rows
 from vaven.schemas.tables.header import Header
 from vaven.schemas.tables.load_csv import load_csv
-from vaven.schemas.tables.tables import Column
+from vaven.schemas.tables.tables import STRIDE, Column
 from vaven.vocab.errors import NotReadable
 
 BATCH_ROWS = 20_000
@@ -37,7 +40,8 @@ class LoadedTable:
 
     `numbers` counts those of these cells that are numbers; `checksums` are of their texts. `problems` are about the
     rows' shape; `unlisted` counts by code those beyond the limit. `repeated` has the first and the last of
-    consecutive rows with texts that are repeated in empty cells, by field.
+    consecutive rows with texts that are repeated in empty cells, by field. `added` are the fields that only group rows
+    state, and `factors` those with factors (label_units.factor_name).
     """
 
     relation: str
@@ -49,6 +53,8 @@ class LoadedTable:
     unlisted: Counter[str] = field(default_factory=Counter)
     notes: list[Finding] = field(default_factory=list)
     repeated: Mapping[str, Sequence[tuple[int, int]]] = field(default_factory=dict)
+    added: tuple[str, ...] = ()
+    factors: tuple[str, ...] = ()
 
 
 def load(
@@ -81,13 +87,17 @@ def load(
     else:
         sections = Sections(header, str(location["resource"]), account, choices)
         loaded = _load_rows(work, sections, loaded_header, rows, raw, location, _merged_values(grid, header, location))
+        _read_group_rows(work, loaded, header, loaded_header, location, account)
     for i, count in loaded.unread.items():
         reason, numbers = header.unread.get(i, "extra-cell"), loaded.numbers.get(i, 0)
         account.omit_column(reason, i, count, loaded.checksums[i], numbers=numbers)
     own_cells = _own_cells(work, raw, [name for name in header.fields if name], loaded.repeated)
     if header.wide:
         cells = loaded.count * len(header.wide)
-        loaded.relation, loaded.count = unpivot.unpivot(work, raw, header)
+        loaded.count, mixed = unpivot.unpivot(work, raw, loaded.relation, header, loaded.added)
+        if mixed.get("count"):
+            loaded.notes.append(Finding("assumed-row-status", Severity.NOTE, **location, field="status", params=mixed))  # type: ignore[arg-type]
+        loaded.relation = f"{raw}_long"
         loaded.notes.append(unpivot.wide_table_note(header, location, str(location["resource"]), cells - loaded.count))
         unpivot.account_for_rows(work, account, raw, header, own_cells)
     else:
@@ -99,9 +109,34 @@ def load(
         constants = ", ".join(f"{text(constant)} AS {quoted(name)}" for name, constant in header.constants.items())
         work.execute(f"CREATE VIEW {raw}_given AS SELECT *, {constants} FROM {loaded.relation}")
         loaded.relation = f"{raw}_given"
+    loaded.relation, loaded.factors = _with_factors(work, loaded.relation, header)
     loaded.relation, notes = join_periods(work, loaded.relation, header.fields, header.labels, location)
     loaded.notes += notes
     return loaded
+
+
+def _read_group_rows(
+    work: duckdb.DuckDBPyConnection,
+    loaded: LoadedTable,
+    header: Header,
+    loaded_header: Header,
+    location: Mapping[str, str | None],
+    account: CellAccount,
+) -> None:
+    """Read rows with one text that applies to the rows below, and account for their cells."""
+    names = [*(name for name in loaded_header.fields if name), *(column.name for column in loaded_header.beside)]
+    groups = read_group_rows(work, loaded.relation, header, names, location)
+    loaded.relation, loaded.added = groups.relation, groups.added
+    loaded.count -= len(groups.read) + len(groups.refused)
+    loaded.notes += groups.notes
+    loaded.problems += groups.problems[:MAX_FINDINGS]
+    loaded.unlisted["group-row"] += len(groups.problems[MAX_FINDINGS:])
+    account.use(len(groups.read))
+    for row, _ in groups.refused:
+        account.omit_cells("group-row", row, 1, checksum_of(row, [groups.texts[row]]))
+    positions = {column.name: column_index(column.letter or "") for column in header.beside}
+    moved = Counter(positions[name] for _, name in (*groups.read, *groups.refused) if name in positions)
+    loaded.unread = {i: count - moved[i] for i, count in loaded.unread.items()}
 
 
 def _own_cells(
@@ -128,10 +163,35 @@ def _coded_fields(resource: str) -> frozenset[str]:
     return frozenset(f.name for f in fields if f.type != "string" or f.constraints or f.descriptor.get("codes"))
 
 
-def columns_of(header: Header) -> tuple[Column, ...]:
-    """Return the columns of the loaded relation: those with a label, then fields of wide labels and constants."""
-    other_fields = [*sorted(header.label_fields), *(["value"] if header.wide else []), *header.constants]
+def columns_of(header: Header, added: Sequence[str] = ()) -> tuple[Column, ...]:
+    """Return the columns of the loaded relation: those with a label, then fields of wide labels and constants.
+
+    `added` are the fields of group rows.
+    """
+    other_fields = [*sorted(header.label_fields), *(["value"] if header.wide else []), *header.constants, *added]
     return (*header.columns, *(Column(name, None, None) for name in other_fields))
+
+
+def _with_factors(work: duckdb.DuckDBPyConnection, relation: str, header: Header) -> tuple[str, tuple[str, ...]]:
+    """Create a view with the factors of amounts in labels, if there are any. Returns it and their fields."""
+    labels = {name: header.labels[i] for i, name in enumerate(header.fields) if name in (*OF_KPI, *OF_FIELD)}
+    factors = {name: str(factor) for name, label in labels.items() if (factor := factor_of_amount(label))}
+    by_position = {i: factor for i in header.wide if (factor := factor_of_amount(header.labels[i]))}
+    if by_position:
+        cases = " ".join(f"WHEN {i} THEN {factor}" for i, factor in by_position.items())
+        factors["value"] = f"CASE _row % {STRIDE} {cases} END"
+    if not factors:
+        return relation, ()
+    columns = ", ".join(f"{factor} AS {factor_name(name)}" for name, factor in factors.items())
+    work.execute(f"CREATE VIEW {relation}_factors AS SELECT *, {columns} FROM {relation}")
+    return f"{relation}_factors", tuple(factors)
+
+
+def fields_of_parts(loaded: Sequence[LoadedTable]) -> tuple[list[str], list[str]]:
+    """Return the fields that only group rows state, and those with a column of factors, of all sheets."""
+    return sorted({name for part in loaded for name in part.added}), sorted(
+        {name for part in loaded for name in part.factors}
+    )
 
 
 def _load_rows(
@@ -231,7 +291,9 @@ class _Loader:
             self.problem("blank-row", Severity.WARNING, number)
             return
         self._check_width(number, cells)
-        for column, area in self.merged.get(number, ()) if self.merged else ():
+        # A text merged over the columns of values is that of a group row.
+        is_text = self.merged and filled_count(cells) == 1 and not any(map(is_number, cells))
+        for column, area in self.merged.get(number, ()) if self.merged and not is_text else ():
             self.problem("merged-value", Severity.ERROR, number, column_letter(column), area)
         self.count += 1
         self._batch.append(row)

@@ -12,9 +12,9 @@ from pathlib import Path
 import duckdb
 
 from vaven.schemas.standard.data_like import NUMBER
+from vaven.schemas.standard.distinct_values import DistinctTexts
 from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.tables.data_rows import TOTAL_WORDS
-from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.header import Header
 
 BLOCK = 1 << 22

@@ -14,8 +14,10 @@ import duckdb
 
 from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.spreadsheets.cell_units import convert_units
+from vaven.schemas.spreadsheets.label_units import convert_amounts
 from vaven.schemas.spreadsheets.number_formats import UNIT_SPACE
 from vaven.schemas.standard.decimal_signs import MAX_EXAMPLES, ambiguous_numbers
+from vaven.schemas.standard.distinct_values import DistinctTexts
 from vaven.schemas.standard.finding import Finding, Severity, code_words
 from vaven.schemas.standard.labels import INVISIBLE, age_of, code_of, visible
 from vaven.schemas.standard.period_forms import day_of_midnight, period_of
@@ -23,7 +25,6 @@ from vaven.schemas.standard.sql import plain, quoted
 from vaven.schemas.standard.table_schemas import Field, TableSchema
 from vaven.schemas.tables.area_vintage import collecting_vintages
 from vaven.schemas.tables.compile import describe_field
-from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.tables import STRIDE, Column
 from vaven.vocab import register
 from vaven.vocab.areas import level_of, split_suffix
@@ -84,12 +85,13 @@ def normalise(
     shares: bool = False,
     is_text: bool = False,
     names_are_codes: bool = False,
+    factors: Sequence[str] = (),
 ) -> NormalisedTable:
     """Create `relation` from `raw` (both as Table.relation; an empty cell of `raw` is NULL too). `beside` as in Table.
 
     `decimal_comma`: commas in numbers are more likely decimal than grouping, or certainly if the user has decided
     (`is_decided`). `shares`: values of KPIs in per cent range from 0 to 1. `names_are_codes`: a municipality's name is
-    accepted as its code.
+    accepted as its code. `factors` are the fields with a column of factors in `raw` (label_units.factor_name).
     """
     notes: list[Finding] = []
     names = [c.name for c in columns]
@@ -115,6 +117,7 @@ def normalise(
             notes += recoded
             notes += _replace_control_characters(distinct, raw, field, expressions, at)
     notes += convert_units(distinct, work, raw, columns, expressions, location)
+    notes += convert_amounts(names, factors, expressions, location)
     if shares and "kpi" in names:
         notes += _multiply_shares(names, expressions, location)
     is_view = not expressions

@@ -16,7 +16,9 @@ from vaven.schemas.formats.open import grids_of
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.formats.submission import submission_files
 from vaven.schemas.spreadsheets.cell_faults import TableRange, faults_in_sheet, property_notes
+from vaven.schemas.spreadsheets.label_units import factor_name
 from vaven.schemas.spreadsheets.sheet_findings import table_findings
+from vaven.schemas.standard.distinct_values import DistinctTexts
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import fold
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
@@ -26,16 +28,17 @@ from vaven.schemas.tables.about import SHEET_NAMES, about_of_descriptor, about_o
 from vaven.schemas.tables.area_vintage import single_vintage, vintage_note
 from vaven.schemas.tables.cell_account import CellAccount, account_of, cells_of
 from vaven.schemas.tables.data_rows import fill_down_notes, filled_down
-from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.header import Header, account_for_labels, label_problems, missing_columns
-from vaven.schemas.tables.load import LoadedTable, columns_of, load
+from vaven.schemas.tables.load import LoadedTable, columns_of, fields_of_parts, load
 from vaven.schemas.tables.normalise import normalise
 from vaven.schemas.tables.sheets import (
+    TEMPLATE_SHEETS,
     ColumnsBeside,
     OpenSheet,
     columns_beside,
     constant_notes,
     different_sheet,
+    finding_about_sheet,
     first_filled,
     header_notes,
     label_notes,
@@ -55,8 +58,6 @@ from vaven.vocab.errors import NotReadable
 MEMORY_MB = 500
 # Rows of a table that does not follow the standard in which we look for area codes: more than Sweden has areas.
 HINT_ROWS = 10_000
-# Sheets of our own template without data.
-TEMPLATE_SHEETS = frozenset(("las mig", "read me", "listor", "lists"))
 
 
 @dataclass
@@ -205,8 +206,8 @@ def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: s
         elif grid.is_hidden:
             hidden.append(grid)
         elif name in SHEET_NAMES:
-            about, reading.about_source = about_of_sheet(grid, source, slug, reading.account(grid))
-            reading.problems += faults_in_sheet(grid.properties, grid.sheet)
+            about, reading.about_source, repeated = about_of_sheet(grid, source, slug, reading.account(grid))
+            reading.problems += [*repeated, *faults_in_sheet(grid.properties, grid.sheet)]
         elif resource and not (chosen and resource == "observations"):
             by_resource.setdefault(resource, []).append(grid)
         else:
@@ -241,18 +242,14 @@ def _find_observations(reading: _Reading, by_resource: dict[str, list[Grid]], ot
 
 
 def _omit_sheets(reading: _Reading, hidden: Iterable[Grid], others: Iterable[Grid]) -> None:
-    """Leave out sheets without a table of the standard; a hidden one that has or may have such a table is an error."""
-    for grid in hidden:
+    """Leave out sheets without a table of the standard; one with values is an error."""
+    has_observations = "observations" in reading.tables
+    for grid in chain(hidden, others):
         sheet = open_sheet(grid, "observations", reading.choices)
-        # The cells of a sheet that is too large are not counted, and may be values.
-        may_have_values = grid.cell_count.total is None or (sheet.has_rows and sheet.is_ours("observations"))
-        is_error = may_have_values and reading.choices.sheet is None
-        code, severity = ("values-hidden", Severity.ERROR) if is_error else ("sheet-hidden", Severity.NOTE)
-        (reading.problems if is_error else reading.notes).append(Finding(code, severity, sheet=grid.sheet))
-        reading.omit(sheet.complete_grid, "sheet-hidden")
-    for grid in others:
-        reading.omit(grid, "sheet-skipped")
-        reading.notes.append(Finding("sheet-skipped", Severity.NOTE, sheet=grid.sheet))
+        finding = finding_about_sheet(sheet, reading.choices.sheet, has_observations=has_observations)
+        (reading.problems if finding.severity == Severity.ERROR else reading.notes).append(finding)
+        reason = finding.code if finding.code in ("sheet-not-chosen", "sheet-skipped") else "sheet-skipped"
+        reading.omit(sheet.complete_grid, "sheet-hidden" if grid.is_hidden else reason)
 
 
 def _read_together(reading: _Reading, grids: Sequence[Grid], resource: str) -> None:
@@ -316,13 +313,13 @@ def _load(reading: _Reading, sheets: Sequence[OpenSheet], resource: str) -> None
     is_one = len(loaded) == 1
     beside = columns_beside(sheets)
     raw = loaded[0].relation if is_one else _united(reading, loaded, header, resource, beside)
-    decimal = reading.choices.decimal
+    decimal, (added, factors) = reading.choices.decimal, fields_of_parts(loaded)
     normalised = normalise(
         reading.distinct,
         reading.work,
         raw,
         resource,
-        columns_of(header),
+        columns_of(header, added),
         tuple(beside),
         standard()[resource],
         location,
@@ -331,6 +328,7 @@ def _load(reading: _Reading, sheets: Sequence[OpenSheet], resource: str) -> None
         shares=bool(reading.choices.shares),
         is_text=all(part.grid.is_text for part in sheets),
         names_are_codes=not reading.has_own_areas,
+        factors=factors,
     )
     reading.notes += [*constant_notes(header, sheets[0].named, location, resource), *normalised.notes]
     reading.problems += (p if is_one else replace(p, row=None) for p in normalised.problems)
@@ -381,7 +379,7 @@ def _load_sheet(reading: _Reading, sheet: OpenSheet, resource: str, suffix: str)
         note for note in label_notes(header, location, resource) if (note.code, note.column, note.text) not in noted
     ]
     reading.problems += label_problems(header, location, resource, {i for i, count in loaded.unread.items() if count})
-    reading.problems += missing_columns(header, location, resource)
+    reading.problems += missing_columns(header, location, resource, loaded.added)
     return loaded
 
 
@@ -390,11 +388,12 @@ def _united(
 ) -> str:
     """Create the relation of all sheets' rows, whose keys have the number of the sheet (Table.cell_reference)."""
     stride = PART_STRIDE * (STRIDE if header.wide else 1)
-    names = ", ".join(quoted(column.name) for column in columns_of(header))
     selects = []
     for i, part in enumerate(loaded):
+        names = [column.name for column in columns_of(header, part.added)] + list(map(factor_name, part.factors))
         others = (f", {parts[i].name if i in parts else 'NULL'} AS {column.name}" for column, parts in beside.items())
-        selects.append(f"SELECT _row + {i * stride} AS _row, {names}{''.join(others)} FROM {part.relation}")
+        texts = ", ".join(map(quoted, names)) + "".join(others)
+        selects.append(f"SELECT _row + {i * stride} AS _row, {texts} FROM {part.relation}")
     raw = f"raw_{resource}_united"
-    reading.work.execute(f"CREATE TABLE {raw} AS {' UNION ALL '.join(selects)}")
+    reading.work.execute(f"CREATE TABLE {raw} AS {' UNION ALL BY NAME '.join(selects)}")
     return raw

@@ -10,7 +10,8 @@ from functools import cache
 from itertools import chain, islice
 from typing import Any
 
-from vaven.schemas.formats.grid import Grid, GridRow, column_letter
+from vaven.schemas.formats.grid import Grid, GridRow, column_letter, filled_count
+from vaven.schemas.standard.data_like import YEAR, is_area, is_number
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import PERIOD, fold, resource_of_sheet, values_in_label
 from vaven.schemas.standard.period_forms import MONTHS, period_of
@@ -24,6 +25,15 @@ from vaven.vocab.areas import areas, level_of
 from vaven.vocab.messages import LANGUAGES
 
 SAMPLE_ROWS = 500
+# Sheets of our own template without data.
+TEMPLATE_SHEETS = frozenset(("las mig", "read me", "listor", "lists"))
+# Folded labels that a pivot table has, of whose values the source is another sheet.
+PIVOT_LABEL = re.compile(
+    r"(radetiketter|kolumnetiketter|row labels|column labels|(summa|antal|medel|medelvarde|max|min) av .+"
+    r"|(sum|count|average|max|min) of .+)"
+)
+# Ours: a single row may be an example.
+MIN_ROWS_WITH_VALUES = 2
 # Two digits are the code of a county, and in a name of a sheet its number.
 MAX_COUNTY_CODE = 2
 # A word that makes a period of the year beside it that is not the whole year.
@@ -211,6 +221,53 @@ def different_sheet(sheet: OpenSheet, first: OpenSheet, resource: str) -> Findin
         labels = [schema[name].label(language) for name in schema.names if name in mine ^ others]
         params[f"columns_{language}"] = ", ".join(labels)
     return Finding("columns-differ", Severity.ERROR, resource, sheet.grid.sheet, params=params)
+
+
+def finding_about_sheet(sheet: OpenSheet, chosen: str | None, *, has_observations: bool) -> Finding:
+    """Return the finding about a sheet that is not read: an error if it has values that the sender has not excluded.
+
+    `chosen` is the user's sheet of observations; the others are then left out by that choice.
+    """
+    name, is_hidden = sheet.grid.sheet, sheet.grid.is_hidden
+    # The cells of a sheet that is too large are not counted, and may be values.
+    may_have_values = sheet.grid.cell_count.total is None or (sheet.has_rows and sheet.is_ours("observations"))
+    if chosen is None and is_hidden and may_have_values:
+        return Finding("values-hidden", Severity.ERROR, sheet=name)
+    if chosen is None and has_observations and _has_values(sheet):
+        return Finding("values-left-out", Severity.ERROR, sheet=name)
+    if is_hidden:
+        return Finding("sheet-hidden", Severity.NOTE, sheet=name)
+    if chosen is not None:
+        return Finding("sheet-not-chosen", Severity.NOTE, sheet=name, params={"sheet": chosen})
+    return Finding("sheet-skipped", Severity.NOTE, sheet=name)
+
+
+def _has_values(sheet: OpenSheet) -> bool:
+    """Return True for a sheet with numbers beside areas, or in a column of values, but not for a pivot table."""
+    fields = sheet.header.fields if sheet.header else ()
+    named, values = (fields.index(name) if name in fields else None for name in ("neighbourhood", "value"))
+    first = sheet.header.row if sheet.header else 0
+    if any(
+        PIVOT_LABEL.fullmatch(fold(cell)) for _, cells in sheet.sample[:HEADER_SEARCH_ROWS] for cell in cells if cell
+    ):
+        return False
+    rows = [cells for number, cells in sheet.sample if number > first]
+    return sum(_has_value_of_area(cells, named) or _has_number(cells, values) for cells in rows) >= MIN_ROWS_WITH_VALUES
+
+
+def _has_number(cells: Sequence[str], position: int | None) -> bool:
+    """Return True for a row with a number at a position, and another cell."""
+    return position is not None and position < len(cells) and is_number(cells[position]) and filled_count(cells) > 1
+
+
+def _has_value_of_area(cells: Sequence[str], named: int | None) -> bool:
+    """Return True for a row with an area, in the column `named` if known, and a number that is no year or code."""
+    if named is not None:
+        areas_in_row = {named} if named < len(cells) and cells[named] else set[int]()
+    else:
+        areas_in_row = {i for i, cell in enumerate(cells) if cell and is_area(cell)}
+    numbers = (cell for i, cell in enumerate(cells) if i not in areas_in_row and is_number(cell))
+    return bool(areas_in_row) and any(not YEAR.fullmatch(cell) for cell in numbers)
 
 
 def header_notes(header: Header, sample: Sequence[GridRow], location: Mapping[str, Any]) -> Iterator[Finding]:

@@ -15,9 +15,9 @@ import duckdb
 
 from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.standard.cells import Cells
+from vaven.schemas.standard.distinct_values import DistinctTexts
 from vaven.schemas.standard.finding import Finding
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
-from vaven.schemas.tables.distinct_values import DistinctTexts
 
 # The row key of a wide table is the cell's row times this, plus its column (Excel has 16,384 columns).
 STRIDE = 1 << 14

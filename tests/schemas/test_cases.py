@@ -72,7 +72,7 @@ def _cases_of(rule: Path) -> Iterator[Path]:
 def test_the_help_pages_show_the_current_cases() -> None:
     """Run `python -m tests.examples` to update the help pages' cases if this fails."""
     assert TARGET.read_text("utf-8") == written()
-    without_text = {"observations-missing", "columns-differ", "values-hidden", *METADATA_RULES}
+    without_text = {"observations-missing", "columns-differ", "values-hidden", "values-left-out", *METADATA_RULES}
     assert CODES - WITHOUT_CASE - json.loads(written()).keys() == without_text
 
 

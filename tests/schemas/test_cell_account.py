@@ -288,6 +288,11 @@ REASONS: Mapping[str, tuple[Sheets, ReadOptions, OmittedCells]] = {
         DETECT,
         OmittedCells("row-without-values", 2, "Blad1", (3, 3)),
     ),
+    "group-row": (
+        {"Blad1": [WIDE, ["Hyresrätt"], [*ROW[:2], "5", "6"]]},
+        DETECT,
+        OmittedCells("group-row", 1, "Blad1", (2, 2)),
+    ),
     "about": ({"Observationer": [LONG, ROW], "Om": ABOUT}, DETECT, OmittedCells("about", 7, "Om", (1, 5))),
     "column-excluded": (
         {"Blad1": [[*LONG, "Not"], [*ROW, "x"]]},
@@ -323,6 +328,11 @@ REASONS: Mapping[str, tuple[Sheets, ReadOptions, OmittedCells]] = {
         {"Blad1": [LONG, ROW], "2022": [[*LONG, "Kön"], [*ROW, "K"]]},
         DETECT,
         OmittedCells("sheet-skipped", 10, "2022"),
+    ),
+    "sheet-not-chosen": (
+        {"Blad1": [LONG, ROW], "2022": [LONG, ROW]},
+        ReadOptions(sheet="Blad1"),
+        OmittedCells("sheet-not-chosen", 8, "2022"),
     ),
     "not-the-standard": (
         {"Blad1": [["Färg", "Antal"], ["röd", "2"]]},

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from vaven.schemas.formats.csv import read_delimited
 from vaven.schemas.formats.sniff import content_of
+from vaven.schemas.standard.distinct_values import DistinctTexts
 from vaven.schemas.tables import load_csv
 from vaven.schemas.tables import read as reading
 from vaven.schemas.tables.cell_account import cells_of
-from vaven.schemas.tables.distinct_values import DistinctTexts
 from vaven.schemas.tables.header import Header, detect_header
 from vaven.schemas.tables.read import read
 from vaven.vocab.errors import NotReadable
