@@ -12,9 +12,9 @@ from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vaven.catalogue.cli.read_options import add_read_options, read_options
 from vaven.schemas.standard.finding import Report, Verdict
-from vaven.schemas.standard.read_options import ReadOptions, pairs
-from vaven.vocab.areas import AREA_VINTAGES
+from vaven.schemas.standard.read_options import ReadOptions
 from vaven.vocab.errors import DiskFull, NotReadable, VavenError, WrongUse, is_full_disk
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES
 
@@ -69,18 +69,18 @@ def build_parser() -> argparse.ArgumentParser:
     check.add_argument("--output", type=Path, help="where to write it; default is standard output, or a new .xlsx")
     check.add_argument("--schema", type=Path, help="a Table Schema (JSON) to check a table against instead")
     check.add_argument("--watch", action="store_true", help="check again whenever the file changes, until Ctrl-C")
-    _add_read_options(check)
+    add_read_options(check)
 
     fix = add("fix", _fix, "Write a corrected copy of a file, with every fix that is safe; the file stays as it is.")
     fix.add_argument("file", type=Path, help=SOURCES)
     fix.add_argument("--output", type=Path, help="where to write it; default is a new file beside the original")
-    _add_read_options(fix)
+    add_read_options(fix)
 
     publish = add("publish", _publish, "Check a submission and publish it as a new version of its dataset.")
     publish.add_argument("file", type=Path, help=SOURCES)
     publish.add_argument("--dataset", metavar="SLUG", help="short name of the dataset; default is the submission's own")
     publish.add_argument("--note", default="", help="what is new in this version")
-    _add_read_options(publish)
+    add_read_options(publish)
 
     withdraw = add("withdraw", _withdraw, "Take a version, or a whole dataset, back; a tombstone says why.")
     withdraw.add_argument("dataset", metavar="DATASET", help="short name of the dataset")
@@ -112,56 +112,6 @@ def build_parser() -> argparse.ArgumentParser:
 def _add_address(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on")
-
-
-def _add_read_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options that replace our guesses (vaven.schemas.standard.read_options.ReadOptions)."""
-    about = "Found out where not given; the report says what was found."
-    group = parser.add_argument_group("how the file is read", about)
-    group.add_argument("--encoding", help="such as utf-8, cp1252 or utf-16")
-    group.add_argument("--delimiter", help="what is between columns of a text file: one character, or tab")
-    group.add_argument("--decimal", choices=(",", "."), help="decimal sign; the other one groups thousands")
-    group.add_argument("--sheet", help="name of the sheet with the observations")
-    group.add_argument("--header-row", type=int, metavar="N", help="number of the row with the column labels")
-    group.add_argument(
-        "--last-row", type=int, metavar="N", help="number of the last row with data; what is below is not"
-    )
-    group.add_argument(
-        "--column", action="append", default=[], metavar="LABEL=FIELD", help="what a column is; LABEL= leaves it out"
-    )
-    group.add_argument(
-        "--set", action="append", default=[], metavar="FIELD=TEXT", help="one text for all rows, as kpi=trygg-morker"
-    )
-    group.add_argument("--wide", action=argparse.BooleanOptionalAction, help="whether columns are years, KPIs or sexes")
-    text = "an empty area, KPI or period is that of the row above"
-    group.add_argument("--fill-down", action="store_true", default=None, help=text)
-    text = "division that codes of DeSO and RegSO without a vintage are of"
-    group.add_argument("--vintage", choices=tuple(AREA_VINTAGES), help=text)
-    text = "values of KPIs in per cent are given as shares from 0 to 1"
-    group.add_argument("--shares", action="store_true", default=None, help=text)
-    group = parser.add_argument_group("what the file does not state", "Both are needed to publish a file.")
-    group.add_argument("--licence", help="licence of the dataset: cc0, cc-by or pdm, or its full name or URL")
-    group.add_argument("--publisher", metavar="NAME", help="organisation that is responsible for the dataset")
-
-
-def read_options(arguments: argparse.Namespace) -> ReadOptions:
-    delimiter = "\t" if arguments.delimiter in ("tab", "\\t") else arguments.delimiter
-    return ReadOptions(
-        encoding=arguments.encoding,
-        delimiter=delimiter,
-        decimal=arguments.decimal,
-        sheet=arguments.sheet,
-        header_row=arguments.header_row,
-        columns=pairs(arguments.column, is_label=True),
-        constants=pairs(arguments.set, is_label=False),
-        wide=arguments.wide,
-        last_row=arguments.last_row,
-        fill_down=arguments.fill_down,
-        shares=arguments.shares,
-        vintage=arguments.vintage,
-        licence=arguments.licence,
-        publisher=arguments.publisher,
-    )
 
 
 def _validate(arguments: argparse.Namespace) -> int:
@@ -248,9 +198,10 @@ def _print_report(
 ) -> None:
     # Each format is imported when needed: most checks print plain text.
     if form == "text":
+        from vaven.catalogue.cli.next_commands import next_commands
         from vaven.schemas.reports.text_and_json import as_text
 
-        text = as_text(report, language, colour=not output and _has_colours())
+        text = as_text(report, language, colour=not output and _has_colours()) + next_commands(report, language)
     elif form == "sarif":
         from vaven.schemas.reports.sarif import as_sarif
 

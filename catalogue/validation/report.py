@@ -13,7 +13,6 @@ from vaven.schemas.reports.cells import cells_sentence
 from vaven.schemas.reports.fix import fixes
 from vaven.schemas.reports.html import faulty_tables
 from vaven.schemas.reports.text_and_json import (
-    MAX_REMEDIES,
     grouped,
     location,
     meaning,
@@ -22,7 +21,7 @@ from vaven.schemas.reports.text_and_json import (
     table_name,
 )
 from vaven.schemas.standard.finding import Finding, Report, Severity
-from vaven.schemas.standard.read_options import ENCODINGS
+from vaven.schemas.standard.read_options import ENCODINGS, OTHER_COLUMNS
 from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab.errors import WrongUse
 from vaven.vocab.messages import messages
@@ -104,7 +103,7 @@ def _findings(report: Report) -> Mapping[str, object]:
         "meaning": meaning(report, g.lang),
         "location": lambda finding: location(report, finding, g.lang),
         "statements": lambda findings: statements(report, findings, g.lang)[:STATEMENT_LIMIT],
-        "remedies": lambda findings: remedies(report, findings, g.lang)[:MAX_REMEDIES],
+        "remedies": lambda findings: remedies(report, findings, g.lang)[:STATEMENT_LIMIT],
         "decidable_codes": DECIDABLE,
         "cells": cells_sentence(report.cells, g.lang) if report.cells else "",
         "table_name": lambda resource: table_name(resource, g.lang),
@@ -131,6 +130,7 @@ def _options_form(validation: Validation, report: Report) -> dict[str, object]:
         "licences": tuple(codes("licences").values()),
         "labels": _labels(validation, report),
         "sheets": dict.fromkeys(finding.sheet for finding in findings if finding.sheet),
+        "other_columns": OTHER_COLUMNS,
         "fields": fields,
         "constants": [name for name in fields if name in missing | set(validation.options.constants)],
         "constant_prefix": CONSTANT,
@@ -143,7 +143,8 @@ def _labels(validation: Validation, report: Report) -> list[str]:
     findings: list[Finding] = [*report.findings, *report.assumptions]
     own = [f.text for f in findings if f.code in ("unknown-column", "assumed-header") and f.text]
     foreign = [str(label) for finding in findings for label in _label_list(finding)]
-    return list(dict.fromkeys([*validation.options.columns, *own, *foreign]))
+    labels = dict.fromkeys([*validation.options.columns, *own, *foreign])
+    return [label for label in labels if label != OTHER_COLUMNS]
 
 
 def _label_list(finding: Finding) -> list[object]:

@@ -104,9 +104,11 @@ def _faulty_table(report: Report, resource: str, findings: list[Finding], langua
     ]
     labels = tuple(schema[name].label(language) for name in fields)
     cells = tuple((e.row, tuple(_cell(e, name, at, language) for name in fields)) for e in excerpts)
-    # Findings about labels are on the header row, which precedes all data rows.
-    total = sum(1 for _, row in rows if row >= min(e.row for e in excerpts))
-    return FaultyTable(table_name(resource, language), labels, cells, total)
+    # A wide row has one excerpt per value. Findings about labels are on the header row, which precedes all data rows.
+    is_wide = len({(e.sheet, e.row) for e in excerpts}) < len(excerpts)
+    cell_rows = {(f.sheet, f.row, f.column if is_wide else None) for f in own if f.row}
+    total = sum(1 for _, row, _ in cell_rows if row >= min(e.row for e in excerpts))
+    return FaultyTable(table_name(resource, language), labels, cells, max(total, len(cells)))
 
 
 def _is_meant(excerpt: Excerpt, findings: list[Finding]) -> bool:
@@ -126,6 +128,8 @@ def _by_cell(findings: list[Finding]) -> FindingsByCell:
 def _cell(excerpt: Excerpt, name: str, at: FindingsByCell, language: str) -> FaultyCell:
     column = excerpt.columns.get(name)
     here = at.get((excerpt.sheet, excerpt.row, column), []) if column else []
+    # The labels of a wide table have the column of their values.
+    here = [finding for finding in here if finding.field in (None, name)]
     severity = min((f.severity for f in here), key=list(Severity).index, default=None)
     return FaultyCell(excerpt.texts.get(name) or "", severity, " ".join(_sentences(here, language)))
 

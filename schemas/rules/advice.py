@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from vaven.schemas.standard.finding import Fix
 from vaven.schemas.standard.labels import fold
@@ -93,9 +93,26 @@ def advice_on_number(text: str, kpi: register.Kpi | None, *, has_status: bool) -
     return (
         _advice_on_notation(text)
         or _advice_on_unit(text, kpi)
-        or (_advice_on_status(text) if has_status else None)
+        or (_advice_on_status(text, kpi) if has_status else None)
         or (_advice_on_inexact(text) if has_status else None)
     )
+
+
+# Suffix of the remedies that put the status of a value into its cell.
+IN_CELL = ".in-cell"
+WITH_STATUS = {"value.marked", "value.approximate", "value.missing", "value.below", "value.above", "value.footnote"}
+
+
+def in_cell(advice: Advice | None) -> Advice:
+    """Return the same advice for a table without a column Status, which reads "57,1 (P)" and "undertryckt (Q)"."""
+    if advice is None:
+        return Advice("value.other" + IN_CELL)
+    if advice.key not in WITH_STATUS:
+        return advice
+    if advice.key not in ("value.marked", "value.approximate"):
+        return replace(advice, key=advice.key + IN_CELL)
+    # Number and status stay together, so that nothing is lost.
+    return Advice("value.marked" + IN_CELL, advice.params, Fix("{number} ({status})".format_map(advice.params)))
 
 
 def _advice_on_notation(text: str) -> Advice | None:
@@ -121,8 +138,7 @@ def _advice_on_unit(text: str, kpi: register.Kpi | None) -> Advice | None:
     if not match or not kpi:
         return None
     number, word = match[1], match[2].casefold()
-    own = (kpi.unit("sv"), kpi.unit("en"), *UNIT_WORDS.get(kpi.unit("en"), ()))
-    if word in (unit.casefold() for unit in own):
+    if word in _own_units(kpi):
         return _replaced(number)
     factor = _factor(word, kpi)
     if factor and (converted := _product(number, factor)):
@@ -130,6 +146,18 @@ def _advice_on_unit(text: str, kpi: register.Kpi | None) -> Advice | None:
     is_unit = word in AMOUNTS or word in WITH_UNIT_OF_PER_MILLE or word in _all_unit_words()
     units = {"unit_sv": kpi.unit("sv"), "unit_en": kpi.unit("en")}
     return Advice("value.unit", units) if is_unit else None
+
+
+def _own_units(kpi: register.Kpi) -> frozenset[str]:
+    names = (kpi.unit("sv"), kpi.unit("en"), *UNIT_WORDS.get(kpi.unit("en"), ()))
+    return frozenset(name.casefold() for name in names)
+
+
+def _without_unit(text: str, kpi: register.Kpi | None) -> str:
+    """Return "44,9 (prel)" for "44,9 % (prel)" of a KPI in per cent; other texts unchanged."""
+    number, unit, mark = (*text.split(" "), "", "")[:3]
+    joined = f"{number} {mark}" if kpi and mark and unit.casefold() in _own_units(kpi) else text
+    return joined if len(joined.split(" ")) == len(text.split(" ")) - 1 else text
 
 
 def _factor(word: str, kpi: register.Kpi) -> float | None:
@@ -152,11 +180,11 @@ def _all_unit_words() -> frozenset[str]:
     return frozenset(units | {word for words in UNIT_WORDS.values() for word in words})
 
 
-def _advice_on_status(text: str) -> Advice | None:
-    """Return advice on a text for a missing value, and on a number with a mark for its status."""
+def _advice_on_status(text: str, kpi: register.Kpi | None) -> Advice | None:
+    """Return advice on a text for a missing value, and on a number with a mark for its status, also after its unit."""
     if status := MISSING_WORDS.get(text.casefold().strip(" .()[]")):
         return Advice("value.missing", {"status": status})
-    match = WITH_WORD.fullmatch(text)
+    match = WITH_WORD.fullmatch(_without_unit(text, kpi))
     if match and (status := STATUS_MARKS.get(match[2].casefold())):
         return Advice("value.marked", {"number": match[1], "status": status})
     return None
@@ -183,12 +211,22 @@ SUMMARY_WORDS = frozenset(
 )  # fmt: skip
 
 
+# Words in place of an area for a row with the number of respondents of each column, as in exports of survey tools.
+RESPONDENTS_WORDS = frozenset(
+    ("n", "n=", "antal", "antal svar", "antal svarande", "antal respondenter", "svarande", "respondenter", "bas",
+     "svarsantal", "antal svar (n)", "antal svarande (n)", "antal (n)", "bas (n)", "base", "respondents", "count",
+     "number of respondents")
+)  # fmt: skip
+
+
 def advice_on_area(text: str, nearest: str) -> Advice:
     """Return advice on an unknown area; `nearest` is the most similar known code, "" if there is none."""
     if fold(text) in COUNTRY:
         return Advice("area.country")
     if fold(text) in SUMMARY_WORDS:
         return Advice("area.summary")
+    if fold(text) in RESPONDENTS_WORDS:
+        return Advice("area.respondents")
     if kommun := areas().kommuner.get(nearest):
         is_certain = kommun_without_diacritics(text) == nearest
         return Advice("area.kommun", {"right": kommun.name, "code": nearest}, Fix(nearest) if is_certain else None)

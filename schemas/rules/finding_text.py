@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from functools import lru_cache
 
-from vaven.schemas.rules.advice import Advice, advice_on_number, advice_on_period
+from vaven.schemas.rules.advice import IN_CELL, Advice, advice_on_number, advice_on_period, in_cell
 from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.rules.registry import Checking, RuleMatch, severity_of
 from vaven.schemas.standard.finding import Excerpt, Finding, code_words, joined, uncapitalised
@@ -69,14 +69,24 @@ def _advice(on: Checking, code: str, match: RuleMatch, kpi: register.Kpi | None)
     if field is None or not match.text:
         return None
     if code == "type-error" and field.type in ("number", "integer"):
-        return advice_on_number(match.text, kpi, has_status="status" in on.schema.names)
+        advice = advice_on_number(match.text, kpi, has_status="status" in on.schema.names)
+        return in_cell(advice) if _has_status_in_cell(on, match) else advice
+    if code == "jump" and _has_status_in_cell(on, match):
+        return Advice("jump" + IN_CELL)
     if code == "pattern-mismatch" and field.name in PERIODS:
         return advice_on_period(match.text)
     if code in ("kpi-range", "below-minimum", "above-maximum") and match.text in SENTINELS:
-        return Advice("value.sentinel", {"status": "O"}) if "status" in on.schema.names else None
+        suffix = IN_CELL if _has_status_in_cell(on, match) else ""
+        return Advice(f"value.sentinel{suffix}", {"status": "O"}) if "status" in on.schema.names else None
     if code == "not-in-list" and field.descriptor.get("codes") != "kpis":
         return Advice("list")
     return None
+
+
+def _has_status_in_cell(on: Checking, match: RuleMatch) -> bool:
+    """Return True for a value in a table whose sender has no column Status, as a wide one."""
+    column = on.table.column("status")
+    return match.field == "value" and "status" in on.schema.names and not (column and column.letter)
 
 
 def _words(on: Checking, match: RuleMatch) -> Mapping[str, object]:

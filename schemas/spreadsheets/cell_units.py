@@ -88,7 +88,7 @@ def convert_units(
         query = f"SELECT count(*), min({quoted(name)}) FROM {raw} WHERE {converted} IS DISTINCT FROM {cell}"
         count, example = work.execute(query).fetchone() or (0, "")
         if count:
-            params = {"count": count, "example": example}
+            params = {"count": count, "example_sv": example.replace(".", ","), "example_en": example}
             yield Finding("assumed-unit", Severity.NOTE, **at, params=params)  # type: ignore[arg-type]
 
 

@@ -1,6 +1,6 @@
 """Findings about merged cells of several values, and about hidden rows and columns that are read."""
 
-from collections.abc import Iterator, Mapping, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from typing import Any
 
 from vaven.schemas.spreadsheets.cell_faults import TableRange, faults_outside_table
@@ -59,6 +59,19 @@ def _hidden_parts(properties: SheetProperties, table: TableRange) -> Iterator[Fi
             column=letters[0],
             params=params,
         )
+
+
+def hidden_column_notes(
+    properties: SheetProperties, location: Mapping[str, Any], unread: Iterable[int]
+) -> Iterator[Finding]:
+    """Yield a note for each hidden column with a label that is not read (`unread` are the positions of such columns).
+
+    The findings about such a column name a cell that the sender does not see.
+    """
+    for position in sorted(unread):
+        if any(first <= position <= last for first, last in properties.hidden_columns):
+            letter = column_letter(position)
+            yield Finding("assumed-hidden", Severity.NOTE, **location, column=letter, params={"column": letter})
 
 
 def _range_texts(ranges: Sequence[Any]) -> str:

@@ -26,6 +26,9 @@ ENCODINGS = (
     "cp437",
 )
 
+# Label of all columns without a label of the standard or of the user, which can only be omitted.
+OTHER_COLUMNS = "*"
+
 # Progress of a check: the stage ("opening", "reading", "checking") and the completed share of it, 0 to 1.
 Progress = Callable[[str, float], None]
 
@@ -34,12 +37,13 @@ Progress = Callable[[str, float], None]
 class ReadOptions:
     """Options for reading a file; None or empty means detection. `header_row` is numbered from 1, as in the file.
 
-    `decimal` is "," or ".". `columns` maps a partner's label (compared folded) to a field of the standard, or to "" to
-    omit the column; `constants` sets a field to one text in every row, e.g. {"kpi": "trygg-morker"}. `wide` is True if
-    columns are years, KPIs or sexes, False if the sheet has one value in each row. Rows below `last_row` are omitted,
-    and all above it are data. `fill_down`: an empty area, KPI or period repeats the row above. `shares`: values of KPIs
-    in per cent range from 0 to 1. `vintage` is the area vintage ("2018", "2025") of DeSO and RegSO codes that no sheet
-    of neighbourhoods declares. `licence` (an id of vocab/licences.csv or any of its names) and `publisher` (an
+    `decimal` is "," or ".". `columns` maps a partner's label (compared folded) to a field of the standard, to the
+    KPI that the column has the values of, or to "" to omit the column; {"*": ""} omits all others. `constants` sets
+    a field to one text in every row, e.g. {"kpi": "trygg-morker"}. `wide` is True if columns are years, KPIs or
+    sexes, False if the sheet has one value in each row. Rows below `last_row` are omitted, and all above it are
+    data. `fill_down`: an empty area, KPI or period repeats the row above. `shares`: values of KPIs in per cent
+    range from 0 to 1. `vintage` is the area vintage ("2018", "2025") of DeSO and RegSO codes that no sheet of
+    neighbourhoods declares. `licence` (an id of vocab/licences.csv or any of its names) and `publisher` (an
     organisation's name) replace the submission's own.
     """
 
@@ -78,7 +82,7 @@ class ReadOptions:
         if self.licence is not None and not licence_id(self.licence):
             raise WrongUse("schemas.licence-unknown", licence=self.licence, licences=tuple(register.codes("licences")))
         names = {name for schema in standard().schemas.values() for name in schema.names}
-        for name in {*self.columns.values(), *self.constants} - names - {""}:
+        for name in ({*self.columns.values()} - register.kpis().keys() | {*self.constants}) - names - {""}:
             raise WrongUse("schemas.column-unknown", column=name, columns=tuple(sorted(names)))
 
 

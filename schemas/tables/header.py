@@ -14,10 +14,11 @@ from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import codes_by_word, fold, known_labels, values_in_label
 from vaven.schemas.standard.period_forms import period_of
 from vaven.schemas.standard.period_parts import PERIOD_PART, with_period_part
-from vaven.schemas.standard.read_options import DETECT, ReadOptions
+from vaven.schemas.standard.read_options import DETECT, OTHER_COLUMNS, ReadOptions
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.cell_account import CellAccount
 from vaven.schemas.tables.tables import Column
+from vaven.vocab import register
 from vaven.vocab.areas import level_of, split_suffix
 
 HEADER_SEARCH_ROWS = 50
@@ -301,6 +302,9 @@ def header_of(number: int, cells: Sequence[str], resource: str, choices: ReadOpt
     if resource == "observations":
         fields = with_period_part(labels, fields, wide, omitted)
         fields = fields if wide or "value" in constants else _with_value_by_unit(labels, fields, omitted)
+    if choices.columns.get(OTHER_COLUMNS) == "":
+        known = {i for i, label in enumerate(labels) if fold(label) in fields_by_label}
+        omitted |= {i for i, name in enumerate(fields) if name is None} - wide.keys() - known
     return Header(number, labels, tuple(fields), wide, constants, omitted)
 
 
@@ -334,11 +338,12 @@ def _wide(
     field_names = {name for name in fields if name}
     if "value" in field_names or not field_names:
         return {}
-    values_by_position = {
-        i: values
-        for i, label in enumerate(labels)
-        if fields[i] is None and label and i not in omitted and (values := values_in_label(label))
-    }
+    kpis = {fold(label): name for label, name in choices.columns.items() if name in register.kpis()}
+    free = [(i, label) for i, label in enumerate(labels) if fields[i] is None and label and i not in omitted]
+    if chosen := {i: {"kpi": kpis[fold(label)]} for i, label in free if fold(label) in kpis}:
+        # The user states what the columns are: no other is one of values, also if its label looks like it.
+        return {} if "kpi" in field_names else chosen
+    values_by_position = {i: values for i, label in free if (values := values_in_label(label))}
     kinds = Counter(frozenset(values) for values in values_by_position.values() if not field_names & values.keys())
     kind, count = max(kinds.items(), key=lambda pair: pair[1], default=(frozenset[str](), 0))
     has_kpi = choices.wide or "kpi" in kind | field_names | set(choices.constants)

@@ -23,6 +23,7 @@ from vaven.schemas.standard.labels import INVISIBLE, age_of, code_of, visible
 from vaven.schemas.standard.period_forms import day_of_midnight, period_of
 from vaven.schemas.standard.sql import plain, quoted
 from vaven.schemas.standard.table_schemas import Field, TableSchema
+from vaven.schemas.standard.value_status import LIKE_STATUS, split_statuses
 from vaven.schemas.tables.area_vintage import collecting_vintages
 from vaven.schemas.tables.compile import describe_field
 from vaven.schemas.tables.tables import STRIDE, Column
@@ -99,6 +100,10 @@ def normalise(
     vintages: set[str] = set()
     problems: list[Finding] = []
     if "value" in names and "status" in schema.names:
+        if "status" not in names:
+            texts = distinct.batches(raw, "value", LIKE_STATUS)
+            raw, notes = split_statuses(work, raw, texts, location)
+            names += ["status"] * bool(notes)
         notes += _read_marks(distinct, work, raw, "status" in names, expressions, location)
     for column in columns:
         field = schema[column.name]

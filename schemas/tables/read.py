@@ -15,7 +15,7 @@ from vaven.schemas.formats.grid import Grid, GridRow
 from vaven.schemas.formats.open import grids_of
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.formats.submission import submission_files
-from vaven.schemas.spreadsheets.cell_faults import TableRange, faults_in_sheet, property_notes
+from vaven.schemas.spreadsheets.cell_faults import TableRange, faults_in_sheet
 from vaven.schemas.spreadsheets.label_units import factor_name
 from vaven.schemas.spreadsheets.sheet_findings import table_findings
 from vaven.schemas.standard.distinct_values import DistinctTexts
@@ -40,13 +40,13 @@ from vaven.schemas.tables.sheets import (
     different_sheet,
     finding_about_sheet,
     first_filled,
-    header_notes,
     label_notes,
     open_sheet,
     open_sheets,
     part_of,
     resource_of_numbered_sheet,
     rows_until,
+    sheet_notes,
     together_notes,
     value_labels,
 )
@@ -296,7 +296,7 @@ def _read_as_table(reading: _Reading, sheets: Sequence[OpenSheet], resource: str
         return
     location: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
     account = reading.account(grid, resource)
-    notes = [*grid.notes, *header_notes(header, sheet.sample, location), *property_notes(grid.properties, location)]
+    notes = [*grid.notes, *sheet_notes(sheet, location)]
     reading.notes += notes
     hint_rows = list(islice(chain(sheet.following, grid.rows), HINT_ROWS))
     reading.problems.append(not_the_standard(header, hint_rows, location))
@@ -356,7 +356,7 @@ def _load_sheet(reading: _Reading, sheet: OpenSheet, resource: str, suffix: str)
     location: dict[str, Any] = {"resource": resource, "sheet": grid.sheet}
     account = reading.account(grid, resource)
     reading.notes += [note for note in grid.notes if note not in reading.notes]
-    reading.notes += [*header_notes(header, sheet.sample, location), *property_notes(grid.properties, location)]
+    reading.notes += sheet_notes(sheet, location)
     account_for_labels(account, header, sheet.sample, is_chosen=resource == "observations" and bool(choices.header_row))
     table = TableRange(header.read_columns, header.omitted, location, header.row + 1, choices.last_row)
     reading.problems += table_findings(grid.properties, table)

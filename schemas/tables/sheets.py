@@ -11,6 +11,8 @@ from itertools import chain, islice
 from typing import Any
 
 from vaven.schemas.formats.grid import Grid, GridRow, column_letter, filled_count
+from vaven.schemas.spreadsheets.cell_faults import property_notes
+from vaven.schemas.spreadsheets.sheet_findings import hidden_column_notes
 from vaven.schemas.standard.data_like import YEAR, is_area, is_number
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import PERIOD, fold, resource_of_sheet, values_in_label
@@ -270,16 +272,24 @@ def _has_value_of_area(cells: Sequence[str], named: int | None) -> bool:
     return bool(areas_in_row) and any(not YEAR.fullmatch(cell) for cell in numbers)
 
 
-def header_notes(header: Header, sample: Sequence[GridRow], location: Mapping[str, Any]) -> Iterator[Finding]:
+def sheet_notes(sheet: OpenSheet, location: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the notes on the labels of a sheet, the rows above them, number formats and hidden columns."""
+    if sheet.header:
+        yield from _header_notes(sheet.header, sheet.sample, location)
+        yield from property_notes(sheet.grid.properties, location)
+        yield from hidden_column_notes(sheet.grid.properties, location, sheet.header.unread)
+
+
+def _header_notes(header: Header, sample: Sequence[GridRow], location: Mapping[str, Any]) -> Iterator[Finding]:
     """Yield the notes on rows above the labels, labels in two rows, and columns of names beside one of codes."""
     first = header.top or header.row
     if first > (sample[0][0] if sample else 1):
         params = {"count": sum(1 for row in sample if row[0] < first)}
         yield Finding("assumed-preamble", Severity.NOTE, **location, row=first, params=params)
     if header.top:
-        yield Finding(
-            "assumed-header-rows", Severity.NOTE, **location, row=header.row or None, params={"top": header.top}
-        )
+        example = header.labels[min(header.wide)] if header.wide else max(header.labels, key=len)
+        words = {"top": header.top, "example": example}
+        yield Finding("assumed-header-rows", Severity.NOTE, **location, row=header.row or None, params=words)
     if header.is_absent:
         columns = ", ".join(f"{column.letter}: {column.label}" for column in header.columns)
         yield Finding("assumed-no-header", Severity.NOTE, **location, params={"columns": columns})

@@ -12,7 +12,7 @@ from vaven.vocab.areas import areas, level_of, split_suffix
 # Findings about a table that could not be read as observations.
 UNKNOWN_TABLE_CODES = frozenset(("not-the-standard", "header-missing", "lines-in-cells"))
 # Ours: minimum share of codes among the filled cells of a column of codes.
-SHARE = 0.8
+SHARE = 0.6
 KIND_NAMES = {
     "deso2018": {"sv": "DeSO 2018", "en": "DeSO 2018"},
     "deso2025": {"sv": "DeSO 2025", "en": "DeSO 2025"},
@@ -35,6 +35,8 @@ def not_the_standard(header: Header, rows: Sequence[GridRow], location: Mapping[
     is_data = is_record(header.labels) and any(map(is_area, header.labels))
     is_joined = any(map(_has_labels, header.labels))
     code = "lines-in-cells" if is_joined else "header-missing" if is_data else "not-the-standard"
+    if code == "not-the-standard" and not params["areas_sv"]:
+        params["advice"] = "columns-unknown"
     return Finding(code, Severity.ERROR, location["resource"], location["sheet"], header.row or None, params=params)
 
 

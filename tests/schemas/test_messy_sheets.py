@@ -253,10 +253,10 @@ def test_a_unit_after_a_number_is_removed_in_the_corrected_copy_if_it_is_the_kpi
         ("Sheet!D2", "3 161 000"),
         ("Sheet!D3", "57,5"),
         ("Sheet!D4", None),
-        ("Sheet!D5", None),
+        ("Sheet!D5", "57 (E)"),
     ]
-    assert len(fix(path, report, tmp_path / "b.xlsx")) == 2
-    assert validate(tmp_path / "b.xlsx").counts == {"type-error": 2}
+    assert len(fix(path, report, tmp_path / "b.xlsx")) == 3
+    assert validate(tmp_path / "b.xlsx").counts == {"type-error": 1}
 
 
 def test_a_label_or_code_of_many_values_is_reported_once(messy: Callable[..., Path]) -> None:

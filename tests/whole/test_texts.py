@@ -92,7 +92,7 @@ CHART = {r"editor\.chart\..*": "a series of a chart"}
 EXCEL_MENU = {r"rule\.not-readable-password\.remedy": "the menu of Excel"}
 HIDDEN_SHEET = {
     r"rule\.(sheet|values)-hidden\..*|cells\.reason\.sheet-hidden": "Excel's own word for a hidden sheet",
-    r"rule\.hidden-(rows|columns)\..*": "Excel's own word for a hidden row or column",
+    r"rule\.(hidden-(rows|columns)|assumed-hidden)\..*": "Excel's own word for a hidden row or column",
 }
 THEIR_INDICATORS = {
     r"outside_registers\.(sdg|segregationsbarometern)\..*": "the register's own word",
