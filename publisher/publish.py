@@ -51,11 +51,13 @@ from vaven.schemas.check import check
 from vaven.schemas.formats.submission import submission_files
 from vaven.schemas.isolation import isolated
 from vaven.schemas.rules.metadata import missing_answers
+from vaven.schemas.rules.personal_numbers import certainty_of, is_refused_for_persons
 from vaven.schemas.standard.finding import Report
+from vaven.schemas.standard.personal_number_forms import Certainty
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.read_options import Progress as StageProgress
 from vaven.schemas.tables.read import read
-from vaven.vocab.errors import NotPublishable
+from vaven.vocab.errors import NotPublishable, NotReadable, WrongUse
 
 Progress = Callable[[str], None]
 # The files of Iris.shared_graphs.
@@ -101,9 +103,11 @@ def publish(
 
     A process of its own reads the file (schemas/isolation.py), so the caller must run no other thread of Python.
 
-    Raises SubmissionRefused when the report has errors or these answers are missing, NotReadable and PublishingFailed
-    as their names say. Killed at any point and run again with the same file it ends in the same state.
+    Raises SubmissionRefused when the report has errors or these answers are missing, WrongUse for a note with a
+    personal identity number, NotReadable and PublishingFailed as their names say. Killed at any point and run again
+    with the same file it ends in the same state.
     """
+    require_no_person(note, is_answered=choices.not_personal is not None)
     with exclusive(settings.home), Records(settings.database) as records:
         store = open_store(settings, progress)
         catch_up(records, store)
@@ -142,7 +146,16 @@ class _Publishing:
             originals.receive(source, self.choices.encoding) as original,
             tempfile.TemporaryDirectory(prefix="vaven-release-") as folder,
         ):
-            report, unstamped = self._checked(original, Path(folder))
+            try:
+                report, unstamped = self._checked(original, Path(folder))
+            except SubmissionRefused as refused:
+                if not is_refused_for_persons(refused.report):
+                    originals.keep(original)
+                raise
+            except NotReadable:
+                originals.keep(original)
+                raise
+            originals.keep(original)
             record = self.records.reserve(unstamped.dataset, unstamped.sha256, original.sha256, original.name)
             is_new = record.visible_at is None
             if is_new:
@@ -318,6 +331,15 @@ def _write(graph: Graph, path: Path) -> None:
 
 def _metadata_hash(record: ReleaseRecord) -> str:
     return next(file.sha256 for file in record.complete_manifest.files if file.name == METADATA)
+
+
+def require_no_person(text: str, *, is_answered: bool = False) -> None:
+    """Raise WrongUse for a text for readers that contains a personal identity number, or may contain one.
+
+    `is_answered`: the sender has said what numbers are that may be one.
+    """
+    if certainty_of(text) > (Certainty.PROBABLE if is_answered else Certainty.NONE):
+        raise WrongUse("publisher.text-personal")
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from vaven.publisher.ckan.run import push_release, withdraw_dataset
 from vaven.publisher.graph.store import open_store
-from vaven.publisher.publish import catch_up, exclusive, load_graphs
+from vaven.publisher.publish import catch_up, exclusive, load_graphs, require_no_person
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now
 from vaven.publisher.settings import Settings
@@ -40,6 +40,7 @@ def withdraw(
     """
     if not reason.strip():
         raise WrongUse("publisher.reason-missing")
+    require_no_person(reason)
     with exclusive(settings.home), Records(settings.database) as records:
         store = open_store(settings, progress)
         catch_up(records, store)

@@ -14,6 +14,7 @@ from vaven.schemas.rules import (
     areas,
     disclosure,
     periods,
+    personal_numbers,
     references,
     spreadsheet_values,
     totals,
@@ -21,10 +22,11 @@ from vaven.schemas.rules import (
     unread_columns,
     values,
 )
-from vaven.schemas.rules.finding_text import as_written, excerpts, finding_of, redacted
+from vaven.schemas.rules.finding_text import as_written, excerpts, finding_of, redacted, redacted_cells
 from vaven.schemas.rules.metadata import metadata_findings
 from vaven.schemas.rules.registry import RULES, Checking, FurtherMatches, Matches, Rule, RuleMatch
 from vaven.schemas.standard.finding import MAX_FINDINGS, Excerpt, Finding, Report, Severity, Verdict
+from vaven.schemas.standard.personal_number_forms import masked
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import RESOURCES, STANDARD_VERSION, Field, standard
@@ -45,7 +47,8 @@ REGISTER_COLUMNS = {
 MAX_FAILING_TEXTS = 1_000
 # Importing a module of rules registers its rules; the tuple makes the imports used.
 RULE_MODULES = (
-    values, periods, area_names, areas, references, disclosure, totals, spreadsheet_values, unread_columns, units
+    values, periods, area_names, areas, references, disclosure, personal_numbers, totals, spreadsheet_values,
+    unread_columns, units
 )  # fmt: skip
 
 
@@ -140,7 +143,7 @@ def check(
         counts = {"count": tables.cells.total, "cells": tables.cells.used, "empty": tables.cells.omitted_count}
         raise NotReadable("not-readable-unaccounted", **counts)
     collector = _FindingCollector(limit=max_findings)
-    about = list(metadata_findings(tables))
+    about = [*metadata_findings(tables), *personal_numbers.personal_text_findings(tables)]
     for problem in (*tables.problems, *(f for f in about if f.severity != Severity.NOTE)):
         collector.add(redacted(problem))
     collector.counts.update(tables.unlisted)
@@ -162,7 +165,7 @@ def check(
         key=lambda f: (order.get(f.resource or "", -1), f.sheet or "", f.row or 0, f.column or "", f.code)
     )
     return Report(
-        source=tables.source.name,
+        source=masked(tables.source.name),
         sha256=tables.sha256,
         verdict=_verdict(collector.severities),
         findings=tuple(collector.findings),
@@ -171,7 +174,7 @@ def check(
             redacted(note) for note in (*tables.assumptions, *(f for f in about if f.severity == Severity.NOTE))
         ),
         rows={name: table.row_count for name, table in tables.tables.items()},
-        cells=tables.cells,
+        cells=redacted_cells(tables.cells),
         excerpts=tuple(collector.excerpts),
         choices=tables.choices.non_default,
         thresholds=thresholds.changed,
@@ -184,7 +187,7 @@ def check(
 
 def not_checked(path: Path, reason: NotReadable) -> Report:
     return Report(
-        source=path.name,
+        source=masked(path.name),
         sha256="",
         verdict=Verdict.NOT_CHECKED,
         findings=(Finding(reason.code, Severity.ERROR, params=reason.params),),

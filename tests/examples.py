@@ -13,9 +13,9 @@ from vaven.schemas.formats.csv import delimiter_of
 from vaven.schemas.formats.grid import column_index
 from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.formats.workbook import read_workbook
-from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.standard.finding import Finding
 from vaven.schemas.standard.labels import fold, known_labels
+from vaven.schemas.standard.personal_number_forms import masked
 from vaven.schemas.standard.read_options import DETECT
 from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab.messages import LANGUAGES

@@ -21,7 +21,10 @@ ROW = "0180C1010,arbetsloshet,2023,T,T,5.5,A,"
 # Answers to what a bare table cannot state, without which it has a warning and is not published.
 LICENCE_AND_PUBLISHER = ReadOptions(licence="cc-by", publisher="Den sociala väven")
 # Rules about the description of a dataset; their cases have no text to quote.
-METADATA_RULES = frozenset(("licence-publisher-missing", "metadata-requested", "metadata-unknown", "metadata-repeated"))
+METADATA_RULES = frozenset(
+    ("licence-publisher-missing", "metadata-requested", "metadata-unknown", "metadata-repeated",
+     "personal-number-in-text", "possible-number-in-text")
+)  # fmt: skip
 ANSWER_OPTIONS = ("--licence", "cc-by", "--publisher", "Den sociala väven")
 OBSERVATIONS = {"name": "observations", "path": "o.csv"}
 # `make fuzz` generates this many times as many files as the tests do.

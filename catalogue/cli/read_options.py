@@ -33,6 +33,8 @@ def add_read_options(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("what the file does not state", "Both are needed to publish a file.")
     group.add_argument("--licence", help="licence of the dataset: cc0, cc-by or pdm, or its full name or URL")
     group.add_argument("--publisher", metavar="NAME", help="organisation that is responsible for the dataset")
+    text = "what numbers are that look like personal identity numbers; the receipt repeats it"
+    group.add_argument("--not-personal", metavar="TEXT", help=text)
 
 
 def read_options(arguments: argparse.Namespace) -> ReadOptions:
@@ -52,4 +54,5 @@ def read_options(arguments: argparse.Namespace) -> ReadOptions:
         vintage=arguments.vintage,
         licence=arguments.licence,
         publisher=arguments.publisher,
+        not_personal=arguments.not_personal,
     )

@@ -39,7 +39,7 @@ def private(response: Response) -> Response:
 
 def returned_file(uploads: Uploads, validation: Validation | None, kind: str) -> Response | None:
     """Return the partner's file, "corrected" or "annotated"; None where there is nothing to correct or no workbook."""
-    if validation is None or validation.report is None:
+    if validation is None or validation.report is None or not validation.is_kept:
         return None
     store = uploads.validations
     with tempfile.TemporaryDirectory(prefix="vaven-back-") as folder:

@@ -34,7 +34,8 @@ DECIDABLE = frozenset(
      "required-missing", "not-in-list", "duplicate-label",
      "rows-left-out", "column-left-out", "number-ambiguous", "header-missing",
      "other-table", "not-readable-encoding", "not-readable-mixed", "not-readable-header-row", "not-readable-sheet",
-     "not-readable-no-rows", "licence-publisher-missing", "metadata-unknown")
+     "not-readable-no-rows", "licence-publisher-missing", "metadata-unknown",
+     "personal-number-possible", "possible-number-in-text")
 )  # fmt: skip
 
 
@@ -60,6 +61,8 @@ def blueprint(uploads: Uploads) -> Blueprint:
 
 def _check_again(uploads: Uploads, validation: Validation) -> AnyResponse:
     """Check the upload with the options that the user decided."""
+    if not validation.is_kept:
+        abort(404)
     try:
         options = read_options_of(request.form)
     except WrongUse as error:
@@ -79,7 +82,7 @@ def _page(validation: Validation, *, error: WrongUse | None = None, status: int 
         validation=validation,
         report=validation.report,
         **_findings(validation.report),
-        can_fix=bool(fixes(validation.report)),
+        can_fix=validation.is_kept and bool(fixes(validation.report)),
         can_annotate=validation.can_annotate,
         form=_options_form(validation, validation.report),
         minutes_left=max(round((validation.expires - datetime.now(UTC)).total_seconds() / 60), 1),

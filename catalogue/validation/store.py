@@ -28,7 +28,9 @@ from vaven.schemas.check import not_checked, validate
 from vaven.schemas.isolation import Limits, Runner, isolated
 from vaven.schemas.reports.annotated_workbook import annotate, can_annotate
 from vaven.schemas.reports.fix import ALL, fix, target_name
+from vaven.schemas.rules.personal_numbers import is_refused_for_persons
 from vaven.schemas.standard.finding import Report
+from vaven.schemas.standard.personal_number_forms import masked
 from vaven.schemas.standard.read_options import Progress, ReadOptions
 from vaven.schemas.standard.thresholds import Thresholds
 from vaven.vocab.errors import NotReadable
@@ -64,6 +66,11 @@ class Validation:
     options: ReadOptions
     report: Report | None
     can_annotate: bool
+
+    @property
+    def is_kept(self) -> bool:
+        """Return False for an upload that was deleted after its check, since it contains personal identity numbers."""
+        return self.report is None or not is_refused_for_persons(self.report)
 
 
 @dataclass(frozen=True)
@@ -200,6 +207,9 @@ class StoredValidations:
         try:
             with self._storage.local_copy(key, UPLOAD, validation.name) as source:
                 report, is_workbook = self._checked(source, validation.options, progress, run)
+            if is_refused_for_persons(report):
+                self._forget_upload(key, validation.name)
+                is_workbook = False
             if self.get(key) is None:
                 # An object store would take the report of a deleted upload.
                 return None
@@ -245,6 +255,12 @@ class StoredValidations:
             return run(source, work, limits=limits, progress=progress)
         except NotReadable as reason:
             return not_checked(source, reason), False
+
+    def _forget_upload(self, key: str, name: str) -> None:
+        """Delete an upload with personal identity numbers; an empty file with a masked name remains."""
+        self._storage.remove(key, UPLOAD)
+        self._storage.make_folder(key, UPLOAD)
+        self._storage.create(key, UPLOAD, masked(name)).close()
 
     def _upload_name(self, key: str) -> str:
         """Return the name of the uploaded file. Raises FileNotFoundError."""

@@ -127,6 +127,7 @@ def read_options_of(form: MultiDict[str, str]) -> ReadOptions:
         vintage=form.get("vintage") or None,
         licence=form.get("licence") or None,
         publisher=form.get("publisher", "").strip() or None,
+        not_personal=form.get("not_personal", "").strip() or None,
     )
 
 

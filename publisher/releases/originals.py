@@ -1,5 +1,7 @@
 """Submissions as their senders wrote them: each is copied before it is read, and stored by its hash, never public.
 
+One that contains personal identity numbers is not stored.
+
 A submission's hash is that of schemas.formats.submission, which its report and its record state too: whoever must erase
 a submission finds it by the hash that was published.
 """
@@ -22,11 +24,12 @@ PART = "part-"
 
 @dataclass(frozen=True)
 class Original:
-    """A submission as received: `path` is our own copy, to read, and `name` the sender's name of it."""
+    """A submission as received: `path` in `folder` is our own copy, to read, and `name` the sender's name of it."""
 
     name: str
     path: Path
     sha256: str
+    folder: Path
 
 
 class Originals:
@@ -40,7 +43,7 @@ class Originals:
 
     @contextmanager
     def receive(self, source: Path, encoding: str | None = None) -> Iterator[Original]:
-        """Copy a submission, store the copy, and lend it for reading.
+        """Copy a submission and lend the copy for reading; `keep` stores it.
 
         What is published is read from the copy, so it agrees with the original although the sender's file may change
         meanwhile. Raises NotReadable for a source that is no file or package.
@@ -53,12 +56,15 @@ class Originals:
         try:
             folder, path = _copy(submission_files(source, encoding), source, part)
             sha256 = submission_files(path, encoding).sha256
-            self._store(folder, sha256)
-            if path.is_file() and folder == part:
-                self._adopt(sha256)
-            yield Original(source.name, path, sha256)
+            yield Original(source.name, path, sha256, folder)
         finally:
             shutil.rmtree(part)
+
+    def keep(self, original: Original) -> None:
+        """Store the copy, unless it is stored already."""
+        self._store(original.folder, original.sha256)
+        if original.path.is_file() and original.path.parent == original.folder:
+            self._adopt(original.sha256)
 
     def _store(self, folder: Path, sha256: str) -> None:
         """Put the files into the storage, unless they are there; a copy that was cut off has other sizes."""

@@ -1,83 +1,15 @@
-"""Disclosure control: rules about personal identity numbers and small counts that could identify a person.
+"""Disclosure control: rules about counts so small that they could identify a person.
 
 The thresholds are our proposal (DOMAIN section 4), not law, and the help page says so.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 
-from vaven.schemas.rules.personal_numbers import NUMBER, has_personal_number
-from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, row_rule, wide_rule
+from vaven.schemas.rules.registry import Checking, row_rule
 from vaven.schemas.standard.finding import Severity
-from vaven.schemas.standard.sql import quoted, text
+from vaven.schemas.standard.sql import text
 from vaven.schemas.tables.compile import Check
 from vaven.vocab import register
-
-# A coarse form of personal_numbers.NUMBER: DuckDB's regular expressions have no look-around, so Python checks the ends.
-LIKE_A_NUMBER = r"\d{6}[-+ ]?\d{4}"
-# Nearly all personal numbers have a valid check digit, but only about one in ten codes of the same form.
-PERSONS_SHARE = 0.5
-
-
-@wide_rule("personal-number", Severity.ERROR, "")
-def personal_number(on: Checking) -> Iterator[Matches]:
-    """Personal identity numbers in a column where most numbers of that form are valid.
-
-    A column of codes that occasionally match (such as Oslo's area codes) is ignored. The number itself is never
-    repeated.
-    """
-    for name in _free_columns(on):
-        numbers, persons, _ = _candidates(on, name)
-        if persons and sum(persons.values()) >= PERSONS_SHARE * numbers:
-            yield from _cells_with(on, name, persons)
-
-
-@wide_rule("personal-number-in-text", Severity.WARNING, "")
-def personal_number_in_text(on: Checking) -> Iterator[Matches]:
-    """A possible personal identity number within other text, which may be something else: a warning to review it."""
-    for name in _free_columns(on):
-        _, _, texts = _candidates(on, name)
-        if texts:
-            yield from _cells_with(on, name, texts)
-
-
-def _free_columns(on: Checking) -> list[str]:
-    """Return the free-text columns; organisation_number has its own rule."""
-    return [
-        field.name
-        for field in on.schema.fields
-        if field.type == "string"
-        and on.has(field.name)
-        and not field.constraints.get("enum")
-        and field.name != "organisation_number"
-    ]
-
-
-def _candidates(on: Checking, name: str) -> tuple[int, Mapping[str, int], Mapping[str, int]]:
-    """Return the number of cells that are a number of that form, and the texts with a personal identity number.
-
-    The latter are texts that are the number alone, and texts that contain it, each with the number of its cells.
-    """
-    return on.once(f"candidates of {name}", lambda on: _candidates_of(on, name))
-
-
-def _candidates_of(on: Checking, name: str) -> tuple[int, Mapping[str, int], Mapping[str, int]]:
-    cell = quoted(name)
-    query = f"""SELECT {cell}, count(*) FROM {on.table.relation}
-        WHERE strlen({cell}) >= 10 AND regexp_matches({cell}, '{LIKE_A_NUMBER}') GROUP BY ALL"""
-    numbers = 0
-    persons: dict[str, int] = {}
-    texts: dict[str, int] = {}
-    for text_of_cells, count in on.rows(query):
-        is_number = NUMBER.fullmatch(text_of_cells) is not None
-        numbers += count if is_number else 0
-        if has_personal_number(text_of_cells):
-            (persons if is_number else texts)[text_of_cells] = count
-    return numbers, persons, texts
-
-
-def _cells_with(on: Checking, name: str, texts: Iterable[str]) -> Iterator[Matches]:
-    query = f"SELECT _row FROM {on.table.relation} WHERE {quoted(name)} IN (SELECT unnest(?::VARCHAR[]))"
-    yield from on.matches(query, lambda row: RuleMatch(row, name), field=name, parameters=[list(texts)])
 
 
 @row_rule("small-count", Severity.ERROR, "observations")

@@ -9,10 +9,11 @@ from dataclasses import replace
 from functools import lru_cache
 
 from vaven.schemas.rules.advice import IN_CELL, Advice, advice_on_number, advice_on_period, in_cell
-from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.rules.registry import Checking, RuleMatch, severity_of
+from vaven.schemas.standard.cells import Cells
 from vaven.schemas.standard.finding import Excerpt, Finding, code_words, joined, uncapitalised
 from vaven.schemas.standard.labels import codes_by_word, fold
+from vaven.schemas.standard.personal_number_forms import masked
 from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import Field
 from vaven.schemas.tables.compile import describe_field
@@ -162,7 +163,7 @@ def excerpts(tables: Tables, table: Table, findings: list[Finding]) -> Iterator[
         row, _ = table.cell_reference(key, None)
         letters = {name: table.cell_reference(key, name)[1] for name in names}
         shortened = {name: _shortened(text) if text else text for name, text in zip(names, texts, strict=True)}
-        yield Excerpt(table.resource, table.sheet_of(key), row, letters, shortened)
+        yield Excerpt(table.resource, masked(table.sheet_of(key) or "") or None, row, letters, shortened)
 
 
 def _texts_as_written(
@@ -186,7 +187,17 @@ def _texts_as_written(
 def redacted(finding: Finding) -> Finding:
     """Return a finding with personal identity numbers masked and its texts shortened."""
     params = {name: _shortened_value(value) for name, value in finding.params.items()}
-    return replace(finding, text=_shortened(finding.text) if finding.text else finding.text, params=params)
+    sheet = masked(finding.sheet) if finding.sheet else finding.sheet
+    return replace(finding, sheet=sheet, text=_shortened(finding.text) if finding.text else finding.text, params=params)
+
+
+def redacted_cells(cells: Cells | None) -> Cells | None:
+    """Return an account of cells with personal identity numbers in names of sheets masked."""
+    if cells is None:
+        return None
+    return replace(
+        cells, omitted=tuple(replace(p, sheet=masked(p.sheet) if p.sheet else p.sheet) for p in cells.omitted)
+    )
 
 
 def _shortened_value(value: object) -> object:

@@ -1,63 +1,230 @@
-"""Detection of personal identity numbers in text, so that no report repeats one (DOMAIN section 4)."""
+"""Rules about personal identity numbers, in cells and wherever else a submission has text (DOMAIN section 4).
 
-import re
-from datetime import date
+A certain number refuses the submission. A probable one does so until the sender has answered what it is; the receipt
+repeats the answer. No finding repeats a number.
+"""
 
-NUMBER = re.compile(r"(?<!\d)(18|19|20)?(\d{2})(\d{2})(\d{2})[-+ ]?(\d{4})(?!\d)")
-MASK = "······-····"
-# A coordination number (samordningsnummer) has the day of birth plus 60.
-COORDINATION_DAYS = 60
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, severity_of, wide_rule
+from vaven.schemas.standard.finding import Finding, Report, Severity
+from vaven.schemas.standard.personal_number_forms import (
+    CENTURIES,
+    COORDINATION_DAYS,
+    LIKE_A_NUMBER,
+    SHORT,
+    Certainty,
+    dated_numbers,
+    judged,
+    judged_counts,
+)
+from vaven.schemas.standard.sql import quoted
+from vaven.schemas.tables.tables import Tables
+from vaven.vocab.messages import LANGUAGES, messages
+
+CERTAIN, POSSIBLE = "personal-number", "personal-number-possible"
+CERTAIN_IN_TEXT, POSSIBLE_IN_TEXT = "personal-number-in-text", "possible-number-in-text"
+# Findings of files that are not kept.
+REFUSING = frozenset((CERTAIN, CERTAIN_IN_TEXT))
+# RE2 pattern of texts whose only digits are one number in its usual form; SQL judges them at a hundredth of the cost.
+USUAL = r"[^\pN]*(?:(?:18|19|20)?[0-9]{6}[-+ ]?[0-9]{4})[^\pN]*"
+USUAL_WRITTEN = r"[^\pN]*(?:(?:18|19|20)[0-9]{6}[-+ ]?[0-9]{4}|[0-9]{6}[-+ ][0-9]{4})[^\pN]*"
+# An e-mail address, or a word that asks the reader to contact somebody.
+ADDRESS = r"[\pL\d._%+-]+@[\pL\d-]+\.\pL{2,}"
+CONTACT_WORDS = (
+    r"(?i)\b(kontakta|kontaktperson|kontaktuppgift(er)?|contact person|please contact|phone|telefon|tel|call)\b[:. ]"
+    r"|\bring (oss|mig|till|på|gärna|\+?[0-9])"
+)
+CONTACT_FIELDS = frozenset(("contact_name", "contact_email"))
 
 
-class _PairSums(dict[str, int]):
-    """Luhn sums of two digits, the first with the weight 2, computed once for each pair."""
+@wide_rule(CERTAIN, Severity.ERROR, "")
+def personal_number(on: Checking) -> Iterator[Matches]:
+    """Personal identity numbers in a column where most numbers of that form are valid.
 
-    def __missing__(self, pair: str) -> int:
-        doubled = int(pair[0]) * 2
-        self[pair] = total = (doubled - 9 if doubled > 9 else doubled) + int(pair[1])
-        return total
-
-
-PAIR_SUMS = _PairSums()
-
-
-def masked(text: str) -> str:
-    """Mask each personal identity or coordination number in a text.
-
-    A number with a valid date and a valid Luhn check digit is masked, including a few codes of ten digits; that is
-    the lesser harm in a report.
+    A column of codes that match by chance (such as Oslo's area codes) is ignored.
     """
-    return NUMBER.sub(_mask, text)
+    for name in _columns(on):
+        yield from _cells_with(on, name, Certainty.CERTAIN)
 
 
-def has_personal_number(text: str) -> bool:
-    """Return whether `masked` would change a text, at a third of its cost."""
-    return any(_is_person(match) for match in NUMBER.finditer(text))
+@wide_rule(POSSIBLE, Severity.ERROR, "")
+def personal_number_possible(on: Checking) -> Iterator[Matches]:
+    """A number that may be a person's or something else, until the sender answers what it is."""
+    if on.tables.choices.not_personal is not None:
+        return
+    for name in _columns(on):
+        yield from _cells_with(on, name, Certainty.PROBABLE)
 
 
-def _mask(match: re.Match[str]) -> str:
-    return MASK if _is_person(match) else match[0]
+@wide_rule("contact-in-text", Severity.WARNING, "")
+def contact_in_text(on: Checking) -> Iterator[Matches]:
+    """A note with an e-mail address or with words such as "kontakta", which may name a person."""
+    for name in ("note", "description"):
+        field = next((f for f in on.schema.fields if f.name == name), None)
+        where = f"regexp_matches(cell, '{ADDRESS}') OR regexp_matches(cell, '{CONTACT_WORDS}')"
+        if field and on.occurs(name, where):
+            query = f"SELECT _row FROM {on.table.relation} WHERE {where.replace('cell', quoted(name))}"
+            yield from on.matches(query, lambda row, name=name: RuleMatch(row, name), field=name)
 
 
-def _is_person(match: re.Match[str]) -> bool:
-    century, year, month, day, last = match.groups()
-    # `passes_luhn` without its loop, which takes most of the time of a file with a number in every row.
-    total = sum((PAIR_SUMS[year], PAIR_SUMS[month], PAIR_SUMS[day], PAIR_SUMS[last[:2]], PAIR_SUMS[last[2:]]))
-    return total % 10 == 0 and _is_date(century, int(year), int(month), int(day))
-
-
-def _is_date(century: str | None, year: int, month: int, day: int) -> bool:
-    """Return whether the date of birth exists in its century or, without one, in any century since 1800."""
-    born = day - COORDINATION_DAYS if day > COORDINATION_DAYS else day
-    for hundreds in (int(century),) if century else (18, 19, 20):
-        try:
-            date(hundreds * 100 + year, month, born)
-        except ValueError:
+def personal_text_findings(tables: Tables) -> Iterator[Finding]:
+    """Yield a finding for each text outside the cells of data that has a number, and a note of the sender's answer."""
+    answer = tables.choices.not_personal
+    if answer is not None:
+        yield Finding("assumed-not-personal", Severity.NOTE, params={"text": answer})
+    reported: set[str] = set()
+    for where, content in _texts(tables):
+        certainty = certainty_of(content, is_contact=where in CONTACT_FIELDS)
+        is_answered = certainty == Certainty.PROBABLE and answer is not None
+        if certainty == Certainty.NONE or is_answered:
             continue
-        return True
-    return False
+        digits = {number.digits for number in dated_numbers(content) if number.is_valid}
+        cell = tables.about_source.cells.get(where)
+        # A title may come from the file's name, and a short name from the title.
+        if cell is None and digits <= reported:
+            continue
+        reported |= digits
+        code = CERTAIN_IN_TEXT if certainty == Certainty.CERTAIN else POSSIBLE_IN_TEXT
+        yield Finding(
+            code,
+            severity_of(code),
+            sheet=tables.about_source.sheet if cell else None,
+            row=cell.row if cell else None,
+            column=cell.column if cell else None,
+            params={f"where_{lang}": messages(lang, "schemas")(f"personal.where.{where}") for lang in LANGUAGES},
+        )
 
 
-def passes_luhn(digits: str) -> bool:
-    """Verify the check digit modulo 10 of ten digits with the weights 2, 1, 2, 1 … (ISO/IEC 7812-1, annex B)."""
-    return sum(PAIR_SUMS[digits[i : i + 2]] for i in range(0, 10, 2)) % 10 == 0
+def is_refused_for_persons(report: Report) -> bool:
+    """Return True for a report on a file that contains personal identity numbers, which nothing may keep."""
+    return not REFUSING.isdisjoint(report.counts)
+
+
+def certainty_of(content: str, *, is_contact: bool = False) -> Certainty:
+    """Return the highest certainty of a personal identity number in a text of its own.
+
+    Ten digits in a field for contacts may be a phone number.
+    """
+    numbers = dated_numbers(content)
+    written, grouped = judged(numbers)
+    certainties = [written if number.is_written else grouped for number in numbers if number.is_valid]
+    most = [
+        Certainty.PROBABLE if is_contact and len(number.digits) == SHORT else Certainty.CERTAIN
+        for number in numbers
+        if number.is_valid
+    ]
+    return max(map(min, certainties, most), default=Certainty.NONE)
+
+
+def _texts(tables: Tables) -> Iterator[tuple[str, str]]:
+    """Yield the texts of a submission that are stored or shown, with the property or part that they belong to."""
+    about = tables.about
+    yield "file", tables.source.name
+    for name, texts in (
+        ("title_sv", about.titles),
+        ("description_sv", about.descriptions),
+        ("series", about.series_titles),
+    ):
+        for content in texts.values():
+            yield name, content
+    for words in about.keywords.values():
+        yield "keywords_sv", " | ".join(words)
+    yield "slug", about.slug
+    yield "publisher_name", about.publisher_name
+    yield "contact_name", about.contact_name
+    yield "contact_email", about.contact_email
+    yield "version_note", about.version_note
+    for table in tables.tables.values():
+        yield "file", table.file
+        for sheet in (table.sheet, *(part.sheet for part in table.parts)):
+            yield "sheet", sheet or ""
+        for column in (*table.columns, *table.beside):
+            yield "label", column.label or ""
+    yield "publisher_name", tables.choices.publisher or ""
+    yield "not_personal", tables.choices.not_personal or ""
+
+
+@dataclass(frozen=True)
+class _Numbers:
+    """The numbers of a column in the table `relation` (cell, digits, is_valid, is_written), and their certainties."""
+
+    relation: str
+    written: Certainty
+    grouped: Certainty
+
+
+def _columns(on: Checking) -> list[str]:
+    """Return the columns in the file; organisation_number has its own rule."""
+    return [
+        column.name
+        for column in on.table.columns
+        if column.name != "organisation_number" and (column.letter or column.label or on.table.wide)
+    ]
+
+
+def _cells_with(on: Checking, name: str, certainty: Certainty) -> Iterator[Matches]:
+    numbers = on.once(f"personal numbers of {name}", lambda on: _numbers_of(on, name))
+    chosen = (
+        [str(is_written) for is_written, own in ((True, numbers.written), (False, numbers.grouped)) if own == certainty]
+        if numbers
+        else []
+    )
+    if not numbers or not chosen:
+        return
+    cells = f"SELECT cell FROM {numbers.relation} WHERE is_valid AND is_written IN ({', '.join(chosen)})"
+    query = f"SELECT _row FROM {on.table.relation} WHERE {quoted(name)} IN ({cells})"
+    yield from on.matches(query, lambda row: RuleMatch(row, name), field=name)
+
+
+def _numbers_of(on: Checking, name: str) -> _Numbers | None:
+    """Return the dated numbers in the different texts of a column, or None without any."""
+    texts = on.distinct(name)
+    field = next((f for f in on.schema.fields if f.name == name), None)
+    if field is not None and field.type in ("number", "integer"):
+        candidates = "regexp_full_match(cell, '[0-9]{10}([0-9]{2})?([.,]0+)?')"
+    else:
+        candidates = f"strlen(cell) >= 10 AND regexp_matches(cell, '{LIKE_A_NUMBER}')"
+    relation = f"numbers_{on.table.resource}_{name}"
+    usual = f"regexp_full_match(cell, '{USUAL}')"
+    on.work.execute(
+        f"""CREATE OR REPLACE TEMP TABLE {relation} AS
+        SELECT cell, digits, {_passes_luhn("right(digits, 10)")} AS is_valid,
+            regexp_full_match(cell, '{USUAL_WRITTEN}') AS is_written
+        FROM (SELECT cell, regexp_replace(cell, '[^0-9]', '', 'g') AS digits FROM {texts} WHERE {usual})
+        WHERE {_is_dated("digits")}"""
+    )
+    others = on.work.execute(f"SELECT cell FROM {texts} WHERE {candidates} AND NOT {usual}")
+    found: list[tuple[str, str, bool, bool]] = []
+    while batch := others.fetchmany(10_000):
+        for (cell,) in batch:
+            found += [(cell, n.digits, n.is_valid, n.is_written) for n in dated_numbers(cell)]
+    if found:
+        columns = "unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BOOLEAN[]), unnest(?::BOOLEAN[])"
+        on.work.execute(
+            f"INSERT INTO {relation} SELECT {columns}", [list(column) for column in zip(*found, strict=True)]
+        )
+    counts = "count(DISTINCT digits), count(DISTINCT digits) FILTER (is_valid)"
+    different, valid = on.work.execute(f"SELECT {counts} FROM {relation}").fetchone() or (0, 0)
+    return _Numbers(relation, *judged_counts(different, valid)) if valid else None
+
+
+def _passes_luhn(digits: str) -> str:
+    """Return SQL of `passes_luhn`."""
+    odd = (f"list_extract([0, 2, 4, 6, 8, 1, 3, 5, 7, 9], substr({digits}, {i}, 1)::INT + 1)" for i in range(1, 11, 2))
+    even = (f"substr({digits}, {i}, 1)::INT" for i in range(2, 11, 2))
+    return f"({' + '.join((*odd, *even))}) % 10 = 0"
+
+
+def _is_dated(digits: str) -> str:
+    """Return SQL of `is_dated`."""
+    month, day = (f"substr({digits}, {start}, 2)::INT" for start in (-8, -6))
+    born = f"(CASE WHEN {day} > {COORDINATION_DAYS} THEN {day} - {COORDINATION_DAYS} ELSE {day} END)"
+    written = f"substr({digits}, -10, 4) || lpad({born}::VARCHAR, 2, '0')"
+    exists = " OR ".join(
+        f"((strlen({digits}) = 10 OR starts_with({digits}, '{century}'))"
+        f" AND try_strptime('{century}' || {written}, '%Y%m%d') <= current_date)"
+        for century in CENTURIES
+    )
+    return f"{month} BETWEEN 1 AND 12 AND {born} BETWEEN 1 AND 31 AND substr({digits}, -4, 3) <> '000' AND ({exists})"

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from vaven.schemas.rules.personal_numbers import passes_luhn
 from vaven.schemas.rules.registry import Checking, RuleMatch, wide_rule
 from vaven.schemas.standard.finding import Severity
+from vaven.schemas.standard.personal_number_forms import passes_luhn
 from vaven.schemas.standard.sql import quoted
 from vaven.vocab import register
 from vaven.vocab.areas import areas, level_of

@@ -187,6 +187,8 @@ READING_RULES = {
     "metadata-unknown": (Severity.ERROR, ""),
     "metadata-repeated": (Severity.ERROR, ""),
     "values-left-out": (Severity.ERROR, ""),
+    "personal-number-in-text": (Severity.ERROR, ""),
+    "possible-number-in-text": (Severity.ERROR, ""),
     "licence-publisher-missing": (Severity.WARNING, ""),
     # An assumption about a table that has no place for a description of itself.
     "metadata-requested": (Severity.WARNING, ""),

@@ -44,7 +44,8 @@ class ReadOptions:
     data. `fill_down`: an empty area, KPI or period repeats the row above. `shares`: values of KPIs in per cent
     range from 0 to 1. `vintage` is the area vintage ("2018", "2025") of DeSO and RegSO codes that no sheet of
     neighbourhoods declares. `licence` (an id of vocab/licences.csv or any of its names) and `publisher` (an
-    organisation's name) replace the submission's own.
+    organisation's name) replace the submission's own. `not_personal` says what numbers are that look like personal
+    identity numbers.
     """
 
     encoding: str | None = None
@@ -61,6 +62,7 @@ class ReadOptions:
     vintage: str | None = None
     licence: str | None = None
     publisher: str | None = None
+    not_personal: str | None = None
 
     @property
     def non_default(self) -> dict[str, object]:

@@ -19,6 +19,7 @@ from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.formats.json_syntax import events_of_unique_keys, parse
 from vaven.schemas.formats.sniff import check_compressed, content_of
 from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
+from vaven.schemas.standard.personal_number_forms import masked
 from vaven.schemas.standard.table_schemas import RESOURCES
 from vaven.schemas.tableschema.pattern_deadline import pattern_deadline
 from vaven.vocab.errors import NotReadable
@@ -125,7 +126,7 @@ def _report(path: Path, outcomes: Sequence[Mapping[str, Any]]) -> Report:
     engines = sorted({outcome["engine"] for outcome in outcomes})
     names = {e: ", ".join(o["name"] for o in outcomes if o["engine"] == e)[:200] for e in engines}
     return Report(
-        source=path.name,
+        source=masked(path.name),
         sha256="",
         verdict=Verdict.INVALID if counts else Verdict.VALID,
         findings=tuple(findings),

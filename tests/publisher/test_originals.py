@@ -204,6 +204,7 @@ def test_originals_in_a_remote_storage_leave_no_copy_on_disk(settings: Settings,
         received = Originals(storage, settings.home / "originals", records)
         with received.receive(package) as original:
             assert submission_files(original.path).sha256 == original.sha256
+            received.keep(original)
         names = {path.name for path in package.iterdir()}
         assert storage.sizes(original.sha256) == {name: (package / name).stat().st_size for name in names}
         with storage.open(original.sha256, "observations.csv") as content:

@@ -13,10 +13,10 @@ from tests.reading import validate
 from tests.tables_by_hand import tables_of
 from vaven.schemas import check as check_module
 from vaven.schemas.check import check
-from vaven.schemas.rules.personal_numbers import MASK, masked, passes_luhn
 from vaven.schemas.rules.references import duplicate_value
 from vaven.schemas.rules.registry import Checking
 from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Fix, Report, Verdict
+from vaven.schemas.standard.personal_number_forms import MASK, masked, passes_luhn
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.compile import text_select, typed_select
 from vaven.vocab import register

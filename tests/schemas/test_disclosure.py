@@ -7,7 +7,7 @@ import pytest
 
 from tests.reading import validate
 from vaven.schemas.reports.text_and_json import as_json, as_text
-from vaven.schemas.rules.personal_numbers import masked, passes_luhn
+from vaven.schemas.standard.personal_number_forms import masked, passes_luhn
 
 
 def with_check_digit(nine: str) -> str:

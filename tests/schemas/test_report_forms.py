@@ -15,8 +15,8 @@ from tests.conftest import ROOT, VAVEN, vaven
 from tests.reading import validate
 from vaven.schemas.reports.formats import FORMS, media_type, render
 from vaven.schemas.reports.html import faulty_tables
-from vaven.schemas.rules.personal_numbers import masked
 from vaven.schemas.standard.finding import Severity
+from vaven.schemas.standard.personal_number_forms import masked
 
 CASES = ROOT / "tests" / "cases"
 ROWS = """Område;KPI;Period;Värde;Kommentar
