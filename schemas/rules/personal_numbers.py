@@ -36,6 +36,11 @@ CONTACT_WORDS = (
     r"(?i)\b(kontakta|kontaktperson|kontaktuppgift(er)?|contact person|please contact|phone|telefon|tel|call)\b[:. ]"
     r"|\bring (oss|mig|till|på|gärna|\+?[0-9])"
 )
+# Properties and parts that a message names.
+NAMED = frozenset(
+    ("file", "sheet", "label", "slug", "title_sv", "description_sv", "keywords_sv", "publisher_name", "contact_name",
+     "contact_email", "version_note", "not_personal")
+)  # fmt: skip
 CONTACT_FIELDS = frozenset(("contact_name", "contact_email"))
 
 
@@ -93,7 +98,7 @@ def personal_text_findings(tables: Tables) -> Iterator[Finding]:
             sheet=tables.about_source.sheet if cell else None,
             row=cell.row if cell else None,
             column=cell.column if cell else None,
-            params={f"where_{lang}": messages(lang, "schemas")(f"personal.where.{where}") for lang in LANGUAGES},
+            params={f"where_{lang}": messages(lang, "schemas")(_where(where)) for lang in LANGUAGES},
         )
 
 
@@ -118,24 +123,18 @@ def certainty_of(content: str, *, is_contact: bool = False) -> Certainty:
     return max(map(min, certainties, most), default=Certainty.NONE)
 
 
+def _where(name: str) -> str:
+    """Return the key of the message that names a property or part."""
+    return f"personal.where.{name if name in NAMED else 'other'}"
+
+
 def _texts(tables: Tables) -> Iterator[tuple[str, str]]:
     """Yield the texts of a submission that are stored or shown, with the property or part that they belong to."""
-    about = tables.about
     yield "file", tables.source.name
-    for name, texts in (
-        ("title_sv", about.titles),
-        ("description_sv", about.descriptions),
-        ("series", about.series_titles),
-    ):
-        for content in texts.values():
-            yield name, content
-    for words in about.keywords.values():
-        yield "keywords_sv", " | ".join(words)
-    yield "slug", about.slug
-    yield "publisher_name", about.publisher_name
-    yield "contact_name", about.contact_name
-    yield "contact_email", about.contact_email
-    yield "version_note", about.version_note
+    yield from tables.about_source.texts.items()
+    # Of a file without a description of its own, and of the sender's options.
+    for content in (*tables.about.titles.values(), tables.about.slug):
+        yield "slug", content
     for table in tables.tables.values():
         yield "file", table.file
         for sheet in (table.sheet, *(part.sheet for part in table.parts)):

@@ -2,7 +2,7 @@
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,7 @@ def about_of_sheet(
     texts: dict[str, str] = {}
     about_cells: dict[str, AboutCell] = {}
     repeated: list[Finding] = []
+    others: list[str] = []
     for number, cells in grid.rows:
         filled = [(i, cell) for i, cell in enumerate(cells) if cell]
         key = by_key.get(fold(filled[0][1].replace("(", "").replace(")", ""))) if filled else None
@@ -88,7 +89,9 @@ def about_of_sheet(
             params = {"label": filled[0][1], "other": other, "value": texts[key]}
             repeated.append(Finding("metadata-repeated", Severity.ERROR, params=params, **at))  # type: ignore[arg-type]
         account.omit_row("about", (number, [cell for _, cell in filled]))
-    return _about(texts, path, slug), _source("sheet", texts, grid.sheet, about_cells), repeated
+        others += [cell for _, cell in filled]
+    source = _source("sheet", texts, "\n".join(others), grid.sheet, about_cells)
+    return _about(texts, path, slug), source, repeated
 
 
 def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | None) -> tuple[About, AboutSource]:
@@ -118,7 +121,17 @@ def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | N
         "series_en": ours.get("series", {}).get("title", {}).get("en", ""),
     }
     about = _about(texts, path.parent if path.name == "datapackage.json" else path, slug)
-    return about, _source("descriptor", texts)
+    return about, _source("descriptor", texts, "\n".join(_strings(descriptor)))
+
+
+def _strings(value: object) -> Iterator[str]:
+    """Yield the texts in a descriptor, without hashes and patterns."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for key, own in value.items() if key not in ("hash", "pattern") for text in _strings(own))
+    elif isinstance(value, Sequence):
+        yield from (text for own in value for text in _strings(own))
 
 
 def _contributor(contributors: Sequence[Mapping[str, Any]], role: str) -> Mapping[str, str]:
@@ -137,12 +150,16 @@ def _licences(licences: Sequence[Mapping[str, str]]) -> str:
 
 
 def _source(
-    kind: str, texts: Mapping[str, str], sheet: str | None = None, cells: Mapping[str, AboutCell] | None = None
+    kind: str,
+    texts: Mapping[str, str],
+    others: str,
+    sheet: str | None = None,
+    cells: Mapping[str, AboutCell] | None = None,
 ) -> AboutSource:
     stated = frozenset(key for key, text in texts.items() if text.strip())
     codes = {"licence": licence_id, "publisher_sector": _sector}
     unread = {key: texts[key] for key, code_of in codes.items() if key in stated and not code_of(texts[key])}
-    return AboutSource(kind, sheet, stated, cells or {}, unread)
+    return AboutSource(kind, sheet, stated, cells or {}, unread, {**texts, "other": others})
 
 
 def with_answers(about: About, options: ReadOptions) -> About:

@@ -155,7 +155,8 @@ class AboutSource:
     """The place where a submission describes itself: a "sheet", a "descriptor", or nowhere ("file").
 
     Properties have the names of tables.about.KEYS. `stated` are those with a text, `cells` those with a label on the
-    sheet; `unread` are texts that are in no code list.
+    sheet; `unread` are texts that are in no code list. `texts` are the stated texts by property, and all other texts
+    together under "other".
     """
 
     kind: str = "file"
@@ -163,6 +164,7 @@ class AboutSource:
     stated: frozenset[str] = frozenset()
     cells: Mapping[str, AboutCell] = field(default_factory=dict)
     unread: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
