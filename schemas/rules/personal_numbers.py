@@ -76,13 +76,13 @@ def contact_in_text(on: Checking) -> Iterator[Matches]:
 
 def personal_text_findings(tables: Tables) -> Iterator[Finding]:
     """Yield a finding for each text outside the cells of data that has a number, and a note of the sender's answer."""
-    answer = tables.choices.not_personal
-    if answer is not None:
-        yield Finding("assumed-not-personal", Severity.NOTE, params={"text": answer})
+    explanation = tables.choices.not_personal
+    if explanation is not None:
+        yield Finding("assumed-not-personal", Severity.NOTE, params={"text": explanation})
     reported: set[str] = set()
     for where, content in _texts(tables):
         certainty = certainty_of(content, is_contact=where in CONTACT_FIELDS)
-        is_answered = certainty == Certainty.PROBABLE and answer is not None
+        is_answered = certainty == Certainty.PROBABLE and explanation is not None
         if certainty == Certainty.NONE or is_answered:
             continue
         digits = {number.digits for number in dated_numbers(content) if number.is_valid}
@@ -195,14 +195,14 @@ def _numbers_of(on: Checking, name: str) -> _Numbers | None:
         WHERE {_is_dated("digits")}"""
     )
     others = on.work.execute(f"SELECT cell FROM {texts} WHERE {candidates} AND NOT {usual}")
-    found: list[tuple[str, str, bool, bool]] = []
+    dated: list[tuple[str, str, bool, bool]] = []
     while batch := others.fetchmany(10_000):
         for (cell,) in batch:
-            found += [(cell, n.digits, n.is_valid, n.is_written) for n in dated_numbers(cell)]
-    if found:
+            dated += [(cell, n.digits, n.is_valid, n.is_written) for n in dated_numbers(cell)]
+    if dated:
         columns = "unnest(?::VARCHAR[]), unnest(?::VARCHAR[]), unnest(?::BOOLEAN[]), unnest(?::BOOLEAN[])"
         on.work.execute(
-            f"INSERT INTO {relation} SELECT {columns}", [list(column) for column in zip(*found, strict=True)]
+            f"INSERT INTO {relation} SELECT {columns}", [list(column) for column in zip(*dated, strict=True)]
         )
     counts = "count(DISTINCT digits), count(DISTINCT digits) FILTER (is_valid)"
     different, valid = on.work.execute(f"SELECT {counts} FROM {relation}").fetchone() or (0, 0)
@@ -226,4 +226,4 @@ def _is_dated(digits: str) -> str:
         f" AND try_strptime('{century}' || {written}, '%Y%m%d') <= current_date)"
         for century in CENTURIES
     )
-    return f"{month} BETWEEN 1 AND 12 AND {born} BETWEEN 1 AND 31 AND substr({digits}, -4, 3) <> '000' AND ({exists})"
+    return f"{month} BETWEEN 1 AND 12 AND {born} BETWEEN 1 AND 31 AND ({exists})"

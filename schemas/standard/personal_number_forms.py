@@ -140,18 +140,18 @@ def judged_counts(different: int, valid: int) -> tuple[Certainty, Certainty]:
 def dated_numbers(text: str) -> list[DatedNumber]:
     """Return the numbers in a text that have a date of birth, in order and without overlap."""
     plain = text if text.isascii() else text.translate(PLAIN)
-    found = [*(_reserve_numbers(plain) if RESERVE_ENDING.search(plain) else ()), *_exponents(plain)]
+    candidates = [*(_reserve_numbers(plain) if RESERVE_ENDING.search(plain) else ()), *_exponents(plain)]
     for run in RUN.finditer(plain):
         if run.end() - run.start() >= SHORT:
-            found += _in_run(run)
+            candidates += _in_run(run)
     chosen: list[DatedNumber] = []
-    for number in sorted(found, key=lambda n: (n.start, -n.end)):
+    for number in sorted(candidates, key=lambda n: (n.start, -n.end)):
         if not chosen or number.start >= chosen[-1].end:
             chosen.append(number)
     if len(plain) == len(text):
         return chosen
-    shown = [position for position, character in enumerate(text) if PLAIN[ord(character)] is not None]
-    return [number._replace(start=shown[number.start], end=shown[number.end - 1] + 1) for number in chosen]
+    visible = [position for position, character in enumerate(text) if PLAIN[ord(character)] is not None]
+    return [number._replace(start=visible[number.start], end=visible[number.end - 1] + 1) for number in chosen]
 
 
 def _in_run(run: re.Match[str]) -> Iterator[DatedNumber]:
@@ -219,9 +219,9 @@ def _exponents(text: str) -> Iterator[DatedNumber]:
 
 
 def is_dated(digits: str) -> bool:
-    """Return whether ten or twelve digits begin with a date of birth and have a birth number."""
+    """Return whether ten or twelve digits begin with a date of birth."""
     century, ten = (None, digits) if len(digits) == SHORT else (digits[:2], digits[2:])
-    if century not in (None, *CENTURIES) or ten[6:9] == "000":
+    if century not in (None, *CENTURIES):
         return False
     return _is_date(century, int(ten[:2]), int(ten[2:4]), int(ten[4:6]))
 
