@@ -155,12 +155,30 @@ class _Numbers:
 
 
 def _columns(on: Checking) -> list[str]:
-    """Return the columns in the file; organisation_number has its own rule."""
-    return [
+    """Return the columns of the file with texts like a number; organisation_number has its own rule."""
+    return on.once("columns of personal numbers", _candidate_columns)
+
+
+def _candidate_columns(on: Checking) -> list[str]:
+    names = [
         column.name
         for column in on.table.columns
         if column.name != "organisation_number" and (column.letter or column.label or on.table.wide)
     ]
+    if not names:
+        return []
+    # One statement for all columns: most tables have none.
+    exist = (f"EXISTS (SELECT 1 FROM {on.distinct(name)} WHERE {_is_candidate(on, name)})" for name in names)
+    occurs = on.work.execute(f"SELECT {', '.join(exist)}").fetchone() or ()
+    return [name for name, is_candidate in zip(names, occurs, strict=True) if is_candidate]
+
+
+def _is_candidate(on: Checking, name: str) -> str:
+    """Return SQL of a text `cell` that may contain a number."""
+    field = next((f for f in on.schema.fields if f.name == name), None)
+    if field is not None and field.type in ("number", "integer"):
+        return "strlen(cell) >= 10 AND regexp_full_match(cell, '[0-9]{10}([0-9]{2})?([.,]0+)?')"
+    return f"strlen(cell) >= 9 AND regexp_matches(cell, '{LIKE_A_NUMBER}')"
 
 
 def _cells_with(on: Checking, name: str, certainty: Certainty) -> Iterator[Matches]:
@@ -180,11 +198,6 @@ def _cells_with(on: Checking, name: str, certainty: Certainty) -> Iterator[Match
 def _numbers_of(on: Checking, name: str) -> _Numbers | None:
     """Return the dated numbers in the different texts of a column, or None without any."""
     texts = on.distinct(name)
-    field = next((f for f in on.schema.fields if f.name == name), None)
-    if field is not None and field.type in ("number", "integer"):
-        candidates = "regexp_full_match(cell, '[0-9]{10}([0-9]{2})?([.,]0+)?')"
-    else:
-        candidates = f"strlen(cell) >= 10 AND regexp_matches(cell, '{LIKE_A_NUMBER}')"
     relation = f"numbers_{on.table.resource}_{name}"
     usual = f"regexp_full_match(cell, '{USUAL}')"
     on.work.execute(
@@ -194,7 +207,7 @@ def _numbers_of(on: Checking, name: str) -> _Numbers | None:
         FROM (SELECT cell, regexp_replace(cell, '[^0-9]', '', 'g') AS digits FROM {texts} WHERE {usual})
         WHERE {_is_dated("digits")}"""
     )
-    others = on.work.execute(f"SELECT cell FROM {texts} WHERE {candidates} AND NOT {usual}")
+    others = on.work.execute(f"SELECT cell FROM {texts} WHERE {_is_candidate(on, name)} AND NOT {usual}")
     dated: list[tuple[str, str, bool, bool]] = []
     while batch := others.fetchmany(10_000):
         for (cell,) in batch:
@@ -211,14 +224,17 @@ def _numbers_of(on: Checking, name: str) -> _Numbers | None:
 
 def _passes_luhn(digits: str) -> str:
     """Return SQL of `passes_luhn`."""
-    odd = (f"list_extract([0, 2, 4, 6, 8, 1, 3, 5, 7, 9], substr({digits}, {i}, 1)::INT + 1)" for i in range(1, 11, 2))
-    even = (f"substr({digits}, {i}, 1)::INT" for i in range(2, 11, 2))
+    odd = (
+        f"list_extract([0, 2, 4, 6, 8, 1, 3, 5, 7, 9], TRY_CAST(substr({digits}, {i}, 1) AS INT) + 1)"
+        for i in range(1, 11, 2)
+    )
+    even = (f"TRY_CAST(substr({digits}, {i}, 1) AS INT)" for i in range(2, 11, 2))
     return f"({' + '.join((*odd, *even))}) % 10 = 0"
 
 
 def _is_dated(digits: str) -> str:
     """Return SQL of `is_dated`."""
-    month, day = (f"substr({digits}, {start}, 2)::INT" for start in (-8, -6))
+    month, day = (f"TRY_CAST(substr({digits}, {start}, 2) AS INT)" for start in (-8, -6))
     born = f"(CASE WHEN {day} > {COORDINATION_DAYS} THEN {day} - {COORDINATION_DAYS} ELSE {day} END)"
     written = f"substr({digits}, -10, 4) || lpad({born}::VARCHAR, 2, '0')"
     exists = " OR ".join(
