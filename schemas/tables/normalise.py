@@ -16,6 +16,7 @@ from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.spreadsheets.cell_units import convert_units
 from vaven.schemas.spreadsheets.label_units import convert_amounts
 from vaven.schemas.spreadsheets.number_formats import UNIT_SPACE
+from vaven.schemas.spreadsheets.value_status import LIKE_STATUS, split_statuses
 from vaven.schemas.standard.decimal_signs import MAX_EXAMPLES, ambiguous_numbers
 from vaven.schemas.standard.distinct_values import DistinctTexts
 from vaven.schemas.standard.finding import Finding, Severity, code_words
@@ -23,7 +24,6 @@ from vaven.schemas.standard.labels import INVISIBLE, age_of, code_of, visible
 from vaven.schemas.standard.period_forms import day_of_midnight, period_of
 from vaven.schemas.standard.sql import plain, quoted
 from vaven.schemas.standard.table_schemas import Field, TableSchema
-from vaven.schemas.standard.value_status import LIKE_STATUS, split_statuses
 from vaven.schemas.tables.area_vintage import collecting_vintages
 from vaven.schemas.tables.compile import describe_field
 from vaven.schemas.tables.tables import STRIDE, Column

@@ -22,9 +22,9 @@ from vaven.schemas.check import check, validate
 from vaven.schemas.reports.annotated_workbook import annotate, can_annotate
 from vaven.schemas.reports.fix import ALL, fix, fixes
 from vaven.schemas.reports.xlsx_cells import replace_texts, rewrite
+from vaven.schemas.spreadsheets.value_status import split_status
 from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
-from vaven.schemas.standard.value_status import split_status
 from vaven.schemas.tables.read import read
 from vaven.vocab.errors import NotReadable, WrongUse
 
