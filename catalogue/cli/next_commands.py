@@ -26,6 +26,8 @@ OPTIONS = {
     "kpi-scale-mixed": ("no-shares",),
     "area-vintages-mixed": ("vintage",),
     "licence-publisher-missing": ("licence", "publisher"),
+    "personal-number-possible": ("not-personal",),
+    "possible-number-in-text": ("not-personal",),
 }
 FLAGS = {
     "column-field": "--column '{label}={field}'",
@@ -44,6 +46,7 @@ FLAGS = {
     "vintage": "--vintage 2018",
     "licence": "--licence cc-by",
     "publisher": "--publisher '{publisher}'",
+    "not-personal": "--not-personal '{numbers}'",
 }
 EXAMPLES = {"period": "2024", "neighbourhood": "0180"}
 # Lines with the same option: one for each of the first columns.
@@ -84,4 +87,5 @@ def _flag(name: str, finding: Finding, labels: Mapping[tuple[str | None, str | N
         example=EXAMPLES.get(field, t("cli.option.text")),
         sheet=finding.params.get("sheet") or finding.sheet or "",
         publisher=t("cli.option.name"),
+        numbers=t("cli.option.numbers"),
     )
