@@ -12,14 +12,16 @@ from vaven.schemas.standard.finding import Finding, Report, Severity
 from vaven.schemas.standard.personal_number_forms import (
     CENTURIES,
     COORDINATION_DAYS,
-    LIKE_A_NUMBER,
+    LIKE_A_NUMBER_SQL,
     SHORT,
+    SHORTEST,
     Certainty,
     dated_numbers,
     judged,
     judged_counts,
 )
 from vaven.schemas.standard.sql import quoted
+from vaven.schemas.tables.cell_account import OmittedNumber
 from vaven.schemas.tables.tables import Tables
 from vaven.vocab.messages import LANGUAGES, messages
 
@@ -80,6 +82,7 @@ def personal_text_findings(tables: Tables) -> Iterator[Finding]:
     if explanation is not None:
         yield Finding("assumed-not-personal", Severity.NOTE, params={"text": explanation})
     reported: set[str] = set()
+    yield from _in_omitted_cells(tables)
     for where, content in _texts(tables):
         certainty = certainty_of(content, is_contact=where in CONTACT_FIELDS)
         is_answered = certainty == Certainty.PROBABLE and explanation is not None
@@ -100,6 +103,26 @@ def personal_text_findings(tables: Tables) -> Iterator[Finding]:
             column=cell.column if cell else None,
             params={f"where_{lang}": messages(lang, "schemas")(_where(where)) for lang in LANGUAGES},
         )
+
+
+def _in_omitted_cells(tables: Tables) -> Iterator[Finding]:
+    """Yield a finding for each column or row left out with numbers; those of a column are judged together."""
+    groups: dict[tuple[str | None, str | None], list[OmittedNumber]] = {}
+    for omitted in tables.omitted_numbers:
+        groups.setdefault((omitted.sheet, omitted.column), []).append(omitted)
+    for (sheet, column), group in groups.items():
+        written, grouped = judged(omitted.number for omitted in group)
+        rows: dict[int | None, Certainty] = {}
+        for omitted in group:
+            if omitted.number.is_valid:
+                certainty = written if omitted.number.is_written else grouped
+                rows[omitted.row] = max(certainty, rows.get(omitted.row, Certainty.NONE))
+        for row, certainty in rows.items():
+            is_answered = tables.choices.not_personal is not None and certainty == Certainty.PROBABLE
+            if certainty != Certainty.NONE and not is_answered:
+                code = CERTAIN_IN_TEXT if certainty == Certainty.CERTAIN else POSSIBLE_IN_TEXT
+                params = {f"where_{lang}": messages(lang, "schemas")("personal.where.omitted") for lang in LANGUAGES}
+                yield Finding(code, severity_of(code), None, sheet, row, column, params=params)
 
 
 def is_refused_for_persons(report: Report) -> bool:
@@ -162,7 +185,7 @@ def _columns(on: Checking) -> list[str]:
 def _candidate_columns(on: Checking) -> list[str]:
     names = [
         column.name
-        for column in on.table.columns
+        for column in (*on.table.columns, *on.table.beside)
         if column.name != "organisation_number" and (column.letter or column.label or on.table.wide)
     ]
     if not names:
@@ -178,7 +201,7 @@ def _is_candidate(on: Checking, name: str) -> str:
     field = next((f for f in on.schema.fields if f.name == name), None)
     if field is not None and field.type in ("number", "integer"):
         return "strlen(cell) >= 10 AND regexp_full_match(cell, '[0-9]{10}([0-9]{2})?([.,]0+)?')"
-    return f"strlen(cell) >= 9 AND regexp_matches(cell, '{LIKE_A_NUMBER}')"
+    return f"strlen(cell) >= {SHORTEST} AND regexp_matches(cell, '{LIKE_A_NUMBER_SQL}')"
 
 
 def _cells_with(on: Checking, name: str, certainty: Certainty) -> Iterator[Matches]:
@@ -192,7 +215,9 @@ def _cells_with(on: Checking, name: str, certainty: Certainty) -> Iterator[Match
         return
     cells = f"SELECT cell FROM {numbers.relation} WHERE is_valid AND is_written IN ({', '.join(chosen)})"
     query = f"SELECT _row FROM {on.table.relation} WHERE {quoted(name)} IN ({cells})"
-    yield from on.matches(query, lambda row: RuleMatch(row, name), field=name)
+    beside = next((column.label for column in on.table.beside if column.name == name), None)
+    params = {} if beside is None else {"label": beside}
+    yield from on.matches(query, lambda row: RuleMatch(row, name, params=params), field=name)
 
 
 def _numbers_of(on: Checking, name: str) -> _Numbers | None:

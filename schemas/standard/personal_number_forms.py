@@ -20,7 +20,9 @@ MASK = "······-····"
 COORDINATION_DAYS = 60
 CENTURIES = ("18", "19", "20")
 # RE2 pattern of the texts that may contain a number; a reserve number has nine digits.
-LIKE_A_NUMBER = r"(\pN\PN{0,4}){8}\pN|\d[.,]\d+[eE]\+?\d"
+LIKE_A_NUMBER_SQL = r"(\pN\PN{0,4}){8}\pN|\d[.,]\d+[eE]\+?\d"
+LIKE_A_NUMBER = re.compile(r"(?:\d\D{0,4}){8}\d|\d[.,]\d+[eE]\+?\d")
+SHORTEST = 9
 # Digits with up to three other characters between two of them.
 RUN = re.compile(r"\d(?:[^\w]{0,3}\d|_{1,3}\d)*", re.ASCII)
 GROUP = re.compile(r"\d+", re.ASCII)

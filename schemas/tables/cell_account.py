@@ -7,6 +7,7 @@ from vaven.schemas.formats.grid import CellCount, Grid, GridRow, column_letter
 from vaven.schemas.standard.cells import Cells, OmittedCells, checksum_of, filled_in_file
 from vaven.schemas.standard.data_like import is_record
 from vaven.schemas.standard.finding import Finding, Severity
+from vaven.schemas.standard.personal_number_forms import LIKE_A_NUMBER, SHORTEST, DatedNumber, dated_numbers
 
 # Ranges of one reason in a sheet; the last one extends over all that follow, so that the counts are complete.
 MAX_PARTS = 200
@@ -16,11 +17,26 @@ REASONS_OF_DATA = frozenset(
 )
 # Ours: a column with more numbers than this share of its cells has data.
 SHARE_OF_NUMBERS = 0.5
+# So many numbers of a sheet suffice to judge it.
+MAX_NUMBERS = 10_000
+
+
+@dataclass(frozen=True)
+class OmittedNumber:
+    """A number that looks like a personal identity number in a cell that no table contains, and its place."""
+
+    sheet: str | None
+    row: int | None
+    column: str | None
+    number: DatedNumber
 
 
 @dataclass
 class CellAccount:
-    """Cells of one sheet, counted while its rows are read. `total` and `reader_omitted` are those of its grid."""
+    """Cells of one sheet, counted while its rows are read. `total` and `reader_omitted` are those of its grid.
+
+    `numbers` are in the cells left out, and look like personal identity numbers.
+    """
 
     file: str = ""
     sheet: str | None = None
@@ -28,6 +44,7 @@ class CellAccount:
     reader_omitted: list[OmittedCells] = field(default_factory=list)
     used: int = 0
     resource: str | None = None
+    numbers: list[OmittedNumber] = field(default_factory=list)
     _sheets: list[OmittedCells] = field(default_factory=list)
     _rows: dict[tuple[str, bool], list[OmittedCells]] = field(default_factory=dict)
     _columns: dict[tuple[int, str], OmittedCells] = field(default_factory=dict)
@@ -35,7 +52,14 @@ class CellAccount:
     def use(self, count: int) -> None:
         self.used += count
 
+    def search(self, texts: Iterable[str], row: int | None = None, column: str | None = None) -> None:
+        """Note the numbers that look like personal identity numbers in texts that are left out."""
+        for text in texts:
+            if len(text) >= SHORTEST and len(self.numbers) < MAX_NUMBERS and LIKE_A_NUMBER.search(text):
+                self.numbers += [OmittedNumber(self.sheet, row, column, number) for number in dated_numbers(text)]
+
     def omit_row(self, reason: str, row: GridRow) -> None:
+        self.search(row[1], row[0])
         is_data = reason in REASONS_OF_DATA and is_record(row[1])
         self.omit_cells(reason, row[0], filled_in_file(row[1]), checksum_of(*row), is_data=is_data)
 
@@ -67,6 +91,7 @@ class CellAccount:
         count = checksum = 0
         for row in rows:
             if filled := filled_in_file(row[1]):
+                self.search(row[1], row[0])
                 count += filled
                 checksum ^= checksum_of(*row)
         if count:

@@ -19,14 +19,15 @@ from vaven.schemas.standard.data_like import delimiter_within, is_number
 from vaven.schemas.standard.distinct_values import DistinctTexts
 from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Severity
 from vaven.schemas.standard.period_parts import join_periods
+from vaven.schemas.standard.personal_number_forms import LIKE_A_NUMBER_SQL, SHORTEST
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables import unpivot
-from vaven.schemas.tables.cell_account import CellAccount
+from vaven.schemas.tables.cell_account import MAX_NUMBERS, CellAccount
 from vaven.schemas.tables.data_rows import Sections, body
 from vaven.schemas.tables.group_rows import read_group_rows
-from vaven.schemas.tables.header import Header
+from vaven.schemas.tables.header import Header, unread_name
 from vaven.schemas.tables.load_csv import load_csv
 from vaven.schemas.tables.tables import STRIDE, Column
 from vaven.vocab.errors import NotReadable
@@ -84,6 +85,7 @@ def load(
     if grid.plain and columnar:
         loaded = LoadedTable(raw, *columnar)
         grid.cell_count.total = filled_cells(*grid.plain, len(header.labels))
+        _search_excluded(work, raw, header, account)
     else:
         sections = Sections(header, str(location["resource"]), account, choices)
         loaded = _load_rows(work, sections, loaded_header, rows, raw, location, _merged_values(grid, header, location))
@@ -155,6 +157,16 @@ def _own_cells(
         repeated_rows = f"SELECT _row FROM {raw}_repeated WHERE field = {text(name)}"
         cells[name] = f"CASE WHEN _row NOT IN ({repeated_rows}) THEN {quoted(name)} END"
     return list(cells.values())
+
+
+def _search_excluded(work: duckdb.DuckDBPyConnection, raw: str, header: Header, account: CellAccount) -> None:
+    """Search the columns that the user excludes for personal identity numbers; rules search the others."""
+    beside = {column.name for column in header.beside}
+    for i in header.unread:
+        if i < len(header.labels) and (name := unread_name(i)) not in beside:
+            is_like = f"strlen({name}) >= {SHORTEST} AND regexp_matches({name}, '{LIKE_A_NUMBER_SQL}')"
+            texts = work.execute(f"SELECT DISTINCT {name} FROM {raw} WHERE {is_like} LIMIT {MAX_NUMBERS}").fetchall()
+            account.search((text for (text,) in texts), column=column_letter(i))
 
 
 def _coded_fields(resource: str) -> frozenset[str]:
@@ -261,6 +273,7 @@ class _Loader:
         self.work, self.raw, self.header, self.location, self.account = work, raw, header, location, account
         self.positions = [(i, name) for i, name in enumerate(header.fields) if name]
         self.unread_positions = [(column_index(c.letter or ""), c.name) for c in header.beside]
+        self.beside = {i for i, _ in self.unread_positions}
         self.count = self.footnotes = 0
         self.totals: list[tuple[int, str]] = []
         self.unread: Counter[int] = Counter()
@@ -315,6 +328,8 @@ class _Loader:
         for i in set(range(len(texts))) - {i for i, _ in self.positions}:
             self.unread[i] += filled_in_file(texts[i])
             self.checksums[i] ^= checksum_of(self._batch[0][0], texts[i])
+            if i not in self.beside:
+                self.account.search(texts[i], column=column_letter(i))
             if i >= len(self.header.labels) or self.header.labels[i] or not self._are_row_numbers(i, texts[i]):
                 self.numbers[i] += sum(count for cell, count in Counter(texts[i]).items() if is_number(cell))
         for i, name in self.unread_positions:

@@ -130,6 +130,7 @@ def read(
             choices=choices,
             cells=cells_of(reading.accounts),
             about_source=reading.about_source,
+            omitted_numbers=tuple(number for account in reading.accounts for number in account.numbers),
         )
     except BaseException:
         work.close()

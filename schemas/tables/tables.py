@@ -18,6 +18,7 @@ from vaven.schemas.standard.cells import Cells
 from vaven.schemas.standard.distinct_values import DistinctTexts
 from vaven.schemas.standard.finding import Finding
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
+from vaven.schemas.tables.cell_account import OmittedNumber
 
 # The row key of a wide table is the cell's row times this, plus its column (Excel has 16,384 columns).
 STRIDE = 1 << 14
@@ -189,6 +190,7 @@ class Tables:
     choices: ReadOptions = DETECT
     cells: Cells | None = None
     about_source: AboutSource = field(default_factory=AboutSource)
+    omitted_numbers: tuple[OmittedNumber, ...] = ()
 
     def __enter__(self) -> Self:
         return self

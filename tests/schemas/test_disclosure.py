@@ -117,6 +117,35 @@ def test_a_certain_number_is_refused_in_every_text_beside_the_data(tmp_path: Pat
             assert PERSONS[1][6:] not in as_text(report, language) + as_json(report, language)
 
 
+@pytest.mark.parametrize("ending", [".csv", ".xlsx"])
+@pytest.mark.parametrize("where", ["title", "footnote", "unread", "excluded", "notes", "hidden"])
+def test_cells_that_are_left_out_are_searched(tmp_path: Path, where: str, ending: str) -> None:
+    """The original has them, too."""
+    if ending == ".csv" and where in ("notes", "hidden"):
+        pytest.skip("a text file has no sheets")
+    number = f"{PERSONS[2][:6]}-{PERSONS[2][6:]}"
+    rows: list[list[str]] = [[f"Deltagare {number}"], []] if where == "title" else []
+    rows.append(["Område", "Nyckeltal", "Period", "Värde", *(["Deltagare"] if where in ("unread", "excluded") else [])])
+    rows.append(["0180", "tillit", "2022", "50", *([number] if where in ("unread", "excluded") else [])])
+    rows += [[], [f"Källa: {number}"]] if where == "footnote" else []
+    path = tmp_path / f"fil{ending}"
+    if ending == ".csv":
+        path.write_text("\n".join(";".join(row) for row in rows) + "\n", "utf-8")
+    else:
+        book = Workbook()
+        for row in rows:
+            book.active.append(row)
+        if where in ("notes", "hidden"):
+            sheet = book.create_sheet("Anteckningar")
+            sheet.append(["Anna", number])
+            sheet.sheet_state = "hidden" if where == "hidden" else "visible"
+        book.save(path)
+    choices = replace(LICENCE_AND_PUBLISHER, columns={"Deltagare": ""} if where == "excluded" else {})
+    report = validate(path, choices=choices)
+    assert is_refused_for_persons(report), report.counts
+    assert PERSONS[2][6:] not in as_json(report, "sv")
+
+
 def test_ten_digits_in_a_contact_are_asked_about(tmp_path: Path) -> None:
     number = f"{PERSONS[1][:6]}-{PERSONS[1][6:]}"
     assert certainty_of(number, is_contact=True) == Certainty.PROBABLE
