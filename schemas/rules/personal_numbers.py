@@ -216,7 +216,7 @@ def _cells_with(on: Checking, name: str, certainty: Certainty) -> Iterator[Match
     cells = f"SELECT cell FROM {numbers.relation} WHERE is_valid AND is_written IN ({', '.join(chosen)})"
     query = f"SELECT _row FROM {on.table.relation} WHERE {quoted(name)} IN ({cells})"
     beside = next((column.label for column in on.table.beside if column.name == name), None)
-    params = {} if beside is None else {"label": beside}
+    params: dict[str, object] = {} if beside is None else {"label": beside}
     yield from on.matches(query, lambda row: RuleMatch(row, name, params=params), field=name)
 
 
