@@ -16,7 +16,7 @@ from vaven.schemas.formats.json_stat import category_texts
 from vaven.schemas.standard.cells import CategoryTexts, OmittedCells, RepeatedText, omitted_texts
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import codes_by_word, fold, known_labels
-from vaven.schemas.standard.pcaxis_terms import MEASURES, SYMBOLS, measure_of, status_of
+from vaven.schemas.standard.pcaxis_terms import MEASURES, SYMBOLS, measure_of, status_of, symbol_notes
 from vaven.schemas.standard.read_options import codec_of
 from vaven.vocab.errors import NotReadable
 
@@ -103,7 +103,7 @@ def read_pcaxis(path: Path, encoding: str) -> Grid:
         outside.append(variable.label)
         rows = _pivoted(rows, len(stub) + len(heading), position, fields, omitted)
         note = replace(note, params={"contents": contents, "count": count // len(fields)})
-    notes = (note, *_symbol_notes(texts, statuses), *_code_notes(keywords, language, (*stub, *heading)))
+    notes = (note, *symbol_notes(texts, statuses), *_code_notes(keywords, language, (*stub, *heading)))
     rows = first_uses(rows, categories, outside, omitted, path.name)
     return Grid(path.name, None, rows, decimal_comma=False, notes=notes, cell_count=cell_count, omitted=omitted)
 
@@ -183,12 +183,6 @@ def _symbol_statuses(texts: Mapping[str, str], variables: Sequence[_Variable]) -
     if any(known_labels("observations").get(fold(variable.label)) == STATUS for variable in variables):
         return {}
     return {symbol: status for symbol, text in texts.items() if (status := status_of(text))}
-
-
-def _symbol_notes(texts: Mapping[str, str], statuses: Mapping[str, str]) -> Iterator[Finding]:
-    for symbol, status in statuses.items():
-        params = {"mark": symbol, "contents": texts[symbol], "status": status}
-        yield Finding("assumed-pcaxis-symbol", Severity.NOTE, params=params)
 
 
 def _code_notes(

@@ -1,5 +1,8 @@
 """Terms of PC-Axis files: symbols in place of a missing value, and measures beside the value, by their texts."""
 
+from collections.abc import Iterator, Mapping
+
+from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import codes_by_word, fold, known_labels
 from vaven.vocab import register
 
@@ -33,6 +36,13 @@ def status_of(text: str) -> str | None:
     matches = [status for status, words in SYMBOL_WORDS.items() if any(word in folded for word in words)]
     # A text with several reasons states none of them.
     return (matches[0] if len(matches) == 1 else "O") if matches else None
+
+
+def symbol_notes(texts: Mapping[str, str], statuses: Mapping[str, str]) -> Iterator[Finding]:
+    """Yield a note of the status of each symbol that the file declares."""
+    for symbol, status in statuses.items():
+        params = {"mark": symbol, "contents": texts[symbol], "status": status}
+        yield Finding("assumed-pcaxis-symbol", Severity.NOTE, params=params)
 
 
 def measure_of(text: str) -> str | None:
