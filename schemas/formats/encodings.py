@@ -20,13 +20,14 @@ NORDIC = {
 # each other ("Ã¤", "â€”").
 IN_UTF8 = re.compile(rb"\xc3[\x80-\xbf]|\xe2\x80[\x90-\xa6]")
 # The letters å, ä, ö and é in UTF-8 that was decoded as Windows-1252, Mac Roman or DOS, and saved in UTF-8 again.
-DECODED_TWICE = re.compile(
-    "|".join(
-        letter.encode("utf-8").decode(encoding).encode("utf-8").decode("latin-1")
-        for letter in "åäöéÅÄÖ"
-        for encoding in ("cp1252", "latin-1", "mac-roman", "cp850", "cp437")
-    ).encode("latin-1")
-)
+GARBLED = {
+    letter.encode("utf-8").decode(encoding): letter
+    for encoding in ("cp437", "cp850", "mac-roman", "latin-1", "cp1252")
+    for letter in "åäöéÅÄÖ"
+}
+DECODED_TWICE = re.compile(b"|".join(text.encode("utf-8") for text in GARBLED))
+# Programs write it for a character that they could not decode.
+LOST = "\ufffd"
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,12 @@ def encoding_of(path: Path, head: bytes, override: str | None = None) -> str:
     if override or by_mark:
         raise NotReadable("not-readable-encoding", file=path.name, row=error.row)
     return _one_byte_encoding(path, error.row)
+
+
+def repaired(text: str) -> str | None:
+    """Return a text that was decoded twice with its letters, None if some are lost."""
+    garbled = re.compile("|".join(map(re.escape, GARBLED)))
+    return None if LOST in text else garbled.sub(lambda match: GARBLED[match[0]], text)
 
 
 def _one_byte_encoding(path: Path, row: int) -> str:

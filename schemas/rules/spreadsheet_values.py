@@ -1,11 +1,14 @@
 """Rules about what spreadsheet programs leave in cells instead of values: errors, and formulas not calculated."""
 
+import re
 from collections.abc import Callable, Iterator
+from functools import partial
 
-from vaven.schemas.rules.registry import Checking, row_rule
+from vaven.schemas.formats.encodings import GARBLED, LOST, repaired
+from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, row_rule, wide_rule
 from vaven.schemas.spreadsheets.cell_faults import is_date_like, is_error_value, is_uncalculated, shows_unit
-from vaven.schemas.standard.finding import Severity
-from vaven.schemas.standard.sql import quoted
+from vaven.schemas.standard.finding import Fix, Severity
+from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.standard.table_schemas import Field
 from vaven.schemas.tables.compile import Check, may_be_converted
 
@@ -37,6 +40,27 @@ def converted_to_date(on: Checking) -> Iterator[Check]:
         if on.has(field.name) and may_be_converted(field):
             params = {"example": _text_before_conversion(quoted(field.name), field)}
             yield Check("converted-to-date", field.name, is_date_like(quoted(field.name)), params, by_cell=True)
+
+
+@wide_rule("garbled-text", Severity.ERROR, "")
+def garbled_text(on: Checking) -> Iterator[Matches]:
+    """A text that was decoded twice ("MalmÃ¶"), or whose letters are lost ("Malm\ufffd")."""
+    is_garbled = f"regexp_matches(cell, {text('|'.join((*map(re.escape, GARBLED), LOST)))})"
+    names = [field.name for field in on.schema.fields if field.type == "string" and on.has(field.name)]
+    exist = (f"EXISTS (SELECT 1 FROM {on.distinct(name)} WHERE {is_garbled})" for name in names)
+    occurs = on.work.execute(f"SELECT {', '.join(exist)}").fetchone() if names else None
+    for name in (name for name, is_in_column in zip(names, occurs or (), strict=True) if is_in_column):
+        texts = on.work.execute(f"SELECT cell FROM {on.distinct(name)} WHERE {is_garbled}").fetchall()
+        pairs = [[cell for (cell,) in texts], [repaired(cell) for (cell,) in texts]]
+        query = f"""SELECT _row, cell, repaired FROM {on.table.relation}
+            JOIN (SELECT unnest(?::VARCHAR[]) AS cell, unnest(?::VARCHAR[]) AS repaired) ON {quoted(name)} = cell"""
+        yield from on.matches(query, partial(_garbled, name), field=name, parameters=pairs)
+
+
+def _garbled(name: str, row: int, cell: str, repaired_text: str | None) -> RuleMatch:
+    if repaired_text is None:
+        return RuleMatch(row, name, cell, {"advice": "garbled-lost"})
+    return RuleMatch(row, name, cell, {"expected": repaired_text}, Fix(repaired_text))
 
 
 def _text_before_conversion(cell: str, field: Field) -> str:
