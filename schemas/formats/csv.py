@@ -23,6 +23,7 @@ SAMPLE_LINES = 100
 # A quoted cell of more lines than this is an unclosed quotation mark, not a long note.
 MAX_RECORD_LINES = 200
 MAX_CELL = 1_000_000
+ABSORBED = "not-readable-quote"
 PROGRESS_ROWS = 5_000
 APOSTROPHES = re.compile("'[^']*'")
 BLANKS_AFTER_QUOTE = re.compile(r'"[ \t]+(?=[;,\t|\r\n]|$)')
@@ -123,6 +124,20 @@ def _rows(path: Path, encoding: str, delimiter: str, progress: Progress) -> Iter
             raise NotReadable("not-readable-line", file=path.name, row=before + 1) from cause
 
 
+def check_absorbed_rows(path: Path, encoding: str, delimiter: str) -> None:
+    """Raise NotReadable for a cell with rows of the table in it, which an unclosed quotation mark has absorbed."""
+    with path.open("rb") as file:
+        if not any(b'"' in block for block in iter(lambda: file.read(BLOCK), b"")):
+            return
+    try:
+        for _ in _rows(path, encoding, delimiter, no_progress):
+            pass
+    except NotReadable as reason:
+        # Readers of other formats accept text after a closing quotation mark.
+        if reason.code == ABSORBED:
+            raise
+
+
 def _check_quotes(
     path: Path, record: Sequence[str], lines: Sequence[str], delimiter: str, row: int, widths: Collection[int]
 ) -> None:
@@ -144,7 +159,7 @@ def _check_quotes(
 
 
 def _absorbed(path: Path, row: int, last: int) -> NotReadable:
-    return NotReadable("not-readable-quote", file=path.name, row=row, top=row + 1, other=last)
+    return NotReadable(ABSORBED, file=path.name, row=row, top=row + 1, other=last)
 
 
 def filled_cells(path: Path, encoding: str, delimiter: str, width: int) -> int:

@@ -14,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from vaven.schemas.formats.child_process import ExitReason, ended, enter, limit, read_result, run, write_result
+from vaven.schemas.formats.csv import check_absorbed_rows, delimiter_of
 from vaven.schemas.formats.datapackage import is_inside, read_json, unpack
 from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.formats.json_syntax import events_of_unique_keys, parse
 from vaven.schemas.formats.sniff import check_compressed, content_of
 from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.standard.personal_number_forms import masked
+from vaven.schemas.standard.read_options import DETECT
 from vaven.schemas.standard.table_schemas import RESOURCES
 from vaven.schemas.tableschema.pattern_deadline import pattern_deadline
 from vaven.vocab.errors import NotReadable
@@ -201,12 +203,30 @@ def _outcome(table: Any, folder: Path) -> dict[str, Any]:
 
     from vaven.schemas.tableschema.columns import judge
 
+    _check_absorbed_rows(table)
     with duckdb.connect() as work:
         work.execute(f"SET temp_directory = '{folder}/spill'")
         result = judge(table, work)
     errors = [_as_list(error) for error in result.errors]
     form = {"name": result.name, "rows": result.rows, "engine": result.engine, "sheets": _sheets(table)}
     return {**form, "counts": dict(result.counts), "errors": errors}
+
+
+def _check_absorbed_rows(table: Any) -> None:
+    """Raise NotReadable for rows that an unclosed quotation mark has absorbed, which Frictionless reads as one cell."""
+    from frictionless.formats import CsvControl
+
+    if table.format != "csv" or table.compression or table.multipart or not table.normpath:
+        return
+    control, path = CsvControl.from_dialect(table.dialect), Path(table.normpath)
+    if control.quote_char != '"' or control.escape_char or not path.is_file():
+        return
+    content = content_of(path, table.encoding)
+    if content.kind == "text":
+        # Frictionless detects a delimiter that no dialect states, later.
+        is_stated = "delimiter" in control.list_defined()
+        delimiter = control.delimiter if is_stated else delimiter_of(path, content.encoding, DETECT)
+        check_absorbed_rows(path, content.encoding, delimiter)
 
 
 def _sheets(table: Any) -> dict[str, Any]:

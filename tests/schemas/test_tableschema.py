@@ -159,6 +159,21 @@ def test_an_invalid_schema_is_reported(with_schema: Callable[..., Report], schem
         assert_speaks(finding)
 
 
+@pytest.mark.parametrize("delimiter", [",", ";"])
+def test_rows_that_a_quotation_mark_absorbs_are_an_error(with_schema: Callable[..., Report], delimiter: str) -> None:
+    fields = [{"name": name, "type": "string"} for name in ("id", "namn", "ort")]
+    rows = ["id,namn,ort", "1,a,x", '2,"b,y', "3,c,z", "4,d,w"]
+
+    def codes(*lines: str) -> list[str]:
+        text = "\n".join(lines).replace(",", delimiter) + "\n"
+        return [f.code for f in with_schema(text, {"fields": fields}).findings]
+
+    assert codes(*rows) == ["not-readable-quote"]
+    assert codes(*rows[:-1], '4,d",w') == ["not-readable-quote"]
+    # A note of two lines, and a quotation mark within a text.
+    assert codes(*rows[:2], '2,"first line\nsecond line",y', '3,"c ""d""",z') == []
+
+
 def test_a_missing_schema_is_reported(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("id,namn\n1,abcd\n")
     assert validate(tmp_path / "t.csv", schema=tmp_path / "gone.json").counts == {"not-readable-missing": 1}
