@@ -55,13 +55,18 @@ def delimiter_of(path: Path, encoding: str, choices: ReadOptions) -> str:
     """
     # The limit is global in the process, and other libraries (Frictionless) raise it.
     csv.field_size_limit(MAX_CELL)
-    with path.open(encoding=encoding, newline="") as lines:
-        sample = [line[:10_000] for line in islice(lines, SAMPLE_LINES)]
+    sample = first_lines(path, encoding)
     delimiter = choices.delimiter or find_delimiter(sample)
     for row, line in enumerate(sample, 1):
         if sum(APOSTROPHES.fullmatch(cell.strip()) is not None for cell in line.split(delimiter)) > 1:
             raise NotReadable("not-readable-apostrophe", file=path.name, row=row)
     return delimiter
+
+
+def first_lines(path: Path, encoding: str) -> list[str]:
+    """Return the lines that a delimiter is detected in, each up to a length."""
+    with path.open(encoding=encoding, newline="") as lines:
+        return [line[:10_000] for line in islice(lines, SAMPLE_LINES)]
 
 
 def find_delimiter(sample: list[str]) -> str:

@@ -14,14 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from vaven.schemas.formats.child_process import ExitReason, ended, enter, limit, read_result, run, write_result
-from vaven.schemas.formats.csv import check_absorbed_rows, delimiter_of
+from vaven.schemas.formats.csv import check_absorbed_rows, find_delimiter, first_lines
 from vaven.schemas.formats.datapackage import is_inside, read_json, unpack
 from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.formats.json_syntax import events_of_unique_keys, parse
 from vaven.schemas.formats.sniff import check_compressed, content_of
 from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.standard.personal_number_forms import masked
-from vaven.schemas.standard.read_options import DETECT
 from vaven.schemas.standard.table_schemas import RESOURCES
 from vaven.schemas.tableschema.pattern_deadline import pattern_deadline
 from vaven.vocab.errors import NotReadable
@@ -225,7 +224,7 @@ def _check_absorbed_rows(table: Any) -> None:
     if content.kind == "text":
         # Frictionless detects a delimiter that no dialect states, later.
         is_stated = "delimiter" in control.list_defined()
-        delimiter = control.delimiter if is_stated else delimiter_of(path, content.encoding, DETECT)
+        delimiter = control.delimiter if is_stated else find_delimiter(first_lines(path, content.encoding))
         check_absorbed_rows(path, content.encoding, delimiter)
 
 
