@@ -29,6 +29,8 @@ from vaven.schemas.tables.read import read
 from vaven.vocab.errors import NotReadable, WrongUse
 
 TODAY = date(2026, 1, 1)
+# The cases are divided, since each is read six times.
+PARTS = 8
 # A process for each workbook would take most of the time.
 pytestmark = pytest.mark.usefixtures("workbooks_in_this_process")
 # Texts of a table by resource, row key and field.
@@ -75,9 +77,10 @@ def readable(path: Path, options: ReadOptions) -> Reading | None:
         return None
 
 
-def test_the_copies_of_every_case_have_the_observations_of_the_original(tmp_path: Path) -> None:
+@pytest.mark.parametrize("part", range(PARTS))
+def test_the_copies_of_every_case_have_the_observations_of_the_original(tmp_path: Path, part: int) -> None:
     fixed_cases = annotated_cases = 0
-    for number, (path, options) in enumerate(inputs()):
+    for number, (path, options) in enumerate([*inputs()][part::PARTS]):
         original = readable(path, options)
         if original is None or original.report is None:
             continue
@@ -107,8 +110,8 @@ def test_the_copies_of_every_case_have_the_observations_of_the_original(tmp_path
             after = reading_of(copy, replace(options, encoding=None, delimiter=None), checked=False)
             assert after.texts == original.texts, label
             annotated_cases += 1
-    assert fixed_cases >= 3
-    assert annotated_cases > 100
+    assert fixed_cases >= 1
+    assert annotated_cases > 20
 
 
 @pytest.fixture
