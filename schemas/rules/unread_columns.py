@@ -74,12 +74,12 @@ def _divides(on: Checking, column: Column, groups: list[str]) -> bool:
 def _candidates(on: Checking) -> list[Column]:
     """Return the unread columns that are no remarks, and that no other error is about."""
     areas = {label for label, name in known_labels("observations").items() if name == "neighbourhood"}
-    left_out = {(p.sheet, p.column) for p in on.tables.problems if p.code == "column-left-out"}
+    reported = {(p.sheet, p.column) for p in on.tables.problems if p.code == "column-left-out"}
     return [
         column
         for column in on.table.beside
         if fold(column.label or "") not in NAME_LABELS | areas | REMARKS
-        and (on.table.sheet, column.letter) not in left_out
+        and (on.table.sheet, column.letter) not in reported
     ]
 
 
