@@ -17,7 +17,7 @@ ERROR_VALUES = (
 )  # fmt: skip
 ERROR_PATTERN = r"(Err|Fel):[0-9]{3}|#{2,}"
 # A day, a month or a time as the readers of workbooks write it.
-DATE_LIKE = r"[0-9]{4}-[0-9]{2}(-[0-9]{2}([T ].*)?)?|[0-9]{2}:[0-9]{2}(:[0-9]{2}.*)?"
+DATE_LIKE = r"[0-9]{4}-(0[1-9]|1[0-2])(-[0-9]{2}([T ].*)?)?|[0-9]{2}:[0-9]{2}(:[0-9]{2}.*)?"
 ERROR = re.compile(f"(?i:{'|'.join(map(re.escape, ERROR_VALUES))})|{ERROR_PATTERN}")
 
 
