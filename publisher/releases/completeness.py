@@ -1,8 +1,8 @@
 """Comparison of a release's files with the checked tables: no value that was read may be absent."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 
 import duckdb
@@ -12,6 +12,8 @@ from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.compile import key_of
 from vaven.schemas.tables.tables import Table
 from vaven.vocab.errors import NotPublishable
+
+BATCH_ROWS = 10_000
 
 
 def check_complete(workspace: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> None:
@@ -54,15 +56,20 @@ def check_workbook(workbook: Path, resources: Iterable[str]) -> None:
         for resource in resources:
             schema = standard()[resource]
             sheet = book.get_sheet_by_name(schema.label("sv"))
-            cells = (_texts(row) for row in list(sheet.iter_rows())[1:])
+            cells = map(_texts, islice(sheet.iter_rows(), 1, None))
             table = text(str(workbook.with_name(f"{resource}.parquet")))
-            rows = map(_texts, reading.execute(f"SELECT * FROM {table}").fetchall())
+            rows = map(_texts, _fetched(reading.execute(f"SELECT * FROM {table}")))
             for written, released in zip_longest(cells, rows, fillvalue=()):
                 different = [i for i, cell in enumerate(released) if written[i : i + 1] != (cell,)]
                 if different:
                     field = schema.fields[different[0]]
                     labels = {f"field_{language}": field.label(language) for language in ("sv", "en")}
                     raise NotPublishable("publisher.release-incomplete", file=workbook.name, count=1, **labels)
+
+
+def _fetched(cursor: duckdb.DuckDBPyConnection) -> Iterator[tuple[object, ...]]:
+    while batch := cursor.fetchmany(BATCH_ROWS):
+        yield from batch
 
 
 def _texts(row: Iterable[object]) -> tuple[object, ...]:

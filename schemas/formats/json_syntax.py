@@ -6,7 +6,7 @@ integer of 66,000 digits, so the length of numbers is checked in the text before
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from decimal import Decimal
 from pathlib import Path
 from typing import IO, Any
@@ -147,11 +147,15 @@ def text_of(value: Any) -> str:
     return str(value)
 
 
-def texts_of(value: Any) -> Iterator[str]:
-    """Yield the text of each string, number and boolean in a value."""
-    if isinstance(value, dict | list):
-        for member in value.values() if isinstance(value, dict) else value:
-            yield from texts_of(member)
+def texts_of(value: Any, *, without: Set[str] = frozenset()) -> Iterator[str]:
+    """Yield the text of each string, number and boolean in a value, but for the members with the keys `without`."""
+    if isinstance(value, dict):
+        for key, member in value.items():
+            if key not in without:
+                yield from texts_of(member, without=without)
+    elif isinstance(value, list):
+        for member in value:
+            yield from texts_of(member, without=without)
     elif text := text_of(value):
         yield text
 

@@ -2,12 +2,13 @@
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from vaven.schemas.formats.grid import Grid, column_letter
+from vaven.schemas.formats.json_syntax import texts_of
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import fold
 from vaven.schemas.standard.licences import licence_id
@@ -46,6 +47,8 @@ KEYS = {
 }
 
 KEYWORDS = frozenset(("keywords_sv", "keywords_en"))
+# Properties of a descriptor with numbers and codes of programs.
+NO_TEXTS = frozenset(("bytes", "hash", "pattern"))
 
 
 def slug_of(text: str, otherwise: str = "dataset") -> str:
@@ -121,17 +124,7 @@ def about_of_descriptor(descriptor: Mapping[str, Any], path: Path, slug: str | N
         "series_en": ours.get("series", {}).get("title", {}).get("en", ""),
     }
     about = _about(texts, path.parent if path.name == "datapackage.json" else path, slug)
-    return about, _source("descriptor", texts, "\n".join(_strings(descriptor)))
-
-
-def _strings(value: object) -> Iterator[str]:
-    """Yield the texts in a descriptor, without hashes and patterns."""
-    if isinstance(value, str):
-        yield value
-    elif isinstance(value, Mapping):
-        yield from (text for key, own in value.items() if key not in ("hash", "pattern") for text in _strings(own))
-    elif isinstance(value, Sequence):
-        yield from (text for own in value for text in _strings(own))
+    return about, _source("descriptor", texts, "\n".join(texts_of(descriptor, without=NO_TEXTS)))
 
 
 def _contributor(contributors: Sequence[Mapping[str, Any]], role: str) -> Mapping[str, str]:

@@ -221,15 +221,16 @@ def test_cells_of_a_text_add_up(rows: Rows, delimiter: str, quoting: Any, encodi
         check_account(path, total, replace(choices, delimiter=delimiter))
 
 
-@pytest.mark.parametrize(
-    ("name", "write"),
-    [
-        ("book.xlsx", written_xlsx),
-        ("book.ods", written_ods),
-        ("many.json", written_json),
-        ("one.json", written_records),
-    ],
-)
+# Writers of sheets, by the name of the file.
+SHEET_WRITERS = [
+    ("book.xlsx", written_xlsx),
+    ("book.ods", written_ods),
+    ("many.json", written_json),
+    ("one.json", written_records),
+]
+
+
+@pytest.mark.parametrize(("name", "write"), SHEET_WRITERS)
 def test_cells_of_sheets_add_up(name: str, write: Callable[[Path, Sheets, Merged], int]) -> None:
     @settings(max_examples=30, deadline=None)
     @given(layout=layouts(), choices=CHOICES)

@@ -19,16 +19,14 @@ from hypothesis import strategies as st
 from tests.reading import examples
 from tests.schemas.test_cell_account import (
     CHOICES,
+    SHEET_WRITERS,
     Merged,
     Rows,
     Sheets,
     layouts,
     tables,
     written_csv,
-    written_json,
-    written_ods,
     written_records,
-    written_xlsx,
 )
 from tests.schemas.test_cell_account_formats import json_stats, px_files
 from tests.schemas.test_copies import inputs
@@ -133,15 +131,7 @@ def test_a_changed_cell_of_a_text_is_not_ignored(
     )
 
 
-@pytest.mark.parametrize(
-    ("name", "write"),
-    [
-        ("book.xlsx", written_xlsx),
-        ("book.ods", written_ods),
-        ("many.json", written_json),
-        ("one.json", written_records),
-    ],
-)
+@pytest.mark.parametrize(("name", "write"), SHEET_WRITERS)
 def test_a_changed_cell_of_a_sheet_is_not_ignored(name: str, write: Callable[[Path, Sheets, Merged], int]) -> None:
     @settings(max_examples=examples(10), deadline=None)
     @given(change=changes(), choices=CHOICES)
