@@ -57,7 +57,7 @@ from vaven.schemas.standard.personal_number_forms import Certainty
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.read_options import Progress as StageProgress
 from vaven.schemas.tables.read import read
-from vaven.vocab.errors import NotPublishable, NotReadable, WrongUse
+from vaven.vocab.errors import NotPublishable, WrongUse
 
 Progress = Callable[[str], None]
 # The files of Iris.shared_graphs.
@@ -148,12 +148,10 @@ class _Publishing:
         ):
             try:
                 report, unstamped = self._checked(original, Path(folder))
-            except SubmissionRefused as refused:
-                if not is_refused_for_persons(refused.report):
+            except Exception as cause:
+                is_refused = isinstance(cause, SubmissionRefused) and is_refused_for_persons(cause.report)
+                if not is_refused and certainty_of(original.name) != Certainty.CERTAIN:
                     originals.keep(original)
-                raise
-            except NotReadable:
-                originals.keep(original)
                 raise
             originals.keep(original)
             record = self.records.reserve(unstamped.dataset, unstamped.sha256, original.sha256, original.name)

@@ -22,7 +22,14 @@ from vaven.schemas.rules import (
     unread_columns,
     values,
 )
-from vaven.schemas.rules.finding_text import as_written, excerpts, finding_of, redacted, redacted_cells
+from vaven.schemas.rules.finding_text import (
+    as_written,
+    excerpts,
+    finding_of,
+    redacted,
+    redacted_cells,
+    redacted_choices,
+)
 from vaven.schemas.rules.metadata import metadata_findings
 from vaven.schemas.rules.registry import RULES, Checking, FurtherMatches, Matches, Rule, RuleMatch
 from vaven.schemas.standard.finding import MAX_FINDINGS, Excerpt, Finding, Report, Severity, Verdict
@@ -176,7 +183,7 @@ def check(
         rows={name: table.row_count for name, table in tables.tables.items()},
         cells=redacted_cells(tables.cells),
         excerpts=tuple(collector.excerpts),
-        choices=tables.choices.non_default,
+        choices=redacted_choices(tables.choices.non_default),
         thresholds=thresholds.changed,
         engine=f"duckdb {duckdb.__version__}",
         standard_version=STANDARD_VERSION,
@@ -186,12 +193,16 @@ def check(
 
 
 def not_checked(path: Path, reason: NotReadable) -> Report:
+    findings = (
+        redacted(Finding(reason.code, Severity.ERROR, params=reason.params)),
+        *personal_numbers.name_findings(path.name),
+    )
     return Report(
         source=masked(path.name),
         sha256="",
         verdict=Verdict.NOT_CHECKED,
-        findings=(Finding(reason.code, Severity.ERROR, params=reason.params),),
-        counts={reason.code: 1},
+        findings=findings,
+        counts=dict(Counter(finding.code for finding in findings)),
         standard_version=STANDARD_VERSION,
         rules_version=RULES_VERSION,
         checked_at=datetime.now(UTC).replace(microsecond=0),

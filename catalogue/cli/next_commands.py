@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Mapping
 
-from vaven.schemas.reports.text_and_json import grouped
+from vaven.schemas.reports.text_and_json import grouped, harmless
 from vaven.schemas.standard.finding import Finding, Report, Verdict
 from vaven.vocab.messages import messages
 
@@ -30,24 +30,23 @@ OPTIONS = {
     "possible-number-in-text": ("not-personal",),
 }
 FLAGS = {
-    "column-field": "--column '{label}={field}'",
     "column-letter": "--column A=neighbourhood",
-    "column-kpi": "--column '{label}=trygg-morker'",
-    "column-out": "--column '{label}='",
     "other-columns": "--column '*='",
     "set": "--set {field}={example}",
     "set-kpi": "--set kpi=trygg-morker",
     "header-row": "--header-row 5",
     "decimal": "--decimal ,",
     "fill-down": "--fill-down",
-    "sheet": "--sheet '{sheet}'",
+    "sheet": "--sheet {sheet}",
     "shares": "--shares",
     "no-shares": "--no-shares",
     "vintage": "--vintage 2018",
     "licence": "--licence cc-by",
-    "publisher": "--publisher '{publisher}'",
-    "not-personal": "--not-personal '{numbers}'",
+    "publisher": "--publisher {publisher}",
+    "not-personal": "--not-personal {numbers}",
 }
+# Contents of a column, by the option that states them.
+CONTENTS = {"column-field": "{field}", "column-kpi": "trygg-morker", "column-out": ""}
 EXAMPLES = {"period": "2024", "neighbourhood": "0180"}
 # Lines with the same option: one for each of the first columns.
 MAX_SAME = 2
@@ -57,7 +56,7 @@ def next_commands(report: Report, language: str) -> str:
     """Return the lines below a report on the command line; "" if no remedy is a fix or a choice."""
     t = messages(language, "catalogue")
     fixable = sum(finding.fix is not None for finding in report.findings)
-    lines = {f"vaven fix {shlex.quote(report.source)}": t("cli.option.fix", count=fixable)} if fixable else {}
+    lines = {f"vaven fix {shlex.quote(harmless(report.source))}": t("cli.option.fix", count=fixable)} if fixable else {}
     if report.verdict != Verdict.NOT_CHECKED:
         lines |= {flag: t(f"cli.option.{name}") for flag, name in _flags(report, language).items()}
     width = max(map(len, lines), default=0)
@@ -81,11 +80,18 @@ def _flag(name: str, finding: Finding, labels: Mapping[tuple[str | None, str | N
     t = messages(language, "catalogue")
     label = labels.get((finding.sheet, finding.column)) or finding.params.get("column") or t("cli.option.label")
     field = finding.field or "neighbourhood"
+    if name in CONTENTS:
+        return f"--column {_argument(f'{label}={CONTENTS[name].format(field=field)}')}"
     return FLAGS[name].format(
-        label=label,
         field=field,
         example=EXAMPLES.get(field, t("cli.option.text")),
-        sheet=finding.params.get("sheet") or finding.sheet or "",
-        publisher=t("cli.option.name"),
-        numbers=t("cli.option.numbers"),
+        sheet=_argument(finding.params.get("sheet") or finding.sheet or ""),
+        publisher=_argument(t("cli.option.name")),
+        numbers=_argument(t("cli.option.numbers")),
     )
+
+
+def _argument(text: object) -> str:
+    """Return a text as an argument in quotation marks: a label of the file must not be a command of the shell."""
+    argument = harmless(str(text))
+    return shlex.quote(argument) if "'" in argument else f"'{argument}'"

@@ -31,7 +31,7 @@ from vaven.schemas.reports.fix import ALL, fix, target_name
 from vaven.schemas.rules.personal_numbers import is_refused_for_persons
 from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.personal_number_forms import masked
-from vaven.schemas.standard.read_options import Progress, ReadOptions
+from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions
 from vaven.schemas.standard.thresholds import Thresholds
 from vaven.vocab.errors import NotReadable
 
@@ -257,7 +257,8 @@ class StoredValidations:
             return not_checked(source, reason), False
 
     def _forget_upload(self, key: str, name: str) -> None:
-        """Delete an upload with personal identity numbers; an empty file with a masked name remains."""
+        """Delete an upload with personal identity numbers and its options; an empty file with a masked name remains."""
+        self._storage.write(dump_options(DETECT), key, OPTIONS)
         self._storage.remove(key, UPLOAD)
         self._storage.make_folder(key, UPLOAD)
         self._storage.create(key, UPLOAD, masked(name)).close()

@@ -200,6 +200,18 @@ def redacted_cells(cells: Cells | None) -> Cells | None:
     )
 
 
+def redacted_choices(choices: Mapping[str, object]) -> dict[str, object]:
+    """Return the user's options with personal identity numbers masked."""
+    return {
+        name: {masked(key): masked(text) for key, text in value.items()}
+        if isinstance(value, dict)
+        else masked(value)
+        if isinstance(value, str)
+        else value
+        for name, value in choices.items()
+    }
+
+
 def _shortened_value(value: object) -> object:
     return (
         [_shortened(v) for v in value]

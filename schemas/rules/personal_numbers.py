@@ -40,8 +40,8 @@ CONTACT_WORDS = (
 )
 # Properties and parts that a message names.
 NAMED = frozenset(
-    ("file", "sheet", "label", "slug", "title_sv", "description_sv", "keywords_sv", "publisher_name", "contact_name",
-     "contact_email", "version_note", "not_personal")
+    ("file", "sheet", "label", "omitted", "slug", "title_sv", "description_sv", "keywords_sv", "publisher_name",
+     "contact_name", "contact_email", "version_note", "not_personal")
 )  # fmt: skip
 CONTACT_FIELDS = frozenset(("contact_name", "contact_email"))
 
@@ -94,15 +94,27 @@ def personal_text_findings(tables: Tables) -> Iterator[Finding]:
         if cell is None and digits <= reported:
             continue
         reported |= digits
-        code = CERTAIN_IN_TEXT if certainty == Certainty.CERTAIN else POSSIBLE_IN_TEXT
-        yield Finding(
-            code,
-            severity_of(code),
-            sheet=tables.about_source.sheet if cell else None,
-            row=cell.row if cell else None,
-            column=cell.column if cell else None,
-            params={f"where_{lang}": messages(lang, "schemas")(_where(where)) for lang in LANGUAGES},
+        yield (
+            _finding(certainty, where, tables.about_source.sheet, cell.row, cell.column)
+            if cell
+            else _finding(certainty, where)
         )
+
+
+def name_findings(name: str) -> Iterator[Finding]:
+    """Yield a finding for the name of a file that is not checked, if it contains a personal identity number."""
+    if certainty_of(name) == Certainty.CERTAIN:
+        yield _finding(Certainty.CERTAIN, "file")
+
+
+def _finding(
+    certainty: Certainty, where: str, sheet: str | None = None, row: int | None = None, column: str | None = None
+) -> Finding:
+    """Return the finding about a text outside the cells of data; `where` is a property or part of the submission."""
+    code = CERTAIN_IN_TEXT if certainty == Certainty.CERTAIN else POSSIBLE_IN_TEXT
+    key = f"personal.where.{where if where in NAMED else 'other'}"
+    params = {f"where_{language}": messages(language, "schemas")(key) for language in LANGUAGES}
+    return Finding(code, severity_of(code), None, sheet, row, column, params=params)
 
 
 def _in_omitted_cells(tables: Tables) -> Iterator[Finding]:
@@ -120,9 +132,7 @@ def _in_omitted_cells(tables: Tables) -> Iterator[Finding]:
         for row, certainty in rows.items():
             is_answered = tables.choices.not_personal is not None and certainty == Certainty.PROBABLE
             if certainty != Certainty.NONE and not is_answered:
-                code = CERTAIN_IN_TEXT if certainty == Certainty.CERTAIN else POSSIBLE_IN_TEXT
-                params = {f"where_{lang}": messages(lang, "schemas")("personal.where.omitted") for lang in LANGUAGES}
-                yield Finding(code, severity_of(code), None, sheet, row, column, params=params)
+                yield _finding(certainty, "omitted", sheet, row, column)
 
 
 def is_refused_for_persons(report: Report) -> bool:
@@ -144,11 +154,6 @@ def certainty_of(content: str, *, is_contact: bool = False) -> Certainty:
         if number.is_valid
     ]
     return max(map(min, certainties, most), default=Certainty.NONE)
-
-
-def _where(name: str) -> str:
-    """Return the key of the message that names a property or part."""
-    return f"personal.where.{name if name in NAMED else 'other'}"
 
 
 def _texts(tables: Tables) -> Iterator[tuple[str, str]]:

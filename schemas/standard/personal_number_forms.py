@@ -49,6 +49,8 @@ CHANCE = 0.1
 # Ten digits as such are persons' numbers where most of at least so many are valid.
 COLUMN_NUMBERS = 3
 STANDARD_DEVIATIONS = 5
+# Ours: older days with a time are seldom in names and notes, and children of that age seldom in data.
+YEARS_OF_FILES = 5
 
 
 class Certainty(IntEnum):
@@ -112,8 +114,14 @@ def masked(text: str) -> str:
     A number with a valid date and a valid Luhn check digit is masked, including a few codes of ten digits; that is
     the lesser harm in a report.
     """
-    for number in reversed([number for number in dated_numbers(text) if number.is_valid]):
-        text = text[: number.start] + MASK + text[number.end :]
+    spans: list[tuple[int, int]] = []
+    for number in sorted((n for n in dated_numbers(text) if n.is_valid), key=lambda n: n.start):
+        if spans and number.start < spans[-1][1]:
+            spans[-1] = spans[-1][0], max(number.end, spans[-1][1])
+        else:
+            spans.append((number.start, number.end))
+    for start, end in reversed(spans):
+        text = text[:start] + MASK + text[end:]
     return text
 
 
@@ -140,24 +148,20 @@ def judged_counts(different: int, valid: int) -> tuple[Certainty, Certainty]:
 
 
 def dated_numbers(text: str) -> list[DatedNumber]:
-    """Return the numbers in a text that have a date of birth, in order and without overlap."""
+    """Return the numbers in a text that have a date of birth. Of groups of digits in a row several may be one."""
     plain = text if text.isascii() else text.translate(PLAIN)
-    candidates = [*(_reserve_numbers(plain) if RESERVE_ENDING.search(plain) else ()), *_exponents(plain)]
+    numbers = [*(_reserve_numbers(plain) if RESERVE_ENDING.search(plain) else ()), *_exponents(plain)]
     for run in RUN.finditer(plain):
         if run.end() - run.start() >= SHORT:
-            candidates += _in_run(run)
-    chosen: list[DatedNumber] = []
-    for number in sorted(candidates, key=lambda n: (n.start, -n.end)):
-        if not chosen or number.start >= chosen[-1].end:
-            chosen.append(number)
+            numbers += _in_run(run)
     if len(plain) == len(text):
-        return chosen
+        return numbers
     visible = [position for position, character in enumerate(text) if PLAIN[ord(character)] is not None]
-    return [number._replace(start=visible[number.start], end=visible[number.end - 1] + 1) for number in chosen]
+    return [number._replace(start=visible[number.start], end=visible[number.end - 1] + 1) for number in numbers]
 
 
 def _in_run(run: re.Match[str]) -> Iterator[DatedNumber]:
-    """Yield the dated numbers in a run of groups of digits; of two that overlap, the longer one first."""
+    """Yield the dated numbers in a run of groups of digits."""
     text, offset = run[0], run.start()
     groups = [(match.start(), match.end()) for match in GROUP.finditer(text)]
     for first in range(len(groups)):
@@ -195,8 +199,14 @@ def _number(text: str, groups: list[tuple[int, int]], first: int, last: int, off
     is_list = separators == {" "} and lengths in ((2, 2, 2, 4), (6, 2, 2), (4, 4, 4))
     if not is_dated(digits):
         return None
-    is_written = is_written and not is_part and not is_list
+    is_written = is_written and not is_part and not is_list and not _is_time(digits)
     return DatedNumber(digits, offset + start, offset + end, passes_luhn(digits[-10:]), is_written)
+
+
+def _is_time(digits: str) -> bool:
+    """Return True for a day of the last years with a time of day, as in names of files: 20260115-1430."""
+    is_recent = len(digits) == LONG and int(digits[:4]) > date.today().year - YEARS_OF_FILES
+    return is_recent and int(digits[8:10]) < 24 and int(digits[10:]) < 60
 
 
 def _joins(separator: str) -> bool:

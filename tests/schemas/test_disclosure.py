@@ -5,6 +5,7 @@ import io
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import date
 from pathlib import Path
 from random import Random
 
@@ -18,7 +19,7 @@ from vaven.publisher.settings import Settings
 from vaven.schemas.reports.text_and_json import as_json, as_text
 from vaven.schemas.rules.personal_numbers import certainty_of, is_refused_for_persons
 from vaven.schemas.standard.personal_number_forms import Certainty, dated_numbers, judged, masked, passes_luhn
-from vaven.vocab.errors import WrongUse
+from vaven.vocab.errors import NotReadable, WrongUse
 
 
 def with_check_digit(nine: str) -> str:
@@ -94,6 +95,21 @@ def test_digits_of_any_script_are_digits(digits: str) -> None:
 )  # fmt: skip
 def test_other_numbers_are_no_persons(text: str) -> None:
     assert certainty_of(text) == Certainty.NONE
+
+
+@pytest.mark.parametrize("before", ["8112", "0180", "20240115-1430 ", "Dnr 810101 ", "81-12-31 ", "123 456 "])
+def test_digits_beside_a_number_do_not_hide_it(before: str) -> None:
+    for number in PERSONS[:5]:
+        text = f"{before} {number[:6]}-{number[6:]}"
+        assert certainty_of(text) >= Certainty.PROBABLE, text
+        assert number[6:] not in masked(text)
+
+
+def test_a_day_with_a_time_is_at_most_asked_about() -> None:
+    """One in ten passes the check digit, and names of files have them."""
+    year = date.today().year - 1
+    texts = [f"rapport {year}{month:02}15-{hour:02}30.xlsx" for month in range(1, 13) for hour in range(24)]
+    assert {certainty_of(text) for text in texts} == {Certainty.NONE, Certainty.PROBABLE}
 
 
 def test_a_certain_number_is_refused_in_every_text_beside_the_data(tmp_path: Path) -> None:
@@ -216,6 +232,12 @@ def test_nothing_of_a_refused_file_is_kept(tmp_path: Path) -> None:
     with pytest.raises(SubmissionRefused):
         publish(other, settings, choices=LICENCE_AND_PUBLISHER)
     assert [path.name for path in (settings.home / "originals").rglob("*.csv")] == ["fel.csv"]
+    unreadable = tmp_path / f"{number}.csv"
+    unreadable.write_bytes(b"%PDF-1.7\n")
+    with pytest.raises(NotReadable):
+        publish(unreadable, settings, choices=LICENCE_AND_PUBLISHER)
+    assert is_refused_for_persons(validate(unreadable))
+    assert _files_with(settings.home, PERSONS[1][6:]) == []
     fine = submission(tmp_path / "fin.csv", ["inget här"])
     with pytest.raises(WrongUse):
         publish(fine, settings, choices=LICENCE_AND_PUBLISHER, note=f"enligt {number}")
@@ -226,7 +248,8 @@ def test_an_upload_with_a_personal_number_is_deleted_after_its_check(tmp_path: P
     settings = Settings(home=tmp_path / "home")
     client = create_app(settings).test_client()
     content = submission(tmp_path / "deltagare.csv", [f"Ring {number}"]).read_bytes()
-    sent = client.post("/validate", data={"file": (io.BytesIO(content), f"deltagare {number}.csv")})
+    file = (io.BytesIO(content), f"deltagare {number}.csv")
+    sent = client.post("/validate", data={"file": file, "not_personal": f"nej {number}", "publisher": number})
     page = client.get(sent.location)
     assert page.status_code == 200
     assert "borttagen från servern" in page.text

@@ -4,6 +4,7 @@ The first two sheets are in the folder of shared data, the third is a wide expor
 """
 
 import contextlib
+import shlex
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +12,10 @@ from pathlib import Path
 import pytest
 from openpyxl import Workbook, load_workbook
 
+from tests.reading import validate
 from vaven.catalogue.cli.main import main
+from vaven.catalogue.cli.next_commands import next_commands
+from vaven.schemas.reports.text_and_json import harmless
 from vaven.schemas.standard.read_options import ReadOptions
 from vaven.schemas.tables.read import read
 
@@ -188,3 +192,13 @@ def values(path: Path, options: ReadOptions, *more: str) -> dict[tuple[str, ...]
         rows = tables.workspace.execute(f"SELECT {fields} FROM {tables.tables['observations'].relation}").fetchall()
     assert len({row[:-2] for row in rows}) == len(rows)
     return {row[:-2]: row[-2:] for row in rows}
+
+
+def test_a_label_of_the_file_is_no_command_of_the_shell(tmp_path: Path) -> None:
+    label = "Antal' | touch pwned | echo '\x1b[31m"
+    path = tmp_path / "fil.csv"
+    path.write_text(f"Område;Nyckeltal;Period;Värde;{label}\n0180;tillit;2022;50;7\n1480;tillit;2023;51;8\n", "utf-8")
+    lines = next_commands(validate(path), "sv")
+    assert "\x1b" not in lines
+    (option,) = [line.strip() for line in lines.splitlines() if "touch pwned" in line and "trygg-morker" in line]
+    assert shlex.split(option)[1] == f"{harmless(label)}=trygg-morker"
