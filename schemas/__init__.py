@@ -19,6 +19,7 @@ PACKAGES = (
     "check",
     "reports",
     "isolation",
+    "early_fork",
 )
 
 __all__ = ["validate"]

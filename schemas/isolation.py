@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
 
 from vaven.schemas.formats.child_process import end_with_parent, ended, limit
 from vaven.schemas.standard.finding import Report
@@ -65,6 +65,21 @@ class Limits:
 COMMAND = Limits()
 
 
+class EarlyFork(NamedTuple):
+    """A fork that waits for work: its process, and the pipes of its assignments and messages."""
+
+    process: int
+    assignments: int
+    messages: int
+
+    def end(self) -> None:
+        """End a fork that got no work."""
+        os.close(self.assignments)
+        os.close(self.messages)
+        os.kill(self.process, signal.SIGKILL)
+        os.waitpid(self.process, 0)
+
+
 class Runner(Protocol):
     """Run work on a file apart from the caller; see `isolated`."""
 
@@ -80,25 +95,19 @@ def isolated(
     limits: Limits = COMMAND,
     progress: Progress = no_progress,
     until_closed: int | None = None,
+    early: EarlyFork | None = None,
 ) -> Value:
     """Return the value of `work` on the file `path`, run in a fork of this process, and raise its exceptions.
 
     Raises NotReadable("not-readable-ended") for work that a crash or a limit ended. Its temporary files are removed.
     `until_closed` is a file descriptor: once its other end is closed, the work is ended. A byte from there asks it to
     make room for other work: it ends with TimeoutError if it has had SHARE_SECONDS of processor time. Costs a few
-    milliseconds.
+    milliseconds. `early` is a fork that waits for work, which must then be possible to pickle.
     """
-    # Buffered output would be written twice.
-    sys.stdout.flush()
-    sys.stderr.flush()
-    parent = os.getpid()
     with temporary_folder() as folder:
-        reading, writing = os.pipe()
+        assignment = _Assignment(os.getpid(), folder, work, limits, progress is not no_progress)
+        child, reading = _assigned(early, assignment) or _forked(assignment)
         with open(reading, "rb"):
-            with open(writing, "wb"):
-                child = os.fork()
-                if child == 0:
-                    _work_and_exit(parent, writing, folder, work, limits, reports=progress is not no_progress)
             fork = _Fork(child, reading, time.monotonic(), limits)
             try:
                 value: Value = _result(path, fork, progress, until_closed)
@@ -174,7 +183,44 @@ class _Validation:
         return validate(self.path, progress=progress, **self.options)
 
 
+@dataclass(frozen=True)
+class _Assignment:
+    """The work of a fork, with its parent, its folder for temporary files, its limits, and whether it reports."""
+
+    parent: int
+    folder: Path
+    work: Work[Any]
+    limits: Limits
+    reports: bool
+
+
 # --- in the parent
+
+
+def _forked(assignment: _Assignment) -> tuple[int, int]:
+    """Fork this process for work. Returns the fork's process and the pipe of its messages."""
+    # Buffered output would be written twice.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        _work_and_exit(writing, assignment)
+    os.close(writing)
+    return child, reading
+
+
+def _assigned(early: EarlyFork | None, assignment: _Assignment) -> tuple[int, int] | None:
+    """Give the work to a fork that waits for it, as `_forked` does. Returns None if there is none, or it has ended."""
+    if early is None:
+        return None
+    try:
+        _send(early.assignments, assignment)
+    except BrokenPipeError:
+        early.end()
+        return None
+    os.close(early.assignments)
+    return early.process, early.messages
 
 
 class _OutOfTimeError(Exception):
@@ -287,15 +333,22 @@ def processor_seconds(group: int) -> float:
 # --- in the fork
 
 
-def _work_and_exit(
-    parent: int, writing: int, folder: Path, work: Work[Any], limits: Limits, *, reports: bool
-) -> NoReturn:
+def work_when_assigned(assignments: int, writing: int) -> None:
+    """Wait for an assignment and work on it until the end of this process. Returns if there is none."""
+    with open(assignments, "rb") as file:
+        header = file.read(HEADER.size)
+        if len(header) == HEADER.size:
+            # From a process of the same user, which could do all that a pickle can.
+            _work_and_exit(writing, pickle.loads(file.read(*HEADER.unpack(header))))
+
+
+def _work_and_exit(writing: int, assignment: _Assignment) -> NoReturn:
     """Run the work within its limits, send its result, and leave without the handlers of the parent's exit."""
     status = 1
     try:
-        _confine(parent, folder, limits)
-        progress = (lambda *value: _send(writing, ("progress", value))) if reports else no_progress
-        _send(writing, ("value", work(progress)))
+        _confine(assignment.parent, assignment.folder, assignment.limits)
+        progress = (lambda *value: _send(writing, ("progress", value))) if assignment.reports else no_progress
+        _send(writing, ("value", assignment.work(progress)))
         status = 0
     finally:
         try:
@@ -315,9 +368,7 @@ def _confine(parent: int, folder: Path, limits: Limits) -> None:
     # The messages of native code that aborts are no output of the command.
     quiet = os.open(os.devnull, os.O_WRONLY)
     os.dup2(quiet, 2)
-    # A traversal by the garbage collector would copy the parent's memory, and most of what work makes has no cycles.
-    gc.freeze()
-    gc.set_threshold(COLLECTED_OBJECTS)
+    collect_less_garbage()
     os.environ["TMPDIR"] = tempfile.tempdir = str(folder)
     for kind, value in (
         (resource.RLIMIT_DATA, limits.memory_bytes),
@@ -330,6 +381,12 @@ def _confine(parent: int, folder: Path, limits: Limits) -> None:
     limit(resource.RLIMIT_CPU, seconds + 5)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
     resource.setrlimit(resource.RLIMIT_CPU, (min(seconds, hard), hard))
+
+
+def collect_less_garbage() -> None:
+    """Collect garbage seldom: a traversal would copy the parent's memory, and most of what work makes has no cycles."""
+    gc.freeze()
+    gc.set_threshold(COLLECTED_OBJECTS)
 
 
 def _send(writing: int, message: object) -> None:

@@ -8,6 +8,7 @@ import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -130,7 +131,8 @@ def _validate(arguments: argparse.Namespace) -> int:
 
 def _validate_one(arguments: argparse.Namespace, path: Path, options: ReadOptions) -> int:
     from vaven.publisher.settings import load_settings
-    from vaven.schemas.isolation import validate_isolated
+    from vaven.schemas.early_fork import take
+    from vaven.schemas.isolation import isolated, validate_isolated
 
     thresholds = load_settings().thresholds
 
@@ -142,7 +144,12 @@ def _validate_one(arguments: argparse.Namespace, path: Path, options: ReadOption
         _ = text_and_json, messages(arguments.lang, "schemas")
 
     report = validate_isolated(
-        path, schema=arguments.schema, choices=options, thresholds=thresholds, progress=load_report
+        path,
+        run=partial(isolated, early=take()),
+        schema=arguments.schema,
+        choices=options,
+        thresholds=thresholds,
+        progress=load_report,
     )
     # Only a file checked against the standard gets comments; a report by another schema is text.
     if arguments.format == "xlsx" and report.standard_version and report.verdict != Verdict.NOT_CHECKED:

@@ -193,12 +193,21 @@ def _candidate_columns(on: Checking) -> list[str]:
         for column in (*on.table.columns, *on.table.beside)
         if column.name != "organisation_number" and (column.letter or column.label or on.table.wide)
     ]
-    if not names:
-        return []
-    # One statement for all columns: most tables have none.
-    exist = (f"EXISTS (SELECT 1 FROM {on.distinct(name)} WHERE {_is_candidate(on, name)})" for name in names)
-    occurs = on.work.execute(f"SELECT {', '.join(exist)}").fetchone() or ()
-    return [name for name, is_candidate in zip(names, occurs, strict=True) if is_candidate]
+    # The pattern takes longer to compile than four rows take to check, and most columns have too few digits for it.
+    for condition in (_has_digits, _is_candidate):
+        if not names:
+            break
+        exist = (f"EXISTS (SELECT 1 FROM {on.distinct(name)} WHERE {condition(on, name)})" for name in names)
+        occurs = on.work.execute(f"SELECT {', '.join(exist)}").fetchone() or ()
+        names = [name for name, is_candidate in zip(names, occurs, strict=True) if is_candidate]
+    return names
+
+
+def _has_digits(on: Checking, name: str) -> str:
+    """Return SQL of a text `cell` for which `_is_candidate` may be true: digits enough, an exponent, or not ASCII."""
+    digits = "strlen(cell) - strlen(translate(cell, '0123456789', ''))"
+    is_exponent = r"regexp_matches(cell, '\d[.,]\d+[eE]\+?\d')"
+    return f"strlen(cell) >= {SHORTEST} AND ({digits} >= {SHORTEST} OR {is_exponent} OR strlen(cell) <> length(cell))"
 
 
 def _is_candidate(on: Checking, name: str) -> str:

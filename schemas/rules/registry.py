@@ -92,14 +92,17 @@ class Checking:
         return {}
 
     @cached_property
-    def repeated(self) -> str:
-        """Return a table of the hashes `h` of repeated keys; only their rows need a full comparison."""
+    def repeated(self) -> str | None:
+        """Return a table of the hashes `h` of repeated keys, whose rows need a full comparison, or None without any."""
+        if not self.has(*(name for name in self.schema.primary_key if self.schema[name].required)):
+            return None
         name = f"repeated_{self.table.resource}"
-        self.work.execute(
+        created = self.work.execute(
             f"""CREATE OR REPLACE TEMP TABLE {name} AS SELECT hash({self.key}) AS h FROM {self.table.relation}
             WHERE {self.has_key} GROUP BY h HAVING count(*) > 1"""
         )
-        return name
+        (count,) = created.fetchone() or (0,)
+        return name if count else None
 
     @property
     def key(self) -> str:

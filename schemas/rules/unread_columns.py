@@ -121,6 +121,8 @@ def _columns_telling_apart(on: Checking) -> str:
 
 
 def _differs(on: Checking, column: Column) -> bool:
+    if not on.repeated:
+        return False
     query = f"""SELECT 1 FROM {on.table.relation} WHERE {on.has_key} AND hash({on.key}) IN (SELECT h FROM {on.repeated})
         GROUP BY {on.key} HAVING count(DISTINCT {column.name}) > 1 LIMIT 1"""
     return on.work.execute(query).fetchone() is not None

@@ -147,7 +147,7 @@ def duplicate_row(on: Checking) -> Iterator[Matches]:
 @wide_rule("repeated-row-differs", Severity.ERROR, "")
 def repeated_row_differs(on: Checking) -> Iterator[Matches]:
     """Two rows with the same key and value, and different texts in another column, of which a release has one."""
-    if not on.has(*(name for name in on.schema.primary_key if on.schema[name].required)):
+    if not on.repeated:
         return
     cells = {
         name: f"coalesce({{}}.{quoted(name)}, {text('A' if name == 'status' else '')})" for name in _other_columns(on)
@@ -164,7 +164,7 @@ def repeated_row_differs(on: Checking) -> Iterator[Matches]:
 
 
 def _duplicates(on: Checking, *, same: bool) -> Iterator[Matches]:
-    if not on.has(*(name for name in on.schema.primary_key if on.schema[name].required)):
+    if not on.repeated:
         return
     rows = on.once("repeated rows", _repeated_rows)
     query = f"SELECT _row, first_row FROM {rows} WHERE equal = {same} AND NOT (equal AND differs)"

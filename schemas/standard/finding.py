@@ -132,7 +132,7 @@ def uncapitalised(label: str) -> str:
 def joined(words: Sequence[str], language: str) -> str:
     """Return words as a list within a sentence: "kön, ålder och period"."""
     *first, last = words
-    return messages(language, "schemas")("hint.and", first=", ".join(first), last=last) if first else last
+    return messages(language, "schemas")("report.and", first=", ".join(first), last=last) if first else last
 
 
 def as_written(number: object, language: str) -> object:

@@ -124,6 +124,9 @@ def _codes_by_label_and_code(code_list: str) -> Mapping[str, str]:
 
 def code_of(code_list: str, text: str) -> str | None:
     """Return the code of a list that a text means, None for an unknown text."""
+    # Most columns have codes alone, for which the labels need not be folded.
+    if text in (register.kpis() if code_list == "kpis" else register.codes(code_list)):
+        return text
     folded = fold(text)
     return codes_by_word(code_list).get(folded) or _codes_by_label_and_code(code_list).get(folded)
 

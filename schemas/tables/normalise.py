@@ -378,7 +378,7 @@ def _multiply_shares(
 
 def _area_or_name(text: str) -> str:
     """Return a code as `_area`, also for a municipality's name, including "Falu kommun" and "Göteborgs stad"."""
-    return kommun_of(text) or _area(text)
+    return (None if text[:1].isdigit() else kommun_of(text)) or _area(text)
 
 
 def _area(text: str) -> str:

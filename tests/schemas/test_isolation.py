@@ -39,6 +39,22 @@ if read:
     read._read_into = crash
 """
 
+# The first fork ends before it gets work, the second waits for it.
+EARLY_FORKS = """
+import os, signal
+from pathlib import Path
+from vaven.schemas import early_fork
+early_fork.start()
+from vaven.schemas.isolation import isolated
+early = early_fork.take()
+print(early_fork.take())
+os.kill(early.process, signal.SIGKILL)
+os.waitid(os.P_PID, early.process, os.WEXITED | os.WNOWAIT)
+print(isolated(Path("a.csv"), callable, early=early))
+early_fork.start()
+print(isolated(Path("a.csv"), callable, early=early_fork.take()))
+"""
+
 
 def crash(_: Progress) -> None:
     # The traceback of the test framework.
@@ -199,16 +215,12 @@ def test_a_killed_command_leaves_no_reader(crashing: Callable[[str], dict[str, s
     command = subprocess.Popen([VAVEN, "validate", tmp_path / "a.csv"], env=settings, stdout=subprocess.PIPE)
     children = Path(f"/proc/{command.pid}/task/{command.pid}/children")
     deadline = time.monotonic() + 30
-    while not (readers := children.read_text().split()) and time.monotonic() < deadline:
+    while not list((tmp_path / "temporary").glob(f"{PREFIX}*")) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert len(readers) == 1
-    assert len(list((tmp_path / "temporary").glob(f"{PREFIX}*"))) == 1
+    (reader,) = children.read_text().split()
     command.kill()
     command.communicate(timeout=30)
-    deadline = time.monotonic() + 10
-    while is_running(int(readers[0])) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert not is_running(int(readers[0]))
+    wait_for_end(int(reader))
     # The next command removes what the killed one left, but nothing that is in use.
     (left,) = (tmp_path / "temporary").iterdir()
     with temporary_folder() as used:
@@ -216,6 +228,52 @@ def test_a_killed_command_leaves_no_reader(crashing: Callable[[str], dict[str, s
             os.utime(folder, (0, 0))
         assert vaven("validate", tmp_path / "missing.csv", environment=settings).returncode == 2
         assert list((tmp_path / "temporary").iterdir()) == [used]
+
+
+# The fork that `vaven validate` starts before it reads its arguments.
+
+
+def test_a_command_that_is_killed_or_refused_leaves_no_early_fork(tmp_path: Path) -> None:
+    settings = environment(tmp_path / "home", 8000)
+    command = subprocess.Popen([VAVEN, "validate", tmp_path / "a.csv"], env=settings, stdout=subprocess.PIPE)
+    children = Path(f"/proc/{command.pid}/task/{command.pid}/children")
+    deadline = time.monotonic() + 30
+    while not (forks := children.read_text().split()) and time.monotonic() < deadline:
+        time.sleep(0.001)
+    command.kill()
+    command.communicate(timeout=30)
+    for fork in forks:
+        wait_for_end(int(fork))
+    for arguments in ((), ("--unknown", "a.csv"), ("--help",)):
+        # A fork that lived on would keep the pipe of the output open.
+        done = vaven("validate", *arguments, environment=settings)
+        assert done.returncode == (0 if "--help" in arguments else 2)
+        assert "Traceback" not in done.stderr
+
+
+def test_work_that_the_early_fork_cannot_take_gets_another(tmp_path: Path) -> None:
+    # A process of its own, since the one that forks early has loaded little and runs no thread.
+    settings = environment(tmp_path / "home", 8000, TMPDIR=tempfile.gettempdir())
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", EARLY_FORKS], env=settings, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.split() == ["None", "True", "True"], done.stderr
+    assert list(Path(tempfile.gettempdir()).iterdir()) == []
+
+
+def test_each_of_several_files_has_its_report(tmp_path: Path) -> None:
+    for name in ("a.csv", "b.csv"):
+        (tmp_path / name).write_text(f"{HEADER}\n{ROW}\n")
+    done = vaven("validate", tmp_path / "a.csv", tmp_path / "b.csv", environment=environment(tmp_path / "home", 8000))
+    assert done.returncode == 0, done.stderr
+    assert [line.split()[-1] for line in done.stdout.splitlines() if line.startswith("GODKÄND")] == ["a.csv", "b.csv"]
+
+
+def wait_for_end(process: int) -> None:
+    deadline = time.monotonic() + 10
+    while is_running(process) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not is_running(process)
 
 
 def is_running(process: int) -> bool:

@@ -5,13 +5,15 @@ The house test finds missing keys.
 """
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
+from threading import Lock
 
 LANGUAGES = ("sv", "en")
 DEFAULT_LANGUAGE = "sv"
+_READING = Lock()
 
 
 @dataclass(frozen=True)
@@ -37,21 +39,60 @@ class Messages:
         return self.texts.get(key, default)
 
 
-@cache
-def messages(language: str, room: str) -> Messages:
-    """Read all catalogues of a room (vocab, schemas, publisher or catalogue) in `language` ("sv" or "en") as one.
+class _Texts(Mapping[str, str]):
+    """The texts of a room's catalogues in one language, each catalogue read when a key may be in it.
 
+    The first is the catalogue with the name of the key's first part: reading all takes as long as checking some rows.
     Raises ValueError for a key that occurs twice.
     """
-    texts: dict[str, str] = {}
-    folder = files(f"vaven.{room}") / "messages"
-    for entry in sorted(folder.iterdir(), key=lambda e: e.name):
-        if entry.name.endswith(f".{language}.toml"):
-            for key, text in tomllib.loads(entry.read_text("utf-8")).items():
-                if key in texts:
-                    raise ValueError(f"message key {key!r} occurs twice in the {language} catalogues of {room}")
-                texts[key] = text
-    return Messages(language, texts)
+
+    def __init__(self, language: str, room: str) -> None:
+        self._language, self._room = language, room
+        self._texts: dict[str, str] = {}
+        folder, ending = files(f"vaven.{room}") / "messages", f".{language}.toml"
+        self._unread = {
+            entry.name.removesuffix(ending): entry
+            for entry in sorted(folder.iterdir(), key=lambda e: e.name)
+            if entry.name.endswith(ending)
+        }
+
+    def __getitem__(self, key: str) -> str:
+        if key not in self._texts:
+            self._read(key.partition(".")[0])
+        while key not in self._texts and self._unread:
+            self._read(next(iter(self._unread)))
+        return self._texts[key]
+
+    def __iter__(self) -> Iterator[str]:
+        self._read_all()
+        return iter(self._texts)
+
+    def __len__(self) -> int:
+        self._read_all()
+        return len(self._texts)
+
+    def _read_all(self) -> None:
+        while self._unread:
+            self._read(next(iter(self._unread)))
+
+    def _read(self, name: str) -> None:
+        # Another thread may read the same catalogue; it is removed only after its texts can be found.
+        if (entry := self._unread.get(name)) is None:
+            return
+        texts = tomllib.loads(entry.read_text("utf-8"))
+        with _READING:
+            if name in self._unread:
+                if repeated := texts.keys() & self._texts.keys():
+                    catalogues = f"the {self._language} catalogues of {self._room}"
+                    raise ValueError(f"message key {min(repeated)!r} occurs twice in {catalogues}")
+                self._texts |= texts
+                del self._unread[name]
+
+
+@cache
+def messages(language: str, room: str) -> Messages:
+    """Return all catalogues of a room (vocab, schemas, publisher or catalogue) in `language` ("sv" or "en") as one."""
+    return Messages(language, _Texts(language, room))
 
 
 def in_language(params: Mapping[str, object], language: str) -> dict[str, object]:
