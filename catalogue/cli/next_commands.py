@@ -45,6 +45,8 @@ FLAGS = {
     "publisher": "--publisher {publisher}",
     "not-personal": "--not-personal {numbers}",
 }
+# Findings with the label of a column that the standard does not have.
+OF_LABELS = ("unknown-column", "column-left-out")
 # Contents of a column, by the option that states them.
 CONTENTS = {"column-field": "{field}", "column-kpi": "trygg-morker", "column-out": ""}
 EXAMPLES = {"period": "2024", "neighbourhood": "0180"}
@@ -66,7 +68,7 @@ def next_commands(report: Report, language: str) -> str:
 
 def _flags(report: Report, language: str) -> Mapping[str, str]:
     """Return the options as they are typed, with their names; those of errors first."""
-    labels = {(f.sheet, f.column): f.text for f in report.findings if f.code == "unknown-column" and f.text}
+    labels = {(f.sheet, f.column): f.text for f in report.findings if f.code in OF_LABELS and f.text}
     flags: dict[str, str] = {}
     for _, _, findings in grouped(report):
         for finding in findings:

@@ -144,7 +144,7 @@ def _options_form(validation: Validation, report: Report) -> dict[str, object]:
 def _labels(validation: Validation, report: Report) -> list[str]:
     """Return the column labels to decide about: unknown ones, and those that a field was guessed for."""
     findings: list[Finding] = [*report.findings, *report.assumptions]
-    own = [f.text for f in findings if f.code in ("unknown-column", "assumed-header") and f.text]
+    own = [f.text for f in findings if f.code in ("unknown-column", "column-left-out", "assumed-header") and f.text]
     foreign = [str(label) for finding in findings for label in _label_list(finding)]
     labels = dict.fromkeys([*validation.options.columns, *own, *foreign])
     return [label for label in labels if label != OTHER_COLUMNS]

@@ -11,6 +11,8 @@ from vaven.schemas.standard.personal_number_forms import LIKE_A_NUMBER, SHORTEST
 
 # Ranges of one reason in a sheet; the last one extends over all that follow, so that the counts are complete.
 MAX_PARTS = 200
+# Findings about a label; a warning says that the column may stay as it is.
+DUPLICATE_LABEL, LABEL_WARNINGS = "duplicate-label", ("unknown-column", "blank-label")
 # Reasons of detection. Cells that the sender excludes, totals, and cells with a finding of their own are none.
 REASONS_OF_DATA = frozenset(
     ("preamble", "repeated-header", "table-without-rows", "column-unknown", "column-unlabelled")
@@ -109,14 +111,27 @@ class CellAccount:
     def problems(self, findings: Sequence[Finding]) -> Iterator[Finding]:
         """Yield the errors about rows and columns that look like data and are left out.
 
-        `findings` are those of reading; a column with a duplicate label has an error already.
+        `findings` are those of reading: a column with a duplicate label has an error already, and the error about any
+        other column has its label.
         """
-        duplicates = {(f.sheet, f.column) for f in findings if f.code == "duplicate-label"}
-        for part in (p for p in self.omitted if p.is_data and (p.sheet, p.column) not in duplicates):
+        labels = {(f.resource, f.sheet, f.column): f for f in findings if f.code in (DUPLICATE_LABEL, *LABEL_WARNINGS)}
+        for part in (p for p in self.omitted if p.is_data):
+            label = labels.get((self.resource, part.sheet, part.column)) if part.column else None
+            if label and label.code == DUPLICATE_LABEL:
+                continue
             row, last = part.rows or (None, None)
-            params = {"count": (last or 0) - (row or 0) + 1, "other": last, "column": part.column}
-            code = "column-left-out" if part.column else "rows-left-out"
-            yield Finding(code, Severity.ERROR, self.resource, part.sheet, row, part.column, params=params)
+            params: dict[str, object] = {"count": (last or 0) - (row or 0) + 1, "other": last, "column": part.column}
+            if label and label.params.get("nearest"):
+                params |= {"nearest": label.params["nearest"], "advice": "column.nearest"}
+            code, text = "column-left-out" if part.column else "rows-left-out", label.text if label else None
+            yield Finding(code, Severity.ERROR, self.resource, part.sheet, row, part.column, text=text, params=params)
+
+
+def with_errors(findings: Sequence[Finding], errors: Sequence[Finding]) -> tuple[Finding, ...]:
+    """Join the findings of reading and of the accounts, without the warnings about labels of columns with an error."""
+    columns = {(f.resource, f.sheet, f.column) for f in errors if f.column}
+    others = (f for f in findings if f.code not in LABEL_WARNINGS or (f.resource, f.sheet, f.column) not in columns)
+    return (*others, *errors)
 
 
 def account_of(grid: Grid) -> CellAccount:

@@ -26,7 +26,7 @@ from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.about import SHEET_NAMES, about_of_descriptor, about_of_file, about_of_sheet, with_answers
 from vaven.schemas.tables.area_vintage import single_vintage, vintage_note
-from vaven.schemas.tables.cell_account import CellAccount, account_of, cells_of
+from vaven.schemas.tables.cell_account import CellAccount, account_of, cells_of, with_errors
 from vaven.schemas.tables.data_rows import fill_down_notes, filled_down
 from vaven.schemas.tables.header import Header, account_for_labels, label_problems, missing_columns
 from vaven.schemas.tables.load import LoadedTable, columns_of, fields_of_parts, load
@@ -124,7 +124,9 @@ def read(
             workspace=work,
             distinct=reading.distinct,
             folder=folder,
-            problems=(*reading.problems, *(p for a in reading.accounts for p in a.problems(reading.problems))),
+            problems=with_errors(
+                reading.problems, [p for account in reading.accounts for p in account.problems(reading.problems)]
+            ),
             unlisted=dict(reading.unlisted),
             assumptions=tuple(reading.notes),
             choices=choices,
