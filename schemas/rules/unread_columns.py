@@ -68,7 +68,7 @@ def _divides(on: Checking, column: Column, groups: list[str]) -> bool:
         return not is_all and (len(groups) == 1 or not _determines(on, ("kpi",), column.name))
     if label not in POSSIBLE_QUALIFIERS and not _are_groups(on, column):
         return False
-    return len(groups) > 1 and not any(_determines(on, names, column.name) for names in DETERMINING if on.has(*names))
+    return len(groups) > 1 and not any(_determines(on, names, column.name) for names in DETERMINING)
 
 
 def _candidates(on: Checking) -> list[Column]:
@@ -103,7 +103,9 @@ def _are_groups(on: Checking, column: Column) -> bool:
 
 
 def _determines(on: Checking, fields: tuple[str, ...], name: str) -> bool:
-    """Return True if rows with the same texts of `fields` have the same text of the column."""
+    """Return True if rows with the same texts of `fields` have the same text of the column; False without a field."""
+    if not on.has(*fields):
+        return False
     keys = ", ".join(map(quoted, fields))
     query = f"SELECT 1 FROM {on.table.relation} GROUP BY {keys} HAVING count(DISTINCT {name}) > 1 LIMIT 1"
     return on.work.execute(query).fetchone() is None

@@ -1,6 +1,7 @@
 """Checks: the findings of each rule, the released values, and protection from hostile tables."""
 
 import csv
+import itertools
 import time
 from collections.abc import Mapping, Sequence
 from datetime import date
@@ -17,7 +18,7 @@ from vaven.schemas.rules.references import duplicate_value
 from vaven.schemas.rules.registry import Checking
 from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Fix, Report, Verdict
 from vaven.schemas.standard.personal_number_forms import MASK, masked, passes_luhn
-from vaven.schemas.standard.table_schemas import standard
+from vaven.schemas.standard.table_schemas import RESOURCES, standard
 from vaven.schemas.tables.compile import text_select, typed_select
 from vaven.vocab import register
 from vaven.vocab.messages import LANGUAGES
@@ -391,3 +392,19 @@ def test_dates_and_whole_numbers_have_their_types() -> None:
 def test_the_report_names_the_engine_in_use() -> None:
     assert check_module.duckdb is duckdb
     assert checked({"observations": observations({})}).engine == f"duckdb {duckdb.__version__}"
+
+
+def test_any_column_may_be_missing_beside_columns_that_are_not_read(tmp_path: Path) -> None:
+    texts = {"neighbourhood": ("0180C1010", "0180C1020"), "period": ("2022", "2023"), "value": ("57,5", "-")}
+    beside = {"Typ": ("Offentlig", "Privat"), "Huvudman": ("Kommun", "Region")}
+    for resource in RESOURCES:
+        fields = [f.name for f in standard()[resource].fields]
+        for missing in [*((name,) for name in fields), *itertools.combinations(standard()[resource].primary_key, 2)]:
+            labels = [name for name in fields if name not in missing] + [*beside]
+            rows = [";".join({**texts, **beside}.get(name, ("1", "2"))[row % 2] for name in labels) for row in range(4)]
+            path = tmp_path / f"{resource}.csv"
+            path.write_text("\n".join([";".join(labels), *rows]))
+            report = validate(path)
+            assert {"missing-column", "not-the-standard"} & report.counts.keys() or not any(
+                standard()[resource][name].required for name in missing
+            )
