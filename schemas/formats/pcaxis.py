@@ -16,7 +16,7 @@ from vaven.schemas.formats.json_stat import category_texts
 from vaven.schemas.standard.cells import CategoryTexts, OmittedCells, RepeatedText, omitted_texts
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import codes_by_word, fold, known_labels
-from vaven.schemas.standard.pcaxis_terms import MEASURES, SYMBOLS, measure_of, status_of, symbol_notes
+from vaven.schemas.standard.pcaxis_terms import MEASURES, SYMBOLS, measure_note, measure_of, status_of, symbol_notes
 from vaven.schemas.standard.read_options import codec_of
 from vaven.vocab.errors import NotReadable
 
@@ -94,6 +94,7 @@ def read_pcaxis(path: Path, encoding: str) -> Grid:
     used += [variable.source for variable in (*stub, *heading)]
     outside = list(_texts_outside(statements, used))
     omitted: list[OmittedCells] = []
+    measure_notes: list[Finding] = []
     rows = _rows(path, encoding, stub, heading, kpi and categories.repeated(kpi), statuses, cell_count)
     if measures := _measures((*stub, *heading)):
         position, fields = measures
@@ -103,7 +104,9 @@ def read_pcaxis(path: Path, encoding: str) -> Grid:
         outside.append(variable.label)
         rows = _pivoted(rows, len(stub) + len(heading), position, fields, omitted)
         note = replace(note, params={"contents": contents, "count": count // len(fields)})
-    notes = (note, *symbol_notes(texts, statuses), *_code_notes(keywords, language, (*stub, *heading)))
+        measure_notes = [measure_note(variable.label, fields)]
+    symbols = symbol_notes(texts, statuses)
+    notes = (note, *measure_notes, *symbols, *_code_notes(keywords, language, (*stub, *heading)))
     rows = first_uses(rows, categories, outside, omitted, path.name)
     return Grid(path.name, None, rows, decimal_comma=False, notes=notes, cell_count=cell_count, omitted=omitted)
 

@@ -4,7 +4,9 @@ from collections.abc import Iterator, Mapping
 
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import codes_by_word, fold, known_labels
+from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab import register
+from vaven.vocab.messages import LANGUAGES
 
 # Symbols in place of a value, by the keyword of the text that PxWeb shows for them.
 SYMBOLS = {f"DATASYMBOL{count}": "." * count for count in range(1, 7)} | {
@@ -43,6 +45,15 @@ def symbol_notes(texts: Mapping[str, str], statuses: Mapping[str, str]) -> Itera
     for symbol, status in statuses.items():
         params = {"mark": symbol, "contents": texts[symbol], "status": status}
         yield Finding("assumed-pcaxis-symbol", Severity.NOTE, params=params)
+
+
+def measure_note(label: str, fields: Mapping[str, str]) -> Finding:
+    """Return the note of the field that each text of a contents variable was read as."""
+    params: dict[str, object] = {"label": label}
+    for language in LANGUAGES:
+        names = {text: standard()["observations"][name].label(language) for text, name in fields.items()}
+        params[f"contents_{language}"] = "; ".join(f"{text} = {name}" for text, name in names.items())
+    return Finding("assumed-pcaxis-measures", Severity.NOTE, params=params)
 
 
 def measure_of(text: str) -> str | None:
