@@ -6,7 +6,7 @@ from pathlib import Path
 
 from vaven.schemas.formats.csv import read_delimited
 from vaven.schemas.formats.grid import Grid
-from vaven.schemas.formats.sniff import content_of, extract_tables
+from vaven.schemas.formats.sniff import Content, content_of, extract_tables
 from vaven.schemas.standard.read_options import DETECT, Progress, ReadOptions, no_progress
 from vaven.vocab.errors import NotReadable
 
@@ -15,15 +15,19 @@ MAX_FILES = 100
 
 
 def grids_of(
-    path: Path, folder: Path, choices: ReadOptions = DETECT, progress: Progress = no_progress
+    path: Path,
+    folder: Path,
+    choices: ReadOptions = DETECT,
+    progress: Progress = no_progress,
+    content: Content | None = None,
 ) -> Iterator[Grid]:
     """Yield the tables of a file: one for a text, one for each sheet of a workbook or file of a zip.
 
     `folder` is for extracted rows until they are iterated; it must not exist, and the caller removes it. `progress`
-    is called while rows of texts and workbooks are iterated. Raises NotReadable for a data package, which has its own
-    reader (datapackage), and for a file without tables.
+    is called while rows of texts and workbooks are iterated. `content` is the file's, if it is known. Raises
+    NotReadable for a data package, which has its own reader (datapackage), and for a file without tables.
     """
-    content = content_of(path, choices.encoding)
+    content = content or content_of(path, choices.encoding)
     match content.kind:
         # Each reader is imported when a file needs it: importing all takes as long as checking a small file.
         case "text":

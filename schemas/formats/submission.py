@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from vaven.schemas.formats.sniff import content_of
+from vaven.schemas.formats.sniff import Content, content_of
 from vaven.vocab.errors import NotReadable
 
 DESCRIPTOR = "datapackage.json"
@@ -36,15 +36,17 @@ class SubmissionFiles:
         return hashlib.sha256(b"".join(b"%s  %s\n" % (digest.encode(), name) for name, digest in lines)).hexdigest()
 
 
-def submission_files(source: Path, encoding: str | None = None) -> SubmissionFiles:
-    """Find the files of a submission; `encoding` is the sender's word for a text's encoding.
+def submission_files(source: Path, encoding: str | None = None, content: Content | None = None) -> SubmissionFiles:
+    """Find the files of a submission; `encoding` is the sender's word for a text's encoding, `content` if it is known.
 
     A file that the descriptor names and that does not exist is left out: reading the package reports it. Raises
     NotReadable for a source that is missing or no file, and for a named file outside the package (a symbolic link).
     """
-    if source.is_file() and not _is_descriptor(source, encoding):
+    is_descriptor = content.kind == "descriptor" if content else _is_descriptor(source, encoding)
+    if source.is_file() and not is_descriptor:
         return SubmissionFiles({source.name: source})
-    content_of(source, encoding)
+    if content is None:
+        content_of(source, encoding)
     descriptor = source / DESCRIPTOR if source.is_dir() else source
     named = {name: descriptor.parent / name for name in _named(descriptor)}
     return SubmissionFiles({descriptor.name: descriptor, **named}, descriptor.name)

@@ -13,7 +13,7 @@ import duckdb
 
 from vaven.schemas.formats.grid import Grid, GridRow
 from vaven.schemas.formats.open import grids_of
-from vaven.schemas.formats.sniff import content_of
+from vaven.schemas.formats.sniff import Content, content_of
 from vaven.schemas.formats.submission import submission_files
 from vaven.schemas.spreadsheets.cell_faults import TableRange, faults_in_sheet
 from vaven.schemas.spreadsheets.label_units import factor_name
@@ -112,13 +112,13 @@ def read(
         work.execute(f"SET temp_directory = '{folder}/spill'")
         reading = _Reading(work, DistinctTexts(work), folder, choices, progress)
         progress("opening", 0)
-        about = _read_into(reading, source, content.kind, slug, folder)
+        about = _read_into(reading, source, content, slug, folder)
         if not reading.tables and not reading.problems:
             raise NotReadable("not-readable-no-rows", file=source.name)
         about = replace(with_answers(about, choices), area_vintage=_vintage(reading, about))
         return Tables(
             source=source,
-            sha256=submission_files(source, choices.encoding).sha256,
+            sha256=submission_files(source, choices.encoding, content).sha256,
             about=about,
             tables=reading.tables,
             workspace=work,
@@ -158,13 +158,13 @@ def _vintage(reading: _Reading, about: About) -> str:
     return area_vintage
 
 
-def _read_into(reading: _Reading, source: Path, kind: str, slug: str | None, folder: Path) -> About:
-    if kind not in ("package", "descriptor"):
-        return _read_tables(reading, source, slug, folder / "sheets")
+def _read_into(reading: _Reading, source: Path, content: Content, slug: str | None, folder: Path) -> About:
+    if content.kind not in ("package", "descriptor"):
+        return _read_tables(reading, source, content, slug, folder / "sheets")
     # Frictionless takes longer to load than most files take to check, and only packages need it.
     from vaven.schemas.formats.datapackage import read_descriptor, resource_grids, unpack
 
-    path = unpack(source, folder / "package") if kind == "package" else source
+    path = unpack(source, folder / "package") if content.kind == "package" else source
     file = path / "datapackage.json" if path.is_dir() else path
     descriptor = read_descriptor(file)
     reading.has_own_areas = any(resource["name"] == "neighbourhoods" for resource in descriptor["resources"])
@@ -178,9 +178,9 @@ def _read_into(reading: _Reading, source: Path, kind: str, slug: str | None, fol
     return about
 
 
-def _read_tables(reading: _Reading, source: Path, slug: str | None, folder: Path) -> About:
+def _read_tables(reading: _Reading, source: Path, content: Content, slug: str | None, folder: Path) -> About:
     """Read a single table as observations, sheets of a workbook and files of a zip by their names."""
-    grids = grids_of(source, folder, reading.choices, reading.progress)
+    grids = grids_of(source, folder, reading.choices, reading.progress, content)
     first = next(grids, None)
     if first is None:
         raise NotReadable("not-readable-no-rows", file=source.name)
