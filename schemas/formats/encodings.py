@@ -80,24 +80,30 @@ def _one_byte_encoding(path: Path, row: int) -> str:
 
 
 def _decoding_error(path: Path, encoding: str) -> _DecodingError | None:
-    decoder, rows = codecs.getincrementaldecoder(encoding)(), 1
+    decoder, rows, position = codecs.getincrementaldecoder(encoding)(), 1, 0
+    is_utf8 = encoding == "utf-8"
     with path.open("rb") as file:
         while True:
             block = file.read(BLOCK)
-            if encoding == "utf-8" and block and block.isascii() and b"\0" not in block and not decoder.getstate()[0]:
-                rows += block.count(b"\n")
+            if is_utf8 and block and block.isascii() and b"\0" not in block and not decoder.getstate()[0]:
+                position += len(block)
                 continue
+            # Lines of UTF-8 are counted only where an error is.
+            before = position - len(decoder.getstate()[0])
             try:
                 text = decoder.decode(block, final=not block)
             except UnicodeDecodeError as cause:
-                return _DecodingError(False, rows + cause.object[: cause.start].count(b"\n"))
+                start = cause.object[: cause.start].count(b"\n")
+                return _DecodingError(False, (_row_at(path, before) if is_utf8 else rows) + start)
             except UnicodeError:
                 return _DecodingError(False, rows)
             if "\0" in text:
-                return _DecodingError(True, rows + text[: text.index("\0")].count("\n"))
+                start = text[: text.index("\0")].count("\n")
+                return _DecodingError(True, (_row_at(path, before) if is_utf8 else rows) + start)
             if not block:
                 return None
-            rows += text.count("\n")
+            position += len(block)
+            rows += 0 if is_utf8 else text.count("\n")
 
 
 def _first_row_with(path: Path, pattern: re.Pattern[bytes]) -> int | None:

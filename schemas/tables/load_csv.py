@@ -133,8 +133,10 @@ def _line_count(path: Path) -> int:
     with path.open("rb") as file:
         while block := file.read(BLOCK):
             count += block.count(b"\n")
-            returns += block.count(b"\r")
-            pairs += block.count(b"\r\n") + (last == b"\r" and block.startswith(b"\n"))
+            pairs += last == b"\r" and block.startswith(b"\n")
+            if b"\r" in block:
+                returns += block.count(b"\r")
+                pairs += block.count(b"\r\n")
             last = block[-1:]
     return count + (last != b"\n") if returns == pairs else -1
 
