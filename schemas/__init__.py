@@ -15,6 +15,7 @@ PACKAGES = (
     "formats",
     "tables",
     "tableschema",
+    "disclosure",
     "rules",
     "check",
     "reports",

@@ -1,15 +1,37 @@
-"""Disclosure control: rules about counts so small that they could identify a person.
+"""Disclosure control: rules about counts so small that they could identify a person, and about what reveals them.
 
 The thresholds are our proposal (DOMAIN section 4), not law, and the help page says so.
 """
 
-from collections.abc import Iterator
+import math
+import re
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 
-from vaven.schemas.rules.registry import Checking, row_rule
+from vaven.schemas.disclosure.intervals import intervals
+from vaven.schemas.disclosure.proposals import further_counts, revealed, unpublished
+from vaven.schemas.disclosure.system import Cell, Count, LinearSystem, linear_system
+from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, row_rule, wide_rule
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.standard.sql import text
 from vaven.schemas.tables.compile import Check
 from vaven.vocab import register
+from vaven.vocab.areas import VINTAGES, areas, level_of
+from vaven.vocab.register import SUPPRESSED, TOTAL
+
+# SQL of a numerator by its value and denominator, before rounding.
+DERIVED = "(value_n * denominator_n / nullif(kpi_multiplier, 0))"
+# Cells that a message names.
+NAMED_CELLS = 20
+# RE2 pattern of a number in a note that may be the suppressed count or share: not a year, a date or an age.
+COUNT_IN_TEXT = (
+    r"(?i)(^|[^\d.,–-])\d{1,3}([.,]\d+)? ?(%|procent|per cent|st|stycken|person|personer|elev|elever|people|persons|"
+    r"pupils|svar|svarande|respondents|av \d|of \d|/ ?\d)"
+)
+# Ages of a KPI's population, in its label: "Invånare 20–64 år som …".
+AGES_OF_LABEL = re.compile(r"(\d+)–(\d+) år")
 
 
 @row_rule("small-count", Severity.ERROR, "observations")
@@ -42,6 +64,45 @@ def small_count(on: Checking) -> Iterator[Check]:
         yield Check("small-count", "sample_size", where, {"limit": f"'{limits.small_base_survey}'"})
 
 
+@row_rule("small-count-derived", Severity.ERROR, "observations")
+def small_count_derived(on: Checking) -> Iterator[Check]:
+    """A count of one to four people that follows from value and denominator, without a numerator."""
+    if on.has("value", "kpi") and on.occurs("denominator"):
+        few = " AND ".join(f"{bound} {_few(on)}" for bound in _bounds(on))
+        without = "numerator_n IS NULL AND " if on.has("numerator") else ""
+        where = f"{without}{_of_people(on)} AND {_near(on, DERIVED)} AND {few}"
+        yield Check("small-count-derived", "value", where, {"limit": f"'{on.thresholds.small_count}'"})
+
+
+@row_rule("small-count-outside", Severity.ERROR, "observations")
+def small_count_outside(on: Checking) -> Iterator[Check]:
+    """A share that all but one to four people are part of: 997 of 1,000 says as much as 3 of 1,000."""
+    if on.has("value", "kpi") and on.occurs("denominator"):
+        count, *own = (
+            f"coalesce(numerator_n, {bound})" if on.has("numerator") else bound for bound in (DERIVED, *_bounds(on))
+        )
+        outside = " AND ".join(f"denominator_n - {bound} {_few(on)}" for bound in own)
+        near = _near(on, f"denominator_n - {count}")
+        where = f"{_of_people(on)} AND kpi_share AND {near} AND {outside}"
+        yield Check("small-count-outside", "value", where, {"limit": f"'{on.thresholds.small_count}'"})
+
+
+def _near(on: Checking, count: str) -> str:
+    """Return SQL that excludes most rows at a fraction of the cost of exact bounds, which a constant CASE delays."""
+    return f"{count} BETWEEN 0 AND {on.thresholds.small_count}"
+
+
+def _few(on: Checking) -> str:
+    return f"BETWEEN 1 AND {on.thresholds.small_count} - 1"
+
+
+def _of_people(on: Checking) -> str:
+    """Return SQL of a count of real people, among so many that the base itself is no finding."""
+    real = "coalesce(method, '') <> 'illustrative' AND " if on.has("method") else ""
+    people = ", ".join(map(text, _about_people()))
+    return f"{real}kpi IN ({people}) AND denominator_n >= {on.thresholds.small_base_register}"
+
+
 def _about_people() -> list[str]:
     """Return the KPIs whose numerator counts people or their activities, not dwellings, money or facilities."""
     not_people = {
@@ -52,3 +113,256 @@ def _about_people() -> list[str]:
         "upprustade-bostader",
     }
     return [slug for slug in register.kpis() if slug not in not_people]
+
+
+# --- what published counts reveal
+
+
+@wide_rule("suppression-reversible", Severity.ERROR, "observations")
+def suppression_reversible(on: Checking) -> Iterator[Matches]:
+    """A count that is not published, and that others give away for lack of secondary suppression."""
+    for match in on.once("revealed counts", _revealed_counts):
+        if match.params.get("beside") is not None:
+            yield match
+
+
+@wide_rule("suppression-undecided", Severity.ERROR, "observations")
+def suppression_undecided(on: Checking) -> Iterator[Matches]:
+    """Suppressed counts of which it could not be computed in time whether others give them away."""
+    for match in on.once("revealed counts", _revealed_counts):
+        if match.params.get("beside") is None:
+            yield match
+
+
+def _revealed_counts(on: Checking) -> list[RuleMatch]:
+    if not on.has("neighbourhood", "kpi", "period", "value"):
+        return []
+    found = {match.row or 0: match for match in _revealed_by_own_row(on)}
+    groups = _groups(on)
+    if groups:
+        _create_counts(on, groups)
+    deadline = time.monotonic() + on.thresholds.disclosure_seconds
+    for kpi, year in groups:
+        for match in _matches_of(on, kpi, year, deadline):
+            found.setdefault(match.row or 0, match)
+    return [found[row] for row in sorted(found)]
+
+
+def _revealed_by_own_row(on: Checking) -> Iterator[RuleMatch]:
+    """Yield suppressed values whose row still has the numerator, an end of the interval, or a count in its note."""
+    if not on.occurs("status", f"cell = '{SUPPRESSED}'"):
+        return
+    for name, kind in (
+        ("numerator", "numerator"),
+        ("ci_lower", "interval"),
+        ("ci_upper", "interval"),
+        ("note", "note"),
+    ):
+        if not on.has(name):
+            continue
+        says = f"regexp_matches(note, '{COUNT_IN_TEXT}')" if name == "note" else f"{name} IS NOT NULL"
+        query = f"""SELECT _row, {name} FROM {on.table.relation}
+            WHERE status = '{SUPPRESSED}' AND value IS NULL AND {says} ORDER BY _row"""
+        for row, cell in on.rows(query):
+            yield RuleMatch(row, name, None if name == "note" else cell, {"beside": kind})
+
+
+def _create_counts(on: Checking, groups: Sequence[tuple[str, str]]) -> None:
+    """Create the table `counts`: what each row of the KPIs and years says of the number of people that it is about.
+
+    `low` and `high` are its bounds, NULL for an unknown one: a value with one decimal and its denominator give the
+    numerator to within half a decimal.
+    """
+    low, high = (f"coalesce({_column(on, 'numerator_n')}, CASE WHEN kpi_sum THEN value_n ELSE {bound} END)"
+                 for bound in _bounds(on))  # fmt: skip
+    columns = ", ".join(f"{sql} AS {name}" for name, sql in _keys(on).items())
+    on.work.execute(
+        f"""CREATE OR REPLACE TEMP TABLE counts AS
+        SELECT *, low IS NULL AND status = '{SUPPRESSED}' AND value IS NULL AS suppressed FROM (
+            SELECT _row, {columns}, {_status(on)} AS status, value, kpi_share, {low} AS low, {high} AS high,
+                {_column(on, "denominator_n")} AS base
+            FROM {on.view} WHERE kpi || ' ' || left(period, 4) IN (SELECT unnest(?::VARCHAR[])))
+        WHERE area IS NOT NULL AND (low IS NULL OR low <= high)""",
+        [[f"{kpi} {year}" for kpi, year in groups]],
+    )
+
+
+def _keys(on: Checking) -> dict[str, str]:
+    """Return the SQL of the position of a count, and of its KPI and year."""
+    parts = {name: f"coalesce({name}, '{TOTAL}')" if on.has(name) else f"'{TOTAL}'" for name in ("sex", "age_group")}
+    return {
+        "kpi": "kpi", "year": "left(period, 4)", "area": "neighbourhood", "sex": parts["sex"],
+        "age": parts["age_group"], "period": "period",
+    }  # fmt: skip
+
+
+def _column(on: Checking, name: str) -> str:
+    return name if on.has(name.removesuffix("_n")) else "NULL::DOUBLE"
+
+
+def _status(on: Checking) -> str:
+    return "coalesce(status, 'A')" if on.has("status") else "'A'"
+
+
+def _bounds(on: Checking) -> tuple[str, str]:
+    """Return SQL of the lowest and highest numerator that a rounded value and its denominator allow."""
+    if not on.has("denominator"):
+        return "NULL::DOUBLE", "NULL::DOUBLE"
+    half = "0.5 * pow(10, -length(split_part(value, '.', 2)))"
+    low, high = (f"(value_n {sign} {half}) * denominator_n / kpi_multiplier" for sign in "-+")
+    # The greatest of NULL and a number is the number.
+    known = "kpi_ratio AND kpi_multiplier > 0 AND value_n IS NOT NULL AND denominator_n IS NOT NULL"
+    return (
+        f"CASE WHEN {known} THEN greatest(0, ceil({low} - 1e-6)) END",
+        f"CASE WHEN {known} THEN floor({high} + 1e-6) END",
+    )
+
+
+def _groups(on: Checking) -> list[tuple[str, str]]:
+    """Return KPI and year of the counts among which something may be revealed.
+
+    Illustrative values concern no real person where all of a KPI are illustrative.
+    """
+    keys = _keys(on)
+    queries = []
+    if on.occurs("status", f"cell = '{SUPPRESSED}'"):
+        queries.append(f"SELECT DISTINCT kpi, {keys['year']} FROM {on.view} WHERE status = '{SUPPRESSED}'")
+    count = f"coalesce({_column(on, 'numerator_n')}, CASE WHEN kpi_sum THEN value_n END)"
+    if on.has("denominator"):
+        count = f"coalesce({count}, CASE WHEN kpi_ratio THEN {DERIVED} END)"
+    has_counts = on.occurs("numerator") or on.occurs("denominator") or on.occurs("kpi", f"cell IN ({_sums()})")
+    for is_part, is_whole, others in _breakdowns(on) if has_counts else ():
+        # Published parts that lack little of their whole leave a small count that is in no row.
+        by = ", ".join(others.format_map(keys).split("; "))
+        rest = f"min(n) FILTER ({is_whole.format_map(keys)}) - sum(n) FILTER ({is_part.format_map(keys)})"
+        queries.append(
+            f"""SELECT any_value(kpi), any_value({keys["year"]}) FROM (SELECT *, {count} AS n FROM {on.view})
+            WHERE n IS NOT NULL GROUP BY hash(kpi, {by})
+            HAVING {rest} BETWEEN 0.5 AND {on.thresholds.small_count} - 0.5"""
+        )
+    if not queries:
+        return []
+    people = ", ".join(map(text, _about_people()))
+    real = ""
+    if on.occurs("method", "cell = 'illustrative'"):
+        invented = "coalesce(method, '') = 'illustrative'"
+        real = (
+            f"AND kpi NOT IN (SELECT kpi FROM {on.view} WHERE kpi IS NOT NULL GROUP BY kpi HAVING bool_and({invented}))"
+        )
+    named = f"SELECT DISTINCT * FROM ({' UNION ALL '.join(queries)}) g(kpi, year)"
+    query = f"{named} WHERE kpi IN ({people}) AND year IS NOT NULL {real} ORDER BY ALL"
+    return on.work.execute(query).fetchall()
+
+
+def _breakdowns(on: Checking) -> Iterator[tuple[str, str, str]]:
+    """Yield for each breakdown of the table the SQL of a part and of a whole, and the other parts of the key."""
+    if on.occurs("sex", f"cell <> '{TOTAL}'"):
+        yield f"{{sex}} <> '{TOTAL}'", f"{{sex}} = '{TOTAL}'", "{area}; {age}; {period}"
+    if on.occurs("age_group", f"cell <> '{TOTAL}'"):
+        yield f"{{age}} <> '{TOTAL}'", f"{{age}} = '{TOTAL}'", "{area}; {sex}; {period}"
+    if on.occurs("period", "length(cell) > 4"):
+        yield "length({period}) > 4", "length({period}) = 4", "{area}; {sex}; {age}; {year}"
+    for whole, part in ((4, 9), (2, 4)):
+        if on.occurs("neighbourhood", f"length(cell) = {part}"):
+            is_whole = f"length({{area}}) = {whole}"
+            yield f"length({{area}}) = {part}", is_whole, f"left({{area}}, {whole}); {{sex}}; {{age}}; {{period}}"
+
+
+def _sums() -> str:
+    return ", ".join(text(kpi.id) for kpi in register.kpis().values() if kpi.is_sum)
+
+
+def _matches_of(on: Checking, kpi: str, year: str, deadline: float) -> Iterator[RuleMatch]:
+    """Yield the matches of one KPI and year."""
+    system = _system(on, kpi, year)
+    enough = int(on.thresholds.small_count) - 1
+    result = intervals(system, unpublished(system), enough=enough, deadline=deadline)
+    for number in result.undecided:
+        if (row := system.counts[number].row) is not None:
+            yield RuleMatch(row, "value", None)
+    numbers = revealed(system, result, enough=enough)
+    if not numbers:
+        return
+    further = further_counts(system, result, enough=enough, deadline=deadline)
+    for number in sorted(numbers):
+        kind, row = _reason(system, number)
+        if row is not None:
+            field = kind if system.counts[number].row is None and on.has(kind) else "value"
+            yield RuleMatch(row, field, None, {"beside": kind, **_further(on, system, further)})
+
+
+def _reason(system: LinearSystem, number: int) -> tuple[str, int | None]:
+    """Return the kind of equation that gives a count away, and its row, or that of another count of the equation."""
+    own = system.counts[number].row
+    equations = [e for e in system.equations if number in (e.whole, *e.parts)]
+    equations.sort(key=lambda e: len(system.unknown(e)))
+    kind = equations[0].kind if equations else "denominator"
+    rows = (system.counts[n].row for e in equations for n in (*e.parts, e.whole))
+    return kind, own if own is not None else next((row for row in rows if row is not None), None)
+
+
+def _further(on: Checking, system: LinearSystem, further: Sequence[int] | None) -> dict[str, object]:
+    """Return the parameters that name the further cells to suppress."""
+    if not further:
+        return {}
+    rows = [row for n in further if (row := system.counts[n].row) is not None]
+    cells = [f"{letter or ''}{number}" for number, letter in (on.table.cell_reference(row, "value") for row in rows)]
+    rest = len(cells) - NAMED_CELLS
+    names = ", ".join(cells[:NAMED_CELLS]) + (f" + {rest}" if rest > 0 else "")
+    return {"cells": names, "advice": "suppress-further"}
+
+
+def _system(on: Checking, kpi: str, year: str) -> LinearSystem:
+    entry = register.kpis()[kpi]
+    match = AGES_OF_LABEL.search(entry.text("sv"))
+    wholes = list(_wholes(on, kpi, year))
+    ages = (int(match[1]), int(match[2]) + 1) if match else None
+    # A mean over a year is not the sum of its quarters; a number of events is.
+    is_additive = entry.is_sum or entry.unit("en") != "%"
+    return linear_system(_counts(on, kpi, year), wholes, ages=ages, is_additive_in_time=is_additive)
+
+
+def _counts(on: Checking, kpi: str, year: str) -> Iterator[Count]:
+    query = "SELECT area, sex, age, period, low, high, suppressed, _row, base, kpi_share FROM counts"
+    rows = on.work.execute(f"{query} WHERE kpi = ? AND year = ? ORDER BY _row", [kpi, year])
+    while batch := rows.fetchmany(10_000):
+        for area, sex, age, period, low, high, is_suppressed, row, base, is_share in batch:
+            whole = base if is_share else None
+            unknown = (0.0, math.inf if whole is None else whole)
+            least, greatest = unknown if low is None else (low, high)
+            yield Count(Cell(area, sex, age, period), least, greatest, is_suppressed, row, whole)
+
+
+def _wholes(on: Checking, kpi: str, year: str) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the areas of a KPI and year that consist of others: municipalities, län and own areas."""
+    query = "SELECT DISTINCT area FROM counts WHERE kpi = ? AND year = ?"
+    present = {area for (area,) in on.work.execute(query, [kpi, year]).fetchall()}
+    desos: dict[str, set[str]] = defaultdict(set)
+    for code in present:
+        if level_of(code) == "deso" and code[:4] in present:
+            desos[code[:4]].add(code)
+    for kommun, codes in desos.items():
+        # Codes of both vintages are those of the one with more of them.
+        lists = [_desos_of(vintage).get(kommun, ()) for vintage in VINTAGES["deso"]]
+        yield kommun, max(lists, key=lambda parts: len(codes.intersection(parts)))
+    for lan in sorted({code[:2] for code in present if level_of(code) == "kommun"} & present):
+        yield lan, [code for code in areas().kommuner if code[:2] == lan]
+    yield from _own_areas(on).items()
+
+
+@cache
+def _desos_of(vintage: str) -> Mapping[str, Sequence[str]]:
+    """Return the DeSO of a vintage by municipality."""
+    by_kommun: dict[str, list[str]] = defaultdict(list)
+    for code, area in areas().by_code("deso", vintage).items():
+        by_kommun[area.kommun].append(code)
+    return by_kommun
+
+
+def _own_areas(on: Checking) -> dict[str, list[str]]:
+    declared = on.tables.tables.get("neighbourhoods")
+    if declared is None or not declared.column("code") or not declared.column("deso_codes"):
+        return {}
+    query = f"SELECT code, deso_codes FROM {declared.relation} WHERE code IS NOT NULL AND deso_codes IS NOT NULL"
+    rows = on.work.execute(query).fetchall()
+    return {code: [part.strip() for part in cell.split(";") if part.strip()] for code, cell in rows}

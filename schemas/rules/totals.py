@@ -1,4 +1,4 @@
-"""Rules about parts and totals: consistency, and suppressed values that can be derived from other values.
+"""Rules about parts and totals that do not agree.
 
 Parts are women and men, disjoint age groups, and the areas of a municipality or own area. Registers perturb counts to
 protect people (SCB's Cell Key Method from 2025) and the sex or age of some people is unknown, so that an inconsistent
@@ -14,9 +14,8 @@ from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, wide_rule
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.standard.sql import quoted, text
 from vaven.schemas.tables.compile import key_of
-from vaven.vocab.areas import VINTAGES, areas
 from vaven.vocab.messages import LANGUAGES
-from vaven.vocab.register import SUPPRESSED, TOTAL
+from vaven.vocab.register import TOTAL
 
 SEXES = ("F", "M")
 AGES = re.compile(r"(\d{1,3})(?:-(\d{1,3})|(\+))?")
@@ -24,10 +23,6 @@ AGES = re.compile(r"(\d{1,3})(?:-(\d{1,3})|(\+))?")
 OPEN = 1_000
 # Total and parts may both be rounded to one decimal.
 ROUNDING = 0.051
-# SQL of the number of people in a row, from its numerator, its ratio or its sum.
-COUNT = """coalesce(numerator_n,
-    CASE WHEN kpi_ratio AND kpi_multiplier > 0 THEN value_n * denominator_n / kpi_multiplier
-    WHEN kpi_sum THEN value_n END)"""
 
 
 @dataclass(frozen=True)
@@ -176,114 +171,3 @@ def _grouped(on: Checking, parts: _Parts, name: str, number: str) -> str:
         WHERE number IS NOT NULL AND {key} IN (SELECT h FROM suspected)
         GROUP BY {key}
         HAVING count(*) FILTER ({total}) = 1 AND count(*) FILTER ({part}) = {len(parts.codes)}"""
-
-
-@wide_rule("suppression-reversible", Severity.ERROR, "observations")
-def suppression_reversible(on: Checking) -> Iterator[RuleMatch]:
-    """A suppressed count that can be derived from published values, for lack of secondary suppression.
-
-    Each breakdown is one equation, hence the usual practice of suppressing a second part (DOMAIN section 4).
-    """
-    if not on.has("neighbourhood", "kpi", "period", "value"):
-        return
-    by_row: dict[int, RuleMatch] = {}
-    matches = (
-        _missing_sex(on) if not _has_suppressed(on) else (*_beside(on), *_one_of(on), *_one_area(on), *_missing_sex(on))
-    )
-    for match in matches:
-        by_row.setdefault(match.row or 0, match)
-    yield from (by_row[row] for row in sorted(by_row))
-
-
-def _has_suppressed(on: Checking) -> bool:
-    query = f"SELECT 1 FROM {on.distinct('status')} WHERE cell = '{SUPPRESSED}'" if on.has("status") else None
-    return query is not None and on.work.execute(query).fetchone() is not None
-
-
-def _beside(on: Checking) -> Iterator[RuleMatch]:
-    """Yield suppressed values whose numerator is in the same row."""
-    if on.has("numerator"):
-        query = f"""SELECT _row, numerator FROM {on.table.relation}
-            WHERE status = '{SUPPRESSED}' AND value IS NULL AND numerator IS NOT NULL ORDER BY _row"""
-        for row, cell in on.rows(query):
-            yield RuleMatch(row, "numerator", cell, {"beside": "numerator"})
-
-
-def _counted(on: Checking) -> str:
-    """Return SQL of the rows with their published count (`shown`) and whether it is suppressed (`hidden`)."""
-    return f"""SELECT *, {COUNT} AS shown, {COUNT} IS NULL AND status = '{SUPPRESSED}' AS hidden FROM {on.view}"""
-
-
-def _one_of(on: Checking) -> Iterator[RuleMatch]:
-    """Yield values that are alone in being suppressed among the total and all parts by sex or by age."""
-    for parts in _breakdowns(on):
-        if not parts.is_complete:
-            continue
-        codes = ", ".join(text(c) for c in (TOTAL, *parts.codes))
-        query = f"""SELECT min(_row) FILTER (hidden) FROM ({_counted(on)}) WHERE {parts.code} IN ({codes})
-            GROUP BY hash({_rest(on, parts.field)})
-            HAVING count(*) FILTER (hidden) = 1 AND count(shown) = {len(parts.codes)} ORDER BY 1"""
-        for (row,) in on.rows(query):
-            yield RuleMatch(row, "value", None, {"beside": parts.field})
-
-
-def _missing_sex(on: Checking) -> Iterator[RuleMatch]:
-    """Yield rows of one sex beside a total whose difference, the missing other sex, is a small count."""
-    parts = next((p for p in _breakdowns_of_sex(on)), None)
-    if parts is None or not (on.occurs("numerator") or on.occurs("denominator") or _has_sums(on)):
-        return
-    real = "coalesce(method, '') <> 'illustrative'" if on.has("method") else "TRUE"
-    query = f"""SELECT max(_row) FILTER ({parts.code} <> '{TOTAL}') FROM (SELECT *, {COUNT} AS shown FROM {on.view})
-        WHERE {real} GROUP BY hash({_rest(on, "sex")})
-        HAVING count(*) = 2 AND count(shown) = 2 AND count(*) FILTER ({parts.code} = '{TOTAL}') = 1
-            AND max(shown) - min(shown) BETWEEN 0.5 AND {on.thresholds.small_count} - 0.5
-            AND max(shown) FILTER ({parts.code} = '{TOTAL}') = max(shown) ORDER BY 1"""
-    for (row,) in on.rows(query):
-        yield RuleMatch(row, "sex", None, {"beside": "sex"})
-
-
-def _breakdowns_of_sex(on: Checking) -> Iterator[_Parts]:
-    if on.has("sex"):
-        query = f"SELECT 1 FROM {on.distinct('sex')} WHERE cell IN {SEXES} LIMIT 1"
-        if on.work.execute(query).fetchone():
-            yield _Parts("sex", SEXES, is_complete=True)
-
-
-def _one_area(on: Checking) -> Iterator[RuleMatch]:
-    """Yield values of the only suppressed DeSO of a municipality or own area with a published total."""
-    query = f"SELECT DISTINCT neighbourhood FROM ({_counted(on)}) WHERE hidden"
-    hidden = {code for (code,) in on.work.execute(query).fetchall()}
-    wholes = list(_wholes(on, hidden))
-    if not wholes:
-        return
-    on.work.execute("CREATE OR REPLACE TEMP TABLE wholes (nr BIGINT, whole VARCHAR, part VARCHAR, parts BIGINT)")
-    rows = [(nr, code, part, len(parts)) for nr, (code, parts) in enumerate(wholes) for part in parts]
-    on.work.execute(
-        "INSERT INTO wholes SELECT unnest($1::BIGINT[]), unnest($2::VARCHAR[]), unnest($3::VARCHAR[]), "
-        "unnest($4::BIGINT[])",
-        [list(column) for column in zip(*rows, strict=True)],
-    )
-    rest = _rest(on, "neighbourhood")
-    query = f"""WITH counted AS ({_counted(on)}),
-        parts AS (SELECT nr, whole, hash({rest}) AS h, min(_row) FILTER (hidden) AS _row FROM counted
-            JOIN wholes ON neighbourhood = part GROUP BY nr, whole, h
-            HAVING count(*) FILTER (hidden) = 1 AND count(shown) = any_value(parts) - 1)
-        SELECT p._row FROM parts p SEMI JOIN (SELECT *, hash({rest}) AS h FROM counted WHERE shown IS NOT NULL) t
-            ON t.neighbourhood = p.whole AND t.h = p.h ORDER BY 1"""
-    for (row,) in on.rows(query):
-        yield RuleMatch(row, "value", None, {"beside": "neighbourhood"})
-
-
-def _wholes(on: Checking, hidden: set[str]) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield municipalities and own areas that contain any of the codes, with all of their DeSO codes."""
-    for vintage in VINTAGES["deso"]:
-        deso_areas = areas().by_code("deso", vintage)
-        for kommun in sorted({deso_areas[code].kommun for code in hidden if code in deso_areas}):
-            yield kommun, [code for code, area in deso_areas.items() if area.kommun == kommun]
-    declared = on.tables.tables.get("neighbourhoods")
-    if declared is not None and declared.column("code") and declared.column("deso_codes"):
-        query = f"SELECT code, deso_codes FROM {declared.relation} WHERE code IS NOT NULL AND deso_codes IS NOT NULL"
-        for code, cell in on.work.execute(query).fetchall():
-            parts = [part.strip() for part in cell.split(";") if part.strip()]
-            if hidden.intersection(parts):
-                yield code, parts

@@ -16,6 +16,7 @@ class Thresholds:
     oldest_year: int = 1950
     parts_units: float = 5
     parts_share: float = 0.02
+    disclosure_seconds: float = 60
 
     @property
     def changed(self) -> dict[str, float]:
@@ -29,6 +30,9 @@ PROPOSED = Thresholds()
 USED_BY: Mapping[str, tuple[str, ...]] = {
     "small-count": ("small_count", "small_base_register", "small_base_survey"),
     "suppression-reversible": ("small_count",),
+    "suppression-undecided": ("disclosure_seconds",),
+    "small-count-derived": ("small_count",),
+    "small-count-outside": ("small_count",),
     "jump": ("jump_points", "jump_factor"),
     "period-too-old": ("oldest_year",),
     "parts-sum": ("parts_units", "parts_share"),

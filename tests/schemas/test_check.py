@@ -205,7 +205,8 @@ def test_a_duplicate_year_is_not_a_jump() -> None:
 
 def test_reversed_limits_are_reported_with_and_without_a_value() -> None:
     limits = {"ci_lower": "7", "ci_upper": "6"}
-    assert finding_codes({**limits, "value": None, "status": "Q"}) == ["confidence-interval"]
+    # The limits of a suppressed value are a finding of their own.
+    assert finding_codes({**limits, "value": None, "status": "Q"}) == ["confidence-interval", "suppression-reversible"]
     assert finding_codes({**limits, "value": "8"}) == ["confidence-interval"]
 
 

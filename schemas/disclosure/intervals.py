@@ -1,0 +1,194 @@
+"""Intervals of unpublished counts: the lowest and the highest number that the published ones allow.
+
+An equation with one unknown count gives it at once. Bounds then pass from equation to equation until none changes.
+Only what remains, several equations with common unknown counts, needs linear programming: the least and the greatest
+value of each count subject to all equations of its component (Fischetti and Salazar, 2001, section 2).
+"""
+
+import math
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from vaven.schemas.disclosure.system import Equation, LinearSystem, components
+
+# Counts come from values with few decimals.
+EPSILON = 1e-6
+# Passes over the equations of a component; each more tightens bounds that linear programming finds as well.
+MAX_PASSES = 50
+
+
+class ContradictionError(Exception):
+    """The counts of a component cannot all be right: those of registers are perturbed, or some people have no area."""
+
+
+@dataclass
+class Intervals:
+    """The lowest and highest possible count by number. `undecided` are counts not computed before the deadline."""
+
+    low: dict[int, float]
+    high: dict[int, float]
+    undecided: set[int] = field(default_factory=set)
+
+    def possible(self, number: int) -> float:
+        """Return how many whole numbers a count may be."""
+        if math.isinf(self.high[number]):
+            return math.inf
+        return math.floor(self.high[number] + EPSILON) - math.ceil(self.low[number] - EPSILON) + 1
+
+
+def intervals(system: LinearSystem, wanted: Collection[int], *, enough: int, deadline: float = math.inf) -> Intervals:
+    """Compute the intervals of the counts `wanted`.
+
+    An interval with `enough` whole numbers may be narrower than the widest that is possible. After `deadline`
+    (time.monotonic) no further component is computed.
+    """
+    numbers = {n for equation in system.equations for n in (equation.whole, *equation.parts)} | set(wanted)
+    result = Intervals({n: system.counts[n].low for n in numbers}, {n: system.counts[n].high for n in numbers})
+    wanted = set(wanted)
+    for group in components(system):
+        _narrow(system, result, group, wanted, enough, deadline)
+    return result
+
+
+def _narrow(
+    system: LinearSystem, result: Intervals, group: Sequence[Equation], wanted: set[int], enough: int, deadline: float
+) -> None:
+    """Compute the intervals of one component."""
+    numbers = {number for equation in group for number in system.unknown(equation)}
+    asked = numbers & wanted
+    if not asked:
+        return
+    before = {number: (result.low[number], result.high[number]) for number in numbers}
+    try:
+        _propagate(result, group)
+        left = [number for number in asked if result.low[number] < result.high[number] - EPSILON]
+        if left and len(group) > 1:
+            _optimise(result, group, numbers, left, enough, deadline)
+    except ContradictionError:
+        # Each equation says what it says without the others, unless it contradicts itself.
+        bounds = [bound for equation in group for bound in _alone(result, equation, before)]
+        for number, (low, high) in before.items():
+            result.low[number], result.high[number] = low, high
+        for number, low, high in bounds:
+            if max(low, result.low[number]) <= min(high, result.high[number]) + EPSILON:
+                result.low[number] = max(low, result.low[number])
+                result.high[number] = min(high, result.high[number])
+
+
+def _alone(
+    result: Intervals, equation: Equation, before: Mapping[int, tuple[float, float]]
+) -> list[tuple[int, float, float]]:
+    """Return the bounds that follow from one equation and the bounds `before`."""
+    for number, (low, high) in before.items():
+        result.low[number], result.high[number] = low, high
+    return [bound for bound in _bounds(result, _signed(equation)) if bound[0] in before]
+
+
+def _signed(equation: Equation) -> list[tuple[int, int]]:
+    return [(equation.whole, 1), *((part, -1) for part in equation.parts)]
+
+
+def _bounds(result: Intervals, terms: Iterable[tuple[int, int]]) -> Iterator[tuple[int, float, float]]:
+    """Yield the bounds of each count that follow from those of the others in an equation whose sum is zero."""
+    terms = list(terms)
+    lows = [result.low[n] if sign > 0 else -result.high[n] for n, sign in terms]
+    highs = [result.high[n] if sign > 0 else -result.low[n] for n, sign in terms]
+    # Of infinite bounds, one alone leaves its own count bounded.
+    sum_low, open_low = _finite_sum(lows)
+    sum_high, open_high = _finite_sum(highs)
+    for (number, sign), low, high in zip(terms, lows, highs, strict=True):
+        others_low = -math.inf if open_low - math.isinf(low) else sum_low - (0 if math.isinf(low) else low)
+        others_high = math.inf if open_high - math.isinf(high) else sum_high - (0 if math.isinf(high) else high)
+        yield (number, -others_high, -others_low) if sign > 0 else (number, others_low, others_high)
+
+
+def _finite_sum(values: Iterable[float]) -> tuple[float, int]:
+    total, infinite = 0.0, 0
+    for value in values:
+        if math.isinf(value):
+            infinite += 1
+        else:
+            total += value
+    return total, infinite
+
+
+def _propagate(result: Intervals, group: Sequence[Equation]) -> None:
+    """Narrow bounds by one equation at a time. Raises Contradiction for counts that cannot all be right."""
+    signed = [_signed(equation) for equation in group]
+    # Perturbed counts may have decimals.
+    is_whole = all(float(result.low[n]).is_integer() for terms in signed for n, _ in terms)
+    for _ in range(MAX_PASSES):
+        is_changed = False
+        for terms in signed:
+            for number, *bounds in list(_bounds(result, terms)):
+                low, high = map(_whole, bounds, (math.ceil, math.floor)) if is_whole else bounds
+                if low > result.low[number] + EPSILON:
+                    result.low[number], is_changed = low, True
+                if high < result.high[number] - EPSILON:
+                    result.high[number], is_changed = high, True
+                if result.low[number] > result.high[number] + EPSILON:
+                    raise ContradictionError
+        if not is_changed:
+            return
+
+
+def _whole(bound: float, rounded: Any) -> float:
+    """Return the nearest whole number inside a bound: a count is one."""
+    if math.isinf(bound):
+        return bound
+    nearest = round(bound)
+    return float(nearest) if abs(bound - nearest) < EPSILON else float(rounded(bound))
+
+
+def _optimise(
+    result: Intervals, group: Sequence[Equation], numbers: set[int], left: Sequence[int], enough: int, deadline: float
+) -> None:
+    """Find the least and the greatest value of counts by linear programming.
+
+    Each solution is an example of all counts, so that a count which differs enough between two needs none of its own.
+    """
+    import highspy
+
+    columns = {number: i for i, number in enumerate(sorted(numbers))}
+    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+    solver.silent()
+    solver.setOptionValue("threads", 1)
+    infinite = highspy.kHighsInf
+    for number in columns:
+        high = result.high[number]
+        solver.addVar(result.low[number], infinite if math.isinf(high) else high)
+    for equation in group:
+        terms = [(columns[n], float(sign)) for n, sign in _signed(equation) if n in columns]
+        known = sum(sign * result.low[n] for n, sign in _signed(equation) if n not in columns)
+        solver.addRow(-known, -known, len(terms), [i for i, _ in terms], [sign for _, sign in terms])
+    least = dict.fromkeys(left, math.inf)
+    greatest = dict.fromkeys(left, -math.inf)
+    for number in left:
+        for sense in (highspy.ObjSense.kMinimize, highspy.ObjSense.kMaximize):
+            if greatest[number] - least[number] >= enough - 1:
+                break
+            if time.monotonic() > deadline:
+                result.undecided.update(n for n in left if greatest[n] - least[n] < enough - 1)
+                return
+            solver.changeColCost(columns[number], 1.0)
+            solver.changeObjectiveSense(sense)
+            solver.run()
+            # A change of the model discards both.
+            status, solution = solver.getModelStatus(), solver.getSolution().col_value
+            solver.changeColCost(columns[number], 0.0)
+            if status == highspy.HighsModelStatus.kInfeasible:
+                raise ContradictionError
+            if status in (highspy.HighsModelStatus.kUnbounded, highspy.HighsModelStatus.kUnboundedOrInfeasible):
+                greatest[number] = math.inf
+                continue
+            if status != highspy.HighsModelStatus.kOptimal:
+                result.undecided.add(number)
+                break
+            for other in left:
+                value = solution[columns[other]]
+                least[other], greatest[other] = min(least[other], value), max(greatest[other], value)
+    for number in left:
+        result.low[number] = max(result.low[number], least[number])
+        result.high[number] = min(result.high[number], greatest[number])
