@@ -20,6 +20,7 @@ limits that were missed; the exit code is 1 if there are any. A tiny run has no 
 # name on the command line: module. The order is that of a run of all.
 AREAS: dict[str, str] = {
     "validate": "benchmarks.validate",
+    "disclosure": "benchmarks.disclosure",
     "integrity": "benchmarks.integrity",
     "emission": "benchmarks.emission",
     "ckan": "benchmarks.ckan",
