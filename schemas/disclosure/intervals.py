@@ -38,32 +38,39 @@ class Intervals:
         return math.floor(self.high[number] + EPSILON) - math.ceil(self.low[number] - EPSILON) + 1
 
 
-def intervals(system: LinearSystem, wanted: Collection[int], *, enough: int, deadline: float = math.inf) -> Intervals:
-    """Compute the intervals of the counts `wanted`.
+def intervals(
+    system: LinearSystem, requested: Collection[int], *, enough: int, deadline: float = math.inf
+) -> Intervals:
+    """Compute the intervals of the counts `requested`.
 
     An interval with `enough` whole numbers may be narrower than the widest that is possible. After `deadline`
     (time.monotonic) no further component is computed.
     """
-    numbers = {n for equation in system.equations for n in (equation.whole, *equation.parts)} | set(wanted)
+    numbers = {n for equation in system.equations for n in (equation.total, *equation.parts)} | set(requested)
     result = Intervals({n: system.counts[n].low for n in numbers}, {n: system.counts[n].high for n in numbers})
-    wanted = set(wanted)
+    requested = set(requested)
     for group in components(system):
-        _narrow(system, result, group, wanted, enough, deadline)
+        _narrow(system, result, group, requested, enough, deadline)
     return result
 
 
 def _narrow(
-    system: LinearSystem, result: Intervals, group: Sequence[Equation], wanted: set[int], enough: int, deadline: float
+    system: LinearSystem,
+    result: Intervals,
+    group: Sequence[Equation],
+    requested: set[int],
+    enough: int,
+    deadline: float,
 ) -> None:
     """Compute the intervals of one component."""
     numbers = {number for equation in group for number in system.unknown(equation)}
-    asked = numbers & wanted
-    if not asked:
+    open_numbers = numbers & requested
+    if not open_numbers:
         return
     before = {number: (result.low[number], result.high[number]) for number in numbers}
     try:
         _propagate(result, group)
-        left = [number for number in asked if result.low[number] < result.high[number] - EPSILON]
+        left = [number for number in open_numbers if result.low[number] < result.high[number] - EPSILON]
         if left and len(group) > 1:
             _optimise(result, group, numbers, left, enough, deadline)
     except ContradictionError:
@@ -87,7 +94,7 @@ def _alone(
 
 
 def _signed(equation: Equation) -> list[tuple[int, int]]:
-    return [(equation.whole, 1), *((part, -1) for part in equation.parts)]
+    return [(equation.total, 1), *((part, -1) for part in equation.parts)]
 
 
 def _bounds(result: Intervals, terms: Iterable[tuple[int, int]]) -> Iterator[tuple[int, float, float]]:
@@ -123,7 +130,7 @@ def _propagate(result: Intervals, group: Sequence[Equation]) -> None:
         is_changed = False
         for terms in signed:
             for number, *bounds in list(_bounds(result, terms)):
-                low, high = map(_whole, bounds, (math.ceil, math.floor)) if is_whole else bounds
+                low, high = map(_integer, bounds, (math.ceil, math.floor)) if is_whole else bounds
                 if low > result.low[number] + EPSILON:
                     result.low[number], is_changed = low, True
                 if high < result.high[number] - EPSILON:
@@ -134,7 +141,7 @@ def _propagate(result: Intervals, group: Sequence[Equation]) -> None:
             return
 
 
-def _whole(bound: float, rounded: Any) -> float:
+def _integer(bound: float, rounded: Any) -> float:
     """Return the nearest whole number inside a bound: a count is one."""
     if math.isinf(bound):
         return bound

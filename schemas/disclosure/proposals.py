@@ -43,7 +43,7 @@ def unpublished(system: LinearSystem) -> set[int]:
 def further_counts(
     system: LinearSystem, result: Intervals, *, enough: int, deadline: float = math.inf
 ) -> list[int] | None:
-    """Return the numbers of the published counts to suppress as well, None if no set of them was found in time."""
+    """Return the numbers of the published counts to suppress as well, None if time was too short."""
     trial = LinearSystem(system.counts.copy(), system.equations, system.numbers)
     chosen: list[int] = []
     at_risk = revealed(system, result, enough=enough)
@@ -58,10 +58,10 @@ def further_counts(
         chosen += added
         for part in _parts_with(trial, {*added, *at_risk}):
             at_risk -= set(part.numbers.values())
-            found = intervals(part, unpublished(part), enough=enough, deadline=deadline)
-            if found.undecided:
+            result_of_part = intervals(part, unpublished(part), enough=enough, deadline=deadline)
+            if result_of_part.undecided:
                 return None
-            at_risk |= revealed(part, found, enough=enough)
+            at_risk |= revealed(part, result_of_part, enough=enough)
     return None
 
 
@@ -83,7 +83,7 @@ def _cover(system: LinearSystem, at_risk: Collection[int]) -> list[int]:
     own: list[list[int]] = []
     risks = set(at_risk)
     for group in components(system):
-        mine = [equation for equation in group if not risks.isdisjoint((equation.whole, *equation.parts))]
+        mine = [equation for equation in group if not risks.isdisjoint((equation.total, *equation.parts))]
         options = [_published(system, equation) for equation in mine]
         own += [option for option in options if option]
         if mine and not all(options):
@@ -103,7 +103,7 @@ def _greedy_cover(system: LinearSystem, options: Sequence[Collection[int]]) -> l
         number
         for equation in system.equations
         if not system.unknown(equation)
-        for number in (equation.whole, *equation.parts)
+        for number in (equation.total, *equation.parts)
         if number in containing
     )
 
@@ -127,11 +127,11 @@ def _greedy_cover(system: LinearSystem, options: Sequence[Collection[int]]) -> l
 
 
 def _published(system: LinearSystem, equation: Equation) -> list[int]:
-    """Return the published parts of an equation, or its whole if no part is."""
+    """Return the published parts of an equation, or its total if no part is."""
     counts = system.counts
     parts = [n for n in equation.parts if counts[n].low == counts[n].high and counts[n].row is not None]
-    whole = counts[equation.whole]
-    return parts or [equation.whole] * (whole.low == whole.high and whole.row is not None)
+    total = counts[equation.total]
+    return parts or [equation.total] * (total.low == total.high and total.row is not None)
 
 
 def _suppressed(system: LinearSystem, number: int) -> Count:
@@ -150,8 +150,8 @@ def _without_needless(
             if time.monotonic() > deadline:
                 return sorted(needed)
             part.counts[number] = system.counts[number]
-            found = intervals(part, unpublished(part), enough=enough, deadline=deadline)
-            if found.undecided or revealed(part, found, enough=enough):
+            result_of_part = intervals(part, unpublished(part), enough=enough, deadline=deadline)
+            if result_of_part.undecided or revealed(part, result_of_part, enough=enough):
                 part.counts[number] = _suppressed(system, number)
             else:
                 needed.remove(number)

@@ -31,7 +31,7 @@ class Cell(NamedTuple):
 
 
 class Count(NamedTuple):
-    """What a reader knows of a count: its bounds, equal for a published one, and whether it is suppressed.
+    """A count as readers know it: its bounds, equal for a published one, and whether it is suppressed.
 
     `row` identifies its row, None for a cell without one; `base` is the published denominator.
     """
@@ -45,10 +45,10 @@ class Count(NamedTuple):
 
 
 class Equation(NamedTuple):
-    """An equation: the whole equals the sum of the parts. `kind` is sex, age_group, neighbourhood or period."""
+    """An equation: the total equals the sum of the parts. `kind` is sex, age_group, neighbourhood or period."""
 
     kind: str
-    whole: int
+    total: int
     parts: tuple[int, ...]
 
 
@@ -69,7 +69,7 @@ class LinearSystem:
     def unknown(self, equation: Equation) -> list[int]:
         """Return the numbers of the counts of an equation that are not known exactly."""
         counts = self.counts
-        return [n for n in (equation.whole, *equation.parts) if counts[n].low < counts[n].high]
+        return [n for n in (equation.total, *equation.parts) if counts[n].low < counts[n].high]
 
     def add(self, count: Count) -> None:
         self.numbers[count.cell] = len(self.counts)
@@ -78,15 +78,15 @@ class LinearSystem:
 
 def linear_system(
     counts: Iterable[Count],
-    wholes: Iterable[tuple[str, Sequence[str]]],
+    divided_areas: Iterable[tuple[str, Sequence[str]]],
     *,
     ages: tuple[int, int] | None = None,
     is_additive_in_time: bool = False,
 ) -> LinearSystem:
     """Build the system of one KPI and year.
 
-    `wholes` are areas with those that they consist of; `ages` are the first age of the total and the first after it.
-    An own area is a whole as a municipality is; RegSO and the country become wholes in the same way.
+    `divided_areas` are areas with those that they consist of; `ages` are the first age of the total and the first after
+    it. An own area is divided as a municipality is; RegSO and the country can be divided in the same way.
     """
     system = LinearSystem()
     for count in counts:
@@ -97,7 +97,7 @@ def linear_system(
     _add_sexes(system)
     _add_ages(system, ages)
     _add_sexes(system)
-    _add_areas(system, wholes)
+    _add_areas(system, divided_areas)
     if is_additive_in_time:
         _add_periods(system)
     system.equations = list(dict.fromkeys(system.equations))
@@ -115,8 +115,8 @@ def _joined(one: Count, other: Count) -> Count:
 
 def _add_sexes(system: LinearSystem) -> None:
     for cell in [cell for cell in system.numbers if cell.sex in SEXES]:
-        whole = system.number(cell._replace(sex=TOTAL))
-        system.equations.append(Equation("sex", whole, tuple(system.number(cell._replace(sex=sex)) for sex in SEXES)))
+        total = system.number(cell._replace(sex=TOTAL))
+        system.equations.append(Equation("sex", total, tuple(system.number(cell._replace(sex=sex)) for sex in SEXES)))
 
 
 def span_of(age: str) -> tuple[int, int] | None:
@@ -133,26 +133,26 @@ def _add_ages(system: LinearSystem, ages: tuple[int, int] | None) -> None:
         return
     lowest, highest = min(start for start, _ in spans.values()), max(end for _, end in spans.values())
     # Groups beyond the ages of the KPI show that its total has those ages as well.
-    total = (min(ages[0], lowest), max(ages[1], highest)) if ages else (lowest, highest)
+    of_total = (min(ages[0], lowest), max(ages[1], highest)) if ages else (lowest, highest)
     for rest in {cell._replace(age="") for cell in system.numbers if cell.age in spans}:
-        covered = total
+        covered = of_total
         if _is_complete(system, rest, spans, (lowest, highest)):
             covered = (lowest, highest)
         edges = {**spans, TOTAL: covered}
-        for whole, parts in _partitions(edges):
+        for total, parts in _partitions(edges):
             numbers = [system.number(rest._replace(age=part)) for part in parts]
-            system.equations.append(Equation("age_group", system.number(rest._replace(age=whole)), tuple(numbers)))
+            system.equations.append(Equation("age_group", system.number(rest._replace(age=total)), tuple(numbers)))
 
 
 def _is_complete(system: LinearSystem, rest: Cell, spans: Mapping[str, tuple[int, int]], hull: tuple[int, int]) -> bool:
     """Return True if the groups of the smallest partition have together the denominator of the total."""
-    parts = next((parts for whole, parts in _partitions({**spans, TOTAL: hull}) if whole == TOTAL), ())
+    parts = next((parts for total, parts in _partitions({**spans, TOTAL: hull}) if total == TOTAL), ())
     bases = [system.counts[n].base if (n := system.numbers.get(rest._replace(age=a))) is not None else None
              for a in (TOTAL, *parts)]  # fmt: skip
     if not parts or None in bases:
         return False
-    whole, *others = (base or 0 for base in bases)
-    return abs(whole - sum(others)) <= max(1, 0.001 * whole)
+    total, *others = (base or 0 for base in bases)
+    return abs(total - sum(others)) <= max(1, 0.001 * total)
 
 
 def _partitions(edges: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, tuple[str, ...]]]:
@@ -184,21 +184,21 @@ def _longest_path(spans: Mapping[str, tuple[int, int]], start: int, end: int) ->
     return tuple(path)
 
 
-def _add_areas(system: LinearSystem, wholes: Iterable[tuple[str, Sequence[str]]]) -> None:
+def _add_areas(system: LinearSystem, divided_areas: Iterable[tuple[str, Sequence[str]]]) -> None:
     cells: dict[str, set[tuple[str, str, str]]] = defaultdict(set)
     for cell in system.numbers:
         cells[cell.area].add(cell[1:])
-    for whole, parts in wholes:
+    for total, parts in divided_areas:
         published = [part for part in parts if part in cells]
-        for other in cells.get(whole, ()):
+        for other in cells.get(total, ()):
             present = [part for part in published if other in cells[part]]
             if not present:
                 continue
             absent = [part for part in parts if part not in present]
             # One absent area is a cell; several are one unknown together.
-            rest = absent if len(absent) == 1 else [f"rest:{whole}"] * bool(absent)
+            rest = absent if len(absent) == 1 else [f"rest:{total}"] * bool(absent)
             numbers = tuple(system.number(Cell(area, *other)) for area in (*present, *rest))
-            system.equations.append(Equation("neighbourhood", system.number(Cell(whole, *other)), numbers))
+            system.equations.append(Equation("neighbourhood", system.number(Cell(total, *other)), numbers))
 
 
 def _add_periods(system: LinearSystem) -> None:
@@ -207,19 +207,19 @@ def _add_periods(system: LinearSystem) -> None:
         year, _, part = cell.period.partition("-")
         if part in QUARTERS or part in MONTHS:
             by_year[cell._replace(period=year)].add(part)
-    for whole, present in by_year.items():
+    for total, present in by_year.items():
         has_quarters = not present.isdisjoint(QUARTERS)
-        _add_period(system, whole, "", QUARTERS if has_quarters else MONTHS)
+        _add_period(system, total, "", QUARTERS if has_quarters else MONTHS)
         for i, quarter in enumerate(QUARTERS):
             months = MONTHS[3 * i : 3 * i + 3]
             if has_quarters and not present.isdisjoint(months):
-                _add_period(system, whole, quarter, months)
+                _add_period(system, total, quarter, months)
 
 
-def _add_period(system: LinearSystem, year: Cell, whole: str, parts: Sequence[str]) -> None:
+def _add_period(system: LinearSystem, year: Cell, total: str, parts: Sequence[str]) -> None:
     """Add the equation of the year, or of one of its quarters, and its parts."""
     numbers = [system.number(year._replace(period=f"{year.period}-{part}")) for part in parts]
-    number = system.number(year._replace(period=f"{year.period}-{whole}" if whole else year.period))
+    number = system.number(year._replace(period=f"{year.period}-{total}" if total else year.period))
     system.equations.append(Equation("period", number, tuple(numbers)))
 
 

@@ -22,7 +22,7 @@ from vaven.vocab.areas import VINTAGES, areas, level_of
 from vaven.vocab.register import SUPPRESSED, TOTAL
 
 # SQL of a numerator by its value and denominator, before rounding.
-DERIVED = "(value_n * denominator_n / nullif(kpi_multiplier, 0))"
+QUOTIENT = "(value_n * denominator_n / nullif(kpi_multiplier, 0))"
 # Cells that a message names.
 NAMED_CELLS = 20
 # RE2 pattern of a number in a note that may be the suppressed count or share: not a year, a date or an age.
@@ -70,7 +70,7 @@ def small_count_derived(on: Checking) -> Iterator[Check]:
     if on.has("value", "kpi") and on.occurs("denominator"):
         few = " AND ".join(f"{bound} {_few(on)}" for bound in _bounds(on))
         without = "numerator_n IS NULL AND " if on.has("numerator") else ""
-        where = f"{without}{_of_people(on)} AND {_near(on, DERIVED)} AND {few}"
+        where = f"{without}{_of_people(on)} AND {_near(on, QUOTIENT)} AND {few}"
         yield Check("small-count-derived", "value", where, {"limit": f"'{on.thresholds.small_count}'"})
 
 
@@ -79,7 +79,7 @@ def small_count_outside(on: Checking) -> Iterator[Check]:
     """A share that all but one to four people are part of: 997 of 1,000 says as much as 3 of 1,000."""
     if on.has("value", "kpi") and on.occurs("denominator"):
         count, *own = (
-            f"coalesce(numerator_n, {bound})" if on.has("numerator") else bound for bound in (DERIVED, *_bounds(on))
+            f"coalesce(numerator_n, {bound})" if on.has("numerator") else bound for bound in (QUOTIENT, *_bounds(on))
         )
         outside = " AND ".join(f"denominator_n - {bound} {_few(on)}" for bound in own)
         near = _near(on, f"denominator_n - {count}")
@@ -137,15 +137,15 @@ def suppression_undecided(on: Checking) -> Iterator[Matches]:
 def _revealed_counts(on: Checking) -> list[RuleMatch]:
     if not on.has("neighbourhood", "kpi", "period", "value"):
         return []
-    found = {match.row or 0: match for match in _revealed_by_own_row(on)}
+    by_row = {match.row or 0: match for match in _revealed_by_own_row(on)}
     groups = _groups(on)
     if groups:
         _create_counts(on, groups)
     deadline = time.monotonic() + on.thresholds.disclosure_seconds
     for kpi, year in groups:
         for match in _matches_of(on, kpi, year, deadline):
-            found.setdefault(match.row or 0, match)
-    return [found[row] for row in sorted(found)]
+            by_row.setdefault(match.row or 0, match)
+    return [by_row[row] for row in sorted(by_row)]
 
 
 def _revealed_by_own_row(on: Checking) -> Iterator[RuleMatch]:
@@ -229,12 +229,12 @@ def _groups(on: Checking) -> list[tuple[str, str]]:
         queries.append(f"SELECT DISTINCT kpi, {keys['year']} FROM {on.view} WHERE status = '{SUPPRESSED}'")
     count = f"coalesce({_column(on, 'numerator_n')}, CASE WHEN kpi_sum THEN value_n END)"
     if on.has("denominator"):
-        count = f"coalesce({count}, CASE WHEN kpi_ratio THEN {DERIVED} END)"
+        count = f"coalesce({count}, CASE WHEN kpi_ratio THEN {QUOTIENT} END)"
     has_counts = on.occurs("numerator") or on.occurs("denominator") or on.occurs("kpi", f"cell IN ({_sums()})")
-    for is_part, is_whole, others in _breakdowns(on) if has_counts else ():
-        # Published parts that lack little of their whole leave a small count that is in no row.
+    for is_part, is_total, others in _breakdowns(on) if has_counts else ():
+        # Published parts that lack little of their total leave a small count that is in no row.
         by = ", ".join(others.format_map(keys).split("; "))
-        rest = f"min(n) FILTER ({is_whole.format_map(keys)}) - sum(n) FILTER ({is_part.format_map(keys)})"
+        rest = f"min(n) FILTER ({is_total.format_map(keys)}) - sum(n) FILTER ({is_part.format_map(keys)})"
         queries.append(
             f"""SELECT any_value(kpi), any_value({keys["year"]}) FROM (SELECT *, {count} AS n FROM {on.view})
             WHERE n IS NOT NULL GROUP BY hash(kpi, {by})
@@ -255,17 +255,21 @@ def _groups(on: Checking) -> list[tuple[str, str]]:
 
 
 def _breakdowns(on: Checking) -> Iterator[tuple[str, str, str]]:
-    """Yield for each breakdown of the table the SQL of a part and of a whole, and the other parts of the key."""
+    """Yield for each breakdown of the table the SQL of a part and of a total, and the other parts of the key."""
     if on.occurs("sex", f"cell <> '{TOTAL}'"):
         yield f"{{sex}} <> '{TOTAL}'", f"{{sex}} = '{TOTAL}'", "{area}; {age}; {period}"
     if on.occurs("age_group", f"cell <> '{TOTAL}'"):
         yield f"{{age}} <> '{TOTAL}'", f"{{age}} = '{TOTAL}'", "{area}; {sex}; {period}"
     if on.occurs("period", "length(cell) > 4"):
         yield "length({period}) > 4", "length({period}) = 4", "{area}; {sex}; {age}; {year}"
-    for whole, part in ((4, 9), (2, 4)):
-        if on.occurs("neighbourhood", f"length(cell) = {part}"):
-            is_whole = f"length({{area}}) = {whole}"
-            yield f"length({{area}}) = {part}", is_whole, f"left({{area}}, {whole}); {{sex}}; {{age}}; {{period}}"
+    for length, length_of_part in ((4, 9), (2, 4)):
+        if on.occurs("neighbourhood", f"length(cell) = {length_of_part}"):
+            is_total = f"length({{area}}) = {length}"
+            yield (
+                f"length({{area}}) = {length_of_part}",
+                is_total,
+                f"left({{area}}, {length}); {{sex}}; {{age}}; {{period}}",
+            )
 
 
 def _sums() -> str:
@@ -294,10 +298,10 @@ def _matches_of(on: Checking, kpi: str, year: str, deadline: float) -> Iterator[
 def _reason(system: LinearSystem, number: int) -> tuple[str, int | None]:
     """Return the kind of equation that gives a count away, and its row, or that of another count of the equation."""
     own = system.counts[number].row
-    equations = [e for e in system.equations if number in (e.whole, *e.parts)]
+    equations = [e for e in system.equations if number in (e.total, *e.parts)]
     equations.sort(key=lambda e: len(system.unknown(e)))
     kind = equations[0].kind if equations else "denominator"
-    rows = (system.counts[n].row for e in equations for n in (*e.parts, e.whole))
+    rows = (system.counts[n].row for e in equations for n in (*e.parts, e.total))
     return kind, own if own is not None else next((row for row in rows if row is not None), None)
 
 
@@ -315,11 +319,11 @@ def _further(on: Checking, system: LinearSystem, further: Sequence[int] | None) 
 def _system(on: Checking, kpi: str, year: str) -> LinearSystem:
     entry = register.kpis()[kpi]
     match = AGES_OF_LABEL.search(entry.text("sv"))
-    wholes = list(_wholes(on, kpi, year))
+    divided_areas = list(_divided_areas(on, kpi, year))
     ages = (int(match[1]), int(match[2]) + 1) if match else None
     # A mean over a year is not the sum of its quarters; a number of events is.
     is_additive = entry.is_sum or entry.unit("en") != "%"
-    return linear_system(_counts(on, kpi, year), wholes, ages=ages, is_additive_in_time=is_additive)
+    return linear_system(_counts(on, kpi, year), divided_areas, ages=ages, is_additive_in_time=is_additive)
 
 
 def _counts(on: Checking, kpi: str, year: str) -> Iterator[Count]:
@@ -327,13 +331,13 @@ def _counts(on: Checking, kpi: str, year: str) -> Iterator[Count]:
     rows = on.work.execute(f"{query} WHERE kpi = ? AND year = ? ORDER BY _row", [kpi, year])
     while batch := rows.fetchmany(10_000):
         for area, sex, age, period, low, high, is_suppressed, row, base, is_share in batch:
-            whole = base if is_share else None
-            unknown = (0.0, math.inf if whole is None else whole)
+            people = base if is_share else None
+            unknown = (0.0, math.inf if people is None else people)
             least, greatest = unknown if low is None else (low, high)
-            yield Count(Cell(area, sex, age, period), least, greatest, is_suppressed, row, whole)
+            yield Count(Cell(area, sex, age, period), least, greatest, is_suppressed, row, people)
 
 
-def _wholes(on: Checking, kpi: str, year: str) -> Iterator[tuple[str, Sequence[str]]]:
+def _divided_areas(on: Checking, kpi: str, year: str) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the areas of a KPI and year that consist of others: municipalities, län and own areas."""
     query = "SELECT DISTINCT area FROM counts WHERE kpi = ? AND year = ?"
     present = {area for (area,) in on.work.execute(query, [kpi, year]).fetchall()}

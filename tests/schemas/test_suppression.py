@@ -146,9 +146,9 @@ def test_the_further_cells_that_a_report_names_are_enough(tmp_path: Path) -> Non
 
 def test_what_is_not_decided_in_time_is_an_error(tmp_path: Path) -> None:
     others = [row(code, sex=sex, numerator=50) for code in DESOS[2:] for sex in "FM"]
-    whole = [row("0114", sex=sex, numerator=50 * len(DESOS)) for sex in "FM"]
+    total = [row("0114", sex=sex, numerator=50 * len(DESOS)) for sex in "FM"]
     hidden = [row(code, sex=sex, **HIDDEN) for code in DESOS[:2] for sex in "FM"]
-    rows = [*whole, *others, *hidden, *(row(code) for code in DESOS)]
+    rows = [*total, *others, *hidden, *(row(code) for code in DESOS)]
     assert codes(tmp_path, *rows) == {}
     for seconds, expected in ((60, {}), (0, {"suppression-undecided": 4})):
         counts = validate(tmp_path / "a.csv", thresholds=Thresholds(disclosure_seconds=seconds)).counts
@@ -188,24 +188,24 @@ def possible(system: LinearSystem, highest: int) -> dict[int, set[int]]:
     """Return the numbers that each unknown count may be, by trying all up to the highest."""
     unknown = sorted(unpublished(system))
     values = [count.low for count in system.counts]
-    found: dict[int, set[int]] = {number: set() for number in unknown}
+    results: dict[int, set[int]] = {number: set() for number in unknown}
 
     def search(left: Sequence[int]) -> None:
         open_numbers = set(left)
         for equation in system.equations:
-            terms = (equation.whole, *equation.parts)
-            if open_numbers.isdisjoint(terms) and values[equation.whole] != sum(values[n] for n in equation.parts):
+            terms = (equation.total, *equation.parts)
+            if open_numbers.isdisjoint(terms) and values[equation.total] != sum(values[n] for n in equation.parts):
                 return
         if not left:
             for number in unknown:
-                found[number].add(int(values[number]))
+                results[number].add(int(values[number]))
             return
         for value in range(highest + 1):
             values[left[0]] = value
             search(left[1:])
 
     search(unknown)
-    return found
+    return results
 
 
 @pytest.mark.parametrize("seed", range(60))
@@ -230,5 +230,5 @@ def test_nothing_is_revealed_once_the_further_counts_are_suppressed_as_well(seed
     assert bool(further) == bool(revealed(system, result, enough=ENOUGH))
     for number in further:
         system.counts[number] = system.counts[number]._replace(low=0.0, high=math.inf, is_suppressed=True)
-    found = intervals(system, unpublished(system), enough=ENOUGH)
-    assert revealed(system, found, enough=ENOUGH) == set()
+    results = intervals(system, unpublished(system), enough=ENOUGH)
+    assert revealed(system, results, enough=ENOUGH) == set()
