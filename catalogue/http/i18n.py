@@ -132,7 +132,8 @@ def warm() -> None:
     """Load all messages and the data of the locales, which otherwise delay the first page of a process."""
     for language, locale in LOCALES.items():
         for room in ("vocab", "schemas", "publisher", "catalogue"):
-            messages(language, room)
+            # A catalogue is else read when one of its keys is used.
+            len(messages(language, room).texts)
         _formatted(0, "0", locale)
         format_date(date.min, locale=locale)
 
