@@ -128,6 +128,9 @@ def code_of(code_list: str, text: str) -> str | None:
     if text in (register.kpis() if code_list == "kpis" else register.codes(code_list)):
         return text
     folded = fold(text)
+    if len(folded) == 1 and folded not in unicodedata.normalize("NFC", text).casefold():
+        # A letter with a diacritic is another letter: Ä is not the code A.
+        return None
     return codes_by_word(code_list).get(folded) or _codes_by_label_and_code(code_list).get(folded)
 
 

@@ -678,3 +678,10 @@ def test_fixtures_of_other_validators_are_read_without_a_traceback() -> None:
         except NotReadable as reason:
             assert_speaks(Finding(reason.code, Severity.ERROR, params=reason.params))
     assert seen > 300
+
+
+@pytest.mark.parametrize(("status", "code"), [("a", "A"), ("A ", "A"), ("Ä", "Ä"), ("Å", "Å"), ("A\u0308", "A\u0308")])
+def test_a_letter_with_a_diacritic_is_no_code_without(text_file: Callable[..., Path], status: str, code: str) -> None:
+    text = f"neighbourhood,kpi,period,value,status\n0180C1010,arbetsloshet,2023,5.5,{status}\n"
+    with read(text_file(text)) as tables:
+        assert [row["status"] for row in rows_of(tables)] == [code]
