@@ -23,6 +23,7 @@ from vaven.publisher.cube.observation_counts import observation_counts
 from vaven.publisher.cube.observations import GZIP_FILE, Emission, emit
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.integrity.constraints import Violation, summary
+from vaven.publisher.integrity.disclosure import PublishedTable, revealing_violations
 from vaven.publisher.integrity.run import check_integrity, invalid_iris, unknown_codes
 from vaven.publisher.integrity.trace import trace_violations
 from vaven.publisher.metadata.catalogue import catalogue_record
@@ -63,6 +64,7 @@ Progress = Callable[[str], None]
 # The files of Iris.shared_graphs.
 SHARED = ("vocabulary", "catalogue", "reference")
 METADATA = "metadata.ttl"
+OBSERVATIONS, NEIGHBOURHOODS = "observations.parquet", "neighbourhoods.parquet"
 
 
 @dataclass(frozen=True)
@@ -202,11 +204,25 @@ class _Publishing:
         self.progress("integrity")
         if staged:
             violations += _violations(self.settings, staged)
+            violations += revealing_violations(staged.release, self._published_tables(), self.settings.thresholds)
         self.records.note_step(record, "integrity", summary(violations) or "holds")
         if violations or not staged:
             arguments = (report, violations, original.path, self.dataset, self.choices, unstamped, self.settings.iris)
             raise SubmissionRefused(isolated(original.path, lambda _: trace_violations(*arguments)))
         return self._stored(record, staged)
+
+    def _published_tables(self) -> list[PublishedTable]:
+        """Return the observations of all versions that readers can download."""
+        withdrawn = {(w.dataset, w.version) for w in self.records.withdrawals()}
+        local = self.settings.release_storage.local
+        tables = []
+        for record in self.records.finished():
+            key = record.dataset, record.version
+            if record.visible_at and key not in withdrawn:
+                names = {file.name for file in record.complete_manifest.files}
+                neighbourhoods = local(*key, NEIGHBOURHOODS) if NEIGHBOURHOODS in names else None
+                tables.append(PublishedTable(*key, local(*key, OBSERVATIONS), neighbourhoods))
+        return tables
 
     def _staged(self, record: ReleaseRecord, unstamped: Release, report: Report, began_at: datetime) -> _StagedRelease:
         """Write all files of the release but its descriptions, and build its metadata."""

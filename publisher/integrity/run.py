@@ -41,7 +41,7 @@ SKOS_CONDITIONS = (*(f"skos-{number}" for number in ("s9", "s13", "s14", "s27", 
 # Message codes of all violations: rule.integrity-*.
 CODES = tuple(
     f"integrity-{name}"
-    for name in (*CONSTRAINTS, *SKOS_CONDITIONS, "code", "iri", "syntax", "lines", "sample", "shape")
+    for name in (*CONSTRAINTS, *SKOS_CONDITIONS, "code", "iri", "syntax", "lines", "sample", "shape", "disclosure")
 )
 # The numeric attributes of an observation in the cube, and their columns.
 NUMBERS = {

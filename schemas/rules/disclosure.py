@@ -4,21 +4,18 @@ The thresholds are our proposal (DOMAIN section 4), not law, and the help page s
 """
 
 import math
-import re
 import time
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cache
+from collections.abc import Iterator, Sequence
 
 from vaven.schemas.disclosure.intervals import intervals
+from vaven.schemas.disclosure.kpi_system import kpi_system, kpis_about_people
 from vaven.schemas.disclosure.proposals import further_counts, revealed, unpublished
-from vaven.schemas.disclosure.system import Cell, Count, LinearSystem, linear_system
+from vaven.schemas.disclosure.system import Cell, Count, LinearSystem
 from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, row_rule, wide_rule
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.standard.sql import text
 from vaven.schemas.tables.compile import Check
 from vaven.vocab import register
-from vaven.vocab.areas import VINTAGES, areas, level_of
 from vaven.vocab.register import SUPPRESSED, TOTAL
 
 # SQL of a numerator by its value and denominator, before rounding.
@@ -30,8 +27,6 @@ COUNT_IN_TEXT = (
     r"(?i)(^|[^\d.,–-])\d{1,3}([.,]\d+)? ?(%|procent|per cent|st|stycken|person|personer|elev|elever|people|persons|"
     r"pupils|svar|svarande|respondents|av \d|of \d|/ ?\d)"
 )
-# Ages of a KPI's population, in its label: "Invånare 20–64 år som …".
-AGES_OF_LABEL = re.compile(r"(\d+)–(\d+) år")
 
 
 @row_rule("small-count", Severity.ERROR, "observations")
@@ -47,7 +42,7 @@ def small_count(on: Checking) -> Iterator[Check]:
     has_value = "value_n IS NOT NULL"
     few = f"> 0 AND {{number}} < {limits.small_count}"
     if on.has("kpi") and on.occurs_between("numerator", 0, limits.small_count):
-        of_people = f"kpi IN ({', '.join(repr(slug) for slug in _about_people())})"
+        of_people = f"kpi IN ({', '.join(repr(slug) for slug in kpis_about_people())})"
         where = f"{real} AND {of_people} AND numerator_n {few.format(number='numerator_n')}"
         yield Check("small-count", "numerator", where, {"limit": f"'{limits.small_count}'"})
     person_kpis = ", ".join(text(k.id) for k in register.kpis().values() if k.unit("en") == "persons")
@@ -99,20 +94,8 @@ def _few(on: Checking) -> str:
 def _of_people(on: Checking) -> str:
     """Return SQL of a count of real people, among so many that the base itself is no finding."""
     real = "coalesce(method, '') <> 'illustrative' AND " if on.has("method") else ""
-    people = ", ".join(map(text, _about_people()))
+    people = ", ".join(map(text, kpis_about_people()))
     return f"{real}kpi IN ({people}) AND denominator_n >= {on.thresholds.small_base_register}"
-
-
-def _about_people() -> list[str]:
-    """Return the KPIs whose numerator counts people or their activities, not dwellings, money or facilities."""
-    not_people = {
-        "hyresratt-andel",
-        "medfinansiering-privat",
-        "investerat-belopp",
-        "nystartade-foretag",
-        "upprustade-bostader",
-    }
-    return [slug for slug in register.kpis() if slug not in not_people]
 
 
 # --- what published counts reveal
@@ -242,7 +225,7 @@ def _groups(on: Checking) -> list[tuple[str, str]]:
         )
     if not queries:
         return []
-    people = ", ".join(map(text, _about_people()))
+    people = ", ".join(map(text, kpis_about_people()))
     real = ""
     if on.occurs("method", "cell = 'illustrative'"):
         invented = "coalesce(method, '') = 'illustrative'"
@@ -278,7 +261,7 @@ def _sums() -> str:
 
 def _matches_of(on: Checking, kpi: str, year: str, deadline: float) -> Iterator[RuleMatch]:
     """Yield the matches of one KPI and year."""
-    system = _system(on, kpi, year)
+    system = kpi_system(kpi, list(_counts(on, kpi, year)), _own_areas(on))
     enough = int(on.thresholds.small_count) - 1
     result = intervals(system, unpublished(system), enough=enough, deadline=deadline)
     for number in result.undecided:
@@ -316,16 +299,6 @@ def _further(on: Checking, system: LinearSystem, further: Sequence[int] | None) 
     return {"cells": names, "advice": "suppress-further"}
 
 
-def _system(on: Checking, kpi: str, year: str) -> LinearSystem:
-    entry = register.kpis()[kpi]
-    match = AGES_OF_LABEL.search(entry.text("sv"))
-    divided_areas = list(_divided_areas(on, kpi, year))
-    ages = (int(match[1]), int(match[2]) + 1) if match else None
-    # A mean over a year is not the sum of its quarters; a number of events is.
-    is_additive = entry.is_sum or entry.unit("en") != "%"
-    return linear_system(_counts(on, kpi, year), divided_areas, ages=ages, is_additive_in_time=is_additive)
-
-
 def _counts(on: Checking, kpi: str, year: str) -> Iterator[Count]:
     query = "SELECT area, sex, age, period, low, high, suppressed, _row, base, kpi_share FROM counts"
     rows = on.work.execute(f"{query} WHERE kpi = ? AND year = ? ORDER BY _row", [kpi, year])
@@ -335,32 +308,6 @@ def _counts(on: Checking, kpi: str, year: str) -> Iterator[Count]:
             unknown = (0.0, math.inf if people is None else people)
             least, greatest = unknown if low is None else (low, high)
             yield Count(Cell(area, sex, age, period), least, greatest, is_suppressed, row, people)
-
-
-def _divided_areas(on: Checking, kpi: str, year: str) -> Iterator[tuple[str, Sequence[str]]]:
-    """Yield the areas of a KPI and year that consist of others: municipalities, län and own areas."""
-    query = "SELECT DISTINCT area FROM counts WHERE kpi = ? AND year = ?"
-    present = {area for (area,) in on.work.execute(query, [kpi, year]).fetchall()}
-    desos: dict[str, set[str]] = defaultdict(set)
-    for code in present:
-        if level_of(code) == "deso" and code[:4] in present:
-            desos[code[:4]].add(code)
-    for kommun, codes in desos.items():
-        # Codes of both vintages are those of the one with more of them.
-        lists = [_desos_of(vintage).get(kommun, ()) for vintage in VINTAGES["deso"]]
-        yield kommun, max(lists, key=lambda parts: len(codes.intersection(parts)))
-    for lan in sorted({code[:2] for code in present if level_of(code) == "kommun"} & present):
-        yield lan, [code for code in areas().kommuner if code[:2] == lan]
-    yield from _own_areas(on).items()
-
-
-@cache
-def _desos_of(vintage: str) -> Mapping[str, Sequence[str]]:
-    """Return the DeSO of a vintage by municipality."""
-    by_kommun: dict[str, list[str]] = defaultdict(list)
-    for code, area in areas().by_code("deso", vintage).items():
-        by_kommun[area.kommun].append(code)
-    return by_kommun
 
 
 def _own_areas(on: Checking) -> dict[str, list[str]]:

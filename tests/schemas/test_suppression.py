@@ -59,11 +59,12 @@ REVEALED = {
         row(age="40-59", numerator=250), row(age="60-64", **HIDDEN),
     ],
     "a DeSO of a municipality": [
-        row("0114", numerator=100 * len(DESOS) - 97), *(row(code) for code in DESOS[1:]), row(DESOS[0], **HIDDEN),
+        row("0114", numerator=100 * len(DESOS) - 97, denominator=90_000), *(row(code) for code in DESOS[1:]),
+        row(DESOS[0], **HIDDEN),
     ],
     "a municipality whose DeSO are all published": [row("0114", **HIDDEN), *map(row, DESOS)],
     "a municipality of a län": [
-        row("09", numerator=100 * len(KOMMUNER) - 98), *(row(code) for code in KOMMUNER[1:]),
+        row("09", numerator=100 * len(KOMMUNER) - 98, denominator=90_000), *(row(code) for code in KOMMUNER[1:]),
         row(KOMMUNER[0], **HIDDEN),
     ],
     "a quarter of a year": [
@@ -75,12 +76,12 @@ REVEALED = {
         row(period="2022-02", value="50", **PEOPLE), row(period="2022-03", **PEOPLE),
     ],
     "the part of a municipality that is in no row": [
-        row("0114", numerator=100 * len(DESOS) - 97), *(row(code) for code in DESOS[1:]),
+        row("0114", numerator=100 * len(DESOS) - 97, denominator=90_000), *(row(code) for code in DESOS[1:]),
     ],
     "several equations together": [
-        row("0114", numerator=200 + 100 * (len(DESOS) - 2), sex="T"), row("0114", sex="F", numerator=None),
+        row("0114", numerator=200 + 100 * (len(DESOS) - 2), denominator=90_000), row("0114", sex="F", **HIDDEN),
         *(row(code, sex=sex, numerator=n) for code in DESOS[2:] for sex, n in (("T", 100), ("F", 50), ("M", 50))),
-        row("0114", sex="M", numerator=50 * (len(DESOS) - 2) + 60),
+        row("0114", sex="M", numerator=50 * (len(DESOS) - 2) + 60, denominator=90_000),
         row(DESOS[0], sex="T", numerator=100), row(DESOS[0], sex="F", **HIDDEN), row(DESOS[0], sex="M", numerator=57),
         row(DESOS[1], sex="T", numerator=100), row(DESOS[1], sex="F", **HIDDEN), row(DESOS[1], sex="M", **HIDDEN),
     ],
@@ -107,10 +108,12 @@ SAFE = {
     "another KPI": [row(), row(sex="F", numerator=97, kpi="ekonomiskt-bistand"), row(sex="M", **HIDDEN)],
     "another year": [row(), row(sex="F", numerator=97, period="2021"), row(sex="M", **HIDDEN)],
     "two DeSO of a municipality": [
-        row("0114", numerator=100 * len(DESOS) - 97), *(row(code) for code in DESOS[2:]),
+        row("0114", numerator=100 * len(DESOS) - 97, denominator=90_000), *(row(code) for code in DESOS[2:]),
         *(row(code, **HIDDEN) for code in DESOS[:2]),
     ],
-    "a large part in no row": [row("0114", numerator=100 * len(DESOS)), *(row(code) for code in DESOS[1:])],
+    "a large part in no row": [
+        row("0114", numerator=100 * len(DESOS), denominator=90_000), *(row(code) for code in DESOS[1:]),
+    ],
     "parts that do not add up": [row(), row(sex="F", numerator=60), row(sex="M", numerator=38)],
     "all values illustrative": [
         row(method="illustrative"), row(sex="F", numerator=97, method="illustrative"),
@@ -146,7 +149,7 @@ def test_the_further_cells_that_a_report_names_are_enough(tmp_path: Path) -> Non
 
 def test_what_is_not_decided_in_time_is_an_error(tmp_path: Path) -> None:
     others = [row(code, sex=sex, numerator=50) for code in DESOS[2:] for sex in "FM"]
-    total = [row("0114", sex=sex, numerator=50 * len(DESOS)) for sex in "FM"]
+    total = [row("0114", sex=sex, numerator=50 * len(DESOS), denominator=90_000) for sex in "FM"]
     hidden = [row(code, sex=sex, **HIDDEN) for code in DESOS[:2] for sex in "FM"]
     rows = [*total, *others, *hidden, *(row(code) for code in DESOS)]
     assert codes(tmp_path, *rows) == {}
