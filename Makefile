@@ -28,7 +28,7 @@ help:
 	@echo "make test-floors       the fast tests with the lowest versions that setup.cfg allows"
 	@echo "make test-environment  everything that tests need: Debian packages, CKAN, Solr, Fuseki, a browser"
 	@echo "make ckan    a real CKAN on http://127.0.0.1:5000 to push to, until Ctrl-C"
-	@echo "make fuzz    mutated files for every reader, mutated queries, 30 minutes each (SECONDS=1800), changed cells, hostile uploads"
+	@echo "make fuzz    mutated files for every reader, mutated queries, 30 minutes each (SECONDS=1800), changed cells, hostile uploads, attacks on suppressed counts"
 	@echo "make clean   remove what was built here"
 
 demo: $(VENV)/installed
@@ -72,6 +72,8 @@ fuzz: $(VENV)/installed-test
 	EXAMPLES_TIMES=30 $(BIN)/python -m pytest -q --timeout=3600 tests/schemas/test_cell_account.py \
 		tests/schemas/test_cell_account_formats.py tests/schemas/test_changed_cells.py
 	$(BIN)/python -m tests.hostile_uploads
+	$(BIN)/python -m tests.attack
+	$(BIN)/python -m tests.attack --unprotected --submissions 20
 
 clean:
 	rm -rf $(VENV) $(VENDOR) node_modules build dist *.egg-info screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -38,6 +38,12 @@ def test_a_fuzz_target_finds_no_failure_in_a_short_run(module: str) -> None:
     assert SUMMARIES[module].search(run(module, "--seconds", "5", "--seed", "1"))
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("options", [(), ("--unprotected",)])
+def test_an_attack_on_suppressed_counts_succeeds_only_without_protection(options: tuple[str, ...]) -> None:
+    assert re.search(r"^3 submissions, [1-9]\d* suppressed counts", run("tests.attack", "--submissions", "3", *options))
+
+
 def test_an_unknown_benchmark_is_refused() -> None:
     command = [sys.executable, "-m", "benchmarks", "nothing"]
     assert subprocess.run(command, cwd=ROOT, capture_output=True, timeout=60, check=False).returncode == 2
