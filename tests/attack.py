@@ -147,9 +147,9 @@ def _read_publicly(client: Any, dataset: str) -> dict[Key, float]:
     search = {"resource_id": table, "limit": 1000}
     rows += client.get("/api/3/action/datastore_search", query_string=search).get_json()["result"]["records"]
     query = {"query": QUERY.replace("SLUG", f"/{dataset}"), "format": "json"}
-    answer = client.get("/sparql", query_string=query, headers={"Accept": "application/sparql-results+json"})
+    response = client.get("/sparql", query_string=query, headers={"Accept": "application/sparql-results+json"})
     described: dict[str, dict[str, str]] = defaultdict(dict)
-    for binding in answer.get_json(force=True)["results"]["bindings"]:
+    for binding in response.get_json(force=True)["results"]["bindings"]:
         name = binding["p"]["value"].replace("#", "/").rpartition("/")[2]
         described[binding["o"]["value"]][name] = binding["v"]["value"]
     for row in rows:
