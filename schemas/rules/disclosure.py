@@ -5,12 +5,13 @@ The thresholds are our proposal (DOMAIN section 4), not law, and the help page s
 
 import math
 import time
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
 from vaven.schemas.disclosure.intervals import intervals
 from vaven.schemas.disclosure.kpi_system import kpi_system, kpis_about_people
 from vaven.schemas.disclosure.proposals import further_counts, revealed, unpublished
-from vaven.schemas.disclosure.system import Cell, Count, LinearSystem
+from vaven.schemas.disclosure.system import Cell, Count, Equation, LinearSystem
 from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, row_rule, wide_rule
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.standard.sql import text
@@ -271,17 +272,21 @@ def _matches_of(on: Checking, kpi: str, year: str, deadline: float) -> Iterator[
     if not numbers:
         return
     further = further_counts(system, result, enough=enough, deadline=deadline)
+    parameters = _further(on, system, further)
+    equations: dict[int, list[Equation]] = defaultdict(list)
+    for equation in system.equations:
+        for number in numbers.intersection((equation.total, *equation.parts)):
+            equations[number].append(equation)
     for number in sorted(numbers):
-        kind, row = _reason(system, number)
+        kind, row = _reason(system, number, equations[number])
         if row is not None:
             field = kind if system.counts[number].row is None and on.has(kind) else "value"
-            yield RuleMatch(row, field, None, {"beside": kind, **_further(on, system, further)})
+            yield RuleMatch(row, field, None, {"beside": kind, **parameters})
 
 
-def _reason(system: LinearSystem, number: int) -> tuple[str, int | None]:
+def _reason(system: LinearSystem, number: int, equations: list[Equation]) -> tuple[str, int | None]:
     """Return the kind of equation that gives a count away, and its row, or that of another count of the equation."""
     own = system.counts[number].row
-    equations = [e for e in system.equations if number in (e.total, *e.parts)]
     equations.sort(key=lambda e: len(system.unknown(e)))
     kind = equations[0].kind if equations else "denominator"
     rows = (system.counts[n].row for e in equations for n in (*e.parts, e.total))
