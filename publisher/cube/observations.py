@@ -6,7 +6,6 @@ text comes in batches of some megabytes, and each batch is compressed with gzip 
 next, so that more observations cost time and disk but no memory.
 """
 
-import os
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,8 +32,6 @@ from vaven.vocab.periods import parse_period
 GZIP_FILE, ZSTD_FILE = "observations.nt.gz", "observations.nt.zst"
 # DuckDB's own memory; beyond it, DuckDB spills to a folder among the system's temporary files.
 MEMORY = "160MB"
-# More threads than these only wait for the compression.
-THREADS = 4
 # About 5 MB of text.
 BATCH_ROWS = 2048
 STOP = ".\n"
@@ -92,12 +89,9 @@ def _sinks(gzip: Path, zstd: Path, uncompressed: Path | None) -> Iterator[list[S
 
 
 def _limits(folder: str) -> dict[str, Any]:
-    return {
-        "memory_limit": MEMORY,
-        "temp_directory": folder,
-        "threads": min(THREADS, os.cpu_count() or 1),
-        "preserve_insertion_order": False,
-    }
+    # Joins of several threads lose the order of rows, and the same content shall give the same bytes. One thread is as
+    # fast: the compression has threads of its own, and takes most of the time.
+    return {"memory_limit": MEMORY, "temp_directory": folder, "threads": 1}
 
 
 def _lost(rows: int, written: int) -> PublishingFailed:

@@ -219,6 +219,13 @@ def test_memory_does_not_grow_with_the_number_of_observations(
     assert large < small + 100
 
 
+def test_the_same_release_gives_the_same_bytes(make_release: Callable[..., Release], tmp_path: Path) -> None:
+    """Joins of several threads would mix the parts of a table, and a hash would mix the quantities."""
+    released = pickle.loads(lengthened(make_release(), 400_000, tmp_path).read_bytes())
+    first, second = ({path.read_bytes() for path in (e.path, e.zstd)} for e in (emit(released, IRIS) for _ in "12"))
+    assert first == second
+
+
 def lengthened(released: Release, rows: int, folder: Path) -> Path:
     """Pickle a release with this number of observations, all of them reports."""
     table = released.table("observations")
