@@ -59,8 +59,8 @@ class _Texts(Mapping[str, str]):
     def __getitem__(self, key: str) -> str:
         if key not in self._texts:
             self._read(key.partition(".")[0])
-        while key not in self._texts and self._unread:
-            self._read(next(iter(self._unread)))
+        if key not in self._texts:
+            self._read_all()
         return self._texts[key]
 
     def __iter__(self) -> Iterator[str]:
@@ -72,8 +72,9 @@ class _Texts(Mapping[str, str]):
         return len(self._texts)
 
     def _read_all(self) -> None:
-        while self._unread:
-            self._read(next(iter(self._unread)))
+        # A copy: another thread may be reading as well.
+        for name in list(self._unread):
+            self._read(name)
 
     def _read(self, name: str) -> None:
         # Another thread may read the same catalogue; it is removed only after its texts can be found.
