@@ -7,7 +7,7 @@ value of each count subject to all equations of its component (Fischetti and Sal
 
 import math
 import time
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -67,6 +67,9 @@ def _narrow(
     open_numbers = numbers & requested
     if not open_numbers:
         return
+    if time.monotonic() > deadline:
+        result.undecided |= open_numbers
+        return
     before = {number: (result.low[number], result.high[number]) for number in numbers}
     try:
         _propagate(result, group)
@@ -75,22 +78,13 @@ def _narrow(
             _optimise(result, group, numbers, left, enough, deadline)
     except ContradictionError:
         # Each equation says what it says without the others, unless it contradicts itself.
-        bounds = [bound for equation in group for bound in _alone(result, equation, before)]
         for number, (low, high) in before.items():
             result.low[number], result.high[number] = low, high
+        bounds = [bound for equation in group for bound in _bounds(result, _signed(equation)) if bound[0] in before]
         for number, low, high in bounds:
             if max(low, result.low[number]) <= min(high, result.high[number]) + EPSILON:
                 result.low[number] = max(low, result.low[number])
                 result.high[number] = min(high, result.high[number])
-
-
-def _alone(
-    result: Intervals, equation: Equation, before: Mapping[int, tuple[float, float]]
-) -> list[tuple[int, float, float]]:
-    """Return the bounds that follow from one equation and the bounds `before`."""
-    for number, (low, high) in before.items():
-        result.low[number], result.high[number] = low, high
-    return [bound for bound in _bounds(result, _signed(equation)) if bound[0] in before]
 
 
 def _signed(equation: Equation) -> list[tuple[int, int]]:
@@ -162,6 +156,8 @@ def _optimise(
     solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
     solver.silent()
     solver.setOptionValue("threads", 1)
+    if math.isfinite(deadline):
+        solver.setOptionValue("time_limit", max(0.0, deadline - time.monotonic()))
     infinite = highspy.kHighsInf
     for number in columns:
         high = result.high[number]
@@ -196,6 +192,6 @@ def _optimise(
             for other in left:
                 value = solution[columns[other]]
                 least[other], greatest[other] = min(least[other], value), max(greatest[other], value)
-    for number in left:
+    for number in set(left) - result.undecided:
         result.low[number] = max(result.low[number], least[number])
         result.high[number] = min(result.high[number], greatest[number])

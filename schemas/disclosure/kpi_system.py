@@ -36,7 +36,8 @@ def kpi_system(kpi: str, counts: Sequence[Count], own_areas: Mapping[str, Sequen
 def _divided_areas(present: Collection[str]) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the municipalities and län among the areas that have parts among them, each with all of its parts."""
     desos: dict[str, set[str]] = defaultdict(set)
-    for code in present:
+    # In one order: the report on a file is always the same.
+    for code in sorted(present):
         if level_of(code) == "deso" and code[:4] in present:
             desos[code[:4]].add(code)
     for kommun, codes in desos.items():

@@ -134,19 +134,17 @@ def _add_ages(system: LinearSystem, ages: tuple[int, int] | None) -> None:
     lowest, highest = min(start for start, _ in spans.values()), max(end for _, end in spans.values())
     # Groups beyond the ages of the KPI show that its total has those ages as well.
     of_total = (min(ages[0], lowest), max(ages[1], highest)) if ages else (lowest, highest)
-    for rest in {cell._replace(age="") for cell in system.numbers if cell.age in spans}:
-        covered = of_total
-        if _is_complete(system, rest, spans, (lowest, highest)):
-            covered = (lowest, highest)
-        edges = {**spans, TOTAL: covered}
-        for total, parts in _partitions(edges):
+    complete = dict(_partitions({**spans, TOTAL: (lowest, highest)}))
+    partitions = dict(_partitions({**spans, TOTAL: of_total}))
+    for rest in dict.fromkeys(cell._replace(age="") for cell in system.numbers if cell.age in spans):
+        is_complete = _is_complete(system, rest, complete.get(TOTAL, ()))
+        for total, parts in (complete if is_complete else partitions).items():
             numbers = [system.number(rest._replace(age=part)) for part in parts]
             system.equations.append(Equation("age_group", system.number(rest._replace(age=total)), tuple(numbers)))
 
 
-def _is_complete(system: LinearSystem, rest: Cell, spans: Mapping[str, tuple[int, int]], hull: tuple[int, int]) -> bool:
-    """Return True if the groups of the smallest partition have together the denominator of the total."""
-    parts = next((parts for total, parts in _partitions({**spans, TOTAL: hull}) if total == TOTAL), ())
+def _is_complete(system: LinearSystem, rest: Cell, parts: Sequence[str]) -> bool:
+    """Return True if the groups have together the denominator of the total."""
     bases = [system.counts[n].base if (n := system.numbers.get(rest._replace(age=a))) is not None else None
              for a in (TOTAL, *parts)]  # fmt: skip
     if not parts or None in bases:
