@@ -204,21 +204,24 @@ class _Publishing:
         self.progress("integrity")
         if staged:
             violations += _violations(self.settings, staged)
-            violations += revealing_violations(staged.release, self._published_tables(), self.settings.thresholds)
+            violations += revealing_violations(
+                staged.release, self._tables_beside(staged.release), self.settings.thresholds
+            )
         self.records.note_step(record, "integrity", summary(violations) or "holds")
         if violations or not staged:
             arguments = (report, violations, original.path, self.dataset, self.choices, unstamped, self.settings.iris)
             raise SubmissionRefused(isolated(original.path, lambda _: trace_violations(*arguments)))
         return self._stored(record, staged)
 
-    def _published_tables(self) -> list[PublishedTable]:
-        """Return the observations of all versions that readers can download."""
+    def _tables_beside(self, release: Release) -> list[PublishedTable]:
+        """Return the observations of all versions that readers can download, of those with KPIs of the release."""
         withdrawn = {(w.dataset, w.version) for w in self.records.withdrawals()}
         local = self.settings.release_storage.local
         tables = []
         for record in self.records.finished():
             key = record.dataset, record.version
-            if record.visible_at and key not in withdrawn:
+            has_its_kpis = not set(release.kpis).isdisjoint(record.complete_manifest.kpis)
+            if record.visible_at and key not in withdrawn and has_its_kpis:
                 names = {file.name for file in record.complete_manifest.files}
                 neighbourhoods = local(*key, NEIGHBOURHOODS) if NEIGHBOURHOODS in names else None
                 tables.append(PublishedTable(*key, local(*key, OBSERVATIONS), neighbourhoods))

@@ -15,6 +15,7 @@ PACKAGES = (
     "formats",
     "tables",
     "tableschema",
+    "kpi_view",
     "disclosure",
     "rules",
     "check",

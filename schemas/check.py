@@ -4,11 +4,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
-from importlib.resources import files
 from pathlib import Path
 
 import duckdb
 
+from vaven.schemas.kpi_view import create_kpi_view, create_register_kpis
 from vaven.schemas.rules import (
     area_names,
     areas,
@@ -41,15 +41,9 @@ from vaven.schemas.standard.thresholds import PROPOSED, Thresholds
 from vaven.schemas.tables.compile import DEFAULTS, SQL_TYPES, Check, checks, loosely_typed, typed
 from vaven.schemas.tables.read import MEMORY_MB, read
 from vaven.schemas.tables.tables import Table, Tables
-from vaven.vocab import register
 from vaven.vocab.errors import NotReadable, is_full_disk
 
 RULES_VERSION = "1.0"
-# Columns of the table register_kpis.
-REGISTER_COLUMNS = {
-    "id": "VARCHAR", "minimum": "DOUBLE", "maximum": "DOUBLE", "multiplier": "DOUBLE", "is_percent": "BOOLEAN",
-    "is_ratio": "BOOLEAN", "is_mean": "BOOLEAN", "is_sum": "BOOLEAN",
-}  # fmt: skip
 # Up to this many distinct invalid texts, rows are matched against the texts instead of the condition.
 MAX_FAILING_TEXTS = 1_000
 # Importing a module of rules registers its rules; the tuple makes the imports used.
@@ -160,7 +154,7 @@ def check(
         "lines-in-cells",
     }:
         collector.add(Finding("observations-missing", Severity.ERROR))
-    _register_kpis(tables.workspace)
+    create_register_kpis(tables.workspace)
     for i, resource in enumerate(RESOURCES):
         if table := tables.tables.get(resource):
             start = len(collector.findings)
@@ -270,13 +264,8 @@ def _view(tables: Tables, table: Table) -> str:
         return table.relation
     numeric = [f for f in schema.fields if f.type in ("number", "integer")]
     numbers = ", ".join(f"{_number(tables, table, f)} AS {f.name}_n" for f in numeric)
-    query = (files(__package__) / "kpi_view.sql").read_text("utf-8")
-    kpi = "t.kpi" if table.column("kpi") else "NULL"
-    view = f"{table.resource}_view"
-    parts = {"view": view, "relation": table.relation, "numbers": numbers, "kpi": kpi}
-    for name, part in parts.items():
-        query = query.replace("{" + name + "}", part)
-    tables.workspace.execute(query)
+    view, kpi = f"{table.resource}_view", "t.kpi" if table.column("kpi") else "NULL"
+    create_kpi_view(tables.workspace, view, table.relation, numbers, kpi)
     return view
 
 
@@ -287,16 +276,6 @@ def _number(tables: Tables, table: Table, field: Field) -> str:
     texts = f"SELECT cell AS {quoted(field.name)} FROM {tables.distinct.of(table.relation, field.name)}"
     odd = f"SELECT 1 FROM ({texts}) WHERE {typed(field)} IS DISTINCT FROM {loosely_typed(field)} LIMIT 1"
     return typed(field) if tables.workspace.execute(odd).fetchone() else loosely_typed(field)
-
-
-def _register_kpis(work: duckdb.DuckDBPyConnection) -> None:
-    columns = ", ".join(f"unnest(?::{kind}[]) AS {name}" for name, kind in REGISTER_COLUMNS.items())
-    rows = (
-        (k.id, k.minimum, k.maximum, k.multiplier, k.unit("en") == "%", k.is_ratio, k.is_mean, k.is_sum)
-        for k in register.kpis().values()
-    )
-    values_by_column = [list(column) for column in zip(*rows, strict=True)]
-    work.execute(f"CREATE OR REPLACE TABLE register_kpis AS SELECT {columns}", values_by_column)
 
 
 def _check_rows(on: Checking, by_row: list[Check], collector: _FindingCollector) -> None:

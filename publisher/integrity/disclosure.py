@@ -4,33 +4,32 @@ A submission is judged alone by schemas/rules/disclosure.py. Two datasets, or tw
 reveal a count together: the total in one, women in the other.
 """
 
-import math
+import logging
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import duckdb
 
 from vaven.publisher.integrity.constraints import Violation
 from vaven.publisher.releases.release import Release
+from vaven.schemas.disclosure.count_tables import POSSIBLE, counts_of, counts_query, suspect_groups
 from vaven.schemas.disclosure.intervals import intervals
-from vaven.schemas.disclosure.kpi_system import kpi_system, kpis_about_people
+from vaven.schemas.disclosure.kpi_system import kpi_system
 from vaven.schemas.disclosure.proposals import revealed, unpublished
 from vaven.schemas.disclosure.system import Cell, Count, LinearSystem
+from vaven.schemas.kpi_view import create_kpi_view, create_register_kpis
 from vaven.schemas.standard.sql import text
 from vaven.schemas.standard.thresholds import Thresholds
-from vaven.vocab import register
 from vaven.vocab.areas import level_of
-from vaven.vocab.register import SUPPRESSED, TOTAL
 
+log = logging.getLogger(__name__)
 MEMORY = "512MB"
 KEY = ("neighbourhood", "kpi", "period", "sex", "age_group")
-# Columns of `counts`, which are those of a Count and of its KPI; `source` is 0 for the release itself.
-COUNTS = """CREATE TABLE counts (source INTEGER, kpi VARCHAR, year VARCHAR, area VARCHAR, sex VARCHAR, age VARCHAR,
-    period VARCHAR, low DOUBLE, high DOUBLE, base DOUBLE, suppressed BOOLEAN)"""
+# RE2 pattern of the codes of län, municipalities, DeSO and RegSO (vocab/areas).
+OFFICIAL = "[0-9]{2}|[0-9]{4}([ABC][0-9]{4}|R[0-9]{3})?"
 # Datasets that a message names.
 NAMED = 3
 
@@ -45,13 +44,13 @@ class PublishedTable:
     neighbourhoods: Path | None = None
 
 
-@dataclass
+@dataclass(frozen=True)
 class _Group:
     """The counts of one KPI and year, each with the number of its table."""
 
     kpi: str
-    counts: list[Count] = field(default_factory=list)
-    sources: list[int] = field(default_factory=list)
+    counts: Sequence[Count]
+    sources: Sequence[int]
 
 
 def revealing_violations(
@@ -67,7 +66,7 @@ def revealing_violations(
     with duckdb.connect(config={"memory_limit": MEMORY}) as work:
         _create_counts(work, tables)
         own_areas = dict(_own_areas(work, tables))
-        for kpi, year in _groups(work):
+        for kpi, year in suspect_groups(work, "cells", thresholds.small_count):
             group = _group(work, kpi, year, own_areas)
             if len(set(group.sources)) > 1:
                 yield from _violations(group, own_areas, tables, thresholds, deadline)
@@ -132,83 +131,63 @@ def _beside(system: LinearSystem, cell: Cell, rows: Mapping[Cell, Count]) -> Cel
 
 
 def _create_counts(work: duckdb.DuckDBPyConnection, tables: Sequence[PublishedTable]) -> None:
-    """Fill the table `counts` with the rows of the release, and those of other tables with its KPIs and years."""
-    kpis = [register.kpis()[slug] for slug in kpis_about_people()]
-    values = ", ".join(
-        f"({text(k.id)}, {k.multiplier}, {k.is_ratio}, {k.is_sum}, {k.unit('en') == '%' and k.maximum == 100})"
-        for k in kpis
+    """Create the table `counts` of all rows with the KPIs and years of the release; its key is the table's number.
+
+    The view `cells` has each count once, though several tables publish it. A damaged file of another dataset does not
+    stop the release.
+    """
+    create_register_kpis(work)
+    release, *others = tables
+    query = _counts_of(work, 0, release, _parquet(release.observations))
+    work.execute(f"CREATE TABLE counts AS SELECT * FROM ({query}) WHERE {POSSIBLE}")
+    for source, table in enumerate(others, start=1):
+        csv = f"read_csv({text(str(table.observations.with_suffix('.csv')))}, all_varchar = true)"
+        for relation in (_parquet(table.observations), csv):
+            try:
+                query = _counts_of(work, source, table, relation)
+                related = f"{POSSIBLE} AND (kpi, year) IN (SELECT DISTINCT kpi, year FROM counts WHERE key = 0)"
+                work.execute(f"INSERT INTO counts SELECT * FROM ({query}) WHERE {related}")
+                break
+            except duckdb.Error as error:
+                log.warning("%s %s is not judged by %s: %s", table.dataset, table.version, relation, error)
+    work.execute(
+        """CREATE VIEW cells AS SELECT kpi, year, area, sex, age, period, min(near) AS near,
+            bool_or(suppressed) AS suppressed FROM counts GROUP BY ALL"""
     )
-    columns = "id, multiplier, is_ratio, is_sum, is_share"
-    work.execute(f"CREATE TABLE people_kpis AS SELECT * FROM (VALUES {values}) v({columns})")
-    work.execute(COUNTS)
-    for source, table in enumerate(tables):
-        present = _columns(work, table.observations)
-        related = "WHERE (kpi, year) IN (SELECT DISTINCT kpi, year FROM counts WHERE source = 0)" if source else ""
-        work.execute(f"INSERT INTO counts SELECT * FROM ({_counts_of(source, table, present)}) {related}")
 
 
-def _columns(work: duckdb.DuckDBPyConnection, path: Path) -> set[str]:
-    return {name for (name, *_) in work.execute(f"DESCRIBE SELECT * FROM {_parquet(path)}").fetchall()}
+def _counts_of(work: duckdb.DuckDBPyConnection, source: int, table: PublishedTable, relation: str) -> str:
+    """Return SQL of the counts of a released table."""
+    view, present = f"observations_{source}", _columns(work, relation)
+    numbers = ", ".join(
+        f"{f'{name}::DOUBLE' if name in present else 'NULL::DOUBLE'} AS {name}_n"
+        for name in ("value", "numerator", "denominator")
+    )
+    create_kpi_view(work, view, relation, numbers)
+    # The same code of two datasets is two areas, unless it is official.
+    own = f"{text(table.dataset + '/')} || neighbourhood"
+    area = f"CASE WHEN regexp_full_match(neighbourhood, '{OFFICIAL}') THEN neighbourhood ELSE {own} END"
+    return counts_query(work, view, present, key=f"{source}", area=area)
+
+
+def _columns(work: duckdb.DuckDBPyConnection, relation: str) -> set[str]:
+    return {name for (name, *_) in work.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
 
 
 def _parquet(path: Path) -> str:
     return f"read_parquet({text(str(path))})"
 
 
-def _counts_of(source: int, table: PublishedTable, present: set[str]) -> str:
-    """Return SQL of the counts of one table, without those of KPIs of which all values are illustrative."""
-
-    def column(name: str, default: str) -> str:
-        return f"coalesce(o.{name}, {default})" if name in present else default
-
-    numerator, denominator, value = (
-        f"o.{name}::DOUBLE" if name in present else "NULL::DOUBLE" for name in ("numerator", "denominator", "value")
-    )
-    half = "0.5 * pow(10, -length(split_part(o.value::VARCHAR, '.', 2)))" if "value" in present else "0"
-    is_known = f"is_ratio AND multiplier > 0 AND {value} IS NOT NULL AND {denominator} IS NOT NULL"
-    low, high = (f"({value} {sign} {half}) * {denominator} / multiplier" for sign in "-+")
-    bounds = (
-        f"coalesce({numerator}, CASE WHEN is_sum THEN {value} WHEN {is_known} THEN {bound} END)"
-        for bound in (f"greatest(0, ceil({low} - 1e-6))", f"floor({high} + 1e-6)")
-    )
-    lowest, highest = bounds
-    # The same code of two datasets is two areas, unless it is official.
-    own = f"{text(table.dataset + '/')} || o.neighbourhood"
-    area = f"CASE WHEN regexp_matches(o.neighbourhood, '^[0-9]') THEN o.neighbourhood ELSE {own} END"
-    return f"""SELECT {source} AS source, kpi, left(period, 4) AS year, area, sex, age, period, low, high, base,
-            low IS NULL AND value IS NULL AND status = '{SUPPRESSED}' AS suppressed
-        FROM (SELECT o.kpi, {area} AS area, {column("sex", f"'{TOTAL}'")} AS sex,
-                {column("age_group", f"'{TOTAL}'")} AS age, o.period, {lowest} AS low, {highest} AS high,
-                CASE WHEN is_share THEN {denominator} END AS base, {value} AS value,
-                {column("status", "'A'")} AS status,
-                bool_and({column("method", "''")} = 'illustrative') OVER (PARTITION BY o.kpi) AS illustrative
-            FROM {_parquet(table.observations)} o JOIN people_kpis k ON k.id = o.kpi)
-        WHERE NOT illustrative AND (low IS NULL OR low <= high)"""
-
-
-def _groups(work: duckdb.DuckDBPyConnection) -> list[tuple[str, str]]:
-    """Return KPI and year of the release's counts that other tables have counts of, too."""
-    query = """SELECT kpi, year FROM counts GROUP BY kpi, year
-        HAVING bool_or(source = 0) AND bool_or(source > 0) ORDER BY ALL"""
-    return work.execute(query).fetchall()
-
-
 def _group(work: duckdb.DuckDBPyConnection, kpi: str, year: str, own_areas: Mapping[str, Sequence[str]]) -> _Group:
     """Return the counts of a KPI and year in the län of the release, and those of own areas."""
-    group = _Group(kpi)
-    areas = "SELECT DISTINCT area FROM counts WHERE kpi = ? AND year = ? AND source = 0"
+    areas = "SELECT DISTINCT area FROM counts WHERE kpi = ? AND year = ? AND key = 0"
     present = [area for (area,) in work.execute(areas, [kpi, year]).fetchall()]
     lans = {code[:2] for area in present for code in (area, *own_areas.get(area, ()))}
-    query = """SELECT source, area, sex, age, period, low, high, suppressed, base FROM counts
+    query = """SELECT area, sex, age, period, low, high, base, suppressed, key FROM counts
         WHERE kpi = ? AND year = ? AND (contains(area, '/') OR left(area, 2) IN (SELECT unnest(?::VARCHAR[])))
-        ORDER BY source, area, sex, age, period"""
-    rows: list[tuple[Any, ...]] = work.execute(query, [kpi, year, sorted(lans)]).fetchall()
-    for row, (source, area, sex, age, period, low, high, is_suppressed, base) in enumerate(rows):
-        unknown = (0.0, math.inf if base is None else base)
-        least, greatest = unknown if low is None else (low, high)
-        group.counts.append(Count(Cell(area, sex, age, period), least, greatest, is_suppressed, row, base))
-        group.sources.append(source)
-    return group
+        ORDER BY key, area, sex, age, period"""
+    rows = work.execute(query, [kpi, year, sorted(lans)]).fetchall()
+    return _Group(kpi, list(counts_of(rows)), [row[-1] for row in rows])
 
 
 def _own_areas(
@@ -218,8 +197,14 @@ def _own_areas(
     for table in tables:
         if table.neighbourhoods is None:
             continue
-        if {"code", "deso_codes"} <= _columns(work, table.neighbourhoods):
-            query = f"SELECT code, deso_codes FROM {_parquet(table.neighbourhoods)} WHERE deso_codes IS NOT NULL"
-            for code, cell in work.execute(query).fetchall():
-                own = code if level_of(code) else f"{table.dataset}/{code}"
-                yield own, [part.strip() for part in cell.split(";") if part.strip()]
+        relation = _parquet(table.neighbourhoods)
+        try:
+            names = _columns(work, relation)
+            query = f"SELECT code, deso_codes FROM {relation} WHERE deso_codes IS NOT NULL"
+            rows = work.execute(query).fetchall() if {"code", "deso_codes"} <= names else []
+        except duckdb.Error as error:
+            log.warning("The areas of %s %s are not judged: %s", table.dataset, table.version, error)
+            continue
+        for code, cell in rows:
+            own = code if level_of(code) else f"{table.dataset}/{code}"
+            yield own, [part.strip() for part in cell.split(";") if part.strip()]

@@ -3,24 +3,29 @@
 The thresholds are our proposal (DOMAIN section 4), not law, and the help page says so.
 """
 
-import math
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
+from vaven.schemas.disclosure.count_tables import (
+    POSSIBLE,
+    QUOTIENT,
+    counts_of,
+    counts_query,
+    numerator_bounds,
+    suspect_groups,
+)
 from vaven.schemas.disclosure.intervals import intervals
 from vaven.schemas.disclosure.kpi_system import kpi_system, kpis_about_people
 from vaven.schemas.disclosure.proposals import further_counts, revealed, unpublished
-from vaven.schemas.disclosure.system import Cell, Count, Equation, LinearSystem
+from vaven.schemas.disclosure.system import Count, Equation, LinearSystem
 from vaven.schemas.rules.registry import Checking, Matches, RuleMatch, row_rule, wide_rule
 from vaven.schemas.standard.finding import Severity
 from vaven.schemas.standard.sql import text
 from vaven.schemas.tables.compile import Check
 from vaven.vocab import register
-from vaven.vocab.register import SUPPRESSED, TOTAL
+from vaven.vocab.register import SUPPRESSED
 
-# SQL of a numerator by its value and denominator, before rounding.
-QUOTIENT = "(value_n * denominator_n / nullif(kpi_multiplier, 0))"
 # Cells that a message names.
 NAMED_CELLS = 20
 # RE2 pattern of a number in a note that may be the suppressed count or share: not a year, a date or an age.
@@ -64,7 +69,7 @@ def small_count(on: Checking) -> Iterator[Check]:
 def small_count_derived(on: Checking) -> Iterator[Check]:
     """A count of one to four people that follows from value and denominator, without a numerator."""
     if on.has("value", "kpi") and on.occurs("denominator"):
-        few = " AND ".join(f"{bound} {_few(on)}" for bound in _bounds(on))
+        few = " AND ".join(f"{bound} {_few(on)}" for bound in numerator_bounds(_present(on)))
         without = "numerator_n IS NULL AND " if on.has("numerator") else ""
         where = f"{without}{_of_people(on)} AND {_near(on, QUOTIENT)} AND {few}"
         yield Check("small-count-derived", "value", where, {"limit": f"'{on.thresholds.small_count}'"})
@@ -75,7 +80,8 @@ def small_count_outside(on: Checking) -> Iterator[Check]:
     """A share that all but one to four people are part of: 997 of 1,000 says as much as 3 of 1,000."""
     if on.has("value", "kpi") and on.occurs("denominator"):
         count, *own = (
-            f"coalesce(numerator_n, {bound})" if on.has("numerator") else bound for bound in (QUOTIENT, *_bounds(on))
+            f"coalesce(numerator_n, {bound})" if on.has("numerator") else bound
+            for bound in (QUOTIENT, *numerator_bounds(_present(on)))
         )
         outside = " AND ".join(f"denominator_n - {bound} {_few(on)}" for bound in own)
         near = _near(on, f"denominator_n - {count}")
@@ -84,7 +90,7 @@ def small_count_outside(on: Checking) -> Iterator[Check]:
 
 
 def _near(on: Checking, count: str) -> str:
-    """Return SQL that excludes most rows at a fraction of the cost of exact bounds, which a constant CASE delays."""
+    """Return SQL that excludes most rows, at a fraction of the cost of exact bounds."""
     return f"{count} BETWEEN 0 AND {on.thresholds.small_count}"
 
 
@@ -122,11 +128,8 @@ def _revealed_counts(on: Checking) -> list[RuleMatch]:
     if not on.has("neighbourhood", "kpi", "period", "value"):
         return []
     by_row = {match.row or 0: match for match in _revealed_by_own_row(on)}
-    groups = _groups(on)
-    if groups:
-        _create_counts(on, groups)
     deadline = time.monotonic() + on.thresholds.disclosure_seconds
-    for kpi, year in groups:
+    for kpi, year in _groups(on):
         for match in _matches_of(on, kpi, year, deadline):
             by_row.setdefault(match.row or 0, match)
     return [by_row[row] for row in sorted(by_row)]
@@ -151,113 +154,30 @@ def _revealed_by_own_row(on: Checking) -> Iterator[RuleMatch]:
             yield RuleMatch(row, name, None if name == "note" else cell, {"beside": kind})
 
 
-def _create_counts(on: Checking, groups: Sequence[tuple[str, str]]) -> None:
-    """Create the table `counts`: what each row of the KPIs and years says of the number of people that it is about.
-
-    `low` and `high` are its bounds, NULL for an unknown one: a value with one decimal and its denominator give the
-    numerator to within half a decimal.
-    """
-    low, high = (f"coalesce({_column(on, 'numerator_n')}, CASE WHEN kpi_sum THEN value_n ELSE {bound} END)"
-                 for bound in _bounds(on))  # fmt: skip
-    columns = ", ".join(f"{sql} AS {name}" for name, sql in _keys(on).items())
-    on.work.execute(
-        f"""CREATE OR REPLACE TEMP TABLE counts AS
-        SELECT *, low IS NULL AND status = '{SUPPRESSED}' AND value IS NULL AS suppressed FROM (
-            SELECT _row, {columns}, {_status(on)} AS status, value, kpi_share, {low} AS low, {high} AS high,
-                {_column(on, "denominator_n")} AS base
-            FROM {on.view} WHERE kpi || ' ' || left(period, 4) IN (SELECT unnest(?::VARCHAR[])))
-        WHERE area IS NOT NULL AND (low IS NULL OR low <= high)""",
-        [[f"{kpi} {year}" for kpi, year in groups]],
-    )
-
-
-def _keys(on: Checking) -> dict[str, str]:
-    """Return the SQL of the position of a count, and of its KPI and year."""
-    parts = {name: f"coalesce({name}, '{TOTAL}')" if on.has(name) else f"'{TOTAL}'" for name in ("sex", "age_group")}
-    return {
-        "kpi": "kpi", "year": "left(period, 4)", "area": "neighbourhood", "sex": parts["sex"],
-        "age": parts["age_group"], "period": "period",
-    }  # fmt: skip
-
-
-def _column(on: Checking, name: str) -> str:
-    return name if on.has(name.removesuffix("_n")) else "NULL::DOUBLE"
-
-
-def _status(on: Checking) -> str:
-    return "coalesce(status, 'A')" if on.has("status") else "'A'"
-
-
-def _bounds(on: Checking) -> tuple[str, str]:
-    """Return SQL of the lowest and highest numerator that a rounded value and its denominator allow."""
-    if not on.has("denominator"):
-        return "NULL::DOUBLE", "NULL::DOUBLE"
-    half = "0.5 * pow(10, -length(split_part(value, '.', 2)))"
-    low, high = (f"(value_n {sign} {half}) * denominator_n / kpi_multiplier" for sign in "-+")
-    # The greatest of NULL and a number is the number.
-    known = "kpi_ratio AND kpi_multiplier > 0 AND value_n IS NOT NULL AND denominator_n IS NOT NULL"
-    return (
-        f"CASE WHEN {known} THEN greatest(0, ceil({low} - 1e-6)) END",
-        f"CASE WHEN {known} THEN floor({high} + 1e-6) END",
-    )
-
-
 def _groups(on: Checking) -> list[tuple[str, str]]:
-    """Return KPI and year of the counts among which something may be revealed.
-
-    Illustrative values concern no real person where all of a KPI are illustrative.
-    """
-    keys = _keys(on)
-    queries = []
-    if on.occurs("status", f"cell = '{SUPPRESSED}'"):
-        queries.append(f"SELECT DISTINCT kpi, {keys['year']} FROM {on.view} WHERE status = '{SUPPRESSED}'")
-    count = f"coalesce({_column(on, 'numerator_n')}, CASE WHEN kpi_sum THEN value_n END)"
-    if on.has("denominator"):
-        count = f"coalesce({count}, CASE WHEN kpi_ratio THEN {QUOTIENT} END)"
-    has_counts = on.occurs("numerator") or on.occurs("denominator") or on.occurs("kpi", f"cell IN ({_sums()})")
-    for is_part, is_total, others in _breakdowns(on) if has_counts else ():
-        # Published parts that lack little of their total leave a small count that is in no row.
-        by = ", ".join(others.format_map(keys).split("; "))
-        rest = f"min(n) FILTER ({is_total.format_map(keys)}) - sum(n) FILTER ({is_part.format_map(keys)})"
-        queries.append(
-            f"""SELECT any_value(kpi), any_value({keys["year"]}) FROM (SELECT *, {count} AS n FROM {on.view})
-            WHERE n IS NOT NULL GROUP BY hash(kpi, {by})
-            HAVING {rest} BETWEEN 0.5 AND {on.thresholds.small_count} - 0.5"""
-        )
-    if not queries:
+    """Return KPI and year of the counts among which something may be revealed, and create their table `counts`."""
+    sums = ", ".join(text(kpi.id) for kpi in register.kpis().values() if kpi.is_sum)
+    sources = {
+        "status": f"cell = '{SUPPRESSED}'",
+        "numerator": "TRUE",
+        "denominator": "TRUE",
+        "kpi": f"cell IN ({sums})",
+    }
+    if not any(on.occurs(name, condition) for name, condition in sources.items()):
         return []
-    people = ", ".join(map(text, kpis_about_people()))
-    real = ""
-    if on.occurs("method", "cell = 'illustrative'"):
-        invented = "coalesce(method, '') = 'illustrative'"
-        real = (
-            f"AND kpi NOT IN (SELECT kpi FROM {on.view} WHERE kpi IS NOT NULL GROUP BY kpi HAVING bool_and({invented}))"
-        )
-    named = f"SELECT DISTINCT * FROM ({' UNION ALL '.join(queries)}) g(kpi, year)"
-    query = f"{named} WHERE kpi IN ({people}) AND year IS NOT NULL {real} ORDER BY ALL"
-    return on.work.execute(query).fetchall()
+    query = counts_query(on.work, on.view, _present(on), key="_row")
+    on.work.execute(f"CREATE OR REPLACE TEMP VIEW all_counts AS {query}")
+    groups = suspect_groups(on.work, "all_counts", on.thresholds.small_count)
+    if groups:
+        # The view computes the bounds anew for each query.
+        query = f"SELECT * FROM all_counts WHERE {POSSIBLE} AND kpi || ' ' || year IN (SELECT unnest(?::VARCHAR[]))"
+        names = [f"{kpi} {year}" for kpi, year in groups]
+        on.work.execute(f"CREATE OR REPLACE TEMP TABLE counts AS {query}", [names])
+    return groups
 
 
-def _breakdowns(on: Checking) -> Iterator[tuple[str, str, str]]:
-    """Yield for each breakdown of the table the SQL of a part and of a total, and the other parts of the key."""
-    if on.occurs("sex", f"cell <> '{TOTAL}'"):
-        yield f"{{sex}} <> '{TOTAL}'", f"{{sex}} = '{TOTAL}'", "{area}; {age}; {period}"
-    if on.occurs("age_group", f"cell <> '{TOTAL}'"):
-        yield f"{{age}} <> '{TOTAL}'", f"{{age}} = '{TOTAL}'", "{area}; {sex}; {period}"
-    if on.occurs("period", "length(cell) > 4"):
-        yield "length({period}) > 4", "length({period}) = 4", "{area}; {sex}; {age}; {year}"
-    for length, length_of_part in ((4, 9), (2, 4)):
-        if on.occurs("neighbourhood", f"length(cell) = {length_of_part}"):
-            is_total = f"length({{area}}) = {length}"
-            yield (
-                f"length({{area}}) = {length_of_part}",
-                is_total,
-                f"left({{area}}, {length}); {{sex}}; {{age}}; {{period}}",
-            )
-
-
-def _sums() -> str:
-    return ", ".join(text(kpi.id) for kpi in register.kpis().values() if kpi.is_sum)
+def _present(on: Checking) -> set[str]:
+    return {column.name for column in on.table.columns}
 
 
 def _matches_of(on: Checking, kpi: str, year: str, deadline: float) -> Iterator[RuleMatch]:
@@ -305,14 +225,8 @@ def _further(on: Checking, system: LinearSystem, further: Sequence[int] | None) 
 
 
 def _counts(on: Checking, kpi: str, year: str) -> Iterator[Count]:
-    query = "SELECT area, sex, age, period, low, high, suppressed, _row, base, kpi_share FROM counts"
-    rows = on.work.execute(f"{query} WHERE kpi = ? AND year = ? ORDER BY _row", [kpi, year])
-    while batch := rows.fetchmany(10_000):
-        for area, sex, age, period, low, high, is_suppressed, row, base, is_share in batch:
-            people = base if is_share else None
-            unknown = (0.0, math.inf if people is None else people)
-            least, greatest = unknown if low is None else (low, high)
-            yield Count(Cell(area, sex, age, period), least, greatest, is_suppressed, row, people)
+    query = "SELECT area, sex, age, period, low, high, base, suppressed, key FROM counts WHERE kpi = ? AND year = ?"
+    yield from counts_of(on.rows(f"{query} ORDER BY key", [kpi, year]))
 
 
 def _own_areas(on: Checking) -> dict[str, list[str]]:

@@ -106,3 +106,13 @@ def test_what_was_revealed_before_does_not_stop_other_rows(settings: Settings) -
     revealing = Settings(home=settings.home, thresholds=Thresholds(small_count=2))
     assert submit(revealing, "tva", row()) == {}
     assert submit(settings, "tre", *others) == {}
+
+
+def test_a_damaged_file_of_another_dataset_does_not_stop_a_release(settings: Settings) -> None:
+    assert submit(settings, "ett", row()) == {}
+    folder = settings.home / "releases" / "ett" / "1"
+    for damaged, expected in (("observations.parquet", {"integrity-disclosure": 1}), ("observations.csv", {})):
+        (folder / damaged).unlink()
+        (folder / damaged).write_bytes(b"PAR1")
+        # The CSV stands in for the Parquet file; what nobody can read reveals nothing.
+        assert submit(settings, f"efter-{damaged}", row(sex="F", numerator=97)) == expected
