@@ -11,16 +11,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from vaven.schemas.disclosure.system import Equation, LinearSystem, components
+from vaven.schemas.disclosure.system import ContradictionError, Equation, LinearSystem, components
 
 # Counts come from values with few decimals.
 EPSILON = 1e-6
 # Passes over the equations of a component; each more tightens bounds that linear programming finds as well.
 MAX_PASSES = 50
-
-
-class ContradictionError(Exception):
-    """The counts of a component cannot all be right: those of registers are perturbed, or some people have no area."""
 
 
 @dataclass
@@ -75,20 +71,16 @@ def _narrow(
         _propagate(result, group)
         left = [number for number in open_numbers if result.low[number] < result.high[number] - EPSILON]
         if left and len(group) > 1:
-            _optimise(result, group, numbers, left, enough, deadline)
+            _optimise(result, group, sorted(left), enough, deadline)
     except ContradictionError:
         # Each equation says what it says without the others, unless it contradicts itself.
         for number, (low, high) in before.items():
             result.low[number], result.high[number] = low, high
-        bounds = [bound for equation in group for bound in _bounds(result, _signed(equation)) if bound[0] in before]
+        bounds = [bound for equation in group for bound in _bounds(result, equation.terms()) if bound[0] in before]
         for number, low, high in bounds:
             if max(low, result.low[number]) <= min(high, result.high[number]) + EPSILON:
                 result.low[number] = max(low, result.low[number])
                 result.high[number] = min(high, result.high[number])
-
-
-def _signed(equation: Equation) -> list[tuple[int, int]]:
-    return [(equation.total, 1), *((part, -1) for part in equation.parts)]
 
 
 def _bounds(result: Intervals, terms: Iterable[tuple[int, int]]) -> Iterator[tuple[int, float, float]]:
@@ -117,7 +109,7 @@ def _finite_sum(values: Iterable[float]) -> tuple[float, int]:
 
 def _propagate(result: Intervals, group: Sequence[Equation]) -> None:
     """Narrow bounds by one equation at a time. Raises Contradiction for counts that cannot all be right."""
-    signed = [_signed(equation) for equation in group]
+    signed = [equation.terms() for equation in group]
     # Perturbed counts may have decimals.
     is_whole = all(float(result.low[n]).is_integer() for terms in signed for n, _ in terms)
     for _ in range(MAX_PASSES):
@@ -143,55 +135,25 @@ def _integer(bound: float, rounded: Any) -> float:
     return float(nearest) if abs(bound - nearest) < EPSILON else float(rounded(bound))
 
 
-def _optimise(
-    result: Intervals, group: Sequence[Equation], numbers: set[int], left: Sequence[int], enough: int, deadline: float
-) -> None:
-    """Find the least and the greatest value of counts by linear programming.
+def _optimise(result: Intervals, group: Sequence[Equation], left: Sequence[int], enough: int, deadline: float) -> None:
+    """Find the least and the greatest value of counts by linear programming, until each has `enough` whole numbers."""
+    # HiGHS takes 0.2 s to load, and few tables need it.
+    from vaven.schemas.disclosure.linear_program import SENSES, LinearProgram
 
-    Each solution is an example of all counts, so that a count which differs enough between two needs none of its own.
-    """
-    import highspy
-
-    columns = {number: i for i, number in enumerate(sorted(numbers))}
-    solver: Any = highspy.Highs()  # type: ignore[no-untyped-call]
-    solver.silent()
-    solver.setOptionValue("threads", 1)
-    if math.isfinite(deadline):
-        solver.setOptionValue("time_limit", max(0.0, deadline - time.monotonic()))
-    infinite = highspy.kHighsInf
-    for number in columns:
-        high = result.high[number]
-        solver.addVar(result.low[number], infinite if math.isinf(high) else high)
-    for equation in group:
-        terms = [(columns[n], float(sign)) for n, sign in _signed(equation) if n in columns]
-        known = sum(sign * result.low[n] for n, sign in _signed(equation) if n not in columns)
-        solver.addRow(-known, -known, len(terms), [i for i, _ in terms], [sign for _, sign in terms])
-    least = dict.fromkeys(left, math.inf)
-    greatest = dict.fromkeys(left, -math.inf)
+    numbers = sorted({number for equation in group for number, _ in equation.terms()})
+    program = LinearProgram(group, {n: (result.low[n], result.high[n]) for n in numbers}, left, deadline)
+    program.solve_spread(enough)
+    undecided = result.undecided
     for number in left:
-        for sense in (highspy.ObjSense.kMinimize, highspy.ObjSense.kMaximize):
-            if greatest[number] - least[number] >= enough - 1:
+        for sense in SENSES:
+            if program.greatest[number] - program.least[number] >= enough - 1:
                 break
             if time.monotonic() > deadline:
-                result.undecided.update(n for n in left if greatest[n] - least[n] < enough - 1)
+                undecided.update(n for n in left if program.greatest[n] - program.least[n] < enough - 1)
                 return
-            solver.changeColCost(columns[number], 1.0)
-            solver.changeObjectiveSense(sense)
-            solver.run()
-            # A change of the model discards both.
-            status, solution = solver.getModelStatus(), solver.getSolution().col_value
-            solver.changeColCost(columns[number], 0.0)
-            if status == highspy.HighsModelStatus.kInfeasible:
-                raise ContradictionError
-            if status in (highspy.HighsModelStatus.kUnbounded, highspy.HighsModelStatus.kUnboundedOrInfeasible):
-                greatest[number] = math.inf
-                continue
-            if status != highspy.HighsModelStatus.kOptimal:
-                result.undecided.add(number)
+            if not program.solve_for(number, sense):
+                undecided.add(number)
                 break
-            for other in left:
-                value = solution[columns[other]]
-                least[other], greatest[other] = min(least[other], value), max(greatest[other], value)
-    for number in set(left) - result.undecided:
-        result.low[number] = max(result.low[number], least[number])
-        result.high[number] = min(result.high[number], greatest[number])
+    for number in set(left) - undecided:
+        result.low[number] = max(result.low[number], program.least[number])
+        result.high[number] = min(result.high[number], program.greatest[number])

@@ -6,6 +6,7 @@ quarters and months to the year (Hundepool et al., Statistical Disclosure Contro
 
 import math
 import re
+from bisect import bisect, insort
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,6 +20,10 @@ AGES = re.compile(r"(\d{1,3})(?:-(\d{1,3})|(\+))?")
 OPEN = 1_000
 QUARTERS = ("Q1", "Q2", "Q3", "Q4")
 MONTHS = tuple(f"{month:02}" for month in range(1, 13))
+
+
+class ContradictionError(Exception):
+    """The counts of a component cannot all be right: those of registers are perturbed, or some people have no area."""
 
 
 class Cell(NamedTuple):
@@ -50,6 +55,10 @@ class Equation(NamedTuple):
     kind: str
     total: int
     parts: tuple[int, ...]
+
+    def terms(self) -> list[tuple[int, int]]:
+        """Return the numbers of all counts, each with its sign in a sum of zero."""
+        return [(self.total, 1), *((part, -1) for part in self.parts)]
 
 
 @dataclass
@@ -120,10 +129,11 @@ def _add_sexes(system: LinearSystem) -> None:
 
 
 def span_of(age: str) -> tuple[int, int] | None:
-    """Return the first age of a group and the first after it, None for a text that is no age group."""
+    """Return the first age of a group and the first after it, None for a text that is no age group ("99-1")."""
     if match := AGES.fullmatch(age):
         start = int(match[1])
-        return start, OPEN if match[3] else int(match[2] or start) + 1
+        end = OPEN if match[3] else int(match[2] or start) + 1
+        return (start, end) if start < end else None
     return None
 
 
@@ -156,27 +166,31 @@ def _is_complete(system: LinearSystem, rest: Cell, parts: Sequence[str]) -> bool
 def _partitions(edges: Mapping[str, tuple[int, int]]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """Yield each span with the shorter spans that it consists of; gaps are spans of their own ("gap:25-64")."""
     ordered = sorted(edges.items(), key=lambda item: (item[1][1] - item[1][0], item[0] == TOTAL))
-    known: dict[str, tuple[int, int]] = {}
+    shorter: dict[int, list[tuple[int, str]]] = {}
     for name, (start, end) in ordered:
-        inside = {n: s for n, s in known.items() if start <= s[0] and s[1] <= end}
-        if inside:
-            parts = _longest_path(inside, start, end)
-            if len(parts) > 1 or edges[name] in inside.values():
-                yield name, parts
-        known[name] = (start, end)
+        parts = _longest_path(shorter, start, end)
+        # A span that is one gap has no parts.
+        if len(parts) > 1 or parts[0] in edges:
+            yield name, parts
+        insort(shorter.setdefault(start, []), (end, name))
 
 
-def _longest_path(spans: Mapping[str, tuple[int, int]], start: int, end: int) -> tuple[str, ...]:
-    """Return spans that follow each other from start to end, as long ones as possible, with gaps between them."""
+def _longest_path(spans: Mapping[int, Sequence[tuple[int, str]]], start: int, end: int) -> tuple[str, ...]:
+    """Return spans that follow each other from start to end, as long ones as possible, with gaps between them.
+
+    `spans` are ends and names by start, in ascending order.
+    """
+    starts = sorted(first for first, ends in spans.items() if start <= first and ends[0][0] <= end)
     path: list[str] = []
     at = start
     while at < end:
-        following = [(s[1], name) for name, s in spans.items() if s[0] == at]
+        following = [(last, name) for last, name in spans.get(at, ()) if last <= end]
         if following:
-            at, name = max(following)
+            at, name = following[-1]
             path.append(name)
             continue
-        until = min([s[0] for s in spans.values() if s[0] > at] + [end])
+        next_start = bisect(starts, at)
+        until = starts[next_start] if next_start < len(starts) else end
         path.append(f"gap:{at}-{until - 1}")
         at = until
     return tuple(path)
