@@ -9,7 +9,7 @@ import fcntl
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -25,6 +25,7 @@ from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.integrity.constraints import Violation, summary
 from vaven.publisher.integrity.disclosure import PublishedTable, revealing_violations
 from vaven.publisher.integrity.run import check_integrity, invalid_iris, unknown_codes
+from vaven.publisher.integrity.submission import published_tables
 from vaven.publisher.integrity.trace import trace_violations
 from vaven.publisher.metadata.catalogue import catalogue_record
 from vaven.publisher.metadata.dataset import describe
@@ -64,7 +65,6 @@ Progress = Callable[[str], None]
 # The files of Iris.shared_graphs.
 SHARED = ("vocabulary", "catalogue", "reference")
 METADATA = "metadata.ttl"
-OBSERVATIONS, NEIGHBOURHOODS = "observations.parquet", "neighbourhoods.parquet"
 
 
 @dataclass(frozen=True)
@@ -204,34 +204,24 @@ class _Publishing:
         self.progress("integrity")
         if staged:
             violations += _violations(self.settings, staged)
-            violations += revealing_violations(
-                staged.release, self._tables_beside(staged.release), self.settings.thresholds
-            )
+            violations += self._revealing_violations(staged.release)
         self.records.note_step(record, "integrity", summary(violations) or "holds")
         if violations or not staged:
             arguments = (report, violations, original.path, self.dataset, self.choices, unstamped, self.settings.iris)
             raise SubmissionRefused(isolated(original.path, lambda _: trace_violations(*arguments)))
         return self._stored(record, staged)
 
-    def _tables_beside(self, release: Release) -> list[PublishedTable]:
-        """Return the observations of all versions that readers can download, of those with KPIs of the release."""
-        withdrawn = {(w.dataset, w.version) for w in self.records.withdrawals()}
-        local = self.settings.release_storage.local
-        tables = []
-        for record in self.records.finished():
-            key = record.dataset, record.version
-            has_its_kpis = not set(release.kpis).isdisjoint(record.complete_manifest.kpis)
-            if record.visible_at and key not in withdrawn and has_its_kpis:
-                names = {file.name for file in record.complete_manifest.files}
-                neighbourhoods = local(*key, NEIGHBOURHOODS) if NEIGHBOURHOODS in names else None
-                tables.append(PublishedTable(*key, local(*key, OBSERVATIONS), neighbourhoods))
-        return tables
+    def _revealing_violations(self, release: Release) -> Iterator[Violation]:
+        own = PublishedTable.in_folder(release.dataset, release.version, release.folder)
+        others = published_tables(self.records, self.settings, release.kpis)
+        return revealing_violations(own, others, self.settings.thresholds)
 
     def _staged(self, record: ReleaseRecord, unstamped: Release, report: Report, began_at: datetime) -> _StagedRelease:
         """Write all files of the release but its descriptions, and build its metadata."""
         iris = self.settings.iris
         stamped = stamp(unstamped, record.version, record.reserved_at, self.note)
-        write_receipt(stamped, report)
+        # The release is stored only if its counts hold together with all published data.
+        write_receipt(stamped, replace(report, is_judged_with_published=True))
         write_workbook(stamped)
         emission = emit(stamped, iris)
         counts = observation_counts(stamped, emission, iris)

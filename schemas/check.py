@@ -1,7 +1,7 @@
 """Validation of tables against the standard: complete counts, and findings up to a limit per rule and table."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -43,6 +43,8 @@ from vaven.schemas.tables.read import MEMORY_MB, read
 from vaven.schemas.tables.tables import Table, Tables
 from vaven.vocab.errors import NotReadable, is_full_disk
 
+# A check of tables after the rules: it returns the report with its findings.
+Further = Callable[[Tables, Report], Report]
 RULES_VERSION = "1.0"
 # Up to this many distinct invalid texts, rows are matched against the texts instead of the condition.
 MAX_FAILING_TEXTS = 1_000
@@ -87,6 +89,7 @@ def validate(
     memory_mb: int = MEMORY_MB,
     max_findings: int = MAX_FINDINGS,
     seconds: float | None = None,
+    further: Further = lambda _, report: report,
 ) -> Report:
     """Read and check a file. No content raises an exception: an unreadable file gives a report "not checked".
 
@@ -94,7 +97,8 @@ def validate(
     package without any table of the standard is validated against its own schemas.
     `memory_mb` limits DuckDB's memory; data beyond it spills to the temporary folder. `max_findings` limits the
     findings per rule and table in the report; its counts are complete. `seconds` limits validation against a custom
-    schema, whose regular expressions may backtrack without end.
+    schema, whose regular expressions may backtrack without end. `further` checks tables of the standard after the rules
+    do, and returns the report with its findings.
     """
     path = Path(source)
     try:
@@ -105,7 +109,8 @@ def validate(
             limit = {} if seconds is None else {"seconds": seconds}
             return validate_described(path, Path(schema) if schema else None, **limit)
         with read(path, slug=slug, choices=choices, progress=progress, memory_mb=memory_mb) as tables:
-            return check(tables, today=today, thresholds=thresholds, progress=progress, max_findings=max_findings)
+            report = check(tables, today=today, thresholds=thresholds, progress=progress, max_findings=max_findings)
+            return further(tables, report)
     except NotReadable as reason:
         return not_checked(path, reason)
     except (MemoryError, duckdb.OutOfMemoryException):

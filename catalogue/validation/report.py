@@ -16,6 +16,7 @@ from vaven.schemas.reports.text_and_json import (
     grouped,
     location,
     meaning,
+    published_sentence,
     remedies,
     statements,
     table_name,
@@ -109,6 +110,7 @@ def _findings(report: Report) -> Mapping[str, object]:
         "remedies": lambda findings: remedies(report, findings, g.lang)[:STATEMENT_LIMIT],
         "decidable_codes": DECIDABLE,
         "cells": cells_sentence(report.cells, g.lang) if report.cells else "",
+        "published": published_sentence(report, g.lang),
         "table_name": lambda resource: table_name(resource, g.lang),
         "report_text": messages(g.lang, "schemas"),
     }

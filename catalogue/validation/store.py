@@ -22,9 +22,10 @@ from vaven.catalogue.validation.report_json import (
     load_options,
     load_report,
 )
+from vaven.publisher.integrity.submission import PublishedDataCheck
 from vaven.publisher.releases.storage import Storage
 from vaven.publisher.settings import Settings
-from vaven.schemas.check import not_checked, validate
+from vaven.schemas.check import Further, not_checked, validate
 from vaven.schemas.isolation import Limits, Runner, isolated
 from vaven.schemas.reports.annotated_workbook import annotate, can_annotate
 from vaven.schemas.reports.fix import ALL, fix, target_name
@@ -92,6 +93,7 @@ class _Check:
     options: ReadOptions
     thresholds: Thresholds
     seconds: float
+    further: Further
 
     def __call__(self, progress: Progress) -> tuple[Report, bool]:
         report = validate(
@@ -100,6 +102,7 @@ class _Check:
             thresholds=self.thresholds,
             progress=progress,
             seconds=self.seconds * DESCRIBED_SHARE,
+            further=self.further,
         )
         return report, can_annotate(self.source, report, self.options)
 
@@ -138,6 +141,7 @@ class StoredValidations:
     def __init__(self, settings: Settings) -> None:
         self._storage = Storage(settings.uploads, settings.home / "cache", is_private=True)
         self._thresholds = settings.thresholds
+        self._judge_with_published = PublishedDataCheck(settings)
 
     def add(self, name: str, save: Callable[[BinaryIO], None], options: ReadOptions) -> str:
         """Store an upload, which `save` writes to a file, and return its id, which only its owner knows."""
@@ -251,7 +255,7 @@ class StoredValidations:
         """Return the report of a check, and whether the upload can be annotated."""
         limits = limits_of(source)
         try:
-            work = _Check(source, options, self._thresholds, limits.seconds)
+            work = _Check(source, options, self._thresholds, limits.seconds, self._judge_with_published)
             return run(source, work, limits=limits, progress=progress)
         except NotReadable as reason:
             return not_checked(source, reason), False

@@ -5,18 +5,17 @@ reveal a count together: the total in one, women in the other.
 """
 
 import logging
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Self
 
 import duckdb
 
 from vaven.publisher.integrity.constraints import Violation
-from vaven.publisher.releases.release import Release
 from vaven.schemas.disclosure.count_tables import POSSIBLE, counts_of, counts_query, suspect_groups
-from vaven.schemas.disclosure.intervals import intervals
+from vaven.schemas.disclosure.intervals import deadline_in, intervals
 from vaven.schemas.disclosure.kpi_system import kpi_system
 from vaven.schemas.disclosure.proposals import revealed, unpublished
 from vaven.schemas.disclosure.system import Cell, Count, LinearSystem
@@ -36,12 +35,19 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """The observations of a published version, with the parts of its own areas."""
+    """The observations of a version, with the parts of its own areas; a version before its publication is 0."""
 
     dataset: str
     version: int
     observations: Path
     neighbourhoods: Path | None = None
+
+    @classmethod
+    def in_folder(cls, dataset: str, version: int, folder: Path) -> Self:
+        """Return the tables of a release's folder."""
+        neighbourhoods = folder / "neighbourhoods.parquet"
+        existing = neighbourhoods if neighbourhoods.exists() else None
+        return cls(dataset, version, folder / "observations.parquet", existing)
 
 
 @dataclass(frozen=True)
@@ -54,27 +60,21 @@ class _Group:
 
 
 def revealing_violations(
-    release: Release, others: Sequence[PublishedTable], thresholds: Thresholds
+    own: PublishedTable, others: Sequence[PublishedTable], thresholds: Thresholds
 ) -> Iterator[Violation]:
-    """Yield the counts that the release reveals together with the other published tables, but not what they reveal.
+    """Yield the counts that a release reveals together with the other published tables, but not what they reveal.
 
     Cost: one scan of the rows with the KPIs and years of the release, and the systems of those with suppressed counts.
     """
-    deadline = time.monotonic() + thresholds.disclosure_seconds
-    own = PublishedTable(release.dataset, release.version, release.table("observations"), _existing(release))
+    deadline = deadline_in(thresholds.disclosure_seconds)
     tables = [own, *others]
     with duckdb.connect(config={"memory_limit": MEMORY}) as work:
         _create_counts(work, tables)
         own_areas = dict(_own_areas(work, tables))
-        for kpi, year in suspect_groups(work, "cells", thresholds.small_count):
+        for kpi, year in suspect_groups(work, "cells", own_areas, thresholds.small_count):
             group = _group(work, kpi, year, own_areas)
             if len(set(group.sources)) > 1:
                 yield from _violations(group, own_areas, tables, thresholds, deadline)
-
-
-def _existing(release: Release) -> Path | None:
-    path = release.table("neighbourhoods")
-    return path if path.exists() else None
 
 
 def _violations(

@@ -89,7 +89,7 @@ def release(tables: Tables, folder: Path) -> Release:
     rows = {}
     for resource in RESOURCES:
         if table := tables.tables.get(resource):
-            rows[resource] = _write_table(tables.workspace, table, folder)
+            rows[resource] = write_table(tables.workspace, table, folder)
             check_complete(tables.workspace, table, folder)
     with duckdb.connect() as reading:
         return replace(_described(reading, tables.about, folder, rows), defaults=defaults_of(tables))
@@ -165,7 +165,7 @@ def write_datapackage(stamped: Release, statistics: Mapping[str, Any]) -> Manife
     )
 
 
-def _write_table(workspace: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> int:
+def write_table(workspace: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> int:
     """Write a table's Parquet and CSV; return the number of rows, in which a repeated row counts once."""
     schema = standard()[table.resource]
     select = typed_select(table, schema)

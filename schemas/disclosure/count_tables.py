@@ -5,7 +5,7 @@ no real person where all values of a KPI are illustrative.
 """
 
 import math
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import duckdb
@@ -79,10 +79,13 @@ def _illustrative(work: duckdb.DuckDBPyConnection, relation: str, present: Colle
     return {kpi for (kpi,) in work.execute(query).fetchall()}
 
 
-def suspect_groups(work: duckdb.DuckDBPyConnection, counts: str, small_count: float) -> list[tuple[str, str]]:
+def suspect_groups(
+    work: duckdb.DuckDBPyConnection, counts: str, own_areas: Mapping[str, Sequence[str]], small_count: float
+) -> list[tuple[str, str]]:
     """Return KPI and year of the counts (a relation of `counts_query`) among which something may be revealed.
 
     Some count is suppressed, or published parts lack so little of their total that a small count is in no row.
+    `own_areas` have the codes that they consist of.
     """
     tests = ", ".join(f"bool_or({part})" for part, _, _ in BREAKDOWNS)
     has_suppressed, *has_parts = work.execute(f"SELECT bool_or(suppressed), {tests} FROM {counts}").fetchone() or ()
@@ -94,6 +97,20 @@ def suspect_groups(work: duckdb.DuckDBPyConnection, counts: str, small_count: fl
                 f"""SELECT any_value(kpi), any_value(year) FROM {counts} WHERE near IS NOT NULL
                 GROUP BY hash(kpi, {others}) HAVING {rest} BETWEEN 0.5 AND {small_count} - 0.5"""
             )
+    if own_areas:
+        pairs = [(total, part) for total, parts in own_areas.items() for part in parts]
+        columns = [list(column) for column in zip(*pairs, strict=True)] or [[], []]
+        pairs_query = "SELECT unnest(?::VARCHAR[]) AS own, unnest(?::VARCHAR[]) AS part"
+        work.execute(f"CREATE OR REPLACE TEMP TABLE own_parts AS {pairs_query}", columns)
+        others = "kpi, year, sex, age, period"
+        queries.append(
+            f"""SELECT any_value(kpi), any_value(year) FROM (
+                SELECT own, {others}, near, TRUE AS is_total FROM {counts} JOIN (SELECT DISTINCT own FROM own_parts)
+                    ON area = own
+                UNION ALL SELECT own, {others}, near, FALSE FROM {counts} JOIN own_parts ON area = part)
+            WHERE near IS NOT NULL GROUP BY own, {others}
+            HAVING min(near) FILTER (is_total) - sum(near) FILTER (NOT is_total) BETWEEN 0.5 AND {small_count} - 0.5"""
+        )
     if not queries:
         return []
     query = f"SELECT DISTINCT * FROM ({' UNION ALL '.join(queries)}) groups(kpi, year) ORDER BY ALL"

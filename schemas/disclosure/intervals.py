@@ -6,6 +6,7 @@ value of each count subject to all equations of its component (Fischetti and Sal
 """
 
 import math
+import resource
 import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -32,6 +33,17 @@ class Intervals:
         if math.isinf(self.high[number]):
             return math.inf
         return math.floor(self.high[number] + EPSILON) - math.ceil(self.low[number] - EPSILON) + 1
+
+
+def deadline_in(seconds: float) -> float:
+    """Return the time (time.monotonic) at which a computation of at most `seconds` ends.
+
+    Where the system limits the processor time of this process, a computation may use half of what is left.
+    """
+    limit, _ = resource.getrlimit(resource.RLIMIT_CPU)
+    if limit != resource.RLIM_INFINITY:
+        seconds = min(seconds, max(0.0, limit - time.process_time()) / 2)
+    return time.monotonic() + seconds
 
 
 def intervals(

@@ -11,7 +11,7 @@ from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
 from vaven.schemas.standard.table_schemas import RESOURCES, standard
 from vaven.vocab.messages import messages
 
-REPORT_VERSION = "1.2"
+REPORT_VERSION = "1.3"
 # Statements of one rule on the terminal before the number of remaining findings.
 MAX_STATEMENTS = 5
 # Different remedies of one rule on the terminal.
@@ -48,6 +48,7 @@ def as_dict(report: Report, language: str) -> dict[str, Any]:
         "counts": dict(report.counts),
         "rows": dict(report.rows),
         "cells": cells_as_dict(report.cells) if report.cells else None,
+        "judged_with_published": report.is_judged_with_published,
         "is_cut": report.is_cut,
         "findings": [_finding(f, language) for f in report.findings],
         "assumptions": [_finding(f, language) for f in report.assumptions],
@@ -147,6 +148,13 @@ def meaning(report: Report, language: str) -> str:
     return messages(language, "schemas")(f"report.meaning.{'' if is_ours else 'described-'}{report.verdict.value}")
 
 
+def published_sentence(report: Report, language: str) -> str:
+    """Say whether small counts were judged together with published data; empty for a file that can't be published."""
+    if not (report.is_publishable and report.standard_version):
+        return ""
+    return messages(language, "schemas")(f"report.published.{'judged' if report.is_judged_with_published else 'later'}")
+
+
 def _finding(finding: Finding, language: str) -> dict[str, Any]:
     return {
         "code": finding.code,
@@ -177,6 +185,8 @@ def _lines(report: Report, language: str, colour: bool) -> Iterator[str]:
         yield "  " + t("report.rows", sheet=table_name(resource, language), count=count)
     if report.cells:
         yield "  " + harmless(cells_sentence(report.cells, language))
+    if text := published_sentence(report, language):
+        yield "  " + text
     for code, severity, findings in grouped(report):
         yield ""
         yield from _group(report, language, painted(findings[0].title(language), "1"), code, severity, findings)

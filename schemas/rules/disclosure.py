@@ -3,7 +3,6 @@
 The thresholds are our proposal (DOMAIN section 4), not law, and the help page says so.
 """
 
-import time
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 
@@ -15,7 +14,7 @@ from vaven.schemas.disclosure.count_tables import (
     numerator_bounds,
     suspect_groups,
 )
-from vaven.schemas.disclosure.intervals import intervals
+from vaven.schemas.disclosure.intervals import deadline_in, intervals
 from vaven.schemas.disclosure.kpi_system import kpi_system, kpis_about_people
 from vaven.schemas.disclosure.proposals import further_counts, revealed, unpublished
 from vaven.schemas.disclosure.system import Count, Equation, LinearSystem
@@ -128,7 +127,7 @@ def _revealed_counts(on: Checking) -> list[RuleMatch]:
     if not on.has("neighbourhood", "kpi", "period", "value"):
         return []
     by_row = {match.row or 0: match for match in _revealed_by_own_row(on)}
-    deadline = time.monotonic() + on.thresholds.disclosure_seconds
+    deadline = deadline_in(on.thresholds.disclosure_seconds)
     for kpi, year in _groups(on):
         for match in _matches_of(on, kpi, year, deadline):
             by_row.setdefault(match.row or 0, match)
@@ -167,7 +166,7 @@ def _groups(on: Checking) -> list[tuple[str, str]]:
         return []
     query = counts_query(on.work, on.view, _present(on), key="_row")
     on.work.execute(f"CREATE OR REPLACE TEMP VIEW all_counts AS {query}")
-    groups = suspect_groups(on.work, "all_counts", on.thresholds.small_count)
+    groups = suspect_groups(on.work, "all_counts", _own_areas(on), on.thresholds.small_count)
     if groups:
         # The view computes the bounds anew for each query.
         query = f"SELECT * FROM all_counts WHERE {POSSIBLE} AND kpi || ' ' || year IN (SELECT unnest(?::VARCHAR[]))"

@@ -165,7 +165,8 @@ class Report:
 
     `rows` counts the data rows checked by resource; `excerpts` are the first rows with findings of each table;
     `choices` are the options set by the user, `thresholds` those that differ from our proposal; `engine` names the
-    software that ran; times are UTC. `cells` is None if the cells were not counted.
+    software that ran; times are UTC. `cells` is None if the cells were not counted. `is_judged_with_published` says
+    whether the counts were also judged together with all that is published.
     """
 
     source: str
@@ -183,6 +184,7 @@ class Report:
     standard_version: str = ""
     rules_version: str = ""
     checked_at: datetime | None = None
+    is_judged_with_published: bool = False
 
     @property
     def is_cut(self) -> bool:
