@@ -1,9 +1,9 @@
 """`make fuzz`: an attack on suppressed counts with what the catalogue publishes, and nothing else.
 
-Generated submissions are suppressed as their reports ask until they are published. The attacker reads downloads, the
-SPARQL endpoint and the Action API, and computes the least and the greatest possible number of each suppressed count by
-linear programming. No count may be derived, nor narrowed to fewer than POSSIBLE numbers; that counts are small is not
-used. With `--unprotected`, disclosure control is turned off, and the attack must succeed.
+Generated submissions are suppressed as their reports ask until they are published. The attacker reads pages, downloads,
+the SPARQL endpoint and the Action API, and computes the least and the greatest possible number of each suppressed count
+by linear programming. No count may be derived, nor narrowed to fewer than POSSIBLE numbers; that counts are small is
+not used. With `--unprotected`, disclosure control is turned off, and the attack must succeed.
 """
 
 import argparse
@@ -11,10 +11,12 @@ import csv
 import io
 import math
 import random
+import re
 import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
+from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +24,14 @@ from tests.reading import LICENCE_AND_PUBLISHER
 from vaven.catalogue.app import create_app
 from vaven.publisher.publish import SubmissionRefused, publish
 from vaven.publisher.settings import Settings
+from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.standard.thresholds import Thresholds
 from vaven.vocab.areas import areas
 
 POSSIBLE = 4
 SMALL = 5
 ROUNDS = 12
+PER_CATALOGUE = 20
 KPIS = ("arbetsloshet", "ekonomiskt-bistand", "lag-ekonomisk-standard")
 LABELS = ("neighbourhood", "kpi", "period", "sex", "value", "numerator", "denominator", "status")
 Key = tuple[str, str, str, str]
@@ -53,8 +57,14 @@ class Outcome:
 
 
 def attack(submissions: int, seed: int, *, protected: bool = True) -> Outcome:
-    """Publish generated submissions in a catalogue of its own and attack each."""
+    """Publish generated submissions, PER_CATALOGUE in a catalogue, and attack each."""
     dice, outcome = random.Random(seed), Outcome()
+    for first in range(0, submissions, PER_CATALOGUE):
+        _attack_catalogue(min(PER_CATALOGUE, submissions - first), dice, outcome, protected=protected)
+    return outcome
+
+
+def _attack_catalogue(submissions: int, dice: random.Random, outcome: Outcome, *, protected: bool) -> None:
     with tempfile.TemporaryDirectory(prefix="vaven-attack-") as folder:
         thresholds = Thresholds() if protected else Thresholds(small_count=1, small_base_register=0)
         settings = Settings(home=Path(folder) / "home", thresholds=thresholds)
@@ -76,7 +86,6 @@ def attack(submissions: int, seed: int, *, protected: bool = True) -> Outcome:
                 if numbers < POSSIBLE:
                     outcome.narrow.append(key)
         app.extensions["vaven"].close()
-    return outcome
 
 
 # --- the sender
@@ -138,7 +147,7 @@ def _counts(dice: random.Random) -> tuple[dict[Key, int], dict[Key, int]]:
 
 
 def _read_publicly(client: Any, dataset: str) -> dict[Key, float]:
-    """Return the published counts of a dataset from its download, the endpoint and the Action API."""
+    """Return the published counts of a dataset from its download, its pages, the endpoint and the Action API."""
     known: dict[Key, float] = {}
     path = f"/dataset/{dataset}/1/observations.csv"
     rows = list(csv.DictReader(io.StringIO(client.get(path).get_data(as_text=True))))
@@ -152,11 +161,51 @@ def _read_publicly(client: Any, dataset: str) -> dict[Key, float]:
     for binding in response.get_json(force=True)["results"]["bindings"]:
         name = binding["p"]["value"].replace("#", "/").rpartition("/")[2]
         described[binding["o"]["value"]][name] = binding["v"]["value"]
+    rows += _rows_of_page(client.get(f"/dataset/{dataset}", headers={"Accept-Language": "en"}).get_data(as_text=True))
     for row in rows:
         _learn(known, row)
     numerators = [d for d in described.values() if "numerator" in d]
     assert bool(numerators) == any(row.get("numerator") for row in rows), "the endpoint has other counts than the file"
     return known
+
+
+class _TableReader(HTMLParser):
+    """The texts of the cells of all tables of a page, by table and row."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tables: list[list[list[str]]] = []
+        self.is_in_cell = False
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag == "table":
+            self.tables.append([])
+        elif tag == "tr":
+            self.tables[-1].append([])
+        elif tag in ("td", "th"):
+            self.tables[-1][-1].append("")
+            self.is_in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag in ("td", "th"):
+            self.is_in_cell = False
+
+    def handle_data(self, data: str) -> None:
+        if self.is_in_cell:
+            self.tables[-1][-1][-1] += data
+
+
+def _rows_of_page(page: str) -> list[dict[str, str]]:
+    """Return the rows of observations that a page of a dataset shows."""
+    labels = {field.label("en"): field.name for field in standard()["observations"].fields}
+    rows = []
+    for label, *lines in (table for table in _TableReader(page).tables if table):
+        if {"Area", "KPI", "Value"} <= set(label):
+            names = [labels.get(text, text) for text in label]
+            rows += [dict(zip(names, (re.sub(r"[\s,]", "", text) for text in line), strict=True)) for line in lines]
+    assert rows, "the page shows no observations"
+    return rows
 
 
 def _learn(known: dict[Key, float], row: dict[str, Any]) -> None:
