@@ -5,10 +5,15 @@ import csv
 import random
 import sys
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.measure import Cost, Measured, measure
+from vaven.publisher.integrity.disclosure import PublishedTable, revealing_violations
+from vaven.publisher.releases.release import write_table
+from vaven.schemas.standard.thresholds import PROPOSED
+from vaven.schemas.tables.read import read
 from vaven.vocab.areas import areas
 
 TINY = ("--areas", "30", "--suppressed", "10", "--years", "1", "--repeat", "1")
@@ -16,8 +21,9 @@ HEADER = ("neighbourhood", "kpi", "period", "sex", "age_group", "value", "numera
 KPIS = ("arbetsloshet", "ekonomiskt-bistand", "lag-ekonomisk-standard", "sysselsatta")
 # The limits of the register: seconds and megabytes of the whole command.
 SECONDS, MEGABYTES = 20, 1_000
-# The limit of a long check: its time with the rules about counts, compared to that without.
-OVERHEAD = 1.25
+# The limits of a long check: its time with the rules about counts, compared to that without, and the seconds in which a
+# release of that length is judged together with a published version of the same length.
+OVERHEAD, JUDGED_SECONDS = 1.25, 2
 # Validates a file, without the rules that the other arguments name.
 VALIDATE = """
 import sys
@@ -51,6 +57,19 @@ def run(arguments: Sequence[str]) -> Iterator[Measured]:
         with_rules, without = _validate(long, options.repeat), _validate(long, options.repeat, RULES_ABOUT_COUNTS)
         note = f"{with_rules} with the rules about counts, {without} without"
         yield Measured(f"check of {rows:,} rows", with_rules.seconds / without.seconds, "x", OVERHEAD, note=note)
+        seconds = min(_judge_with_published(long, Path(folder)) for _ in range(options.repeat))
+        yield Measured(f"{rows:,} rows judged with as many published", seconds, "s", JUDGED_SECONDS)
+
+
+def _judge_with_published(path: Path, folder: Path) -> float:
+    """Return the seconds in which the counts of a file are judged together with a published version of it."""
+    with read(path) as tables:
+        write_table(tables.workspace, tables.tables["observations"], folder)
+    own, published = (PublishedTable.in_folder("long", version, folder) for version in (2, 1))
+    began = time.perf_counter()
+    if list(revealing_violations(own, [published], PROPOSED)):
+        raise SystemExit("The long file reveals counts.")
+    return time.perf_counter() - began
 
 
 def _validate(path: Path, repeat: int, without: Sequence[str] = ()) -> Cost:

@@ -66,6 +66,8 @@ def revealing_violations(
 
     Cost: one scan of the rows with the KPIs and years of the release, and the systems of those with suppressed counts.
     """
+    if not others:
+        return
     deadline = deadline_in(thresholds.disclosure_seconds)
     tables = [own, *others]
     with duckdb.connect(config={"memory_limit": MEMORY}) as work:
@@ -133,25 +135,26 @@ def _beside(system: LinearSystem, cell: Cell, rows: Mapping[Cell, Count]) -> Cel
 def _create_counts(work: duckdb.DuckDBPyConnection, tables: Sequence[PublishedTable]) -> None:
     """Create the table `counts` of all rows with the KPIs and years of the release; its key is the table's number.
 
-    The view `cells` has each count once, though several tables publish it. A damaged file of another dataset does not
+    The table `cells` has each count once, though several tables publish it. A damaged file of another dataset does not
     stop the release.
     """
     create_register_kpis(work)
     release, *others = tables
     query = _counts_of(work, 0, release, _parquet(release.observations))
     work.execute(f"CREATE TABLE counts AS SELECT * FROM ({query}) WHERE {POSSIBLE}")
+    work.execute("CREATE TABLE own_groups AS SELECT DISTINCT kpi, year FROM counts")
     for source, table in enumerate(others, start=1):
         csv = f"read_csv({text(str(table.observations.with_suffix('.csv')))}, all_varchar = true)"
         for relation in (_parquet(table.observations), csv):
             try:
                 query = _counts_of(work, source, table, relation)
-                related = f"{POSSIBLE} AND (kpi, year) IN (SELECT DISTINCT kpi, year FROM counts WHERE key = 0)"
-                work.execute(f"INSERT INTO counts SELECT * FROM ({query}) WHERE {related}")
+                related = f"SELECT * FROM ({query}) SEMI JOIN own_groups USING (kpi, year) WHERE {POSSIBLE}"
+                work.execute(f"INSERT INTO counts {related}")
                 break
             except duckdb.Error as error:
                 log.warning("%s %s is not judged by %s: %s", table.dataset, table.version, relation, error)
     work.execute(
-        """CREATE VIEW cells AS SELECT kpi, year, area, sex, age, period, min(near) AS near,
+        """CREATE TABLE cells AS SELECT kpi, year, area, sex, age, period, min(near) AS near,
             bool_or(suppressed) AS suppressed FROM counts GROUP BY ALL"""
     )
 

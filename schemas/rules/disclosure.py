@@ -70,7 +70,7 @@ def small_count_derived(on: Checking) -> Iterator[Check]:
     if on.has("value", "kpi") and on.occurs("denominator"):
         few = " AND ".join(f"{bound} {_few(on)}" for bound in numerator_bounds(_present(on)))
         without = "numerator_n IS NULL AND " if on.has("numerator") else ""
-        where = f"{without}{_of_people(on)} AND {_near(on, QUOTIENT)} AND {few}"
+        where = _then(f"{without}{_near(on, QUOTIENT)}", f"{_of_people(on)} AND {few}")
         yield Check("small-count-derived", "value", where, {"limit": f"'{on.thresholds.small_count}'"})
 
 
@@ -84,13 +84,18 @@ def small_count_outside(on: Checking) -> Iterator[Check]:
         )
         outside = " AND ".join(f"denominator_n - {bound} {_few(on)}" for bound in own)
         near = _near(on, f"denominator_n - {count}")
-        where = f"{_of_people(on)} AND kpi_share AND {near} AND {outside}"
+        where = _then(f"{near} AND kpi_share", f"{_of_people(on)} AND {outside}")
         yield Check("small-count-outside", "value", where, {"limit": f"'{on.thresholds.small_count}'"})
 
 
 def _near(on: Checking, count: str) -> str:
     """Return SQL that excludes most rows, at a fraction of the cost of exact bounds."""
     return f"{count} BETWEEN 0 AND {on.thresholds.small_count}"
+
+
+def _then(cheap: str, exact: str) -> str:
+    """Return SQL of both conditions. DuckDB computes both parts of an AND for all rows, those of a CASE for some."""
+    return f"CASE WHEN {cheap} THEN {exact} ELSE FALSE END"
 
 
 def _few(on: Checking) -> str:
