@@ -96,6 +96,7 @@ def _published(folder: Path, settings: Settings, dataset: str, dice: random.Rand
     truth, bases = _counts(dice)
     hidden = {key for key, count in truth.items() if 0 < count < SMALL or 0 < bases[key] - count < SMALL}
     keys = sorted(truth)
+    counts: object = None
     for _ in range(ROUNDS):
         path = folder / f"{dataset}.csv"
         with path.open("w", newline="") as file:
@@ -115,9 +116,10 @@ def _published(folder: Path, settings: Settings, dataset: str, dice: random.Rand
             if not rows:
                 raise
             hidden |= {keys[row - 2] for row in rows}
+            counts = refused.report.counts
         else:
             return truth, hidden
-    raise RuntimeError(f"{dataset} was refused {ROUNDS} times")
+    raise RuntimeError(f"{dataset} was refused {ROUNDS} times, last for {counts}")
 
 
 def _named(cells: object) -> list[str]:
