@@ -16,6 +16,7 @@ import sys
 import tempfile
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cache
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -70,8 +71,10 @@ def _attack_catalogue(submissions: int, dice: random.Random, outcome: Outcome, *
         settings = Settings(home=Path(folder) / "home", thresholds=thresholds)
         app = create_app(settings)
         client = app.test_client()
-        for number in range(submissions):
-            truth, hidden = _published(Path(folder), settings, f"anfall-{number}", dice)
+        # One source for the people of an area, KPI and year: two with other numbers say nothing about each other.
+        tables = {_table(dice): None for _ in range(2 * submissions)}
+        for number, table in zip(range(submissions), tables, strict=False):
+            truth, hidden = _published(Path(folder), settings, f"anfall-{number}", dice, table)
             known = _read_publicly(client, f"anfall-{number}")
             if set(known) & hidden:
                 outcome.exact += sorted(set(known) & hidden)
@@ -91,9 +94,11 @@ def _attack_catalogue(submissions: int, dice: random.Random, outcome: Outcome, *
 # --- the sender
 
 
-def _published(folder: Path, settings: Settings, dataset: str, dice: random.Random) -> tuple[dict[Key, int], set[Key]]:
+def _published(
+    folder: Path, settings: Settings, dataset: str, dice: random.Random, table: tuple[str, str, str]
+) -> tuple[dict[Key, int], set[Key]]:
     """Publish a submission, suppressed as its reports ask. Returns all counts, and the keys of the suppressed ones."""
-    truth, bases = _counts(dice)
+    truth, bases = _counts(dice, *table)
     hidden = {key for key, count in truth.items() if 0 < count < SMALL or 0 < bases[key] - count < SMALL}
     keys = sorted(truth)
     counts: object = None
@@ -126,16 +131,26 @@ def _named(cells: object) -> list[str]:
     return [cell for cell in str(cells or "").replace(" + ", ", +").split(", ") if cell and cell[0] != "+"]
 
 
-def _counts(dice: random.Random) -> tuple[dict[Key, int], dict[Key, int]]:
-    """Return counts and denominators of a municipality, its DeSO and both sexes."""
+@cache
+def _parts() -> dict[str, list[str]]:
+    """Return the DeSO of each municipality."""
     by_kommun: dict[str, list[str]] = defaultdict(list)
     for code, area in areas().deso2018.items():
         by_kommun[area.kommun].append(code)
-    kommun = dice.choice([code for code, parts in by_kommun.items() if 3 <= len(parts) <= 9])
-    kpi, year = dice.choice(KPIS), str(dice.randint(2012, 2023))
+    return by_kommun
+
+
+def _table(dice: random.Random) -> tuple[str, str, str]:
+    """Return a municipality, a KPI and a year."""
+    kommun = dice.choice([code for code, parts in _parts().items() if 3 <= len(parts) <= 9])
+    return kommun, dice.choice(KPIS), str(dice.randint(2012, 2023))
+
+
+def _counts(dice: random.Random, kommun: str, kpi: str, year: str) -> tuple[dict[Key, int], dict[Key, int]]:
+    """Return counts and denominators of a municipality, its DeSO and both sexes."""
     truth: dict[Key, int] = defaultdict(int)
     bases: dict[Key, int] = defaultdict(int)
-    for code in by_kommun[kommun]:
+    for code in _parts()[kommun]:
         for sex in "FM":
             count = dice.choice((0, dice.randint(1, 4), dice.randint(5, 60), dice.randint(5, 60)))
             base = count + dice.randint(10, 500)
@@ -235,14 +250,11 @@ def _intervals(known: dict[Key, float], hidden: set[Key]) -> dict[Key, tuple[flo
             indices = [columns[total], *(columns[part] for part in parts)]
             solver.addRow(0, 0, len(indices), indices, [1.0, *[-1.0] * len(parts)])
 
-    by_kommun: dict[str, list[str]] = defaultdict(list)
-    for code, area in areas().deso2018.items():
-        by_kommun[area.kommun].append(code)
     for area, kpi, period, sex in keys:
         if sex == "T":
             equal((area, kpi, period, sex), [(area, kpi, period, part) for part in "FM"])
         if len(area) == 4:
-            equal((area, kpi, period, sex), [(code, kpi, period, sex) for code in by_kommun[area]])
+            equal((area, kpi, period, sex), [(code, kpi, period, sex) for code in _parts()[area]])
     result = {}
     for key in sorted(hidden):
         bounds = []

@@ -38,7 +38,8 @@ class Grid:
     than grouping (English). `plain` is the path, encoding and delimiter of a text file, which can be read by columns
     instead. `merged` are the cells (row, column from 0) below the first row of merged ones. `is_text`: numbers are
     written as in a text file. `cell_count` is of all cells, of which the reader itself drops those of `omitted`.
-    `properties` are those of a workbook's sheet.
+    `properties` are those of a workbook's sheet. `texts_beside` are texts of the file that are in no cell; those of a
+    workbook are with its first sheet.
     """
 
     file: str
@@ -53,6 +54,7 @@ class Grid:
     cell_count: CellCount = field(default_factory=CellCount)
     omitted: list[OmittedCells] = field(default_factory=list)
     properties: SheetProperties = field(default_factory=SheetProperties)
+    texts_beside: Sequence[str] = ()
 
 
 def filled_count(cells: Sequence[str]) -> int:

@@ -50,7 +50,9 @@ def read_json_stat(path: Path, encoding: str) -> Grid:
     rows = first_uses(
         _rows(path, encoding, dimensions, marks, categories, cell_count), categories, outside, omitted, path.name
     )
-    return Grid(path.name, None, rows, decimal_comma=False, cell_count=cell_count, omitted=omitted)
+    return Grid(
+        path.name, None, rows, decimal_comma=False, cell_count=cell_count, omitted=omitted, texts_beside=outside
+    )
 
 
 def _rows(

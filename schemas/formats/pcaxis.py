@@ -108,7 +108,10 @@ def read_pcaxis(path: Path, encoding: str) -> Grid:
     symbols = symbol_notes(texts, statuses)
     notes = (note, *measure_notes, *symbols, *_code_notes(keywords, language, (*stub, *heading)))
     rows = first_uses(rows, categories, outside, omitted, path.name)
-    return Grid(path.name, None, rows, decimal_comma=False, notes=notes, cell_count=cell_count, omitted=omitted)
+    return Grid(
+        path.name, None, rows, decimal_comma=False, notes=notes, cell_count=cell_count, omitted=omitted,
+        texts_beside=outside,
+    )  # fmt: skip
 
 
 def _texts_outside(statements: Sequence[tuple[Key, tuple[str, ...]]], used: Sequence[Key]) -> Iterator[str]:

@@ -40,6 +40,7 @@ from vaven.schemas.formats.xml_safety import (
 )
 from vaven.schemas.spreadsheets.ods_properties import ods_properties
 from vaven.schemas.spreadsheets.sheet_properties import SheetProperties, properties_of_json
+from vaven.schemas.spreadsheets.texts_beside import texts_beside
 from vaven.schemas.spreadsheets.xls_properties import xls_properties
 from vaven.schemas.spreadsheets.xlsb_properties import XlsbProperties
 from vaven.schemas.spreadsheets.xlsx_properties import XlsxProperties
@@ -85,7 +86,9 @@ def read_workbook(path: Path, folder: Path, progress: Progress = no_progress) ->
         merged = frozenset((row, column) for row, column in sheet["merged"])
         count = CellCount(sheet["cell_count"])
         grid = Grid(path.name, sheet["name"], rows, merged=merged, is_hidden=sheet["is_hidden"], cell_count=count)
-        yield replace(grid, properties=properties_of_json(sheet["properties"]))
+        yield replace(
+            grid, properties=properties_of_json(sheet["properties"]), texts_beside=sheet.get("texts_beside", ())
+        )
 
 
 def read_parquet(path: Path, folder: Path) -> Grid:
@@ -112,7 +115,11 @@ def extract_sheets(path: Path, folder: Path) -> list[dict[str, object]]:
     from python_calamine import CalamineError, CalamineWorkbook, PasswordError
 
     try:
-        return list(_sheets(path, CalamineWorkbook.from_path(_link_by_kind(path, folder)), folder))
+        sheets = list(_sheets(path, CalamineWorkbook.from_path(_link_by_kind(path, folder)), folder))
+        if sheets and zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                sheets[0]["texts_beside"] = list(texts_beside(archive))
+        return sheets
     except PasswordError as cause:
         raise NotReadable("not-readable-password", file=path.name) from cause
     except CalamineError as cause:

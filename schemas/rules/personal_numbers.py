@@ -40,8 +40,8 @@ CONTACT_WORDS = (
 )
 # Properties and parts that a message names.
 NAMED = frozenset(
-    ("file", "sheet", "label", "omitted", "slug", "title_sv", "description_sv", "keywords_sv", "publisher_name",
-     "contact_name", "contact_email", "version_note", "not_personal")
+    ("file", "sheet", "beside", "label", "omitted", "slug", "title_sv", "description_sv", "keywords_sv",
+     "publisher_name", "contact_name", "contact_email", "version_note", "not_personal")
 )  # fmt: skip
 CONTACT_FIELDS = frozenset(("contact_name", "contact_email"))
 
@@ -160,6 +160,8 @@ def _texts(tables: Tables) -> Iterator[tuple[str, str]]:
     """Yield the texts of a submission that are stored or shown, with the property or part that they belong to."""
     yield "file", tables.source.name
     yield from tables.about_source.texts.items()
+    for content in tables.texts_beside:
+        yield "beside", content
     # Of a file without a description of its own, and of the sender's options.
     for content in (*tables.about.titles.values(), tables.about.slug):
         yield "slug", content

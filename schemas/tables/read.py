@@ -78,11 +78,13 @@ class _Reading:
     # Vintages in SCB's suffixes of area codes.
     vintages: set[str] = field(default_factory=set)
     accounts: list[CellAccount] = field(default_factory=list)
+    texts_beside: list[str] = field(default_factory=list)
     about_source: AboutSource = field(default_factory=AboutSource)
 
     def account(self, grid: Grid, resource: str | None = None) -> CellAccount:
         """Open the account of a sheet's cells; every sheet has one."""
         self.accounts.append(account_of(grid))
+        self.texts_beside += grid.texts_beside
         self.accounts[-1].resource = resource
         return self.accounts[-1]
 
@@ -133,6 +135,7 @@ def read(
             cells=cells_of(reading.accounts),
             about_source=reading.about_source,
             omitted_numbers=tuple(number for account in reading.accounts for number in account.numbers),
+            texts_beside=tuple(reading.texts_beside),
         )
     except BaseException:
         work.close()

@@ -191,6 +191,7 @@ class Tables:
     cells: Cells | None = None
     about_source: AboutSource = field(default_factory=AboutSource)
     omitted_numbers: tuple[OmittedNumber, ...] = ()
+    texts_beside: tuple[str, ...] = ()
 
     def __enter__(self) -> Self:
         return self
