@@ -92,7 +92,7 @@ def _violations(
     before = kpi_system(group.kpi, [c for c, s in zip(group.counts, group.sources, strict=True) if s], own_areas)
     cells = _revealed_cells(system, enough, deadline) | _published_elsewhere(group)
     cells -= _revealed_cells(before, enough, deadline)
-    names = sorted({f"{tables[s].dataset} {tables[s].version}" for s in group.sources if s})
+    names = sorted({f"{tables[s].dataset} version {tables[s].version}" for s in group.sources if s})
     others = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
     rows = {count.cell: count for count, source in zip(group.counts, group.sources, strict=True) if not source}
     for cell in sorted(cells):

@@ -45,8 +45,8 @@ def test_what_a_file_reveals_beside_published_data_is_an_error_with_its_row(sett
     finding, *_ = (f for f in report["findings"] if f["code"] == "integrity-disclosure")
     assert report["verdict"] == "invalid"
     assert finding["row"] >= 2
-    assert "ett 1" in finding["message"]
-    assert "ett 1" in page
+    assert "ett version 1" in finding["message"]
+    assert "ett version 1" in page
 
 
 def test_other_thresholds_of_the_catalogue_apply(settings: Settings) -> None:
