@@ -213,7 +213,7 @@ class _Publishing:
 
     def _revealing_violations(self, release: Release) -> Iterator[Violation]:
         own = PublishedTable.in_folder(release.dataset, release.version, release.folder)
-        others = published_tables(self.records, self.settings, release.kpis)
+        others = published_tables(self.records, self.settings, own)
         return revealing_violations(own, others, self.settings.thresholds)
 
     def _staged(self, record: ReleaseRecord, unstamped: Release, report: Report, began_at: datetime) -> _StagedRelease:

@@ -79,6 +79,16 @@ def revealing_violations(
                 yield from _violations(group, own_areas, tables, thresholds, deadline)
 
 
+def extent(own: PublishedTable) -> tuple[set[str], set[int], set[str]]:
+    """Return the KPIs, the years and the län of a table, those of the parts of its own areas included."""
+    with duckdb.connect(config={"memory_limit": MEMORY}) as work:
+        query = f"""SELECT list(DISTINCT kpi), list(DISTINCT left(period, 4)::INTEGER), list(DISTINCT neighbourhood)
+            FROM {_parquet(own.observations)} WHERE regexp_matches(period, '^[0-9]{{4}}')"""
+        kpis, years, codes = (set(values or ()) for values in work.execute(query).fetchone() or ((), (), ()))
+        parts = {part for _, parts in _own_areas(work, [own]) for part in parts}
+    return kpis, years, {code[:2] for code in codes | parts if level_of(code)}
+
+
 def _violations(
     group: _Group,
     own_areas: Mapping[str, Sequence[str]],

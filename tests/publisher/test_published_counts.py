@@ -8,8 +8,11 @@ import pytest
 from tests.reading import LICENCE_AND_PUBLISHER
 from tests.schemas.test_cases import CASES
 from tests.schemas.test_suppression import DESOS, HEADER, HIDDEN, row
+from vaven.publisher.integrity.disclosure import PublishedTable
+from vaven.publisher.integrity.submission import published_tables
 from vaven.publisher.publish import SubmissionRefused, publish
 from vaven.publisher.published.collection import Collection
+from vaven.publisher.releases.records import Records
 from vaven.publisher.settings import Settings
 from vaven.publisher.withdraw import withdraw
 from vaven.schemas.standard.finding import Severity
@@ -116,3 +119,16 @@ def test_a_damaged_file_of_another_dataset_does_not_stop_a_release(settings: Set
         (folder / damaged).write_bytes(b"PAR1")
         # The CSV stands in for the Parquet file; what nobody can read reveals nothing.
         assert submit(settings, f"efter-{damaged}", row(sex="F", numerator=97)) == expected
+
+
+def test_only_tables_with_a_kpi_a_year_and_a_lan_of_the_release_are_read(settings: Settings) -> None:
+    assert submit(settings, "samma", row(DESOS[0]), row(DESOS[0], period="2021")) == {}
+    assert submit(settings, "annat-lan", row("0860A0020")) == {}
+    assert submit(settings, "annat-ar", row(DESOS[0], period="2020")) == {}
+    assert submit(settings, "annat-nyckeltal", row(DESOS[0], kpi="ekonomiskt-bistand")) == {}
+    assert submit(settings, "mitt", row("0860A0030", period="2019", kpi="ekonomiskt-bistand")) == {}
+    assert submit(settings, "mitt", row("0114")) == {}
+    own = PublishedTable.in_folder("mitt", 2, settings.home / "releases" / "mitt" / "2")
+    with Records(settings.database) as records:
+        tables = published_tables(records, settings, own)
+    assert [(table.dataset, table.version) for table in tables] == [("mitt", 2), ("samma", 1)]
