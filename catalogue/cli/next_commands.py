@@ -72,7 +72,9 @@ def _flags(report: Report, language: str) -> Mapping[str, str]:
     flags: dict[str, str] = {}
     for _, _, findings in grouped(report):
         for finding in findings:
-            for name in OPTIONS.get(finding.code, ()):
+            # The descriptor of a package chooses its sheets.
+            is_choice = finding.params.get("advice") != "sheet-of-package"
+            for name in OPTIONS.get(finding.code, ()) if is_choice else ():
                 if [*flags.values()].count(name) < MAX_SAME:
                     flags.setdefault(_flag(name, finding, labels, language), name)
     return flags

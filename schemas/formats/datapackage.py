@@ -103,15 +103,16 @@ def is_inside(path: str) -> bool:
 
 def resource_grids(
     descriptor: Mapping[str, Any], folder: Path, sheets: Path
-) -> Iterator[tuple[str | None, list[Grid]]]:
-    """Yield name and grids of each resource, in the descriptor's order; `sheets` is a folder for workbooks' rows.
+) -> Iterator[tuple[str | None, list[Grid], str | None]]:
+    """Yield name, grids and None of each resource, in the descriptor's order; `sheets` is a folder for workbooks' rows.
 
     The resource's encoding, dialect and missing values are respected. A table in several files is one grid, or, if the
-    labels are in each of them, a grid of each file. At the end, the sheets of workbooks that no resource names follow,
-    with None.
+    labels are in each of them, a grid of each file. At the end, each sheet of a workbook that no resource names
+    follows, with None as its name, and with the sheet that a resource's dialect chooses of that workbook.
     """
     read: set[tuple[str, str | None]] = set()
     unnamed: dict[tuple[str, str | None], Grid] = {}
+    chosen: dict[str, str] = {}
     for resource in descriptor["resources"]:
         name = resource["name"]
         choices = resource_options(folder, resource)
@@ -121,9 +122,10 @@ def resource_grids(
             grids.append(grid)
             read.add((path, grid.sheet))
             unnamed |= {(path, other.sheet): other for other in others}
+            chosen |= {path: choices.sheet} if choices.sheet else {}
         missing = _missing_values(folder, resource)
-        yield name, [_blank_missing_values(grid, missing) for grid in _parts(grids, _paths(resource))]
-    yield None, [grid for key, grid in unnamed.items() if key not in read]
+        yield name, [_blank_missing_values(grid, missing) for grid in _parts(grids, _paths(resource))], None
+    yield from ((None, [grid], chosen.get(key[0])) for key, grid in unnamed.items() if key not in read)
 
 
 def _paths(resource: Mapping[str, Any]) -> list[str]:
@@ -141,7 +143,7 @@ def _grids(folder: Path, relative_path: str, sheets: Path, name: str, choices: R
     sheet = fold(choices.sheet) if choices.sheet else None
     grids = list(grids_of(path, sheets, choices))
     for i, grid in enumerate(grids):
-        if not grid.is_hidden and sheet in (None, fold(grid.sheet or "")):
+        if (sheet is None and not grid.is_hidden) or sheet == fold(grid.sheet or ""):
             return [grid, *grids[:i], *grids[i + 1 :]]
     if sheet:
         raise NotReadable("not-readable-sheet", file=path.name, sheet=choices.sheet or "")

@@ -171,10 +171,9 @@ def _read_into(reading: _Reading, source: Path, content: Content, slug: str | No
     file = path / "datapackage.json" if path.is_dir() else path
     descriptor = read_descriptor(file)
     reading.has_own_areas = any(resource["name"] == "neighbourhoods" for resource in descriptor["resources"])
-    for resource, grids in resource_grids(descriptor, file.parent, folder / "sheets"):
+    for resource, grids, chosen in resource_grids(descriptor, file.parent, folder / "sheets"):
         if resource is None:
-            for grid in grids:
-                reading.omit(grid, "sheet-hidden" if grid.is_hidden else "sheet-skipped")
+            _omit_sheets(reading, grids, chosen, is_package=True)
         else:
             _read_together(reading, grids, resource)
     about, reading.about_source = about_of_descriptor(descriptor, file, slug)
@@ -224,7 +223,7 @@ def _read_sheets(reading: _Reading, grids: Iterable[Grid], source: Path, slug: s
         raise NotReadable("not-readable-sheet", file=source.name, sheet=chosen)
     for resource, sheets in by_resource.items():
         _read_together(reading, sheets, resource)
-    _omit_sheets(reading, hidden, others)
+    _omit_sheets(reading, [*hidden, *others], chosen)
     return about
 
 
@@ -247,12 +246,12 @@ def _find_observations(reading: _Reading, by_resource: dict[str, list[Grid]], ot
     return [grid for grid, is_ours in zip(grids, ours, strict=True) if not is_ours]
 
 
-def _omit_sheets(reading: _Reading, hidden: Iterable[Grid], others: Iterable[Grid]) -> None:
-    """Leave out sheets without a table of the standard; one with values is an error."""
+def _omit_sheets(reading: _Reading, grids: Iterable[Grid], chosen: str | None, *, is_package: bool = False) -> None:
+    """Leave out sheets without a table of the standard; one with values is an error unless the sender has `chosen`."""
     has_observations = "observations" in reading.tables
-    for grid in chain(hidden, others):
+    for grid in grids:
         sheet = open_sheet(grid, "observations", reading.choices)
-        finding = finding_about_sheet(sheet, reading.choices.sheet, has_observations=has_observations)
+        finding = finding_about_sheet(sheet, chosen, has_observations=has_observations, is_package=is_package)
         (reading.problems if finding.severity == Severity.ERROR else reading.notes).append(finding)
         reason = finding.code if finding.code in ("sheet-not-chosen", "sheet-skipped") else "sheet-skipped"
         reading.omit(sheet.complete_grid, "sheet-hidden" if grid.is_hidden else reason)

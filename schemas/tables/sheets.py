@@ -225,23 +225,28 @@ def different_sheet(sheet: OpenSheet, first: OpenSheet, resource: str) -> Findin
     return Finding("columns-differ", Severity.ERROR, resource, sheet.grid.sheet, params=params)
 
 
-def finding_about_sheet(sheet: OpenSheet, chosen: str | None, *, has_observations: bool) -> Finding:
+def finding_about_sheet(
+    sheet: OpenSheet, chosen: str | None, *, has_observations: bool, is_package: bool = False
+) -> Finding:
     """Return the finding about a sheet that is not read: an error if it has values that the sender has not excluded.
 
-    `chosen` is the user's sheet of observations; the others are then left out by that choice.
+    `chosen` is the user's sheet of observations; the others are then left out by that choice. That of a package is the
+    sheet of a resource, which says nothing about hidden ones.
     """
     name, is_hidden = sheet.grid.sheet, sheet.grid.is_hidden
     # The cells of a sheet that is too large are not counted, and may be values.
     may_have_values = sheet.grid.cell_count.total is None or (sheet.has_rows and sheet.is_ours("observations"))
-    if chosen is None and is_hidden and may_have_values:
-        return Finding("values-hidden", Severity.ERROR, sheet=name)
-    if chosen is None and has_observations and _has_values(sheet):
-        return Finding("values-left-out", Severity.ERROR, sheet=name)
+    is_excluded = chosen is not None and not (is_package and is_hidden)
+    params: dict[str, object] = {"advice": "sheet-of-package"} if is_package else {}
+    if is_hidden and may_have_values and not is_excluded:
+        return Finding("values-hidden", Severity.ERROR, sheet=name, params=params)
+    if has_observations and not is_excluded and _has_values(sheet):
+        return Finding("values-left-out", Severity.ERROR, sheet=name, params=params)
     if is_hidden:
-        return Finding("sheet-hidden", Severity.NOTE, sheet=name)
-    if chosen is not None:
+        return Finding("sheet-hidden", Severity.NOTE, sheet=name, params=params)
+    if chosen is not None and not is_package:
         return Finding("sheet-not-chosen", Severity.NOTE, sheet=name, params={"sheet": chosen})
-    return Finding("sheet-skipped", Severity.NOTE, sheet=name)
+    return Finding("sheet-skipped", Severity.NOTE, sheet=name, params=params)
 
 
 def _has_values(sheet: OpenSheet) -> bool:

@@ -2,13 +2,16 @@
 
 import json
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import openpyxl
 import pytest
 
-from tests.reading import HEADER, OBSERVATIONS, ROW, refused, rows_of
+from tests.reading import HEADER, METADATA_RULES, OBSERVATIONS, ROW, assert_speaks, refused, rows_of, validate
+from vaven.catalogue.cli.next_commands import next_commands
+from vaven.schemas.standard.finding import Verdict
 from vaven.schemas.tables.read import read
 
 
@@ -104,3 +107,50 @@ def test_an_invalid_descriptor_is_refused_with_the_reason(
     package: Callable[..., Path], descriptor: Any, code: str
 ) -> None:
     assert refused(package(descriptor)).code == code
+
+
+# --- sheets of workbooks
+
+KPI = "trygg-morker"
+ROWS = [["Område", "Nyckeltal", "Period", "Värde"], ["0180", KPI, 2022, 54], ["1280", KPI, 2022, 55]]
+
+
+def workbook_package(folder: Path, dialect: Mapping[str, Any], **hidden: bool) -> Path:
+    """Write a package of a workbook with the sheet Data and others, each hidden or visible."""
+    book = openpyxl.Workbook()
+    for name, is_hidden in {"Data": False, **hidden}.items():
+        sheet = book.create_sheet(name)
+        for row in ROWS:
+            sheet.append(row)
+        sheet.sheet_state = "hidden" if is_hidden else "visible"
+    book.remove(book.worksheets[0])
+    book.save(folder / "a.xlsx")
+    resources = [{"name": "observations", "path": "a.xlsx", "dialect": dialect}]
+    (folder / "datapackage.json").write_text(json.dumps({"name": "trygghet", "resources": resources}), "utf-8")
+    return folder
+
+
+@pytest.mark.parametrize("dialect", [{}, {"sheetName": "Data"}])
+def test_a_hidden_sheet_with_values_that_no_resource_names_is_an_error(
+    tmp_path: Path, dialect: Mapping[str, Any]
+) -> None:
+    report = validate(workbook_package(tmp_path, dialect, Gammalt=True))
+    (finding,) = [finding for finding in report.findings if finding.code not in METADATA_RULES]
+    assert (finding.code, finding.sheet, report.verdict) == ("values-hidden", "Gammalt", Verdict.INVALID)
+    assert_speaks(finding)
+    assert "datapackage.json" in finding.remedy("sv")
+    assert "--sheet" not in next_commands(report, "sv")
+    assert report.cells
+    assert [(part.reason, part.sheet, part.count) for part in report.cells.omitted] == [("sheet-hidden", "Gammalt", 12)]
+
+
+def test_a_visible_sheet_with_values_is_an_error_unless_a_resource_chooses_another_one(tmp_path: Path) -> None:
+    assert validate(workbook_package(tmp_path, {}, Mer=False)).counts.keys() - METADATA_RULES == {"values-left-out"}
+    report = validate(workbook_package(tmp_path, {"sheetName": "Data"}, Mer=False))
+    assert report.verdict is not Verdict.INVALID
+    assert [note.code for note in report.assumptions if note.sheet == "Mer"] == ["sheet-skipped"]
+
+
+def test_a_hidden_sheet_that_a_resource_names_is_read(tmp_path: Path) -> None:
+    report = validate(workbook_package(tmp_path, {"sheetName": "Gammalt"}, Gammalt=True))
+    assert (report.counts.keys() - METADATA_RULES, report.rows) == (set(), {"observations": 2})
