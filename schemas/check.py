@@ -145,9 +145,8 @@ def check(
 
     Raises NotReadable if the account of cells does not add up: some cell was then lost.
     """
-    if tables.cells and not tables.cells.is_complete:
-        counts = {"count": tables.cells.total, "cells": tables.cells.used, "empty": tables.cells.omitted_count}
-        raise NotReadable("not-readable-unaccounted", **counts)
+    if tables.cells:
+        tables.cells.check()
     collector = _FindingCollector(limit=max_findings)
     about = [*metadata_findings(tables), *personal_numbers.personal_text_findings(tables)]
     for problem in (*tables.problems, *(f for f in about if f.severity != Severity.NOTE)):

@@ -17,7 +17,13 @@ from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
 OF_A_LABEL = ("missing-label", "extra-label", "blank-label", "duplicate-label")
 OF_A_CELL = ("type-error", "constraint-error", "unique-error", "missing-cell", "extra-cell")
 # Types of our own in tables with their own schema.
-OF_KEYS = {"primary-key-null": "primary-key", "unique-key": "row-error"}
+OF_OUR_OWN = {
+    "primary-key-null": "primary-key",
+    "unique-key": "row-error",
+    "first-row": "row-error",
+    "joined-row": "row-error",
+    "unread-key": "table-error",
+}
 OF_A_ROW, OF_A_TABLE, OF_A_FILE = "row-error", "table-error", "source-error"
 
 
@@ -100,9 +106,9 @@ def _error(finding: Finding, language: str) -> dict[str, Any]:
 def error_type(finding: Finding) -> str:
     """Return Frictionless's error type of a finding, or a general type if it has none or needs a missing location."""
     if finding.code.startswith("table-"):
-        # Findings about a table with its own schema are Frictionless's errors, except for those of keys.
+        # Findings about a table with its own schema are Frictionless's errors, except for some of ours.
         kind = finding.code.removeprefix("table-")
-        return f"{kind}-error" if kind in ("source",) else OF_KEYS.get(kind, kind)
+        return f"{kind}-error" if kind in ("source",) else OF_OUR_OWN.get(kind, kind)
     rule = RULES.get(finding.code)
     known = rule.frictionless if rule else (SCHEMA_RULES | READING_RULES).get(finding.code, (None, ""))[1]
     has_location = finding.row and (finding.column or known not in OF_A_CELL)

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from hashlib import blake2b
 
+from vaven.vocab.errors import NotReadable
+
 # Bytes of a checksum, as a number that a column of DuckDB and JSON's readers can hold as hexadecimal digits.
 CHECKSUM_BYTES = 8
 
@@ -109,3 +111,9 @@ class Cells:
     @property
     def is_complete(self) -> bool:
         return self.total == self.used + self.omitted_count
+
+    def check(self) -> None:
+        """Raise NotReadable if the account does not add up: some cell was then lost."""
+        if not self.is_complete:
+            counts = {"count": self.total, "cells": self.used, "empty": self.omitted_count}
+            raise NotReadable("not-readable-unaccounted", **counts)

@@ -8,10 +8,12 @@ import re
 import resource
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from vaven.schemas.formats.child_process import ExitReason, ended, enter, limit, read_result, run, write_result
 from vaven.schemas.formats.csv import check_absorbed_rows, find_delimiter, first_lines
@@ -19,11 +21,16 @@ from vaven.schemas.formats.datapackage import is_inside, read_json, unpack
 from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.formats.json_syntax import events_of_unique_keys, parse
 from vaven.schemas.formats.sniff import check_compressed, content_of
-from vaven.schemas.standard.finding import Finding, Report, Severity, Verdict
+from vaven.schemas.standard.cells import Cells, OmittedCells
+from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Report, Severity, Verdict
 from vaven.schemas.standard.personal_number_forms import masked
 from vaven.schemas.standard.table_schemas import RESOURCES
+from vaven.schemas.tables.cell_account import cells_of
 from vaven.schemas.tableschema.pattern_deadline import pattern_deadline
 from vaven.vocab.errors import NotReadable
+
+if TYPE_CHECKING:
+    from vaven.schemas.tableschema.file_cells import FileCells
 
 MAX_BYTES = 4_000_000_000
 MAX_SECONDS = 1_800
@@ -75,8 +82,14 @@ SENTENCES = frozenset(
         "byte-count",
         "field-count",
         "row-count",
+        "first-row",
+        "joined-row",
+        "unread-key",
+        "formula-without-value",
     )
 )
+# Codes that the standard's tables have, too.
+COMMON = ("formula-without-value",)
 OTHER = "source"
 
 
@@ -118,40 +131,52 @@ def validate_described(path: Path, schema: Path | None = None, *, seconds: float
 # --- the report
 
 
-def _report(path: Path, outcomes: Sequence[Mapping[str, Any]]) -> Report:
-    findings = [finding for outcome in outcomes for finding in _findings(outcome)]
+def _report(path: Path, outcome: Mapping[str, Any]) -> Report:
+    tables = outcome["tables"]
+    findings = [finding for table in tables for finding in _findings(table)]
     counts: dict[str, int] = {}
-    for outcome in outcomes:
-        for kind, count in outcome["counts"].items():
+    for table in tables:
+        for kind, count in table["counts"].items():
             counts[code_of(kind)] = counts.get(code_of(kind), 0) + count
-    engines = sorted({outcome["engine"] for outcome in outcomes})
-    names = {e: ", ".join(o["name"] for o in outcomes if o["engine"] == e)[:200] for e in engines}
+    engines = sorted({table["engine"] for table in tables})
+    names = {e: ", ".join(table["name"] for table in tables if table["engine"] == e)[:200] for e in engines}
     return Report(
         source=masked(path.name),
         sha256="",
         verdict=Verdict.INVALID if counts else Verdict.VALID,
         findings=tuple(findings),
         counts=counts,
-        assumptions=(Finding("assumed-described", Severity.NOTE), *_skipped_sheets(outcomes)),
-        rows={outcome["name"]: outcome["rows"] for outcome in outcomes if outcome["rows"] is not None},
+        assumptions=tuple(_notes(outcome)),
+        rows={table["name"]: table["rows"] for table in tables if table["rows"] is not None},
+        cells=_cells(outcome["cells"]),
         engine="; ".join(f"{engine} ({names[engine]})" for engine in engines),
         checked_at=datetime.now(UTC).replace(microsecond=0),
     )
 
 
-def _skipped_sheets(outcomes: Sequence[Mapping[str, Any]]) -> Iterator[Finding]:
-    """Yield a note for each sheet of a workbook that is no resource."""
-    workbooks = [outcome["sheets"] for outcome in outcomes if outcome["sheets"]]
-    used = {(book["path"], book["used"]) for book in workbooks}
-    for path, names in {book["path"]: book["names"] for book in workbooks}.items():
-        for name in names:
-            if (path, name) not in used:
-                yield Finding("assumed-described-sheet", Severity.NOTE, sheet=name)
+def _notes(outcome: Mapping[str, Any]) -> Iterator[Finding]:
+    """Yield the notes on the schema, on sheets that no table is read from, and on tables that could not be counted."""
+    yield Finding("assumed-described", Severity.NOTE)
+    for name, is_hidden in outcome["sheets"]:
+        yield Finding("sheet-hidden" if is_hidden else "assumed-described-sheet", Severity.NOTE, sheet=name)
+    for name in outcome["uncounted"]:
+        yield Finding("assumed-described-uncounted", Severity.NOTE, name or None, params={"text": name})
+
+
+def _cells(values: Mapping[str, Any] | None) -> Cells | None:
+    """Return the account of cells. Raises NotReadable if it does not add up: some cell was then lost."""
+    if values is None:
+        return None
+    parts = (OmittedCells(**{**part, "rows": part["rows"] and tuple(part["rows"])}) for part in values["omitted"])
+    omitted = tuple(replace(part, sheet=masked(part.sheet) if part.sheet else None) for part in parts)
+    cells = Cells(values["total"], values["used"], omitted)
+    cells.check()
+    return cells
 
 
 def code_of(kind: str) -> str:
     """Return our finding code of a Frictionless error type."""
-    return f"table-{kind if kind in SENTENCES else OTHER}"
+    return kind if kind in COMMON else f"table-{kind if kind in SENTENCES else OTHER}"
 
 
 def _findings(outcome: Mapping[str, Any]) -> Iterator[Finding]:
@@ -180,9 +205,10 @@ def main(path: Path, schema: Path | None, target: Path, seconds: float) -> int:
     return write_result(target, lambda: _outcomes(path, schema, target.parent, seconds))
 
 
-def _outcomes(path: Path, schema: Path | None, folder: Path, seconds: float) -> list[dict[str, Any]]:
+def _outcomes(path: Path, schema: Path | None, folder: Path, seconds: float) -> dict[str, Any]:
     from frictionless import FrictionlessException
 
+    from vaven.schemas.tableschema.file_cells import FileCells
     from vaven.schemas.tableschema.table_schema_v2 import refuse_invalid
 
     try:
@@ -194,21 +220,28 @@ def _outcomes(path: Path, schema: Path | None, folder: Path, seconds: float) -> 
         name = (schema or path).name
         raise NotReadable("not-readable-descriptor", file=name, where=".", reason=reason) from cause
     with pattern_deadline((schema or path).name, [table.schema.to_descriptor() for table in resources], seconds):
-        return [_outcome(table, folder) for table in resources]
+        files = FileCells(folder)
+        tables = [_outcome(table, folder, files) for table in resources]
+    sheets = [(grid.sheet, grid.is_hidden) for grid in files.omit_others()]
+    cells = None if files.uncounted else cells_of(files.accounts)
+    return {"tables": tables, "sheets": sheets, "cells": cells and asdict(cells), "uncounted": files.uncounted}
 
 
-def _outcome(table: Any, folder: Path) -> dict[str, Any]:
+def _outcome(table: Any, folder: Path, files: "FileCells") -> dict[str, Any]:
     import duckdb
 
     from vaven.schemas.tableschema.columns import judge
 
     _check_absorbed_rows(table)
+    sheet = files.sheet_of(table)
     with duckdb.connect() as work:
         work.execute(f"SET temp_directory = '{folder}/spill'")
-        result = judge(table, work)
+        result = judge(table, work, sheet=sheet)
+    dropped = files.add(result.name, result.account, sheet)
+    counts = Counter(result.counts) + Counter(data.kind for data in dropped)
     errors = [_as_list(error) for error in result.errors]
-    form = {"name": result.name, "rows": result.rows, "engine": result.engine, "sheets": _sheets(table)}
-    return {**form, "counts": dict(result.counts), "errors": errors}
+    errors += [[data.kind, data.row, data.column, None, data.text, ""] for data in dropped[:MAX_FINDINGS]]
+    return {"name": result.name, "rows": result.rows, "engine": result.engine, "counts": dict(counts), "errors": errors}
 
 
 def _check_absorbed_rows(table: Any) -> None:
@@ -226,23 +259,6 @@ def _check_absorbed_rows(table: Any) -> None:
         is_stated = "delimiter" in control.list_defined()
         delimiter = control.delimiter if is_stated else find_delimiter(first_lines(path, content.encoding))
         check_absorbed_rows(path, content.encoding, delimiter)
-
-
-def _sheets(table: Any) -> dict[str, Any]:
-    """Return the path of a workbook, the names of its sheets, and the one that the resource is; empty for others."""
-    from frictionless.formats import ExcelControl, OdsControl
-    from python_calamine import CalamineError, CalamineWorkbook
-
-    if table.format not in ("xlsx", "xls", "ods") or not table.normpath:
-        return {}
-    control = OdsControl if table.format == "ods" else ExcelControl
-    sheet = control.from_dialect(table.dialect).sheet
-    try:
-        names = CalamineWorkbook.from_path(table.normpath).sheet_names
-    except (CalamineError, OSError):
-        return {}
-    used = names[sheet - 1] if isinstance(sheet, int) and 0 < sheet <= len(names) else sheet
-    return {"path": table.normpath, "names": names, "used": used}
 
 
 def _as_list(error: Any) -> list[Any]:

@@ -8,7 +8,7 @@ that are not text, declared sizes or hashes) is validated by Frictionless itself
 
 from collections import Counter
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
 from functools import partial
 from itertools import islice
@@ -21,12 +21,21 @@ from frictionless import Checklist, FrictionlessException, Resource, errors
 from frictionless.resources import TableResource
 from frictionless.table.row import Row
 
+from vaven.schemas.formats.grid import Grid
 from vaven.schemas.standard.finding import MAX_FINDINGS
 from vaven.schemas.standard.sql import text
-from vaven.schemas.tableschema.rows import LoadedRows, NotColumnar, ReadColumn, create_table, load_rows, number_of
+from vaven.schemas.tableschema.by_rows import TableResult, judge_by_rows
+from vaven.schemas.tableschema.row_account import RowAccount, accounted
+from vaven.schemas.tableschema.rows import (
+    LoadedRows,
+    NotColumnar,
+    ReadColumn,
+    count_cells,
+    create_table,
+    load_rows,
+    number_of,
+)
 from vaven.schemas.tableschema.table_schema_v2 import (
-    KeyCheck,
-    has_keys,
     hashable,
     named_by_categories,
     primary_key_null_error,
@@ -35,7 +44,7 @@ from vaven.schemas.tableschema.table_schema_v2 import (
     with_categories,
 )
 
-COLUMNS, FRICTIONLESS = "duckdb", "frictionless"
+COLUMNS = "duckdb"
 
 # SQL conditions for certainly valid texts, by type and format; Frictionless checks all others.
 CERTAIN: Mapping[tuple[str, str], str] = {
@@ -49,55 +58,32 @@ CERTAIN: Mapping[tuple[str, str], str] = {
 MARKS_OF_NUMBERS = ("decimalChar", "groupChar", "bareNumber")
 
 
-@dataclass(frozen=True)
-class TableResult:
-    """The result of one table: Frictionless's `errors` up to the limit, and complete `counts` by error type.
-
-    `engine` names the software that validated; `rows` is None if the rows could not be read.
-    """
-
-    name: str
-    errors: tuple[Any, ...]
-    counts: Mapping[str, int]
-    engine: str
-    rows: int | None = None
-    labels: tuple[str, ...] = ()
-
-    @property
-    def is_valid(self) -> bool:
-        return not self.counts
-
-
-def judge(resource: TableResource, work: duckdb.DuckDBPyConnection, *, max_findings: int = MAX_FINDINGS) -> TableResult:
+def judge(
+    resource: TableResource,
+    work: duckdb.DuckDBPyConnection,
+    *,
+    max_findings: int = MAX_FINDINGS,
+    sheet: Grid | None = None,
+) -> TableResult:
     """Validate one resource as `resource.validate()` does, and the properties of v2 that Frictionless ignores.
 
-    The caller must have checked its paths.
+    The caller must have checked its paths. `sheet` is that of a workbook, as another reader has read it.
     """
     resource, categories = with_categories(resource)
     try:
-        result = _Judging(resource, work, max_findings).outcome()
+        result = _Judging(resource, work, max_findings, RowAccount(sheet)).outcome()
     except (NotColumnar, FrictionlessException, duckdb.Error, UnicodeError):
         # Frictionless reports errors of metadata, sources and encodings itself.
-        result = _by_rows(resource, max_findings)
+        result = judge_by_rows(resource, max_findings, RowAccount(sheet))
     return replace(result, errors=tuple(named_by_categories(error, categories) for error in result.errors))
 
 
-def _by_rows(resource: TableResource, limit: int) -> TableResult:
-    checklist = Checklist(checks=[KeyCheck()]) if has_keys(resource.schema) else None
-    report = resource.to_copy().validate(checklist, limit_errors=limit)
-    all_errors = [error for task in report.tasks for error in task.errors] + list(report.errors)
-    # One error for a key: a row with nulls in it is not also a repeated key.
-    nulls = {error.row_number for error in all_errors if error.type == "primary-key-null"}
-    all_errors = [e for e in all_errors if e.type != "primary-key" or e.row_number not in nulls]
-    counts = Counter(error.type for error in all_errors)
-    rows = report.tasks[0].stats.get("rows") if report.tasks else None
-    return TableResult(resource.name or "", tuple(all_errors), counts, FRICTIONLESS, rows)
-
-
 class _Judging:
-    def __init__(self, resource: TableResource, work: duckdb.DuckDBPyConnection, limit: int) -> None:
+    def __init__(
+        self, resource: TableResource, work: duckdb.DuckDBPyConnection, limit: int, account: RowAccount
+    ) -> None:
         # The original, never opened: opening a resource with foreign keys reads the other tables row by row.
-        self.original, self.work, self.limit = resource, work, limit
+        self.original, self.work, self.limit, self.account = resource, work, limit, account
         self.keys = [dict(key) for key in resource.schema.foreign_keys]
         self.ids: dict[Hashable, int] = {}
         self.counts: Counter[str] = Counter()
@@ -106,18 +92,20 @@ class _Judging:
         resource = _without_keys(self.original)
         _refuse_uncommon(resource)
         resource.to_descriptor(validate=True)
-        with resource:
+        with accounted(resource, self.account):
             if not (resource.labels or resource.fragment):
                 raise NotColumnar
             header = list(resource.header.errors)
-            loaded = load_rows(resource, self.work, "tabular")
+            loaded = load_rows(resource, self.work, "tabular", self.account)
             labels = tuple(map(str, resource.labels))
             self._judge_cells(loaded)
+            count_cells(self.work, loaded, self.account)
             keyed = self._keyed(resource, loaded)
         rows = self._errors_of_rows(loaded, keyed)
         self.counts.update(error.type for error in header)
         name = self.original.name or ""
-        return TableResult(name, tuple([*header, *rows][: self.limit]), +self.counts, COLUMNS, loaded.count, labels)
+        first = tuple([*header, *rows][: self.limit])
+        return TableResult(name, first, +self.counts, COLUMNS, loaded.count, labels, self.account)
 
     # Cells
 
@@ -340,10 +328,14 @@ def _without_keys(resource: Resource) -> TableResource:
 
 
 def _refuse_uncommon(resource: TableResource) -> None:
-    """Raise NotColumnar for features left to Frictionless: sizes, hashes, other checks, case-insensitive labels."""
+    """Raise NotColumnar for features left to Frictionless: sizes, hashes, other checks, case-insensitive labels.
+
+    Texts repeated in merged cells are, too: they are not in the file, and a relation does not tell them apart.
+    """
     sums = (resource.hash, resource.bytes, resource.fields, resource.rows)
     has_checks = any(check.type != "baseline" for check in (getattr(resource, "checklist", None) or Checklist()).checks)
-    if any(sums) or has_checks or not resource.dialect.header_case or resource.data is not None:
+    is_filled = any(getattr(control, "fill_merged_cells", False) for control in resource.dialect.controls)
+    if any(sums) or has_checks or is_filled or not resource.dialect.header_case or resource.data is not None:
         raise NotColumnar
 
 

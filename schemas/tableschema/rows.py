@@ -1,6 +1,6 @@
 """Loading of a Frictionless resource's rows as text into the workspace, with Frictionless's row numbers."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -15,6 +15,7 @@ from frictionless.resources import TableResource
 from frictionless.table.row import create_cell_handlers
 
 from vaven.schemas.standard.sql import quoted, text
+from vaven.schemas.tableschema.row_account import RowAccount
 
 BATCH_ROWS = 20_000
 BLOCK = 1 << 22
@@ -22,6 +23,8 @@ BLOCK = 1 << 22
 MAX_ODD_ROWS = 100_000
 # Maximum length of a line for DuckDB. The csv module's limit on cells does not apply: Frictionless raises it.
 MAX_LINE = 1_000_000
+# The characters that str.strip removes.
+BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 
 
 class NotColumnar(Exception):
@@ -61,8 +64,13 @@ class LoadedRows:
     missing: tuple[str, ...]
 
 
-def load_rows(resource: TableResource, work: duckdb.DuckDBPyConnection, name: str) -> LoadedRows:
-    """Load the rows of an open resource as text: by DuckDB if its rows are provably the same, else by Frictionless."""
+def load_rows(
+    resource: TableResource, work: duckdb.DuckDBPyConnection, name: str, account: RowAccount | None = None
+) -> LoadedRows:
+    """Load the rows of an open resource as text: by DuckDB if its rows are provably the same, else by Frictionless.
+
+    `account` counts the labels and the rows that are dropped.
+    """
     handlers = create_cell_handlers(resource.header.get_expected_fields())
     columns = [ReadColumn(i, handler.field, handler.reader) for i, handler in enumerate(handlers.values())]
     if not columns:
@@ -71,7 +79,10 @@ def load_rows(resource: TableResource, work: duckdb.DuckDBPyConnection, name: st
     count = _by_duckdb(resource, work, name, len(columns))
     odd: dict[int, list[Any]] = {}
     if count is None:
-        count = _walked(resource, work, name, len(columns), odd)
+        rows = resource.dialect.read_enumerated_content_stream(resource.cell_stream)
+        count = _walked(account.entered(rows) if account else rows, work, name, len(columns), odd)
+    elif account:
+        account.enter_header(resource, len(columns))
     return LoadedRows(name, columns, count, odd, handlers, tuple(map(str, resource.schema.missing_values)))
 
 
@@ -142,12 +153,15 @@ def _lines(path: Path, delimiter: bytes, width: int) -> int | None:
 
 
 def _walked(
-    resource: TableResource, work: duckdb.DuckDBPyConnection, name: str, width: int, odd: dict[int, list[Any]]
+    rows: Iterator[tuple[int, list[Any]]],
+    work: duckdb.DuckDBPyConnection,
+    name: str,
+    width: int,
+    odd: dict[int, list[Any]],
 ) -> int:
     """Load rows from Frictionless's own parser, in batches, and return their number."""
     names = [f"c{i}" for i in range(width)]
     work.execute(f"CREATE TABLE {name} (_row BIGINT, {', '.join(f'{n} VARCHAR' for n in names)})")
-    rows = resource.dialect.read_enumerated_content_stream(resource.cell_stream)
     count = 0
     while batch := list(islice(rows, BATCH_ROWS)):
         count += len(batch)
@@ -164,6 +178,39 @@ def _walked(
             raise NotColumnar from cause
         _insert(work, name, pa.table({"_row": pa.array([n for n, _ in batch], pa.int64()), **texts}))
     return count
+
+
+def count_cells(work: duckdb.DuckDBPyConnection, loaded: LoadedRows, account: RowAccount) -> None:
+    """Count the cells of a relation, once the `blanks` of its columns are known."""
+    conditions = [_filled_and_missing(column) for column in loaded.columns]
+    counts = ", ".join(f"count(*) FILTER ({where})" for pair in conditions for where in pair)
+    numbers = iter(work.execute(f"SELECT {counts} FROM {loaded.name}").fetchone() or ())
+    for column, (filled, missing) in zip(loaded.columns, conditions, strict=True):
+        omitted = missing if account.has_field(column.number) else f"({filled}) OR ({missing})"
+        account.enter_column(column.number, next(numbers), next(numbers), _checksum(work, loaded, column, omitted))
+    for number, cells in loaded.odd.items():
+        account.omit_extra_cells(number, cells, len(loaded.columns))
+
+
+def _filled_and_missing(column: ReadColumn) -> tuple[str, str]:
+    """Return SQL conditions for a column's cells with a value, and for its non-empty cells with a missing value."""
+    # Trimming each cell would take longer than all else: most texts begin with a visible character of ASCII.
+    filled = (
+        f"CASE WHEN {column.sql} >= '!' AND {column.sql} < '\x7f' THEN true "
+        f"ELSE trim({column.sql}, {text(BLANKS)}) <> '' END"
+    )
+    missing = ", ".join(text(cell) for cell in column.blanks if cell and cell.strip())
+    if not missing:
+        return filled, "false"
+    return f"{filled} AND {column.sql} NOT IN ({missing})", f"{column.sql} IN ({missing})"
+
+
+def _checksum(work: duckdb.DuckDBPyConnection, loaded: LoadedRows, column: ReadColumn, where: str) -> int:
+    if where == "false":
+        return 0
+    query = f"SELECT bit_xor(md5_number_lower(concat_ws(chr(3), _row, {column.sql}))) FROM {loaded.name} WHERE {where}"
+    (checksum,) = work.execute(query).fetchone() or (None,)
+    return int(checksum or 0)
 
 
 def _insert(work: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:
