@@ -14,6 +14,8 @@ from xml.sax.saxutils import escape
 
 import openpyxl
 import pytest
+import xlrd
+import xlwt
 from hypothesis import given, reject, settings
 from hypothesis import strategies as st
 
@@ -117,6 +119,24 @@ def written_xlsx(path: Path, sheets: Sheets, merged: Merged) -> int:
     book.save(path)
     cells = [cell for sheet in openpyxl.load_workbook(path) for row in sheet.values for cell in row]
     return sum(1 for cell in cells if cell is not None and str(cell).strip())
+
+
+def written_xls(path: Path, sheets: Sheets, merged: Merged) -> int:
+    book = xlwt.Workbook(encoding="utf-8")
+    for name, rows in sheets.items():
+        sheet = book.add_sheet(name)
+        first, last, column = merged.get(name, (0, 0, 0))
+        for i, row in enumerate(rows, start=1):
+            for j, cell in enumerate(row, start=1):
+                # A merged range has the text of its first cell alone.
+                if cell and not (j == column and first < i <= last):
+                    sheet.write(i - 1, j - 1, float(cell) if cell in ("51.5", "40") else cell)
+        if name in merged:
+            sheet.merge(first - 1, last - 1, column - 1, column - 1)
+        sheet.visibility = int(name == "Anteckningar")
+    book.save(str(path))
+    cells = [cell for sheet in xlrd.open_workbook(path).sheets() for row in sheet.get_rows() for cell in row]
+    return sum(1 for cell in cells if cell.ctype != xlrd.XL_CELL_EMPTY and str(cell.value).strip())
 
 
 NAMES = {name: f"urn:oasis:names:tc:opendocument:xmlns:{name}:1.0" for name in ("office", "table", "text")}
@@ -225,6 +245,7 @@ def test_cells_of_a_text_add_up(rows: Rows, delimiter: str, quoting: Any, encodi
 SHEET_WRITERS = [
     ("book.xlsx", written_xlsx),
     ("book.ods", written_ods),
+    ("book.xls", written_xls),
     ("many.json", written_json),
     ("one.json", written_records),
 ]

@@ -120,7 +120,7 @@ def test_cells_that_duckdb_reads_add_up(rows: Sequence[Sequence[str]], schema: A
         assert_complete(account(folder), sum(1 for row in lines for cell in row if cell.strip()))
 
 
-@pytest.mark.parametrize(("name", "write"), SHEET_WRITERS[:2])
+@pytest.mark.parametrize(("name", "write"), SHEET_WRITERS[:3])
 def test_cells_of_workbooks_add_up(name: str, write: Callable[[Path, Sheets, Merged], int]) -> None:
     @settings(max_examples=examples(25), deadline=None)
     @given(layout=layouts(), schema=SCHEMAS, dialect=DIALECTS, position=st.integers(1, 2))
