@@ -53,7 +53,7 @@ def _blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:
 def _texts(archive: zipfile.ZipFile, name: str, elements: frozenset[str]) -> Iterator[str]:
     """Yield the text of each element with one of these local names, with that of the elements inside."""
     texts: list[str] = []
-    pieces: list[str] = []
+    runs: list[str] = []
     depth = 0
 
     def start(element: str, attributes: dict[str, str]) -> None:
@@ -67,12 +67,12 @@ def _texts(archive: zipfile.ZipFile, name: str, elements: frozenset[str]) -> Ite
         if element.rpartition(":")[2] in elements:
             depth -= 1
             if not depth:
-                texts.append("".join(pieces))
-                pieces.clear()
+                texts.append("".join(runs))
+                runs.clear()
 
     parser = ParserCreate()
     parser.StartElementHandler, parser.EndElementHandler = start, end
-    parser.CharacterDataHandler = lambda text: pieces.append(text) if depth else None
+    parser.CharacterDataHandler = lambda text: runs.append(text) if depth else None
     for block in _blocks(archive, name):
         parser.Parse(block, False)
     parser.Parse(b"", True)

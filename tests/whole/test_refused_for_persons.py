@@ -67,8 +67,10 @@ def remains(tmp_path: Path, source: Path) -> list[str]:
     """Return the files with the number or with the refused file's content, and all temporary ones."""
     content = source.read_bytes()
     paths = [path for path in (tmp_path / "home").rglob("*") if path.is_file()]
-    kept = [p for p in paths if content in p.read_bytes() or shows_number(p.name + p.read_text("latin-1"), PERSONS[1])]
-    return [str(path) for path in (*kept, *(p for p in (tmp_path / "temporary").rglob("*") if p.is_file()))]
+    copies = [
+        p for p in paths if content in p.read_bytes() or shows_number(p.name + p.read_text("latin-1"), PERSONS[1])
+    ]
+    return [str(path) for path in (*copies, *(p for p in (tmp_path / "temporary").rglob("*") if p.is_file()))]
 
 
 @pytest.mark.parametrize("kind", KINDS)
