@@ -1,18 +1,24 @@
 """A changed cell changes the report or the values that are read: no cell is ignored without a trace."""
 
 import csv
+import io
 import json
 import re
-from collections.abc import Callable
-from contextlib import chdir
+import zipfile
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import chdir, suppress
+from dataclasses import asdict
 from datetime import date
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import duckdb
 import openpyxl
 import pytest
+from frictionless import FrictionlessException, Package
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +35,7 @@ from tests.schemas.test_cell_account import (
     written_records,
 )
 from tests.schemas.test_cell_account_formats import json_stats, px_files
+from tests.schemas.test_cells_of_own_schemas import DIALECTS, RECORDS, SCHEMAS
 from tests.schemas.test_copies import inputs
 from vaven.schemas.check import check
 from vaven.schemas.formats.csv import delimiter_of
@@ -36,7 +43,10 @@ from vaven.schemas.formats.sniff import content_of
 from vaven.schemas.reports.fix import ALL
 from vaven.schemas.reports.text_and_json import as_dict
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
+from vaven.schemas.tables.cell_account import cells_of
 from vaven.schemas.tables.read import read
+from vaven.schemas.tableschema.columns import judge
+from vaven.schemas.tableschema.file_cells import FileCells
 from vaven.vocab.errors import NotReadable
 
 TODAY = date(2026, 1, 1)
@@ -145,6 +155,180 @@ def test_a_changed_cell_of_a_sheet_is_not_ignored(name: str, write: Callable[[Pa
 
     check_change()
 
+
+# --- archives and packages
+
+
+def csv_text(rows: Rows, delimiter: str = ",") -> str:
+    text = io.StringIO()
+    csv.writer(text, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\n").writerows(rows)
+    return text.getvalue()
+
+
+def written_zip(path: Path, files: Mapping[str, str | bytes]) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+
+
+@st.composite
+def changed_tables(draw: st.DrawFn, count: int) -> tuple[list[Rows], list[Rows]]:
+    """Tables, and the same tables with another text in one cell."""
+    rows = [draw(tables()) for _ in range(count)]
+    number, i, j = draw(
+        st.sampled_from(
+            [
+                (n, i, j)
+                for n in range(count)
+                for i, row in enumerate(rows[n])
+                for j, text in enumerate(row)
+                if text.strip()
+            ]
+        )
+    )
+    others = [[list(row) for row in table] for table in rows]
+    others[number][i][j] = changed(rows[number][i][j])
+    return rows, others
+
+
+@settings(max_examples=examples(15), deadline=None)
+@given(change=changed_tables(3), names=st.sampled_from([("2021", "2022", "2023"), ("Observationer", "Om", "Insatser")]))
+def test_a_changed_cell_of_an_archive_is_not_ignored(
+    change: tuple[list[Rows], list[Rows]], names: tuple[str, str, str]
+) -> None:
+    write, write_changed = (
+        partial(written_zip, files={f"{name}.csv": csv_text(rows) for name, rows in zip(names, one, strict=True)})
+        for one in change
+    )
+    assert_differs(write, write_changed, "all.zip")
+
+
+PARTS = ("2022.csv", "2023.csv")
+MISSING = st.sampled_from([[], ["..", "ej svar", "Summa"]])
+
+
+def package_of(rows: Sequence[Rows], missing: Sequence[str], book: bytes) -> Mapping[str, str | bytes]:
+    observations = {"name": "observations", "path": [*PARTS], "schema": {"missingValues": missing}}
+    actors = {"name": "actors", "path": "actors.xlsx", "dialect": {"sheetName": "Observationer"}}
+    descriptor = json.dumps({"name": "trygghet", "resources": [observations, actors]})
+    return {"datapackage.json": descriptor, "actors.xlsx": book} | dict(zip(PARTS, map(csv_text, rows), strict=True))
+
+
+def workbook_bytes(sheets: Sheets, merged: Merged) -> bytes:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "book.xlsx"
+        SHEET_WRITERS[0][1](path, sheets, merged)
+        return path.read_bytes()
+
+
+@settings(max_examples=examples(15), deadline=None)
+@given(change=changed_tables(2), layout=layouts(), missing=MISSING)
+def test_a_changed_cell_of_a_package_is_not_ignored(
+    change: tuple[list[Rows], list[Rows]], layout: tuple[Sheets, Merged], missing: list[str]
+) -> None:
+    book = workbook_bytes(*layout)
+    write, write_changed = (partial(written_zip, files=package_of(rows, missing, book)) for rows in change)
+    assert_differs(write, write_changed, "package.zip")
+
+
+@settings(max_examples=examples(15), deadline=None)
+@given(rows=st.lists(tables(), min_size=2, max_size=2), change=changes(), missing=MISSING)
+def test_a_changed_cell_of_a_workbook_in_a_package_is_not_ignored(
+    rows: list[Rows], change: tuple[Sheets, Sheets, Merged], missing: list[str]
+) -> None:
+    sheets, others, merged = change
+    write, write_changed = (
+        partial(written_zip, files=package_of(rows, missing, workbook_bytes(each, merged))) for each in (sheets, others)
+    )
+    assert_differs(write, write_changed, "package.zip")
+
+
+# --- tables with a schema of their own
+
+
+def outcome_of_own_schema(folder: Path) -> tuple[object, ...]:
+    """Return the errors, the labels and values that Frictionless reads, and the account, of a package's tables."""
+    read_values, errors = [], []
+    with TemporaryDirectory() as copies, duckdb.connect() as work:
+        files = FileCells(Path(copies))
+        for table in Package(str(folder / "datapackage.json")).resources:
+            sheet = files.sheet_of(table)  # type: ignore[arg-type]
+            result = judge(table, work, sheet=sheet)  # type: ignore[arg-type]
+            files.add(result.name, result.account, sheet)
+            errors.append((result.counts, [error.message for error in result.errors]))
+            with suppress(FrictionlessException), table.to_copy() as copy:
+                read_values.append((copy.labels, [list(row.items()) for row in copy.row_stream]))  # type: ignore[attr-defined]
+        others = [(grid.sheet, grid.is_hidden) for grid in files.omit_others()]
+        cells = None if files.uncounted else cells_of(files.accounts)
+        return errors, read_values, others, cells and asdict(cells)
+
+
+def assert_differs_by_own_schema(
+    write: Callable[[Path], object], write_changed: Callable[[Path], object], resource: Mapping[str, Any]
+) -> None:
+    with TemporaryDirectory() as first, TemporaryDirectory() as second:
+        for folder, written in ((Path(first), write), (Path(second), write_changed)):
+            written(folder)
+            (folder / "datapackage.json").write_text(json.dumps({"resources": [resource]}), "utf-8")
+        before, after = outcome_of_own_schema(Path(first)), outcome_of_own_schema(Path(second))
+        # A table that could not be read to its end is not valid, and its cells are not counted.
+        assume(before[-1] or after[-1])
+        assert after != before
+
+
+@settings(max_examples=examples(40), deadline=None)
+@given(change=changed_tables(2), schema=SCHEMAS, dialect=DIALECTS)
+def test_a_changed_cell_of_a_table_with_its_own_schema_is_not_ignored(
+    change: tuple[list[Rows], list[Rows]], schema: Any, dialect: Any
+) -> None:
+    def write(folder: Path, tables: list[Rows]) -> None:
+        for name, rows in zip(PARTS, tables, strict=True):
+            (folder / name).write_text(csv_text(rows), "utf-8", newline="")
+
+    resource = {"name": "t", "path": [*PARTS], "schema": schema, "dialect": {"delimiter": ",", **dialect}}
+    assert_differs_by_own_schema(partial(write, tables=change[0]), partial(write, tables=change[1]), resource)
+
+
+@pytest.mark.parametrize(("name", "write"), SHEET_WRITERS[:3])
+def test_a_changed_cell_of_a_workbook_with_its_own_schema_is_not_ignored(
+    name: str, write: Callable[[Path, Sheets, Merged], int]
+) -> None:
+    @settings(max_examples=examples(15), deadline=None)
+    @given(change=changes(), schema=SCHEMAS, dialect=DIALECTS)
+    def check_change(change: tuple[Sheets, Sheets, Merged], schema: Any, dialect: Any) -> None:
+        sheets, others, merged = change
+        resource = {"name": "t", "path": name, "schema": schema, "dialect": dialect}
+        assert_differs_by_own_schema(
+            lambda folder: write(folder / name, sheets, merged),
+            lambda folder: write(folder / name, others, merged),
+            resource,
+        )
+
+    check_change()
+
+
+@settings(max_examples=examples(60), deadline=None)
+@given(records=RECORDS, schema=SCHEMAS, data=st.data())
+def test_a_changed_value_of_records_with_their_own_schema_is_not_ignored(
+    records: list[dict[str, Any]], schema: Any, data: st.DataObject
+) -> None:
+    document = {"titel": "Trygghet", "rader": records}
+    other = with_scalar(document, *data.draw(st.sampled_from(replaced_scalars(document))))
+    resource = {
+        "name": "t",
+        "type": "table",
+        "path": "t.json",
+        "schema": schema,
+        "dialect": {"json": {"property": "rader"}},
+    }
+    assert_differs_by_own_schema(
+        lambda folder: (folder / "t.json").write_text(json.dumps(document), "utf-8"),
+        lambda folder: (folder / "t.json").write_text(json.dumps(other), "utf-8"),
+        resource,
+    )
+
+
+# --- PC-Axis and JSON-stat
 
 # Texts in a PX file that tell how it is written.
 OF_THE_FORMAT = ("CHARSET", "CODEPAGE", "AXIS-VERSION", "LANGUAGE", "KEYS")
