@@ -31,6 +31,8 @@ SENTINELS = frozenset(("-1", "-9", "-99", "-999", "-9999", "99", "999", "9999", 
 MAX_CODES = 20
 # Rows with findings per table that a report quotes in full.
 MAX_EXCERPTS = 200
+# Rows by their numbers; the bounds leave out blocks of a relation without reading them.
+ROWS = "_row BETWEEN ? AND ? AND _row IN (SELECT unnest(?::BIGINT[]))"
 # Maximum length in characters of each text in a finding.
 MAX_CHARACTERS = 400
 
@@ -157,9 +159,8 @@ def excerpts(tables: Tables, table: Table, findings: list[Finding]) -> Iterator[
         return
     # Columns added by reading (a default, a status from a symbol) are in the normalised relation only.
     columns = ", ".join(quoted(name) for name in names)
-    source = f"{table.original_relation} WHERE _row IN (SELECT unnest(?::BIGINT[]))"
-    query = f"SELECT _row, {columns} FROM {source} ORDER BY _row"
-    for key, *texts in tables.workspace.execute(query, [rows]).fetchall():
+    query = f"SELECT _row, {columns} FROM {table.original_relation} WHERE {ROWS} ORDER BY _row"
+    for key, *texts in tables.workspace.execute(query, [min(rows), max(rows), rows]).fetchall():
         row, _ = table.cell_reference(key, None)
         letters = {name: table.cell_reference(key, name)[1] for name in names}
         shortened = {name: _shortened(text) if text else text for name, text in zip(names, texts, strict=True)}
@@ -177,9 +178,8 @@ def _texts_as_written(
         column = table.column(name) if name else None
         if column and (column.letter or name == "value"):
             rows = [f.row for f in with_text if f.field == name]
-            source = f"{table.original_relation} WHERE _row IN (SELECT unnest(?::BIGINT[]))"
-            query = f"SELECT _row, {quoted(column.name)} FROM {source}"
-            for row, text in tables.workspace.execute(query, [rows]).fetchall():
+            query = f"SELECT _row, {quoted(column.name)} FROM {table.original_relation} WHERE {ROWS}"
+            for row, text in tables.workspace.execute(query, [min(rows), max(rows), rows]).fetchall():
                 if text is not None:
                     yield (name, row), text
 

@@ -149,6 +149,8 @@ def judged_counts(different: int, valid: int) -> tuple[Certainty, Certainty]:
 
 def dated_numbers(text: str) -> list[DatedNumber]:
     """Return the numbers in a text that have a date of birth. Of groups of digits in a row several may be one."""
+    if len(text) < SHORT and "E" not in text.upper():
+        return []
     plain = text if text.isascii() else text.translate(PLAIN)
     numbers = [*(_reserve_numbers(plain) if RESERVE_ENDING.search(plain) else ()), *_exponents(plain)]
     for run in RUN.finditer(plain):
