@@ -177,7 +177,7 @@ def _texts_as_written(
     for name in {f.field for f in with_text}:
         column = table.column(name) if name else None
         if column and (column.letter or name == "value"):
-            rows = [f.row for f in with_text if f.field == name]
+            rows = [f.row for f in with_text if f.field == name and f.row is not None]
             query = f"SELECT _row, {quoted(column.name)} FROM {table.original_relation} WHERE {ROWS}"
             for row, text in tables.workspace.execute(query, [min(rows), max(rows), rows]).fetchall():
                 if text is not None:
@@ -222,6 +222,8 @@ def _shortened_value(value: object) -> object:
     )
 
 
+# Most findings of a rule repeat its texts.
+@lru_cache(maxsize=256)
 def _shortened(value: str) -> str:
     hidden = masked(value)
     return hidden if len(hidden) <= MAX_CHARACTERS else hidden[: MAX_CHARACTERS - 1] + "…"
