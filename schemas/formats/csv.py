@@ -4,11 +4,10 @@ import csv
 import re
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from io import StringIO, TextIOWrapper
 from itertools import islice
 from pathlib import Path
-from threading import Event, Thread
 
 from vaven.schemas.formats.grid import MAX_COLUMNS, CellCount, Grid, GridRow, counted
 from vaven.schemas.standard.data_like import DELIMITERS, is_record_line
@@ -168,37 +167,7 @@ def _absorbed(path: Path, row: int, last: int) -> NotReadable:
     return NotReadable(ABSORBED, file=path.name, row=row, top=row + 1, other=last)
 
 
-class CellCounting(Thread):
-    """Count of the non-empty cells of a text in a thread, while DuckDB works on the columns; see `filled_cells`."""
-
-    def __init__(self, path: Path, encoding: str, delimiter: str, width: int) -> None:
-        super().__init__(daemon=True)
-        self._arguments = path, encoding, delimiter, width
-        self._stopped = Event()
-        self._count = 0
-        self._error: Exception | None = None
-
-    def run(self) -> None:
-        try:
-            self._count = filled_cells(*self._arguments, self._stopped.is_set)
-        except (OSError, ValueError, csv.Error) as error:
-            self._error = error
-
-    def stop(self) -> None:
-        """End the count at the next block."""
-        self._stopped.set()
-
-    def result(self) -> int:
-        """Wait for the count, and raise its exception."""
-        self.join()
-        if self._error:
-            raise self._error
-        return self._count
-
-
-def filled_cells(
-    path: Path, encoding: str, delimiter: str, width: int, is_stopped: Callable[[], bool] = lambda: False
-) -> int:
+def filled_cells(path: Path, encoding: str, delimiter: str, width: int) -> int:
     """Count the non-empty cells of a text without line breaks in cells, each of whose records has `width` cells.
 
     Bytes are counted without splitting them, at a fifth of the cost of parsing. Only a block with a delimiter in a
@@ -206,8 +175,6 @@ def filled_cells(
     """
     count = 0
     for i, block in enumerate(_blocks_of_lines(path, encoding)):
-        if is_stopped():
-            break
         # Rows above the header, which are in the first block, may have any width.
         count += _filled_in_block(block, delimiter, width if i else None)
     return count

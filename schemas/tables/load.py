@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from vaven.schemas.formats.csv import CellCounting
+from vaven.schemas.formats.csv import filled_cells
 from vaven.schemas.formats.grid import Grid, GridRow, column_index, column_letter, filled_count
 from vaven.schemas.spreadsheets.cell_faults import fault_code
 from vaven.schemas.spreadsheets.cell_units import OF_FIELD, OF_KPI
@@ -79,17 +79,12 @@ def load(
     # The distinct texts of a wide table are computed after unpivoting.
     coded = _coded_fields(str(location["resource"])) if not header.wide else frozenset[str]()
     coded &= {name for name in loaded_header.fields if name}
-    counting = CellCounting(*grid.plain, len(header.labels)) if grid.plain and has_columns else None
-    if counting:
-        counting.start()
     columnar = (
         load_csv(work, distinct, *grid.plain, loaded_header, raw, folder, coded) if grid.plain and has_columns else None
     )
-    if counting and not columnar:
-        counting.stop()
-    if counting and columnar:
+    if grid.plain and columnar:
         loaded = LoadedTable(raw, *columnar)
-        grid.cell_count.total = counting.result()
+        grid.cell_count.total = filled_cells(*grid.plain, len(header.labels))
         _search_excluded(work, raw, header, account)
     else:
         sections = Sections(header, str(location["resource"]), account, choices)
