@@ -26,6 +26,7 @@ from vaven.vocab.areas import level_of
 
 log = logging.getLogger(__name__)
 MEMORY = "512MB"
+OBSERVATIONS, NEIGHBOURHOODS = "observations.parquet", "neighbourhoods.parquet"
 KEY = ("neighbourhood", "kpi", "period", "sex", "age_group")
 # RE2 pattern of the codes of län, municipalities, DeSO and RegSO (vocab/areas).
 OFFICIAL = "[0-9]{2}|[0-9]{4}([ABC][0-9]{4}|R[0-9]{3})?"
@@ -45,9 +46,9 @@ class PublishedTable:
     @classmethod
     def in_folder(cls, dataset: str, version: int, folder: Path) -> Self:
         """Return the tables of a release's folder."""
-        neighbourhoods = folder / "neighbourhoods.parquet"
+        neighbourhoods = folder / NEIGHBOURHOODS
         existing = neighbourhoods if neighbourhoods.exists() else None
-        return cls(dataset, version, folder / "observations.parquet", existing)
+        return cls(dataset, version, folder / OBSERVATIONS, existing)
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from vaven.publisher.integrity.disclosure import PublishedTable, extent, revealing_violations
+from vaven.publisher.integrity.disclosure import (
+    NEIGHBOURHOODS,
+    OBSERVATIONS,
+    PublishedTable,
+    extent,
+    revealing_violations,
+)
 from vaven.publisher.integrity.trace import Trace, report_with_violations
 from vaven.publisher.releases.areas import ReleasedArea
 from vaven.publisher.releases.records import Records
@@ -14,8 +20,6 @@ from vaven.publisher.settings import Settings
 from vaven.schemas.standard.finding import Report
 from vaven.schemas.tables.tables import Tables
 from vaven.vocab.areas import level_of
-
-OBSERVATIONS, NEIGHBOURHOODS = "observations.parquet", "neighbourhoods.parquet"
 
 
 @dataclass(frozen=True)

@@ -43,8 +43,14 @@ class LinearProgram:
             self.solver.addRow(0, 0, len(columns), columns, [float(sign) for _, sign in equation.terms()])
 
     def solve_spread(self, enough: int) -> None:
-        """Look for two solutions of which one exceeds the other by `enough` in every count: often these decide all."""
-        if self._solve() != highspy.HighsModelStatus.kOptimal:
+        """Look for two solutions of which one exceeds the other by `enough` in every count: often these decide all.
+
+        Raises Contradiction if there is no solution.
+        """
+        status = self._solve()
+        if status == highspy.HighsModelStatus.kInfeasible:
+            raise ContradictionError
+        if status != highspy.HighsModelStatus.kOptimal:
             return
         for number, least in self.least.items():
             high = self.bounds[number][1]

@@ -13,13 +13,11 @@ import duckdb
 
 from vaven.schemas.standard.data_like import NUMBER
 from vaven.schemas.standard.distinct_values import DistinctTexts
-from vaven.schemas.standard.sql import quoted, text
+from vaven.schemas.standard.sql import BLANKS, checksum, quoted, text
 from vaven.schemas.tables.data_rows import TOTAL_WORDS
 from vaven.schemas.tables.header import Header
 
 BLOCK = 1 << 22
-# The characters that Python's str.strip removes, which loading by rows uses.
-BLANKS = "".join(chr(i) for i in range(0x3001) if chr(i).isspace())
 
 
 def load_csv(
@@ -176,8 +174,10 @@ def _unread_columns(
     if not positions:
         return {}, {}, {}
     cells = ", ".join(f"c{i}, {_number(f'c{i}')} AS n{i}" for i in positions)
-    checksum = "coalesce(bit_xor(md5_number_lower(rowid || chr(3) || {cell})), 0)"
-    counts = ", ".join(f"count(c{i}), {_numbers(i, header)}, {checksum.format(cell=f'c{i}')}" for i in positions)
+    checksums_of = {
+        i: f"coalesce(bit_xor({checksum('rowid', f'c{i}')}) FILTER (c{i} IS NOT NULL), 0)" for i in positions
+    }
+    counts = ", ".join(f"count(c{i}), {_numbers(i, header)}, {checksums_of[i]}" for i in positions)
     counted = work.execute(f"SELECT {counts} FROM (SELECT rowid, {cells} FROM {table})").fetchone() or ()
     filled, numbers, checksums = (dict(zip(positions, counted[i::3], strict=True)) for i in range(3))
     return filled, numbers, checksums

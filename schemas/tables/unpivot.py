@@ -12,7 +12,7 @@ import duckdb
 from vaven.schemas.formats.grid import column_letter
 from vaven.schemas.standard.finding import Finding, Severity
 from vaven.schemas.standard.labels import code_of
-from vaven.schemas.standard.sql import quoted
+from vaven.schemas.standard.sql import checksum, quoted
 from vaven.schemas.standard.sql import text as text_of_sql
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.cell_account import CellAccount
@@ -125,8 +125,9 @@ def account_for_rows(
     has_value = f"coalesce({', '.join([*(quoted(_name(i)) for i in header.wide), *status])}) IS NOT NULL"
     (count,) = work.execute(f"SELECT coalesce(sum({cells}), 0)::BIGINT FROM {raw} WHERE {has_value}").fetchone() or (0,)
     account.use(int(count))
-    checksum = f"md5_number_lower(concat_ws(chr(3), {', '.join(('_row', *own_cells))}))"
-    query = f"SELECT _row, {cells} AS count, {checksum} FROM {raw} WHERE NOT {has_value} ORDER BY _row"
+    query = (
+        f"SELECT _row, {cells} AS count, {checksum('_row', *own_cells)} FROM {raw} WHERE NOT {has_value} ORDER BY _row"
+    )
     rows = work.execute(query)
     while batch := rows.fetchmany(ROWS_A_BATCH):
         for row, row_count, row_checksum in batch:

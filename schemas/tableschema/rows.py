@@ -14,7 +14,7 @@ from frictionless.formats import CsvControl
 from frictionless.resources import TableResource
 from frictionless.table.row import create_cell_handlers
 
-from vaven.schemas.standard.sql import quoted, text
+from vaven.schemas.standard.sql import BLANKS, checksum, quoted, text
 from vaven.schemas.tableschema.row_account import RowAccount
 
 BATCH_ROWS = 20_000
@@ -23,8 +23,6 @@ BLOCK = 1 << 22
 MAX_ODD_ROWS = 100_000
 # Maximum length of a line for DuckDB. The csv module's limit on cells does not apply: Frictionless raises it.
 MAX_LINE = 1_000_000
-# The characters that str.strip removes.
-BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 
 
 class NotColumnar(Exception):
@@ -208,9 +206,9 @@ def _filled_and_missing(column: ReadColumn) -> tuple[str, str]:
 def _checksum(work: duckdb.DuckDBPyConnection, loaded: LoadedRows, column: ReadColumn, where: str) -> int:
     if where == "false":
         return 0
-    query = f"SELECT bit_xor(md5_number_lower(concat_ws(chr(3), _row, {column.sql}))) FROM {loaded.name} WHERE {where}"
-    (checksum,) = work.execute(query).fetchone() or (None,)
-    return int(checksum or 0)
+    query = f"SELECT bit_xor({checksum('_row', column.sql)}) FROM {loaded.name} WHERE {where}"
+    (combined,) = work.execute(query).fetchone() or (None,)
+    return int(combined or 0)
 
 
 def _insert(work: duckdb.DuckDBPyConnection, name: str, rows: pa.Table) -> None:

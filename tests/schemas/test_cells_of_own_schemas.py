@@ -5,7 +5,7 @@ import gzip
 import json
 import warnings
 import zipfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,6 +15,7 @@ import openpyxl
 import pytest
 import xlwt
 from frictionless import Package
+from frictionless.resources import TableResource
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -26,6 +27,7 @@ from vaven.schemas.reports.formats import render
 from vaven.schemas.standard.cells import Cells, OmittedCells
 from vaven.schemas.standard.finding import Report, Verdict
 from vaven.schemas.tables.cell_account import cells_of
+from vaven.schemas.tableschema.by_rows import TableResult
 from vaven.schemas.tableschema.columns import judge
 from vaven.schemas.tableschema.file_cells import FileCells
 from vaven.vocab.messages import LANGUAGES
@@ -69,14 +71,22 @@ def written_package(folder: Path, *resources: Mapping[str, Any], **files: str) -
     return folder
 
 
+def judged(folder: Path, files: FileCells) -> Iterator[tuple[TableResource, TableResult]]:
+    """Yield the tables of a package with their results, and account for their cells, as `validate` does."""
+    with duckdb.connect() as work:
+        for table in Package(str(folder / "datapackage.json")).resources:
+            assert isinstance(table, TableResource)
+            sheet = files.sheet_of(table)
+            result = judge(table, work, sheet=sheet)
+            files.add(result.name, result.account, sheet)
+            yield table, result
+
+
 def account(folder: Path) -> Cells | None:
     """Return the account of a package, as `validate` makes it, in this process; None if a table has an error for it."""
-    with TemporaryDirectory() as copies, duckdb.connect() as work:
+    with TemporaryDirectory() as copies:
         files = FileCells(Path(copies))
-        for table in Package(str(folder / "datapackage.json")).resources:
-            sheet = files.sheet_of(table)  # type: ignore[arg-type]
-            result = judge(table, work, sheet=sheet)  # type: ignore[arg-type]
-            files.add(result.name, result.account, sheet)
+        for _, result in judged(folder, files):
             assert not files.uncounted or SOURCE_ERRORS & result.counts.keys(), (result, result.errors)
         assert list(files.omit_others()) is not None
         return None if files.uncounted else cells_of(files.accounts)

@@ -15,10 +15,9 @@ from random import Random
 from tempfile import TemporaryDirectory
 from typing import Any
 
-import duckdb
 import openpyxl
 import pytest
-from frictionless import FrictionlessException, Package
+from frictionless import FrictionlessException
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -35,7 +34,7 @@ from tests.schemas.test_cell_account import (
     written_records,
 )
 from tests.schemas.test_cell_account_formats import json_stats, px_files
-from tests.schemas.test_cells_of_own_schemas import DIALECTS, RECORDS, SCHEMAS
+from tests.schemas.test_cells_of_own_schemas import DIALECTS, RECORDS, SCHEMAS, judged
 from tests.schemas.test_copies import inputs
 from vaven.schemas.check import check
 from vaven.schemas.formats.csv import delimiter_of
@@ -45,7 +44,6 @@ from vaven.schemas.reports.text_and_json import as_dict
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.tables.cell_account import cells_of
 from vaven.schemas.tables.read import read
-from vaven.schemas.tableschema.columns import judge
 from vaven.schemas.tableschema.file_cells import FileCells
 from vaven.vocab.errors import NotReadable
 
@@ -249,12 +247,9 @@ def test_a_changed_cell_of_a_workbook_in_a_package_is_not_ignored(
 def outcome_of_own_schema(folder: Path) -> tuple[object, ...]:
     """Return the errors, the labels and values that Frictionless reads, and the account, of a package's tables."""
     read_values, errors = [], []
-    with TemporaryDirectory() as copies, duckdb.connect() as work:
+    with TemporaryDirectory() as copies:
         files = FileCells(Path(copies))
-        for table in Package(str(folder / "datapackage.json")).resources:
-            sheet = files.sheet_of(table)  # type: ignore[arg-type]
-            result = judge(table, work, sheet=sheet)  # type: ignore[arg-type]
-            files.add(result.name, result.account, sheet)
+        for table, result in judged(folder, files):
             errors.append((result.counts, [error.message for error in result.errors]))
             with suppress(FrictionlessException), table.to_copy() as copy:
                 read_values.append((copy.labels, [list(row.items()) for row in copy.row_stream]))  # type: ignore[attr-defined]
