@@ -8,8 +8,9 @@ contains them, but they are stored with the original.
 import html
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
-from pyexpat import ParserCreate
+from pyexpat import ExpatError, ParserCreate
 
 BLOCK = 1 << 18
 PROPERTIES = re.compile(r"docProps/.*\.xml|meta\.xml|styles\.xml")
@@ -27,21 +28,42 @@ PERSON = "displayName"
 # Headers and footers follow the rows of a sheet.
 HEADERS = re.compile(rb"<(?:[\w.-]+:)?(?:odd|even|first)(?:Header|Footer)(?:\s[^>]*)?>([^<]*)<")
 TAIL = 1 << 16
+TAG = re.compile(r"<[^>]*>?")
+# Exceptions of zipfile for a damaged member.
+UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError)
 
 
 def texts_beside(archive: zipfile.ZipFile) -> Iterator[str]:
-    """Yield the texts of an XLSX, XLSB or ODS that are in no cell. Raises ExpatError for a broken part."""
+    """Yield the texts of an XLSX, XLSB or ODS that are in no cell.
+
+    A broken part, which is no reason to refuse the cells, is one text without its tags, as far as it is readable.
+    """
     for entry in archive.infolist():
-        name = entry.filename
-        if PROPERTIES.fullmatch(name) or COMMENTS.fullmatch(name):
-            yield from _texts(archive, name, PARAGRAPHS if name.startswith("xl/drawings/") else TEXTS)
-        elif name == CONTENT and any(b"annotation" in block for block in _blocks(archive, name)):
-            yield from _texts(archive, name, TEXTS)
-        elif SHEETS.fullmatch(name):
-            tail = b""
-            for block in _blocks(archive, name):
-                tail = (tail + block)[-TAIL:]
-            yield from (html.unescape(text.decode("utf-8", "replace")) for text in HEADERS.findall(tail))
+        texts: list[str] = []
+        try:
+            texts += _texts_of_part(archive, entry.filename)
+        except (ExpatError, LookupError, ValueError):
+            texts = [_without_tags(archive, entry.filename)]
+        except UNREADABLE:
+            texts = []
+        yield from texts
+
+
+def _texts_of_part(archive: zipfile.ZipFile, name: str) -> Iterator[str]:
+    if PROPERTIES.fullmatch(name) or COMMENTS.fullmatch(name):
+        yield from _texts(archive, name, PARAGRAPHS if name.startswith("xl/drawings/") else TEXTS)
+    elif name == CONTENT and any(b"annotation" in block for block in _blocks(archive, name)):
+        yield from _texts(archive, name, TEXTS)
+    elif SHEETS.fullmatch(name):
+        tail = b""
+        for block in _blocks(archive, name):
+            tail = (tail + block)[-TAIL:]
+        yield from (html.unescape(text.decode("utf-8", "replace")) for text in HEADERS.findall(tail))
+
+
+def _without_tags(archive: zipfile.ZipFile, name: str) -> str:
+    content = b"".join(_blocks(archive, name)).replace(b"\0", b"")
+    return html.unescape(TAG.sub("", content.decode("utf-8", "replace")))
 
 
 def _blocks(archive: zipfile.ZipFile, name: str) -> Iterator[bytes]:

@@ -1,7 +1,7 @@
 """Personal identity numbers in texts of a file that are in no cell, such as comments and properties."""
 
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -21,7 +21,9 @@ SPACES = 'xmlns="http://schemas.openxmlformats.org/{0}/2006/main" xmlns:a="http:
 RUNS = f"<r><t>{NUMBER[:4]}</t></r><r><rPr><b/></rPr><t>{NUMBER[4:]}</t></r>"
 
 
-def _book(path: Path, change: Callable[[Workbook], None] = lambda _: None, parts: dict[str, str] | None = None) -> None:
+def _book(
+    path: Path, change: Callable[[Workbook], None] = lambda _: None, parts: Mapping[str, str | bytes] | None = None
+) -> None:
     book = Workbook()
     for row in ROWS:
         book.active.append(row)
@@ -84,6 +86,27 @@ def test_a_number_beside_the_cells_of_a_workbook_is_refused(tmp_path: Path, wher
     change, parts = XLSX[where]
     _book(tmp_path / "a.xlsx", change, parts)
     refused(tmp_path / "a.xlsx")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\xff\x00junk", b"<P><Company>Hus</P>", b"<P><Company>Hus", b'<?xml version="1.0" encoding="klingon"?><P/>',
+     "<P>Hus".encode("utf-16")],
+)  # fmt: skip
+def test_a_broken_part_beside_the_cells_refuses_no_file_and_hides_no_number(tmp_path: Path, content: bytes) -> None:
+    _book(tmp_path / "a.xlsx", parts={"docProps/custom.xml": content})
+    assert validate(tmp_path / "a.xlsx").is_publishable
+    hidden = f"<t>{NUMBER[:3]}</t><t>{NUMBER[3:]} ".encode("utf-16" if b"\0H" in content else "utf-8")
+    _book(tmp_path / "b.xlsx", parts={"docProps/custom.xml": content + hidden})
+    refused(tmp_path / "b.xlsx")
+
+
+def test_a_damaged_member_beside_the_cells_refuses_no_file(tmp_path: Path) -> None:
+    text = b"Hus Hus"
+    _book(tmp_path / "a.xlsx", parts={"docProps/custom.xml": text.decode()})
+    damaged = (tmp_path / "a.xlsx").read_bytes().replace(text, b"Hus-Hus")
+    (tmp_path / "a.xlsx").write_bytes(damaged)
+    assert validate(tmp_path / "a.xlsx").is_publishable
 
 
 @pytest.mark.parametrize("where", ["annotation", "title"])
