@@ -6,7 +6,7 @@ reveal a count together: the total in one, women in the other.
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
@@ -26,7 +26,9 @@ from vaven.vocab.areas import level_of
 
 log = logging.getLogger(__name__)
 MEMORY = "512MB"
-OBSERVATIONS, NEIGHBOURHOODS = "observations.parquet", "neighbourhoods.parquet"
+OBSERVATIONS, OBSERVATIONS_CSV, NEIGHBOURHOODS = "observations.parquet", "observations.csv", "neighbourhoods.parquet"
+# Exceptions for a file that is damaged or missing.
+UNREADABLE = (duckdb.Error, OSError)
 KEY = ("neighbourhood", "kpi", "period", "sex", "age_group")
 # RE2 pattern of the codes of län, municipalities, DeSO and RegSO (vocab/areas).
 OFFICIAL = "[0-9]{2}|[0-9]{4}([ABC][0-9]{4}|R[0-9]{3})?"
@@ -36,19 +38,17 @@ NAMED = 3
 
 @dataclass(frozen=True)
 class PublishedTable:
-    """The observations of a version, with the parts of its own areas; a version before its publication is 0."""
+    """The tables of a version, 0 before its publication; `local` returns the path of a file by its name."""
 
     dataset: str
     version: int
-    observations: Path
-    neighbourhoods: Path | None = None
+    local: Callable[[str], Path]
+    has_neighbourhoods: bool = False
 
     @classmethod
     def in_folder(cls, dataset: str, version: int, folder: Path) -> Self:
         """Return the tables of a release's folder."""
-        neighbourhoods = folder / NEIGHBOURHOODS
-        existing = neighbourhoods if neighbourhoods.exists() else None
-        return cls(dataset, version, folder / OBSERVATIONS, existing)
+        return cls(dataset, version, folder.joinpath, (folder / NEIGHBOURHOODS).exists())
 
 
 @dataclass(frozen=True)
@@ -84,7 +84,7 @@ def extent(own: PublishedTable) -> tuple[set[str], set[int], set[str]]:
     """Return the KPIs, the years and the län of a table, those of the parts of its own areas included."""
     with duckdb.connect(config={"memory_limit": MEMORY}) as work:
         query = f"""SELECT list(DISTINCT kpi), list(DISTINCT left(period, 4)::INTEGER), list(DISTINCT neighbourhood)
-            FROM {_parquet(own.observations)} WHERE regexp_matches(period, '^[0-9]{{4}}')"""
+            FROM {_relation(own.local(OBSERVATIONS))} WHERE regexp_matches(period, '^[0-9]{{4}}')"""
         kpis, years, codes = (set(values or ()) for values in work.execute(query).fetchone() or ((), (), ()))
         parts = {part for _, parts in _own_areas(work, [own]) for part in parts}
     return kpis, years, {code[:2] for code in codes | parts if level_of(code)}
@@ -151,27 +151,27 @@ def _create_counts(work: duckdb.DuckDBPyConnection, tables: Sequence[PublishedTa
     """
     create_register_kpis(work)
     release, *others = tables
-    query = _counts_of(work, 0, release, _parquet(release.observations))
+    query = _counts_of(work, 0, release, OBSERVATIONS)
     work.execute(f"CREATE TABLE counts AS SELECT * FROM ({query}) WHERE {POSSIBLE}")
     work.execute("CREATE TABLE own_groups AS SELECT DISTINCT kpi, year FROM counts")
     for source, table in enumerate(others, start=1):
-        csv = f"read_csv({text(str(table.observations.with_suffix('.csv')))}, all_varchar = true)"
-        for relation in (_parquet(table.observations), csv):
+        for name in (OBSERVATIONS, OBSERVATIONS_CSV):
             try:
-                query = _counts_of(work, source, table, relation)
+                query = _counts_of(work, source, table, name)
                 related = f"SELECT * FROM ({query}) SEMI JOIN own_groups USING (kpi, year) WHERE {POSSIBLE}"
                 work.execute(f"INSERT INTO counts {related}")
                 break
-            except duckdb.Error as error:
-                log.warning("%s %s is not judged by %s: %s", table.dataset, table.version, relation, error)
+            except UNREADABLE as error:
+                log.warning("%s %s is not judged by %s: %s", table.dataset, table.version, name, error)
     work.execute(
         """CREATE TABLE cells AS SELECT kpi, year, area, sex, age, period, min(near) AS near,
             bool_or(suppressed) AS suppressed FROM counts GROUP BY ALL"""
     )
 
 
-def _counts_of(work: duckdb.DuckDBPyConnection, source: int, table: PublishedTable, relation: str) -> str:
-    """Return SQL of the counts of a released table."""
+def _counts_of(work: duckdb.DuckDBPyConnection, source: int, table: PublishedTable, name: str) -> str:
+    """Return SQL of the counts of a released table, from its file with this name."""
+    relation = _relation(table.local(name))
     view, present = f"observations_{source}", _columns(work, relation)
     numbers = ", ".join(
         f"{f'{name}::DOUBLE' if name in present else 'NULL::DOUBLE'} AS {name}_n"
@@ -188,7 +188,9 @@ def _columns(work: duckdb.DuckDBPyConnection, relation: str) -> set[str]:
     return {name for (name, *_) in work.execute(f"DESCRIBE SELECT * FROM {relation}").fetchall()}
 
 
-def _parquet(path: Path) -> str:
+def _relation(path: Path) -> str:
+    if path.suffix == ".csv":
+        return f"read_csv({text(str(path))}, all_varchar = true)"
     return f"read_parquet({text(str(path))})"
 
 
@@ -209,14 +211,14 @@ def _own_areas(
 ) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield each own area of the tables with the codes that it consists of."""
     for table in tables:
-        if table.neighbourhoods is None:
+        if not table.has_neighbourhoods:
             continue
-        relation = _parquet(table.neighbourhoods)
         try:
+            relation = _relation(table.local(NEIGHBOURHOODS))
             names = _columns(work, relation)
             query = f"SELECT code, deso_codes FROM {relation} WHERE deso_codes IS NOT NULL"
             rows = work.execute(query).fetchall() if {"code", "deso_codes"} <= names else []
-        except duckdb.Error as error:
+        except UNREADABLE as error:
             log.warning("The areas of %s %s are not judged: %s", table.dataset, table.version, error)
             continue
         for code, cell in rows:

@@ -3,11 +3,11 @@
 import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from vaven.publisher.integrity.disclosure import (
     NEIGHBOURHOODS,
-    OBSERVATIONS,
     PublishedTable,
     extent,
     revealing_violations,
@@ -63,9 +63,7 @@ def published_tables(records: Records, settings: Settings, own: PublishedTable) 
         is_near = record.dataset == own.dataset or not lans.isdisjoint(_lans(manifest.areas))
         is_related = is_near and not kpis.isdisjoint(manifest.kpis) and not years.isdisjoint(range(first, last + 1))
         if record.visible_at and key not in withdrawn and is_related:
-            names = {file.name for file in manifest.files}
-            neighbourhoods = local(*key, NEIGHBOURHOODS) if NEIGHBOURHOODS in names else None
-            tables.append(PublishedTable(*key, local(*key, OBSERVATIONS), neighbourhoods))
+            tables.append(PublishedTable(*key, partial(local, *key), manifest.file(NEIGHBOURHOODS) is not None))
     return tables
 
 

@@ -111,6 +111,12 @@ def test_what_was_revealed_before_does_not_stop_other_rows(settings: Settings) -
     assert submit(settings, "tre", *others) == {}
 
 
+def test_a_missing_file_of_another_dataset_does_not_stop_a_release(settings: Settings) -> None:
+    assert submit(settings, "ett", row()) == {}
+    shutil.rmtree(settings.home / "releases" / "ett" / "1")
+    assert submit(settings, "tva", row(sex="F", numerator=97)) == {}
+
+
 def test_a_damaged_file_of_another_dataset_does_not_stop_a_release(settings: Settings) -> None:
     assert submit(settings, "ett", row()) == {}
     folder = settings.home / "releases" / "ett" / "1"
