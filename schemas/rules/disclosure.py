@@ -140,19 +140,28 @@ def _revealed_counts(on: Checking) -> list[RuleMatch]:
 
 
 def _revealed_by_own_row(on: Checking) -> Iterator[RuleMatch]:
-    """Yield suppressed values whose row still has the numerator, an end of the interval, or a count in its note."""
+    """Yield suppressed values whose row still has the numerator, an end of the interval, or a count in its note.
+
+    The number of respondents is the value itself where that is a number of people, but beside a share it is why that
+    is suppressed.
+    """
+    conditions = {
+        "note": f"regexp_matches(note, '{COUNT_IN_TEXT}')",
+        "sample_size": "kpi_sum AND sample_size IS NOT NULL",
+    }
     if not on.occurs("status", f"cell = '{SUPPRESSED}'"):
         return
     for name, kind in (
         ("numerator", "numerator"),
         ("ci_lower", "interval"),
         ("ci_upper", "interval"),
+        ("sample_size", "sample_size"),
         ("note", "note"),
     ):
         if not on.has(name):
             continue
-        says = f"regexp_matches(note, '{COUNT_IN_TEXT}')" if name == "note" else f"{name} IS NOT NULL"
-        query = f"""SELECT _row, {name} FROM {on.table.relation}
+        says = conditions.get(name, f"{name} IS NOT NULL")
+        query = f"""SELECT _row, {name} FROM {on.view}
             WHERE status = '{SUPPRESSED}' AND value IS NULL AND {says} ORDER BY _row"""
         for row, cell in on.rows(query):
             yield RuleMatch(row, name, None if name == "note" else cell, {"beside": kind})

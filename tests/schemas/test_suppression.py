@@ -154,6 +154,20 @@ def test_a_small_count_needs_no_numerator_to_be_one(tmp_path: Path) -> None:
         assert codes(tmp_path, value.replace("10.0000", text)) == {}
 
 
+@pytest.mark.parametrize(
+    ("kpi", "respondents", "expected"),
+    [("tillit", "3", 0), ("tillit", "5", 0), ("tillit", "", 0), ("deltagare", "", 0), ("deltagare", "3", 1),
+     ("deltagare", "250", 1)],
+)  # fmt: skip
+def test_respondents_repeat_a_suppressed_number_of_people(
+    tmp_path: Path, kpi: str, respondents: str, expected: int
+) -> None:
+    """Few respondents are why a share is suppressed, and are published."""
+    path = tmp_path / "a.csv"
+    path.write_text(f"neighbourhood,kpi,period,value,sample_size,status\n0180C1010,{kpi},2022,,{respondents},Q\n")
+    assert validate(path).counts.get("suppression-reversible", 0) == expected
+
+
 def test_the_further_cells_that_a_report_names_are_enough(tmp_path: Path) -> None:
     rows = [row(), row(sex="F", numerator=97), row(sex="M", **HIDDEN)]
     (tmp_path / "a.csv").write_text("\n".join([HEADER, *rows]))
