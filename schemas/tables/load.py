@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
@@ -79,12 +80,15 @@ def load(
     # The distinct texts of a wide table are computed after unpivoting.
     coded = _coded_fields(str(location["resource"])) if not header.wide else frozenset[str]()
     coded &= {name for name in loaded_header.fields if name}
-    columnar = (
-        load_csv(work, distinct, *grid.plain, loaded_header, raw, folder, coded) if grid.plain and has_columns else None
-    )
-    if grid.plain and columnar:
+    columnar = None
+    if grid.plain and has_columns:
+        # The thread ends here, since a process must not fork beside it.
+        with ThreadPoolExecutor(1) as beside:
+            cell_count = beside.submit(filled_cells, *grid.plain, len(header.labels))
+            columnar = load_csv(work, distinct, *grid.plain, loaded_header, raw, folder, coded)
+    if columnar:
         loaded = LoadedTable(raw, *columnar)
-        grid.cell_count.total = filled_cells(*grid.plain, len(header.labels))
+        grid.cell_count.total = cell_count.result()
         _search_excluded(work, raw, header, account)
     else:
         sections = Sections(header, str(location["resource"]), account, choices)
