@@ -5,6 +5,7 @@ PACKAGES = (
     "releases",
     "settings",
     "rdf",
+    "columns",
     "graph",
     "cube",
     "metadata",
@@ -15,6 +16,7 @@ PACKAGES = (
     "publish",
     "withdraw",
     "sparql",
+    "columnar",
     "engine",
     "explain",
 )

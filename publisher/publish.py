@@ -19,11 +19,12 @@ from pyoxigraph import RdfFormat, serialize
 from rdflib import Graph
 
 from vaven.publisher.ckan.run import push_release
+from vaven.publisher.columns.build import ReleasedColumns
 from vaven.publisher.cube.observation_counts import observation_counts
 from vaven.publisher.cube.observations import GZIP_FILE, Emission, emit
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.integrity.constraints import Violation, summary
-from vaven.publisher.integrity.disclosure import PublishedTable, revealing_violations
+from vaven.publisher.integrity.disclosure import OBSERVATIONS, PublishedTable, revealing_violations
 from vaven.publisher.integrity.run import check_integrity, invalid_iris, unknown_codes
 from vaven.publisher.integrity.submission import published_tables
 from vaven.publisher.integrity.trace import trace_violations
@@ -303,7 +304,22 @@ def load_graphs(
             graph: [path] for graph, path in zip(iris.shared_graphs, shared, strict=True)
         }
         graphs[iris.dataset(changed)] = _own_graph(settings, changed, contents.get(changed), Path(folder))
-        store.replace(graphs, contents=contents)
+        releases = _released_columns(settings, records, contents, Path(folder))
+        store.replace(graphs, contents=contents, releases=releases)
+
+
+def _released_columns(
+    settings: Settings, records: Records, contents: Mapping[str, int], folder: Path
+) -> list[ReleasedColumns]:
+    """Return the visible releases, whose files are read only where a snapshot lacks their columns."""
+    releases, storage = [], settings.release_storage
+    for dataset, version in contents.items():
+        record = records.release(dataset, version)
+        if record and record.manifest:
+            observations = partial(storage.local, dataset, version, OBSERVATIONS)
+            metadata = partial(_own_metadata, settings, dataset, version, folder)
+            releases.append(ReleasedColumns(dataset, version, record.manifest, observations, metadata))
+    return releases
 
 
 def _shared_graphs(settings: Settings, histories: Sequence[VersionHistory], folder: Path) -> list[Path]:
@@ -326,10 +342,17 @@ def _own_graph(settings: Settings, dataset: str, version: int | None, folder: Pa
     """Return the files of a dataset's own graph: its metadata without shared triples, and its observations."""
     if version is None:
         return []
-    releases, path = settings.release_storage, folder / "own.nt"
-    own, _ = split_shared(read_triples(releases.local(dataset, version, METADATA)), settings.iris)
-    serialize(own, str(path), format=RdfFormat.N_TRIPLES)
-    return [path, releases.local(dataset, version, GZIP_FILE)]
+    observations = settings.release_storage.local(dataset, version, GZIP_FILE)
+    return [_own_metadata(settings, dataset, version, folder), observations]
+
+
+def _own_metadata(settings: Settings, dataset: str, version: int, folder: Path) -> Path:
+    """Write the triples of a release's metadata that no other graph has."""
+    path = folder / f"{dataset}.nt"
+    if not path.exists():
+        own, _ = split_shared(read_triples(settings.release_storage.local(dataset, version, METADATA)), settings.iris)
+        serialize(own, str(path), format=RdfFormat.N_TRIPLES)
+    return path
 
 
 def _write(graph: Graph, path: Path) -> None:

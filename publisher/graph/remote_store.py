@@ -20,6 +20,7 @@ from string import Template
 
 from rdflib import Literal
 
+from vaven.publisher.columns.build import ReleasedColumns
 from vaven.publisher.graph.sparql_client import RemoteServer
 from vaven.publisher.rdf.files import N_TRIPLES, TURTLE, Graphs, rdf_suffix, uncompressed_parts
 from vaven.vocab import media_types
@@ -94,7 +95,13 @@ class RemoteStore:
         state = self.state()
         return state.graphs or ((f"{self._state_graph}/nothing",) if state.id or state.staged else ())
 
-    def replace(self, graphs: Graphs, *, contents: Mapping[str, int]) -> str:
+    def replace(
+        self,
+        graphs: Graphs,
+        *,
+        contents: Mapping[str, int],
+        releases: Sequence[ReleasedColumns] = (),
+    ) -> str:
         before = self._read()
         staged = {graph: f"{self._state_graph}/staged/{i}" for i, graph in enumerate(graphs)}
         self._step("load")

@@ -23,6 +23,11 @@ class Snapshot:
         return self.folder / "data"
 
     @property
+    def has_columns(self) -> bool:
+        """True if the folder also contains `columns.duckdb` and `parts` (publisher/columns)."""
+        return (self.folder / "columns.duckdb").exists()
+
+    @property
     def contents(self) -> dict[str, int]:
         versions: dict[str, int] = json.loads((self.folder / "contents.json").read_text("utf-8"))
         return versions

@@ -13,11 +13,14 @@ import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol, cast
 
+import duckdb
 from pyoxigraph import BlankNode, NamedNode, Quad, QuerySolution, RdfFormat, Store, parse
 
+from vaven.publisher.columns.build import ReleasedColumns, build, link
 from vaven.publisher.graph.remote_store import RemoteStore
 from vaven.publisher.graph.snapshot import Snapshot, try_lock
 from vaven.publisher.graph.sparql_client import RemoteServer, addresses
@@ -25,9 +28,10 @@ from vaven.publisher.rdf.compression import DAMAGE, SUFFIXES, decompressed_file
 from vaven.publisher.rdf.files import Graphs, rdf_suffix
 from vaven.publisher.settings import Settings
 from vaven.vocab.errors import StoreUnavailable
+from vaven.vocab.iris import Iris
 
 FORMATS = {".nt": RdfFormat.N_TRIPLES, ".ttl": RdfFormat.TURTLE}
-LOAD_ERRORS: tuple[type[Exception], ...] = (SyntaxError, *DAMAGE)
+LOAD_ERRORS: tuple[type[Exception], ...] = (SyntaxError, duckdb.Error, *DAMAGE)
 WRITER_WAIT_SECONDS = 600.0
 # A store is rebuilt, instead of deleting graphs from it, if more triples than this are deleted, and fewer than this
 # many times as many remain.
@@ -43,10 +47,11 @@ MERGED_FOR_EACH_UNMERGED = 4
 class GraphStore(Protocol):
     """A store of named graphs. `replace` is atomic if the engine allows it."""
 
-    def replace(self, graphs: Graphs, *, contents: Mapping[str, int]) -> str:
+    def replace(self, graphs: Graphs, *, contents: Mapping[str, int], releases: Sequence[ReleasedColumns] = ()) -> str:
         """Replace each named graph by its files' triples (.nt, .ttl, also compressed); without files, drop it.
 
-        `contents` is dataset to version after the switch. Returns the name of the new state. Raises StoreUnavailable.
+        `contents` is dataset to version after the switch, and `releases` are these versions. Returns the name of the
+        new state. Raises StoreUnavailable.
         """
 
     def contents(self) -> Mapping[str, int]:
@@ -63,7 +68,7 @@ def open_store(settings: Settings, step: Callable[[str], None] = lambda _: None)
     """Open the configured store. `step` gets the name of each step of a load before it begins."""
     if settings.sparql_query_url:
         return RemoteStore(RemoteServer(addresses(settings)), settings.iris.state, step)
-    return EmbeddedStore(settings.graph_folder, step)
+    return EmbeddedStore(settings.graph_folder, step, iris=settings.iris if settings.has_columns else None)
 
 
 class EmbeddedStore:
@@ -79,8 +84,11 @@ class EmbeddedStore:
         step: Callable[[str], None] = lambda _: None,
         wait_seconds: float = WRITER_WAIT_SECONDS,
         unmerged_bytes: int = UNMERGED_BYTES,
+        iris: Iris | None = None,
     ) -> None:
+        """`iris` mints the IRIs of observations, if the snapshots are to have columns."""
         self.folder = folder
+        self._iris = iris
         self._step = step
         self._wait_seconds = wait_seconds
         self._unmerged_bytes = unmerged_bytes
@@ -108,12 +116,12 @@ class EmbeddedStore:
                 continue
         raise StoreUnavailable("publisher.snapshots-change")
 
-    def replace(self, graphs: Graphs, *, contents: Mapping[str, int]) -> str:
+    def replace(self, graphs: Graphs, *, contents: Mapping[str, int], releases: Sequence[ReleasedColumns] = ()) -> str:
         with self._exclusive():
             try:
                 self._recover()
                 self._step("load")
-                snapshot = self._loaded(graphs, contents)
+                snapshot = self._loaded(graphs, contents, releases)
             except LOAD_ERRORS as cause:
                 # RocksDB releases its lock with the last reference, and the traceback's frames hold references.
                 traceback.clear_frames(cause.__traceback__)
@@ -142,7 +150,8 @@ class EmbeddedStore:
                 live = Store(str(self.folder / "live"))
                 live.optimize()
                 live.flush()
-                snapshot = self._checkpoint(live, current.contents)
+                columns = partial(link, previous=current.folder) if current.has_columns else None
+                snapshot = self._checkpoint(live, current.contents, columns)
             except DAMAGE as cause:
                 raise StoreUnavailable("publisher.layers-not-merged", cause=str(cause)[:500]) from cause
             self._step("settle-switch")
@@ -159,7 +168,7 @@ class EmbeddedStore:
         merged = sum(layer.st_size for layer in layers) - unmerged
         return unmerged >= self._unmerged_bytes and merged <= MERGED_FOR_EACH_UNMERGED * unmerged
 
-    def _loaded(self, graphs: Graphs, contents: Mapping[str, int]) -> Snapshot:
+    def _loaded(self, graphs: Graphs, contents: Mapping[str, int], releases: Sequence[ReleasedColumns]) -> Snapshot:
         """Load into the live store and return a checkpoint of it, which is not visible yet."""
         (self.folder / "dirty").touch()
         small = {graph for graph, paths in graphs.items() if paths and _is_small(paths)}
@@ -172,7 +181,14 @@ class EmbeddedStore:
                     _load(live, NamedNode(graph), path)
         live.flush()
         self._step("checkpoint")
-        return self._checkpoint(live, contents)
+        columns = None if self._iris is None else partial(self._build_columns, self._iris, graphs, releases)
+        return self._checkpoint(live, contents, columns)
+
+    def _build_columns(self, iris: Iris, graphs: Graphs, releases: Sequence[ReleasedColumns], folder: Path) -> None:
+        """Write the columns of a snapshot. The first snapshot with columns reads all graphs that the store has."""
+        current, own = self.current(), {iris.dataset(release.dataset) for release in releases}
+        others = {graph: paths for graph, paths in graphs.items() if graph not in own}
+        build(folder, iris, others, releases, current.folder if current and current.has_columns else None)
 
     def _cleared(self, graphs: Sequence[str]) -> Store:
         """Return the live store without these graphs.
@@ -208,11 +224,13 @@ class EmbeddedStore:
             shutil.copytree(current.data, part, copy_function=_link_or_copy)
             part.rename(live)
 
-    def _checkpoint(self, live: Store, contents: Mapping[str, int]) -> Snapshot:
+    def _checkpoint(self, live: Store, contents: Mapping[str, int], columns: Callable[[Path], None] | None) -> Snapshot:
         name = f"{time.time_ns():020d}"
         part = self.folder / "snapshots" / f".part-{name}"
         part.mkdir(parents=True)
         live.backup(str(part / "data"))
+        if columns:
+            columns(part)
         (part / "lock").touch()
         _write_durably(part / "contents.json", json.dumps(dict(contents)))
         snapshot = Snapshot(name, self.folder / "snapshots" / name)

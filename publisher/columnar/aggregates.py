@@ -1,0 +1,95 @@
+"""Groups and aggregates as SQL (section 18.5.1): an error of one member is an error of the aggregate."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from vaven.publisher.columnar import algebra as a
+from vaven.publisher.columnar.expressions import Expressions, Value
+from vaven.publisher.columnar.functions import LIST_FUNCTIONS
+from vaven.publisher.columnar.relations import DECIMAL, INTEGER, Column, Relation, as_term
+from vaven.publisher.columns.build import UNDEFINED
+from vaven.publisher.columns.terms import literal
+from vaven.publisher.columns.values import SCALE
+from vaven.schemas.standard.sql import text
+
+TERM = Column("term", may_be_unbound=True)
+COUNT = Column("number", INTEGER)
+ZERO = literal("0", INTEGER)
+
+
+def aggregated(expressions: Expressions, group: a.Group, kept: Sequence[str]) -> Relation:
+    """Return the groups of a relation: their keys, the hidden variables `kept`, and the aggregates."""
+    scope = expressions.scope
+    names = scope.relations.names
+    columns: dict[str, Column] = {}
+    chosen, keys = [], []
+    for key in (*group.keys, *kept):
+        column = scope.relation.columns.get(key)
+        if column is None:
+            columns[key] = Column("term", may_be_unbound=True)
+            chosen.append(f"NULL::VARCHAR AS {names.of(key)}")
+            continue
+        columns[key] = column
+        keys.append(f"{scope.alias}.{names.of(key)}")
+        chosen.append(f"{scope.alias}.{names.of(key)}")
+    is_one = group.is_implicit and not kept
+    for name, aggregate in group.aggregates:
+        sql, column = _aggregate(expressions, aggregate, is_one=is_one)
+        chosen.append(f"{sql} AS {names.of(name)}")
+        columns[name] = column
+    by = f" GROUP BY {', '.join(keys)}" if keys else ""
+    having = "" if is_one or keys else " HAVING count(*) > 0"
+    return Relation(f"SELECT {', '.join(chosen) or '1 AS unit'} FROM {scope.source()}{by}{having}", columns)
+
+
+def _aggregate(expressions: Expressions, aggregate: a.Aggregate, *, is_one: bool) -> tuple[str, Column]:
+    distinct = "DISTINCT " if aggregate.is_distinct else ""
+    if aggregate.argument is None:
+        if not distinct:
+            return "count(*)", COUNT
+        scope = expressions.scope
+        names = [f"{scope.alias}.{scope.relations.names.of(v)}" for v in scope.relation.columns]
+        return f"count(DISTINCT row({', '.join(names)}))" if names else "least(count(*), 1)", COUNT
+    value = expressions.value(aggregate.argument)
+    if aggregate.name == "COUNT":
+        return f"count({distinct}{value.sql})", COUNT
+    if aggregate.name == "SAMPLE":
+        if value.column.kind == "id":
+            value = Value(expressions.term(value), TERM)
+        return f"any_value({value.sql})", replace(value.column, may_be_unbound=True)
+    if value.column.kind == "number" and aggregate.name != "GROUP_CONCAT":
+        return _of_numbers(expressions, aggregate, value, distinct, is_one=is_one)
+    arguments = [f"coalesce(list({distinct}{expressions.term(value)}), [])"]
+    name = aggregate.name
+    if name == "GROUP_CONCAT":
+        arguments.append(text(aggregate.separator))
+    function = LIST_FUNCTIONS[name]
+    return expressions.functions.call(function, f"list_{name.lower()}", arguments, "VARCHAR"), TERM
+
+
+def _of_numbers(
+    expressions: Expressions, aggregate: a.Aggregate, value: Value, distinct: str, *, is_one: bool
+) -> tuple[str, Column]:
+    sql, column = value.sql, replace(value.column, may_be_unbound=True)
+    if aggregate.name in ("MIN", "MAX"):
+        function = aggregate.name.lower()
+        result = f"{function}({sql})"
+        if column.has_undefined:
+            # Undefined follows the numbers, as in ORDER BY.
+            least = f"coalesce(min(nullif({sql}, {UNDEFINED})), {UNDEFINED})"
+            most = f"CASE WHEN bool_or({sql} = {UNDEFINED}) THEN {UNDEFINED} ELSE max({sql}) END"
+            result = least if function == "min" else most
+        return f"CASE WHEN count(*) = count({sql}) AND count(*) > 0 THEN {result} END", column
+    number = f"nullif({sql}, {UNDEFINED})" if column.has_undefined else sql
+    column = replace(column, has_undefined=False)
+    total, count = f"sum({distinct}{number})", f"count({distinct}{number})"
+    if aggregate.name == "AVG":
+        column = Column("number", DECIMAL, SCALE, may_be_unbound=True)
+        scaled = f"({total})::HUGEINT * {10 ** (SCALE - value.column.scale)}"
+        # Division truncates; `//` of negative numbers would not.
+        total = f"(sign({total}) * (abs({scaled}) // {count}))::HUGEINT"
+    result = f"CASE WHEN count(*) = count({number}) THEN {total} END"
+    if not is_one:
+        return result, column
+    # The sum and the mean of nothing are the integer 0.
+    return f"CASE WHEN count(*) = 0 THEN {text(ZERO)} ELSE {as_term(result, column)} END", TERM

@@ -1,0 +1,129 @@
+"""The triples of observations as columns: which property is which column (docs/cube.md lists the triples)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from vaven.publisher.columnar.relations import DECIMAL, INTEGER, Column, number_text, part_number
+from vaven.publisher.columns.observation_ids import QUANTITY
+from vaven.publisher.columns.terms import RDF, iri
+from vaven.schemas.standard.sql import DECIMALS
+from vaven.vocab.iris import NAMESPACES as NS
+
+RDF_TYPE = RDF + "type"
+OBSERVATION_OF = NS["cube"] + "observation"
+REPORT = NS["cids"] + "IndicatorReport"
+TYPES = (NS["qb"] + "Observation", NS["cube"] + "Observation", REPORT)
+HAS_MEASURE, HAS_NUMBER, MEASURE = NS["i72"] + "value", NS["i72"] + "hasNumericalValue", NS["i72"] + "Measure"
+
+RESOURCE = Column("id", is_resource=True)
+OBSERVATION = Column("id", is_resource=True, has_observations=True, has_terms=False)
+QUANTITIES = OBSERVATION
+NUMBER = Column("number", DECIMAL, DECIMALS, has_undefined=True)
+TEXT = Column("text")
+
+
+@dataclass(frozen=True)
+class Property:
+    """A property of observations: SQL over the alias `{o}`, and where it has a value.
+
+    `joined` are further tables with the alias `{j}`, and the condition that joins them.
+    """
+
+    sql: str
+    column: Column
+    condition: str = ""
+    joined: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def is_of_reports(self) -> bool:
+        return "is_report" in self.condition
+
+
+@cache
+def properties(ontology: str) -> Mapping[str, Property]:
+    """Return the properties of observations except rdf:type, by IRI; `ontology` is the catalogue's own namespace."""
+    dimension, attribute, measure = NS["sdmx-dimension"], NS["sdmx-attribute"], NS["sdmx-measure"]
+    number = NUMBER
+    count = Column("number", DECIMAL, DECIMALS)
+    report = "{o}.is_report"
+    name = tuple(
+        (
+            f"names AS {{j}}{column[0]}",
+            f"{{j}}{column[0]}.id = {{o}}.{column} AND {{j}}{column[0]}.part = {part_number('{o}.id')}",
+        )
+        for column in ("area", "kpi", "period")
+    )
+    span = (("periods AS {j}", "{j}.id = {o}.period"),)
+    return {
+        dimension + "refArea": Property("{o}.area", RESOURCE),
+        ontology + "kpi": Property("{o}.kpi", RESOURCE),
+        dimension + "refPeriod": Property("{o}.period", RESOURCE),
+        dimension + "sex": Property("{o}.sex", RESOURCE),
+        dimension + "age": Property("{o}.age", RESOURCE),
+        measure + "obsValue": Property("{o}.value", number),
+        attribute + "unitMeasure": Property("{o}.unit", RESOURCE),
+        attribute + "obsStatus": Property("{o}.status", RESOURCE),
+        ontology + "method": Property("{o}.method", RESOURCE, "{o}.method IS NOT NULL"),
+        ontology + "numerator": Property("{o}.numerator", count, "{o}.numerator IS NOT NULL"),
+        ontology + "denominator": Property("{o}.denominator", count, "{o}.denominator IS NOT NULL"),
+        ontology + "sampleSize": Property("{o}.sample_size", Column("number", INTEGER), "{o}.sample_size IS NOT NULL"),
+        ontology + "ciLower": Property("{o}.ci_lower", number, "{o}.ci_lower IS NOT NULL"),
+        ontology + "ciUpper": Property("{o}.ci_upper", number, "{o}.ci_upper IS NOT NULL"),
+        attribute + "comment": Property("{o}.note", TEXT, "{o}.note IS NOT NULL"),
+        NS["qb"] + "dataSet": Property("{o}.graph", RESOURCE),
+        NS["cube"] + "observedBy": Property("{o}.publisher", RESOURCE),
+        NS["cids"] + "forIndicator": Property("{o}.kpi", RESOURCE, report),
+        NS["cids"] + "forOrganization": Property("{o}.publisher", RESOURCE, report),
+        NS["tove"] + "hasName": Property("{j}k.name || ', ' || {j}a.name || ', ' || {j}p.name", TEXT, report, name),
+        NS["prov"] + "startedAtTime": Property("{j}.started", Column("id"), report, span),
+        NS["prov"] + "endedAtTime": Property("{j}.ended", Column("id"), report, span),
+        HAS_MEASURE: Property("{o}.quantity", QUANTITIES, report),
+    }
+
+
+@dataclass(frozen=True)
+class OwnTriples:
+    """Triples of observations with one property: SQL that selects s, p, o and g, and the columns of s and o.
+
+    `constant` is the term that every object is.
+    """
+
+    sql: str
+    predicate: str
+    subject: Column
+    object: Column
+    constant: str | None = None
+
+
+def all_triples(ontology: str, ids: Mapping[str, int]) -> Iterator[OwnTriples]:
+    """Yield all triples of observations, of their set and of their quantities, by property."""
+    for own, property_ in properties(ontology).items():
+        yield OwnTriples(triples_of(own, property_, ids), own, OBSERVATION, property_.column)
+    for kind in TYPES:
+        where = " WHERE o.is_report" if kind == REPORT else ""
+        sql = f"SELECT o.id AS s, {ids[RDF_TYPE]} AS p, {ids[kind]} AS o, o.graph AS g FROM observations AS o{where}"
+        yield OwnTriples(sql, RDF_TYPE, OBSERVATION, RESOURCE, iri(kind))
+    sql = f"SELECT o.observation_set AS s, {ids[OBSERVATION_OF]} AS p, o.id AS o, o.graph AS g FROM observations AS o"
+    yield OwnTriples(sql, OBSERVATION_OF, RESOURCE, OBSERVATION)
+    for own, object_, column, constant in (
+        (RDF_TYPE, str(ids[MEASURE]), RESOURCE, iri(MEASURE)),
+        (HAS_NUMBER, number_text("o.value", NUMBER), TEXT, None),
+    ):
+        columns = f"o.quantity AS s, {ids[own]} AS p, {object_} AS o, o.graph AS g"
+        sql = f"SELECT {columns} FROM observations AS o WHERE o.quantity = o.id + {QUANTITY}"
+        yield OwnTriples(sql, own, QUANTITIES, column, constant)
+
+
+def triples_of(own: str, property_: Property, ids: Mapping[str, int]) -> str:
+    """Return SQL of all triples with one property of observations, as columns s, p, o and g."""
+    joins = "".join(f", {table}" for table, _ in property_.joined)
+    conditions = [c for c in (property_.condition, *(on for _, on in property_.joined)) if c]
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    sql = f"SELECT {{o}}.id AS s, {ids[own]} AS p, {property_.sql} AS o, {{o}}.graph AS g FROM observations AS {{o}}{joins}{where}"
+    return sql.replace("{o}", "o").replace("{j}", "j")
+
+
+def is_own(own: str, ontology: str) -> bool:
+    """Return whether a property occurs in triples of observations."""
+    return own in properties(ontology) or own in (RDF_TYPE, OBSERVATION_OF, HAS_NUMBER)

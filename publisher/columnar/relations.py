@@ -1,0 +1,281 @@
+"""Relations of solutions as SQL: each variable is a column with one static representation (`Column`).
+
+Joins, unions and lookups of terms; nothing here knows the algebra.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import count
+
+from vaven.publisher.columns.build import UNDEFINED
+from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, PART_BITS, QUANTITY
+from vaven.publisher.columns.terms import FALSE, TRUE, XSD
+from vaven.schemas.standard.sql import DECIMALS, text
+
+DECIMAL, INTEGER = XSD + "decimal", XSD + "integer"
+UNDEFINED_TERM = '"^https://cube.link/Undefined"'
+
+
+@dataclass(frozen=True)
+class Column:
+    """The representation of a variable's values; NULL is unbound.
+
+    `kind` is id (of a term or an observation), number (an integer scaled by `scale` decimals, with one `datatype`), text
+    (a simple literal), boolean, or term (its text). `is_resource` excludes literals, and `has_observations` and
+    `has_undefined` say that such values may occur.
+    """
+
+    kind: str
+    datatype: str = ""
+    scale: int = 0
+    may_be_unbound: bool = False
+    has_undefined: bool = False
+    is_resource: bool = False
+    has_observations: bool = False
+    has_terms: bool = True
+
+    def is_alike(self, other: "Column") -> bool:
+        """Return whether equal values have equal representations in both."""
+        return (self.kind, self.datatype, self.scale) == (other.kind, other.datatype, other.scale)
+
+    def with_values_of(self, other: "Column") -> "Column":
+        """Return the column that has the values of both, which are alike."""
+        return replace(
+            self,
+            may_be_unbound=self.may_be_unbound or other.may_be_unbound,
+            has_undefined=self.has_undefined or other.has_undefined,
+            is_resource=self.is_resource and other.is_resource,
+            has_observations=self.has_observations or other.has_observations,
+            has_terms=self.has_terms or other.has_terms,
+        )
+
+
+TERM = Column("term")
+
+
+@dataclass(frozen=True)
+class Relation:
+    """SQL of a SELECT whose columns are named by `Names`, one for each variable, and keys of its order, if any.
+
+    `order` has the names of columns to sort by, True for descending.
+    """
+
+    sql: str
+    columns: Mapping[str, Column]
+    order: tuple[tuple[str, bool], ...] = ()
+
+
+@dataclass
+class Names:
+    """The names of columns and aliases in the SQL of one query: SQL's identifiers don't distinguish case."""
+
+    variables: dict[str, str] = field(default_factory=dict)
+    _numbers: "count[int]" = field(default_factory=count)
+
+    def of(self, variable: str) -> str:
+        return self.variables.setdefault(variable, f"v{len(self.variables)}")
+
+    def new(self, kind: str) -> str:
+        return f"{kind}{next(self._numbers)}"
+
+
+def number_text(value: str, column: Column) -> str:
+    """Return SQL of the digits of a scaled number in the canonical form of its datatype."""
+    if not column.scale:
+        return f"({value})::VARCHAR"
+    exact = f"(({value})::DECIMAL(38,0) * 1e-{column.scale}::DECIMAL({column.scale},{column.scale}))::VARCHAR"
+    return f"rtrim(rtrim({exact}, '0'), '.')"
+
+
+def as_term(value: str, column: Column) -> str:
+    """Return SQL of the text of a term; of an id, only after `with_terms`."""
+    if column.kind == "number":
+        shown = f"{text(f'{chr(34)}^{column.datatype}{chr(34)}')} || {number_text(value, column)}"
+        if column.has_undefined:
+            return f"CASE WHEN {value} = {UNDEFINED} THEN {text(UNDEFINED_TERM)} ELSE {shown} END"
+        return f"({shown})"
+    if column.kind == "text":
+        return f"('\"\"' || {value})"
+    if column.kind == "boolean":
+        return f"CASE WHEN {value} THEN {text(TRUE)} WHEN NOT {value} THEN {text(FALSE)} END"
+    return value
+
+
+class Relations:
+    """Operations on relations of one query. `terms` is the SQL of the dictionary with the query's own constants."""
+
+    def __init__(self, names: Names, terms: str = "terms") -> None:
+        self.names, self.terms = names, terms
+
+    # --- lookups
+
+    def with_lookups(self, relation: Relation, lookups: Iterable[tuple[str, str]]) -> Relation:
+        """Add columns with the term, text, language or rank of variables, as `lookup_name` names them."""
+        alias = self.names.new("a")
+        added, joins = [], []
+        wanted: dict[str, list[str]] = {}
+        for variable, what in dict.fromkeys(lookups):
+            wanted.setdefault(variable, []).append(what)
+        for variable, whats in wanted.items():
+            column, name = relation.columns[variable], f"{alias}.{self.names.of(variable)}"
+            if column.kind == "id":
+                values, joined = self._of_id(name, column, whats)
+                joins += joined
+            else:
+                values = {"term": as_term(name, column)}
+            added += [f"{values[what]} AS {self.lookup_name(variable, what)}" for what in whats]
+        if not added:
+            return relation
+        sql = f"SELECT {alias}.*, {', '.join(added)} FROM ({relation.sql}) AS {alias} {' '.join(joins)}"
+        return replace(relation, sql=sql)
+
+    def lookup_name(self, variable: str, what: str) -> str:
+        return f"{self.names.of(variable)}_{what}"
+
+    def _of_id(self, value: str, column: Column, whats: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+        terms = self.names.new("t")
+        values = {what: f"{terms}.{what}" for what in whats}
+        joins = [f"LEFT JOIN {self.terms} AS {terms} ON {terms}.id = {value}"] if column.has_terms else []
+        if not column.has_observations:
+            return values, joins
+        iri, joined = self._own_iri(value)
+        own = {"term": f"'<' || {iri}", "text": iri, "language": "NULL", "rank": "NULL"}
+        if column.has_terms:
+            return {what: f"coalesce({values[what]}, {own[what]})" for what in whats}, joins + joined
+        return {what: own[what] for what in whats}, joined
+
+    def _own_iri(self, value: str) -> tuple[str, list[str]]:
+        """Return SQL of the IRI of the observation or quantity with an id, and the joins that it needs."""
+        o, p = self.names.new("o"), self.names.new("p")
+        number = f"({value} & {QUANTITY - 1})"
+        joins = [
+            f"LEFT JOIN observations AS {o} ON {o}.id = {number}",
+            f"LEFT JOIN parts AS {p} ON {p}.number = {part_number(number)}",
+        ]
+        segments = []
+        for column in ("area", "kpi", "period", "sex", "age"):
+            s = self.names.new("s")
+            joins.append(f"LEFT JOIN terms AS {s} ON {s}.id = {o}.{column}")
+            segments.append(f"{s}.segment")
+        observation = f"{p}.prefix || {' || chr(47) || '.join(segments)}"
+        digits = number_text(f"{o}.value", Column("number", DECIMAL, DECIMALS))
+        quantity = f"{p}.measure_prefix || {segments[1]} || '/' || {digits}"
+        return f"CASE WHEN {value} >= {QUANTITY} THEN {quantity} ELSE {observation} END", joins
+
+    def with_terms(self, relation: Relation, variables: Iterable[str]) -> Relation:
+        """Represent some variables by the texts of their terms."""
+        changed = [v for v in variables if relation.columns[v].kind != "term"]
+        if not changed:
+            return relation
+        looked_up = self.with_lookups(relation, [(v, "term") for v in changed])
+        others = [self.names.of(v) for v in relation.columns if v not in changed]
+        others += [f"{self.lookup_name(v, 'term')} AS {self.names.of(v)}" for v in changed]
+        columns = {
+            v: Column("term", may_be_unbound=c.may_be_unbound, is_resource=c.is_resource) if v in changed else c
+            for v, c in relation.columns.items()
+        }
+        # The keys of an order are no variables.
+        others += [name for name, _ in relation.order]
+        return Relation(f"SELECT {', '.join(others)} FROM ({looked_up.sql})", columns, relation.order)
+
+    def alike(self, relations: Sequence[Relation], variables: Iterable[str]) -> list[Relation]:
+        """Give each of these variables one representation in all relations that have it."""
+        result = list(relations)
+        for variable in variables:
+            columns = [r.columns[variable] for r in result if variable in r.columns]
+            if not all(columns[0].is_alike(column) for column in columns[1:]):
+                result = [self.with_terms(r, [variable]) if variable in r.columns else r for r in result]
+        return result
+
+    # --- joins
+
+    def compatible(self, variable: str, left: str, right: str, a: Column, b: Column) -> str:
+        """Return SQL of the compatibility of two columns with these aliases (section 18.3)."""
+        x, y = f"{left}.{self.names.of(variable)}", f"{right}.{self.names.of(variable)}"
+        conditions = [f"{x} = {y}"]
+        if a.may_be_unbound:
+            conditions.append(f"{x} IS NULL")
+        if b.may_be_unbound:
+            conditions.append(f"{y} IS NULL")
+        return f"({' OR '.join(conditions)})" if len(conditions) > 1 else conditions[0]
+
+    def join(self, left: Relation, right: Relation, how: str = "JOIN", condition: str = "") -> Relation:
+        """Join on the compatibility of shared variables; `condition` is further SQL over the aliases l and r."""
+        shared = [v for v in left.columns if v in right.columns]
+        left, right = self.alike([left, right], shared)
+        a, b = self.names.new("l"), self.names.new("r")
+        conditions = [self.compatible(v, a, b, left.columns[v], right.columns[v]) for v in shared]
+        if condition:
+            conditions.append(condition.replace("{l}", a).replace("{r}", b))
+        columns: dict[str, Column] = {}
+        selected = []
+        is_outer = how == "LEFT JOIN"
+        for v in [*left.columns, *(v for v in right.columns if v not in left.columns)]:
+            name = self.names.of(v)
+            if v in shared:
+                x, y = left.columns[v], right.columns[v]
+                unbound = x.may_be_unbound and (y.may_be_unbound or is_outer)
+                columns[v] = replace(x.with_values_of(y), may_be_unbound=unbound)
+                selected.append(f"coalesce({a}.{name}, {b}.{name}) AS {name}" if x.may_be_unbound else f"{a}.{name}")
+            elif v in left.columns:
+                columns[v] = left.columns[v]
+                selected.append(f"{a}.{name}")
+            else:
+                column = right.columns[v]
+                columns[v] = replace(column, may_be_unbound=column.may_be_unbound or is_outer)
+                selected.append(f"{b}.{name}")
+        on = f"ON {' AND '.join(conditions)}" if conditions else "ON true" if is_outer else ""
+        how = how if conditions or is_outer else "CROSS JOIN"
+        chosen = ", ".join(selected) or "1 AS unit"
+        return Relation(f"SELECT {chosen} FROM ({left.sql}) AS {a} {how} ({right.sql}) AS {b} {on}", columns)
+
+    def union(self, relations: Sequence[Relation]) -> Relation:
+        """Return all solutions. Relations with the same representations are united before a change of them."""
+        variables = list(dict.fromkeys(v for r in relations for v in r.columns))
+        groups: dict[tuple[object, ...], list[Relation]] = {}
+        for relation in relations:
+            kinds = tuple((c.kind, c.datatype, c.scale) if (c := relation.columns.get(v)) else None for v in variables)
+            groups.setdefault(kinds, []).append(relation)
+        united = [self._union(group, list(group[0].columns)) for group in groups.values()]
+        return self._union(self.alike(united, variables), variables) if len(united) > 1 else united[0]
+
+    def _union(self, alike: Sequence[Relation], variables: Sequence[str]) -> Relation:
+        columns = dict[str, Column]()
+        for variable in variables:
+            present = [r.columns[variable] for r in alike if variable in r.columns]
+            column = present[0]
+            for other in present[1:]:
+                column = column.with_values_of(other)
+            columns[variable] = replace(column, may_be_unbound=column.may_be_unbound or len(present) < len(alike))
+        selects = []
+        for relation in alike:
+            names = [
+                self.names.of(v) if v in relation.columns else f"NULL AS {self.names.of(v)}" for v in variables
+            ] or ["1 AS unit"]
+            selects.append(f"SELECT {', '.join(names)} FROM ({relation.sql})")
+        return Relation(" UNION ALL ".join(selects), columns)
+
+    def select(self, relation: Relation, variables: Iterable[str]) -> Relation:
+        """Keep these variables; those that the relation does not have are unbound."""
+        names, columns = [], dict[str, Column]()
+        for v in variables:
+            name = self.names.of(v)
+            names.append(name if v in relation.columns else f"NULL::VARCHAR AS {name}")
+            columns[v] = relation.columns.get(v, Column("term", may_be_unbound=True))
+        names += [name for name, _ in relation.order]
+        return Relation(f"SELECT {', '.join(names) or '1 AS unit'} FROM ({relation.sql})", columns, relation.order)
+
+
+def part_number(value: str) -> str:
+    """Return SQL of the number of the release that an observation's id belongs to."""
+    return f"(({value} - {FIRST_OBSERVATION}) >> {PART_BITS})"
+
+
+def empty(variables: Iterable[str], names: Names) -> Relation:
+    """Return no solution."""
+    columns = dict.fromkeys(variables, TERM)
+    chosen = ", ".join(f"NULL::VARCHAR AS {names.of(v)}" for v in columns) or "1 AS unit"
+    return Relation(f"SELECT {chosen} WHERE false", columns)
+
+
+UNIT = Relation("SELECT 1 AS unit", {})

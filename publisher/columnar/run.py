@@ -1,0 +1,213 @@
+"""Run a query over the columns of a snapshot: its text in, solutions, a truth value or triples out."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, fields, is_dataclass
+from itertools import count
+from typing import Any
+
+from vaven.publisher.columnar import algebra as a
+from vaven.publisher.columnar.expressions import Functions
+from vaven.publisher.columnar.patterns import Dataset, Patterns
+from vaven.publisher.columnar.relations import Relation
+from vaven.publisher.columns.open import Columns
+from vaven.publisher.columns.terms import iri, split_literal
+from vaven.schemas.standard.sql import text
+
+BATCH = 4096
+# Levels of blank nodes that a description follows.
+MAX_DEPTH = 10
+Solution = tuple[str | None, ...]
+
+
+@dataclass(frozen=True)
+class Solutions:
+    """The variables of a SELECT, and its solutions as texts of terms."""
+
+    variables: tuple[str, ...]
+    rows: Iterator[Solution]
+
+
+def run(
+    columns: Columns,
+    query: a.Query,
+    default_graphs: Sequence[str] = (),
+    named_graphs: Sequence[str] = (),
+) -> Solutions | bool | Iterator[tuple[str, str, str]]:
+    """Run a query. Graphs of the protocol replace those of its FROM clauses (SPARQL 1.1 Protocol, section 2.1.4)."""
+    if not default_graphs and not named_graphs:
+        default_graphs, named_graphs = query.default_graphs, query.named_graphs
+    run_ = _Run(columns, query.base, tuple(default_graphs), tuple(named_graphs))
+    if query.form == "ASK":
+        return bool(next(run_.solutions(query.pattern, ()), None) is not None)
+    if query.form == "SELECT":
+        return Solutions(query.variables, run_.solutions(query.pattern, query.variables))
+    if query.form == "CONSTRUCT":
+        return run_.constructed(query)
+    return run_.described(query)
+
+
+@dataclass(frozen=True)
+class _Run:
+    columns: Columns
+    base: str
+    default_graphs: tuple[str, ...]
+    named_graphs: tuple[str, ...]
+
+    def _patterns(self, pattern: a.Pattern) -> tuple[Patterns, Dataset]:
+        """Return a translator that knows the ids of all constants of a pattern."""
+        ontology = f"{self.columns.base}ns#"
+        graphs = [iri(graph) for graph in (*self.default_graphs, *self.named_graphs)]
+        own = map(iri, Patterns.own_terms(ontology)) if self.columns.has_observations else ()
+        inline = dict.fromkeys(_inline(pattern))
+        wanted = dict.fromkeys((*_constants(pattern), *graphs, *own))
+        known = self.columns.ids(wanted)
+        numbers = count(-2, -1)
+        constants = {term: known[term] if term in known else next(numbers) for term in wanted}
+        new = {term: constants[term] for term in inline if constants[term] < 0}
+        dataset = Dataset()
+        if graphs:
+            default = tuple(constants[iri(graph)] for graph in self.default_graphs)
+            dataset = Dataset(default, tuple(constants[iri(graph)] for graph in self.named_graphs))
+        return Patterns(self.columns, self.base, constants, _terms(new) if new else "terms"), dataset
+
+    def solutions(self, pattern: a.Pattern, variables: Sequence[str]) -> Iterator[Solution]:
+        patterns, dataset = self._patterns(pattern)
+        relation = patterns.relations.select(patterns.relation(pattern, dataset), variables)
+        relation = patterns.relations.with_terms(relation, variables)
+        self._register(patterns.functions)
+        return self._rows(patterns, relation, variables)
+
+    def _rows(self, patterns: Patterns, relation: Relation, variables: Sequence[str]) -> Iterator[Solution]:
+        names = ", ".join(patterns.names.of(v) for v in variables) or "1"
+        order = ""
+        if relation.order:
+            keys = (
+                f"{name} {'DESC NULLS LAST' if is_descending else 'ASC NULLS FIRST'}"
+                for name, is_descending in relation.order
+            )
+            order = f" ORDER BY {', '.join(keys)}"
+        cursor = self.columns.connection.execute(f"SELECT {names} FROM ({relation.sql}){order}")
+        while rows := cursor.fetchmany(BATCH):
+            yield from rows
+
+    def _register(self, functions: Functions) -> None:
+        """Create the functions that the SQL calls, each once in a connection."""
+        for name, (function, arguments, returns) in functions.used.items():
+            if name in self.columns.functions:
+                continue
+            kinds = ["VARCHAR"] * arguments
+            if name.startswith("fn_list_"):
+                kinds[0] = "VARCHAR[]"
+            self.columns.connection.create_function(
+                name, _strict(function, arguments), kinds, returns, null_handling="special",
+                side_effects=name.startswith("fn_volatile_"),
+            )  # fmt: skip
+            self.columns.functions.add(name)
+
+    # --- graphs
+
+    def constructed(self, query: a.Query) -> Iterator[tuple[str, str, str]]:
+        """Yield the triples of a template for all solutions, each once (section 16.2)."""
+        variables = tuple(a.visible(query.pattern))
+        seen = set[tuple[str, str, str]]()
+        for number, row in enumerate(self.solutions(query.pattern, variables)):
+            values = dict(zip(variables, row, strict=True))
+            for triple in query.template:
+                made = tuple(
+                    _filled(term, values, number) for term in (triple.subject, triple.predicate, triple.object)
+                )
+                s, p, o = made
+                if s and p and o and s[0] != '"' and p[0] == "<" and (s, p, o) not in seen:
+                    seen.add((s, p, o))
+                    yield s, p, o
+
+    def described(self, query: a.Query) -> Iterator[tuple[str, str, str]]:
+        """Yield the triples whose subjects are the described resources, and those of their blank nodes."""
+        variables = tuple(t.name for t in query.described if isinstance(t, a.Variable))
+        terms = dict.fromkeys(t for t in query.described if isinstance(t, str))
+        if variables:
+            terms |= {t: None for row in self.solutions(query.pattern, variables) for t in row if t}
+        seen, level = set[tuple[str, str, str]](), [t for t in terms if t[0] != '"']
+        done = set(level)
+        for _ in range(MAX_DEPTH):
+            if not level:
+                return
+            s, p, o = (a.Variable(f" {name}") for name in "spo")
+            values = a.Values((s.name,), tuple((term,) for term in level))
+            pattern = a.Join(values, a.Basic((a.Triple(s, p, o),)))
+            level = []
+            for row in self.solutions(pattern, (s.name, p.name, o.name)):
+                subject, predicate, object_ = row
+                if subject and predicate and object_ and (subject, predicate, object_) not in seen:
+                    seen.add((subject, predicate, object_))
+                    yield subject, predicate, object_
+                    if object_[0] == "_" and object_ not in done:
+                        done.add(object_)
+                        level.append(object_)
+
+
+def _strict(function: Callable[..., object], count_: int) -> Callable[..., object]:
+    """Return a function of so many arguments that is an error if one of them is: DuckDB asks for its signature."""
+    if count_ == 0:
+        return lambda: function()
+    if count_ == 1:
+        return lambda a: None if a is None else function(a)
+    if count_ == 2:
+        return lambda a, b: None if a is None or b is None else function(a, b)
+    if count_ == 3:
+        return lambda a, b, c: None if a is None or b is None or c is None else function(a, b, c)
+    return lambda a, b, c, d: None if a is None or b is None or c is None or d is None else function(a, b, c, d)
+
+
+def _filled(term: Any, values: dict[str, str | None], number: int) -> str | None:
+    """Return a template's term for one solution; blank nodes are new in each."""
+    if isinstance(term, str):
+        return term
+    if isinstance(term, a.Link):
+        return iri(term.iri)
+    if term.is_hidden:
+        return f"_t{number}{term.name.strip().lstrip('_:')}"
+    return values.get(term.name)
+
+
+def _constants(value: Any) -> Iterator[str]:
+    """Yield all terms in a pattern, with the properties of its paths."""
+    if isinstance(value, str):
+        if value[:1] in ("<", '"', "_"):
+            yield value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _constants(item)
+    elif isinstance(value, a.Link):
+        yield iri(value.iri)
+    elif is_dataclass(value) and not isinstance(value, a.Variable):
+        for field in fields(value):
+            yield from _constants(getattr(value, field.name))
+
+
+def _inline(value: Any) -> Iterator[str]:
+    """Yield the terms that a query's own text may put into solutions, as ids: in VALUES, and at the ends of paths."""
+    if isinstance(value, a.Values):
+        yield from (term for row in value.rows for term in row if term is not None)
+    elif isinstance(value, a.Triple):
+        if isinstance(value.predicate, a.Repeated | a.Alternative | a.Sequence | a.Inverse):
+            yield from (term for term in (value.subject, value.object) if isinstance(term, str))
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from _inline(item)
+    elif is_dataclass(value) and not isinstance(value, type):
+        for field in fields(value):
+            yield from _inline(getattr(value, field.name))
+
+
+def _terms(new: dict[str, int]) -> str:
+    """Return SQL of the dictionary with further terms of a query."""
+    rows = []
+    for term, number in new.items():
+        tag, lexical = split_literal(term) if term[0] == '"' else ("", term[1:])
+        language = "NULL" if term[0] != '"' else text(tag[1:] if tag[:1] == "@" else "")
+        rows.append(f"({number}, {text(term)}, NULL::INTEGER, {text(lexical)}, {language})")
+    return (
+        "(SELECT id, term, rank, text, language FROM terms UNION ALL "
+        f"SELECT * FROM (VALUES {', '.join(rows)}) AS x(id, term, rank, text, language))"
+    )

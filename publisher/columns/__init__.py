@@ -1,0 +1,1 @@
+"""Columns of the published data: releases and small graphs in, columns.duckdb of a snapshot out."""

@@ -1,0 +1,332 @@
+"""Build the columns of a snapshot: a dictionary of terms, the small triples, and one file of columns per release.
+
+A file of a release is never changed, and the next snapshots link to it: the ids of terms stay the same when something
+is published.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import duckdb
+import pyarrow
+from pyoxigraph import RdfFormat, parse
+
+from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, PART_BITS, QUANTITY, observation_ids, union_of
+from vaven.publisher.columns.terms import XSD, encode, iri, literal, split_literal
+from vaven.publisher.columns.values import order_text
+from vaven.publisher.rdf.agents import publisher_key
+from vaven.publisher.releases.manifest import Manifest
+from vaven.schemas.standard.sql import DECIMALS, text
+from vaven.vocab import register
+from vaven.vocab.errors import StoreUnavailable
+from vaven.vocab.iris import Iris, segment
+from vaven.vocab.periods import parse_period
+
+FILE, PARTS = "columns.duckdb", "parts"
+FORMATS = {".nt": RdfFormat.N_TRIPLES, ".ttl": RdfFormat.TURTLE}
+# Numbers are integers, scaled by DECIMALS; this one stands for cube:Undefined, and NULL is no triple.
+UNDEFINED = 1 - (1 << 63)
+# Scaled numbers up to this one are BIGINT, and those of a release with a larger one HUGEINT.
+LARGEST_NARROW = 900_000_000
+NUMBERS = ("value", "numerator", "denominator", "ci_lower", "ci_upper")
+CODED = ("area", "kpi", "period", "age", "sex", "status", "method", "unit")
+MEMORY = "512MB"
+
+
+@dataclass(frozen=True)
+class ReleasedColumns:
+    """The data of a release: its manifest, which has its areas and publisher, and its files, asked for by need.
+
+    `observations` is its Parquet file, and `metadata` has the triples of its graph but those of observations.
+    """
+
+    dataset: str
+    version: int
+    manifest: Manifest
+    observations: Callable[[], Path]
+    metadata: Callable[[], Path]
+
+    @property
+    def file_name(self) -> str:
+        return f"{self.dataset}-{self.version}.duckdb"
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A release in the snapshot: its number never belongs to another."""
+
+    number: int
+    release: ReleasedColumns
+
+
+class Dictionary:
+    """Terms by id, and ids by term, which are given once and for all; some are segments of observations' IRIs."""
+
+    def __init__(self, rows: Iterable[tuple[str, str | None]] = ()) -> None:
+        pairs = list(rows)
+        self.terms = [term for term, _ in pairs]
+        self.segments = {i: segment_ for i, (_, segment_) in enumerate(pairs) if segment_ is not None}
+        self.ids = {term: i for i, term in enumerate(self.terms)}
+
+    def id(self, term: str) -> int:
+        known = self.ids.get(term)
+        if known is None:
+            known = self.ids[term] = len(self.terms)
+            self.terms.append(term)
+        return known
+
+    def coded(self, target: str, part: str) -> int:
+        """Return the id of a code's IRI, and note the code's segment in the IRIs of observations."""
+        number = self.id(iri(target))
+        self.segments[number] = part
+        return number
+
+
+@dataclass
+class _Tables:
+    """The rows of a snapshot's tables. `next_number` is the first number that no release has had."""
+
+    dictionary: Dictionary = field(default_factory=Dictionary)
+    triples: list[tuple[int, ...]] = field(default_factory=list)
+    names: list[tuple[int, int, str]] = field(default_factory=list)
+    periods: dict[int, tuple[int, int]] = field(default_factory=dict)
+    next_number: int = 0
+
+    @classmethod
+    def read(cls, work: duckdb.DuckDBPyConnection, previous: Path, changed: Iterable[str]) -> Self:
+        """Read the tables of the snapshot before, without the triples of changed graphs."""
+        work.execute(f"ATTACH {text(previous / FILE)} AS previous (READ_ONLY)")
+        rows = work.execute("SELECT term, segment FROM previous.terms ORDER BY id").fetchall()
+        dictionary = Dictionary(rows)
+        graphs = [dictionary.ids.get(iri(graph), -1) for graph in changed]
+        query = "SELECT g, s, p, o FROM previous.triples WHERE NOT list_contains($1, g) ORDER BY ALL"
+        triples = work.execute(query, [graphs]).fetchall()
+        names = work.execute("SELECT part, id, name FROM previous.names ORDER BY ALL").fetchall()
+        periods = {i: (a, b) for i, a, b in work.execute("FROM previous.periods ORDER BY ALL").fetchall()}
+        (next_number,) = work.execute("SELECT next_number FROM previous.state").fetchone() or (0,)
+        work.execute("DETACH previous")
+        return cls(dictionary, triples, names, periods, next_number)
+
+
+def build(
+    folder: Path,
+    iris: Iris,
+    graphs: Mapping[str, Sequence[Path]],
+    releases: Sequence[ReleasedColumns],
+    previous: Path | None = None,
+) -> None:
+    """Write the columns of a snapshot into its folder.
+
+    `releases` are all that the snapshot shows. `graphs` are the other graphs that have changed, with the files of their
+    triples; without files, a graph is dropped. `previous` is the folder of the snapshot before, whose releases and
+    unchanged graphs are taken from there.
+    """
+    (folder / PARTS).mkdir(parents=True, exist_ok=True)
+    with duckdb.connect(str(folder / FILE), config={"memory_limit": MEMORY}) as work:
+        known = _known_numbers(work, previous) if previous else {}
+        new = [release for release in releases if (release.dataset, release.version) not in known]
+        shown = {release.dataset for release in releases}
+        changed = [*graphs, *(iris.dataset(release.dataset) for release in new)]
+        changed += [iris.dataset(dataset) for dataset, _ in known if dataset not in shown]
+        tables = _Tables.read(work, previous, changed) if previous else _Tables()
+        files = dict(graphs) | {iris.dataset(release.dataset): [release.metadata()] for release in new}
+        tables.triples += _small_triples(files, tables.dictionary)
+        parts = []
+        for release in releases:
+            target, number = folder / PARTS / release.file_name, known.get((release.dataset, release.version))
+            if number is None or previous is None:
+                number, tables.next_number = tables.next_number, tables.next_number + 1
+                _write_part(target, _Part(number, release), iris, tables)
+            else:
+                os.link(previous / PARTS / release.file_name, target)
+            parts.append(_Part(number, release))
+        _write(work, tables, parts, iris)
+        _resolve(work, folder, parts, iris)
+
+
+def link(folder: Path, previous: Path) -> None:
+    """Take the columns of a snapshot into another with the same contents."""
+    (folder / PARTS).mkdir(parents=True, exist_ok=True)
+    os.link(previous / FILE, folder / FILE)
+    for part in (previous / PARTS).iterdir():
+        os.link(part, folder / PARTS / part.name)
+
+
+def _known_numbers(work: duckdb.DuckDBPyConnection, previous: Path) -> dict[tuple[str, int], int]:
+    """Return the numbers of the releases in the snapshot before."""
+    work.execute(f"ATTACH {text(previous / FILE)} AS previous (READ_ONLY)")
+    rows = work.execute("SELECT dataset, version, number FROM previous.parts").fetchall()
+    work.execute("DETACH previous")
+    return {(dataset, version): number for dataset, version, number in rows}
+
+
+def _resolve(work: duckdb.DuckDBPyConnection, folder: Path, parts: Sequence[_Part], iris: Iris) -> None:
+    """Give observations and quantities that small triples name the ids that they have as observations."""
+    prefixes = [f"<{iris.base}id/{kind}/" for kind in ("observation", "quantity")]
+    starts = " OR ".join(f"starts_with(term, {text(prefix)})" for prefix in prefixes)
+    terms = work.execute(f"SELECT term, id FROM terms WHERE {starts}").fetchall()
+    if not terms:
+        return
+    for part in parts:
+        work.execute(f"ATTACH {text(folder / PARTS / part.release.file_name)} AS part_{part.number} (READ_ONLY)")
+    work.execute(f"CREATE TEMP VIEW observations AS {union_of(part.number for part in parts)}")
+    known = observation_ids(work, iris.base, [term for term, _ in terms])
+    changes = [(known[term], number) for term, number in terms if term in known]
+    for column in ("s", "o"):
+        for new, old in changes:
+            work.execute(f"UPDATE triples SET {column} = $1 WHERE {column} = $2", [new, old])
+    work.execute("DROP VIEW observations")
+    for part in parts:
+        work.execute(f"DETACH part_{part.number}")
+
+
+def _small_triples(graphs: Mapping[str, Sequence[Path]], dictionary: Dictionary) -> Iterator[tuple[int, ...]]:
+    """Yield the triples of the changed graphs as ids, each once; blank nodes get labels of their graph."""
+    for graph, paths in graphs.items():
+        g, seen = dictionary.id(iri(graph)), set()
+        for i, path in enumerate(paths):
+            for quad in parse(path=str(path), format=FORMATS[path.suffix]):
+                terms = map(encode, (quad.subject, quad.predicate, quad.object))
+                triple = tuple(dictionary.id(f"_g{g}f{i}{t[1:]}" if t[0] == "_" else t) for t in terms)
+                if triple not in seen:
+                    seen.add(triple)
+                    yield (g, *triple)
+
+
+def _write(work: duckdb.DuckDBPyConnection, tables: _Tables, parts: Sequence[_Part], iris: Iris) -> None:
+    numbers = {part.number for part in parts}
+    names = [row for row in tables.names if row[0] in numbers]
+    periods = [(i, *ends) for i, ends in tables.periods.items()]
+    prefix = "id/quantity/"
+    rows = [
+        (
+            part.number,
+            part.release.dataset,
+            part.release.version,
+            part.release.file_name,
+            iris.observation_prefix(part.release.dataset),
+            f"{iris.base}{prefix}{segment(part.release.dataset)}/",
+        )
+        for part in parts
+    ]
+    integer, string = pyarrow.int32(), pyarrow.string()
+    _create(work, "triples", tables.triples, dict.fromkeys("gspo", pyarrow.int64()), "p, s, o, g")
+    _create(work, "names", names, {"part": integer, "id": integer, "name": string}, "part, id")
+    _create(work, "periods", periods, {"id": integer, "started": integer, "ended": integer}, "id")
+    kinds = {"number": integer, "dataset": string, "version": integer, "file": string, "prefix": string}
+    _create(work, "parts", rows, kinds | {"measure_prefix": string}, "number")
+    _create(work, "state", [(tables.next_number, iris.base)], {"next_number": integer, "base": string}, "base")
+    _write_terms(work, tables.dictionary)
+
+
+def _create(
+    work: duckdb.DuckDBPyConnection,
+    name: str,
+    rows: Sequence[tuple[Any, ...]],
+    kinds: Mapping[str, pyarrow.DataType],
+    order: str,
+) -> None:
+    cells = list(zip(*rows, strict=True)) if rows else [()] * len(kinds)
+    arrays = [pyarrow.array(column, kind) for column, kind in zip(cells, kinds.values(), strict=True)]
+    work.register("batch", pyarrow.table(arrays, names=list(kinds)))
+    work.execute(f"CREATE TABLE {name} AS SELECT * FROM batch ORDER BY {order}")
+    work.unregister("batch")
+
+
+def _write_terms(work: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> None:
+    """Write the dictionary with what queries ask of a term: its rank in ORDER BY, text, language and IRI segment."""
+    ranks = [0] * len(dictionary.terms)
+    ordered = sorted(range(len(ranks)), key=lambda i: order_text(dictionary.terms[i]))
+    for rank, i in enumerate(ordered):
+        ranks[i] = rank
+    rows = []
+    for i, term in enumerate(dictionary.terms):
+        tag, lexical = split_literal(term) if term[0] == '"' else ("", term[1:])
+        shown = None if term[0] == "_" else lexical
+        language = None if term[0] != '"' else tag[1:] if tag[:1] == "@" else ""
+        rows.append((i, term, ranks[i], shown, language, dictionary.segments.get(i)))
+    integer, string = pyarrow.int32(), pyarrow.string()
+    kinds = {"id": integer, "term": string, "rank": integer, "text": string, "language": string, "segment": string}
+    _create(work, "terms", rows, kinds, "id")
+
+
+def _write_part(path: Path, part: _Part, iris: Iris, tables: _Tables) -> None:
+    """Write the columns of a release: ids of terms, and exact decimals."""
+    release, dictionary = part.release, tables.dictionary
+    constants = {
+        "graph": iris.dataset(release.dataset),
+        "publisher": iris.organisation(publisher_key(release.manifest.about)),
+        "observation_set": iris.observation_set(release.dataset, release.version),
+    }
+    fixed = ", ".join(f"{dictionary.id(iri(target))}::INTEGER AS {name}" for name, target in constants.items())
+    with duckdb.connect(str(path), config={"memory_limit": MEMORY}) as work:
+        work.read_parquet(str(release.observations())).create_view("observations")
+        for name, rows in _codes(work, part, iris, tables):
+            _create(work, f"{name}_codes", rows, {"code": pyarrow.string(), "id": pyarrow.int32()}, "id")
+        largest = f"max(greatest({', '.join(f'abs({name})' for name in NUMBERS)}))"
+        query = f"SELECT count(*), {largest}, count(ci_lower) + count(ci_upper) FROM observations"
+        count, maximum, bounds = work.execute(query).fetchone() or (0, 0, 0)
+        kind = "BIGINT" if (maximum or 0) < LARGEST_NARROW else "HUGEINT"
+        numbers = []
+        for name in NUMBERS:
+            # The digits that publisher/cube writes as xsd:decimal, without their point.
+            exact = f"replace(format('{{:.{DECIMALS}f}}', {name}), '.', '')::{kind}"
+            is_stated = name == "value" or (bounds and name.startswith("ci_"))
+            numbers.append(f"coalesce({exact}, ({UNDEFINED})::{kind}) AS {name}" if is_stated else f"{exact} AS {name}")
+        first = FIRST_OBSERVATION + (part.number << PART_BITS)
+        work.execute(
+            f"""CREATE TEMP TABLE rows AS SELECT {first} + row_number() OVER () - 1 AS id, {fixed},
+                a.id AS area, k.id AS kpi, p.id AS period, s.id AS sex, g.id AS age, u.id AS unit, t.id AS status,
+                m.id AS method, {", ".join(numbers)}, o.sample_size, o.note,
+                o.sex = 'T' AND o.age_group = 'T' AND o.value IS NOT NULL AS is_report
+            FROM observations o
+            JOIN area_codes a ON a.code = o.neighbourhood JOIN kpi_codes k ON k.code = o.kpi
+            JOIN unit_codes u ON u.code = o.kpi JOIN period_codes p ON p.code = o.period
+            JOIN sex_codes s ON s.code = o.sex JOIN age_codes g ON g.code = o.age_group
+            JOIN status_codes t ON t.code = o.status LEFT JOIN method_codes m ON m.code = o.method"""
+        )
+        quantity = f"SELECT kpi, value, min(id) + {QUANTITY} AS quantity FROM rows WHERE is_report GROUP BY ALL"
+        work.execute(
+            f"""CREATE TABLE columns AS SELECT r.*, q.quantity FROM rows r
+                LEFT JOIN ({quantity}) q ON q.kpi = r.kpi AND q.value = r.value AND r.is_report ORDER BY r.id"""
+        )
+        (written,) = work.execute("SELECT count(*) FROM columns").fetchone() or (0,)
+        for name in CODED:
+            work.execute(f"DROP TABLE {name}_codes")
+    if written != count:
+        raise StoreUnavailable("publisher.graph-not-loaded", cause=f"{count - written} rows have unknown codes")
+
+
+def _codes(
+    work: duckdb.DuckDBPyConnection, part: _Part, iris: Iris, tables: _Tables
+) -> Iterator[tuple[str, list[tuple[str, int]]]]:
+    """Yield for each coded column its name, and its codes with the ids of their terms."""
+    dictionary, known = tables.dictionary, register.kpis()
+    areas = {area.code: area for area in part.release.manifest.areas}
+
+    def values(column: str) -> list[str]:
+        query = f"SELECT DISTINCT {column} FROM observations WHERE {column} IS NOT NULL ORDER BY ALL"
+        return [value for (value,) in work.execute(query).fetchall()]
+
+    codes = {
+        "area": [(c, dictionary.coded(areas[c].iri(iris), segment(c))) for c in values("neighbourhood")],
+        "kpi": [(c, dictionary.coded(iris.kpi(c), segment(c))) for c in values("kpi")],
+        "period": [(c, dictionary.coded(iris.period(c), segment(parse_period(c).slug))) for c in values("period")],
+        "age": [(c, dictionary.coded(iris.age(c), segment(c))) for c in values("age_group")],
+        "sex": [(s.id, dictionary.coded(s.properties["sdmx_iri"], s.id)) for s in register.codes("sexes").values()],
+        "status": [(c, dictionary.id(iri(iris.status(c)))) for c in register.codes("statuses")],
+        "method": [(c, dictionary.id(iri(iris.method(c)))) for c in register.codes("methods")],
+    }
+    codes["unit"] = [(c, dictionary.id(iri(known[c].unit_iri))) for c, _ in codes["kpi"]]
+    tables.names += [(part.number, number, areas[c].name) for c, number in codes["area"]]
+    tables.names += [(part.number, number, known[c].text("en")) for c, number in codes["kpi"]]
+    tables.names += [(part.number, number, c) for c, number in codes["period"]]
+    for code, number in codes["period"]:
+        period = parse_period(code)
+        moments = (f"{period.start}T00:00:00", f"{period.end}T23:59:59")
+        started, ended = (dictionary.id(literal(moment, f"{XSD}dateTime")) for moment in moments)
+        tables.periods[number] = started, ended
+    yield from codes.items()
