@@ -72,13 +72,8 @@ def _of_numbers(
 ) -> tuple[str, Column]:
     sql, column = value.sql, replace(value.column, may_be_unbound=True)
     if aggregate.name in ("MIN", "MAX"):
-        function = aggregate.name.lower()
-        result = f"{function}({sql})"
-        if column.has_undefined:
-            # Undefined follows the numbers, as in ORDER BY.
-            least = f"coalesce(min(nullif({sql}, {UNDEFINED})), {UNDEFINED})"
-            most = f"CASE WHEN bool_or({sql} = {UNDEFINED}) THEN {UNDEFINED} ELSE max({sql}) END"
-            result = least if function == "min" else most
+        # cube:Undefined is the least number here, and precedes numbers in ORDER BY.
+        result = f"{aggregate.name.lower()}({sql})"
         return f"CASE WHEN count(*) = count({sql}) AND count(*) > 0 THEN {result} END", column
     number = f"nullif({sql}, {UNDEFINED})" if column.has_undefined else sql
     column = replace(column, has_undefined=False)

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from vaven.publisher.columnar import algebra as a
-from vaven.publisher.columnar.functions import BOOLEAN_FUNCTIONS, CASTS, TERM_FUNCTIONS, VOLATILE, to_iri
+from vaven.publisher.columnar.functions import BOOLEAN_FUNCTIONS, TERM_FUNCTIONS, VOLATILE
+from vaven.publisher.columnar.operators import to_iri
 from vaven.publisher.columnar.relations import DECIMAL, INTEGER, Column, Relation, Relations, as_term, number_text
 from vaven.publisher.columns.build import UNDEFINED
 from vaven.publisher.columns.terms import FALSE, TRUE, split_literal
@@ -43,6 +44,12 @@ class Scope:
     relations: Relations
     outer: "Scope | None" = None
     lookups: list[tuple[str, str]] = field(default_factory=list)
+    has_row: bool = False
+
+    def row(self) -> str:
+        """Return SQL of the number of a solution."""
+        self.has_row = True
+        return f"{self.alias}.row"
 
     def lookup(self, variable: str, what: str) -> str:
         self.lookups.append((variable, what))
@@ -50,7 +57,10 @@ class Scope:
 
     def source(self) -> str:
         """Return SQL of the relation with its lookups, under its alias."""
-        return f"({self.relations.with_lookups(self.relation, self.lookups).sql}) AS {self.alias}"
+        sql = self.relations.with_lookups(self.relation, self.lookups).sql
+        if self.has_row:
+            sql = f"SELECT *, row_number() OVER () AS row FROM ({sql})"
+        return f"({sql}) AS {self.alias}"
 
 
 def _of_list(function: Callable[..., object]) -> Callable[[Sequence[str | None]], object]:
@@ -262,9 +272,9 @@ class Expressions:
         if (a_kind == b_kind == "text") or (a_kind == b_kind == "boolean"):
             return f"({left.sql} {operator} {right.sql})"
         if operator == "=":
-            for x, y in ((left, right), (right, left)):
-                if x.column.kind == "id" and y.constant and y.constant[0] == "<":
-                    return f"({x.sql} = {self.ids(y.constant)})"
+            for value, other in ((left, right), (right, left)):
+                if value.column.kind == "id" and other.constant and other.constant[0] == "<":
+                    return f"({value.sql} = {self.ids(other.constant)})"
             if left.column.is_resource or right.column.is_resource:
                 if a_kind == b_kind == "id":
                     return f"({left.sql} = {right.sql})"
@@ -371,9 +381,9 @@ class Expressions:
         return Value(sql, Column("term", is_resource=call.name in ("UUID", "BNODE")))
 
     def _labelled_node(self, value: Value) -> Value:
-        label = self.scope.relations.names.new("row")
-        row = "row_number() OVER ()"
-        sql = f"CASE WHEN starts_with({self.term(value)}, '\"\"') THEN '_n{label}' || md5({self.term(value)} || '/' || {row}) END"
+        term = self.term(value)
+        label = f"'_n' || md5({term} || '/' || {self.scope.row()})"
+        sql = f"CASE WHEN starts_with({term}, '\"\"') THEN {label} END"
         return Value(sql, Column("term", may_be_unbound=True, is_resource=True))
 
 
@@ -391,4 +401,3 @@ SPECIAL = {
     **dict.fromkeys(COMPARISONS, "compare"), **dict.fromkeys(TEXT_TESTS, "text_test"),
     **dict.fromkeys(VOLATILE, "volatile"),
 }  # fmt: skip
-CAST_IRIS = frozenset(CASTS)

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from vaven.publisher.columnar.relations import DECIMAL, INTEGER, Column, number_text, part_number
+from vaven.publisher.columnar.relations import DECIMAL, INTEGER, Column, as_term, number_text, part_number
 from vaven.publisher.columns.observation_ids import QUANTITY
 from vaven.publisher.columns.terms import RDF, iri
 from vaven.schemas.standard.sql import DECIMALS
@@ -115,12 +115,44 @@ def all_triples(ontology: str, ids: Mapping[str, int]) -> Iterator[OwnTriples]:
         yield OwnTriples(sql, own, QUANTITIES, column, constant)
 
 
+def unpivoted(ontology: str, ids: Mapping[str, int]) -> str:
+    """Return SQL of all triples whose subjects are observations, in one scan: s, p, g, and the object as `o` or `t`.
+
+    `o` is the id of the object, `t` the text of its term; one of the two is NULL.
+    """
+    tables, conditions = dict[str, None](), dict[str, None]()
+    names, numbers, texts = [], [], []
+    for own, property_ in properties(ontology).items():
+        for table, on in property_.joined:
+            # Each table joins once, under its own alias.
+            tables[table], conditions[on] = None, None
+        condition = f"CASE WHEN {property_.condition} THEN {{}} END" if property_.condition else "{}"
+        is_id = property_.column.kind == "id"
+        names.append(str(ids[own]))
+        value = property_.sql if is_id else as_term(property_.sql, property_.column)
+        numbers.append(condition.replace("{}", f"({value})::BIGINT") if is_id else "NULL")
+        texts.append("NULL" if is_id else condition.replace("{}", value))
+    for kind in TYPES:
+        names.append(str(ids[RDF_TYPE]))
+        numbers.append(f"CASE WHEN {{o}}.is_report THEN {ids[kind]} END" if kind == REPORT else str(ids[kind]))
+        texts.append("NULL")
+    sources = ", ".join(("observations AS {o}", *tables))
+    lists = ", ".join(
+        f"unnest([{', '.join(items)}]) AS {n}" for n, items in zip("pot", (names, numbers, texts), strict=True)
+    )
+    where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
+    inner = f"SELECT {{o}}.id AS s, {lists}, {{o}}.graph AS g FROM {sources}{where}"
+    inner = inner.replace("{o}", "o").replace("{j}", "j")
+    return f"SELECT s, p, o, t, g FROM ({inner}) WHERE o IS NOT NULL OR t IS NOT NULL"
+
+
 def triples_of(own: str, property_: Property, ids: Mapping[str, int]) -> str:
     """Return SQL of all triples with one property of observations, as columns s, p, o and g."""
     joins = "".join(f", {table}" for table, _ in property_.joined)
     conditions = [c for c in (property_.condition, *(on for _, on in property_.joined)) if c]
     where = f" WHERE {' AND '.join(conditions)}" if conditions else ""
-    sql = f"SELECT {{o}}.id AS s, {ids[own]} AS p, {property_.sql} AS o, {{o}}.graph AS g FROM observations AS {{o}}{joins}{where}"
+    columns = f"{{o}}.id AS s, {ids[own]} AS p, {property_.sql} AS o, {{o}}.graph AS g"
+    sql = f"SELECT {columns} FROM observations AS {{o}}{joins}{where}"
     return sql.replace("{o}", "o").replace("{j}", "j")
 
 

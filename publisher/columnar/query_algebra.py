@@ -95,7 +95,7 @@ class _Builder:
         return a.Query("DESCRIBE", pattern, described=tuple(described), **graphs)  # type: ignore[arg-type]
 
     def _datasets(self, node: Node) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        default, named = [], []
+        default, named = list[str](), list[str]()
         for clause in _nodes(node, "dataset"):
             target = named if _words(clause, "NAMED") else default
             target.append(self._iri(_nodes(clause, "iri")[0]))

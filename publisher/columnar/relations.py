@@ -20,7 +20,7 @@ UNDEFINED_TERM = '"^https://cube.link/Undefined"'
 class Column:
     """The representation of a variable's values; NULL is unbound.
 
-    `kind` is id (of a term or an observation), number (an integer scaled by `scale` decimals, with one `datatype`), text
+    `kind` is id (of a term or an observation), number (an integer scaled by `scale` decimals, of one `datatype`), text
     (a simple literal), boolean, or term (its text). `is_resource` excludes literals, and `has_observations` and
     `has_undefined` say that such values may occur.
     """

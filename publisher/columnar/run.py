@@ -5,9 +5,12 @@ from dataclasses import dataclass, fields, is_dataclass
 from itertools import count
 from typing import Any
 
+from duckdb.func import FunctionNullHandling
+
 from vaven.publisher.columnar import algebra as a
+from vaven.publisher.columnar.context import Context, Dataset
 from vaven.publisher.columnar.expressions import Functions
-from vaven.publisher.columnar.patterns import Dataset, Patterns
+from vaven.publisher.columnar.patterns import Patterns
 from vaven.publisher.columnar.relations import Relation
 from vaven.publisher.columns.open import Columns
 from vaven.publisher.columns.terms import iri, split_literal
@@ -57,7 +60,7 @@ class _Run:
         """Return a translator that knows the ids of all constants of a pattern."""
         ontology = f"{self.columns.base}ns#"
         graphs = [iri(graph) for graph in (*self.default_graphs, *self.named_graphs)]
-        own = map(iri, Patterns.own_terms(ontology)) if self.columns.has_observations else ()
+        own = map(iri, Context.own_terms(ontology)) if self.columns.has_observations else ()
         inline = dict.fromkeys(_inline(pattern))
         wanted = dict.fromkeys((*_constants(pattern), *graphs, *own))
         known = self.columns.ids(wanted)
@@ -68,7 +71,8 @@ class _Run:
         if graphs:
             default = tuple(constants[iri(graph)] for graph in self.default_graphs)
             dataset = Dataset(default, tuple(constants[iri(graph)] for graph in self.named_graphs))
-        return Patterns(self.columns, self.base, constants, _terms(new) if new else "terms"), dataset
+        context = Context(self.columns, self.base, constants, _terms(new) if new else "terms")
+        return Patterns(context), dataset
 
     def solutions(self, pattern: a.Pattern, variables: Sequence[str]) -> Iterator[Solution]:
         patterns, dataset = self._patterns(pattern)
@@ -88,18 +92,18 @@ class _Run:
             order = f" ORDER BY {', '.join(keys)}"
         cursor = self.columns.connection.execute(f"SELECT {names} FROM ({relation.sql}){order}")
         while rows := cursor.fetchmany(BATCH):
-            yield from rows
+            yield from rows if variables else [() for _ in rows]
 
     def _register(self, functions: Functions) -> None:
         """Create the functions that the SQL calls, each once in a connection."""
         for name, (function, arguments, returns) in functions.used.items():
             if name in self.columns.functions:
                 continue
-            kinds = ["VARCHAR"] * arguments
+            kinds: list[Any] = ["VARCHAR"] * arguments
             if name.startswith("fn_list_"):
                 kinds[0] = "VARCHAR[]"
             self.columns.connection.create_function(
-                name, _strict(function, arguments), kinds, returns, null_handling="special",
+                name, _strict(function, arguments), kinds, returns, null_handling=FunctionNullHandling.SPECIAL,
                 side_effects=name.startswith("fn_volatile_"),
             )  # fmt: skip
             self.columns.functions.add(name)
@@ -146,10 +150,10 @@ class _Run:
                         level.append(object_)
 
 
-def _strict(function: Callable[..., object], count_: int) -> Callable[..., object]:
+def _strict(function: Callable[..., object], count_: int) -> Callable[..., Any]:
     """Return a function of so many arguments that is an error if one of them is: DuckDB asks for its signature."""
     if count_ == 0:
-        return lambda: function()
+        return function
     if count_ == 1:
         return lambda a: None if a is None else function(a)
     if count_ == 2:

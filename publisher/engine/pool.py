@@ -329,6 +329,9 @@ class EmbeddedEngine(QueryEngine):
             return AnswerTooLarge(
                 query_message("too-large", limit=self._result_mb), remedy=query_message("too-large.remedy")
             )
+        if outcome["state"] == "memory":
+            message, remedy = query_message("memory", limit=self._memory_mb), query_message("memory.remedy")
+            return QueryMemoryExceeded(message, remedy=remedy)
         if outcome["state"] == "no-room":
             return StoreUnavailable("publisher.no-room-for-result")
         return QueryError(

@@ -19,8 +19,10 @@ import resource
 import signal
 import struct
 import sys
+from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 
 from pyoxigraph import (
     NamedNode,
@@ -30,17 +32,26 @@ from pyoxigraph import (
     QueryTriples,
     RdfFormat,
     Store,
+    Triple,
     serialize,
 )
 
+from vaven.publisher.columns.terms import decode_triple
 from vaven.publisher.graph.snapshot import Snapshot, hold
 from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
 from vaven.publisher.rdf.json_ld import write_json_ld
+from vaven.publisher.sparql.grammar import SyntaxStop, parse_tree
 from vaven.publisher.sparql.lexer import declared_prefixes, has_dataset_clause
 from vaven.publisher.sparql.rewrite import expand_star, sort_outside_distinct, star_token
+from vaven.publisher.sparql.scopes import find_misuse
 from vaven.schemas.formats.child_process import enter, limit
 from vaven.vocab import media_types
 
+if TYPE_CHECKING:
+    from vaven.publisher.columns.open import Columns
+
+# One part in so many of a worker's memory is for DuckDB's buffers; threads, code and results take addresses as well.
+COLUMNS_SHARE = 2
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
@@ -77,10 +88,29 @@ def main(folder: str, memory_mb: str, result_mb: str) -> None:
     if hold(snapshot) is None:
         _report({"state": "gone"})
         return
-    store = Store.read_only(str(snapshot.data))
+    engines = _Engines(snapshot, int(memory_mb))
     _report({"state": "ready"})
     for line in sys.stdin:
-        _report(_run_job(store, json.loads(line), int(result_mb) << 20))
+        _report(_run_job(engines, json.loads(line), int(result_mb) << 20))
+
+
+class _Engines:
+    """The engines over a snapshot: its columns, if it has any, and Oxigraph, which then opens at its first query."""
+
+    def __init__(self, snapshot: Snapshot, memory_mb: int) -> None:
+        self._snapshot = snapshot
+        self.columns: Columns | None = None
+        if snapshot.has_columns:
+            # DuckDB is imported only where it is used.
+            from vaven.publisher.columns import open as columns
+
+            self.columns = columns.Columns(snapshot.folder, memory_mb // COLUMNS_SHARE)
+        else:
+            assert self.store
+
+    @cached_property
+    def store(self) -> Store:
+        return Store.read_only(str(self._snapshot.data))
 
 
 def _forbid_sockets() -> None:
@@ -131,6 +161,10 @@ class _ResultWriter:
         self._file, self._max_bytes = file, max_bytes
         self._size, self._pending = 0, b""
         self._sink: IO[bytes] | None = file if encoding == IDENTITY else None
+
+    @property
+    def has_begun(self) -> bool:
+        return self._size > 0
 
     def write(self, data: bytes) -> int:
         self._size += len(data)
@@ -218,19 +252,22 @@ class _SortedPrefixWriter:
             self._pending = None
 
 
-def _run_job(store: Store, job: dict[str, Any], max_bytes: int) -> dict[str, Any]:
+def _run_job(engines: _Engines, job: dict[str, Any], max_bytes: int) -> dict[str, Any]:
     """Run a job with query, media_type, encoding, file, default_graphs and named_graphs.
 
-    Returns the outcome: the content coding of the result, or the error.
+    Returns the outcome: the content coding of the result and the engine, or the error.
     """
     try:
         with open(job["file"], "wb") as file:
             # The parent has it open as well. An unlinked file leaves nothing behind when both processes are killed.
             os.unlink(job["file"])
             target = _ResultWriter(file, job["encoding"], max_bytes)
-            _serialize(_execute(store, job), job, target)
+            reason = _run_over_columns(engines.columns, job, target) if engines.columns else "no-columns"
+            if reason:
+                # Nothing has been written: a query that is not covered runs as a whole elsewhere.
+                _serialize(_execute(engines.store, job), job, target)
             target.finish()
-            return {"state": "done", "encoding": target.encoding}
+            return {"state": "done", "encoding": target.encoding, "fallback": reason}
     except SyntaxError as error:
         return {"state": "syntax", "message": str(error)}
     except OSError as error:
@@ -239,8 +276,48 @@ def _run_job(store: Store, job: dict[str, Any], max_bytes: int) -> dict[str, Any
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             return {"state": "no-room"}
         return {"state": "failed", "message": str(error)}
+    except MemoryError:
+        return {"state": "memory"}
     except (ValueError, KeyError, RuntimeError) as error:
         return {"state": "failed", "message": str(error)}
+
+
+def _run_over_columns(columns: "Columns", job: dict[str, Any], target: _ResultWriter) -> str:
+    """Write the result of a query over columns; return why it has to run elsewhere, "" if it has run.
+
+    Raises MemoryError if the memory does not suffice.
+    """
+    import duckdb
+
+    from vaven.publisher.columnar.query_algebra import query_algebra
+    from vaven.publisher.columnar.results import write_boolean, write_solutions
+    from vaven.publisher.columnar.run import Solutions, run
+
+    tree = parse_tree(job["query"])
+    if isinstance(tree, SyntaxStop) or find_misuse(tree):
+        # Oxigraph's message, or its answer to syntax that is newer than SPARQL 1.1.
+        return "syntax"
+    media_type = job["media_type"]
+    try:
+        query = query_algebra(tree, job["base"])
+        result = run(columns, query, job["default_graphs"], job["named_graphs"])
+        if isinstance(result, Solutions | bool) != (media_type in RESULTS):
+            return "media-type"
+        if isinstance(result, Solutions):
+            write_solutions(result, media_type, _XmlWriter(target) if media_type.endswith("+xml") else target)
+        elif isinstance(result, bool):
+            write_boolean(result, media_type, target)
+        else:
+            _serialize_triples(map(decode_triple, result), job, target)
+    except duckdb.OutOfMemoryException as cause:
+        raise MemoryError from cause
+    except RecursionError:
+        return "depth"
+    except duckdb.Error as error:
+        if target.has_begun:
+            raise RuntimeError(str(error)) from error
+        return type(error).__name__
+    return ""
 
 
 def _execute(store: Store, job: dict[str, Any]) -> Any:
@@ -254,17 +331,25 @@ def _execute(store: Store, job: dict[str, Any]) -> Any:
 
 def _serialize(result: Any, job: dict[str, Any], target: _ResultWriter) -> None:
     media_type = job["media_type"]
-    if isinstance(result, QueryTriples) and media_type == media_types.TURTLE:
-        with _SortedPrefixWriter(target) as ordered:
-            serialize(result, cast(IO[bytes], ordered), format=GRAPHS[media_type], prefixes=_prefixes(job))
-    elif isinstance(result, QueryTriples) and media_type == media_types.JSON_LD:
-        write_json_ld(result, cast(IO[bytes], target))
+    if isinstance(result, QueryTriples):
+        _serialize_triples(result, job, target)
     elif isinstance(result, QueryBoolean) and media_type not in RESULTS:
         raise ValueError("ASK has no such form")
     else:
-        form = GRAPHS[media_type] if isinstance(result, QueryTriples) else RESULTS[media_type]
         is_xml = media_type.endswith("+xml")
-        result.serialize(cast(IO[bytes], _XmlWriter(target) if is_xml else target), form)
+        result.serialize(cast(IO[bytes], _XmlWriter(target) if is_xml else target), RESULTS[media_type])
+
+
+def _serialize_triples(triples: Iterable[Triple], job: dict[str, Any], target: _ResultWriter) -> None:
+    media_type = job["media_type"]
+    if media_type == media_types.TURTLE:
+        with _SortedPrefixWriter(target) as ordered:
+            serialize(triples, cast(IO[bytes], ordered), format=GRAPHS[media_type], prefixes=_prefixes(job))
+    elif media_type == media_types.JSON_LD:
+        write_json_ld(triples, cast(IO[bytes], target))
+    else:
+        is_xml = media_type.endswith("+xml")
+        serialize(triples, cast(IO[bytes], _XmlWriter(target) if is_xml else target), GRAPHS[media_type])
 
 
 def _prefixes(job: dict[str, Any]) -> dict[str, str]:

@@ -1,0 +1,344 @@
+"""Basic graph patterns as relations: patterns over the small triples, and over the columns of observations.
+
+All patterns about one observation are one scan of the columns (a star). A pattern that may match both kinds of triples
+is a union.
+"""
+
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
+
+from vaven.publisher.columnar import algebra as a
+from vaven.publisher.columnar import observations as obs
+from vaven.publisher.columnar.context import RESOURCE, Context, Dataset, Sources
+from vaven.publisher.columnar.paths import Paths
+from vaven.publisher.columnar.relations import UNIT, Column, Relation, as_term, empty, number_text
+from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION
+from vaven.publisher.columns.terms import iri
+from vaven.schemas.standard.sql import text
+
+NODE = Column("id")
+
+
+class BasicPatterns:
+    """Translation of basic graph patterns."""
+
+    def __init__(self, context: Context) -> None:
+        self.context = context
+        self.names, self.relations = context.names, context.relations
+        self._paths = Paths(self)
+
+    def relation(self, triples: Sequence[a.Triple], dataset: Dataset) -> Relation:
+        simple: list[a.Triple] = []
+        paths: list[a.Triple] = []
+        for triple in triples:
+            self._flatten(triple, simple, paths)
+        stars, _ = self._observed(simple)
+        relation = self.conjunction(simple, dataset)
+        for triple in paths:
+            relation = self.relations.join(relation, self._paths.relation(triple, dataset, stars))
+        return relation
+
+    def _flatten(self, triple: a.Triple, simple: list[a.Triple], paths: list[a.Triple]) -> None:
+        """Write sequences and inverse properties as triple patterns (section 9.3 and 18.4)."""
+        predicate = triple.predicate
+        if isinstance(predicate, a.Sequence):
+            subject = triple.subject
+            for i, step in enumerate(predicate.steps):
+                is_last = i + 1 == len(predicate.steps)
+                target = triple.object if is_last else a.Variable(f" {self.names.new('step')}")
+                self._flatten(a.Triple(subject, step, target), simple, paths)
+                subject = target
+        elif isinstance(predicate, a.Inverse):
+            self._flatten(a.Triple(triple.object, predicate.path, triple.subject), simple, paths)
+        elif isinstance(predicate, a.Variable | a.Link):
+            simple.append(triple)
+        else:
+            paths.append(triple)
+
+    def conjunction(self, triples: Sequence[a.Triple], dataset: Dataset, known: Set[a.Term] = frozenset()) -> Relation:
+        """Match triple patterns together; `known` are variables that are observations by other patterns."""
+        if not triples:
+            return self.context.graphs(dataset.graph, dataset) if isinstance(dataset.graph, str) else UNIT
+        stars, measures = self._observed(triples)
+        stars |= known
+        described = self._described(triples, stars)
+        sources, others = Sources(), list[Relation]()
+        rest: list[a.Triple] = []
+        by_subject: dict[a.Term, list[a.Triple]] = {}
+        for triple in triples:
+            subject = self._star_of(triple, stars, measures)
+            if subject is not None:
+                by_subject.setdefault(subject, []).append(triple)
+            else:
+                rest.append(triple)
+        for subject, own in by_subject.items():
+            self._add_star(subject, own, dataset, sources, others)
+        for triple in rest:
+            if triple.subject in stars and isinstance(triple.predicate, a.Variable):
+                others.append(self._unpivoted(triple, dataset))
+                continue
+            is_small = triple.subject in described
+            self._add_triple(triple, dataset, sources, others, is_small=is_small, about=triple.object in stars)
+        parts = [self.closed(sources)] if sources.tables else []
+        relation, *more = (*parts, *others)
+        for other in more:
+            relation = self.relations.join(relation, other)
+        return relation
+
+    def _observed(self, triples: Sequence[a.Triple]) -> tuple[set[a.Term], dict[a.Variable, a.Term]]:
+        """Return the subjects that can only be observations, and the quantities by the observation they belong to."""
+        stars: set[a.Term] = set()
+        measures: dict[a.Variable, a.Term] = {}
+        for triple in triples:
+            if not isinstance(triple.predicate, a.Link) or not self.context.columns.has_observations:
+                continue
+            predicate = triple.predicate.iri
+            if predicate in self.context.properties and predicate not in self.context.columns.predicates:
+                stars.add(triple.subject)
+            elif predicate == obs.OBSERVATION_OF and predicate not in self.context.columns.predicates:
+                stars.add(triple.object)
+            elif predicate == obs.RDF_TYPE and isinstance(triple.object, str):
+                kind = triple.object[1:]
+                if kind in obs.TYPES and kind not in self.context.columns.classes:
+                    stars.add(triple.subject)
+        stars = {
+            s
+            for s in stars
+            if isinstance(s, a.Variable) or self.context.id(s) >= FIRST_OBSERVATION or self.context.id(s) < 0
+        }
+        for triple in triples:
+            is_measure = isinstance(triple.predicate, a.Link) and triple.predicate.iri == obs.HAS_MEASURE
+            if is_measure and triple.subject in stars and isinstance(triple.object, a.Variable):
+                measures.setdefault(triple.object, triple.subject)
+        return stars, measures
+
+    def _described(self, triples: Sequence[a.Triple], stars: set[a.Term]) -> Set[a.Term]:
+        """Return the variables that cannot be observations or quantities: all their triples are small."""
+        result: set[a.Term] = set()
+        for triple in triples:
+            if isinstance(triple.predicate, a.Link):
+                property_ = self.context.properties.get(triple.predicate.iri)
+                if not obs.is_own(triple.predicate.iri, self.context.ontology):
+                    if triple.predicate.iri not in self.context.columns.observation_predicates:
+                        result |= {triple.subject, triple.object}
+                elif property_ and property_.column == RESOURCE and triple.subject in stars:
+                    result.add(triple.object)
+        return {term for term in result - stars if isinstance(term, a.Variable)}
+
+    def _star_of(self, triple: a.Triple, stars: set[a.Term], measures: Mapping[a.Variable, a.Term]) -> a.Term | None:
+        """Return the observation whose columns answer a triple pattern."""
+        if not isinstance(triple.predicate, a.Link):
+            return None
+        predicate = triple.predicate.iri
+        if triple.subject in stars:
+            if predicate in self.context.properties:
+                return triple.subject
+            if predicate == obs.RDF_TYPE and isinstance(triple.object, str) and triple.object[1:] in obs.TYPES:
+                return triple.subject
+        if predicate == obs.OBSERVATION_OF and triple.object in stars:
+            return triple.object
+        if isinstance(triple.subject, a.Variable) and triple.subject in measures and triple.subject not in stars:
+            is_type = predicate == obs.RDF_TYPE and triple.object == iri(obs.MEASURE)
+            return measures[triple.subject] if is_type or predicate == obs.HAS_NUMBER else None
+        return None
+
+    def _add_star(
+        self,
+        subject: a.Term,
+        triples: Sequence[a.Triple],
+        dataset: Dataset,
+        sources: Sources,
+        others: list[Relation],
+    ) -> None:
+        """Add one scan of the observations for all patterns with this subject."""
+        o = self.names.new("o")
+        source = Sources([f"observations AS {o}"])
+        self.bind(subject, f"{o}.id", obs.OBSERVATION, source)
+        self._bind_graph(f"{o}.graph", dataset, source)
+        for triple in triples:
+            assert isinstance(triple.predicate, a.Link)
+            predicate = triple.predicate.iri
+            if predicate == obs.RDF_TYPE:
+                if triple.object in (iri(obs.REPORT), iri(obs.MEASURE)):
+                    source.conditions.append(f"{o}.is_report")
+            elif predicate == obs.OBSERVATION_OF and triple.object == subject:
+                self.bind(triple.subject, f"{o}.observation_set", RESOURCE, source)
+            elif predicate == obs.HAS_NUMBER:
+                source.conditions.append(f"{o}.is_report")
+                self.bind(triple.object, number_text(f"{o}.value", obs.NUMBER), obs.TEXT, source)
+            else:
+                property_, j = self.context.properties[predicate], self.names.new("j")
+                for table, on in property_.joined:
+                    source.tables.append(table.replace("{j}", j))
+                    source.conditions.append(on.replace("{j}", j).replace("{o}", o))
+                if property_.condition:
+                    source.conditions.append(property_.condition.replace("{o}", o))
+                self.bind(triple.object, property_.sql.replace("{j}", j).replace("{o}", o), property_.column, source)
+        self._merge(source, sources, others)
+
+    def bind(self, term: a.Term, sql: str, column: Column, source: Sources) -> None:
+        """Add a variable's binding, or a condition for a constant or a further occurrence."""
+        if isinstance(term, str):
+            source.conditions.append(self._equals(sql, column, term))
+        elif term.name not in source.bound:
+            source.bound[term.name] = sql, column
+        else:
+            known, other = source.bound[term.name]
+            if other.is_alike(column):
+                source.conditions.append(f"{known} = {sql}")
+            else:
+                # The two are compared as terms, by a join of its own.
+                source.conditions.append(f"{self._term_of(known, other)} = {self._term_of(sql, column)}")
+
+    def _term_of(self, sql: str, column: Column) -> str:
+        if column.kind != "id":
+            return as_term(sql, column)
+        return f"(SELECT term FROM {self.relations.terms} AS x WHERE x.id = {sql})"
+
+    def _equals(self, sql: str, column: Column, term: str) -> str:
+        if column.kind == "id":
+            return f"{sql} = {self.context.id(term)}"
+        if column.kind == "text":
+            return f"{sql} = {text(term[2:])}" if term.startswith('""') else "false"
+        return f"{as_term(sql, column)} = {text(term)}"
+
+    def _bind_graph(self, sql: str, dataset: Dataset, source: Sources) -> None:
+        source.conditions += self.context.graph_condition(sql, dataset)
+        if isinstance(dataset.graph, str):
+            self.bind(a.Variable(dataset.graph), sql, RESOURCE, source)
+
+    def _merge(self, source: Sources, sources: Sources, others: list[Relation]) -> None:
+        """Add a source to the conjunction if its variables have the same representation there, else beside it."""
+        for name, (_, column) in source.bound.items():
+            if name in sources.bound and not sources.bound[name][1].is_alike(column):
+                others.append(self.closed(source))
+                return
+        sources.tables += source.tables
+        sources.conditions += source.conditions
+        for name, (sql, column) in source.bound.items():
+            if name in sources.bound:
+                known, other = sources.bound[name]
+                sources.conditions.append(f"{known} = {sql}")
+                # Equal values are in both, so that the narrower description holds.
+                narrower = replace(
+                    other,
+                    is_resource=other.is_resource or column.is_resource,
+                    has_observations=other.has_observations and column.has_observations,
+                    has_terms=other.has_terms and column.has_terms,
+                    has_undefined=other.has_undefined and column.has_undefined,
+                )
+                sources.bound[name] = known, narrower
+            else:
+                sources.bound[name] = sql, column
+
+    def closed(self, source: Sources) -> Relation:
+        chosen = ", ".join(f"{sql} AS {self.names.of(name)}" for name, (sql, _) in source.bound.items()) or "1 AS unit"
+        where = f" WHERE {' AND '.join(source.conditions)}" if source.conditions else ""
+        columns = {name: column for name, (_, column) in source.bound.items()}
+        return Relation(f"SELECT {chosen} FROM {', '.join(source.tables)}{where}", columns)
+
+    def _add_triple(
+        self,
+        triple: a.Triple,
+        dataset: Dataset,
+        sources: Sources,
+        others: list[Relation],
+        *,
+        is_small: bool,
+        about: bool,
+    ) -> None:
+        """Add a pattern over the small triples, and over those of observations where it may match some.
+
+        `about` says that its object is an observation.
+        """
+        branches = self._branches(triple) if self.context.columns.has_observations and not is_small else []
+        small = self.small(triple, dataset)
+        if about:
+            branches = [branch for branch in branches if branch[2].has_observations]
+            small = small if self.context.columns.observation_predicates else None
+        if small is not None and not branches:
+            self._merge(small, sources, others)
+            return
+        relations = [self.closed(small)] if small is not None else []
+        for sql, subject, object_ in branches:
+            alias = self.names.new("b")
+            source = Sources([f"({sql}) AS {alias}"])
+            self.bind(triple.subject, f"{alias}.s", subject, source)
+            if isinstance(triple.predicate, a.Variable):
+                self.bind(triple.predicate, f"{alias}.p", RESOURCE, source)
+            self.bind(triple.object, f"{alias}.o", object_, source)
+            self._bind_graph(f"{alias}.g", dataset, source)
+            relations.append(self.closed(source))
+        names = [t.name for t in (triple.subject, triple.predicate, triple.object) if isinstance(t, a.Variable)]
+        others.append(self.relations.union(relations) if relations else empty(names, self.names))
+
+    def _unpivoted(self, triple: a.Triple, dataset: Dataset) -> Relation:
+        """Match a pattern with a variable property, whose subject is an observation."""
+        known = {own: self.context.id(iri(own)) for own in self.context.own_terms(self.context.ontology)}
+        alias = self.names.new("u")
+        source = Sources([f"({obs.unpivoted(self.context.ontology, known)}) AS {alias}"])
+        self.bind(triple.subject, f"{alias}.s", obs.OBSERVATION, source)
+        self.bind(triple.predicate, f"{alias}.p", RESOURCE, source)  # type: ignore[arg-type]
+        self._bind_graph(f"{alias}.g", dataset, source)
+        if isinstance(triple.object, str):
+            text_ = f"{alias}.t = {text(triple.object)}"
+            source.conditions.append(f"({alias}.o = {self.context.id(triple.object)} OR {text_})")
+            return self.closed(source)
+        number, term = " " + self.names.new("number"), " " + self.names.new("term")
+        column = Column("id", may_be_unbound=True, is_resource=False, has_observations=True)
+        self.bind(a.Variable(number), f"{alias}.o", column, source)
+        self.bind(a.Variable(term), f"{alias}.t", Column("term", may_be_unbound=True), source)
+        relation = self.relations.with_terms(self.closed(source), [number])
+        others = [v for v in relation.columns if v not in (number, term)]
+        x, y = self.names.of(number), self.names.of(term)
+        if triple.object.name in others:
+            # A variable in two positions of one pattern.
+            relation = self.relations.with_terms(relation, [triple.object.name])
+            own = self.names.of(triple.object.name)
+            relation = replace(relation, sql=f"SELECT * FROM ({relation.sql}) WHERE {own} = coalesce({x}, {y})")
+            return self.relations.select(relation, others)
+        chosen = [*(self.names.of(v) for v in others), f"coalesce({x}, {y}) AS {self.names.of(triple.object.name)}"]
+        columns = {v: relation.columns[v] for v in others} | {triple.object.name: Column("term")}
+        return Relation(f"SELECT {', '.join(chosen)} FROM ({relation.sql})", columns)
+
+    def small(self, triple: a.Triple, dataset: Dataset) -> Sources | None:
+        t = self.names.new("t")
+        source = Sources([f"triples AS {t}"])
+        if isinstance(triple.predicate, a.Link):
+            is_small = triple.predicate.iri in self.context.columns.predicates
+            if self.context.properties and not is_small and obs.is_own(triple.predicate.iri, self.context.ontology):
+                return None
+            source.conditions.append(f"{t}.p = {self.context.id(iri(triple.predicate.iri))}")
+        elif isinstance(triple.predicate, a.Variable):
+            self.bind(triple.predicate, f"{t}.p", RESOURCE, source)
+        special = self.context.columns.observation_predicates
+        has_observations = triple.predicate.iri in special if isinstance(triple.predicate, a.Link) else bool(special)
+        self.bind(triple.subject, f"{t}.s", replace(RESOURCE, has_observations=has_observations), source)
+        self.bind(triple.object, f"{t}.o", replace(NODE, has_observations=has_observations), source)
+        self._bind_graph(f"{t}.g", dataset, source)
+        return source
+
+    def _branches(self, triple: a.Triple) -> list[tuple[str, Column, Column]]:
+        """Return the parts of the triples of observations that a pattern may match: SQL of s, p, o, g, and columns."""
+        predicate = triple.predicate.iri if isinstance(triple.predicate, a.Link) else None
+        if predicate is not None and not obs.is_own(predicate, self.context.ontology):
+            return []
+        known = {iri_: self.context.id(iri(iri_)) for iri_ in self.context.own_terms(self.context.ontology)}
+        result = []
+        for own in obs.all_triples(self.context.ontology, known):
+            is_other = predicate is not None and predicate != own.predicate
+            is_constant = own.constant is not None and isinstance(triple.object, str)
+            if is_other or (is_constant and triple.object != own.constant):
+                continue
+            if not self._is_never(triple.subject, own.subject) and not self._is_never(triple.object, own.object):
+                result.append((own.sql, own.subject, own.object))
+        return result
+
+    def _is_never(self, term: a.Term, column: Column) -> bool:
+        """Return whether a column cannot contain a constant."""
+        if isinstance(term, a.Variable):
+            return False
+        if column.kind == "id":
+            is_observation = self.context.id(term) >= FIRST_OBSERVATION
+            return is_observation != column.has_observations or (column.is_resource and term[0] == '"')
+        return (term[0] == '"') == column.is_resource

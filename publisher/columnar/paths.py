@@ -1,0 +1,120 @@
+"""Property paths as relations (section 18.4): alternatives, negated sets, and repetition by recursive SQL."""
+
+from collections.abc import Sequence, Set
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from vaven.publisher.columnar import algebra as a
+from vaven.publisher.columnar.context import RESOURCE, Dataset, Sources
+from vaven.publisher.columnar.relations import Relation
+from vaven.publisher.columns.terms import iri
+from vaven.schemas.standard.sql import text
+
+if TYPE_CHECKING:
+    from vaven.publisher.columnar.basic import BasicPatterns
+
+
+class Paths:
+    """Translation of property paths that are no sequence of triple patterns."""
+
+    def __init__(self, basic: "BasicPatterns") -> None:
+        self._basic, self.context = basic, basic.context
+        self.names, self.relations = basic.names, basic.relations
+
+    def relation(self, triple: a.Triple, dataset: Dataset, stars: Set[a.Term]) -> Relation:
+        """Match a path pattern; `stars` are variables that are observations."""
+        path = triple.predicate
+        if isinstance(path, a.Alternative):
+            relations = [
+                self._basic.relation([a.Triple(triple.subject, one, triple.object)], dataset) for one in path.paths
+            ]
+            return self.relations.union(relations)
+        if isinstance(path, a.Negated):
+            return self._negated(triple, path, dataset, stars)
+        assert isinstance(path, a.Repeated)
+        return self._repeated(triple, path, dataset)
+
+    def _negated(self, triple: a.Triple, path: a.Negated, dataset: Dataset, stars: Set[a.Term]) -> Relation:
+        variable = a.Variable(f" {self.names.new('property')}")
+        relations = []
+        for is_used, excluded, subject, object_ in (
+            (path.has_forward, path.forward, triple.subject, triple.object),
+            (path.has_backward, path.backward, triple.object, triple.subject),
+        ):
+            if is_used:
+                relation = self._basic.conjunction([a.Triple(subject, variable, object_)], dataset, stars)
+                relation = self.relations.with_terms(relation, [variable.name])
+                name = self.names.of(variable.name)
+                listed = ", ".join(text(iri(one)) for one in excluded)
+                where = f" WHERE {name} NOT IN ({listed})" if listed else ""
+                relation = replace(relation, sql=f"SELECT * FROM ({relation.sql}){where}")
+                relations.append(self.relations.select(relation, [v for v in relation.columns if v != variable.name]))
+        return self.relations.union(relations)
+
+    def _repeated(self, triple: a.Triple, path: a.Repeated, dataset: Dataset) -> Relation:
+        """Translate `*`, `+` and `?`: pairs of the path's inner part, their closure, and paths of length zero."""
+        start, end = " " + self.names.new("start"), " " + self.names.new("end")
+        pairs = self._basic.relation([a.Triple(a.Variable(start), path.path, a.Variable(end))], dataset)
+        both = pairs.columns[start].kind == pairs.columns[end].kind == "id"
+        pairs = pairs if both else self.relations.with_terms(pairs, [start, end])
+        graph = self.context.graph_names(pairs, dataset)
+        x, y = self.names.of(start), self.names.of(end)
+        g = f"{self.names.of(graph[0])} AS g" if graph else "0 AS g"
+        p, r = self.names.new("p"), self.names.new("r")
+        step = f"SELECT DISTINCT {g}, {x} AS s, {y} AS o FROM ({pairs.sql})"
+        seed = self._path_end(triple.subject, both)
+        first = f"SELECT * FROM {p}" + (f" WHERE s = {seed}" if seed is not None else "")
+        if path.mark == "?":
+            closure = f"WITH {p} AS ({step}) {first}"
+        else:
+            closure = (
+                f"WITH RECURSIVE {p} AS MATERIALIZED ({step}), {r} AS ({first} UNION "
+                f"SELECT {r}.g, {r}.s, {p}.o FROM {r} JOIN {p} ON {r}.o = {p}.s AND {r}.g = {p}.g) SELECT * FROM {r}"
+            )
+        if path.mark != "+":
+            closure = f"SELECT g, s, o FROM ({closure}) UNION {self._zero_length(triple, both, graph, dataset)}"
+        alias = self.names.new("c")
+        source = Sources([f"({closure}) AS {alias}"])
+        a_column, b_column = pairs.columns[start], pairs.columns[end]
+        column = a_column.with_values_of(b_column)
+        if path.mark != "+":
+            column = replace(
+                column,
+                has_observations=column.has_observations or self.context.columns.has_observations,
+                is_resource=False,
+            )
+        self._basic.bind(triple.subject, f"{alias}.s", column, source)
+        self._basic.bind(triple.object, f"{alias}.o", column, source)
+        if graph:
+            self._basic.bind(a.Variable(graph[0]), f"{alias}.g", RESOURCE, source)
+        return self._basic.closed(source)
+
+    def _path_end(self, term: a.Term, is_id: bool) -> str | None:
+        if isinstance(term, a.Variable):
+            return None
+        return str(self.context.id(term)) if is_id else text(term)
+
+    def _zero_length(self, triple: a.Triple, is_id: bool, graph: Sequence[str], dataset: Dataset) -> str:
+        """Return SQL of the paths of length zero: of a constant itself, or of every node (section 18.4)."""
+        ends = [end for end in (triple.subject, triple.object) if isinstance(end, str)]
+        graphs = f"SELECT g FROM ({self.context.all_graphs(dataset)})" if graph else "SELECT 0 AS g"
+        if len(set(ends)) == 2:
+            return "SELECT 0, NULL, NULL WHERE false"
+        if ends:
+            node = self._path_end(ends[0], is_id)
+            return f"SELECT g, {node} AS s, {node} AS o FROM ({graphs})"
+        node_, property_, other = (a.Variable(" " + self.names.new("any")) for _ in range(3))
+        # Every subject and object; what is no id is a term, and then all are.
+        triples = self._basic.conjunction([a.Triple(node_, property_, other)], dataset)
+        if is_id:
+            small = self._basic.small(a.Triple(node_, property_, other), dataset)
+            assert small is not None
+            triples = self._basic.closed(small)
+        else:
+            triples = self.relations.with_terms(triples, [node_.name, other.name])
+        g = self.names.of(graph[0]) if graph else "0"
+        s, o = self.names.of(node_.name), self.names.of(other.name)
+        observed = ""
+        if is_id and self.context.columns.has_observations and not graph:
+            observed = " UNION SELECT 0, id, id FROM observations"
+        return f"(SELECT {g}, {s}, {s} FROM ({triples.sql}) UNION SELECT {g}, {o}, {o} FROM ({triples.sql}){observed})"
