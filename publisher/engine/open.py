@@ -6,8 +6,9 @@ import time
 from vaven.publisher.engine.cache import FOLLOWERS
 from vaven.publisher.engine.fair_queue import FairQueue
 from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult
-from vaven.publisher.engine.pool import SLOTS_PER_WORKER, WAITING_SHARE, EmbeddedEngine
+from vaven.publisher.engine.pool import EmbeddedEngine
 from vaven.publisher.engine.remote import RemoteEngine
+from vaven.publisher.engine.worker_pool import SLOTS_PER_WORKER, WAITING_SHARE
 from vaven.publisher.graph.remote_store import RemoteStore
 from vaven.publisher.graph.sparql_client import RemoteServer, addresses
 from vaven.publisher.settings import Settings

@@ -9,15 +9,9 @@ server.
 """
 
 import contextlib
-import ctypes
 import errno
-import json
 import os
-import platform
 import re
-import resource
-import signal
-import struct
 import sys
 from collections.abc import Iterable
 from functools import cached_property
@@ -37,6 +31,7 @@ from pyoxigraph import (
 )
 
 from vaven.publisher.columns.terms import decode_triple
+from vaven.publisher.engine.confinement import confine, outcome_of_write, report, result_file, serve_jobs
 from vaven.publisher.graph.snapshot import Snapshot, hold
 from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
 from vaven.publisher.rdf.json_ld import write_json_ld
@@ -44,7 +39,7 @@ from vaven.publisher.sparql.grammar import SyntaxStop, parse_tree
 from vaven.publisher.sparql.lexer import declared_prefixes, has_dataset_clause
 from vaven.publisher.sparql.rewrite import expand_star, sort_outside_distinct, star_token
 from vaven.publisher.sparql.scopes import find_misuse
-from vaven.schemas.formats.child_process import enter, limit
+from vaven.schemas.formats.child_process import enter
 from vaven.vocab import media_types
 
 if TYPE_CHECKING:
@@ -52,11 +47,6 @@ if TYPE_CHECKING:
 
 # One part in so many of a worker's memory is for DuckDB's buffers; threads, code and results take addresses as well.
 COLUMNS_SHARE = 2
-PR_SET_SECCOMP = 22
-PR_SET_NO_NEW_PRIVS = 38
-SECCOMP_MODE_FILTER = 2
-# Number of the system call socket(2) by machine type.
-SOCKET_CALL = {"x86_64": 41, "aarch64": 198}
 RESULTS = {
     media_types.SPARQL_JSON: QueryResultsFormat.JSON,
     media_types.SPARQL_XML: QueryResultsFormat.XML,
@@ -77,21 +67,13 @@ GRAPHS = {
 
 
 def main(folder: str, memory_mb: str, result_mb: str) -> None:
-    _forbid_sockets()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # By default a file beyond the limit ends the process; with the signal ignored, the write fails with EFBIG.
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    limit(resource.RLIMIT_AS, int(memory_mb) << 20)
-    limit(resource.RLIMIT_FSIZE, int(result_mb) << 20)
-    limit(resource.RLIMIT_CORE, 0)
+    confine(int(memory_mb), int(result_mb))
     snapshot = Snapshot(Path(folder).name, Path(folder))
     if hold(snapshot) is None:
-        _report({"state": "gone"})
+        report({"state": "gone"})
         return
     engines = _Engines(snapshot, int(memory_mb))
-    _report({"state": "ready"})
-    for line in sys.stdin:
-        _report(_run_job(engines, json.loads(line), int(result_mb) << 20))
+    serve_jobs(lambda job: _run_job(engines, job, int(result_mb) << 20))
 
 
 class _Engines:
@@ -111,34 +93,6 @@ class _Engines:
     @cached_property
     def store(self) -> Store:
         return Store.read_only(str(self._snapshot.data))
-
-
-def _forbid_sockets() -> None:
-    """Make socket(2) fail with EACCES from here on (seccomp, mode filter), in all threads started later.
-
-    On another machine type, or a kernel without seccomp, the lexer is the only protection.
-    """
-    if platform.machine() not in SOCKET_CALL:
-        return
-    program = b"".join(
-        struct.pack("=HBBI", *instruction)
-        for instruction in (
-            (0x20, 0, 0, 0),  # load the call's number
-            (0x15, 0, 1, SOCKET_CALL[platform.machine()]),  # if it is not socket, skip one
-            (0x06, 0, 0, 0x00050000 | errno.EACCES),  # return the error
-            (0x06, 0, 0, 0x7FFF0000),  # allow
-        )
-    )
-    buffer = ctypes.create_string_buffer(program, len(program))
-    pointer = ctypes.create_string_buffer(struct.pack("HxxxxxxP", len(program) // 8, ctypes.addressof(buffer)))
-    prctl = ctypes.CDLL(None).prctl
-    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)
-    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, ctypes.byref(pointer), 0, 0)
-
-
-def _report(message: dict[str, Any]) -> None:
-    sys.stdout.write(json.dumps(message) + "\n")
-    sys.stdout.flush()
 
 
 def _dataset(job: dict[str, Any]) -> dict[str, Any]:
@@ -258,9 +212,7 @@ def _run_job(engines: _Engines, job: dict[str, Any], max_bytes: int) -> dict[str
     Returns the outcome: the content coding of the result and the engine, or the error.
     """
     try:
-        with open(job["file"], "wb") as file:
-            # The parent has it open as well. An unlinked file leaves nothing behind when both processes are killed.
-            os.unlink(job["file"])
+        with result_file(job["file"]) as file:
             target = _ResultWriter(file, job["encoding"], max_bytes)
             reason = _run_over_columns(engines.columns, job, target) if engines.columns else "no-columns"
             if reason:
@@ -271,11 +223,7 @@ def _run_job(engines: _Engines, job: dict[str, Any], max_bytes: int) -> dict[str
     except SyntaxError as error:
         return {"state": "syntax", "message": str(error)}
     except OSError as error:
-        if error.errno == errno.EFBIG:
-            return {"state": "too-large"}
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return {"state": "no-room"}
-        return {"state": "failed", "message": str(error)}
+        return outcome_of_write(error)
     except MemoryError:
         return {"state": "memory"}
     except (ValueError, KeyError, RuntimeError) as error:

@@ -1,0 +1,306 @@
+"""A pool of worker processes, each of which may die or be killed without affecting others, behind a fair queue.
+
+A job is a JSON object with the name of a file that the worker unlinks and writes its result to. The pool limits its
+time, memory, size of result, and the number of jobs at a time.
+"""
+
+import contextlib
+import json
+import os
+import selectors
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO, Protocol, cast
+
+from vaven.publisher.engine.fair_queue import FairQueue, Slot
+from vaven.publisher.sparql.messages import query_message
+from vaven.vocab.errors import AnswerTooLarge, QueryBusy, QueryMemoryExceeded, QueryTimeout, StoreUnavailable
+
+# Share of the deadline that a job may spend waiting for a worker.
+WAITING_SHARE = 0.5
+# Share of the deadline after which a job may have to yield its slot to a waiting one.
+YIELD_SHARE = 0.25
+# Slots per worker: long jobs mostly share the processors, not the memory.
+SLOTS_PER_WORKER = 6
+# glibc reserves 64 MB of addresses per thread's arena, hundreds in total, which the address space limit would count.
+ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
+START_SECONDS = 30.0
+TICK_SECONDS = 0.25
+PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+
+
+@dataclass(frozen=True)
+class JobLimits:
+    """Limits of a job: seconds from its arrival, MB of memory and MB of result."""
+
+    seconds: float
+    memory_mb: int
+    result_mb: int
+
+
+class WorkerSource(Protocol):
+    """The data that workers run over, in states that replace each other."""
+
+    def current(self) -> Any:
+        """Return the state that a job is to be run on; equal states need no new worker."""
+
+    def hold(self, state: Any) -> AbstractContextManager[bool]:
+        """Keep a state from being deleted while a worker starts on it; false if it is gone already."""
+
+    def command(self, state: Any) -> Sequence[str]:
+        """Return the command that starts a worker on a state."""
+
+
+@dataclass(eq=False)
+class Worker:
+    """A worker process over one state. `is_idle` once it has reported the outcome of its last job."""
+
+    state: Any
+    process: "subprocess.Popen[bytes]"
+    pending: bytes = b""
+    is_idle: bool = False
+    niceness: int = 0
+
+    def send(self, job: Mapping[str, Any]) -> None:
+        assert self.process.stdin
+        self.is_idle = False
+        self.process.stdin.write(json.dumps(job).encode() + b"\n")
+        self.process.stdin.flush()
+
+    def receive(self, deadline: float) -> dict[str, Any] | None:
+        """Return the worker's next message; None at the deadline. Raises EOFError when the process has died."""
+        assert self.process.stdout
+        with selectors.DefaultSelector() as selector:
+            selector.register(self.process.stdout, selectors.EVENT_READ)
+            while b"\n" not in self.pending:
+                if not selector.select(max(deadline - time.monotonic(), 0)):
+                    return None
+                block = os.read(self.process.stdout.fileno(), 65536)
+                if not block:
+                    raise EOFError
+                self.pending += block
+        line, self.pending = self.pending.split(b"\n", 1)
+        self.is_idle = True
+        message: dict[str, Any] = json.loads(line)
+        return message
+
+    def is_reusable(self, current: Any) -> bool:
+        """Return whether the worker can run a job on this state. A lowered priority can't be raised again."""
+        return bool(self.state == current and not self.niceness and self.process.poll() is None)
+
+    def lower_priority(self, niceness: int) -> None:
+        if niceness > self.niceness:
+            with contextlib.suppress(ProcessLookupError):
+                os.setpriority(os.PRIO_PROCESS, self.process.pid, niceness)
+            self.niceness = niceness
+
+    def private_memory(self) -> int:
+        """Return the worker's private memory in bytes (proc(5), statm: resident without shared); 0 when it has died."""
+        try:
+            _, resident, shared, *_ = Path(f"/proc/{self.process.pid}/statm").read_text().split()
+        except (FileNotFoundError, ProcessLookupError):
+            return 0
+        return (int(resident) - int(shared)) * PAGE_BYTES
+
+    def kill(self) -> None:
+        self.is_idle = False
+        self.process.kill()
+        self.process.wait()
+        for pipe in (self.process.stdin, self.process.stdout):
+            if pipe:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
+
+
+@dataclass(frozen=True)
+class JobResult:
+    """The result of a job: an open, unlinked file of `size` bytes, the worker's outcome, and the state it ran on."""
+
+    file: BinaryIO
+    size: int
+    outcome: Mapping[str, Any]
+    state: Any
+
+
+class WorkerPool:
+    """Workers over a source with their queue. Safe to call from several threads."""
+
+    def __init__(self, source: WorkerSource, queue: FairQueue, limits: JobLimits) -> None:
+        self.queue = queue
+        self._source, self._limits = source, limits
+        self._idle: list[Worker] = []
+        self._busy: set[Worker] = set()
+        self._lock = threading.Lock()
+        # A worker dies with the thread that started it (PR_SET_PDEATHSIG), so one lasting thread starts them all.
+        self._starter = ThreadPoolExecutor(1, thread_name_prefix="vaven-query-workers")
+        self._is_closed = False
+
+    def run(
+        self,
+        client: str,
+        seconds: float,
+        job: Mapping[str, Any],
+        error_of: Callable[[Mapping[str, Any]], Exception],
+    ) -> JobResult:
+        """Run a job within `seconds` and the pool's limits; `error_of` returns the error for an outcome.
+
+        Raises QueryTimeout, QueryBusy, QueryTooMany, QueryMemoryExceeded, AnswerTooLarge or StoreUnavailable.
+        """
+        arrived, most = time.monotonic(), self._limits.seconds
+        # A new worker serves later jobs too: its start may take the pool's time, whatever this job's limit.
+        with (
+            self.queue.slot(client, arrived + min(seconds, most * WAITING_SHARE)) as slot,
+            self._worker(arrived + most) as worker,
+            contextlib.ExitStack() as unfinished,
+        ):
+            # The file is unlinked at once, so that nothing is left of it however we end.
+            file = unfinished.enter_context(tempfile.NamedTemporaryFile(prefix="vaven-answer-", delete=False))
+            try:
+                outcome = self._run(slot, worker, {**job, "file": file.name}, seconds)
+            finally:
+                # The worker unlinks it at the start; this is for a job that never started.
+                Path(file.name).unlink(missing_ok=True)
+            if outcome["state"] != "done":
+                raise self._limit_error(outcome) or error_of(outcome)
+            size = os.fstat(file.fileno()).st_size
+            unfinished.pop_all()
+            return JobResult(cast(BinaryIO, file), size, outcome, worker.state)
+
+    def close(self) -> None:
+        """Close. Running jobs end with QueryBusy."""
+        with self._lock:
+            self._is_closed = True
+            self.queue.close()
+            for worker in (*self._idle, *self._busy):
+                worker.process.kill()
+            while self._idle:
+                self._idle.pop().kill()
+        self._starter.shutdown()
+
+    @contextlib.contextmanager
+    def _worker(self, deadline: float) -> Iterator[Worker]:
+        """Provide a worker on the current state, returned to the pool unless it is busy, dead or outdated."""
+        worker = self._current_worker(deadline)
+        with self._lock:
+            self._busy.add(worker)
+        try:
+            yield worker
+        finally:
+            with self._lock:
+                self._busy.discard(worker)
+                can_wait = worker.is_idle and not self._is_closed and len(self._idle) < self.queue.concurrency
+                if can_wait and worker.is_reusable(self._source.current()):
+                    self._idle.append(worker)
+                else:
+                    worker.kill()
+
+    def _current_worker(self, deadline: float) -> Worker:
+        for _ in range(5):
+            current = self._source.current()
+            if current is None:
+                raise StoreUnavailable("publisher.nothing-published")
+            if worker := self._idle_worker(current):
+                return worker
+            if started := self._start_worker(current, min(deadline, time.monotonic() + START_SECONDS)):
+                return started
+        raise QueryBusy(query_message("replaced"), remedy=query_message("again.remedy"))
+
+    def _idle_worker(self, current: Any) -> Worker | None:
+        """Return an idle worker on this state; kill idle workers on older ones."""
+        with self._lock:
+            while self._idle:
+                worker = self._idle.pop()
+                if worker.is_reusable(current):
+                    return worker
+                worker.kill()
+        return None
+
+    def _start_worker(self, state: Any, deadline: float) -> Worker | None:
+        """Start a worker; None if the state has been deleted. The state is held while the worker starts."""
+        with self._source.hold(state) as is_available:
+            if not is_available:
+                return None
+            worker = Worker(state, self._start_process(self._source.command(state)))
+            try:
+                message = worker.receive(deadline)
+            except EOFError:
+                message = None
+        if message and message["state"] == "ready":
+            return worker
+        worker.kill()
+        return None
+
+    def _start_process(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+        with self._lock:
+            if self._is_closed:
+                raise QueryBusy(query_message("closing"), remedy=query_message("again.remedy"))
+            start = self._starter.submit(
+                subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_ARENA
+            )
+            return start.result()
+
+    def _run(self, slot: Slot, worker: Worker, job: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+        """Send a job to the worker and wait for its outcome."""
+        if time.monotonic() >= slot.arrived + seconds:
+            raise _timeout(seconds)
+        try:
+            worker.send(job)
+            return self._wait_for_outcome(slot, worker, seconds)
+        except (EOFError, BrokenPipeError) as cause:
+            if self._is_closed:
+                raise QueryBusy(query_message("closing"), remedy=query_message("again.remedy")) from cause
+            raise _memory_exceeded(self._limits) from cause
+
+    def _wait_for_outcome(self, slot: Slot, worker: Worker, seconds: float) -> dict[str, Any]:
+        """Wait for the worker's outcome. Raises QueryTimeout, and QueryBusy if the job must yield to others."""
+        deadline = slot.arrived + seconds
+        while True:
+            self._yield_when_crowded(slot, worker)
+            if outcome := worker.receive(min(deadline, time.monotonic() + TICK_SECONDS)):
+                return outcome
+            if time.monotonic() >= deadline:
+                raise _timeout(seconds)
+
+    def _yield_when_crowded(self, slot: Slot, worker: Worker) -> None:
+        """Lower the priority of a long job when the queue is crowded, or end it by raising QueryBusy."""
+        retry_seconds = round(self._limits.seconds)
+        if self.queue.is_crowded():
+            worker.lower_priority(slot.niceness)
+            with self._lock:
+                memory = {other: other.private_memory() for other in self._busy}
+            exceeds_memory = sum(memory.values()) > self.queue.concurrency * self._limits.memory_mb << 20
+            if exceeds_memory and worker is max(memory, key=lambda other: memory[other]):
+                raise QueryBusy(
+                    query_message("crowded"), remedy=query_message("crowded.remedy"), retry_seconds=retry_seconds
+                )
+        if self.queue.must_yield(slot):
+            raise QueryBusy(
+                query_message("yielded", seconds=f"{slot.seconds:.0f}"),
+                remedy=query_message("yielded.remedy"),
+                retry_seconds=retry_seconds,
+            )
+
+    def _limit_error(self, outcome: Mapping[str, Any]) -> Exception | None:
+        """Return the error for an outcome that stands for a limit, if it does."""
+        if outcome["state"] == "too-large":
+            return AnswerTooLarge(
+                query_message("too-large", limit=self._limits.result_mb), remedy=query_message("too-large.remedy")
+            )
+        if outcome["state"] == "memory":
+            return _memory_exceeded(self._limits)
+        return StoreUnavailable("publisher.no-room-for-result") if outcome["state"] == "no-room" else None
+
+
+def _memory_exceeded(limits: JobLimits) -> QueryMemoryExceeded:
+    return QueryMemoryExceeded(query_message("memory", limit=limits.memory_mb), remedy=query_message("memory.remedy"))
+
+
+def _timeout(seconds: float) -> QueryTimeout:
+    return QueryTimeout(query_message("late", seconds=f"{seconds:g}"), remedy=query_message("late.remedy"))
