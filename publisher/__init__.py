@@ -18,5 +18,6 @@ PACKAGES = (
     "sparql",
     "columnar",
     "engine",
+    "sql",
     "explain",
 )

@@ -57,6 +57,7 @@ MODULES = (
     "vaven.schemas.tableschema.check",
     "vaven.publisher.published.derived_files",
     "vaven.publisher.engine.worker",
+    "vaven.publisher.sql.worker",
 )
 
 
