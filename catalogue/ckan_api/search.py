@@ -1,13 +1,13 @@
 """package_search: CKAN's query language over the packages of a PackageList, without Solr.
 
-`q` and `fq` are Lucene queries, parsed by luqum. Words are compared without case and accents, and a word of the query
-also matches longer words that begin with it (Solr matches other forms of a word by stemming, in English only).
+`q` and `fq` are Lucene queries, parsed by luqum. Words are compared by their stems (words.py), without case and
+accents. Only `*` and `?` match a part of a word.
 """
 
 import json
 import re
-import unicodedata
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any
 
@@ -33,11 +33,13 @@ from luqum.tree import (
     Word,
 )
 
+from vaven.catalogue.ckan_api.dates import solr_date
 from vaven.catalogue.ckan_api.packages import Package, PackageList, facets, values_of
 from vaven.catalogue.ckan_api.responses import ActionError, invalid, whole_number
+from vaven.catalogue.ckan_api.words import WORD, folded, folded_stem
 
-WORD = re.compile(r"[^\W_]+")
 TEXT_FIELDS = ("text", "title", "notes")
+DATE_FIELDS = ("metadata_created", "metadata_modified")
 MOST_ROWS = 1_000
 SORT_FIELDS = ("score", "name", "title_string", "title", "metadata_modified", "metadata_created", "id", "views_recent")
 SORT = re.compile(r"\s*(\w+)(?:\s+(asc|desc))?\s*", re.IGNORECASE)
@@ -116,7 +118,7 @@ def _sort_key(field: str) -> Callable[[tuple[int, Package]], Any]:
     if field == "views_recent":
         return lambda _: 0
     name = "title" if field == "title_string" else field
-    return lambda pair: _folded(str(pair[1][name])) if name == "title" else pair[1][name]
+    return lambda pair: folded(str(pair[1][name])) if name == "title" else pair[1][name]
 
 
 def _score(query: str, package: Package) -> int:
@@ -125,7 +127,7 @@ def _score(query: str, package: Package) -> int:
         return 1
     if ":" in query:
         return int(_matches(_parsed(query), package))
-    terms = [term for term in re.findall(r'"[^"]+"|\S+', _folded(query)) if WORD.search(term)]
+    terms = [term for term in re.findall(r'"[^"]+"|\S+', query) if WORD.search(term)]
     matches = [term for term in terms if _has_term(package, "text", term)]
     if len(matches) < _required_count(len(terms)):
         return 0
@@ -158,12 +160,18 @@ def _matches(node: Item, package: Package, field: str = "text") -> bool:
             return any(_matches(child, package, field) for child in node.children)
         case AndOperation() | UnknownOperation() | BoolOperation():
             return all(_matches(child, package, field) for child in node.children)
+        case Range() if field in DATE_FIELDS:
+            return _contains_moment(node, package[field])
         case Range():
             return any(_within(node, value) for value in values_of(package, field))
+        case Phrase() | Word() if field in DATE_FIELDS and node.value != "*":
+            return _moment(package[field]) == _millisecond(solr_date(str(node.value), datetime.now(UTC)))
         case Phrase():
             return _has(package, field, str(node.value)[1:-1])
         case Word() if field in TEXT_FIELDS and node.value != "*":
-            words = WORD.findall(_folded(node.unescaped_value).replace("*", ""))
+            words = WORD.findall(node.unescaped_value)
+            if node.has_wildcard():
+                return _has_pattern(package, field, node.value)
             return bool(words) and all(_has_words(package, field, word) for word in words)
         case Word():
             return _has(package, field, node.unescaped_value)
@@ -176,32 +184,62 @@ def _within(node: Range, value: str) -> bool:
     return is_above and (high == "*" or (value <= high if node.include_high else value < high))
 
 
+def _contains_moment(node: Range, value: str) -> bool:
+    """Match a moment of a package against a range of dates, both to the millisecond as in Solr."""
+    now, moment = datetime.now(UTC), _moment(value)
+    ends = [str(end) for end in (node.low, node.high)]
+    low, high = (None if end == "*" else _millisecond(solr_date(end, now)) for end in ends)
+    is_above = low is None or (moment >= low if node.include_low else moment > low)
+    return is_above and (high is None or (moment <= high if node.include_high else moment < high))
+
+
+def _moment(text: str) -> datetime:
+    return _millisecond(datetime.fromisoformat(text).replace(tzinfo=UTC))
+
+
+def _millisecond(moment: datetime) -> datetime:
+    return moment.replace(microsecond=moment.microsecond // 1000 * 1000)
+
+
 def _has(package: Package, field: str, text: str) -> bool:
-    """Match a value of a field: texts by words, other fields as a whole. `*` is a wildcard."""
+    """Match a value of a field: texts by words, other fields as a whole. `*` and `?` are wildcards."""
     if text == "*":
         return field == "text" or bool(values_of(package, field))
     if field in TEXT_FIELDS:
-        return _has_words(package, field, _folded(text).replace("*", ""))
-    if "*" in text:
-        pattern = re.compile(".*".join(map(re.escape, text.split("*"))), re.IGNORECASE)
-        return any(pattern.fullmatch(value) for value in values_of(package, field))
+        return _has_words(package, field, text)
+    if "*" in text or "?" in text:
+        return any(_pattern(text).fullmatch(value) for value in values_of(package, field))
     return text in values_of(package, field)
 
 
+@lru_cache(maxsize=256)
+def _pattern(text: str) -> re.Pattern[str]:
+    first, *others = ["".join("." if c == "?" else re.escape(c) for c in part) for part in text.split("*")]
+    # An atomic group takes the first match of each part, so that no text makes the search backtrack.
+    middle = "".join(f"(?>.*?{part})" for part in others[:-1])
+    return re.compile(f"{first}{middle}{f'.*{others[-1]}' if others else ''}", re.IGNORECASE | re.DOTALL)
+
+
+def _has_pattern(package: Package, field: str, text: str) -> bool:
+    """Match a word with wildcards, which is not stemmed, against the stems of a field."""
+    pattern = _pattern(folded(text))
+    return any(pattern.fullmatch(word) for word in _words(package, field).split())
+
+
 def _has_term(package: Package, field: str, term: str) -> bool:
-    """Match a folded term of `q`: in quotes as a phrase, else any of its words, as Solr splits "sick-leave" in two."""
+    """Match a term of `q`: in quotes as a phrase, else any of its words, as Solr splits "sick-leave" in two."""
     parts = [term] if term.startswith('"') else WORD.findall(term)
     return any(_has_words(package, field, part) for part in parts)
 
 
 def _has_words(package: Package, field: str, term: str) -> bool:
-    """Match the words of a folded term in the field in sequence; the last one may be a prefix."""
-    words = WORD.findall(term)
-    return bool(words) and f" {' '.join(words)}" in _words(package, field)
+    """Match the words of a term in the field in sequence."""
+    words = [folded_stem(word) for word in WORD.findall(term)]
+    return bool(words) and f" {' '.join(words)} " in _words(package, field)
 
 
 def _words(package: Package, field: str) -> str:
-    """Return a field's folded words, each after a blank."""
+    """Return the stems of a field's words, each between blanks."""
     if field == "text":
         fields = ("name", "title", "notes", "author", "maintainer", "url")
         texts = [str(package.get(name) or "") for name in fields]
@@ -212,9 +250,5 @@ def _words(package: Package, field: str) -> str:
         texts = [entry.get("title", entry["name"]) for entry in package[field]]
     else:
         texts = list(values_of(package, field))
-    return "".join(f" {word}" for text in texts for word in WORD.findall(_folded(text)))
-
-
-def _folded(text: str) -> str:
-    plain = unicodedata.normalize("NFKD", text.casefold())
-    return "".join(c for c in plain if not unicodedata.combining(c))
+    # Two blanks between texts, which no phrase spans.
+    return "".join(f" {' '.join(folded_stem(word) for word in WORD.findall(text))} " for text in texts)

@@ -131,6 +131,42 @@ def test_a_dataset_has_the_values_of_ckan_s(both: tuple[str, str]) -> None:
         {"q": "*:*", "sort": "metadata_modified desc, name asc"},
         {"q": "Ohälsotal"},
         {"q": "Overcrowded"},
+        {"q": "bostad"},
+        {"q": "title:bostad"},
+        {"q": "title:bostad*"},
+        {"q": "title:*områden"},
+        {"q": "title:b?stadsområden"},
+        {"q": "kommun"},
+        {"q": "title:kommun"},
+        {"q": "title:kommuner*"},
+        {"q": 'title:"tre kommun"'},
+        {"q": "notes:påhitt"},
+        {"q": "påhittad"},
+        {"q": "bostadsomraden"},
+        {"q": "name:exempel"},
+        {"q": "tags:trygg"},
+        {"q": "tags:trygg*"},
+        {"q": "Trygghets"},
+        *(
+            {"fq": f"metadata_modified:[{dates}]"}
+            for dates in (
+                "NOW-7DAYS TO NOW",
+                "NOW-1DAY TO NOW+1DAY",
+                "NOW/DAY-1DAY TO NOW/DAY+1DAY",
+                "* TO NOW-1HOUR",
+                "NOW-1MONTH/MONTH TO *",
+                "NOW-1YEAR/YEAR TO NOW/YEAR",
+                "NOW+2MONTHS-62DAYS TO NOW",
+                "NOW+1YEAR TO *",
+                "2020-01-01T00:00:00Z+6MONTHS TO NOW",
+                "2020-01-01T00:00:00.123Z TO *",
+                "NOW-1MILLISECOND TO *",
+            )
+        ),
+        {"fq": "metadata_modified:{NOW-7DAYS TO NOW}"},
+        {"fq": "metadata_created:[NOW-7DAYS/DAY TO NOW] AND name:exempel*"},
+        {"fq": 'metadata_modified:"NOW/DAY"'},
+        {"fq": "metadata_modified:*"},
     ],
     ids=str,
 )
@@ -148,6 +184,11 @@ def test_searches_return_the_results_of_ckan_s(both: tuple[str, str], query: dic
         ("package_search", {"rows": "x"}),
         ("package_search", {"sort": "nonsense"}),
         ("package_search", {"fq": "x:["}),
+        ("package_search", {"fq": "metadata_modified:[NOW-1WEEK TO NOW]"}),
+        ("package_search", {"fq": "metadata_modified:[TODAY TO NOW]"}),
+        ("package_search", {"fq": "metadata_modified:[now-1day TO now]"}),
+        ("package_search", {"fq": "metadata_modified:[2020 TO 2030]"}),
+        ("package_search", {"fq": "metadata_modified:2026"}),
         ("organization_show", {"id": "finns-inte"}),
         ("resource_show", {"id": "finns-inte"}),
         ("datastore_search", {"resource_id": "finns-inte"}),
@@ -194,8 +235,29 @@ def test_rows_equal_those_of_ckan_s_datastore(both: tuple[str, str], params: dic
     assert ours == theirs
 
 
-def test_rows_can_be_searched_by_words(both: tuple[str, str]) -> None:
-    ours, theirs = (ask(url, "datastore_search", resource_id=table_of(url), q="tillit")[1]["result"] for url in both)
+@pytest.mark.parametrize("plain", ["true", "false"])
+@pytest.mark.parametrize(
+    "q",
+    [
+        "tillit", "till", "till:*", "Tillit", "tillit & 2020", "tillit & 2019", "tillit | trygg", "!tillit", "!!tillit",
+        "tillit & ! 2020", "tillit <-> 2020", "tillit <2> t", "tillit <3> 46.5", "(tillit | ohalsotal) & 2020", "T",
+        "tillit 2020", "'tillit 2020'", "trygg-morker", "morker", "mork:*", "66", "66.7", "9", "a", "a | tillit", "!a",
+        "register", "registers", "värdet", "väven:*", "Väven.", "0180c1010", "0180", "(tillit", "tillit &", "&", "()",
+        "tillit | | 2020", "tillit\\",
+    ],
+)  # fmt: skip
+def test_rows_are_searched_by_words_as_in_ckan_s_datastore(both: tuple[str, str], q: str, plain: str) -> None:
+    responses = [ask(url, "datastore_search", resource_id=table_of(url), limit=0, q=q, plain=plain) for url in both]
+    ours, theirs = ((s, body["result"]["total"] if s == 200 else body["error"].keys()) for s, body in responses)
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    ("q", "plain"), [({"kpi": "tillit"}, 1), ({"kpi": "till"}, 1), ({"kpi": "till:*"}, 0), ({"value": "66.7"}, 1)]
+)
+def test_rows_are_searched_by_words_of_a_field(both: tuple[str, str], q: dict[str, str], plain: int) -> None:
+    params = {"q": json.dumps(q), "plain": "true" if plain else "false", "limit": 0}
+    ours, theirs = (ask(url, "datastore_search", resource_id=table_of(url), **params)[1]["result"] for url in both)
     assert ours["total"] == theirs["total"]
 
 
