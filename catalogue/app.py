@@ -10,6 +10,7 @@ from jinja2 import StrictUndefined
 from jinja2.utils import missing
 from werkzeug.exceptions import HTTPException
 
+from vaven.catalogue.ckan_api.routes import SqlQueries
 from vaven.catalogue.http import headers, i18n
 from vaven.catalogue.http.content_negotiation import prefers_html
 from vaven.catalogue.http.page_cache import PageCache
@@ -18,6 +19,7 @@ from vaven.catalogue.validation.uploads import Uploads
 from vaven.publisher.engine.cache import CachedEngine
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.settings import Settings
+from vaven.publisher.sql.engine import SqlEngine
 from vaven.vocab.areas import areas
 from vaven.vocab.errors import NoLongerIncluded, QueryError, UnknownDataset, VavenError, Withdrawn
 from vaven.vocab.example_queries import examples
@@ -36,15 +38,20 @@ HTTP_ERRORS = {
 
 @dataclass(frozen=True)
 class Parts:
-    """Objects with the application's lifetime: published data, query workers, page cache, readers of uploads."""
+    """Objects with the application's lifetime: published data, query workers, page cache, readers of uploads.
+
+    `engine` runs SPARQL, `sql` the SQL of the Action API.
+    """
 
     collection: Collection
     engine: CachedEngine
+    sql: SqlQueries
     pages: PageCache
     uploads: Uploads
 
     def close(self) -> None:
         self.uploads.close()
+        self.sql.engine.close()
         self.engine.close()
         self.collection.close()
 
@@ -75,13 +82,18 @@ def create_app(settings: Settings) -> Flask:
     app.jinja_env.trim_blocks = app.jinja_env.lstrip_blocks = True
     app.jinja_env.undefined = CheckedUndefined
     rate_limit = RateLimit(settings)
+
+    def admit(client: str) -> None:
+        rate_limit.admit_query(client, settings.queries_a_minute)
+
     engine = CachedEngine(
         open_engine(settings),
         max_bytes=settings.query_cache_mb << 20,
         wait_seconds=settings.query_seconds,
-        admit=lambda client: rate_limit.admit_query(client, settings.queries_a_minute),
+        admit=admit,
     )
-    parts = Parts(Collection(settings), engine, PageCache(settings.page_cache_mb << 20), Uploads(settings))
+    sql = SqlQueries(SqlEngine(settings), admit)
+    parts = Parts(Collection(settings), engine, sql, PageCache(settings.page_cache_mb << 20), Uploads(settings))
     app.extensions["vaven"] = parts
     headers.register(app)
     i18n.register(app)
@@ -134,7 +146,7 @@ def _machine_access(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
         collection, site, DerivedFiles(settings.derived_folder, settings.made_mb, settings.derived_storage), iris
     )
     yield croissant.blueprint(collection, iris)
-    yield ckan_api.blueprint(settings, collection)
+    yield ckan_api.blueprint(settings, collection, parts.sql)
     yield dcat_feed.blueprint(collection, iris, settings.contact)
     yield dereference.blueprint(ResourceLookup(site, collection, iris), iris)
     yield ontology.blueprint(iris)

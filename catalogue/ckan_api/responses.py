@@ -1,16 +1,27 @@
 """Errors of actions in the terms of CKAN's own views, and the parameters that raise them."""
 
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, BinaryIO
 
 
 class ActionError(Exception):
-    """An error with its HTTP status; `error` is the object under "error" in the response."""
+    """An error with its HTTP status; `error` is the object under "error" in the response.
 
-    def __init__(self, status: int, kind: str, **error: Any) -> None:
+    `retry_seconds` is when it may be tried again (Retry-After), 0 if that is unknown.
+    """
+
+    def __init__(self, status: int, kind: str, retry_seconds: int = 0, /, **error: Any) -> None:
         super().__init__(kind)
-        self.status = status
+        self.status, self.retry_seconds = status, retry_seconds
         self.error: dict[str, Any] = {**error, "__type": kind}
+
+
+@dataclass(frozen=True)
+class JsonFile:
+    """A result that is JSON already, too large to be read into memory."""
+
+    file: BinaryIO
 
 
 def not_found(message: str = "Not found") -> ActionError:

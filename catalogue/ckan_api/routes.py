@@ -1,20 +1,41 @@
-"""Routes of the Action API at /api/3/action/…: GET with parameters, POST with JSON or a form."""
+"""Routes of the Action API: actions at /api/3/action/…, by GET or by POST with JSON or a form, and dumps of rows."""
 
+import itertools
 import json
-from collections.abc import Callable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from flask import Blueprint, Response, request
+from werkzeug.exceptions import NotFound
+from werkzeug.wsgi import FileWrapper
 
 from vaven.catalogue.ckan_api.datastore import datastore_search
-from vaven.catalogue.ckan_api.packages import Package, PackageList
-from vaven.catalogue.ckan_api.responses import ActionError, invalid, is_true, not_found, required, whole_number
+from vaven.catalogue.ckan_api.dump import dump
+from vaven.catalogue.ckan_api.lookups import license_list, package_autocomplete, resource_search, vocabulary_list
+from vaven.catalogue.ckan_api.packages import Package, PackageList, SearchableTable
+from vaven.catalogue.ckan_api.responses import (
+    ActionError,
+    JsonFile,
+    invalid,
+    is_true,
+    not_found,
+    required,
+    whole_number,
+)
 from vaven.catalogue.ckan_api.search import package_search
+from vaven.catalogue.ckan_api.sql import datastore_search_sql, query_error
+from vaven.catalogue.http.problem_details import problem
+from vaven.catalogue.http.rate_limit import client_of
 from vaven.publisher.ckan.datastore import columns_of
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.releases.cache import CachedByState
 from vaven.publisher.settings import Settings
+from vaven.publisher.sql.engine import SqlEngine
 from vaven.vocab import media_types
+from vaven.vocab.errors import QueryTooMany
 from vaven.vocab.messages import messages
 
 # The CKAN version whose responses these are; clients read it before other requests.
@@ -23,18 +44,37 @@ MAX_ITEMS = 10_000
 Parameters = Mapping[str, Any]
 Action = Callable[[PackageList, Parameters], Any]
 JSON_TYPE = "application/json;charset=utf-8"
+BLOCK = 1 << 16
+DOCUMENTATION = "https://docs.ckan.org/en/2.12/"
 
 
-def blueprint(settings: Settings, collection: Collection) -> Blueprint:
+@dataclass(frozen=True)
+class SqlQueries:
+    """The engine of datastore_search_sql, and the function that counts a query of a client or raises QueryTooMany."""
+
+    engine: SqlEngine
+    admit: Callable[[str], None]
+
+
+def blueprint(settings: Settings, collection: Collection, queries: SqlQueries) -> Blueprint:
     pages = Blueprint("action", __name__)
     package_lists = CachedByState[str, PackageList](1)
-    actions = _actions(settings, collection)
+    actions = _actions(settings, collection, queries)
+
+    def current() -> PackageList:
+        return package_lists.get(collection.state(), "", lambda: PackageList(settings, collection))
 
     @pages.route("/api/action/<name>", methods=["GET", "POST", "OPTIONS"])
     @pages.route("/api/3/action/<name>", methods=["GET", "POST", "OPTIONS"])
     def action(name: str) -> Response:
-        package_list = package_lists.get(collection.state(), "", lambda: PackageList(settings, collection))
-        return _with_cors(_respond(settings, actions, package_list, name))
+        return _with_cors(_respond(settings, actions, current(), name))
+
+    @pages.get("/datastore/dump/<resource_id>")
+    def rows(resource_id: str) -> Response:
+        table = current().tables.get(resource_id)
+        if not table:
+            raise NotFound
+        return _with_cors(_dump(resource_id, table, _path(collection, table)))
 
     @pages.get("/api/3")
     @pages.get("/api/3/")
@@ -54,9 +94,44 @@ def _respond(settings: Settings, actions: Mapping[str, Action], package_list: Pa
         if "callback" in request.args:
             # CKAN used to support JSONP; today all clients can use CORS.
             raise invalid("callback", "JSONP is not supported; ask without it, from any origin")
-        return _json({**about, "success": True, "result": actions[name](package_list, _parameters())})
+        result = actions[name](package_list, _parameters())
     except ActionError as error:
-        return _json({**about, "error": error.error, "success": False}, error.status)
+        response = _json({**about, "error": error.error, "success": False}, error.status)
+        if error.retry_seconds:
+            response.headers["Retry-After"] = str(error.retry_seconds)
+        return response
+    if isinstance(result, JsonFile):
+        return _json_around(result, about)
+    return _json({**about, "success": True, "result": result})
+
+
+def _json_around(result: JsonFile, about: Mapping[str, Any]) -> Response:
+    """Return a result that is in a file, without reading it into memory."""
+    begin, end = f'{{"help": {json.dumps(about["help"])}, "success": true, "result": '.encode(), b"}"
+    size = os.fstat(result.file.fileno()).st_size
+    blocks: Iterable[bytes] = itertools.chain((begin,), FileWrapper(result.file, BLOCK), (end,))
+    response = Response(blocks, content_type=JSON_TYPE)
+    response.content_length = len(begin) + size + len(end)
+    response.call_on_close(result.file.close)
+    return response
+
+
+def _dump(resource_id: str, table: SearchableTable, path: Path) -> Response:
+    try:
+        file, form = dump(table.name, path, request.args.to_dict())
+    except ActionError as error:
+        name = next((key for key in error.error if key != "__type"), "")
+        return problem(400, "catalogue.bad-parameter", name=name)
+    response = Response(FileWrapper(file, BLOCK), content_type=f"{form.media_type}; charset=utf-8")
+    response.content_length = os.fstat(file.fileno()).st_size
+    response.call_on_close(file.close)
+    extension = request.args.get("format") or "csv"
+    response.headers["Content-Disposition"] = f'attachment; filename="{resource_id}.{extension}"'
+    return response
+
+
+def _path(collection: Collection, table: SearchableTable) -> Path:
+    return collection.local(table.dataset, table.version, f"{table.name}.parquet")
 
 
 def _parameters() -> Parameters:
@@ -90,7 +165,7 @@ def _with_cors(response: Response) -> Response:
     return response
 
 
-def _actions(settings: Settings, collection: Collection) -> dict[str, Action]:
+def _actions(settings: Settings, collection: Collection, queries: SqlQueries) -> dict[str, Action]:
     def status_show(_: PackageList, __: Parameters) -> Package:
         t = messages("sv", "publisher")
         return {
@@ -110,13 +185,20 @@ def _actions(settings: Settings, collection: Collection) -> dict[str, Action]:
         table = package_list.tables.get(str(identity))
         if not table:
             raise not_found(f'Not found: Resource "{identity}" was not found.')
-        path = collection.local(table.dataset, table.version, f"{table.name}.parquet")
-        return datastore_search(table.name, path, {**parameters, "resource_id": identity})
+        return datastore_search(table.name, _path(collection, table), {**parameters, "resource_id": identity})
+
+    def search_sql(package_list: PackageList, parameters: Parameters) -> JsonFile:
+        client = client_of(request.remote_addr)
+        try:
+            queries.admit(client)
+        except QueryTooMany as error:
+            raise query_error(error) from error
+        return datastore_search_sql(queries.engine, collection, package_list, parameters, client)
 
     actions: dict[str, Action] = {
         "status_show": status_show,
         "site_read": lambda _, __: True,
-        "help_show": _help,
+        "help_show": lambda _, parameters: _help(actions, parameters),
         "package_list": lambda package_list, parameters: _page(sorted(package_list.packages), parameters),
         "package_show": _package_show,
         "package_search": package_search,
@@ -131,14 +213,24 @@ def _actions(settings: Settings, collection: Collection) -> dict[str, Action]:
         "tag_show": _tag_show,
         "resource_show": _resource_show,
         "datastore_search": search_rows,
+        "datastore_search_sql": search_sql,
         "datastore_info": _datastore_info,
+        "license_list": license_list,
+        "package_autocomplete": package_autocomplete,
+        "resource_search": resource_search,
+        "vocabulary_list": vocabulary_list,
     }
     return actions
 
 
-def _help(_: PackageList, parameters: Parameters) -> str:
+def _help(actions: Mapping[str, Action], parameters: Parameters) -> str:
     name = required(parameters, "name")
-    return f"{name}: see https://docs.ckan.org/en/2.12/api/#ckan.logic.action.get.{name}"
+    if name not in actions:
+        raise not_found("Not found: Action function not found")
+    if name.startswith("datastore_"):
+        own = "Differences: docs/ckan.md, Action API"
+        return f"{name}: see {DOCUMENTATION}maintaining/datastore.html#ckanext.datastore.logic.action.{name}. {own}"
+    return f"{name}: see {DOCUMENTATION}api/#ckan.logic.action.get.{name}"
 
 
 def _page(names: Sequence[Any], parameters: Parameters) -> list[Any]:

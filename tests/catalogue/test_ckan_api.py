@@ -4,16 +4,19 @@ import json
 import os
 import subprocess
 import sys
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import pytest
-from ckanapi import NotFound, RemoteCKAN
+from ckanapi import NotAuthorized, NotFound, RemoteCKAN, ValidationError
 
+from tests.conftest import SAMPLE, Serving, environment, free_port, vaven
 from tests.conftest import Site as OurSite
 from tests.servers.ckan.instance import Ckan
 from vaven.publisher.ckan.client import Site
@@ -86,6 +89,10 @@ def without(value: Any, *names: str) -> Any:
         ("tag_show", {"id": "trygghet"}),
         ("status_show", {}),
         ("current_package_list_with_resources", {"limit": 1}),
+        ("package_autocomplete", {"q": "mpel"}),
+        ("package_autocomplete", {"q": "finns-inte"}),
+        ("resource_search", {"query": "format:CSV"}),
+        ("vocabulary_list", {}),
     ],
     ids=str,
 )
@@ -189,6 +196,19 @@ def test_searches_return_the_results_of_ckan_s(both: tuple[str, str], query: dic
         ("package_search", {"fq": "metadata_modified:[now-1day TO now]"}),
         ("package_search", {"fq": "metadata_modified:[2020 TO 2030]"}),
         ("package_search", {"fq": "metadata_modified:2026"}),
+        ("package_autocomplete", {}),
+        ("resource_search", {}),
+        ("resource_search", {"query": "finns-inte"}),
+        ("resource_search", {"query": "position:0"}),
+        ("resource_search", {"query": "name:a", "limit": "x"}),
+        ("help_show", {"name": "finns-inte"}),
+        ("datastore_search_sql", {"sql": 'select * from "finns-inte"'}),
+        ("datastore_search_sql", {"sql": "select * from pg_class"}),
+        ("datastore_search_sql", {"sql": "select * from information_schema.tables"}),
+        ("datastore_search_sql", {"sql": "select pg_sleep(1)"}),
+        ("datastore_search_sql", {"sql": "select 1; select 2"}),
+        ("datastore_search_sql", {"sql": "delete from x"}),
+        ("datastore_search_sql", {"sql": "selec"}),
         ("organization_show", {"id": "finns-inte"}),
         ("resource_show", {"id": "finns-inte"}),
         ("datastore_search", {"resource_id": "finns-inte"}),
@@ -259,6 +279,134 @@ def test_rows_are_searched_by_words_of_a_field(both: tuple[str, str], q: dict[st
     params = {"q": json.dumps(q), "plain": "true" if plain else "false", "limit": 0}
     ours, theirs = (ask(url, "datastore_search", resource_id=table_of(url), **params)[1]["result"] for url in both)
     assert ours["total"] == theirs["total"]
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        {},
+        {"format": "tsv"},
+        {"format": "json"},
+        {"format": "xml"},
+        {"bom": "true", "limit": 1},
+        {"format": "json", "bom": "true", "fields": "kpi", "limit": 1},
+        {"format": "xml", "bom": "1", "fields": "kpi,value,note,_id", "limit": 3},
+        {"fields": "value,kpi", "limit": 2},
+        {"fields": "kpi,value", "offset": 627},
+        {"limit": "", "offset": 3},
+        {"fields": "kpi,value", "sort": "value desc, _id", "limit": 20},
+        {"filters": '{"kpi": "tillit"}', "format": "json"},
+        {"distinct": "true", "fields": "kpi", "sort": "kpi", "limit": 3},
+        {"plain": "false", "q": "till:*", "fields": "kpi"},
+    ],
+    ids=str,
+)
+def test_a_dump_has_the_bytes_of_ckan_s(both: tuple[str, str], params: dict[str, Any]) -> None:
+    ours, theirs = (dump(url, table_of(url), **params) for url in both)
+    assert len(theirs[1]) > 40
+    assert ours == theirs
+
+
+def dump(url: str, table: str, **params: Any) -> tuple[str, bytes]:
+    """Return the name of the file and its content, with the id of the table left out of the name."""
+    address = f"{url.rstrip('/')}/datastore/dump/{table}?{urllib.parse.urlencode(params)}"
+    with urllib.request.urlopen(address, timeout=60) as response:
+        return response.headers["Content-Disposition"].replace(table, "TABLE"), response.read()
+
+
+def test_an_invalid_dump_is_refused_before_its_first_byte(whole_way: OurSite) -> None:
+    table = table_of(whole_way.url)
+    refused = {"format=x": 400, "limit=x": 400, "limit=-1": 400, "filters={": 400, "fields=x": 400, "sort=x": 400}
+    for query, status in refused.items():
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(f"{whole_way.url}datastore/dump/{table}?{query}", timeout=30)
+        assert (error.value.code, error.value.headers.get_content_type()) == (status, "application/problem+json")
+    with pytest.raises(urllib.error.HTTPError) as error:
+        urllib.request.urlopen(f"{whole_way.url}datastore/dump/finns-inte", timeout=30)
+    assert error.value.code == 404
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "SELECT _id, kpi, period, value, sample_size, note FROM {table} ORDER BY _id",
+        "SELECT kpi, count(*), avg(value), sum(sample_size) AS n FROM {table} GROUP BY kpi ORDER BY kpi",
+        "SELECT kpi FROM {table} WHERE value > 50 AND period = '2024' AND kpi ILIKE 'TRYGG%' ORDER BY value LIMIT 3",
+        "SELECT a.value - b.value AS d FROM {table} a JOIN {table} b ON a._id = b._id + 1 ORDER BY a._id",
+        "SELECT 1 AS a, 2 AS a, 7/2, true, null AS n, 'x' AS x;",
+        "SELECT value/3, 100.0*numerator/nullif(denominator, 0) AS andel FROM {table} ORDER BY _id",
+    ],
+)  # fmt: skip
+def test_sql_has_the_result_of_ckan_s_datastore(both: tuple[str, str], sql: str) -> None:
+    ours, theirs = (
+        without(ask(url, "datastore_search_sql", sql=sql.replace("{table}", f'"{table_of(url)}"'))[1]["result"], "sql")
+        for url in both
+    )
+    assert ours == theirs
+
+
+@pytest.mark.parametrize(
+    "sql", ["SELECT nope FROM {table}", "SELECT * FROM {table} WHERE period = 2024", "SELECT sum(kpi) FROM {table}"]
+)
+def test_an_invalid_query_has_the_error_of_ckan_s_datastore(both: tuple[str, str], sql: str) -> None:
+    ours, theirs = (ask(url, "datastore_search_sql", sql=sql.replace("{table}", f'"{table_of(url)}"')) for url in both)
+    assert ours[0] == theirs[0] == 409
+    assert ours[1]["error"].keys() == theirs[1]["error"].keys()
+    assert ours[1]["error"]["info"].keys() == theirs[1]["error"]["info"].keys()
+    # CKAN's message begins with the class of psycopg2's exception and ends with the position.
+    assert ours[1]["error"]["query"][0].split(";")[0] in theirs[1]["error"]["query"][0]
+
+
+def test_a_long_query_ends_at_the_deadline_while_others_are_answered(whole_way: OurSite) -> None:
+    table = f'"{table_of(whole_way.url)}"'
+    endless = f"SELECT count(*) FROM {table} a, {table} b, {table} c, {table} d"
+    with ThreadPoolExecutor(2) as threads:
+        running = [threads.submit(ask, whole_way.url, "datastore_search_sql", sql=endless) for _ in range(2)]
+        time.sleep(2)
+        assert ask(whole_way.url, "package_list")[1]["result"] == [SLUG]
+        assert not any(one.done() for one in running)
+        assert ask(whole_way.url, "datastore_search_sql", sql="SELECT 1 AS one")[1]["result"]["records"] == [{"one": 1}]
+        for one in running:
+            status, body = one.result()
+            assert (status, body["error"].get("query")) == (409, ["Query took too long"])
+
+
+def test_rows_of_a_withdrawn_dataset_can_no_longer_be_reached(tmp_path: Path) -> None:
+    port = free_port()
+    settings = environment(tmp_path, port)
+    assert vaven("publish", SAMPLE / "exempel.xlsx", environment=settings).returncode == 0
+    with Serving(tmp_path, port, settings) as site:
+        table = table_of(site.url)
+        sql = f'SELECT count(*) FROM "{table}"'
+        assert ask(site.url, "datastore_search_sql", sql=sql)[1]["result"]["records"] == [{"count": 629}]
+        done = site.run("withdraw", SLUG, "1", "--reason", "Fel enkät")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert ask(site.url, "datastore_search_sql", sql=sql)[0] == 404
+        with pytest.raises(urllib.error.HTTPError) as error:
+            urllib.request.urlopen(f"{site.url}datastore/dump/{table}", timeout=30)
+        assert error.value.code == 404
+
+
+def test_ckanapi_calls_the_actions_for_rows_and_lookups(whole_way: OurSite) -> None:
+    table = table_of(whole_way.url)
+    with RemoteCKAN(whole_way.url) as there:
+        result = there.action.datastore_search_sql(sql=f'SELECT kpi, value FROM "{table}" ORDER BY _id LIMIT 2')
+        assert [field["type"] for field in result["fields"]] == ["text", "numeric"]
+        assert [record["value"] for record in result["records"]] == [9, 66.7]
+        with pytest.raises(ValidationError) as invalid:
+            there.action.datastore_search_sql(sql=f'SELECT nope FROM "{table}"')
+        assert invalid.value.error_dict["query"] == ['column "nope" does not exist']
+        with pytest.raises(NotAuthorized):
+            there.action.datastore_search_sql(sql="SELECT * FROM pg_class")
+        with pytest.raises(NotFound):
+            there.action.datastore_search_sql(sql='SELECT * FROM "finns-inte"')
+        assert {"cc-zero", "cc-by"} < {licence["id"] for licence in there.action.license_list()}
+        assert [match["name"] for match in there.action.package_autocomplete(q="exempel")] == [SLUG]
+        assert there.action.resource_search(query=["format:CSV", "name:observ"])["count"] == 1
+        assert there.action.vocabulary_list() == []
+        assert "datastore_search_sql" in there.action.help_show(name="datastore_search_sql")
+        assert there.action.package_search(fq="metadata_modified:[NOW-1DAY TO NOW]")["count"] == 1
+        assert there.action.package_search(fq="metadata_modified:[* TO NOW-1DAY]")["count"] == 0
 
 
 @pytest.mark.parametrize(
