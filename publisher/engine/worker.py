@@ -88,7 +88,8 @@ class _Engines:
 
             self.columns = columns.Columns(snapshot.folder, memory_mb // COLUMNS_SHARE)
         else:
-            assert self.store
+            # Opened before the worker is ready.
+            _ = self.store
 
     @cached_property
     def store(self) -> Store:
