@@ -14,7 +14,7 @@ from functools import partial
 from vaven.publisher.engine.interface import QueryEngine, QueryRequest
 from vaven.publisher.explain.probe import MIN_SECONDS, DeadlineExceeded, MatchScope, Prober, TermWriter
 from vaven.publisher.explain.suggestions import KnownTerms, Suggestion, Suggestions
-from vaven.publisher.sparql.query_parser import parse
+from vaven.publisher.sparql.query_builder import parse
 from vaven.publisher.sparql.query_tree import (
     GraphPattern,
     GroupPattern,

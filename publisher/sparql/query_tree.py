@@ -1,6 +1,6 @@
 """The syntax tree of a SPARQL query, as values: parts of its text with their positions.
 
-Built by query_parser.py, in the terms of SPARQL 1.1 Query Language, section 19.8.
+Built by query_builder.py, in the terms of SPARQL 1.1 Query Language, section 19.8.
 """
 
 from collections.abc import Iterator

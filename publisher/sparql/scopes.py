@@ -7,13 +7,14 @@ sides of an EXISTS.
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from lark import Token as Leaf
 from lark import Tree
 
 from vaven.publisher.sparql.messages import query_message
+from vaven.publisher.sparql.tree import Node, child_nodes, child_words, children_first, leaves
 from vaven.vocab.messages import Message
 
 # After these another basic graph pattern begins; FILTER, BIND and VALUES are inside one, unless they contain EXISTS.
@@ -23,8 +24,6 @@ CLOSED_SCOPES = frozenset(("filter", "exists", "minus", "modifiers"))
 # Maximum number of variables in a remedy.
 MAX_VARIABLES = 6
 FORMS = frozenset(("select", "subselect", "construct", "describe", "ask"))
-
-Node = Tree[Leaf]
 
 
 @dataclass(frozen=True)
@@ -47,38 +46,10 @@ class MisusedVariable:
 def find_misuse(tree: Node) -> MisusedVariable | None:
     """Return the first misuse in the query. Cost: linear in the tree, which may be arbitrarily deep."""
     checker = _ScopeChecker()
-    for node in _children_first(tree):
+    for node in children_first(tree):
         checker.visit(node)
     checker.check_blank_nodes()
     return min(checker.misuses, key=lambda misuse: misuse.start, default=None)
-
-
-def _children_first(tree: Node) -> list[Node]:
-    order, stack = [], [tree]
-    while stack:
-        node = stack.pop()
-        order.append(node)
-        stack.extend(child for child in node.children if isinstance(child, Tree))
-    return order[::-1]
-
-
-def _leaves(*nodes: Node, outside: tuple[str, ...] = ()) -> Iterator[Leaf]:
-    """Yield the tokens under some nodes in order, except those under nodes of the names `outside`."""
-    stack: list[Node | Leaf] = list(nodes[::-1])
-    while stack:
-        top = stack.pop()
-        if not isinstance(top, Tree):
-            yield top
-        elif top.data not in outside:
-            stack.extend(reversed(top.children))
-
-
-def _nodes(node: Node, *names: str) -> list[Node]:
-    return [child for child in node.children if isinstance(child, Tree) and child.data in names]
-
-
-def _words(node: Node, terminal: str) -> list[Leaf]:
-    return [child for child in node.children if not isinstance(child, Tree) and child.type == terminal]
 
 
 def _name(word: Leaf) -> str:
@@ -88,11 +59,11 @@ def _name(word: Leaf) -> str:
 
 def _aggregates(*nodes: Node) -> list[Leaf]:
     """Return the first tokens of aggregates, except those in nested groups (EXISTS)."""
-    return [word for word in _leaves(*nodes, outside=("group",)) if word.type in ("COUNT", "AGGREGATE", "GROUP_CONCAT")]
+    return [word for word in leaves(*nodes, outside=("group",)) if word.type in ("COUNT", "AGGREGATE", "GROUP_CONCAT")]
 
 
 def _has_group(node: Node) -> bool:
-    return any(word.type == "EXISTS" for word in _leaves(node, outside=("group",)))
+    return any(word.type == "EXISTS" for word in leaves(node, outside=("group",)))
 
 
 @dataclass
@@ -136,17 +107,17 @@ class _ScopeChecker:
 
     def _visit_bind(self, node: Node) -> set[str]:
         self._refuse_aggregates(node, "BIND")
-        return {_name(_words(node, "VAR")[-1])}
+        return {_name(child_words(node, "VAR")[-1])}
 
     def _visit_group(self, node: Node) -> set[str]:
         seen, pattern = set[str](), 0
-        for child in _nodes(node, *PATTERN_BOUNDARIES, "triples", "bind", "values", "filter"):
+        for child in child_nodes(node, *PATTERN_BOUNDARIES, "triples", "bind", "values", "filter"):
             if child.data == "bind":
-                self._refuse_bound_variable(_words(child, "VAR")[-1], seen)
+                self._refuse_bound_variable(child_words(child, "VAR")[-1], seen)
             elif child.data == "filter":
                 self._refuse_aggregates(child, "FILTER")
             elif child.data == "triples":
-                self.labels += [(word, (id(node), pattern)) for word in _leaves(child) if word.type == "BLANK_NODE"]
+                self.labels += [(word, (id(node), pattern)) for word in leaves(child) if word.type == "BLANK_NODE"]
             if child.data in PATTERN_BOUNDARIES or (child.data in ("bind", "filter") and _has_group(child)):
                 pattern += 1
             seen = self._merge(seen, child)
@@ -165,10 +136,10 @@ class _ScopeChecker:
             )
 
     def _visit_values(self, node: Node) -> set[str]:
-        header = _nodes(node, "header")
-        words = _words(header[0] if header else node, "VAR")
+        header = child_nodes(node, "header")
+        words = child_words(header[0] if header else node, "VAR")
         self._refuse_duplicates(words, "VALUES")
-        for row in _nodes(node, "row"):
+        for row in child_nodes(node, "row"):
             if (count := len(row.children) - 2) != len(words):
                 first = row.children[0]
                 assert not isinstance(first, Tree)
@@ -188,18 +159,20 @@ class _ScopeChecker:
 
     def _visit_form(self, node: Node) -> set[str]:
         """Check the columns of a query or subquery against the variables in scope after pattern and grouping."""
-        (modifiers,) = _nodes(node, "modifiers")
-        columns = _nodes(node, "columns")
+        (modifiers,) = child_nodes(node, "modifiers")
+        columns = child_nodes(node, "columns")
         # VALUES at the end is joined to the groups.
-        values_variables = {name for child in _nodes(node, "values") for name in self.visible[id(child)]}
+        values_variables = {name for child in child_nodes(node, "values") for name in self.visible[id(child)]}
         seen, keys = values_variables.copy(), _keys(modifiers) | values_variables
-        for child in _nodes(node, "group"):
+        for child in child_nodes(node, "group"):
             seen = self._merge(seen, child)
-        clause = _nodes(modifiers, "group_by")
+        clause = child_nodes(modifiers, "group_by")
         aggregates = _aggregates(*columns, modifiers)
         if not clause and not aggregates:
             return self._projected(columns[0], seen) if columns else seen
-        begin = next((word for part in clause for word in _words(part, "GROUP")), aggregates[0] if aggregates else None)
+        begin = next(
+            (word for part in clause for word in child_words(part, "GROUP")), aggregates[0] if aggregates else None
+        )
         assert begin is not None
         if columns:
             self._refuse_ungrouped_columns(columns[0], keys, has_clause=bool(clause))
@@ -213,14 +186,14 @@ class _ScopeChecker:
 
     def _projected(self, node: Node, seen: set[str]) -> set[str]:
         """Return the variables that a SELECT projects. `seen` are the variables in scope before it."""
-        if _words(node, "STAR"):
+        if child_words(node, "STAR"):
             return seen
         columns = list[Leaf]()
         for child in node.children:
             if not isinstance(child, Tree):
                 columns += [child] if child.type == "VAR" else []
                 continue
-            word = _words(child, "VAR")[-1]
+            word = child_words(child, "VAR")[-1]
             columns.append(word)
             if _name(word) in seen:
                 self.misuses.append(
@@ -230,11 +203,11 @@ class _ScopeChecker:
         return {_name(word) for word in columns}
 
     def _refuse_ungrouped_columns(self, node: Node, keys: set[str], *, has_clause: bool) -> None:
-        if star := _words(node, "STAR"):
+        if star := child_words(node, "STAR"):
             self.misuses.append(MisusedVariable(star[0], "star-grouped", query_message("star-grouped.remedy")))
-        self._refuse_ungrouped_variables(_words(node, "VAR"), keys, has_clause=has_clause)
-        for column in _nodes(node, "named"):
-            variables = [word for word in _leaves(column, outside=("aggregate", "exists")) if word.type == "VAR"]
+        self._refuse_ungrouped_variables(child_words(node, "VAR"), keys, has_clause=has_clause)
+        for column in child_nodes(node, "named"):
+            variables = [word for word in leaves(column, outside=("aggregate", "exists")) if word.type == "VAR"]
             # The last is the column's own name.
             self._refuse_ungrouped_variables(variables[:-1], keys, has_clause=has_clause, is_column=False)
 
@@ -269,10 +242,10 @@ class _ScopeChecker:
 def _keys(modifiers: Node) -> set[str]:
     """Return the variables that a query groups by."""
     keys = set[str]()
-    for clause in _nodes(modifiers, "group_by"):
-        keys |= {_name(word) for word in _words(clause, "VAR")}
-        for key in _nodes(clause, "key"):
-            keys |= {_name(word) for word in _words(key, "VAR")}
+    for clause in child_nodes(modifiers, "group_by"):
+        keys |= {_name(word) for word in child_words(clause, "VAR")}
+        for key in child_nodes(clause, "key"):
+            keys |= {_name(word) for word in child_words(key, "VAR")}
     return keys
 
 

@@ -6,7 +6,7 @@ import pytest
 from pyoxigraph import Store
 from rdflib.plugins.sparql.parser import parseQuery
 
-from vaven.publisher.sparql.query_parser import parse
+from vaven.publisher.sparql.query_builder import parse
 from vaven.publisher.sparql.query_tree import GraphPattern, GroupPattern, TriplePattern, UnsupportedSyntax
 from vaven.vocab.example_queries import examples
 
@@ -66,6 +66,16 @@ def test_elements_have_kinds_and_nested_groups() -> None:
     assert isinstance(inner, GraphPattern)
     assert inner.subselect is not None
     assert (inner.subselect.head, list(inner.subselect.tail)) == ("?m", ["limit"])
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [("FILTER (EXISTS { ?a a:p ?b })", "exists"), ("FILTER((NOT EXISTS{?a a:p ?b}))", "filter")]
+)
+def test_an_exists_in_parentheses_has_its_group(text: str, kind: str) -> None:
+    (part,) = where(f"SELECT * {{ {text} }}").elements
+    assert isinstance(part, GraphPattern)
+    assert (part.kind, [len(list(group.triples())) for group in part.groups]) == (kind, [1] * (kind == "exists"))
+    assert [term.text for term in part.terms] == ["a:p"] * (kind == "filter")
 
 
 def test_positions_count_from_one() -> None:
