@@ -162,8 +162,11 @@ def _machine_access(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
 
 
 def warm(app: Flask) -> None:
-    """Load what would delay the first requests: templates, messages, the register of areas, and the published data."""
+    """Load what would delay the first requests: templates, messages, parser, register of areas, and published data."""
+    from vaven.publisher.sparql.query_facts import read_facts
+
     parts: Parts = app.extensions["vaven"]
+    read_facts("ASK {}")
     for name in app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)
     i18n.warm()

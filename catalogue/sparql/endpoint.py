@@ -29,13 +29,12 @@ from vaven.catalogue.sparql.cached_responses import remember
 from vaven.catalogue.sparql.editor import editor_config
 from vaven.catalogue.sparql.explanations import Explainer
 from vaven.catalogue.sparql.protocol import RESULT_TYPES, ProtocolError, QueryOperation
-from vaven.publisher.engine.interface import QueryEngine, QueryRequest, QueryResult
+from vaven.publisher.engine.interface import QueryEngine, QueryRequest, QueryResult, error_of
 from vaven.publisher.rdf.compression import IDENTITY
-from vaven.publisher.sparql.lexer import is_deterministic, query_form
 from vaven.publisher.sparql.messages import query_message
 from vaven.publisher.sparql.syntax_check import find_mistake
 from vaven.vocab import media_types
-from vaven.vocab.errors import QueryError, QuerySyntaxError, VavenError
+from vaven.vocab.errors import QueryError, VavenError
 from vaven.vocab.example_queries import Examples
 from vaven.vocab.iris import Iris
 from vaven.vocab.messages import LANGUAGES
@@ -122,11 +121,10 @@ def _query_response(engine: QueryEngine, operation: QueryOperation) -> Response:
     except ProtocolError:
         # A syntax error is reported whatever result format was requested (protocol, section 2.1.5).
         if mistake := find_mistake(operation.query):
-            message, remedy, line = mistake.message, mistake.remedy, mistake.line
-            raise QuerySyntaxError(message, remedy=remedy, line=line, column=mistake.column) from None
+            raise error_of(mistake) from None
         raise
     query_request = _query_request(operation, media_type)
-    state = engine.state() if is_deterministic(operation.query) else ""
+    state = engine.state() if operation.facts.is_deterministic else ""
     # A result too short to compress is sent uncompressed, so both tags are valid for the client.
     for encoding in {query_request.encoding, IDENTITY}:
         tag = _etag(state, query_request, encoding)
@@ -226,7 +224,7 @@ def _result_page(config: Endpoint, operation: QueryOperation) -> Response:
     """Return the editor page with the result as a table, or a graph as Turtle."""
     is_graph = operation.is_graph
     media_type = RDF_FORMATS["ttl"] if is_graph else RESULT_TYPES["tsv"]
-    is_ask = query_form(operation.query) == "ASK"
+    is_ask = operation.facts.form == "ASK"
     result = config.engine.execute(_query_request(operation, RESULT_TYPES["json"] if is_ask else media_type, IDENTITY))
     try:
         text = io.TextIOWrapper(result.file, encoding="utf-8", newline="\n")

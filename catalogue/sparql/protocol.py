@@ -1,6 +1,7 @@
 """Parse a request by the SPARQL 1.1 Protocol: query, dataset, media type and content coding."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 from urllib.parse import unquote_to_bytes
 
@@ -8,8 +9,9 @@ from flask import Request
 from pyoxigraph import NamedNode
 
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS, SYNONYMS, best_media_type, prefers_html
-from vaven.publisher.sparql.lexer import query_form
+from vaven.publisher.sparql.lexer import check_allowed, compact
 from vaven.publisher.sparql.messages import query_message
+from vaven.publisher.sparql.query_facts import QueryFacts, read_facts
 from vaven.vocab import media_types
 from vaven.vocab.errors import QueryRefused
 from vaven.vocab.messages import Message
@@ -54,9 +56,14 @@ class QueryOperation:
     format: str
     explain: str
 
+    @cached_property
+    def facts(self) -> QueryFacts:
+        """The facts of the query. They are read from the text that the engine's cache runs, so it is parsed once."""
+        return read_facts(compact(self.query))
+
     @property
     def is_graph(self) -> bool:
-        return query_form(self.query) in ("CONSTRUCT", "DESCRIBE")
+        return self.facts.form in ("CONSTRUCT", "DESCRIBE")
 
 
 class ProtocolError(Exception):
@@ -114,6 +121,7 @@ def _operation(queries: list[str], graphs: Any, extensions: Any) -> QueryOperati
         raise ProtocolError(413, query_message("request.long", limit=MAX_QUERY_CHARS))
     if (explain := extensions.get("explain", "")) not in ("", EXPLAIN_EMPTY):
         raise ProtocolError(400, query_message("request.explain", word=EXPLAIN_EMPTY))
+    check_allowed(queries[0])
     return QueryOperation(
         queries[0],
         _graphs(graphs, "default-graph-uri"),

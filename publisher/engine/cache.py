@@ -15,8 +15,9 @@ from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, Qu
 from vaven.publisher.engine.spooled_file import Spool
 from vaven.publisher.rdf.compression import CODINGS, IDENTITY, MIN_COMPRESSED_BYTES, compressor, decompressor
 from vaven.publisher.releases.cache import CachedByState
-from vaven.publisher.sparql.lexer import compact, is_deterministic
+from vaven.publisher.sparql.lexer import compact
 from vaven.publisher.sparql.messages import query_message
+from vaven.publisher.sparql.query_facts import read_facts
 from vaven.vocab.errors import QueryBusy, QuerySyntaxError, QueryTimeout
 
 # Cost of an entry besides its bytes: the request and the table.
@@ -78,7 +79,7 @@ class CachedEngine(QueryEngine):
 
     def fetch(self, request: QueryRequest) -> CachedResult:
         normalised = replace(request, query=compact(request.query))
-        if not is_deterministic(normalised.query):
+        if not read_facts(normalised.query).is_deterministic:
             return self._execute(normalised, request)
         state, seconds = self.state(), request.time_limit(self._wait_seconds)
         try:

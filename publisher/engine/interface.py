@@ -11,8 +11,10 @@ from dataclasses import dataclass, field, replace
 from typing import BinaryIO
 
 from vaven.publisher.rdf.compression import IDENTITY
-from vaven.publisher.sparql.lexer import declared_prefixes, undeclared_prefix
+from vaven.publisher.sparql.error_text import QueryMistake
+from vaven.publisher.sparql.lexer import check_allowed
 from vaven.publisher.sparql.messages import query_message
+from vaven.publisher.sparql.query_facts import QueryFacts, read_facts, undeclared_prefix
 from vaven.publisher.sparql.syntax_check import find_mistake
 from vaven.vocab.errors import QuerySyntaxError
 from vaven.vocab.iris import Iris
@@ -100,6 +102,22 @@ class ClientEngine(QueryEngine):
         self.engine.close()
 
 
+def admitted(query: str) -> QueryFacts:
+    """Return the facts of a query that may run here.
+
+    Raises QueryRefused for SERVICE and updates, and QuerySyntaxError for a mistake that the engine would not report.
+    """
+    check_allowed(query)
+    facts = read_facts(query)
+    if facts.tolerated:
+        raise error_of(facts.tolerated)
+    return facts
+
+
+def error_of(mistake: QueryMistake) -> QuerySyntaxError:
+    return QuerySyntaxError(mistake.message, remedy=mistake.remedy, line=mistake.line, column=mistake.column)
+
+
 def syntax_error(message: str, query: str, iris: Iris) -> QuerySyntaxError:
     """Return the first syntax error of a query that the engine has refused with this message.
 
@@ -108,10 +126,10 @@ def syntax_error(message: str, query: str, iris: Iris) -> QuerySyntaxError:
     """
     mistake, name = find_mistake(query), undeclared_prefix(query)
     if mistake and not (name and (name.line, name.column) < (mistake.line, mistake.column)):
-        return QuerySyntaxError(mistake.message, remedy=mistake.remedy, line=mistake.line, column=mistake.column)
+        return error_of(mistake)
     if name:
         prefix = name.text.partition(":")[0]
-        declared = declared_prefixes(query, iris.base)
+        declared = read_facts(query).declared_prefixes(iris.base)
         if declared_name := next((one for one in declared if one.lower() == prefix.lower()), ""):
             remedy = query_message("undeclared.case", declared=declared_name)
             return QuerySyntaxError(

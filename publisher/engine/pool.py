@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from vaven.publisher.engine.fair_queue import FairQueue
-from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult, syntax_error
+from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult, admitted, syntax_error
 from vaven.publisher.engine.worker_pool import SLOTS_PER_WORKER, YIELD_SHARE, JobLimits, WorkerPool
 from vaven.publisher.graph.snapshot import Snapshot, hold
 from vaven.publisher.graph.store import EmbeddedStore
-from vaven.publisher.sparql.lexer import escape_service, query_form
+from vaven.publisher.sparql.lexer import escape_service
 from vaven.publisher.sparql.messages import query_message
 from vaven.schemas.formats.child_process import command
 from vaven.vocab.errors import QueryError
@@ -84,9 +84,12 @@ class EmbeddedEngine(QueryEngine):
         return current.id if current else ""
 
     def execute(self, request: QueryRequest) -> QueryResult:
-        query_form(request.query)
+        facts = admitted(request.query)
         job = {
             "query": escape_service(request.query),
+            "text_to_run": escape_service(facts.text_to_run),
+            "has_dataset": facts.has_dataset,
+            "prefixes": facts.declared_prefixes(self._iris.base),
             "base": self._iris.base,
             "media_type": request.media_type,
             "encoding": request.encoding,

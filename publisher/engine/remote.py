@@ -16,11 +16,12 @@ from pyoxigraph import QueryBoolean, QueryResultsFormat, Store, parse_query_resu
 from SPARQLWrapper import POST, SPARQLWrapper
 from SPARQLWrapper.SPARQLExceptions import QueryBadFormed, SPARQLWrapperException
 
-from vaven.publisher.engine.interface import QueryEngine, QueryRequest, QueryResult
+from vaven.publisher.engine.interface import QueryEngine, QueryRequest, QueryResult, admitted
 from vaven.publisher.engine.worker import RESULTS
 from vaven.publisher.graph.sparql_client import NO_LOGIN, Login
-from vaven.publisher.sparql.lexer import escape_service, has_dataset_clause, query_form
+from vaven.publisher.sparql.lexer import escape_service
 from vaven.publisher.sparql.messages import query_message
+from vaven.publisher.sparql.query_facts import QueryFacts
 from vaven.vocab import media_types
 from vaven.vocab.errors import AnswerTooLarge, QuerySyntaxError, QueryTimeout, StoreUnavailable
 
@@ -54,14 +55,14 @@ class RemoteEngine(QueryEngine):
         return ""
 
     def execute(self, request: QueryRequest) -> QueryResult:
-        form = query_form(request.query)
-        client = self._client(request)
+        facts = admitted(request.query)
+        form, client = facts.form, self._client(request, facts)
         is_rewritten = form == "ASK" or (form == "SELECT" and request.media_type == media_types.TSV)
         client.addCustomHttpHeader("Accept", media_types.SPARQL_JSON if is_rewritten else request.media_type)
         result = self._fetch(client, request.time_limit(self._seconds))
         return _convert(result, form, request.media_type) if is_rewritten else result
 
-    def _client(self, request: QueryRequest) -> SPARQLWrapper:
+    def _client(self, request: QueryRequest, facts: QueryFacts) -> SPARQLWrapper:
         client = SPARQLWrapper(self._query_url)
         client.setQuery(escape_service(request.query))
         # SPARQLWrapper guesses the operation from the text, and sends supposed updates to another address.
@@ -72,7 +73,7 @@ class RemoteEngine(QueryEngine):
         if self._login.user:
             client.setCredentials(self._login.user, self._login.password)
         default, named = request.default_graphs, request.named_graphs
-        if not default and not named and not has_dataset_clause(request.query):
+        if not default and not named and not facts.has_dataset:
             default = named = tuple(self._published_graphs())
         for graph in default:
             client.addParameter("default-graph-uri", graph)

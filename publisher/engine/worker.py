@@ -22,7 +22,6 @@ from pyoxigraph import (
     NamedNode,
     QueryBoolean,
     QueryResultsFormat,
-    QuerySolutions,
     QueryTriples,
     RdfFormat,
     Store,
@@ -36,8 +35,6 @@ from vaven.publisher.graph.snapshot import Snapshot, hold
 from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
 from vaven.publisher.rdf.json_ld import write_json_ld
 from vaven.publisher.sparql.grammar import SyntaxStop, parse_tree
-from vaven.publisher.sparql.lexer import declared_prefixes, has_dataset_clause
-from vaven.publisher.sparql.rewrite import expand_star, sort_outside_distinct, star_token
 from vaven.publisher.sparql.scopes import find_misuse
 from vaven.schemas.formats.child_process import enter
 from vaven.vocab import media_types
@@ -105,7 +102,7 @@ def _dataset(job: dict[str, Any]) -> dict[str, Any]:
             "named_graphs": [NamedNode(iri) for iri in job["named_graphs"]],
         }
     # The flag would override the query's own FROM, so it is set only for queries without FROM.
-    return {"use_default_graph_as_union": not has_dataset_clause(job["query"])}
+    return {"use_default_graph_as_union": not job["has_dataset"]}
 
 
 class _ResultWriter:
@@ -143,14 +140,6 @@ class _ResultWriter:
             self._file.write(self._pending)
         elif self._sink is not self._file:
             self._sink.close()
-
-
-def _with_named_columns(job: dict[str, Any]) -> str:
-    """Return the query with `SELECT *` expanded to its columns, which the engine would order alphabetically."""
-    if star_token(job["query"]) is None:
-        return cast(str, job["query"])
-    result = cast(QuerySolutions, Store().query(job["query"], base_iri=job["base"]))
-    return expand_star(job["query"], [variable.value for variable in result.variables])
 
 
 class _XmlWriter:
@@ -208,7 +197,7 @@ class _SortedPrefixWriter:
 
 
 def _run_job(engines: _Engines, job: dict[str, Any], max_bytes: int) -> dict[str, Any]:
-    """Run a job with query, media_type, encoding, file, default_graphs and named_graphs.
+    """Run a job: a request with the facts of its query (publisher/sparql/query_facts.py) and a file for the result.
 
     Returns the outcome: the content coding of the result and the engine, or the error.
     """
@@ -270,10 +259,10 @@ def _run_over_columns(columns: "Columns", job: dict[str, Any], target: _ResultWr
 
 
 def _execute(store: Store, job: dict[str, Any]) -> Any:
-    """Run the query. A syntax error is reported at its position in the client's own text."""
+    """Run the query as rewritten. A syntax error is reported at its position in the client's own text."""
     options = {"base_iri": job["base"], **_dataset(job)}
     try:
-        return store.query(sort_outside_distinct(_with_named_columns(job)), **options)
+        return store.query(job["text_to_run"], **options)
     except SyntaxError:
         return store.query(job["query"], **options)
 
@@ -303,8 +292,7 @@ def _serialize_triples(triples: Iterable[Triple], job: dict[str, Any], target: _
 
 def _prefixes(job: dict[str, Any]) -> dict[str, str]:
     """Return the query's own prefixes: the author reads the result in the same terms."""
-    declared = declared_prefixes(job["query"], job["base"])
-    return {name: iri for name, iri in declared.items() if _is_writable(name, iri)}
+    return {name: iri for name, iri in job["prefixes"].items() if _is_writable(name, iri)}
 
 
 def _is_writable(name: str, iri: str) -> bool:

@@ -9,13 +9,12 @@ handled here:
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
-from urllib.parse import urljoin
 
 from vaven.publisher.sparql.messages import query_message
-from vaven.vocab.errors import QueryRefused, QuerySyntaxError
+from vaven.vocab.errors import QueryRefused
 from vaven.vocab.messages import Message
 
 SERVICE = re.compile("s(?=ervice)", re.IGNORECASE)
@@ -41,9 +40,6 @@ TOKEN = re.compile(
 )
 QUOTES = ("'", '"')
 FORMS = frozenset(("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"))
-# Functions that return another value each time (SPARQL 1.1 Query Language, sections 17.4.2.12, 17.4.4.5 and 17.4.5.1).
-NONDETERMINISTIC = frozenset(("NOW", "RAND", "UUID", "STRUUID"))
-AGGREGATES = frozenset(("COUNT", "SUM", "MIN", "MAX", "AVG", "SAMPLE", "GROUP_CONCAT"))
 UPDATES = frozenset(("INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY"))
 
 
@@ -83,27 +79,24 @@ def tokens(query: str) -> Iterator[Token]:
             start = match.start() + text.rfind("\n") + 1
 
 
-def query_form(query: str) -> str:
-    """Return SELECT, ASK, CONSTRUCT or DESCRIBE; "" for any other text (the engine then reports the error).
+def check_allowed(query: str) -> None:
+    """Raise QueryRefused for SERVICE anywhere and for updates, in either reading of escapes.
 
-    Raises QueryRefused for SERVICE anywhere and for updates, in either reading of escapes, and QuerySyntaxError for a
-    query that the engine would answer wrongly.
+    A scan of tokens and not of the syntax tree, on purpose: an engine may read SERVICE in a text that our grammar
+    refuses, or at another position than our grammar. Cost: without that word in the text, only the tokens up to the
+    query form are read.
     """
     plain = ESCAPE.sub(_unescape, query)
-    if plain != query:
-        _check_tokens(tokens(plain))
-    token_list = list(tokens(query))
-    form = _check_tokens(token_list)
-    if AGGREGATES & {token.text for token in token_list}:
-        _refuse_nested_aggregate(token_list)
-    return form
+    for text in dict.fromkeys((plain, query)):
+        _check_service(text)
+        _check_update(text)
 
 
 def escape_service(query: str) -> str:
     """Return an equivalent query in which no engine can read SERVICE inside our strings, IRIs or comments.
 
     The word's first letter is escaped in strings and IRIs, and comments that contain it are emptied; line numbers are
-    unchanged. For queries accepted by `query_form`. Otherwise `FILTER(1<2#>'''` is an IRI and a string to us, an
+    unchanged. For queries accepted by `check_allowed`. Otherwise `FILTER(1<2#>'''` is an IRI and a string to us, an
     operator and a comment to Oxigraph.
     """
     if not SERVICE.search(query):
@@ -138,52 +131,29 @@ def _escape_token(kind: str, text: str) -> str:
     return text
 
 
-def _check_tokens(words: Iterable[Token]) -> str:
-    token_list, form = list(words), ""
-    for i, token in enumerate(token_list):
-        if _is_service(token, token_list[i + 1].text if i + 1 < len(token_list) else ""):
-            is_keyword = token.kind == "word"
-            remedy = (
-                query_message("service.remedy") if is_keyword else query_message("service.remedy.name", name=token.text)
-            )
-            message = query_message("service", place=position_text(token))
-            raise QueryRefused(message, remedy=remedy, line=token.line, column=token.column)
-        if token.kind != "word" or form:
-            continue
-        if token.text in UPDATES:
+def _check_service(text: str) -> None:
+    # Upper case makes that word of the same letters as in _is_service.
+    if "SERVICE" not in text.upper():
+        return
+    for token, after in pairwise((*tokens(text), None)):
+        if token and _is_service(token, after.text if after else ""):
+            raise _service_refused(token)
+
+
+def _check_update(text: str) -> None:
+    for token in tokens(text):
+        if token.kind == "word" and token.text in FORMS:
+            return
+        if token.kind == "word" and token.text in UPDATES:
             message = query_message("update", word=token.text, place=position_text(token))
             raise QueryRefused(message, remedy=query_message("update.remedy"), line=token.line, column=token.column)
-        if token.text in FORMS:
-            form = token.text
-    return form
 
 
-def _refuse_nested_aggregate(token_list: Sequence[Token]) -> None:
-    """Raise QuerySyntaxError for the first aggregate in the argument of another.
-
-    SPARQL 1.1 Query Language, section 18.2.4.1, gives it no meaning, and Jena refuses it. Oxigraph accepts it, and
-    returns no value.
-    """
-    # For each open bracket, whether it belongs to an aggregate.
-    inside: list[bool] = []
-    for i, token in enumerate(token_list):
-        is_aggregate = token.kind == "word" and token.text in AGGREGATES
-        if is_aggregate and inside and inside[-1]:
-            message, remedy = (
-                query_message("nested-aggregate", word=token.text, place=position_text(token)),
-                "nested-aggregate.remedy",
-            )
-            raise QuerySyntaxError(message, remedy=query_message(remedy), line=token.line, column=token.column)
-        if token.kind != "mark":
-            continue
-        if token.text == "(":
-            before = token_list[i - 1] if i else token
-            holds = before.kind == "word" and before.text in AGGREGATES
-            inside.append(holds or bool(inside and inside[-1]))
-        elif token.text == "{":
-            inside.append(False)
-        elif token.text in (")", "}") and inside:
-            inside.pop()
+def _service_refused(token: Token) -> QueryRefused:
+    is_keyword = token.kind == "word"
+    remedy = query_message("service.remedy") if is_keyword else query_message("service.remedy.name", name=token.text)
+    message = query_message("service", place=position_text(token))
+    return QueryRefused(message, remedy=remedy, line=token.line, column=token.column)
 
 
 def _is_service(token: Token, after: str) -> bool:
@@ -195,49 +165,6 @@ def _is_service(token: Token, after: str) -> bool:
     if token.kind == "word":
         return "SERVICE" in token.text
     return token.kind == "prefixed" and after == "{" and "SERVICE" in token.text.partition(":")[0].upper()
-
-
-def is_deterministic(query: str) -> bool:
-    """Return whether the result is the same until new data are published: no function of time or chance.
-
-    In either reading of escapes.
-    """
-    return not any(t.kind == "word" and t.text in NONDETERMINISTIC for t in tokens(ESCAPE.sub(_unescape, query)))
-
-
-def has_dataset_clause(query: str) -> bool:
-    """Return whether the query specifies its dataset with FROM or FROM NAMED (SPARQL 1.1, section 13.2)."""
-    return any(token.kind == "word" and token.text.startswith("FROM") for token in tokens(query))
-
-
-def declared_prefixes(query: str, base: str) -> dict[str, str]:
-    """Return the namespaces of the PREFIX lines by prefix, without its colon; the last declaration counts.
-
-    Each IRI is resolved against the BASE before it (SPARQL 1.1 Query Language, section 4.1.1.2), the first against
-    `base`.
-    """
-    token_list, declared = list(tokens(query)), {}
-    for word, name, iri in zip(token_list, token_list[1:], token_list[2:] + token_list[-1:], strict=False):
-        if (word.text, name.kind, iri.kind) == ("PREFIX", "prefixed", "iri"):
-            declared[name.text[:-1]] = _resolve(base, iri.text[1:-1])
-        elif (word.text, name.kind) == ("BASE", "iri"):
-            base = _resolve(base, name.text[1:-1])
-    return declared
-
-
-def _resolve(base: str, iri: str) -> str:
-    """Resolve an IRI against a base; with its fragment separate, since Python omits an empty one."""
-    reference, mark, rest = iri.partition("#")
-    return urljoin(base, reference) + mark + rest
-
-
-def undeclared_prefix(query: str) -> Token | None:
-    """Return the first prefixed name whose prefix is not declared."""
-    token_list = list(tokens(query))
-    declared = {name.text for word, name in pairwise(token_list) if word.text == "PREFIX" and name.kind == "prefixed"}
-    return next(
-        (t for t in token_list if t.kind == "prefixed" and t.text.partition(":")[0] + ":" not in declared), None
-    )
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -7,14 +7,14 @@ sides of an EXISTS.
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from lark import Token as Leaf
 from lark import Tree
 
 from vaven.publisher.sparql.messages import query_message
-from vaven.publisher.sparql.tree import Node, child_nodes, child_words, children_first, leaves
+from vaven.publisher.sparql.tree import Node, child_nodes, child_words, children_first, first_leaf, leaves
 from vaven.vocab.messages import Message
 
 # After these another basic graph pattern begins; FILTER, BIND and VALUES are inside one, unless they contain EXISTS.
@@ -46,10 +46,39 @@ class MisusedVariable:
 def find_misuse(tree: Node) -> MisusedVariable | None:
     """Return the first misuse in the query. Cost: linear in the tree, which may be arbitrarily deep."""
     checker = _ScopeChecker()
-    for node in children_first(tree):
-        checker.visit(node)
+    checker.visit_all(tree)
     checker.check_blank_nodes()
-    return min(checker.misuses, key=lambda misuse: misuse.start, default=None)
+    return min((*checker.misuses, *_nested_aggregates(tree)), key=lambda misuse: misuse.start, default=None)
+
+
+def find_nested_aggregate(tree: Node) -> MisusedVariable | None:
+    """Return the first aggregate in the argument of another.
+
+    SPARQL 1.1 Query Language, section 18.2.4.1, gives it no meaning, and Jena refuses it. Oxigraph accepts it, and
+    returns no value.
+    """
+    return min(_nested_aggregates(tree), key=lambda misuse: misuse.start, default=None)
+
+
+def variables_in_scope(tree: Node) -> set[str]:
+    """Return the names of the variables in scope after the query: the columns of a `SELECT *`."""
+    checker = _ScopeChecker()
+    checker.visit_all(tree)
+    return checker.visible[id(tree)]
+
+
+def _nested_aggregates(tree: Node) -> Iterator[MisusedVariable]:
+    # With each node, whether it is in the argument of an aggregate.
+    stack = [(tree, False)]
+    while stack:
+        node, is_inside = stack.pop()
+        if node.data == "aggregate":
+            if is_inside:
+                yield MisusedVariable(first_leaf(node), "nested-aggregate", query_message("nested-aggregate.remedy"))
+            is_inside = True
+        elif node.data == "group":
+            is_inside = False
+        stack.extend((child, is_inside) for child in node.children if isinstance(child, Tree))
 
 
 def _name(word: Leaf) -> str:
@@ -74,6 +103,10 @@ class _ScopeChecker:
     visible: dict[int, set[str]] = field(default_factory=dict)
     # The label, and its group and basic graph pattern.
     labels: list[tuple[Leaf, tuple[int, int]]] = field(default_factory=list)
+
+    def visit_all(self, tree: Node) -> None:
+        for node in children_first(tree):
+            self.visit(node)
 
     def visit(self, node: Node) -> None:
         """Visit a node whose children have been visited."""

@@ -12,9 +12,10 @@ from vaven.publisher.sparql.error_text import QueryMistake, is_mark, mistake_at,
 from vaven.publisher.sparql.grammar import SyntaxStop, parse_tree
 from vaven.publisher.sparql.messages import query_message
 from vaven.publisher.sparql.remedies import REMEDIES
-from vaven.publisher.sparql.scopes import MisusedVariable, find_misuse
+from vaven.publisher.sparql.scopes import MisusedVariable, find_misuse, find_nested_aggregate
 from vaven.publisher.sparql.structure_mistakes import STRUCTURE_MISTAKES
 from vaven.publisher.sparql.token_mistakes import TOKEN_MISTAKES
+from vaven.publisher.sparql.tree import Node
 
 # Nobody has typed a longer query; the engine's own message suffices for it.
 MAX_CHARS = 20_000
@@ -49,6 +50,12 @@ def find_mistake(query: str) -> QueryMistake | None:
         return None
     mistake = next((mistake for detect in (*TOKEN_MISTAKES, *STRUCTURE_MISTAKES) if (mistake := detect(tree))), None)
     return mistake or mistake_at(tree, next(remedy for detect in REMEDIES if (remedy := detect(tree))))
+
+
+def find_tolerated_mistake(parsed: Node | SyntaxStop) -> QueryMistake | None:
+    """Return a mistake in a query that our engine would run all the same, with a result that nobody asked for."""
+    misuse = None if isinstance(parsed, SyntaxStop) else find_nested_aggregate(parsed)
+    return _mistake_of(misuse) if misuse else None
 
 
 def _mistake_of(misuse: MisusedVariable) -> QueryMistake:

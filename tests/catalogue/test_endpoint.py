@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import Site
 from tests.servers.listener import Listener
-from vaven.publisher.sparql.lexer import query_form, tokens
+from vaven.publisher.sparql.lexer import check_allowed, tokens
 from vaven.vocab.errors import QueryRefused
 
 ENDLESS = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?a"
@@ -254,7 +254,7 @@ def test_tokens_have_positions() -> None:
     assert token_list[2] == ("mark", "{", 2, 1)
     assert token_list[4] == ("string", "'c\\''", 2, 7)
     with pytest.raises(QueryRefused, match="line 2, column 3"):
-        query_form("SELECT *\n{ SERVICE <a:b> {} }")
+        check_allowed("SELECT *\n{ SERVICE <a:b> {} }")
 
 
 def test_every_example_of_the_editor_returns_rows(whole_way: Site) -> None:

@@ -16,8 +16,8 @@ from vaven.publisher.engine.pool import EmbeddedEngine
 from vaven.publisher.explain.empty_answer import EmptyReason, EmptyResultExplanation, explain
 from vaven.publisher.explain.suggestions import KnownTerms, Suggestion
 from vaven.publisher.graph.store import EmbeddedStore
-from vaven.publisher.sparql.lexer import query_form
 from vaven.publisher.sparql.messages import query_message
+from vaven.publisher.sparql.query_facts import read_facts
 from vaven.vocab.errors import QueryRefused, QuerySyntaxError, QueryTooMany
 from vaven.vocab.iris import Iris
 
@@ -344,7 +344,7 @@ def test_every_empty_w3c_query_has_a_reason_and_no_other(engine: CachedEngine, s
 
 
 def is_graph(query: str) -> bool:
-    return query_form(query) in ("CONSTRUCT", "DESCRIBE")
+    return read_facts(query).form in ("CONSTRUCT", "DESCRIBE")
 
 
 def is_empty(engine: CachedEngine, request: QueryRequest) -> bool:

@@ -8,8 +8,8 @@ import pytest
 from pyoxigraph import Literal, NamedNode, Quad, Store
 
 from tests.servers.listener import Listener
-from vaven.publisher.sparql.lexer import escape_service, has_dataset_clause, query_form, tokens, undeclared_prefix
-from vaven.vocab.errors import QueryRefused, QuerySyntaxError
+from vaven.publisher.sparql.lexer import check_allowed, escape_service, tokens
+from vaven.vocab.errors import QueryRefused
 
 FUZZED_QUERIES = 6_000
 
@@ -102,7 +102,7 @@ def listener() -> Iterator[CalledListener]:
 def test_service_is_refused_in_every_spelling_the_engine_accepts(listener: CalledListener, text: str) -> None:
     query = text.replace("LISTENER", listener.address)
     with pytest.raises(QueryRefused, match="SERVICE"):
-        query_form(query)
+        check_allowed(query)
 
 
 def test_the_engine_would_call_each_refused_query(listener: CalledListener) -> None:
@@ -113,13 +113,13 @@ def test_the_engine_would_call_each_refused_query(listener: CalledListener) -> N
 @pytest.mark.parametrize("text", DISARMED)
 def test_a_query_parsed_differently_by_the_engine_makes_no_connection(listener: CalledListener, text: str) -> None:
     query = text.replace("LISTENER", listener.address)
-    query_form(query)
+    check_allowed(query)
     assert not listener.is_called_by(escape_service(query))
 
 
 @pytest.mark.parametrize("query", ACCEPTED)
 def test_the_word_service_elsewhere_is_accepted_and_keeps_its_meaning(listener: CalledListener, query: str) -> None:
-    assert query_form(query) == "SELECT"
+    check_allowed(query)
     expected = sorted(map(str, listener.store.query(query, use_default_graph_as_union=True)))  # type: ignore[arg-type]
     solutions = sorted(map(str, listener.store.query(escape_service(query), use_default_graph_as_union=True)))  # type: ignore[arg-type]
     assert solutions == expected
@@ -200,7 +200,7 @@ def test_no_accepted_random_query_makes_a_connection(listener: CalledListener) -
     for _ in range(FUZZED_QUERIES):
         query = hostile_query(rng, listener.address)
         try:
-            query_form(query)
+            check_allowed(query)
         except QueryRefused:
             called += listener.is_called_by(query) if called < 100 else 0
             continue
@@ -211,73 +211,21 @@ def test_no_accepted_random_query_makes_a_connection(listener: CalledListener) -
 @pytest.mark.parametrize("query", UPDATES)
 def test_updates_are_refused(query: str) -> None:
     with pytest.raises(QueryRefused, match="changes data"):
-        query_form(query)
-
-
-@pytest.mark.parametrize(
-    ("query", "form"),
-    [
-        ("select * {}", "SELECT"),
-        ("# ASK\nBASE <http://ask/> PREFIX ask: <a:b> CONSTRUCT {} {}", "CONSTRUCT"),
-        ("PREFIX insert: <a:b> DESCRIBE insert:x", "DESCRIBE"),
-        ("ASK { ?s ?p 'INSERT DATA' , \"DROP\" FILTER(?add) }", "ASK"),
-        ("no query", ""),
-        ("", ""),
-    ],
-)
-def test_the_query_form_is_recognised(query: str, form: str) -> None:
-    assert query_form(query) == form
+        check_allowed(query)
 
 
 def test_the_position_of_a_refusal_counts_lines_and_columns_from_one() -> None:
     with pytest.raises(QueryRefused, match="line 3, column 5"):
-        query_form('SELECT * {\n ?s ?p """a\nb" SERVICE SERVICE <a:b> {} }'.replace('b" ', 'b"""'))
+        check_allowed('SELECT * {\n ?s ?p """a\nb" SERVICE SERVICE <a:b> {} }'.replace('b" ', 'b"""'))
     token_list = [(t.kind, t.text, t.line, t.column) for t in tokens("SELECT ?x # no\r\n{ a:b 'c\\'' }")]
     assert token_list[0] == ("word", "SELECT", 1, 1)
     assert token_list[2:5] == [("mark", "{", 2, 1), ("prefixed", "a:b", 2, 3), ("string", "'c\\''", 2, 7)]
-
-
-def test_an_undeclared_prefix_is_found() -> None:
-    token = undeclared_prefix("PREFIX a: <a:a>\nprefix : <a:b>\nSELECT * { a:x :y å:z , '''b:c''' }")
-    assert token is not None
-    assert (token.text, token.line, token.column) == ("å:z", 3, 19)
-    assert undeclared_prefix("PREFIX a: <a:a> SELECT * { a:x a:y a: }") is None
-
-
-def test_a_from_clause_is_recognised() -> None:
-    assert has_dataset_clause("SELECT * FROM <a:b> {}")
-    assert has_dataset_clause("SELECT*FROM<a:b>{}")
-    assert not has_dataset_clause("SELECT ?from { ?from ?p 'FROM' } # FROM <a:b>")
 
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("scrap", ["a.", "a-", "a", '"', "'''\"\"\"", '\\"""', "<a", "_:a.", ":a.", "@a-", "#", "1e"])
 def test_lexing_is_linear_in_the_length_of_the_query(scrap: str) -> None:
     # Before prefixes were bounded, 200,000 characters of "a.a.a.…" took 191 seconds.
-    query_form("SELECT * { " + scrap * (200_000 // len(scrap)))
-
-
-@pytest.mark.parametrize(
-    ("query", "column"),
-    [
-        ("SELECT (SUM(COUNT(?s)) AS ?n) { ?s ?p ?o }", 13),
-        ("SELECT (avg(1 + (2 * max(?o))) AS ?n) { ?s ?p ?o }", 22),
-        ("SELECT ?s { ?s ?p ?o } GROUP BY ?s HAVING(MIN(SAMPLE(?o)) > 1)", 47),
-    ],
-)
-def test_a_nested_aggregate_is_a_syntax_error(query: str, column: int) -> None:
-    with pytest.raises(QuerySyntaxError) as wrong:
-        query_form(query)
-    assert (wrong.value.line, wrong.value.column) == (1, column)
-
-
-@pytest.mark.parametrize(
-    "query",
-    [
-        "SELECT (SUM(?n) + COUNT(?n) AS ?all) { { SELECT (COUNT(?s) AS ?n) { ?s ?p ?o } } }",
-        "SELECT (SUM(IF(EXISTS { { SELECT (COUNT(?s) AS ?n) { ?s ?p ?o } } }, 1, 0)) AS ?n) { ?s ?p ?o }",
-        'SELECT (GROUP_CONCAT(?count; SEPARATOR="SUM(") AS ?n) { ?s a <COUNT(x)> ; ?sum "MIN(MAX(1))" }',
-    ],
-)
-def test_aggregates_side_by_side_and_in_subqueries_are_accepted(query: str) -> None:
-    assert query_form(query) == "SELECT"
+    query = "SELECT * { " + scrap * (200_000 // len(scrap))
+    # With that word, all tokens are read.
+    check_allowed(query + " #service")

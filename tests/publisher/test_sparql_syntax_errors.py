@@ -15,7 +15,8 @@ from tests.conftest import SHARED
 from vaven.publisher.engine.interface import syntax_error
 from vaven.publisher.sparql.error_text import MAX_ITEMS
 from vaven.publisher.sparql.grammar import FUNCTIONS, KEYWORDS
-from vaven.publisher.sparql.lexer import tokens, undeclared_prefix
+from vaven.publisher.sparql.lexer import tokens
+from vaven.publisher.sparql.query_facts import undeclared_prefix
 from vaven.publisher.sparql.syntax_check import MAX_CHARS, NEWER_SYNTAX, find_mistake
 from vaven.vocab.example_queries import examples
 from vaven.vocab.iris import Iris
