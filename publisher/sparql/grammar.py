@@ -1,7 +1,7 @@
 """Parse a SPARQL 1.1 query from our own tokens: its tree, or the first unexpected token.
 
-The grammar is sparql.lark. Tokens are the longest possible, by the standard, with one exception that engines make too:
-where a comparison is accepted and an IRI is not, `<` is the comparison (`?a<?b&&?c>?d`).
+The grammar is sparql.lark. Tokens are the longest possible, by the standard: `?a<?b&&?c>?d` contains an IRI, although
+engines read a comparison.
 """
 
 import re
@@ -97,7 +97,7 @@ class SyntaxStop:
     @cached_property
     def after(self) -> tuple[Token, ...]:
         """The tokens after the unexpected one."""
-        return tuple(tokens_from(self.query, self.token, self.token.end))
+        return tuple(token for token in tokens(self.query) if token.start >= self.token.end)
 
     @property
     def all_tokens(self) -> tuple[Token, ...]:
@@ -149,16 +149,10 @@ def _parse_cached(query: str) -> Tree[Leaf] | SyntaxStop:
 
 
 def _parse(query: str) -> Tree[Leaf] | SyntaxStop:
-    parser, before = _parser(), list[Token]()
-    parse = _new_parse(parser)
-    remaining = join_tokens(tokens(query))
-    while (token := next(remaining, None)) is not None:
-        terminal = terminal_of(token, query)
-        if terminal == "IRIREF" and _is_comparison(parse, token):
-            remaining = join_tokens(tokens_from(query, token, token.start + 1))
-            token, terminal = replace(token, kind="mark", text="<"), "COMPARE"
+    parse, before = _new_parse(_parser()), list[Token]()
+    for token in join_tokens(tokens(query)):
         try:
-            parse.feed_token(_leaf(token, terminal))
+            parse.feed_token(_leaf(token, terminal_of(token, query)))
         except UnexpectedToken:
             return SyntaxStop(query, tuple(before), token, _accepted(query, before))
         before.append(token)
@@ -203,17 +197,6 @@ def invalid_escape(token: Token) -> int | None:
     return next((match.start() for match in INVALID_ESCAPE.finditer(token.text) if match[1]), None)
 
 
-def tokens_from(query: str, token: Token, start: int) -> Iterator[Token]:
-    """Yield the tokens from an offset on, at or after a token and on the line where it ends."""
-    line = token.line + query.count("\n", token.start, start)
-    column = start - query.rfind("\n", 0, start)
-    for following in tokens(query[start:]):
-        shift = column - 1 if following.line == 1 else 0
-        yield replace(
-            following, line=following.line + line - 1, column=following.column + shift, start=following.start + start
-        )
-
-
 def join_tokens(stream: Iterator[Token]) -> Iterator[Token]:
     """Yield the tokens, with adjacent marks joined where they are one in SPARQL, and signs joined to numbers."""
     pending: Token | None = None
@@ -251,22 +234,6 @@ def _new_parse(parser: Lark) -> InteractiveParser:
 
 def _leaf(token: Token, terminal: str) -> Leaf:
     return Leaf(terminal, token.text, start_pos=token.start, line=token.line, column=token.column)
-
-
-def _is_comparison(parse: InteractiveParser, token: Token) -> bool:
-    """Return whether `<` is a comparison here and not an IRI. `<>` is `!=` in other languages."""
-    return token.text != "<>" and not _accepts(parse, "IRIREF") and _accepts(parse, "COMPARE")
-
-
-def _accepts(parse: InteractiveParser, terminal: str) -> bool:
-    if terminal not in parse.choices():  # type: ignore[no-untyped-call]
-        return False
-    trial = parse.copy(deepcopy_values=False)  # type: ignore[no-untyped-call]
-    try:
-        trial.feed_token(Leaf(terminal, ""))
-    except UnexpectedToken:
-        return False
-    return True
 
 
 def _accepted(query: str, before: list[Token]) -> frozenset[str]:

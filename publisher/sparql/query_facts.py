@@ -1,4 +1,4 @@
-"""What a service must know of a query before it runs: form, dataset, prefixes, determinism, and the text to run.
+"""Facts that a service needs of a query before it runs: form, dataset, prefixes, determinism, and the text to run.
 
 Read from the syntax tree, once per text. A query that the grammar refuses, and the engine may accept, is in a later
 version of SPARQL: for it, the facts are those of its words, the result is not cached, and the text is unchanged.

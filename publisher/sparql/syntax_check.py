@@ -14,7 +14,7 @@ from vaven.publisher.sparql.messages import query_message
 from vaven.publisher.sparql.remedies import REMEDIES
 from vaven.publisher.sparql.scopes import MisusedVariable, find_misuse, find_nested_aggregate
 from vaven.publisher.sparql.structure_mistakes import STRUCTURE_MISTAKES
-from vaven.publisher.sparql.token_mistakes import TOKEN_MISTAKES
+from vaven.publisher.sparql.token_mistakes import TOKEN_MISTAKES, is_read_as_comparison
 from vaven.publisher.sparql.tree import Node
 
 # Nobody has typed a longer query; the engine's own message suffices for it.
@@ -43,19 +43,25 @@ def find_mistake(query: str) -> QueryMistake | None:
     if len(query) > MAX_CHARS:
         return None
     tree = parse_tree(query)
-    if not isinstance(tree, SyntaxStop):
-        misuse = find_misuse(tree)
-        return _mistake_of(misuse) if misuse else None
-    if _is_newer_syntax(tree):
-        return None
-    mistake = next((mistake for detect in (*TOKEN_MISTAKES, *STRUCTURE_MISTAKES) if (mistake := detect(tree))), None)
-    return mistake or mistake_at(tree, next(remedy for detect in REMEDIES if (remedy := detect(tree))))
+    if isinstance(tree, SyntaxStop):
+        return None if _is_newer_syntax(tree) else _mistake_at_stop(tree)
+    misuse = find_misuse(tree)
+    return _mistake_of(misuse) if misuse else None
 
 
 def find_tolerated_mistake(parsed: Node | SyntaxStop) -> QueryMistake | None:
     """Return a mistake in a query that our engine would run all the same, with a result that nobody asked for."""
-    misuse = None if isinstance(parsed, SyntaxStop) else find_nested_aggregate(parsed)
+    if isinstance(parsed, SyntaxStop):
+        return _mistake_at_stop(parsed) if is_read_as_comparison(parsed) else None
+    misuse = find_nested_aggregate(parsed)
     return _mistake_of(misuse) if misuse else None
+
+
+def _mistake_at_stop(syntax_stop: SyntaxStop) -> QueryMistake:
+    for detect in (*TOKEN_MISTAKES, *STRUCTURE_MISTAKES):
+        if mistake := detect(syntax_stop):
+            return mistake
+    return mistake_at(syntax_stop, next(remedy for detect in REMEDIES if (remedy := detect(syntax_stop))))
 
 
 def _mistake_of(misuse: MisusedVariable) -> QueryMistake:

@@ -266,6 +266,26 @@ def _invalid_iri(syntax_stop: SyntaxStop) -> QueryMistake | None:
     return mistake_at(syntax_stop, query_message("address-wrong.remedy", number=f"{ord(character[0]):02X}"), message)
 
 
+def is_read_as_comparison(syntax_stop: SyntaxStop) -> bool:
+    """Return whether `<` begins an IRI by the longest token, and a comparison in engines that read by context.
+
+    `<>` is != in other languages, and a comparison nowhere.
+    """
+    is_misplaced = syntax_stop.accepts("COMPARE") and "IRIREF" not in syntax_stop.accepted
+    return syntax_stop.token.kind == "iri" and syntax_stop.token.text != "<>" and is_misplaced
+
+
+def _comparison_as_iri(syntax_stop: SyntaxStop) -> QueryMistake | None:
+    if not is_read_as_comparison(syntax_stop):
+        return None
+    params = {"address": token_text(syntax_stop, syntax_stop.token), "place": position_text(syntax_stop.token)}
+    return mistake_at(
+        syntax_stop,
+        query_message("comparison.remedy", previous=token_text(syntax_stop, syntax_stop.previous)),
+        query_message("comparison", **params),
+    )
+
+
 def _variable_name(syntax_stop: SyntaxStop) -> QueryMistake | None:
     """Recognise `?area-name`, which is a variable, a minus and a word."""
     minus = next((token for token in (syntax_stop.token, syntax_stop.previous) if is_mark(token, "-")), None)
@@ -296,6 +316,6 @@ def _space_in_variable(syntax_stop: SyntaxStop) -> QueryMistake | None:
 
 TOKEN_MISTAKES: tuple[Callable[[SyntaxStop], QueryMistake | None], ...] = (
     _unclosed_string, _string_closed_too_early, _curly_quotes, _entity, _comment, _fence, _number, _unquoted_literal,
-    _language_without_string, _invisible_character, _wrong_escape, _bare_iri, _invalid_iri, _variable_name,
-    _space_in_variable,
+    _language_without_string, _invisible_character, _wrong_escape, _bare_iri, _comparison_as_iri, _invalid_iri,
+    _variable_name, _space_in_variable,
 )  # fmt: skip

@@ -81,6 +81,37 @@ def test_aggregates_side_by_side_and_in_subqueries_are_accepted(query: str) -> N
     assert read_facts(query).tolerated is None
 
 
+@pytest.mark.parametrize(
+    ("query", "column"),
+    [
+        ("SELECT * WHERE { FILTER (?x<?a&&?b>?y) }", 28),
+        ("SELECT * { ?s ?p ?o FILTER(1<2#>\n) }", 29),
+        ("ASK { BIND (?a<?b&&?c>?d AS ?e) }", 15),
+    ],
+)
+def test_an_iri_that_the_engine_reads_as_a_comparison_is_a_mistake(query: str, column: int) -> None:
+    """By the standard's longest token, as in its test syn-bad-26; SPARQL 1.1 Query Language, section 19.8, note 4."""
+    for mistake in (read_facts(query).tolerated, find_mistake(query)):
+        assert mistake is not None
+        assert (mistake.line, mistake.column) == (1, column)
+        assert "put spaces around “<”" in mistake.remedy.text("en")
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * { FILTER (?x < ?a && ?b > ?y) }",
+        "SELECT * { FILTER (?x<?a && ?b>?y) }",
+        "SELECT * { FILTER (?x<5) }",
+        "SELECT * { FILTER (?x IN (<?a&&?b>)) }",
+        "SELECT * { ?s ?p <?a&&?b> }",
+    ],
+)
+def test_comparisons_with_spaces_and_iris_with_marks_are_accepted(query: str) -> None:
+    assert find_mistake(query) is None
+    assert read_facts(query).tolerated is None
+
+
 HOSTILE = {
     "nested aggregates": "SELECT (" + "SUM(" * 40_000 + "1" + ")" * 40_000 + " AS ?n) {}",
     "nested groups": "SELECT * " + "{" * 50_000 + "}" * 50_000,
