@@ -86,7 +86,7 @@ class EmbeddedEngine(QueryEngine):
     def execute(self, request: QueryRequest) -> QueryResult:
         facts = admitted(request.query)
         job = {
-            "query": escape_service(request.query),
+            "query": escape_service(facts.text),
             "text_to_run": escape_service(facts.text_to_run),
             "has_dataset": facts.has_dataset,
             "prefixes": facts.declared_prefixes(self._iris.base),

@@ -64,7 +64,7 @@ class RemoteEngine(QueryEngine):
 
     def _client(self, request: QueryRequest, facts: QueryFacts) -> SPARQLWrapper:
         client = SPARQLWrapper(self._query_url)
-        client.setQuery(escape_service(request.query))
+        client.setQuery(escape_service(facts.text))
         # SPARQLWrapper guesses the operation from the text, and sends supposed updates to another address.
         client.queryType = "SELECT"
         client.setMethod(POST)

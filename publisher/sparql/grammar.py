@@ -14,7 +14,7 @@ from lark import Lark, Tree, UnexpectedToken
 from lark import Token as Leaf
 from lark.parsers.lalr_interactive_parser import InteractiveParser
 
-from vaven.publisher.sparql.lexer import FORMS, Token, tokens
+from vaven.publisher.sparql.lexer import FORMS, DecodedQuery, Token
 
 # Names of marks in the grammar.
 MARKS = {
@@ -79,25 +79,27 @@ INVALID_SCHEME = re.compile(r"<(?![A-Za-z][A-Za-z0-9+.\-]*:)[^/?#:>]*:")
 
 @dataclass(frozen=True)
 class SyntaxStop:
-    """The position where parsing stops: the unexpected token, the accepted terminals and the preceding tokens.
+    """The position where parsing stops: the unexpected token, the accepted terminals, the tokens before and after.
 
-    At the end of the query `token` has the kind "end" and is positioned right after the last token.
+    At the end of the query `token` has the kind "end" and is positioned right after the last token. The tokens after
+    the unexpected one are not joined: `^` and `^`, not `^^`.
     """
 
-    query: str
+    decoded: DecodedQuery
     before: tuple[Token, ...]
     token: Token
     accepted: frozenset[str]
+    after: tuple[Token, ...] = ()
+
+    @property
+    def query(self) -> str:
+        """The query with its escapes replaced; offsets of tokens are those in this text."""
+        return self.decoded.text
 
     @property
     def previous(self) -> Token:
         """The preceding token; one of the kind "start" if there is none."""
         return self.before[-1] if self.before else Token("start", "", 1, 1, 0)
-
-    @cached_property
-    def after(self) -> tuple[Token, ...]:
-        """The tokens after the unexpected one."""
-        return tuple(token for token in tokens(self.query) if token.start >= self.token.end)
 
     @property
     def all_tokens(self) -> tuple[Token, ...]:
@@ -137,6 +139,8 @@ class SyntaxStop:
 def parse_tree(query: str) -> Tree[Leaf] | SyntaxStop:
     """Return the tree of a query, whose leaves have positions, or the position where parsing stops.
 
+    Codepoint escapes are replaced first: a leaf has its line and column in the query as written, and its `start_pos` in
+    DecodedQuery(query).text, which is the same text if there are no escapes.
     The tree must not be modified: the last MAX_CACHED trees are shared by all callers, so that a query is parsed once.
     Cost: 7 to 30 µs per token; the first call builds the tables.
     """
@@ -149,18 +153,23 @@ def _parse_cached(query: str) -> Tree[Leaf] | SyntaxStop:
 
 
 def _parse(query: str) -> Tree[Leaf] | SyntaxStop:
-    parse, before = _new_parse(_parser()), list[Token]()
-    for token in join_tokens(tokens(query)):
+    decoded, parse, before = DecodedQuery(query), _new_parse(_parser()), list[Token]()
+    for token in join_tokens(decoded.tokens()):
         try:
-            parse.feed_token(_leaf(token, terminal_of(token, query)))
+            parse.feed_token(_leaf(token, terminal_of(token, decoded.text)))
         except UnexpectedToken:
-            return SyntaxStop(query, tuple(before), token, _accepted(query, before))
+            return _stop(decoded, before, token)
         before.append(token)
     try:
         tree: Tree[Leaf] = parse.feed_eof()  # type: ignore[no-untyped-call]
         return tree
     except UnexpectedToken:
-        return SyntaxStop(query, tuple(before), _end(before), _accepted(query, before))
+        return _stop(decoded, before, _end(decoded, before))
+
+
+def _stop(decoded: DecodedQuery, before: list[Token], token: Token) -> SyntaxStop:
+    after = tuple(following for following in decoded.tokens() if following.start >= token.end)
+    return SyntaxStop(decoded, tuple(before), token, _accepted(decoded.text, before), after)
 
 
 def terminal_of(token: Token, query: str) -> str:
@@ -185,9 +194,8 @@ def terminal_of(token: Token, query: str) -> str:
 
 
 def _word(text: str, written: str) -> str:
-    # The verb `a` is the only keyword that the standard requires in lower case; Oxigraph requires it of these two as
-    # well.
-    if written in ("a", "true", "false"):
+    # The verb `a` is the only keyword that the standard requires in lower case.
+    if written == "a" or text in ("TRUE", "FALSE"):
         return text
     return text if text in KEYWORDS else FUNCTIONS.get(text, UNKNOWN)
 
@@ -247,10 +255,11 @@ def _accepted(query: str, before: list[Token]) -> frozenset[str]:
     return frozenset(parse.accepts())  # type: ignore[no-untyped-call]
 
 
-def _end(before: list[Token]) -> Token:
+def _end(decoded: DecodedQuery, before: list[Token]) -> Token:
     if not before:
         return Token("end", "", 1, 1, 0)
     last = before[-1]
-    breaks = last.text.count("\n")
-    column = len(last.text) - last.text.rindex("\n") if breaks else last.column + len(last.text)
+    written = decoded.written(last.start, last.end)
+    breaks = written.count("\n")
+    column = len(written) - written.rindex("\n") if breaks else last.column + len(written)
     return Token("end", "", last.line + breaks, column, last.end)

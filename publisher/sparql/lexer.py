@@ -2,15 +2,16 @@
 
 Terminals of SPARQL 1.1 Query Language, section 19.8. Engines differ in two ways that an attacker may use, so both are
 handled here:
-- Section 19.2 replaces codepoint escapes before parsing; Oxigraph replaces them only inside strings and IRIs. A query
-  is checked under both readings.
+- Section 19.2 replaces codepoint escapes before parsing; Oxigraph replaces them only inside strings and IRIs. We
+  replace them (DecodedQuery), and check a query under all readings.
 - Oxigraph 0.5 has no tokens: `<` is an operator or opens an IRI by context, and keywords need no space after them
   (`trueSERVICE:x {` calls out). `escape_service` rewrites a query so that this makes no difference.
 """
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from vaven.publisher.sparql.messages import query_message
@@ -19,6 +20,10 @@ from vaven.vocab.messages import Message
 
 SERVICE = re.compile("s(?=ervice)", re.IGNORECASE)
 ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
+# With other backslashes, so that `\\u0041` in a string remains a backslash and five characters.
+BACKSLASH = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
+# Characters that would begin or end a string if they were not escaped.
+KEPT_ESCAPES = frozenset("\"'\\\n\r")
 # The length of a prefix is bounded: otherwise `a.a.a.…` costs the square of its length, with the interpreter blocked.
 TOKEN = re.compile(
     r"""
@@ -79,15 +84,53 @@ def tokens(query: str) -> Iterator[Token]:
             start = match.start() + text.rfind("\n") + 1
 
 
+class DecodedQuery:
+    """A query with its codepoint escapes replaced (SPARQL 1.1 Query Language, section 19.2).
+
+    `text` is the query without escapes, except those of quotation marks, backslashes and line breaks: they are left to
+    strings, where the engine reads them. Offsets are those in `text`.
+    """
+
+    def __init__(self, query: str) -> None:
+        self._query, self._offsets, self._extra = query, list[int](), [0]
+        self.text = query
+        if "\\u" in query or "\\U" in query:
+            self.text = BACKSLASH.sub(self._decode, query)
+
+    def _decode(self, match: re.Match[str]) -> str:
+        escape = match[0]
+        letter = ESCAPE.sub(_unescape, escape)
+        if len(letter) > 1 or letter in KEPT_ESCAPES:
+            return escape
+        self._offsets.append(match.start() - self._extra[-1])
+        self._extra.append(self._extra[-1] + len(escape) - 1)
+        return letter
+
+    def written(self, start: int, end: int) -> str:
+        """Return a part of the query as written."""
+        return self._query[start + self._extra_before(start) : end + self._extra_before(end)]
+
+    def tokens(self) -> Iterator[Token]:
+        """Yield the tokens of `text` with their lines and columns in the query as written."""
+        for token in tokens(self.text):
+            if not self._offsets:
+                yield token
+                continue
+            line_start = token.start - token.column + 1
+            yield replace(token, column=len(self.written(line_start, token.start)) + 1)
+
+    def _extra_before(self, offset: int) -> int:
+        return self._extra[bisect_left(self._offsets, offset)]
+
+
 def check_allowed(query: str) -> None:
-    """Raise QueryRefused for SERVICE anywhere and for updates, in either reading of escapes.
+    """Raise QueryRefused for SERVICE anywhere and for updates, in every reading of escapes.
 
     A scan of tokens and not of the syntax tree, on purpose: an engine may read SERVICE in a text that our grammar
     refuses, or at another position than our grammar. Cost: without that word in the text, only the tokens up to the
     query form are read.
     """
-    plain = ESCAPE.sub(_unescape, query)
-    for text in dict.fromkeys((plain, query)):
+    for text in dict.fromkeys((ESCAPE.sub(_unescape, query), DecodedQuery(query).text, query)):
         _check_service(text)
         _check_update(text)
 
@@ -107,12 +150,13 @@ def escape_service(query: str) -> str:
 def compact(query: str) -> str:
     """Return the query without comments and with single blanks: the same tokens in the same order.
 
-    Two queries that differ only in layout are then equal. The returned text is also the one to run: its result must not
-    be stored for the longer text, since engines differ in what they accept as a comment. A text with a quotation mark
-    that opens no string is returned unchanged, as a blank in place of a line break could make a string of it.
+    Two queries that differ only in layout and escapes are then equal. The returned text is also the one to run: its
+    result must not be stored for the longer text, since engines differ in what they accept as a comment. A text with a
+    quotation mark that opens no string is returned unchanged, as a blank in place of a line break could make a string
+    of it. On tokens and not on the tree, since the cache is asked before anything is parsed.
     """
     parts = []
-    for match in TOKEN.finditer(query):
+    for match in TOKEN.finditer(DecodedQuery(query).text):
         kind, text = match.lastgroup or "mark", match.group()
         if kind == "mark" and text in QUOTES:
             return query

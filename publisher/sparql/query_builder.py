@@ -10,6 +10,7 @@ from lark import Token as Leaf
 from lark import Tree
 
 from vaven.publisher.sparql.grammar import SyntaxStop, parse_tree
+from vaven.publisher.sparql.lexer import DecodedQuery
 from vaven.publisher.sparql.query_tree import (
     GraphPattern,
     GroupPattern,
@@ -41,26 +42,33 @@ def parse(query: str) -> ParsedQuery:
     tree = parse_tree(query)
     if isinstance(tree, SyntaxStop):
         raise UnsupportedSyntax
-    return _Builder(query, tree).query()
+    return _Builder(DecodedQuery(query), tree).query()
 
 
 class _Builder:
-    """The values of one query. `text` is the text that the positions of the tree's tokens refer to."""
+    """The values of one query. Texts and positions are those of the query as written."""
 
-    def __init__(self, text: str, tree: Node) -> None:
-        self._text, self._tree, self._depth = text, tree, 0
+    def __init__(self, decoded: DecodedQuery, tree: Node) -> None:
+        self._decoded, self._tree, self._depth = decoded, tree, 0
         used = {word[1:] for word in leaves(tree) if word.type == "VAR"}
         self._fresh_variables = (f"?{name}" for name in map("node{}".format, count(1)) if name not in used)
 
     # --- texts and positions
 
     def _text_of(self, *parts: Part) -> str:
-        return self._text[start_of(parts[0]) : end_of(parts[-1])] if parts else ""
+        return self._decoded.written(start_of(parts[0]), end_of(parts[-1])) if parts else ""
 
     def _node_fields(self, *parts: Part) -> tuple[str, int, int, int, int, frozenset[str]]:
         """Return the fields of a SyntaxNode from the first of these parts to the last."""
         variables = frozenset(word[1:] for word in leaves(*parts) if word.type == "VAR")
-        return self._text_of(*parts), *_begin(parts[0]), *_end(parts[-1]), variables
+        return self._text_of(*parts), *_begin(parts[0]), *self._end(parts[-1]), variables
+
+    def _end(self, part: Part) -> tuple[int, int]:
+        word = last_leaf(part)
+        line, column, written = word.line or 1, word.column or 1, self._text_of(word)
+        # A long string spans several lines.
+        breaks = written.count("\n")
+        return line + breaks, len(written) - written.rindex("\n") if breaks else column + len(written)
 
     # --- queries
 
@@ -73,7 +81,7 @@ class _Builder:
             elif _type(word) == "PREFIX" and rest[0] is not None:
                 prefixes[str(name)[:-1]] = self._term(rest[0])
         assert isinstance(form, Tree)
-        return self._query(form, self._text[: start_of(form)], prefixes, base)
+        return self._query(form, self._decoded.written(0, start_of(form)), prefixes, base)
 
     def _query(self, form: Node, prologue: str, prefixes: dict[str, QueryTerm], base: str) -> ParsedQuery:
         groups = child_nodes(form, "group") or (child_nodes(form, "template") if form.data == "construct" else [])
@@ -201,7 +209,7 @@ class _Builder:
         self._change_depth(1)
         opening, *properties, _ = part.children
         name = next(self._fresh_variables)
-        node = QueryTerm("[]", *_begin(opening), *_end(opening), frozenset((name[1:],)), "node", name)
+        node = QueryTerm("[]", *_begin(opening), *self._end(opening), frozenset((name[1:],)), "node", name)
         triples = self._properties(node, properties, first=None)
         self._change_depth(-1)
         return node, triples
@@ -219,7 +227,7 @@ class _Builder:
 
     def _property_name(self, word: Leaf) -> QueryTerm:
         text = self._text_of(word)
-        return QueryTerm(text, *_begin(word), *_end(word), frozenset(), TERM_KINDS[word.type], text)
+        return QueryTerm(text, *_begin(word), *self._end(word), frozenset(), TERM_KINDS[word.type], text)
 
 
 def _triple(begin: Part, subject: QueryTerm, predicate: QueryTerm, object_: QueryTerm) -> TriplePattern:
@@ -255,11 +263,3 @@ def _described(form: Node) -> list[Part]:
 def _begin(part: Part) -> tuple[int, int]:
     word = first_leaf(part)
     return word.line or 1, word.column or 1
-
-
-def _end(part: Part) -> tuple[int, int]:
-    word = last_leaf(part)
-    line, column = word.line or 1, word.column or 1
-    # A long string spans several lines.
-    breaks = word.count("\n")
-    return line + breaks, len(word) - word.rindex("\n") if breaks else column + len(word)

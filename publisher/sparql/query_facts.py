@@ -13,8 +13,8 @@ from lark import Tree
 
 from vaven.publisher.sparql.error_text import QueryMistake
 from vaven.publisher.sparql.grammar import SyntaxStop, parse_tree
-from vaven.publisher.sparql.lexer import FORMS, Token
-from vaven.publisher.sparql.rewrite import rewrite
+from vaven.publisher.sparql.lexer import FORMS, DecodedQuery, Token
+from vaven.publisher.sparql.rewrite import lower_booleans, rewrite
 from vaven.publisher.sparql.syntax_check import find_tolerated_mistake
 from vaven.publisher.sparql.tree import child_nodes, first_leaf, leaves
 
@@ -28,15 +28,17 @@ class QueryFacts:
 
     `form` is SELECT, ASK, CONSTRUCT or DESCRIBE; "" for any other text. `has_dataset`: FROM or FROM NAMED (SPARQL 1.1,
     section 13.2). `is_deterministic`: the result is the same until new data are published (no function of time or
-    chance). `text_to_run` is an equivalent query that is cheaper, with `SELECT *` replaced by its columns.
-    `tolerated` is a mistake that the engine does not report. `prologue` are prefixes, with their colon, and IRIs in the
-    order of the query; BASE lines have the prefix "".
+    chance). `prologue` are prefixes, with their colon, and IRIs in the order of the query; BASE lines have the prefix
+    "". `text` is the query with its escapes replaced, and with `true` and `false` in lower case, as Oxigraph requires.
+    `text_to_run` is an equivalent query that is cheaper, with `SELECT *` replaced by its columns. `tolerated` is a
+    mistake that the engine does not report.
     """
 
     form: str
     has_dataset: bool
     is_deterministic: bool
     prologue: tuple[tuple[str, str], ...]
+    text: str
     text_to_run: str
     tolerated: QueryMistake | None = None
 
@@ -58,9 +60,10 @@ class QueryFacts:
 @lru_cache(MAX_CACHED)
 def read_facts(query: str) -> QueryFacts:
     """Return the facts of a query. Cost: that of `parse_tree`; a text among the last MAX_CACHED is not parsed again."""
-    tree = parse_tree(query)
+    tree, text = parse_tree(query), DecodedQuery(query).text
     if isinstance(tree, SyntaxStop):
-        return _facts_of_words(query, tree)
+        return _facts_of_words(text, tree)
+    text = lower_booleans(text, tree)
     form = tree.children[-1]
     assert isinstance(form, Tree)
     return QueryFacts(
@@ -69,17 +72,18 @@ def read_facts(query: str) -> QueryFacts:
         # NOW, RAND, UUID and STRUUID (sections 17.4.2.12, 17.4.4.5 and 17.4.5.1) are the functions without argument.
         not any(word.type == "FUNCTION_0" for word in leaves(form)),
         tuple(_prologue(map(str, leaves(*tree.children[:-1])))),
-        rewrite(query, tree),
+        text,
+        rewrite(text, tree),
         find_tolerated_mistake(tree),
     )
 
 
-def _facts_of_words(query: str, stop: SyntaxStop) -> QueryFacts:
+def _facts_of_words(text: str, stop: SyntaxStop) -> QueryFacts:
     words = [token.text for token in stop.all_tokens if token.kind == "word"]
     form = next((word for word in words if word in FORMS), "")
     has_dataset = any(word.startswith("FROM") for word in words)
     prologue = tuple(_prologue(token.text for token in stop.before))
-    return QueryFacts(form, has_dataset, False, prologue, query, find_tolerated_mistake(stop))
+    return QueryFacts(form, has_dataset, False, prologue, text, text, find_tolerated_mistake(stop))
 
 
 def undeclared_prefix(query: str) -> Token | None:

@@ -101,7 +101,7 @@ def _unknown_word(syntax_stop: SyntaxStop) -> Message | None:
     if not is_word(syntax_stop.token) or syntax_stop.terminal != UNKNOWN:
         return None
     word = shorten(syntax_stop.source(syntax_stop.token))
-    if syntax_stop.token.text in ("TRUE", "FALSE") or "A" in (syntax_stop.accepted & {syntax_stop.token.text}):
+    if "A" in (syntax_stop.accepted & {syntax_stop.token.text}):
         return query_message("small-letters", word=word.lower())
     if (instead := INSTEAD.get(syntax_stop.token.text)) is not None and not syntax_stop.is_at_start:
         return query_message("instead" if instead else f"instead.{syntax_stop.token.text}", word=word, instead=instead)

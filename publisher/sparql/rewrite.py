@@ -36,9 +36,22 @@ def rewrite(query: str, tree: Node) -> str:
         edits.append((start_of(order), start_of(order), "\n}\n"))
     if star and columns:
         edits.append((start_of(star[0]), end_of(star[0]), f" {' '.join(columns)} "))
-    for start, end, text in sorted(edits, reverse=True):
-        query = query[:start] + text + query[end:]
-    return query
+    return _edited(query, edits)
+
+
+def lower_booleans(query: str, tree: Node) -> str:
+    """Return the query with `true` and `false` in lower case."""
+    words = [word for word in leaves(tree) if word.type in ("TRUE", "FALSE")]
+    return _edited(query, [(start_of(word), end_of(word), word.lower()) for word in words])
+
+
+def _edited(query: str, edits: Sequence[tuple[int, int, str]]) -> str:
+    """Replace parts of a text, each given by its start and end."""
+    parts, position = [], 0
+    for start, end, text in sorted(edits):
+        parts += [query[position:start], text]
+        position = end
+    return "".join((*parts, query[position:]))
 
 
 def _columns(projection: Node, tree: Node) -> list[str]:

@@ -105,7 +105,8 @@ def _wrong_escape(syntax_stop: SyntaxStop) -> QueryMistake | None:
     if token.kind != "string" or (offset := invalid_escape(token)) is None:
         return None
     breaks = token.text.count("\n", 0, offset)
-    column = offset - token.text.rindex("\n", 0, offset) if breaks else token.column + offset
+    written = syntax_stop.decoded.written(token.start, token.start + offset)
+    column = len(written) - written.rindex("\n") if breaks else token.column + len(written)
     at = replace(token, text=token.text[offset : offset + 2].rstrip(), line=token.line + breaks, column=column)
     remedy = "escape.remedy.number" if at.text[1:] in ("u", "U") else "escape.remedy"
     return mistake_at(

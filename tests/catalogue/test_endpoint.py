@@ -268,3 +268,25 @@ def test_every_example_of_the_editor_returns_rows(whole_way: Site) -> None:
     for link in links:
         query = urllib.parse.parse_qs(link.split("?", 1)[1])["query"][0]
         assert json.loads(query_endpoint(whole_way, query)[2])["results"]["bindings"], query
+
+
+def test_escapes_anywhere_are_replaced_before_the_query_is_parsed(whole_way: Site) -> None:
+    """SPARQL 1.1 Query Language, section 19.2; the engine replaces them in strings and IRIs only."""
+    status, _, body = query_endpoint(whole_way, "SEL\\u0045CT * { BIND (1 AS ?\\u0061rea) }")
+    document = json.loads(body)
+    assert (status, document["head"]["vars"]) == (200, ["area"])
+    assert [row["area"]["value"] for row in document["results"]["bindings"]] == ["1"]
+    status, _, body = query_endpoint(whole_way, "SELECT * {\n BIND (1 AS ?\\u0061rea) ?x }")
+    assert (status, json.loads(body)["line"], json.loads(body)["column"]) == (400, 2, 28)
+    status, _, body = query_endpoint(whole_way, "# \u0023 no\nASK { ?s ?p ?o \\u0023 a comment }\n}")
+    assert (status, json.loads(body)["boolean"]) == (200, True)
+
+
+def test_a_comparison_that_is_an_iri_by_the_standard_is_an_error_at_its_position(whole_way: Site) -> None:
+    """The W3C test syn-bad-26: the longest token is an IRI."""
+    query = "PREFIX : <http://example/>\nSELECT * WHERE\n{\n  ?x :p ?a ; :q ?b , ?y\n  FILTER (?x<?a&&?b>?y)\n}"
+    status, _, body = query_endpoint(whole_way, query)
+    problem = json.loads(body)
+    assert (status, problem["line"], problem["column"]) == (400, 5, 13)
+    assert "put spaces around" in problem["remedy"]
+    assert query_endpoint(whole_way, query.replace("<?a&&?b>", " < ?a && ?b > "))[0] == 200

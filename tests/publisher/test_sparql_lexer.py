@@ -8,7 +8,7 @@ import pytest
 from pyoxigraph import Literal, NamedNode, Quad, Store
 
 from tests.servers.listener import Listener
-from vaven.publisher.sparql.lexer import check_allowed, escape_service, tokens
+from vaven.publisher.sparql.lexer import DecodedQuery, check_allowed, compact, escape_service, tokens
 from vaven.vocab.errors import QueryRefused
 
 FUZZED_QUERIES = 6_000
@@ -114,7 +114,8 @@ def test_the_engine_would_call_each_refused_query(listener: CalledListener) -> N
 def test_a_query_parsed_differently_by_the_engine_makes_no_connection(listener: CalledListener, text: str) -> None:
     query = text.replace("LISTENER", listener.address)
     check_allowed(query)
-    assert not listener.is_called_by(escape_service(query))
+    for sent in (query, DecodedQuery(query).text, compact(query)):
+        assert not listener.is_called_by(escape_service(sent))
 
 
 @pytest.mark.parametrize("query", ACCEPTED)
@@ -204,7 +205,8 @@ def test_no_accepted_random_query_makes_a_connection(listener: CalledListener) -
         except QueryRefused:
             called += listener.is_called_by(query) if called < 100 else 0
             continue
-        assert not listener.is_called_by(escape_service(query)), query
+        for sent in {query, DecodedQuery(query).text, DecodedQuery(compact(query)).text}:
+            assert not listener.is_called_by(escape_service(sent)), query
     assert called == 100, "the scraps make queries that the engine would have called out for"
 
 
@@ -212,6 +214,31 @@ def test_no_accepted_random_query_makes_a_connection(listener: CalledListener) -
 def test_updates_are_refused(query: str) -> None:
     with pytest.raises(QueryRefused, match="changes data"):
         check_allowed(query)
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("ASK { ?\\u0061rea a\\u003Ab ?\\U000000E5r }", "ASK { ?area a:b ?år }"),
+        ("\\u0041\\u0053K\\u007B }", "ASK{ }"),
+        ("ASK { ?s ?p <http://x/caf\\u00e9> , 'caf\\u00E9' } # \\u0041", "ASK { ?s ?p <http://x/café> , 'café' } # A"),
+        # These would end the string, or change it.
+        (r"ASK { ?s ?p '\u0027', '\u005c', '\u000A' }", r"ASK { ?s ?p '\u0027', '\u005c', '\u000A' }"),
+        (r"ASK { ?s ?p 'C:\\u0041', '\t\u0041' }", r"ASK { ?s ?p 'C:\\u0041', '\tA' }"),
+        # No characters (surrogates, beyond Unicode), and no escapes.
+        (r"ASK { ?s ?p '\uD800\UFFFFFFFF\u00\q' }", r"ASK { ?s ?p '\uD800\UFFFFFFFF\u00\q' }"),
+    ],
+)
+def test_escapes_are_replaced_before_the_query_is_parsed(query: str, text: str) -> None:
+    decoded = DecodedQuery(query)
+    assert decoded.text == text
+    assert decoded.written(0, len(text)) == query
+    assert DecodedQuery(text).text == text, "replacing is idempotent"
+    lines = query.split("\n")
+    for token in decoded.tokens():
+        written = decoded.written(token.start, token.end)
+        assert lines[token.line - 1][token.column - 1 :].startswith(written)
+        assert DecodedQuery(written).text.upper() == token.text.upper()
 
 
 def test_the_position_of_a_refusal_counts_lines_and_columns_from_one() -> None:

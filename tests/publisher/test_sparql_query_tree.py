@@ -87,6 +87,14 @@ def test_positions_count_from_one() -> None:
     assert lines[2][5:14] == '<a:b> "ö"'
 
 
+def test_positions_and_texts_are_those_of_the_query_as_written() -> None:
+    query = "SELECT * {\n ?\\u0061rea <caf\\u00e9> '\\u0062' ; <b> 1\n}"
+    first, second = parse(query).where.elements  # type: ignore[union-attr]
+    assert (first.variables, first.text) == (frozenset(("area",)), "?\\u0061rea <caf\\u00e9> '\\u0062'")
+    assert (first.line, first.column, first.end_line, first.end_column) == (2, 2, 2, 33)
+    assert (second.column, second.end_column) == (36, 41)
+
+
 def test_prologue_head_dataset_and_modifiers_are_parsed() -> None:
     query = parse(
         "BASE <http://b/> PREFIX a: <x#> # no\nSELECT (COUNT(*) AS ?n) FROM <g> FROM NAMED a:h WHERE { ?s ?p ?o }"

@@ -88,6 +88,12 @@ def test_queries_sorted_by_their_columns_are_rewritten() -> None:
     ]
 
 
+def test_booleans_are_accepted_in_any_case(store: Store) -> None:
+    """As in the W3C test case-insensitive-booleans; Oxigraph knows them in lower case only."""
+    query = "SELECT (TRUE AS ?t) (False AS ?f) { FILTER (tRUE = true) } # TRUE"
+    assert rows(store, rewritten(query)) == b"?t\t?f\ntrue\tfalse\n"
+
+
 @pytest.mark.parametrize("query", UNCHANGED)
 def test_other_queries_are_unchanged(query: str) -> None:
     assert rewritten(PREFIXES + query) == PREFIXES + query

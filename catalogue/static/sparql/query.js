@@ -18,7 +18,8 @@ export class Problem extends Error {
 
 /** Return SELECT, ASK, CONSTRUCT or DESCRIBE: the first of these words outside of comments, names, variables and strings. */
 export function formOf(query) {
-  const bare = query.replace(/<[^<>"{}|^`\\\s]*>|#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[?$][\w]+|[\p{L}\p{N}_.-]*:[\p{L}\p{N}_.-]*/gu, " ");
+  const plain = query.replace(/\\u([0-9A-Fa-f]{4})/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
+  const bare = plain.replace(/<[^<>"{}|^`\\\s]*>|#[^\n]*|"(?:[^"\\\n]|\\.)*"|'(?:[^'\\\n]|\\.)*'|[?$][\w]+|[\p{L}\p{N}_.-]*:[\p{L}\p{N}_.-]*/gu, " ");
   return (bare.match(/\b(SELECT|ASK|CONSTRUCT|DESCRIBE)\b/i)?.[1] ?? "SELECT").toUpperCase();
 }
 
