@@ -157,7 +157,7 @@ def _machine_access(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
         iris,
         examples(),
         lambda: service_description.describe_service(iris, statistics.now()),
-        Explainer(site, statistics, iris, settings.query_seconds),
+        Explainer(site, collection, statistics, iris, settings.query_seconds),
     )
 
 

@@ -10,7 +10,9 @@ from vaven.catalogue.sparql.completions import all_terms
 from vaven.publisher.engine.interface import QueryEngine, QueryRequest
 from vaven.publisher.explain.empty_answer import EmptyReason, EmptyResultExplanation, explain
 from vaven.publisher.explain.suggestions import KnownTerms, Suggestion
+from vaven.publisher.published.collection import Collection
 from vaven.publisher.releases.cache import CachedByState
+from vaven.publisher.releases.versions import areas_of_older_versions
 from vaven.publisher.sparql.query_tree import SyntaxNode
 from vaven.vocab.errors import QueryError
 from vaven.vocab.iris import Iris
@@ -24,8 +26,11 @@ class Explainer:
     Safe to use from several threads; the known terms are cached for each state of the graph.
     """
 
-    def __init__(self, site: QueryEngine, statistics: GraphStatisticsCache, iris: Iris, seconds: float) -> None:
-        self._site, self._statistics, self._iris, self._seconds = site, statistics, iris, seconds
+    def __init__(
+        self, site: QueryEngine, collection: Collection, statistics: GraphStatisticsCache, iris: Iris, seconds: float
+    ) -> None:
+        self._site, self._collection, self._statistics, self._iris = site, collection, statistics, iris
+        self._seconds = seconds
         self._terms = CachedByState[str, KnownTerms](1)
 
     def explain(self, engine: QueryEngine, request: QueryRequest) -> EmptyResultExplanation:
@@ -37,13 +42,17 @@ class Explainer:
 
     def _query_known_terms(self) -> KnownTerms:
         """Return the terms in the data. Without them there are fewer suggestions, and the explanation stands."""
+        older = areas_of_older_versions(self._collection.histories())
         try:
             counts = self._statistics.now().union
             resources = [term["iri"] for term in all_terms(self._site, self._iris)["terms"]]
         except QueryError:
             return KnownTerms()
         return KnownTerms(
-            tuple(counts.properties), tuple(counts.classes), (*resources, *counts.classes, *counts.properties)
+            tuple(counts.properties),
+            tuple(counts.classes),
+            (*resources, *counts.classes, *counts.properties),
+            {self._iris.area(*area): version for area, version in older.items()},
         )
 
 

@@ -141,7 +141,7 @@ class _EmptyResultSearch:
     def _is_aggregate(self, query: ParsedQuery, scope: MatchScope) -> bool:
         """Return whether there is a row although the group has no solutions."""
         try:
-            return bool(self._prober.matches_in_time(_select(query), scope))
+            return bool(self._prober.matches_in_time(query.as_group(), scope))
         except DeadlineExceeded:
             return False
 
@@ -280,25 +280,29 @@ class _EmptyResultSearch:
             if kind not in query.tail:
                 continue
             kinds.append(kind)
-            if not self._prober.matches(_select(query, *kinds), scope):
+            if not self._prober.matches(query.as_group(*kinds), scope):
                 modifier = query.tail[kind]
                 rows = self._count_rows(query, kinds, scope) if kind == "offset" else 0
-                yield EmptyReason(reason, (modifier,), self._suggest_for_values(query, modifier, scope), rows)
+                yield EmptyReason(reason, (modifier,), self._suggest_for_clause(query, modifier, scope), rows)
                 return
         if query.form in ("CONSTRUCT", "DESCRIBE") and not self._prober.builds_triples(query):
             yield EmptyReason("template" if query.form == "CONSTRUCT" else "described", ())
 
-    def _suggest_for_values(
-        self, query: ParsedQuery, values_clause: GraphPattern, scope: MatchScope
+    def _suggest_for_clause(
+        self, query: ParsedQuery, clause: GraphPattern, scope: MatchScope
     ) -> tuple[Suggestion, ...]:
-        if values_clause.kind != "values" or query.where is None or "group" in query.tail:
+        if query.where is None or clause.kind not in ("having", "values"):
             return ()
         bound = frozenset[str]().union(*(_bindable_variables(element) for element in query.where.elements))
-        return self._suggest(partial(self._suggestions.for_filter, values_clause, bound, query.where.text, scope))
+        if clause.kind == "having":
+            return self._suggest(partial(self._suggestions.for_having, query, clause, bound, scope))
+        if "group" in query.tail:
+            return ()
+        return self._suggest(partial(self._suggestions.for_filter, clause, bound, query.where.text, scope))
 
     def _count_rows(self, query: ParsedQuery, kinds: Sequence[str], scope: MatchScope) -> int:
         """Return the number of rows before OFFSET."""
-        inside = _select(query, *(kind for kind in kinds if kind not in ("limit", "offset")))
+        inside = query.as_group(*(kind for kind in kinds if kind not in ("limit", "offset")))
         rows = self._prober.rows("?n0", f"{{ SELECT (COUNT(*) AS ?n0) {{ {inside} }} }}", scope, 1)
         return int(rows[0]["n0"]["value"]) if rows else 0
 
@@ -322,15 +326,6 @@ def _can_be_empty(element: Element) -> bool:
 
 def _join_text(elements: Sequence[Element]) -> str:
     return " ".join(element.sparql for element in elements)
-
-
-def _select(query: ParsedQuery, *kinds: str) -> str:
-    """Return a query as a group, with the modifiers of these kinds, or with all that may leave no rows."""
-    head = query.head
-    if query.form != "SELECT":
-        head = "(COUNT(*) AS ?n0)" if query.tail.keys() & {"group", "having"} else "*"
-    tail = query.tail_text(*(kinds or ("group", "having", "limit", "offset", "values")))
-    return f"{{ SELECT {head} {query.where.text if query.where else '{}'} {tail} }}"
 
 
 def _bindable_variables(element: Element) -> frozenset[str]:

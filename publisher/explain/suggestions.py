@@ -5,13 +5,14 @@ Each replacement has been tried: it matches something in the place of the patter
 
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.resources import files
 
 import duckdb
 
 from vaven.publisher.explain.probe import MatchScope, Prober, TermWriter
-from vaven.publisher.sparql.query_tree import GraphPattern, QueryTerm, SyntaxNode, TriplePattern
+from vaven.publisher.sparql.lexer import tokens
+from vaven.publisher.sparql.query_tree import GraphPattern, ParsedQuery, QueryTerm, SyntaxNode, TriplePattern
 from vaven.vocab.iris import NAMESPACES, Iris
 
 MAX_SAMPLES = 3
@@ -20,6 +21,8 @@ MAX_TERMS = 4
 # Maximum share of changed characters between a name and a similar one.
 MAX_CHANGED_SHARE = 0.34
 RDF_TYPE = NAMESPACES["rdf"] + "type"
+# The datatype of a missing value.
+UNDEFINED = NAMESPACES["cube"] + "Undefined"
 STRING = re.compile(r"(\"{3}.*?\"{3}|'{3}.*?'{3}|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*')(.*)", re.DOTALL)
 LANGUAGES = ("sv", "en")
 # Datatypes that a number or date may be meant in, by its form.
@@ -46,11 +49,15 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class KnownTerms:
-    """IRIs in the data: properties, classes, and resources that people name in queries."""
+    """IRIs in the data: properties, classes, and resources that people name in queries.
+
+    `older` are the areas that only an older version has, with its dataset and number.
+    """
 
     properties: Sequence[str] = ()
     classes: Sequence[str] = ()
     resources: Sequence[str] = ()
+    older: Mapping[str, tuple[str, int]] = field(default_factory=dict)
 
 
 Candidate = tuple[str, str]
@@ -106,7 +113,9 @@ class Suggestions:
     def _for_value(self, name: str, term: QueryTerm, pattern: str, scope: MatchScope) -> Iterator[Suggestion]:
         if term.kind == "literal":
             yield from self._similar_literal(term, f"?{name}", pattern, scope)
-        elif iri := self._names.resolve(term):
+        elif (iri := self._names.resolve(term)) and (older := self._for_older(term, iri)):
+            yield older
+        elif iri:
             candidates = list(_similar_iris(iri, self._known().resources, self._iris))
             rows = " ".join(f"({i} <{candidate}>)" for i, (_, candidate) in enumerate(candidates))
             matches = self._prober.rows("?i0", f"VALUES (?i0 ?{name}) {{ {rows} }} {pattern}", scope, len(candidates))
@@ -124,10 +133,48 @@ class Suggestions:
             suggestions.append(Suggestion("unbound-nearest" if near else "unbound", params))
         if suggestions:
             return tuple(suggestions)
-        samples = ((name, self._samples(name, pattern, scope)) for name in sorted(clause.variables & bound)[:2])
-        return tuple(
-            Suggestion("samples", {"variable": f"?{name}", "values": values}) for name, values in samples if values
-        )
+        names = sorted(clause.variables & bound)[:2]
+        return tuple(suggestion for name in names for suggestion in self._for_values_of(name, pattern, scope))
+
+    def _for_values_of(self, name: str, pattern: str, scope: MatchScope) -> Iterator[Suggestion]:
+        """Yield sample values of a variable, or that all its values are missing."""
+        has_missing = self._has_missing(name, pattern, scope)
+        numbers = f"{pattern} FILTER (isNumeric(?{name}))"
+        if values := self._samples(name, numbers if has_missing else pattern, scope):
+            yield Suggestion("samples", {"variable": f"?{name}", "values": values})
+        elif has_missing:
+            yield Suggestion("missing", {"variable": f"?{name}", "value": self._missing})
+
+    def for_having(
+        self, query: ParsedQuery, clause: GraphPattern, bound: frozenset[str], scope: MatchScope
+    ) -> tuple[Suggestion, ...]:
+        """Return suggestions for a HAVING that no group passes: an alias of SELECT, or missing values in a group."""
+        suggestions = list[Suggestion]()
+        keys = query.tail["group"].variables if "group" in query.tail else frozenset[str]()
+        text = clause.text
+        if aliases := sorted((clause.variables & query.named.keys()) - bound - keys):
+            text = _with_expressions(clause.text, query.named)
+            other = replace(query, tail=query.tail | {"having": replace(clause, text=text)})
+            is_passed = self._prober.matches(other.as_group("group", "having"), scope)
+            names = ", ".join(f"?{name}" for name in aliases)
+            node = clause if is_passed else None
+            suggestions.append(Suggestion("alias", {"variables": names, "instead": text}, node, text))
+            if is_passed:
+                return tuple(suggestions)
+        where = query.where.text if query.where else "{}"
+        for name in dict.fromkeys(token.text[1:] for token in tokens(text) if token.kind == "variable"):
+            if name in bound and self._has_missing(name, where, scope):
+                suggestions.append(Suggestion("missing-in-group", {"variable": f"?{name}", "value": self._missing}))
+        return tuple(suggestions)
+
+    @property
+    def _missing(self) -> str:
+        """The missing value, as the query would write it."""
+        return self._names.shorten_datatype(f'""^^<{UNDEFINED}>')
+
+    def _has_missing(self, name: str, pattern: str, scope: MatchScope) -> bool:
+        test = f"{pattern} FILTER (DATATYPE(?{name}) = <{UNDEFINED}>)"
+        return bool(self._prober.rows(f"?{name}", test, scope, 1))
 
     def for_resource(self, term: QueryTerm, scope: MatchScope) -> tuple[Suggestion, ...]:
         """Return suggestions for a term that is not the subject of any triple."""
@@ -198,11 +245,23 @@ class Suggestions:
     def _replace_iri(self, term: QueryTerm, test: str, known: Sequence[str], scope: MatchScope) -> Iterator[Suggestion]:
         """Yield the first similar IRI with which `test` matches, in place of `?x0`."""
         iri = self._names.resolve(term)
+        if older := self._for_older(term, iri):
+            yield older
+            return
         candidates = list(_similar_iris(iri, known, self._iris)) if iri else []
         index = self._first_match([f"<{candidate}>" for _, candidate in candidates], test, scope)
         if index is None:
             return
         yield self._rename(term, iri, *candidates[index])
+
+    def _for_older(self, term: QueryTerm, iri: str) -> Suggestion | None:
+        """Return the version that has an area which the current version of its dataset lacks."""
+        if not (version := self._known().older.get(iri)):
+            return None
+        slug, number = version
+        return Suggestion(
+            "older", {"term": term.text, "dataset": slug, "version": number, "page": self._iris.page(slug, number)}
+        )
 
     def _rename(self, term: QueryTerm, iri: str, kind: str, candidate: str) -> Suggestion:
         node, text = self._replacement(term, iri, candidate)
@@ -251,6 +310,16 @@ class Suggestions:
         pattern = f"VALUES (?i0 ?x0) {{ {rows} }} FILTER EXISTS {{ {scope.wrap(test)} }}"
         matches = self._prober.rows("?i0", pattern, MatchScope(ignores_dataset=scope.ignores_dataset), len(candidates))
         return min((int(row["i0"]["value"]) for row in matches), default=None)
+
+
+def _with_expressions(text: str, named: Mapping[str, str]) -> str:
+    """Return an expression with the names of columns replaced by their expressions."""
+    parts, position = list[str](), 0
+    for token in tokens(text):
+        if token.kind == "variable" and token.text[1:] in named:
+            parts += [text[position : token.start], named[token.text[1:]]]
+            position = token.end
+    return "".join((*parts, text[position:]))
 
 
 def _literal_suggestion(term: QueryTerm, other: str) -> Suggestion:

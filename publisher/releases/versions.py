@@ -39,3 +39,20 @@ def version_histories(
         )
         for slug in sorted(visible)
     )
+
+
+def areas_of_older_versions(histories: Iterable[VersionHistory]) -> dict[tuple[str, str], tuple[str, int]]:
+    """Return the areas that no current version has, by vintage and key, with the newest version that has it.
+
+    Withdrawn versions are not shown, so they do not count. Cost: linear in the areas of all versions.
+    """
+    older: dict[tuple[str, str], tuple[str, int]] = {}
+    current = set[tuple[str, str]]()
+    for history in histories:
+        for record in history.versions:
+            areas = {(area.area_vintage, area.key) for area in record.complete_manifest.areas}
+            if record.version == history.current:
+                current |= areas
+            elif record.version not in history.withdrawn:
+                older |= dict.fromkeys(areas, (history.slug, record.version))
+    return {area: version for area, version in older.items() if area not in current}

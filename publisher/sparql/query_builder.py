@@ -25,6 +25,8 @@ from vaven.publisher.sparql.tree import Node, child_nodes, child_words, end_of, 
 MAX_DEPTH = 50
 # Clauses after the group by the nodes and words of the grammar.
 CLAUSES = {"group_by": "group", "having": "having", "order_by": "order"}
+# Expressions that need no parentheses inside of another.
+CLOSED_EXPRESSIONS = ("aggregate", "function", "call", "literal", "iri", "primary")
 TERM_KINDS = {
     "VAR": "variable",
     "BLANK_NODE": "blank_node",
@@ -90,8 +92,18 @@ class _Builder:
         where = self._group(groups[0]) if groups else None
         dataset = self._text_of(*child_nodes(form, "dataset"))
         return ParsedQuery(
-            prologue, prefixes, base, name, self._head(form), described, dataset, where, dict(self._tail(form))
+            *(prologue, prefixes, base, name, self._head(form), described, dataset, where, dict(self._tail(form))),
+            dict(self._named(form)),
         )
+
+    def _named(self, form: Node) -> Iterator[tuple[str, str]]:
+        """Yield the columns `(… AS ?name)`: their names and expressions."""
+        for columns in child_nodes(form, "columns"):
+            for column in child_nodes(columns, "named"):
+                _, expression, _, name, _ = column.children
+                is_single = not isinstance(expression, Tree) or expression.data in CLOSED_EXPRESSIONS
+                text = self._text_of(expression)
+                yield str(name)[1:], text if is_single else f"({text})"
 
     def _head(self, form: Node) -> str:
         if form.data == "describe":

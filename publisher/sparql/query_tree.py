@@ -4,7 +4,7 @@ Built by query_builder.py, in the terms of SPARQL 1.1 Query Language, section 19
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 class UnsupportedSyntax(Exception):
@@ -103,7 +103,8 @@ class ParsedQuery:
     `prologue` is the text before the query form, `prefixes` the IRIs of its PREFIX lines by prefix (without colon),
     `base` the IRI of its BASE line. `head` is the projection, template or resources; `described` the terms after
     DESCRIBE. `dataset` is the text of the FROM clauses, `tail` the clauses after the group, by kind: group, having,
-    order, limit, offset, values.
+    order, limit, offset, values. `named` are the expressions of the columns `(… AS ?name)` by name, in parentheses
+    where they need them inside of another expression.
     """
 
     prologue: str
@@ -115,7 +116,16 @@ class ParsedQuery:
     dataset: str
     where: GroupPattern | None
     tail: dict[str, GraphPattern]
+    named: dict[str, str] = field(default_factory=dict)
 
     def tail_text(self, *kinds: str) -> str:
         """Return the modifiers of these kinds, in the order of the query."""
         return " ".join(part.text for kind, part in self.tail.items() if kind in kinds)
+
+    def as_group(self, *kinds: str) -> str:
+        """Return the query as a group, with the modifiers of these kinds, or with all that may leave no rows."""
+        head = self.head
+        if self.form != "SELECT":
+            head = "(COUNT(*) AS ?n0)" if self.tail.keys() & {"group", "having"} else "*"
+        tail = self.tail_text(*(kinds or ("group", "having", "limit", "offset", "values")))
+        return f"{{ SELECT {head} {self.where.text if self.where else '{}'} {tail} }}"

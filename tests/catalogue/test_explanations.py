@@ -1,17 +1,25 @@
 """Explanations of empty results over HTTP: JSON, text and page, in both languages, and never a 500."""
 
+import html
 import json
 import re
+import shutil
 import urllib.parse
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.catalogue.test_endpoint import query_endpoint
-from tests.conftest import Site
+from tests.conftest import SAMPLE, Site
+from vaven.catalogue.app import create_app
+from vaven.publisher.publish import publish
+from vaven.publisher.settings import Settings
+from vaven.publisher.withdraw import withdraw
 from vaven.vocab.messages import messages
 
+OLD_AREA = "1480C3950"
 FORM = "application/x-www-form-urlencoded"
 QUERY = """PREFIX skos: <http://www.w3.org/2004/02/skos/core#>
 SELECT ?o WHERE {
@@ -114,3 +122,60 @@ def test_every_reason_and_suggestion_has_a_message() -> None:
     keys |= {f"why.remedy.{name}" for name in re.findall(r'(?:Suggestion\(\s*|yield |\(\()"([a-z-]+)"', remedies)}
     assert len(keys) > 20
     assert keys <= texts.keys()
+
+
+def test_an_area_that_only_an_older_version_had_is_explained_with_a_link_to_that_version(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path / "home", base_iri="http://localhost/")
+    package = Path(shutil.copytree(SAMPLE / "package", tmp_path / "package"))
+    publish(package, settings)
+    app = create_app(settings)
+    query = f"""PREFIX dim: <http://purl.org/linked-data/sdmx/2009/dimension#>
+SELECT * {{ ?o dim:refArea <id/area/deso2018/{OLD_AREA}> }}"""
+    try:
+        client = app.test_client()
+        params = {"query": query, "explain": "empty", "lang": "en"}
+        assert client.get("/sparql", query_string=params).get_json()["answer"] == "not-empty"
+        for name in ("observations.csv", "neighbourhoods.csv"):
+            lines = (package / name).read_text("utf-8").splitlines(keepends=True)
+            (package / name).write_text("".join(line for line in lines if OLD_AREA not in line), "utf-8")
+        publish(package, settings, note="Utan Lövgärdet")
+        # The application is the same: what it knows of the data is that of their present state.
+        explanation = client.get("/sparql", query_string=params).get_json()
+        ((remedy,),) = [finding["remedies"] for finding in explanation["findings"]]
+        assert (explanation["answer"], remedy["kind"]) == ("empty", "older")
+        page = "http://localhost/dataset/exempel-tre-kommuner/1"
+        assert remedy["message"].endswith(f"the dataset exempel-tre-kommuner. Version 1 has it: {page}")
+        assert client.get(page, headers={"Accept": "text/html"}).status_code == 200
+        areas = client.get("/sparql/completions.json?area=Lövgärdet").get_json()["areas"]
+        assert [area for area in areas if OLD_AREA in area["iri"]] == []
+        # A withdrawn version is not shown, so it is no help.
+        withdraw(settings, "exempel-tre-kommuner", 1, reason="Fel fil")
+        ((remedy,),) = [f["remedies"] for f in client.get("/sparql", query_string=params).get_json()["findings"]]
+        assert remedy["kind"] != "older"
+    finally:
+        app.extensions["vaven"].close()
+
+
+def test_an_alias_in_having_is_explained_on_the_page_and_in_both_languages(whole_way: Site) -> None:
+    query = "SELECT ?k (COUNT(*) AS ?n) { ?o <ns#kpi> ?k } GROUP BY ?k HAVING(?n > 100)"
+    for language, words in (("en", "HAVING can't use ?n"), ("sv", "HAVING kan inte använda ?n")):
+        (finding,) = explained(whole_way, query, lang=language)["findings"]
+        (remedy,) = finding["remedies"]
+        assert remedy["message"].startswith(words)
+        assert remedy["message"].endswith("HAVING(COUNT(*) > 100)")
+        assert (remedy["replace"]["text"], remedy["replace"]["by"]) == ("HAVING(?n > 100)", "HAVING(COUNT(*) > 100)")
+        _, _, body = query_endpoint(whole_way, query, accept="text/html", explain="empty", lang=language)
+        assert html.escape(words, quote=False).replace("'", "&#39;") in body.decode()
+    fixed = query.replace(remedy["replace"]["text"], remedy["replace"]["by"])
+    status, _, body = query_endpoint(whole_way, fixed)
+    assert (status, len(json.loads(body)["results"]["bindings"])) == (200, 1)
+
+
+def test_a_comparison_over_missing_values_is_explained(whole_way: Site) -> None:
+    missing = "{ SELECT ?v { ?o measure:obsValue ?v FILTER (!isNumeric(?v)) } }"
+    query = f"""PREFIX measure: <http://purl.org/linked-data/sdmx/2009/measure#>
+SELECT ?v {{ {missing} FILTER (?v < 60) }}"""
+    (finding,) = explained(whole_way, query, lang="en")["findings"]
+    (remedy,) = finding["remedies"]
+    assert (finding["reason"], remedy["kind"]) == ("filter", "missing")
+    assert 'All values of ?v here are missing (""^^<https://cube.link/Undefined>)' in remedy["message"]

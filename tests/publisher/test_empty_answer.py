@@ -40,6 +40,9 @@ TRIPLES = {
         <Sid/o/1> <Vvalue> "7"^^<Xinteger> .
         <Sid/o/2> <Vkpi> <Sid/kpi/annat> .
         <Sid/o/2> <Vnote> "x" .
+        <Sid/m/1> <Vshare> ""^^<https://cube.link/Undefined> .
+        <Sid/m/2> <Vshare> "50"^^<Xinteger> .
+        <Sid/m/1> <Vgap> ""^^<https://cube.link/Undefined> .
     """,
     "other": """
         <Sid/o/3> <Varea> "A" .
@@ -214,12 +217,68 @@ def test_a_wrong_prefix_is_corrected_in_its_declaration(engine: CachedEngine, na
         ("SELECT * { ?o v:kpi ?key FILTER (?kei = 1) }", "unbound-nearest", {"variable": "?kei", "nearest": "?key"}),
         ("SELECT * { ?o v:kpi ?key { ?k v:label ?l FILTER (?key = ?k) } }", "unbound", {"variable": "?key"}),
         ("SELECT * { ?o v:value ?v FILTER (?v > 10) }", "samples", {"variable": "?v", "values": "7"}),
+        # A comparison over a missing value is an error, so only numbers are samples.
+        ("SELECT * { ?o v:share ?v FILTER (?v > 60) }", "samples", {"variable": "?v", "values": "50"}),
+        ("SELECT * { ?o v:gap ?v FILTER (?v > 60) }", "missing", {"variable": "?v"}),
+        ("SELECT * { { ?o v:gap ?v } UNION { ?o v:nothing ?v } FILTER (?v < 60) }", "missing", {"variable": "?v"}),
+        ("SELECT (AVG(?v) AS ?n) { ?o v:share ?v } HAVING (AVG(?v) > 10)", "missing-in-group", {"variable": "?v"}),
+        ("SELECT ?k (COUNT(*) AS ?n) { ?o v:kpi ?k } GROUP BY ?k HAVING (?n > 9)", "alias",
+            {"variables": "?n", "instead": "HAVING (COUNT(*) > 9)"}),
         ("SELECT * { ?o v:note ?n . ?x v:area ?n }", "apart", {"variable": "?n", "here": '"x"', "there": '"A"'}),
     ],
 )  # fmt: skip
 def test_suggestions_quote_the_data(engine: CachedEngine, query: str, kind: str, params: dict[str, str]) -> None:
     advice = only_suggestion(engine, query)
     assert (advice.kind, advice.params | params) == (kind, advice.params)
+
+
+@pytest.mark.parametrize(
+    ("query", "text"),
+    [
+        ("SELECT ?k (COUNT(*) AS ?n) { ?o v:kpi ?k } GROUP BY ?k HAVING(?n > 0)", "HAVING(COUNT(*) > 0)"),
+        ("SELECT (SUM(?v) + 1 AS ?n) { ?o v:value ?v } HAVING ($n * 2 = 16 && '?n' != 'x')",
+            "HAVING ((SUM(?v) + 1) * 2 = 16 && '?n' != 'x')"),
+        ("SELECT ?k (COUNT(?o) AS ?n) (MAX(?o) AS ?m) { ?o v:kpi ?k } GROUP BY ?k\nHAVING (?n = 1) (?m = v:no)", ""),
+    ],
+)  # fmt: skip
+def test_an_alias_in_having_is_replaced_by_its_expression(engine: CachedEngine, query: str, text: str) -> None:
+    """SPARQL 1.1 Query Language, sections 18.2.4.2 and 18.2.4.4: columns are named after HAVING."""
+    advice = only_suggestion(engine, query)
+    assert advice.kind == "alias"
+    if text:
+        assert advice.text == text
+        assert explained(engine, replace_node(query, advice)).outcome == "not-empty"
+    else:
+        # With the expressions there is no group either, so nothing can be put in its place.
+        assert (advice.node, advice.params["variables"]) == (None, "?m, ?n")
+
+
+def test_an_alias_over_missing_values_has_two_reasons(engine: CachedEngine) -> None:
+    query = "SELECT (AVG(?v) AS ?n) { ?o v:share ?v } HAVING (?n > 10)"
+    alias, missing = only_reason(engine, query).suggestions
+    assert (alias.kind, alias.node, missing.kind) == ("alias", None, "missing-in-group")
+    assert missing.params == {"variable": "?v", "value": '""^^<https://cube.link/Undefined>'}
+    fixed = query.replace("?v }", "?v FILTER (isNumeric(?v)) }").replace("?n > 10", "AVG(?v) > 10")
+    assert explained(engine, fixed).outcome == "not-empty"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "SELECT * { ?o v:area <id/area/deso2018/0180C9999> }",
+        "SELECT * { <id/area/deso2018/0180C9999> v:label ?l }",
+        "SELECT * { ?o v:kpi ?a FILTER (?a = <id/area/deso2018/0180C9999>) }",
+        "SELECT * { ?o v:kpi ?a VALUES ?a { <id/area/deso2018/0180C9999> } }",
+        "DESCRIBE <id/area/deso2018/0180C9999>",
+    ],
+)
+def test_an_area_of_an_older_version_is_named_with_its_version(engine: CachedEngine, query: str) -> None:
+    known = KnownTerms(KNOWN.properties, older={"http://site.example/id/area/deso2018/0180C9999": ("provet", 3)})
+    request = QueryRequest(PREFIX + query, JSON if "SELECT" in query else TRIPLES_TYPE)
+    (finding,) = explain(engine, request, 20.0, IRIS, lambda: known).findings
+    (advice,) = finding.suggestions
+    assert (advice.kind, advice.params["version"]) == ("older", 3)
+    assert advice.params["page"] == "http://site.example/dataset/provet/3"
 
 
 @pytest.mark.parametrize(
