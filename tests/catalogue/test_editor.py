@@ -290,6 +290,7 @@ def test_the_query_form_is_recognised(editor_page: Page) -> None:
         "PREFIX select: <http://x/ASK#>\nconstruct {} where {}": "CONSTRUCT",
         'DESCRIBE ?x { ?x ?y "ASK" }': "DESCRIBE",
         "SELECT * {}": "SELECT",
+        "\\u0041SK {}": "ASK",
         "": "SELECT",
     }
     form = "async (texts) => { const { formOf } = await import('/static/sparql/query.js'); return texts.map(formOf); }"
@@ -320,6 +321,22 @@ def test_an_empty_result_is_explained_and_fixed_by_a_button(page: Page, whole_wa
     page.wait_for_selector(".view tbody tr")
     assert '"Trygghet"@sv' in written(page)
     expect(page.locator(".why-mark")).to_have_count(0)
+
+
+def test_an_alias_in_having_is_replaced_by_a_button(editor_page: Page, whole_way: Site) -> None:
+    open_query(editor_page, whole_way, "SELECT ?k (COUNT(*) AS ?n) { ?o <ns#kpi> ?k }\nGROUP BY ?k HAVING(?n > 100)")
+    editor_page.get_by_role("button", name="Varför tomt?").click()
+    expect(editor_page.locator(".why")).to_contain_text("HAVING kan inte använda ?n")
+    assert "".join(editor_page.locator(".why-mark").all_inner_texts()) == "HAVING(?n > 100)"
+    editor_page.get_by_role("button", name="Byt till HAVING(COUNT(*) > 100) och kör igen").click()
+    editor_page.wait_for_selector(".view tbody tr")
+
+
+def test_a_query_with_escapes_is_run_and_not_marked(editor_page: Page, whole_way: Site) -> None:
+    open_query(editor_page, whole_way, "SELECT * { BIND (7 AS ?\\u0061rea) }")
+    expect(editor_page.locator(".view thead")).to_contain_text("area")
+    expect(editor_page.locator(".view tbody tr")).to_have_count(1)
+    assert editor_page.locator(".syntax-mark").count() == 0
 
 
 def test_a_link_to_an_explanation_shows_it_with_and_without_javascript(browser: Browser, whole_way: Site) -> None:

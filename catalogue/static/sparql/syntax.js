@@ -2,6 +2,8 @@
 import { el, t } from "./page.js";
 
 const MAX_TERMS = 6;
+// Yasqe knows no codepoint escapes outside of strings and IRIs (SPARQL 1.1, section 19.2); the endpoint judges them.
+const ESCAPE = /\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8}/;
 
 /** Let every editor mark the first line with a syntax error, and report its number (0 if there is none). */
 export function markSyntax(Yasqe, report) {
@@ -10,7 +12,8 @@ export function markSyntax(Yasqe, report) {
     this.queryValid = true;
     this.clearGutter("gutterErrorBar");
     let errorLine = 0;
-    for (let i = 0; i < doc.lineCount() && !errorLine; i += 1) {
+    const lines = ESCAPE.test(doc.getValue()) ? 0 : doc.lineCount();
+    for (let i = 0; i < lines && !errorLine; i += 1) {
       const { state } = this.getTokenAt({ line: i, ch: doc.getLine(i).length }, true);
       this.setOption("queryType", state.queryType);
       if (state.OK === false) {
