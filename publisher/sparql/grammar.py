@@ -6,7 +6,7 @@ engines read a comparison.
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
 
@@ -154,9 +154,10 @@ def _parse_cached(query: str) -> Tree[Leaf] | SyntaxStop:
 
 def _parse(query: str) -> Tree[Leaf] | SyntaxStop:
     decoded, parse, before = DecodedQuery(query), _new_parse(_parser()), list[Token]()
+    state = parse.parser_state
     for token in join_tokens(decoded.tokens()):
         try:
-            parse.feed_token(_leaf(token, terminal_of(token, decoded.text)))
+            state.feed_token(_leaf(token, terminal_of(token, decoded.text)))
         except UnexpectedToken:
             return _stop(decoded, before, token)
         before.append(token)
@@ -210,7 +211,7 @@ def join_tokens(stream: Iterator[Token]) -> Iterator[Token]:
     pending: Token | None = None
     for token in stream:
         if pending and pending.end == token.start and _is_one_token(pending, token):
-            yield replace(pending, kind=token.kind, text=pending.text + token.text)
+            yield pending._replace(kind=token.kind, text=pending.text + token.text)
             pending = None
             continue
         if pending:

@@ -11,8 +11,8 @@ handled here:
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import QueryRefused
@@ -44,12 +44,13 @@ TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 QUOTES = ("'", '"')
+# Kinds that may contain line breaks.
+MULTILINE = ("blank", "string")
 FORMS = frozenset(("SELECT", "ASK", "CONSTRUCT", "DESCRIBE"))
 UPDATES = frozenset(("INSERT", "DELETE", "LOAD", "CLEAR", "DROP", "CREATE", "ADD", "MOVE", "COPY"))
 
 
-@dataclass(frozen=True)
-class Token:
+class Token(NamedTuple):
     """A token; `kind` is a group of TOKEN; words are upper case. `line` and `column` count from 1, `start` from 0."""
 
     kind: str
@@ -79,7 +80,7 @@ def tokens(query: str) -> Iterator[Token]:
         if kind not in ("blank", "comment"):
             column = match.start() - start + 1
             yield Token(kind, text.upper() if kind == "word" else text, line, column, match.start())
-        if breaks := text.count("\n"):
+        if kind in MULTILINE and (breaks := text.count("\n")):
             line += breaks
             start = match.start() + text.rfind("\n") + 1
 
@@ -112,12 +113,11 @@ class DecodedQuery:
 
     def tokens(self) -> Iterator[Token]:
         """Yield the tokens of `text` with their lines and columns in the query as written."""
-        for token in tokens(self.text):
-            if not self._offsets:
-                yield token
-                continue
-            line_start = token.start - token.column + 1
-            yield replace(token, column=len(self.written(line_start, token.start)) + 1)
+        return (self._located(token) for token in tokens(self.text)) if self._offsets else tokens(self.text)
+
+    def _located(self, token: Token) -> Token:
+        line_start = token.start - token.column + 1
+        return token._replace(column=len(self.written(line_start, token.start)) + 1)
 
     def _extra_before(self, offset: int) -> int:
         return self._extra[bisect_left(self._offsets, offset)]

@@ -6,7 +6,6 @@ Each function of TOKEN_MISTAKES returns its mistake, or None if the error is ano
 import re
 import unicodedata
 from collections.abc import Callable
-from dataclasses import replace
 
 from vaven.publisher.sparql.error_text import (
     QueryMistake,
@@ -107,7 +106,7 @@ def _wrong_escape(syntax_stop: SyntaxStop) -> QueryMistake | None:
     breaks = token.text.count("\n", 0, offset)
     written = syntax_stop.decoded.written(token.start, token.start + offset)
     column = len(written) - written.rindex("\n") if breaks else token.column + len(written)
-    at = replace(token, text=token.text[offset : offset + 2].rstrip(), line=token.line + breaks, column=column)
+    at = token._replace(text=token.text[offset : offset + 2].rstrip(), line=token.line + breaks, column=column)
     remedy = "escape.remedy.number" if at.text[1:] in ("u", "U") else "escape.remedy"
     return mistake_at(
         syntax_stop,
