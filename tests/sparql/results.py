@@ -149,11 +149,18 @@ def _match(rows: Sequence[Row], candidates: Sequence[Sequence[Row]]) -> bool:
 
 
 def _match_unordered(rows: Sequence[Row], others: Sequence[Row]) -> bool:
-    """Return whether a bijection of blank nodes makes these multisets equal, by backtracking over equal shapes."""
+    """Return whether a bijection of blank nodes makes these multisets equal.
+
+    Nodes get colours of their surroundings first: without equal colours there is no bijection, and with them
+    backtracking seldom goes back.
+    """
+    shapes, shapes_of_others = _shapes(rows), _shapes(others)
+    if Counter(shapes) != Counter(shapes_of_others):
+        return False
     by_shape: dict[Row, list[int]] = {}
-    for index, row in enumerate(others):
-        by_shape.setdefault(_shape(row), []).append(index)
-    order = sorted(rows, key=lambda row: len(by_shape.get(_shape(row), ())))
+    for index, shape in enumerate(shapes_of_others):
+        by_shape.setdefault(shape, []).append(index)
+    order = sorted(range(len(rows)), key=lambda index: len(by_shape[shapes[index]]))
     forward: dict[BlankNode, BlankNode] = {}
     backward: dict[BlankNode, BlankNode] = {}
     used: set[int] = set()
@@ -161,8 +168,8 @@ def _match_unordered(rows: Sequence[Row], others: Sequence[Row]) -> bool:
     def rest(at: int) -> bool:
         if at == len(order):
             return True
-        for index in by_shape.get(_shape(order[at]), ()):
-            if index in used or (bound := _unify(order[at], others[index], forward, backward)) is None:
+        for index in by_shape[shapes[order[at]]]:
+            if index in used or (bound := _unify(rows[order[at]], others[index], forward, backward)) is None:
                 continue
             used.add(index)
             if rest(at + 1):
@@ -175,8 +182,21 @@ def _match_unordered(rows: Sequence[Row], others: Sequence[Row]) -> bool:
     return rest(0)
 
 
-def _shape(row: Row) -> Row:
-    return tuple("_:" if isinstance(term, BlankNode) else term for term in row)
+def _shapes(rows: Sequence[Row]) -> list[Row]:
+    """Return the rows with the colour of each blank node in its place, refined until no more nodes are told apart."""
+    colours: dict[Term, int] = {term: 0 for row in rows for term in row if isinstance(term, BlankNode)}
+    count = 0
+    while True:
+        shapes: list[Row] = [tuple(f"_:{colours[term]}" if term in colours else term for term in row) for row in rows]
+        if len(set(colours.values())) == count:
+            return shapes
+        count = len(set(colours.values()))
+        surroundings_of: dict[Term, list[int]] = {}
+        for row, shape in zip(rows, shapes, strict=True):
+            for term in set(row) & colours.keys():
+                own = tuple(other == term for other in row)
+                surroundings_of.setdefault(term, []).append(hash((own, shape)))
+        colours = {term: hash(tuple(sorted(hashes))) for term, hashes in surroundings_of.items()}
 
 
 def _unify(

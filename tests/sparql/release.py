@@ -1,0 +1,39 @@
+"""A small adversarial release, published by our own pipeline, for queries whose results several engines must agree on.
+
+`kanter` has equal values of different forms, ten decimals, negative limits, missing values, notes with quotes, escapes
+and emoji, targets and investments; `grannar` has other values of the same areas and KPIs.
+"""
+
+import gzip
+import urllib.request
+from pathlib import Path
+
+from pyoxigraph import NamedNode, RdfFormat, Triple, parse
+
+from tests.conftest import Site, environment
+from tests.reading import LICENCE_AND_PUBLISHER
+from vaven.publisher.publish import publish
+from vaven.publisher.settings import Settings
+
+BASE = "http://data.example/"
+FOLDER = Path(__file__).parent / "adversarial"
+GRAPHS = ("id/catalogue", "id/dataset/grannar", "id/dataset/kanter", "id/reference", "ns")
+
+
+def publish_release(home: Path, port: int) -> dict[str, str]:
+    """Publish both datasets, and return the environment of a server of them."""
+    settings = Settings(home=home, base_iri=BASE)
+    publish(FOLDER / "kanter" / "datapackage.json", settings)
+    publish(FOLDER / "grannar.csv", settings, choices=LICENCE_AND_PUBLISHER)
+    return environment(home, port, VAVEN_BASE_IRI=BASE, VAVEN_QUERIES_A_MINUTE="1000000", VAVEN_QUERY_SECONDS="10")
+
+
+def published_graphs(site: Site) -> dict[str, list[Triple]]:
+    """Return the graphs of a server as its dump has them: numbers of observations as published."""
+    with urllib.request.urlopen(f"{site.url}dump.nq.gz", timeout=120) as response:
+        quads = parse(gzip.decompress(response.read()), RdfFormat.N_QUADS)
+    graphs: dict[str, list[Triple]] = {}
+    for quad in quads:
+        if isinstance(quad.graph_name, NamedNode):
+            graphs.setdefault(quad.graph_name.value, []).append(quad.triple)
+    return graphs
