@@ -24,6 +24,7 @@ VavenError                  has a message and a remedy in each language; command
     ├── QueryTimeout        ended at the deadline (504)
     ├── AnswerTooLarge      ended at the size limit (413)
     ├── QueryMemoryExceeded the worker reached its memory limit (507)
+    ├── QueryCrashed        the engine itself failed on the query: a fault of ours, not of the query (500)
     ├── QueryBusy           no worker became free in time (503)
     └── QueryTooMany        the client asks more than its share (429)
 """
@@ -224,6 +225,11 @@ class AnswerTooLarge(QueryError):
 class QueryMemoryExceeded(QueryError):
     status = 507
     kind = "memory"
+
+
+class QueryCrashed(QueryError):
+    status = 500
+    kind = "crash"
 
 
 class QueryBusy(QueryError):

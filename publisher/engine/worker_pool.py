@@ -8,7 +8,9 @@ import contextlib
 import json
 import os
 import selectors
+import signal
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -17,11 +19,20 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Protocol, cast
+from typing import IO, Any, BinaryIO, Protocol, cast
 
 from vaven.publisher.engine.fair_queue import FairQueue, Slot
+from vaven.publisher.sparql.lexer import nesting_depth
 from vaven.publisher.sparql.messages import query_message
-from vaven.vocab.errors import AnswerTooLarge, QueryBusy, QueryMemoryExceeded, QueryTimeout, StoreUnavailable
+from vaven.vocab.errors import (
+    AnswerTooLarge,
+    QueryBusy,
+    QueryCrashed,
+    QueryError,
+    QueryMemoryExceeded,
+    QueryTimeout,
+    StoreUnavailable,
+)
 
 # Share of the deadline that a job may spend waiting for a worker.
 WAITING_SHARE = 0.5
@@ -32,6 +43,11 @@ SLOTS_PER_WORKER = 6
 # glibc reserves 64 MB of addresses per thread's arena, hundreds in total, which the address space limit would count.
 ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
 START_SECONDS = 30.0
+# How a worker that gets no memory says so before it ends: Rust's allocator, Python, and the C++ of RocksDB and DuckDB.
+OUT_OF_MEMORY = ("memory allocation of", "MemoryError", "bad_alloc")
+# A query with so many levels may use up the stack, which ends the worker by SIGSEGV without a word.
+DEEP_LEVELS = 500
+LOG_BYTES = 100_000
 TICK_SECONDS = 0.25
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 
@@ -64,6 +80,7 @@ class Worker:
 
     state: Any
     process: "subprocess.Popen[bytes]"
+    log: IO[bytes]
     pending: bytes = b""
     is_idle: bool = False
     niceness: int = 0
@@ -109,11 +126,18 @@ class Worker:
             return 0
         return (int(resident) - int(shared)) * PAGE_BYTES
 
+    def wait_for_end(self) -> tuple[int, str]:
+        """Wait for a process that has closed its output. Returns its exit code and the end of its standard error."""
+        code = self.process.wait()
+        size = self.log.seek(0, os.SEEK_END)
+        self.log.seek(max(size - LOG_BYTES, 0))
+        return code, self.log.read().decode("utf-8", "replace")
+
     def kill(self) -> None:
         self.is_idle = False
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout):
+        for pipe in (self.process.stdin, self.process.stdout, self.log):
             if pipe:
                 with contextlib.suppress(BrokenPipeError):
                     pipe.close()
@@ -227,22 +251,31 @@ class WorkerPool:
         with self._source.hold(state) as is_available:
             if not is_available:
                 return None
-            worker = Worker(state, self._start_process(self._source.command(state)))
+            with contextlib.ExitStack() as unfinished:
+                log = unfinished.enter_context(tempfile.TemporaryFile())
+                worker = Worker(state, self._start_process(self._source.command(state), log), log)
+                unfinished.pop_all()
             try:
                 message = worker.receive(deadline)
             except EOFError:
                 message = None
+                sys.stderr.write(worker.wait_for_end()[1])
         if message and message["state"] == "ready":
             return worker
         worker.kill()
         return None
 
-    def _start_process(self, command: Sequence[str]) -> "subprocess.Popen[bytes]":
+    def _start_process(self, command: Sequence[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
         with self._lock:
             if self._is_closed:
                 raise QueryBusy(query_message("closing"), remedy=query_message("again.remedy"))
             start = self._starter.submit(
-                subprocess.Popen, command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | ONE_ARENA
+                subprocess.Popen,
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=os.environ | ONE_ARENA,
             )
             return start.result()
 
@@ -256,7 +289,19 @@ class WorkerPool:
         except (EOFError, BrokenPipeError) as cause:
             if self._is_closed:
                 raise QueryBusy(query_message("closing"), remedy=query_message("again.remedy")) from cause
-            raise _memory_exceeded(self._limits) from cause
+            raise self._death_of(worker, str(job.get("query", ""))) from cause
+
+    def _death_of(self, worker: Worker, query: str) -> QueryError:
+        """Return the error for a query that ended its worker. The worker's last output goes to the server's log."""
+        code, log = worker.wait_for_end()
+        sys.stderr.write(f"A query worker ended with code {code}: {query[:1000]!r}\n{log}")
+        # The kernel kills when the machine itself has no memory left.
+        if code == -signal.SIGKILL or any(words in log for words in OUT_OF_MEMORY):
+            return _memory_exceeded(self._limits)
+        levels = nesting_depth(query)
+        if code == -signal.SIGSEGV and levels >= DEEP_LEVELS:
+            return QueryMemoryExceeded(query_message("nested", levels=levels), remedy=query_message("nested.remedy"))
+        return QueryCrashed(query_message("crashed"), remedy=query_message("crashed.remedy"))
 
     def _wait_for_outcome(self, slot: Slot, worker: Worker, seconds: float) -> dict[str, Any]:
         """Wait for the worker's outcome. Raises QueryTimeout, and QueryBusy if the job must yield to others."""

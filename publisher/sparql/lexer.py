@@ -19,6 +19,7 @@ from vaven.vocab.errors import QueryRefused
 from vaven.vocab.messages import Message
 
 SERVICE = re.compile("s(?=ervice)", re.IGNORECASE)
+SIGNS = re.compile("[!+-]+")
 ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
 # With other backslashes, so that `\\u0041` in a string remains a backslash and five characters.
 BACKSLASH = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
@@ -209,6 +210,15 @@ def _is_service(token: Token, after: str) -> bool:
     if token.kind == "word":
         return "SERVICE" in token.text
     return token.kind == "prefixed" and after == "{" and "SERVICE" in token.text.partition(":")[0].upper()
+
+
+def nesting_depth(query: str) -> int:
+    """Return the most brackets open at a time, or the most signs in a row, in texts and comments too."""
+    depth = deepest = 0
+    for character in query:
+        depth += (character in "({[") - (character in ")}]")
+        deepest = max(deepest, depth)
+    return max(deepest, *(len(run) for run in SIGNS.findall(query)), 0)
 
 
 def _unescape(match: re.Match[str]) -> str:

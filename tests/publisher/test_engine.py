@@ -22,6 +22,7 @@ from vaven.publisher.graph.store import EmbeddedStore
 from vaven.vocab.errors import (
     AnswerTooLarge,
     QueryBusy,
+    QueryCrashed,
     QueryError,
     QueryMemoryExceeded,
     QueryRefused,
@@ -146,6 +147,53 @@ def test_exhausted_memory_ends_only_that_query(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("sent", "kind"),
+    [
+        (signal.SIGABRT, QueryCrashed),
+        (signal.SIGSEGV, QueryCrashed),
+        # As the kernel does when the machine has no memory left.
+        (signal.SIGKILL, QueryMemoryExceeded),
+    ],
+)
+def test_only_a_worker_without_memory_is_reported_as_too_little_memory(
+    folder: Path, capsys: pytest.CaptureFixture[str], sent: signal.Signals, kind: type[QueryError]
+) -> None:
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=30.0)
+    raised: list[QueryError] = []
+
+    def endless() -> None:
+        with pytest.raises(QueryError) as error:
+            engine.query(COUNTLESS, media_type=JSON)
+        raised.append(error.value)
+
+    thread = threading.Thread(target=endless)
+    thread.start()
+    while not (busy := list(engine._public.busy)):
+        time.sleep(0.05)
+    time.sleep(0.3)
+    os.kill(busy[0].process.pid, sent)
+    thread.join()
+    assert [type(error) for error in raised] == [kind]
+    assert f"ended with code {-sent}" in capsys.readouterr().err
+    assert count(engine) == 2 * TRIPLES
+    engine.close()
+
+
+def test_a_panic_of_the_engine_is_reported_as_its_crash(folder: Path, shared: Path) -> None:
+    query = (shared / "wild-cases" / "sparql" / "18-crash-called-memory" / "query.rq").read_text("utf-8")
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=30.0)
+    with pytest.raises(QueryCrashed) as crashed:
+        engine.query(query, media_type=JSON)
+    assert crashed.value.status == 500
+    for language, words in (("sv", "kraschade"), ("en", "crashed")):
+        assert words in crashed.value.message(language)
+        assert "MB" not in crashed.value.message(language)
+        assert crashed.value.remedy(language)
+    assert count(engine) == 2 * TRIPLES
+    engine.close()
+
+
+@pytest.mark.parametrize(
     "query",
     [
         "SELECT * {" + "{" * 60_000 + "}" * 60_000 + "}",
@@ -155,8 +203,9 @@ def test_exhausted_memory_ends_only_that_query(folder: Path) -> None:
 )
 def test_too_deep_nesting_ends_only_that_query(folder: Path, query: str) -> None:
     engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=30.0)
-    with pytest.raises(QueryError):
+    with pytest.raises(QueryError) as refused:
         engine.query(query, media_type=JSON)
+    assert refused.value.status in (400, 507)
     assert count(engine) == 2 * TRIPLES
     engine.close()
 
