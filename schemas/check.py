@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 import duckdb
 
@@ -93,7 +94,8 @@ def validate(
 ) -> Report:
     """Read and check a file. No content raises an exception: an unreadable file gives a report "not checked".
 
-    With `schema` (a Table Schema as JSON), a table is validated against that schema instead of the standard. A data
+    With `schema` (a Table Schema as JSON), a table is validated against that schema instead of the standard; the only
+    choice that applies is the sheet. A data
     package without any table of the standard is validated against its own schemas.
     `memory_mb` limits DuckDB's memory; data beyond it spills to the temporary folder. `max_findings` limits the
     findings per rule and table in the report; its counts are complete. `seconds` limits validation against a custom
@@ -106,8 +108,8 @@ def validate(
             # Importing Frictionless takes longer than checking most files.
             from vaven.schemas.tableschema.check import validate_described
 
-            limit = {} if seconds is None else {"seconds": seconds}
-            return validate_described(path, Path(schema) if schema else None, **limit)
+            options: dict[str, Any] = {} if seconds is None else {"seconds": seconds}
+            return validate_described(path, Path(schema) if schema else None, sheet=choices.sheet, **options)
         with read(path, slug=slug, choices=choices, progress=progress, memory_mb=memory_mb) as tables:
             report = check(tables, today=today, thresholds=thresholds, progress=progress, max_findings=max_findings)
             return further(tables, report)

@@ -119,8 +119,8 @@ def _validate(arguments: argparse.Namespace) -> int:
     options = read_options(arguments)
     if arguments.output and len(arguments.files) > 1:
         raise WrongUse("catalogue.one-output")
-    if arguments.schema and options.non_default:
-        names = ", ".join(f"--{name.replace('_', '-')}" for name in options.non_default)
+    if arguments.schema and (others := options.non_default.keys() - {"sheet"}):
+        names = ", ".join(f"--{name.replace('_', '-')}" for name in sorted(others))
         raise WrongUse("catalogue.options-with-schema", options=names)
     if arguments.watch:
         from vaven.catalogue.cli.watch import watch

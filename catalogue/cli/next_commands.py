@@ -22,6 +22,8 @@ OPTIONS = {
     "not-in-list": ("set-kpi",),
     "columns-differ": ("sheet",),
     "values-hidden": ("sheet",),
+    "table-unread-sheet": ("checked-sheet",),
+    "table-hidden-sheet": ("checked-sheet",),
     "kpi-scale": ("shares",),
     "kpi-scale-mixed": ("no-shares",),
     "area-vintages-mixed": ("vintage",),
@@ -38,6 +40,7 @@ FLAGS = {
     "decimal": "--decimal ,",
     "fill-down": "--fill-down",
     "sheet": "--sheet {sheet}",
+    "checked-sheet": "--sheet {sheet}",
     "shares": "--shares",
     "no-shares": "--no-shares",
     "vintage": "--vintage 2018",
@@ -50,6 +53,8 @@ OF_LABELS = ("unknown-column", "column-left-out")
 # Contents of a column, by the option that states them.
 CONTENTS = {"column-field": "{field}", "column-kpi": "trygg-morker", "column-out": ""}
 EXAMPLES = {"period": "2024", "neighbourhood": "0180"}
+# Remedies by the descriptor of a package, which chooses its sheets, or by the file itself.
+WITHOUT_OPTION = ("sheet-of-package", "file-of-archive", "list-of-file", "hidden-in-table")
 # Lines with the same option: one for each of the first columns.
 MAX_SAME = 2
 
@@ -72,8 +77,7 @@ def _flags(report: Report, language: str) -> Mapping[str, str]:
     flags: dict[str, str] = {}
     for _, _, findings in grouped(report):
         for finding in findings:
-            # The descriptor of a package chooses its sheets.
-            is_choice = finding.params.get("advice") != "sheet-of-package"
+            is_choice = finding.params.get("advice") not in WITHOUT_OPTION
             for name in OPTIONS.get(finding.code, ()) if is_choice else ():
                 if [*flags.values()].count(name) < MAX_SAME:
                     flags.setdefault(_flag(name, finding, labels, language), name)

@@ -23,6 +23,8 @@ OF_OUR_OWN = {
     "first-row": "row-error",
     "joined-row": "row-error",
     "unread-key": "table-error",
+    "unread-sheet": "table-error",
+    "hidden-sheet": "table-error",
 }
 OF_A_ROW, OF_A_TABLE, OF_A_FILE = "row-error", "table-error", "source-error"
 

@@ -34,11 +34,11 @@ def table_findings(properties: SheetProperties, table: TableRange) -> Iterator[F
 
     Columns that the user excludes have none, nor have rows below the last.
     """
-    yield from _hidden_parts(properties, table)
+    yield from hidden_parts(properties, table)
     yield from faults_outside_table(properties, table)
 
 
-def _hidden_parts(properties: SheetProperties, table: TableRange) -> Iterator[Finding]:
+def hidden_parts(properties: SheetProperties, table: TableRange) -> Iterator[Finding]:
     """Yield a warning about hidden rows, filtered ones too, and one about hidden columns, if they are read."""
     rows = [(max(first, table.first_row), last) for first, last in properties.hidden_rows if last >= table.first_row]
     if rows:

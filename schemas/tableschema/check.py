@@ -8,8 +8,9 @@ import re
 import resource
 import sys
 import tempfile
+import zipfile
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,6 +27,7 @@ from vaven.schemas.standard.finding import MAX_FINDINGS, Finding, Report, Severi
 from vaven.schemas.standard.personal_number_forms import masked
 from vaven.schemas.standard.table_schemas import RESOURCES
 from vaven.schemas.tables.cell_account import cells_of
+from vaven.schemas.tableschema.other_sheets import OtherSheet, tables_in
 from vaven.schemas.tableschema.pattern_deadline import pattern_deadline
 from vaven.vocab.errors import NotReadable
 
@@ -85,6 +87,8 @@ SENTENCES = frozenset(
         "first-row",
         "joined-row",
         "unread-key",
+        "unread-sheet",
+        "hidden-sheet",
         "formula-without-value",
     )
 )
@@ -104,8 +108,12 @@ def is_described(path: Path) -> bool:
     return bool(names) and not set(map(str, names)) & set(RESOURCES)
 
 
-def validate_described(path: Path, schema: Path | None = None, *, seconds: float = MAX_SECONDS) -> Report:
+def validate_described(
+    path: Path, schema: Path | None = None, *, sheet: str | None = None, seconds: float = MAX_SECONDS
+) -> Report:
     """Check a table against a Table Schema (`schema`, a JSON file), or a data package against its own schemas.
+
+    `sheet` is the sheet of a workbook, or the file in a zip, that `schema` is about; all others are then left out.
 
     Raises NotReadable for a source that can't be opened safely.
     """
@@ -116,7 +124,7 @@ def validate_described(path: Path, schema: Path | None = None, *, seconds: float
     with tempfile.TemporaryDirectory(prefix="vaven-described-") as folder:
         target = Path(folder) / "outcomes.json"
         arguments = [str(path.resolve()), str(schema.resolve()) if schema else "", str(target)]
-        arguments.append(str(min(PATTERN_SECONDS, seconds / 4)))
+        arguments += [str(min(PATTERN_SECONDS, seconds / 4)), sheet or ""]
         child = run("vaven.schemas.tableschema.check", *arguments, seconds=seconds, folder=Path(folder))
         if child.has_crashed:
             raise ended(path, 0, child.code)
@@ -125,7 +133,8 @@ def validate_described(path: Path, schema: Path | None = None, *, seconds: float
         if child.reason is ExitReason.FAILED and (failed := FAILED.search(child.stderr)):
             raise NotReadable("not-readable-descriptor", file=(schema or path).name, where=".", reason=failed[1][:300])
         child.check()
-        return _report(path, read_result(child, target))
+        report = _report(path, read_result(child, target))
+        return replace(report, choices={"sheet": sheet}) if sheet else report
 
 
 # --- the report
@@ -133,20 +142,23 @@ def validate_described(path: Path, schema: Path | None = None, *, seconds: float
 
 def _report(path: Path, outcome: Mapping[str, Any]) -> Report:
     tables = outcome["tables"]
-    findings = [finding for table in tables for finding in _findings(table)]
-    counts: dict[str, int] = {}
+    sheets = [OtherSheet(**sheet) for sheet in outcome["sheets"]]
+    unread = [_unread_sheet(sheet, outcome) for sheet in sheets if sheet.is_data]
+    warnings = [Finding(**{**finding, "severity": Severity.WARNING}) for finding in outcome["warnings"]]
+    findings = [*unread, *(finding for table in tables for finding in _findings(table)), *warnings]
+    counts = Counter(finding.code for finding in (*unread, *warnings))
     for table in tables:
         for kind, count in table["counts"].items():
-            counts[code_of(kind)] = counts.get(code_of(kind), 0) + count
+            counts[code_of(kind)] += count
     engines = sorted({table["engine"] for table in tables})
     names = {e: ", ".join(table["name"] for table in tables if table["engine"] == e)[:200] for e in engines}
     return Report(
         source=masked(path.name),
         sha256="",
-        verdict=Verdict.INVALID if counts else Verdict.VALID,
+        verdict=_verdict(counts, warnings),
         findings=tuple(findings),
-        counts=counts,
-        assumptions=tuple(_notes(outcome)),
+        counts=dict(counts),
+        assumptions=tuple(_notes(outcome, [sheet for sheet in sheets if not sheet.is_data])),
         rows={table["name"]: table["rows"] for table in tables if table["rows"] is not None},
         cells=_cells(outcome["cells"]),
         engine="; ".join(f"{engine} ({names[engine]})" for engine in engines),
@@ -154,11 +166,26 @@ def _report(path: Path, outcome: Mapping[str, Any]) -> Report:
     )
 
 
-def _notes(outcome: Mapping[str, Any]) -> Iterator[Finding]:
+def _verdict(counts: Mapping[str, int], warnings: Sequence[Finding]) -> Verdict:
+    if counts.keys() - {warning.code for warning in warnings}:
+        return Verdict.INVALID
+    return Verdict.VALID_WITH_WARNINGS if warnings else Verdict.VALID
+
+
+def _unread_sheet(sheet: OtherSheet, outcome: Mapping[str, Any]) -> Finding:
+    """Return the error about data that no table is read from. Its option names the sheet that is read."""
+    params = {"sheet": outcome["sheet"]} if outcome["sheet"] else {"advice": sheet.advice}
+    code = code_of("hidden-sheet" if sheet.is_hidden else "unread-sheet")
+    return Finding(code, Severity.ERROR, sheet=sheet.sheet, params=params)
+
+
+def _notes(outcome: Mapping[str, Any], sheets: Sequence[OtherSheet]) -> Iterator[Finding]:
     """Yield the notes on the schema, on sheets that no table is read from, and on tables that could not be counted."""
     yield Finding("assumed-described", Severity.NOTE)
-    for name, is_hidden in outcome["sheets"]:
-        yield Finding("sheet-hidden" if is_hidden else "assumed-described-sheet", Severity.NOTE, sheet=name)
+    for sheet in sheets:
+        code = "sheet-hidden" if sheet.is_hidden else "sheet-not-chosen" if sheet.chosen else "assumed-described-sheet"
+        params: dict[str, object] = {"sheet": sheet.chosen} if sheet.chosen else {}
+        yield Finding(code, Severity.NOTE, sheet=sheet.sheet, params=params)
     for name in outcome["uncounted"]:
         yield Finding("assumed-described-uncounted", Severity.NOTE, name or None, params={"text": name})
 
@@ -196,23 +223,24 @@ def _findings(outcome: Mapping[str, Any]) -> Iterator[Finding]:
 # --- in the child process
 
 
-def main(path: Path, schema: Path | None, target: Path, seconds: float) -> int:
+def main(path: Path, schema: Path | None, target: Path, seconds: float, sheet: str | None) -> int:
     """Write the result of each table, or the error, to `target`, and return the exit code.
 
-    `seconds` is the time limit for one value and one pattern.
+    `seconds` is the time limit for one value and one pattern; `sheet` is the one that the sender chose.
     """
     limit(resource.RLIMIT_DATA, MAX_BYTES)
-    return write_result(target, lambda: _outcomes(path, schema, target.parent, seconds))
+    return write_result(target, lambda: _outcomes(path, schema, target.parent, seconds, sheet))
 
 
-def _outcomes(path: Path, schema: Path | None, folder: Path, seconds: float) -> dict[str, Any]:
+def _outcomes(path: Path, schema: Path | None, folder: Path, seconds: float, sheet: str | None) -> dict[str, Any]:
     from frictionless import FrictionlessException
 
     from vaven.schemas.tableschema.file_cells import FileCells
     from vaven.schemas.tableschema.table_schema_v2 import refuse_invalid
 
     try:
-        resources = [_table(path, schema)] if schema else list(_tables(path, folder))
+        files = FileCells(folder, sheet)
+        resources = [files.with_sheet(_table(path, schema))] if schema else list(_tables(path, folder))
         for table in resources:
             refuse_invalid(table.schema)
     except FrictionlessException as cause:
@@ -220,11 +248,17 @@ def _outcomes(path: Path, schema: Path | None, folder: Path, seconds: float) -> 
         name = (schema or path).name
         raise NotReadable("not-readable-descriptor", file=name, where=".", reason=reason) from cause
     with pattern_deadline((schema or path).name, [table.schema.to_descriptor() for table in resources], seconds):
-        files = FileCells(folder)
         tables = [_outcome(table, folder, files) for table in resources]
-    sheets = [(grid.sheet, grid.is_hidden) for grid in files.omit_others()]
+        sheets = [asdict(other) for other in files.omit_others()]
     cells = None if files.uncounted else cells_of(files.accounts)
-    return {"tables": tables, "sheets": sheets, "cells": cells and asdict(cells), "uncounted": files.uncounted}
+    return {
+        "tables": tables,
+        "sheets": sheets,
+        "sheet": files.name_of_sheet(resources[0]) if schema else None,
+        "cells": cells and asdict(cells),
+        "uncounted": files.uncounted,
+        "warnings": [asdict(warning) for warning in files.warnings],
+    }
 
 
 def _outcome(table: Any, folder: Path, files: "FileCells") -> dict[str, Any]:
@@ -285,11 +319,21 @@ def _table(path: Path, schema: Path) -> Any:
         # A resource imposes its version on its schema.
         described["$schema"] = PROFILE.format("dataresource")
         descriptor["$schema"] = PROFILE.format("tableschema")
-    if ending not in (*FORMATS, "gz", "zip") or not ending:
+    if ending == "zip":
+        described |= _first_member(path)
+    elif ending not in (*FORMATS, "gz") or not ending:
         described["format"] = {"text": "csv", "workbook": "xlsx"}.get(content_of(path).kind, "csv")
     table = Resource.from_descriptor(described, basepath=str(path.parent))
     table.schema = Schema.from_descriptor(descriptor)
     return _tabular(table, path)
+
+
+def _first_member(path: Path) -> dict[str, str]:
+    """Return the properties of a resource that is the first table in a zip, whatever the name of the zip is."""
+    with zipfile.ZipFile(path) as archive:
+        member = next(iter(tables_in(archive.namelist())), "")
+    ending = Path(member).suffix.lower().removeprefix(".")
+    return {"compression": "zip", "innerpath": member, "format": "csv" if ending == "txt" else ending}
 
 
 def _tabular(table: Any, path: Path) -> Any:
@@ -398,5 +442,6 @@ def _safe(file: Path, path: Any) -> Path:
 
 
 if __name__ == "__main__":
-    file, own_schema, outcomes, time_limit = enter(sys.argv[1:])
-    sys.exit(main(Path(file), Path(own_schema) if own_schema else None, Path(outcomes), float(time_limit)))
+    file, own_schema, outcomes, time_limit, chosen = enter(sys.argv[1:])
+    schema_path = Path(own_schema) if own_schema else None
+    sys.exit(main(Path(file), schema_path, Path(outcomes), float(time_limit), chosen or None))

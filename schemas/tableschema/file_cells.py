@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from io import TextIOWrapper
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -25,11 +26,21 @@ from frictionless.resources import TableResource
 from vaven.schemas.formats.csv import filled_cells
 from vaven.schemas.formats.grid import Grid, column_index
 from vaven.schemas.formats.open import grids_of
-from vaven.schemas.formats.sniff import TABLES
 from vaven.schemas.formats.workbook import read_workbook
-from vaven.schemas.spreadsheets.cell_faults import faults_in_sheet
+from vaven.schemas.spreadsheets.cell_faults import TableRange, faults_in_sheet
+from vaven.schemas.spreadsheets.sheet_findings import hidden_parts
 from vaven.schemas.standard.cells import OmittedCells, checksum_of
+from vaven.schemas.standard.finding import Finding
+from vaven.schemas.standard.labels import fold
 from vaven.schemas.tables.cell_account import CellAccount, account_of
+from vaven.schemas.tableschema.other_sheets import (
+    CheckedColumns,
+    OtherSheet,
+    checked_columns,
+    has_data,
+    sample_of,
+    tables_in,
+)
 from vaven.schemas.tableschema.row_account import JSON, RowAccount, texts_in
 from vaven.vocab.errors import NotReadable
 
@@ -50,22 +61,33 @@ class DroppedData(NamedTuple):
 class FileCells:
     """Accounts of the tables of a submission and of the sheets that no table is read from; `folder` is for copies.
 
-    `uncounted` are the names of tables of which the cells could not be counted.
+    `chosen` is the sheet that the sender chose on the command line. `uncounted` are the names of tables of which the
+    cells could not be counted; `warnings` are about hidden rows and columns that are read.
     """
 
     folder: Path
+    chosen: str | None = None
     accounts: list[CellAccount] = field(default_factory=list)
     uncounted: list[str] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
     _books: dict[str, list[Grid]] = field(default_factory=dict)
     _read: set[tuple[str, str | None]] = field(default_factory=set)
     _members: list[Grid] = field(default_factory=list)
+    _tables: list[CheckedColumns] = field(default_factory=list)
+    # Workbooks of which a dialect names the sheet that is read.
+    _named: set[str] = field(default_factory=set)
+    # Lists in JSON beside those that tables are read from, by file and path in it, and whether they have data.
+    _lists: dict[tuple[str, str], bool] = field(default_factory=dict)
 
     def sheet_of(self, table: TableResource) -> Grid | None:
         """Return the sheet of a workbook that a table is read from; None for other formats and for a missing sheet."""
         if table.format not in WORKBOOKS or not table.normpath or table.extrapaths:
             return None
         control = OdsControl if table.format == "ods" else ExcelControl
-        chosen = control.from_dialect(table.dialect).sheet
+        dialect = control.from_dialect(table.dialect)
+        chosen = dialect.sheet
+        if table.package and "sheet" in dialect.list_defined():
+            self._named.add(table.normpath)
         try:
             grids = self._book(table)
         except NotReadable:
@@ -75,6 +97,50 @@ class FileCells:
                 self._read.add((table.normpath, grid.sheet))
                 return grid
         return None
+
+    def with_sheet(self, table: TableResource) -> TableResource:
+        """Make a table read the sheet, or the member of a zip, that the sender chose; else the first visible sheet.
+
+        Frictionless reads the first sheet even if it is hidden. Raises NotReadable if there is none of that name.
+        """
+        name = self.chosen
+        if table.compression == "zip":
+            name = self._set_member(table, name) if name is not None else None
+        if table.format in WORKBOOKS:
+            self._set_sheet(table, name)
+        elif name:
+            raise NotReadable("not-readable-sheet", file=Path(str(table.path)).name, sheet=self.chosen)
+        return table
+
+    def _set_member(self, table: TableResource, name: str) -> str | None:
+        """Set the member of a zip. Returns the rest of the name, which is that of a sheet in the member."""
+        with zipfile.ZipFile(str(table.normpath)) as archive:
+            members = tables_in(archive.namelist())
+        for member in members:
+            for own in (member, Path(member).name, Path(member).stem):
+                if fold(name) == fold(own) or name.startswith(f"{own}/"):
+                    table.innerpath, table.format = member, Path(member).suffix.lower().removeprefix(".")
+                    return name[len(own) + 1 :] or None
+        return name
+
+    def _set_sheet(self, table: TableResource, name: str | None) -> None:
+        grids = self._book(table)
+        if name is None:
+            first = next((grid for grid in grids if not grid.is_hidden), grids[0])
+            if first is grids[0]:
+                return
+        else:
+            matches = [grid for grid in grids if fold(grid.sheet or "") == fold(name)]
+            if not matches:
+                raise NotReadable("not-readable-sheet", file=Path(str(table.path)).name, sheet=name)
+            first = matches[0]
+        control = OdsControl if table.format == "ods" else ExcelControl
+        table.dialect.add_control(control(sheet=first.sheet or 1))
+
+    def name_of_sheet(self, table: TableResource) -> str | None:
+        """Return the name that chooses the sheet or the member which a table is read from; None for other files."""
+        sheet = next((sheet for path, sheet in self._read if path == table.normpath), None)
+        return sheet if table.compression != "zip" else "/".join(filter(None, (table.innerpath, sheet)))
 
     def add(self, name: str, rows: RowAccount | None, sheet: Grid | None) -> list[DroppedData]:
         """Add the account of a table that has been read. Returns the errors about data that Frictionless drops."""
@@ -89,6 +155,10 @@ class FileCells:
         rows.account.reader_omitted += dropped.cells
         rows.account.file = Path(rows.resource.path).name if rows.resource and rows.resource.path else name
         self.accounts.append(rows.account)
+        if columns := checked_columns(rows):
+            self._tables.append(columns)
+            self._add_lists(rows, columns, dropped)
+        self.warnings += _hidden_parts(name, rows, sheet) if sheet else ()
         findings = faults_in_sheet(sheet.properties, sheet.sheet) if sheet else ()
         return dropped.errors + [
             DroppedData(finding.code, finding.text or "", finding.row, column_index(finding.column or "A") + 1)
@@ -96,21 +166,44 @@ class FileCells:
             if finding.code == "formula-without-value"
         ]
 
-    def omit_others(self) -> Iterator[Grid]:
+    def _add_lists(self, rows: RowAccount, columns: CheckedColumns, dropped: "_Dropped") -> None:
+        if rows.resource and dropped.own_list:
+            path = str(rows.resource.normpath)
+            self._read.add((path, dropped.own_list))
+            for name, keys in dropped.lists.items():
+                self._lists[path, name] = self._lists.get((path, name), False) or columns.are_labels(keys)
+
+    def omit_others(self) -> Iterator[OtherSheet]:
         """Add the accounts of sheets and of members of archives that no table is read from, and yield them."""
-        sheets = [grid for path, grids in self._books.items() for grid in grids if (path, grid.sheet) not in self._read]
-        for grid in (*sheets, *self._members):
-            account = account_of(grid)
-            account.omit_sheet("sheet-hidden" if grid.is_hidden else "sheet-skipped", grid.rows)
-            self.accounts.append(account)
-            yield grid
+        sheets = [
+            (grid, self.chosen is not None or (path in self._named and not grid.is_hidden))
+            for path, grids in self._books.items()
+            for grid in grids
+            if (path, grid.sheet) not in self._read
+        ]
+        yield from (self._omit(grid, is_excluded=is_excluded) for grid, is_excluded in sheets)
+        for grid in self._members:
+            yield self._omit(grid, is_excluded=self.chosen is not None, advice="file-of-archive")
+        # Their cells are in the account of the table.
+        for key, is_data in self._lists.items():
+            if is_data and key not in self._read:
+                yield OtherSheet(key[1].removesuffix(".item"), is_hidden=False, is_data=True, advice="list-of-file")
+
+    def _omit(self, grid: Grid, *, is_excluded: bool, advice: str = "sheet-of-package") -> OtherSheet:
+        sample = sample_of(grid)
+        is_data = not is_excluded and has_data(grid, sample, self._tables)
+        account = account_of(grid)
+        reason = "sheet-hidden" if grid.is_hidden else "sheet-not-chosen" if self.chosen else "sheet-skipped"
+        account.omit_sheet(reason, chain(sample, grid.rows))
+        self.accounts.append(account)
+        return OtherSheet(grid.sheet, grid.is_hidden, is_data, self.chosen, advice)
 
     def _other_members(self, table: TableResource | None) -> Iterator[Grid]:
         """Yield the tables in a zip beside the one that Frictionless reads, which is the first."""
         if not table or table.compression != "zip" or table.extrapaths:
             return
         with zipfile.ZipFile(str(table.normpath)) as archive:
-            for i, name in enumerate(_tables_in(archive.namelist())):
+            for i, name in enumerate(tables_in(archive.namelist())):
                 if name != (table.innerpath or archive.namelist()[0]):
                     folder = self.folder / f"member-{len(self.accounts)}-{i}"
                     folder.mkdir()
@@ -131,12 +224,25 @@ class FileCells:
         return self._books[path]
 
 
+def _hidden_parts(name: str, rows: RowAccount, sheet: Grid) -> Iterator[Finding]:
+    """Yield the warnings about hidden rows and columns of a sheet that is read as the table `name`."""
+    location = {"resource": name or None, "sheet": sheet.sheet}
+    table = TableRange(rows.columns_with_field, frozenset(), location, rows.header_row + 1, None)
+    for finding in hidden_parts(sheet.properties, table):
+        yield replace(finding, params={**finding.params, "advice": "hidden-in-table"})
+
+
 @dataclass
 class _Dropped:
-    """Cells that a reader of Frictionless drops, and the errors about them."""
+    """Cells that a reader of Frictionless drops, and the errors about them.
+
+    `own_list` is the path of the list in JSON that is read; `lists` are the keys of the records in all others.
+    """
 
     cells: list[OmittedCells] = field(default_factory=list)
     errors: list[DroppedData] = field(default_factory=list)
+    own_list: str = ""
+    lists: dict[str, set[str]] = field(default_factory=dict)
 
     def add(self, reason: str, texts: Sequence[str], rows: tuple[int, int] | None = None, file: str = "") -> None:
         if texts:
@@ -161,11 +267,6 @@ def _count(rows: RowAccount, sheet: Grid | None, dropped: _Dropped) -> bool:
         total = _count_lines(table, rows, dropped)
     rows.account.total.total = total
     return total is not None
-
-
-def _tables_in(names: Iterable[str]) -> list[str]:
-    """Return the members of a zip that are tables by their extensions, apart from the metadata files of macOS."""
-    return [name for name in names if Path(name).suffix.lower() in TABLES and not name.startswith("__MACOSX/")]
 
 
 # --- texts
@@ -248,10 +349,13 @@ def _count_json(table: TableResource, rows: RowAccount, dropped: _Dropped) -> in
     keys: set[str] = set()
     outside: list[str] = []
     total = 0
+    dropped.own_list = path
     with _opened(_paths(table)[0], table) as file:
         for prefix, event, value in ijson.parse(file):
             if event == "map_key" and prefix == path:
                 keys.add(value)
+            elif event == "map_key" and prefix.endswith(".item") and not prefix.startswith(f"{path}."):
+                dropped.lists.setdefault(prefix, set()).add(value)
             elif event in ("string", "number", "boolean") and (texts := texts_in(value)):
                 total += 1
                 if prefix != path and not prefix.startswith(f"{path}."):

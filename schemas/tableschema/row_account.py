@@ -66,6 +66,23 @@ class RowAccount:
         kind = "inline" if resource.data is not None else "json" if resource.format in JSON else ""
         self.is_keyed = any(c.type == kind and getattr(c, "keyed", False) for c in controls)
 
+    @property
+    def fields(self) -> list[Any]:
+        """The fields of the schema that columns of the table have, in the order of the columns."""
+        names = [name for name, has_field in zip(self._names, self._has_field, strict=True) if has_field]
+        return [self._opened.schema.get_field(name) for name in names] if names else []
+
+    @property
+    def columns_with_field(self) -> frozenset[int]:
+        """The positions of columns with a field, which are the only ones that are read."""
+        return frozenset(i for i, has_field in enumerate(self._has_field) if has_field)
+
+    @property
+    def header_row(self) -> int:
+        """The number of the last row of labels; 0 without one."""
+        dialect = self._opened.dialect
+        return max(dialect.header_rows, default=0) if dialect.header else 0
+
     # Rows
 
     def watched(self, rows: Iterable[Sequence[Any]]) -> Iterator[Sequence[Any]]:

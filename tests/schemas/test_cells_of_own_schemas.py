@@ -314,7 +314,10 @@ def test_other_members_of_an_archive_are_omitted(tmp_path: Path) -> None:
     (tmp_path / "u.csv.gz").write_bytes(gzip.compress(b"id,n\n1,x\n"))
     report = report_of(tmp_path, {**TABLE, "path": "t.csv.zip"}, {**TABLE, "name": "u", "path": "u.csv.gz"})
     assert report.cells == Cells(14, 8, (OmittedCells("sheet-skipped", 6, "b.csv"),))
-    assert [(note.code, note.sheet) for note in report.assumptions[1:]] == [("assumed-described-sheet", "b.csv")]
+    assert [(f.code, f.sheet, f.params) for f in report.findings] == [
+        ("table-unread-sheet", "b.csv", {"advice": "file-of-archive"})
+    ]
+    assert_speaks(report.findings[0])
 
 
 def test_a_workbook_of_several_resources_is_counted_once(tmp_path: Path) -> None:

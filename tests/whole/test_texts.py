@@ -91,7 +91,8 @@ COMMAND_LINE = {
 CHART = {r"editor\.chart\..*": "a series of a chart"}
 EXCEL_MENU = {r"rule\.not-readable-password\.remedy": "the menu of Excel"}
 HIDDEN_SHEET = {
-    r"rule\.(sheet|values)-hidden\..*|cells\.reason\.sheet-hidden": "Excel's own word for a hidden sheet",
+    r"rule\.((sheet|values)-hidden|table-hidden-sheet)\..*": "Excel's own word for a hidden sheet",
+    r"cells\.reason\.sheet-hidden": "Excel's own word for a hidden sheet",
     r"rule\.(hidden-(rows|columns)|assumed-hidden)\..*": "Excel's own word for a hidden row or column",
 }
 THEIR_INDICATORS = {
