@@ -129,7 +129,8 @@ def _published_elsewhere(group: _Group) -> set[Cell]:
             suppressed[count.cell].add(source == 0)
         elif count.high - count.low < 1:
             published[count.cell].add(source == 0)
-    return {cell for cell, own in suppressed.items() if {True, False} <= own | published.get(cell, own)}
+    both = suppressed.keys() & published.keys()
+    return {cell for cell in both if {True, False} <= suppressed[cell] | published[cell]}
 
 
 def _beside(system: LinearSystem, cell: Cell, rows: Mapping[Cell, Count]) -> Cell:

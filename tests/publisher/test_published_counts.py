@@ -77,6 +77,14 @@ def test_an_earlier_version_counts_until_it_is_withdrawn(settings: Settings) -> 
     assert submit(settings, "ett", *later) == {}
 
 
+def test_counts_that_are_suppressed_everywhere_are_no_disclosure(settings: Settings) -> None:
+    """A new version suppresses the same counts as the one before, and so may another dataset."""
+    rows = [row(), row(sex="F", **HIDDEN), row(sex="M", **HIDDEN)]
+    assert submit(settings, "ett", *rows) == {}
+    assert submit(settings, "ett", *rows, row("0180C1020")) == {}
+    assert submit(settings, "tva", *rows) == {}
+
+
 def test_other_kpis_years_and_areas_reveal_nothing(settings: Settings) -> None:
     assert submit(settings, "ett", row(), row(sex="F", numerator=60), row(sex="M", numerator=40)) == {}
     assert submit(settings, "tva", row(sex="F", numerator=97, kpi="ekonomiskt-bistand")) == {}
