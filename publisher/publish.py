@@ -24,7 +24,7 @@ from vaven.publisher.cube.observation_counts import observation_counts
 from vaven.publisher.cube.observations import GZIP_FILE, Emission, emit
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.integrity.constraints import Violation, summary
-from vaven.publisher.integrity.disclosure import OBSERVATIONS, PublishedTable, revealing_violations
+from vaven.publisher.integrity.disclosure import OBSERVATIONS, UNDECIDED, PublishedTable, revealing_violations
 from vaven.publisher.integrity.run import check_integrity, invalid_iris, unknown_codes
 from vaven.publisher.integrity.submission import published_tables
 from vaven.publisher.integrity.trace import trace_violations
@@ -36,7 +36,13 @@ from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.metadata.shared_graph import merge_shared_triples, read_triples, split_shared
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.rdf.turtle import as_turtle
-from vaven.publisher.releases.answers import unanswered, with_kept_answers
+from vaven.publisher.releases.answers import (
+    ACCEPTED,
+    unanswered,
+    with_kept_answers,
+    with_undecided_accepted,
+    with_undecided_noted,
+)
 from vaven.publisher.releases.originals import Original, Originals
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now
 from vaven.publisher.releases.release import (
@@ -97,24 +103,33 @@ def publish(
     dataset: str | None = None,
     note: str = "",
     choices: ReadOptions = DETECT,
+    accept_undecided: str | None = None,
     progress: Progress = lambda _: None,
 ) -> Published:
     """Publish a submission: store, check, release and load it. `progress` gets the name of each step before it begins.
 
     `choices` are the sender's options for reading the file; the release's receipt states them. Licence and publisher
-    must be stated in the file, in `choices` or in the dataset's current version.
+    must be stated in the file, in `choices` or in the dataset's current version. `accept_undecided` is the operator's
+    reason to publish although the time was too short to decide whether suppressed numbers can be derived; it answers no
+    other error, and the receipt states it.
 
     A process of its own reads the file (schemas/isolation.py), so the caller must run no other thread of Python.
 
-    Raises SubmissionRefused when the report has errors or these answers are missing, WrongUse for a note with a
-    personal identity number, NotReadable and PublishingFailed as their names say. Killed at any point and run again
-    with the same file it ends in the same state.
+    Raises SubmissionRefused when the report has errors or these answers are missing, WrongUse for a note or a reason
+    with a personal identity number and for an empty reason, NotReadable and PublishingFailed as their names say. Killed
+    at any point and run again with the same file it ends in the same state.
     """
     require_no_person(note, is_answered=choices.not_personal is not None)
+    if accept_undecided is not None:
+        if not accept_undecided.strip():
+            raise WrongUse("publisher.undecided-reason-missing")
+        require_no_person(accept_undecided)
+        accept_undecided = accept_undecided.strip()
     with exclusive(settings.home), Records(settings.database) as records:
         store = open_store(settings, progress)
         catch_up(records, store)
-        return _Publishing(settings, records, store, dataset, note, choices, progress).run(source)
+        publishing = _Publishing(settings, records, store, dataset, note, choices, accept_undecided, progress)
+        return publishing.run(source)
 
 
 @dataclass(frozen=True)
@@ -137,6 +152,7 @@ class _Publishing:
     dataset: str | None
     note: str
     choices: ReadOptions
+    accept_undecided: str | None
     progress: Progress
 
     def run(self, source: Path) -> Published:
@@ -163,7 +179,7 @@ class _Publishing:
                 self.records.note_step(record, "received", original.sha256)
                 self.records.note_step(record, "validated", report.verdict.value)
             if record.manifest is None:
-                record = self._released(record, unstamped, report, original, began_at)
+                record, report = self._released(record, unstamped, report, original, began_at)
         self._load(record)
         ckan = self._push(record)
         self.store.settle()
@@ -183,6 +199,7 @@ class _Publishing:
                 current = records.current(submission.about.slug)
                 tables = with_kept_answers(submission, current)
                 report = check(tables, thresholds=self.settings.thresholds)
+                report = with_undecided_accepted(report, self.accept_undecided)
                 is_answered = not missing_answers(tables.about)
                 # The content of a version that an older Väven published without answers is no new publication.
                 if not report.is_publishable or not (is_answered or current):
@@ -197,25 +214,37 @@ class _Publishing:
 
     def _released(
         self, record: ReleaseRecord, unstamped: Release, report: Report, original: Original, began_at: datetime
-    ) -> ReleaseRecord:
-        """Complete the release, check its integrity and store it. Raises SubmissionRefused."""
+    ) -> tuple[ReleaseRecord, Report]:
+        """Complete the release, check its integrity and store it, and return its receipt. Raises SubmissionRefused."""
         self.progress("released")
+        revealing, report = self._judged_with_published(record, unstamped, report)
         violations = list(unknown_codes(unstamped, self.settings.iris))
         staged = None if violations else self._staged(record, unstamped, report, began_at)
         self.progress("integrity")
         if staged:
-            violations += _violations(self.settings, staged)
-            violations += self._revealing_violations(staged.release)
+            violations += [*_violations(self.settings, staged), *revealing]
         self.records.note_step(record, "integrity", summary(violations) or "holds")
         if violations or not staged:
             arguments = (report, violations, original.path, self.dataset, self.choices, unstamped, self.settings.iris)
             raise SubmissionRefused(isolated(original.path, lambda _: trace_violations(*arguments)))
-        return self._stored(record, staged)
+        return self._stored(record, staged), report
 
-    def _revealing_violations(self, release: Release) -> Iterator[Violation]:
-        own = PublishedTable.in_folder(release.dataset, release.version, release.folder)
+    def _judged_with_published(
+        self, record: ReleaseRecord, unstamped: Release, report: Report
+    ) -> tuple[list[Violation], Report]:
+        """Return what the release reveals together with all published data, and the report with the operator's answer.
+
+        That is about the counts of which it was not decided in time.
+        """
+        own = PublishedTable.in_folder(record.dataset, record.version, unstamped.folder)
         others = published_tables(self.records, self.settings, own)
-        return revealing_violations(own, others, self.settings.thresholds)
+        violations = list(revealing_violations(own, others, self.settings.thresholds))
+        undecided = sum(violation.constraint == UNDECIDED for violation in violations)
+        if undecided and self.accept_undecided is not None:
+            violations = [violation for violation in violations if violation.constraint != UNDECIDED]
+            if ACCEPTED not in report.choices:
+                report = with_undecided_noted(report, self.accept_undecided, undecided)
+        return violations, report
 
     def _staged(self, record: ReleaseRecord, unstamped: Release, report: Report, began_at: datetime) -> _StagedRelease:
         """Write all files of the release but its descriptions, and build its metadata."""

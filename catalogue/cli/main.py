@@ -81,6 +81,8 @@ def build_parser() -> argparse.ArgumentParser:
     publish.add_argument("file", type=Path, help=SOURCES)
     publish.add_argument("--dataset", metavar="SLUG", help="short name of the dataset; default is the submission's own")
     publish.add_argument("--note", default="", help="what is new in this version")
+    text = "why the file may be published although there was no time to rule out disclosure; the receipt repeats it"
+    publish.add_argument("--accept-undecided", metavar="TEXT", help=text)
     add_read_options(publish)
 
     withdraw = add("withdraw", _withdraw, "Take a version, or a whole dataset, back; a tombstone says why.")
@@ -245,6 +247,7 @@ def _publish(arguments: argparse.Namespace) -> int:
             dataset=arguments.dataset,
             note=arguments.note,
             choices=read_options(arguments),
+            accept_undecided=arguments.accept_undecided,
             progress=lambda step: print(f"… {t(f'cli.step.{step}')}", file=sys.stderr, flush=True),
         )
     except SubmissionRefused as refused:

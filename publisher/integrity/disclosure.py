@@ -32,6 +32,8 @@ UNREADABLE = (duckdb.Error, OSError)
 KEY = ("neighbourhood", "kpi", "period", "sex", "age_group")
 # RE2 pattern of the codes of län, municipalities, DeSO and RegSO (vocab/areas).
 OFFICIAL = "[0-9]{2}|[0-9]{4}([ABC][0-9]{4}|R[0-9]{3})?"
+# Names of the violations: a count is revealed, or it was not decided in time whether it is.
+REVEALED, UNDECIDED = "disclosure", "disclosure-undecided"
 # Datasets that a message names.
 NAMED = 3
 
@@ -101,23 +103,27 @@ def _violations(
     enough = int(thresholds.small_count) - 1
     system = kpi_system(group.kpi, group.counts, own_areas)
     before = kpi_system(group.kpi, [c for c, s in zip(group.counts, group.sources, strict=True) if s], own_areas)
-    cells = _revealed_cells(system, enough, deadline) | _published_elsewhere(group)
-    cells -= _revealed_cells(before, enough, deadline)
+    cells, undecided = _revealed_cells(system, enough, deadline)
+    # What was not decided before may be what this release reveals.
+    revealed_before, _ = _revealed_cells(before, enough, deadline)
+    cells = (cells | _published_elsewhere(group)) - revealed_before
+    undecided -= cells | revealed_before
     names = sorted({f"{tables[s].dataset} version {tables[s].version}" for s in group.sources if s})
     others = ", ".join(names[:NAMED]) + (" …" if len(names) > NAMED else "")
     rows = {count.cell: count for count, source in zip(group.counts, group.sources, strict=True) if not source}
-    for cell in sorted(cells):
+    for constraint, cell in [(REVEALED, cell) for cell in sorted(cells)] + [(UNDECIDED, c) for c in sorted(undecided)]:
         located = cell if cell in rows else _beside(system, cell, rows)
         area = located.area.rpartition("/")[2]
         key = (area, group.kpi, located.period, located.sex, located.age)
-        yield Violation("disclosure", cells=dict(zip(KEY, key, strict=True)), texts={"actual": others})
+        yield Violation(constraint, cells=dict(zip(KEY, key, strict=True)), texts={"actual": others})
 
 
-def _revealed_cells(system: LinearSystem, enough: int, deadline: float) -> set[Cell]:
-    """Return the cells that a system reveals; one that is not decided in time counts as revealed."""
+def _revealed_cells(system: LinearSystem, enough: int, deadline: float) -> tuple[set[Cell], set[Cell]]:
+    """Return the cells that a system reveals, and the suppressed ones of which it is not decided in time."""
     result = intervals(system, unpublished(system), enough=enough, deadline=deadline)
-    undecided = {number for number in result.undecided if system.counts[number].is_suppressed}
-    return {system.counts[number].cell for number in revealed(system, result, enough=enough) | undecided}
+    numbers = revealed(system, result, enough=enough)
+    undecided = {number for number in result.undecided - numbers if system.counts[number].is_suppressed}
+    return {system.counts[n].cell for n in numbers}, {system.counts[n].cell for n in undecided}
 
 
 def _published_elsewhere(group: _Group) -> set[Cell]:

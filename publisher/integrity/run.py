@@ -21,6 +21,7 @@ from vaven.publisher.integrity.constraints import (
     normalise,
     sparql_violations,
 )
+from vaven.publisher.integrity.disclosure import REVEALED, UNDECIDED
 from vaven.publisher.integrity.emission import (
     KEY,
     SampledObservation,
@@ -41,7 +42,13 @@ SKOS_CONDITIONS = (*(f"skos-{number}" for number in ("s9", "s13", "s14", "s27", 
 # Message codes of all violations: rule.integrity-*.
 CODES = tuple(
     f"integrity-{name}"
-    for name in (*CONSTRAINTS, *SKOS_CONDITIONS, "code", "iri", "syntax", "lines", "sample", "shape", "disclosure")
+    for names in (
+        CONSTRAINTS,
+        SKOS_CONDITIONS,
+        ("code", "iri", "syntax", "lines", "sample", "shape"),
+        (REVEALED, UNDECIDED),
+    )
+    for name in names
 )
 # The numeric attributes of an observation in the cube, and their columns.
 NUMBERS = {

@@ -1,4 +1,7 @@
-"""Licence and publisher of a submission: stated, or kept from the dataset's current version; never filled in."""
+"""Answers that a submission needs: licence and publisher of the sender, and the operator's about undecided disclosure.
+
+Licence and publisher are stated, or kept from the dataset's current version; never filled in.
+"""
 
 from dataclasses import replace
 
@@ -12,6 +15,8 @@ from vaven.vocab.messages import LANGUAGES, messages
 
 # The rule of a submission that is refused for its missing answers.
 UNANSWERED = "metadata-unanswered"
+# The rule that only the operator can answer, and the choice that the receipt has.
+UNDECIDED, ACCEPTED = "suppression-undecided", "accept_undecided"
 OPTIONS = {"licence": "--licence cc-by", "publisher_name": '--publisher "{name}"'}
 
 
@@ -61,6 +66,31 @@ def unanswered(report: Report, tables: Tables) -> Report:
         findings=(finding, *others),
         counts={finding.code: 1, **counts},
     )
+
+
+def with_undecided_accepted(report: Report, reason: str | None) -> Report:
+    """Return the report without the errors about undecided disclosure if the operator accepts them, with a note.
+
+    All other findings remain. `reason` is why, None if the operator has not answered.
+    """
+    if reason is None or UNDECIDED not in report.counts:
+        return report
+    findings = tuple(finding for finding in report.findings if finding.code != UNDECIDED)
+    severities = {finding.severity for finding in findings}
+    verdict = Verdict.VALID_WITH_WARNINGS if Severity.WARNING in severities else Verdict.VALID
+    return replace(
+        with_undecided_noted(report, reason, report.counts[UNDECIDED]),
+        verdict=Verdict.INVALID if Severity.ERROR in severities else verdict,
+        findings=findings,
+        counts={code: count for code, count in report.counts.items() if code != UNDECIDED},
+    )
+
+
+def with_undecided_noted(report: Report, reason: str, count: int) -> Report:
+    """Return the report with the operator's reason to accept that the disclosure of `count` numbers is undecided."""
+    params: dict[str, object] = {"count": count, "text": reason}
+    note = Finding("assumed-undecided", Severity.NOTE, params=params, room="publisher")
+    return replace(report, assumptions=(*report.assumptions, note), choices={**report.choices, ACCEPTED: reason})
 
 
 def _kept_note(inherited: list[str], version: int, manifest: Manifest) -> Finding:

@@ -52,7 +52,7 @@ def intervals(
     """Compute the intervals of the counts `requested`.
 
     An interval with `enough` whole numbers may be narrower than the widest that is possible. After `deadline`
-    (time.monotonic) no further component is computed.
+    (time.monotonic) bounds still pass from equation to equation, but no further component is solved.
     """
     numbers = {n for equation in system.equations for n in (equation.total, *equation.parts)} | set(requested)
     result = Intervals({n: system.counts[n].low for n in numbers}, {n: system.counts[n].high for n in numbers})
@@ -75,14 +75,13 @@ def _narrow(
     open_numbers = numbers & requested
     if not open_numbers:
         return
-    if time.monotonic() > deadline:
-        result.undecided |= open_numbers
-        return
     before = {number: (result.low[number], result.high[number]) for number in numbers}
     try:
         _propagate(result, group)
         left = [number for number in open_numbers if result.low[number] < result.high[number] - EPSILON]
-        if left and len(group) > 1:
+        if left and len(group) > 1 and time.monotonic() > deadline:
+            result.undecided.update(left)
+        elif left and len(group) > 1:
             _optimise(result, group, sorted(left), enough, deadline)
     except ContradictionError:
         # Each equation says what it says without the others, unless it contradicts itself.

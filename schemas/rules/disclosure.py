@@ -14,7 +14,7 @@ from vaven.schemas.disclosure.count_tables import (
     numerator_bounds,
     suspect_groups,
 )
-from vaven.schemas.disclosure.intervals import deadline_in, intervals
+from vaven.schemas.disclosure.intervals import Intervals, deadline_in, intervals
 from vaven.schemas.disclosure.kpi_system import kpi_system, kpis_about_people
 from vaven.schemas.disclosure.proposals import further_counts, revealed, unpublished
 from vaven.schemas.disclosure.system import Count, Equation, LinearSystem
@@ -194,16 +194,23 @@ def _present(on: Checking) -> set[str]:
 
 
 def _matches_of(on: Checking, kpi: str, year: str, deadline: float) -> Iterator[RuleMatch]:
-    """Yield the matches of one KPI and year."""
+    """Yield the matches of one KPI and year, those of counts that are certainly revealed first."""
     system = kpi_system(kpi, list(_counts(on, kpi, year)), _own_areas(on))
     enough = int(on.thresholds.small_count) - 1
     result = intervals(system, unpublished(system), enough=enough, deadline=deadline)
-    for number in result.undecided:
+    numbers = revealed(system, result, enough=enough)
+    if numbers:
+        yield from _revealed_matches(on, system, result, numbers, deadline)
+    # Of these, exact elimination has shown that none is revealed, but not that none can be.
+    for number in result.undecided - numbers:
         if (row := system.counts[number].row) is not None:
             yield RuleMatch(row, "value", None)
-    numbers = revealed(system, result, enough=enough)
-    if not numbers:
-        return
+
+
+def _revealed_matches(
+    on: Checking, system: LinearSystem, result: Intervals, numbers: set[int], deadline: float
+) -> Iterator[RuleMatch]:
+    enough = int(on.thresholds.small_count) - 1
     further = further_counts(system, result, enough=enough, deadline=deadline)
     parameters = _further(on, system, further)
     equations: dict[int, list[Equation]] = defaultdict(list)

@@ -109,7 +109,7 @@ class FileCells:
         if table.format in WORKBOOKS:
             self._set_sheet(table, name)
         elif name:
-            raise NotReadable("not-readable-sheet", file=Path(str(table.path)).name, sheet=self.chosen)
+            raise NotReadable("not-readable-sheet", file=Path(str(table.path)).name, sheet=name)
         return table
 
     def _set_member(self, table: TableResource, name: str) -> str | None:

@@ -168,7 +168,7 @@ def test_only_a_worker_without_memory_is_reported_as_too_little_memory(
 
     thread = threading.Thread(target=endless)
     thread.start()
-    while not (busy := list(engine._public.busy)):
+    while not (busy := list(engine._public._busy)):
         time.sleep(0.05)
     time.sleep(0.3)
     os.kill(busy[0].process.pid, sent)
