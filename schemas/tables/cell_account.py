@@ -100,6 +100,11 @@ class CellAccount:
             self._sheets.append(OmittedCells(reason, count, self.sheet, checksum=checksum))
 
     @property
+    def is_complete(self) -> bool:
+        """Whether all cells are accounted for, or their number is not known."""
+        return self.total.total in (None, self.used + sum(part.count for part in self.omitted))
+
+    @property
     def omitted(self) -> tuple[OmittedCells, ...]:
         """Ranges left out: the sheet, rows from the first, columns from the left."""
         by_reader = [replace(part, sheet=part.sheet or self.sheet) for part in self.reader_omitted]

@@ -41,8 +41,8 @@ PATTERN_SECONDS = 5.0
 # Exit reasons of the child process that the file causes.
 UNREADABLE = {
     ExitReason.TIMED_OUT: "not-readable-long",
-    ExitReason.KILLED: "not-readable-heavy",
-    ExitReason.OUT_OF_MEMORY: "not-readable-heavy",
+    ExitReason.KILLED: "not-readable-memory",
+    ExitReason.OUT_OF_MEMORY: "not-readable-memory",
 }
 # Formats and schemes confined to the folder; others of Frictionless's open network connections and databases.
 FORMATS = ("csv", "tsv", "xlsx", "xls", "ods", "json", "jsonl", "ndjson", "inline", "")
@@ -120,7 +120,7 @@ def validate_described(
     for file in (path, schema):
         if file is not None and not file.exists():
             raise NotReadable("not-readable-missing", file=file.name)
-    content_of(path)
+    kind = content_of(path).kind
     with tempfile.TemporaryDirectory(prefix="vaven-described-") as folder:
         target = Path(folder) / "outcomes.json"
         arguments = [str(path.resolve()), str(schema.resolve()) if schema else "", str(target)]
@@ -129,7 +129,8 @@ def validate_described(
         if child.has_crashed:
             raise ended(path, 0, child.code)
         if code := UNREADABLE.get(child.reason):
-            raise NotReadable(code, file=path.name)
+            is_heavy = code == "not-readable-memory" and kind == "workbook"
+            raise NotReadable("not-readable-heavy" if is_heavy else code, file=path.name)
         if child.reason is ExitReason.FAILED and (failed := FAILED.search(child.stderr)):
             raise NotReadable("not-readable-descriptor", file=(schema or path).name, where=".", reason=failed[1][:300])
         child.check()

@@ -34,6 +34,7 @@ from vaven.schemas.tableschema.rows import (
     create_table,
     load_rows,
     number_of,
+    refuse_wide,
 )
 from vaven.schemas.tableschema.table_schema_v2 import (
     hashable,
@@ -91,6 +92,7 @@ class _Judging:
     def outcome(self) -> TableResult:
         resource = _without_keys(self.original)
         _refuse_uncommon(resource)
+        refuse_wide(resource)
         resource.to_descriptor(validate=True)
         with accounted(resource, self.account):
             if not (resource.labels or resource.fragment):

@@ -23,7 +23,6 @@ import ijson
 from frictionless.formats import CsvControl, ExcelControl, JsonControl, OdsControl
 from frictionless.resources import TableResource
 
-from vaven.schemas.formats.csv import filled_cells
 from vaven.schemas.formats.grid import Grid, column_index
 from vaven.schemas.formats.open import grids_of
 from vaven.schemas.formats.workbook import read_workbook
@@ -33,6 +32,7 @@ from vaven.schemas.standard.cells import OmittedCells, checksum_of
 from vaven.schemas.standard.finding import Finding
 from vaven.schemas.standard.labels import fold
 from vaven.schemas.tables.cell_account import CellAccount, account_of
+from vaven.schemas.tableschema.declared_range import refuse_narrow_range, refuse_wide_range
 from vaven.schemas.tableschema.other_sheets import (
     CheckedColumns,
     OtherSheet,
@@ -95,6 +95,8 @@ class FileCells:
         for number, grid in enumerate(grids, start=1):
             if chosen in (grid.sheet, number):
                 self._read.add((table.normpath, grid.sheet))
+                if table.format == "xlsx" and not table.compression:
+                    refuse_wide_range(Path(table.normpath), grid)
                 return grid
         return None
 
@@ -153,6 +155,15 @@ class FileCells:
         except NotReadable:
             self.uncounted.append(name)
         rows.account.reader_omitted += dropped.cells
+        resource = rows.resource
+        if (
+            sheet
+            and resource
+            and resource.format == "xlsx"
+            and not resource.compression
+            and not rows.account.is_complete
+        ):
+            refuse_narrow_range(Path(str(resource.normpath)), sheet)
         rows.account.file = Path(rows.resource.path).name if rows.resource and rows.resource.path else name
         self.accounts.append(rows.account)
         if columns := checked_columns(rows):
@@ -274,9 +285,8 @@ def _count(rows: RowAccount, sheet: Grid | None, dropped: _Dropped) -> bool:
 
 def _count_texts(table: TableResource, rows: RowAccount, dropped: _Dropped) -> int:
     control = CsvControl.from_dialect(table.dialect)
-    if rows.width is not None:
-        # DuckDB has read the text, which therefore has no line breaks in its cells.
-        return filled_cells(Path(str(table.normpath)), str(table.encoding), control.delimiter, rows.width)
+    if rows.text_total is not None:
+        return rows.text_total
     total, last = 0, _LastLine()
     for i, path in enumerate(_paths(table)):
         is_skipped = i > 0 and table.format == "csv" and bool(table.dialect.header)

@@ -31,15 +31,15 @@ class RowAccount:
     """Cells of one table, counted while its rows are read. `sheet` is that of a workbook.
 
     After the last row, `resource` is the opened resource with the dialect that was detected, and `is_complete` is
-    True. `label_row` has the texts of the first row of labels; if `is_keyed`, they are keys of records. `width` is that
-    of all rows, if DuckDB has read them.
+    True. `label_row` has the texts of the first row of labels; if `is_keyed`, they are keys of records. `text_total`
+    is the number of non-empty cells of a text that DuckDB has read, which has no line breaks in its cells.
     """
 
     def __init__(self, sheet: Grid | None = None) -> None:
         self.account = CellAccount(sheet=sheet.sheet if sheet else None)
         self.is_complete = False
         self.label_row: list[str] = []
-        self.width: int | None = None
+        self.text_total: int | None = None
         self.resource: TableResource | None = None
         self._names: list[str] = []
         self._has_field: list[bool] = []
@@ -58,7 +58,8 @@ class RowAccount:
         self.resource = resource
         self._names = [field.name for field in fields]
         # Frictionless invents a field for a label that the schema does not have.
-        self._has_field = [any(field is own for own in resource.header.fields) for field in fields]
+        own = {id(field) for field in resource.header.fields}
+        self._has_field = [id(field) in own for field in fields]
         # A cell that repeats one that it is merged with is not in the file.
         controls = resource.dialect.controls
         self._merged = self._merged if any(getattr(c, "fill_merged_cells", False) for c in controls) else []
@@ -117,11 +118,11 @@ class RowAccount:
             if texts := self._own(number, i, cell):
                 self._count(number, i, texts)
 
-    def enter_header(self, resource: TableResource, width: int) -> None:
-        """Count the labels of a text that DuckDB reads below its first line; each row has `width` cells."""
+    def enter_header(self, resource: TableResource, total: int) -> None:
+        """Count the labels of a text with `total` non-empty cells that DuckDB has read below its first line."""
         self.open(resource)
         self.enter_labels(1, resource.sample[0])
-        self.width, self.is_complete = width, True
+        self.text_total, self.is_complete = total, True
 
     def use_labels(self, keys: Collection[str]) -> None:
         """Count the labels of records, each of which is one of the `keys` in the file."""

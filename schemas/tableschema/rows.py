@@ -1,6 +1,7 @@
 """Loading of a Frictionless resource's rows as text into the workspace, with Frictionless's row numbers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,6 +15,7 @@ from frictionless.formats import CsvControl
 from frictionless.resources import TableResource
 from frictionless.table.row import create_cell_handlers
 
+from vaven.schemas.formats.csv import filled_cells
 from vaven.schemas.standard.sql import BLANKS, checksum, quoted, text
 from vaven.schemas.tableschema.row_account import RowAccount
 
@@ -21,6 +23,10 @@ BATCH_ROWS = 20_000
 BLOCK = 1 << 22
 # Maximum number of rows of another width, which are stored in full.
 MAX_ODD_ROWS = 100_000
+# Width from which a table with few rows is faster row by row: DuckDB's time grows with the square of the width.
+WIDE = 200
+# Columns of one query: the time for a query grows with the square of its expressions.
+COUNTED_COLUMNS = 50
 # Maximum length of a line for DuckDB. The csv module's limit on cells does not apply: Frictionless raises it.
 MAX_LINE = 1_000_000
 
@@ -74,18 +80,28 @@ def load_rows(
     if not columns:
         raise NotColumnar
     work.execute(f"DROP TABLE IF EXISTS {name}")
-    count = _by_duckdb(resource, work, name, len(columns))
+    count = None
+    if lines := _plain_lines(resource, len(columns)):
+        control = CsvControl.from_dialect(resource.dialect)
+        text_file = Path(str(resource.normpath)), str(resource.encoding), control.delimiter, len(columns)
+        # The thread ends here, since a process must not fork beside it.
+        with ThreadPoolExecutor(1) as beside:
+            total = beside.submit(filled_cells, *text_file) if account else None
+            count = _by_duckdb(work, name, lines, *text_file)
+        if account and total and count is not None:
+            account.enter_header(resource, total.result())
     odd: dict[int, list[Any]] = {}
     if count is None:
         rows = resource.dialect.read_enumerated_content_stream(resource.cell_stream)
         count = _walked(account.entered(rows) if account else rows, work, name, len(columns), odd)
-    elif account:
-        account.enter_header(resource, len(columns))
     return LoadedRows(name, columns, count, odd, handlers, tuple(map(str, resource.schema.missing_values)))
 
 
-def _by_duckdb(resource: TableResource, work: duckdb.DuckDBPyConnection, name: str, width: int) -> int | None:
-    """Load by DuckDB's reader; None if quotes, line ends, ragged or blank lines could make its rows differ."""
+def _plain_lines(resource: TableResource, width: int) -> int | None:
+    """Return the number of lines of a text; None if quotes, line ends or ragged lines could make DuckDB's rows differ.
+
+    So could options of the dialect.
+    """
     path = Path(resource.normpath) if resource.normpath and not resource.extrapaths else None
     control = CsvControl.from_dialect(resource.dialect)
     is_plain = resource.format in ("csv", "tsv") and not resource.compression and _is_plain(resource.dialect)
@@ -103,15 +119,19 @@ def _by_duckdb(resource: TableResource, work: duckdb.DuckDBPyConnection, name: s
         return None
     if not control.double_quote or len(control.delimiter) != 1 or not control.delimiter.isascii():
         return None
-    lines = _lines(path, control.delimiter.encode(), width)
-    if lines is None:
-        return None
+    return _lines(path, control.delimiter.encode(), width)
+
+
+def _by_duckdb(
+    work: duckdb.DuckDBPyConnection, name: str, lines: int, path: Path, _encoding: str, delimiter: str, width: int
+) -> int | None:
+    """Load by DuckDB's reader, which takes UTF-8; None if blank lines make its rows differ."""
     names = {f"c{i}": "VARCHAR" for i in range(width)}
     cells = ", ".join(f"coalesce(c{i}, '') AS c{i}" for i in range(width))
     options = (
         # DuckDB would infer compression from the extension, even of an uncompressed file.
         f"columns = {names}, auto_detect = false, compression = 'none', header = false, "
-        f"skip = 1, delim = {text(control.delimiter)}, "
+        f"skip = 1, delim = {text(delimiter)}, "
         f"quote = '', escape = '', null_padding = false, max_line_size = {MAX_LINE}"
     )
     with suppress(duckdb.InvalidInputException):
@@ -121,6 +141,22 @@ def _by_duckdb(resource: TableResource, work: duckdb.DuckDBPyConnection, name: s
             return count
     work.execute(f"DROP TABLE IF EXISTS {name}")
     return None
+
+
+def refuse_wide(resource: TableResource) -> None:
+    """Raise NotColumnar for a text that is faster row by row, before it is opened, which takes as long for it."""
+    width = len(resource.schema.fields)
+    if width < WIDE or resource.format not in ("csv", "tsv") or resource.compression or resource.extrapaths:
+        return
+    if resource.normpath and _has_fewer_lines(Path(resource.normpath), width // 2):
+        raise NotColumnar
+
+
+def _has_fewer_lines(path: Path, count: int) -> bool:
+    with path.open("rb") as file:
+        while count > 0 and (block := file.read(BLOCK)):
+            count -= block.count(b"\n")
+    return count > 0
 
 
 def _is_plain(dialect: Dialect) -> bool:
@@ -180,12 +216,14 @@ def _walked(
 
 def count_cells(work: duckdb.DuckDBPyConnection, loaded: LoadedRows, account: RowAccount) -> None:
     """Count the cells of a relation, once the `blanks` of its columns are known."""
-    conditions = [_filled_and_missing(column) for column in loaded.columns]
-    counts = ", ".join(f"count(*) FILTER ({where})" for pair in conditions for where in pair)
-    numbers = iter(work.execute(f"SELECT {counts} FROM {loaded.name}").fetchone() or ())
-    for column, (filled, missing) in zip(loaded.columns, conditions, strict=True):
-        omitted = missing if account.has_field(column.number) else f"({filled}) OR ({missing})"
-        account.enter_column(column.number, next(numbers), next(numbers), _checksum(work, loaded, column, omitted))
+    for first in range(0, len(loaded.columns), COUNTED_COLUMNS):
+        columns = loaded.columns[first : first + COUNTED_COLUMNS]
+        conditions = [_filled_and_missing(column) for column in columns]
+        counts = ", ".join(f"count(*) FILTER ({where})" for pair in conditions for where in pair)
+        numbers = iter(work.execute(f"SELECT {counts} FROM {loaded.name}").fetchone() or ())
+        for column, (filled, missing) in zip(columns, conditions, strict=True):
+            omitted = missing if account.has_field(column.number) else f"({filled}) OR ({missing})"
+            account.enter_column(column.number, next(numbers), next(numbers), _checksum(work, loaded, column, omitted))
     for number, cells in loaded.odd.items():
         account.omit_extra_cells(number, cells, len(loaded.columns))
 

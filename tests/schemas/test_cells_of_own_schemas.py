@@ -22,11 +22,13 @@ from hypothesis import strategies as st
 from tests.reading import assert_speaks, examples
 from tests.schemas.test_cell_account import SHEET_WRITERS, Merged, Sheets, layouts
 from vaven.schemas import validate
+from vaven.schemas.formats.child_process import ChildExit, ExitReason
 from vaven.schemas.reports.cells import cells_sentence
 from vaven.schemas.reports.formats import render
 from vaven.schemas.standard.cells import Cells, OmittedCells
 from vaven.schemas.standard.finding import Report, Verdict
 from vaven.schemas.tables.cell_account import cells_of
+from vaven.schemas.tableschema import check
 from vaven.schemas.tableschema.by_rows import TableResult
 from vaven.schemas.tableschema.columns import judge
 from vaven.schemas.tableschema.file_cells import FileCells
@@ -335,16 +337,48 @@ def test_a_workbook_of_several_resources_is_counted_once(tmp_path: Path) -> None
 # --- tables that are not counted, or not read completely
 
 
-def test_rows_outside_the_dimension_of_a_sheet_are_not_lost_unnoticed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("reference", ["A1:B2", "A1", "A1:XFD1048576"])
+def test_a_range_of_a_sheet_that_is_not_that_of_its_cells_is_named(reference: str, tmp_path: Path) -> None:
+    """Frictionless reads no cell outside the range, and takes a minute for the labels of 16,384 columns."""
     book = openpyxl.Workbook()
     for row in (["id", "n"], ["1", "x"], ["2", "y"]):
         book.active.append(row)
     book.save(tmp_path / "a.xlsx")
     with zipfile.ZipFile(tmp_path / "a.xlsx") as source, zipfile.ZipFile(tmp_path / "t.xlsx", "w") as target:
         for name in source.namelist():
-            target.writestr(name, source.read(name).replace(b'<dimension ref="A1:B3"', b'<dimension ref="A1:B2"'))
+            declared = f'<dimension ref="{reference}"'.encode()
+            target.writestr(name, source.read(name).replace(b'<dimension ref="A1:B3"', declared))
     report = report_of(tmp_path, {**TABLE, "path": "t.xlsx"})
-    assert (report.verdict, report.counts) == (Verdict.NOT_CHECKED, {"not-readable-unaccounted": 1})
+    assert (report.verdict, report.counts) == (Verdict.NOT_CHECKED, {"not-readable-range": 1})
+    assert reference in report.findings[0].message("sv")
+    assert_speaks(report.findings[0])
+
+
+def test_a_wide_table_is_checked_row_by_row(tmp_path: Path) -> None:
+    """DuckDB takes 7 s of processor time for 2,000 columns, and more than 4 GB for 20,000."""
+    labels = [f"k{i}" for i in range(1_000)]
+    schema = {"fields": [{"name": label, "type": "integer"} for label in labels]}
+    text = "\n".join([",".join(labels), ",".join(["1"] * 1_000), ",".join(["1"] * 999 + ["x"])]) + "\n"
+    report = report_of(tmp_path, {**TABLE, "schema": schema}, t_csv=text)
+    assert [(f.code, f.address) for f in report.findings] == [("table-type-error", "ALL3")]
+    assert (report.engine, report.cells) == ("frictionless (t)", Cells(3_000, 3_000))
+
+
+@pytest.mark.parametrize(("name", "code"), [("t.csv", "not-readable-memory"), ("t.xlsx", "not-readable-heavy")])
+def test_a_message_about_memory_suits_the_format(
+    name: str, code: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """4 GB would take minutes to exhaust."""
+    (tmp_path / "schema.json").write_text(json.dumps(SCHEMA), "utf-8")
+    (tmp_path / "t.csv").write_text("id,n\n1,x\n", "utf-8")
+    openpyxl.Workbook().save(tmp_path / "t.xlsx")
+    monkeypatch.setattr(check, "run", lambda *_, **__: ChildExit(ExitReason.OUT_OF_MEMORY, 1))
+    report = validate(tmp_path / name, schema=tmp_path / "schema.json")
+    (finding,) = report.findings
+    assert finding.code == code
+    assert_speaks(finding)
+    for language in LANGUAGES:
+        assert "Excel" not in finding.title(language) + finding.message(language)
 
 
 def test_a_table_that_ends_with_an_error_is_not_counted(tmp_path: Path) -> None:
