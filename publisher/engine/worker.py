@@ -34,8 +34,6 @@ from vaven.publisher.engine.confinement import confine, outcome_of_write, report
 from vaven.publisher.graph.snapshot import Snapshot, hold
 from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
 from vaven.publisher.rdf.json_ld import write_json_ld
-from vaven.publisher.sparql.grammar import SyntaxStop, parse_tree
-from vaven.publisher.sparql.scopes import find_misuse
 from vaven.schemas.formats.child_process import enter
 from vaven.vocab import media_types
 
@@ -230,6 +228,8 @@ def _run_over_columns(columns: "Columns", job: dict[str, Any], target: _ResultWr
     from vaven.publisher.columnar.query_algebra import query_algebra
     from vaven.publisher.columnar.results import write_boolean, write_solutions
     from vaven.publisher.columnar.run import Solutions, run
+    from vaven.publisher.sparql.grammar import SyntaxStop, parse_tree
+    from vaven.publisher.sparql.scopes import find_misuse
 
     tree = parse_tree(job["query"])
     if isinstance(tree, SyntaxStop) or find_misuse(tree):
