@@ -49,7 +49,7 @@ SLOW_TESTS = {
 # The files that take longest begin first, so that no process runs one of them alone at the end.
 FIRST = (
     *WITH_CKAN, "test_ckan_versions", "test_publish", "test_hostile", "test_load_csv", "test_integrity_publish",
-    "test_bad_queries", "test_graph_stores",
+    "test_bad_queries", "test_graph_stores", "test_differential",
 )  # fmt: skip
 
 

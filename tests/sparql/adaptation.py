@@ -21,23 +21,23 @@ PROPERTIES = (
 )
 RESOURCES = (
     f"<{BASE}id/kpi/tillit>",
-    f"<{BASE}id/area/deso/0180C6070>",
+    f"<{BASE}id/area/deso2018/0180C6070>",
     f"<{BASE}id/area/kommun/0180>",
     f"<{BASE}id/observation/kanter/0180C6070/tillit/2020/T/T>",
 )
 GRAPHS = (f"<{BASE}id/dataset/kanter>", f"<{BASE}id/dataset/grannar>", f"<{BASE}id/reference>")
 # Names that keep their meaning.
 OWN_PREFIXES = ("xsd:", "rdf:", "http://www.w3.org/")
-# The result of these is not determined: the values of a sample, the order of a concatenation, a slice.
-UNDETERMINED = {"SAMPLE", "GROUP_CONCAT", "limit", "offset", "BNODE", "describe", "order"}
+# The result of these is not determined, as the values of a sample, or has most triples.
+EXCLUDED = {"SAMPLE", "GROUP_CONCAT", "limit", "offset", "BNODE", "describe", "order", "path-negated"}
 
 
 def adapt(query: str) -> str | None:
-    """Return the query with our terms; None if its result is not determined or may have a thousand rows of triples."""
+    """Return the query with our terms; None if its result is not determined, or may have all triples."""
     tree = parse_tree(query)
-    if isinstance(tree, SyntaxStop) or not is_deterministic(query) or features(query).keys() & UNDETERMINED:
+    if isinstance(tree, SyntaxStop) or not is_deterministic(query) or features(query).keys() & EXCLUDED:
         return None
-    if sum(_has_only_variables(node) for node in tree.find_data("same_subject")) > 1:
+    if any(_has_only_variables(node) for node in tree.find_data("same_subject")):
         return None
     text, end = [], 0
     for leaf, term in sorted(_replacements(tree), key=lambda pair: pair[0].start_pos or 0):

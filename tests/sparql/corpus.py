@@ -59,7 +59,7 @@ def _generated() -> Iterator[CorpusQuery]:
 def adapted(shared_queries: Iterable[tuple[str, str]]) -> list[CorpusQuery]:
     """Return the W3C's queries by id about our data: their classes, properties and resources replaced by ours.
 
-    Without those whose result is not determined, or grows with the product of all triples.
+    Without those whose result is not determined, or that match all triples.
     """
     return [
         CorpusQuery(f"w3c/{name}", text, is_reduced="REDUCED" in text)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 AREAS = (
-    "<id/area/deso/0180C6070>", "<id/area/deso/0180C6090>", "<id/area/deso/1280C1430>", "<id/area/kommun/0180>",
-    "<id/area/deso/0180C6140>", "<id/area/own/den-sociala-vaven/kanalen>",
+    "<id/area/deso2018/0180C6070>", "<id/area/deso2018/0180C6090>", "<id/area/deso2018/1280C1430>",
+    "<id/area/kommun/0180>", "<id/area/deso2018/0180C6140>", "<id/area/own/kanter.kanalen>",
 )  # fmt: skip
 KPIS = tuple(
     f"<id/kpi/{name}>" for name in ("tillit", "trygg-morker", "sysselsatta", "investerat-belopp", "idrott-deltagande")

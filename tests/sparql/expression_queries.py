@@ -19,7 +19,7 @@ POOLS: Mapping[str, str] = {
     "booleans": 'true false "1"^^xsd:boolean "0"^^xsd:boolean "x"^^xsd:boolean',
     "mixed": '<id/kpi/tillit> "a" "a"@sv 1 1.0 true "x"^^<ns#own> "x"^^xsd:integer'
     ' "2024-02-29"^^xsd:date ""^^<https://cube.link/Undefined> UNDEF',
-    "iris": "<id/kpi/tillit> <id/kpi/trygg-morker> <http://example.org/å%20b> <urn:x:y> <id/area/deso/0180C6070>",
+    "iris": "<id/kpi/tillit> <id/kpi/trygg-morker> <http://example.org/å%20b> <urn:x:y> <id/area/deso2018/0180C6070>",
 }
 # Expressions over ?x for each function, with the pool that they run over.
 FUNCTIONS: Mapping[str, tuple[tuple[str, str], ...]] = {

@@ -7,7 +7,7 @@ A graph is a result with the columns subject, predicate and object. Terms keep t
 import csv
 import io
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 
@@ -26,6 +26,8 @@ from pyoxigraph import (
 
 XSD = "http://www.w3.org/2001/XMLSchema#"
 EXACT_NUMBERS = {f"{XSD}decimal", f"{XSD}integer"}
+# XPath requires 18 digits in all of a decimal; quotients and means have more digits in some engines than in others.
+DECIMALS = 15
 FLOATS = {f"{XSD}double", f"{XSD}float"}
 # Values by column; None is unbound, and a text is a CSV cell, which has no type.
 Term = NamedNode | BlankNode | Literal | Triple | str
@@ -81,8 +83,8 @@ def graph_table(triples: set[Triple]) -> Table:
 def by_value(table: Table, significant: Callable[[Literal], bool] = lambda _: False) -> Table:
     """Return a table whose numbers have one lexical form for each value, but for those that are `significant`.
 
-    The lexical form of a computed number is the engine's choice (XPath functions, section 4); doubles have 13 digits,
-    which differ no more between implementations of IEEE 754.
+    The lexical form of a computed number is the engine's choice, and so are its digits beyond 18 (XPath functions,
+    section 4.2). Doubles are compared by 13 digits.
     """
     rows = tuple(
         tuple(canonical(term) if isinstance(term, Literal) and not significant(term) else term for term in row)
@@ -92,22 +94,30 @@ def by_value(table: Table, significant: Callable[[Literal], bool] = lambda _: Fa
 
 
 def canonical(term: Literal) -> Literal:
-    """Return the literal in one form for each value if it is a number."""
+    """Return the literal in one form for each value if it is a number or a boolean."""
     datatype = term.datatype.value
     try:
         if datatype in EXACT_NUMBERS:
-            value = Decimal(term.value)
-            text = f"{value:f}"
-            text = text.rstrip("0").rstrip(".") if "." in text else text
-            return Literal("0" if not value else text, datatype=term.datatype)
+            return Literal(_plain(Decimal(term.value)), datatype=term.datatype)
         if datatype in FLOATS:
-            return Literal(
-                f"{float(term.value.replace('INF', 'inf')):.{12 if datatype.endswith('double') else 5}e}",
-                datatype=term.datatype,
-            )
+            digits = 12 if datatype == f"{XSD}double" else 5
+            return Literal(f"{float(term.value):.{digits}e}", datatype=term.datatype)
     except (InvalidOperation, ValueError):
-        pass
+        return term
+    if datatype == f"{XSD}boolean" and term.value in ("0", "1"):
+        return Literal("true" if term.value == "1" else "false", datatype=term.datatype)
     return term
+
+
+def _plain(number: Decimal) -> str:
+    """Return a number without exponent or zeros at the end, rounded to the decimals that every engine has."""
+    if not number.is_finite():
+        raise InvalidOperation
+    if -int(number.as_tuple().exponent) > DECIMALS:
+        number = number.quantize(Decimal(1).scaleb(-DECIMALS))
+    text = f"{number:f}"
+    text = text.rstrip("0").rstrip(".") if "." in text else text
+    return "0" if text in ("", "-0") else text
 
 
 def equal(expected: Table, actual: Table, *, is_lax: bool = False) -> bool:
@@ -164,22 +174,27 @@ def _match_unordered(rows: Sequence[Row], others: Sequence[Row]) -> bool:
     forward: dict[BlankNode, BlankNode] = {}
     backward: dict[BlankNode, BlankNode] = {}
     used: set[int] = set()
-
-    def rest(at: int) -> bool:
-        if at == len(order):
-            return True
-        for index in by_shape[shapes[order[at]]]:
-            if index in used or (bound := _unify(rows[order[at]], others[index], forward, backward)) is None:
-                continue
-            used.add(index)
-            if rest(at + 1):
-                return True
+    # One iterator over candidates and one choice for each row so far: the depth is no recursion's.
+    candidates: list[Iterator[int]] = []
+    choices: list[tuple[int, list[BlankNode]]] = []
+    while len(choices) < len(order):
+        row = rows[order[len(choices)]]
+        if len(candidates) == len(choices):
+            candidates.append(iter(by_shape[shapes[order[len(choices)]]]))
+        for index in candidates[-1]:
+            if index not in used and (bound := _unify(row, others[index], forward, backward)) is not None:
+                used.add(index)
+                choices.append((index, bound))
+                break
+        else:
+            candidates.pop()
+            if not choices:
+                return False
+            index, bound = choices.pop()
             used.discard(index)
             for node in bound:
                 del backward[forward.pop(node)]
-        return False
-
-    return rest(0)
+    return True
 
 
 def _shapes(rows: Sequence[Row]) -> list[Row]:

@@ -167,6 +167,26 @@ def fuseki(folder: Path) -> GraphServer:
     return server
 
 
+def jena(folder: Path) -> GraphServer:
+    """Start a Fuseki in memory, where literals keep their lexical forms. Anybody may write to it."""
+    libraries = installed(BUILD / "fuseki", HERE / "pom.xml")
+    port = free_port()
+    at = f"http://127.0.0.1:{port}/ds"
+    main = "org.apache.jena.fuseki.main.cmds.FusekiMainCmd"
+    options = ["--localhost", "--port", str(port), "--mem", "--update", "/ds"]
+    server = GraphServer(
+        kind="jena",
+        folder=folder,
+        command=[program("java"), "-Xmx1g", "-XX:TieredStopAtLevel=1", "-cp", f"{libraries}/*", main, *options],
+        query=f"{at}/sparql",
+        update=f"{at}/update",
+        graph=f"{at}/data",
+        frozen=f"{at}/get",
+    )
+    server.start()
+    return server
+
+
 KINDS = {"virtuoso": virtuoso, "oxigraph": oxigraph, "fuseki": fuseki}
 
 
