@@ -28,7 +28,7 @@ help:
 	@echo "make test-floors       the fast tests with the lowest versions that setup.cfg allows"
 	@echo "make test-environment  everything that tests need: Debian packages, CKAN, Solr, Fuseki, a browser"
 	@echo "make ckan    a real CKAN on http://127.0.0.1:5000 to push to, until Ctrl-C"
-	@echo "make fuzz    mutated files for every reader, mutated queries, 30 minutes each (SECONDS=1800), changed cells, hostile uploads, attacks on suppressed counts"
+	@echo "make fuzz    mutated files for every reader, mutated queries, 30 minutes each (SECONDS=1800), 10,000 cube queries on two engines, changed cells, hostile uploads, attacks on suppressed counts"
 	@echo "make clean   remove what was built here"
 
 demo: $(VENV)/installed
@@ -69,6 +69,7 @@ SECONDS ?= 1800
 fuzz: $(VENV)/installed-test
 	$(BIN)/python -m tests.fuzz --seconds $(SECONDS)
 	$(BIN)/python -m tests.fuzz_queries --seconds $(SECONDS)
+	$(BIN)/python -m tests.fuzz_cube
 	EXAMPLES_TIMES=30 $(BIN)/python -m pytest -q --timeout=3600 tests/schemas/test_cell_account.py \
 		tests/schemas/test_cell_account_formats.py tests/schemas/test_changed_cells.py
 	$(BIN)/python -m tests.hostile_uploads
