@@ -22,7 +22,7 @@ from tests.sparql.endpoint import SparqlClient
 from tests.sparql.reference import jena_with
 from tests.sparql.release import publish_release, published_graphs
 from tests.sparql.results import Table, graph_table, read_solutions
-from vaven.publisher.sparql.lexer import has_dataset_clause
+from vaven.publisher.sparql.query_facts import read_facts
 
 QUERIES = 10_000
 # An engine as this comparison sees it.
@@ -44,7 +44,7 @@ def oxigraph_with(graphs: Mapping[str, Iterable[Triple]]) -> Engine:
     store.extend(Quad(*triple, NamedNode(graph)) for graph, triples in graphs.items() for triple in triples)
 
     def run(query: str) -> Table:
-        result = store.query(query, use_default_graph_as_union=not has_dataset_clause(query))
+        result = store.query(query, use_default_graph_as_union=not read_facts(query).has_dataset)
         if isinstance(result, QueryBoolean):
             return Table(boolean=bool(result))
         if isinstance(result, QueryTriples):

@@ -19,6 +19,8 @@ class Variable:
         return self.name.startswith(" ")
 
 
+# The number of a solution, for BNODE(text), whose result is one in all columns of a solution (section 17.4.2.9).
+ROW = " row"
 # A constant is the text of its term.
 Term = Variable | str
 
@@ -243,3 +245,11 @@ def visible(pattern: Pattern) -> dict[str, None]:
 
 def _variables(terms: "object") -> dict[str, None]:
     return {term.name: None for term in terms}  # type: ignore[attr-defined]
+
+
+def has_labelled_node(expression: Expression) -> bool:
+    """Return whether an expression calls BNODE with an argument."""
+    if not isinstance(expression, Call):
+        return False
+    is_own = expression.name == "BNODE" and bool(expression.arguments)
+    return is_own or any(map(has_labelled_node, expression.arguments))

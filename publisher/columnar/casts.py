@@ -104,6 +104,8 @@ def _to_number(term: str, tag: str, lexical: str, target: str) -> str | None:
         number = None if value is None else Number(int(value), INTEGER)
     else:
         number = number_of(term)
+        if number and tag[1:] == target:
+            return term
     if number is None:
         return None
     if target in (DOUBLE, FLOAT):

@@ -370,6 +370,9 @@ class Expressions:
         sql = self.functions.call(to_iri(self.base), "iri", [self.term(value)], "VARCHAR")
         return Value(sql, Column("term", may_be_unbound=True, is_resource=True))
 
+    def _call_row(self, _: a.Call) -> Value:
+        return Value(self.scope.row(), Column("number", INTEGER))
+
     def _call_now(self, _: a.Call) -> Value:
         return self._constant(self.now)
 
@@ -382,7 +385,8 @@ class Expressions:
 
     def _labelled_node(self, value: Value) -> Value:
         term = self.term(value)
-        label = f"'_n' || md5({term} || '/' || {self.scope.row()})"
+        row = self._variable(a.ROW)
+        label = f"'_n' || md5({term} || '/' || {row.sql if row.scope else self.scope.row()})"
         sql = f"CASE WHEN starts_with({term}, '\"\"') THEN {label} END"
         return Value(sql, Column("term", may_be_unbound=True, is_resource=True))
 
@@ -397,7 +401,8 @@ TEXT_TESTS = {"CONTAINS": "contains", "STRSTARTS": "starts_with", "STRENDS": "en
 SPECIAL = {
     "||": "or", "&&": "and", "!": "not", "BOUND": "bound", "IF": "if", "COALESCE": "coalesce", "IN": "in",
     "NOT IN": "in", "+": "sum", "-": "sum", "MINUS": "negative", "ISNUMERIC": "numeric", "SAMETERM": "same",
-    "STR": "str", "LANG": "lang", "CONCAT": "concat", "IRI": "iri", "NOW": "now",
+    "STR": "str", "LANG": "lang", "CONCAT": "concat", "IRI": "iri",
+    "ROW": "row", "NOW": "now",
     **dict.fromkeys(COMPARISONS, "compare"), **dict.fromkeys(TEXT_TESTS, "text_test"),
     **dict.fromkeys(VOLATILE, "volatile"),
 }  # fmt: skip

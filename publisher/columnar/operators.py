@@ -133,8 +133,8 @@ def arithmetic(operator: str) -> Callable[[str, str], str | None]:
 
 
 def plus(term: str) -> str | None:
-    number = number_of(term)
-    return number_term(number) if number else None
+    """Return the operand unchanged (F&O, section 4.2.7)."""
+    return term if number_of(term) else None
 
 
 def minus(term: str) -> str | None:

@@ -163,6 +163,8 @@ class _Builder:
             pattern = a.Filter(pattern, conditions)
         for values in _nodes(node, "values"):
             pattern = _joined(pattern, self._values(values))
+        if any(a.has_labelled_node(expression) for _, expression in columns_of):
+            pattern = a.Extend(pattern, a.ROW, a.Call("ROW", ()))
         for name, expression in columns_of:
             pattern = a.Extend(pattern, name, expression)
         if order:

@@ -8,7 +8,7 @@ from lark import Token, Tree
 from tests.sparql.coverage import features
 from tests.sparql.release import BASE
 from vaven.publisher.sparql.grammar import SyntaxStop, parse_tree
-from vaven.publisher.sparql.lexer import is_deterministic
+from vaven.publisher.sparql.query_facts import read_facts
 
 PROPERTIES = (
     f"<{BASE}ns#kpi>",
@@ -35,7 +35,7 @@ EXCLUDED = {"SAMPLE", "GROUP_CONCAT", "limit", "offset", "BNODE", "describe", "o
 def adapt(query: str) -> str | None:
     """Return the query with our terms; None if its result is not determined, or may have all triples."""
     tree = parse_tree(query)
-    if isinstance(tree, SyntaxStop) or not is_deterministic(query) or features(query).keys() & EXCLUDED:
+    if isinstance(tree, SyntaxStop) or not read_facts(query).is_deterministic or features(query).keys() & EXCLUDED:
         return None
     if any(_has_only_variables(node) for node in tree.find_data("same_subject")):
         return None

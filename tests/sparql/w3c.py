@@ -14,7 +14,7 @@ from rdflib.collection import Collection
 
 from tests.conftest import SHARED
 from tests.sparql.results import Table, Term, graph_table, read_result
-from vaven.publisher.sparql.lexer import has_dataset_clause
+from vaven.publisher.sparql.query_facts import read_facts
 
 MF = Namespace("http://www.w3.org/2001/sw/DataAccess/tests/test-manifest#")
 QT = Namespace("http://www.w3.org/2001/sw/DataAccess/tests/test-query#")
@@ -67,7 +67,7 @@ class EvaluationTest:
     @property
     def dataset(self) -> dict[str, tuple[str, ...]]:
         """The protocol's parameters for the test's dataset; none if the query itself has one."""
-        if has_dataset_clause(self.text):
+        if read_facts(self.text).has_dataset:
             return {}
         return {"default_graphs": self.default_graphs or (EMPTY,), "named_graphs": self.named_graphs}
 
