@@ -101,7 +101,7 @@ class CellAccount:
 
     @property
     def is_complete(self) -> bool:
-        """Whether all cells are accounted for, or their number is not known."""
+        """True if all cells are accounted for, or their number is not known."""
         return self.total.total in (None, self.used + sum(part.count for part in self.omitted))
 
     @property

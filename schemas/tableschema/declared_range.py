@@ -9,8 +9,6 @@ import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 
-from openpyxl.utils import range_boundaries
-
 from vaven.schemas.formats.grid import MAX_COLUMNS, Grid, GridRow
 from vaven.schemas.formats.xlsx_stream import large_parts
 from vaven.vocab.errors import NotReadable
@@ -50,6 +48,9 @@ def _declared(path: Path, sheet: Grid) -> str:
 
 def _bounds(reference: str) -> tuple[int, int, int, int] | None:
     """Return the first column and row and the last ones, from 1; None for an invalid or open range."""
+    # It takes 0.4 s to load, and no other format needs it.
+    from openpyxl.utils import range_boundaries
+
     try:
         left, top, right, bottom = range_boundaries(reference)
     except (ValueError, TypeError):
@@ -67,4 +68,4 @@ def _is_outside(bounds: tuple[int, int, int, int], rows: Iterable[GridRow]) -> b
 
 
 def _wrong_range(path: Path, sheet: Grid, reference: str) -> NotReadable:
-    return NotReadable("not-readable-range", file=path.name, sheet=sheet.sheet or "", range=reference)
+    return NotReadable("not-readable-range", file=path.name, sheet=sheet.sheet or "", text=reference)

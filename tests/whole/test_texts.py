@@ -86,7 +86,7 @@ DATA_CUBE = {
 }
 COMMAND_LINE = {
     r"error\.(file-exists|output-is-input|port-taken|reason-missing)\.remedy": "an error of the command line alone",
-    r"error\.(one-output|options-with-schema)": "an error of the command line alone",
+    r"error\.(one-output|options-with-schema|undecided-reason-missing\.remedy)": "an error of the command line alone",
 }
 CHART = {r"editor\.chart\..*": "a series of a chart"}
 EXCEL_MENU = {r"rule\.not-readable-password\.remedy": "the menu of Excel"}
