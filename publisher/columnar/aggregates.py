@@ -4,45 +4,45 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from vaven.publisher.columnar import algebra as a
-from vaven.publisher.columnar.expressions import Expressions, Value
+from vaven.publisher.columnar.expressions import SparqlExpressions, TypedSql
 from vaven.publisher.columnar.functions import LIST_FUNCTIONS
-from vaven.publisher.columnar.relations import DECIMAL, INTEGER, Column, Relation, as_term
+from vaven.publisher.columnar.relations import DECIMAL, INTEGER, SolutionRelation, VariableColumn, as_term
 from vaven.publisher.columns.build import UNDEFINED
 from vaven.publisher.columns.terms import literal
 from vaven.publisher.columns.values import SCALE
 from vaven.schemas.standard.sql import text
 
-TERM = Column("term", may_be_unbound=True)
-COUNT = Column("number", INTEGER)
+TERM = VariableColumn("term", may_be_unbound=True)
+COUNT = VariableColumn("number", INTEGER)
 ZERO = literal("0", INTEGER)
 
 
-def aggregated(expressions: Expressions, group: a.Group, kept: Sequence[str]) -> Relation:
-    """Return the groups of a relation: their keys, the hidden variables `kept`, and the aggregates."""
+def aggregated(expressions: SparqlExpressions, group: a.Group, carried: Sequence[str]) -> SolutionRelation:
+    """Return the groups of a relation: their keys, the hidden variables `carried`, and the aggregates."""
     scope = expressions.scope
     names = scope.relations.names
-    columns: dict[str, Column] = {}
+    columns: dict[str, VariableColumn] = {}
     chosen, keys = [], []
-    for key in (*group.keys, *kept):
+    for key in (*group.keys, *carried):
         column = scope.relation.columns.get(key)
         if column is None:
-            columns[key] = Column("term", may_be_unbound=True)
+            columns[key] = VariableColumn("term", may_be_unbound=True)
             chosen.append(f"NULL::VARCHAR AS {names.of(key)}")
             continue
         columns[key] = column
         keys.append(f"{scope.alias}.{names.of(key)}")
         chosen.append(f"{scope.alias}.{names.of(key)}")
-    is_one = group.is_implicit and not kept
+    is_one = group.is_implicit and not carried
     for name, aggregate in group.aggregates:
         sql, column = _aggregate(expressions, aggregate, is_one=is_one)
         chosen.append(f"{sql} AS {names.of(name)}")
         columns[name] = column
     by = f" GROUP BY {', '.join(keys)}" if keys else ""
     having = "" if is_one or keys else " HAVING count(*) > 0"
-    return Relation(f"SELECT {', '.join(chosen) or '1 AS unit'} FROM {scope.source()}{by}{having}", columns)
+    return SolutionRelation(f"SELECT {', '.join(chosen) or '1 AS unit'} FROM {scope.source()}{by}{having}", columns)
 
 
-def _aggregate(expressions: Expressions, aggregate: a.Aggregate, *, is_one: bool) -> tuple[str, Column]:
+def _aggregate(expressions: SparqlExpressions, aggregate: a.Aggregate, *, is_one: bool) -> tuple[str, VariableColumn]:
     distinct = "DISTINCT " if aggregate.is_distinct else ""
     if aggregate.argument is None:
         if not distinct:
@@ -55,7 +55,7 @@ def _aggregate(expressions: Expressions, aggregate: a.Aggregate, *, is_one: bool
         return f"count({distinct}{value.sql})", COUNT
     if aggregate.name == "SAMPLE":
         if value.column.kind == "id":
-            value = Value(expressions.term(value), TERM)
+            value = TypedSql(expressions.term(value), TERM)
         return f"any_value({value.sql})", replace(value.column, may_be_unbound=True)
     if value.column.kind == "number" and aggregate.name != "GROUP_CONCAT":
         return _of_numbers(expressions, aggregate, value, distinct, is_one=is_one)
@@ -68,8 +68,8 @@ def _aggregate(expressions: Expressions, aggregate: a.Aggregate, *, is_one: bool
 
 
 def _of_numbers(
-    expressions: Expressions, aggregate: a.Aggregate, value: Value, distinct: str, *, is_one: bool
-) -> tuple[str, Column]:
+    expressions: SparqlExpressions, aggregate: a.Aggregate, value: TypedSql, distinct: str, *, is_one: bool
+) -> tuple[str, VariableColumn]:
     sql, column = value.sql, replace(value.column, may_be_unbound=True)
     if aggregate.name in ("MIN", "MAX"):
         # cube:Undefined is the least number here, and precedes numbers in ORDER BY.
@@ -79,7 +79,7 @@ def _of_numbers(
     column = replace(column, has_undefined=False)
     total, count = f"sum({distinct}{number})", f"count({distinct}{number})"
     if aggregate.name == "AVG":
-        column = Column("number", DECIMAL, SCALE, may_be_unbound=True)
+        column = VariableColumn("number", DECIMAL, SCALE, may_be_unbound=True)
         scaled = f"({total})::HUGEINT * {10 ** (SCALE - value.column.scale)}"
         # Division truncates; `//` of negative numbers would not.
         total = f"(sign({total}) * (abs({scaled}) // {count}))::HUGEINT"

@@ -9,14 +9,14 @@ from dataclasses import replace
 
 from vaven.publisher.columnar import algebra as a
 from vaven.publisher.columnar import observations as obs
-from vaven.publisher.columnar.context import RESOURCE, Context, Dataset, Sources
+from vaven.publisher.columnar.context import RESOURCE, Context, QueryDataset, Sources
 from vaven.publisher.columnar.paths import Paths
-from vaven.publisher.columnar.relations import UNIT, Column, Relation, as_term, empty, number_text
+from vaven.publisher.columnar.relations import UNIT, SolutionRelation, VariableColumn, as_term, empty, number_text
 from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION
 from vaven.publisher.columns.terms import iri
 from vaven.schemas.standard.sql import text
 
-NODE = Column("id")
+NODE = VariableColumn("id")
 
 
 class BasicPatterns:
@@ -27,7 +27,7 @@ class BasicPatterns:
         self.names, self.relations = context.names, context.relations
         self._paths = Paths(self)
 
-    def relation(self, triples: Sequence[a.Triple], dataset: Dataset) -> Relation:
+    def relation(self, triples: Sequence[a.Triple], dataset: QueryDataset) -> SolutionRelation:
         simple: list[a.Triple] = []
         paths: list[a.Triple] = []
         for triple in triples:
@@ -55,14 +55,16 @@ class BasicPatterns:
         else:
             paths.append(triple)
 
-    def conjunction(self, triples: Sequence[a.Triple], dataset: Dataset, known: Set[a.Term] = frozenset()) -> Relation:
+    def conjunction(
+        self, triples: Sequence[a.Triple], dataset: QueryDataset, known: Set[a.Term] = frozenset()
+    ) -> SolutionRelation:
         """Match triple patterns together; `known` are variables that are observations by other patterns."""
         if not triples:
             return self.context.graphs(dataset.graph, dataset) if isinstance(dataset.graph, str) else UNIT
         stars, measures = self._observed(triples)
         stars |= known
         described = self._described(triples, stars)
-        sources, others = Sources(), list[Relation]()
+        sources, others = Sources(), list[SolutionRelation]()
         rest: list[a.Triple] = []
         by_subject: dict[a.Term, list[a.Triple]] = {}
         for triple in triples:
@@ -146,9 +148,9 @@ class BasicPatterns:
         self,
         subject: a.Term,
         triples: Sequence[a.Triple],
-        dataset: Dataset,
+        dataset: QueryDataset,
         sources: Sources,
-        others: list[Relation],
+        others: list[SolutionRelation],
     ) -> None:
         """Add one scan of the observations for all patterns with this subject."""
         o = self.names.new("o")
@@ -176,7 +178,7 @@ class BasicPatterns:
                 self.bind(triple.object, property_.sql.replace("{j}", j).replace("{o}", o), property_.column, source)
         self._merge(source, sources, others)
 
-    def bind(self, term: a.Term, sql: str, column: Column, source: Sources) -> None:
+    def bind(self, term: a.Term, sql: str, column: VariableColumn, source: Sources) -> None:
         """Add a variable's binding, or a condition for a constant or a further occurrence."""
         if isinstance(term, str):
             source.conditions.append(self._equals(sql, column, term))
@@ -190,24 +192,24 @@ class BasicPatterns:
                 # The two are compared as terms, by a join of its own.
                 source.conditions.append(f"{self._term_of(known, other)} = {self._term_of(sql, column)}")
 
-    def _term_of(self, sql: str, column: Column) -> str:
+    def _term_of(self, sql: str, column: VariableColumn) -> str:
         if column.kind != "id":
             return as_term(sql, column)
         return f"(SELECT term FROM {self.relations.terms} AS x WHERE x.id = {sql})"
 
-    def _equals(self, sql: str, column: Column, term: str) -> str:
+    def _equals(self, sql: str, column: VariableColumn, term: str) -> str:
         if column.kind == "id":
             return f"{sql} = {self.context.id(term)}"
         if column.kind == "text":
             return f"{sql} = {text(term[2:])}" if term.startswith('""') else "false"
         return f"{as_term(sql, column)} = {text(term)}"
 
-    def _bind_graph(self, sql: str, dataset: Dataset, source: Sources) -> None:
+    def _bind_graph(self, sql: str, dataset: QueryDataset, source: Sources) -> None:
         source.conditions += self.context.graph_condition(sql, dataset)
         if isinstance(dataset.graph, str):
             self.bind(a.Variable(dataset.graph), sql, RESOURCE, source)
 
-    def _merge(self, source: Sources, sources: Sources, others: list[Relation]) -> None:
+    def _merge(self, source: Sources, sources: Sources, others: list[SolutionRelation]) -> None:
         """Add a source to the conjunction if its variables have the same representation there, else beside it."""
         for name, (_, column) in source.bound.items():
             if name in sources.bound and not sources.bound[name][1].is_alike(column):
@@ -231,18 +233,18 @@ class BasicPatterns:
             else:
                 sources.bound[name] = sql, column
 
-    def closed(self, source: Sources) -> Relation:
+    def closed(self, source: Sources) -> SolutionRelation:
         chosen = ", ".join(f"{sql} AS {self.names.of(name)}" for name, (sql, _) in source.bound.items()) or "1 AS unit"
         where = f" WHERE {' AND '.join(source.conditions)}" if source.conditions else ""
         columns = {name: column for name, (_, column) in source.bound.items()}
-        return Relation(f"SELECT {chosen} FROM {', '.join(source.tables)}{where}", columns)
+        return SolutionRelation(f"SELECT {chosen} FROM {', '.join(source.tables)}{where}", columns)
 
     def _add_triple(
         self,
         triple: a.Triple,
-        dataset: Dataset,
+        dataset: QueryDataset,
         sources: Sources,
-        others: list[Relation],
+        others: list[SolutionRelation],
         *,
         is_small: bool,
         about: bool,
@@ -272,7 +274,7 @@ class BasicPatterns:
         names = [t.name for t in (triple.subject, triple.predicate, triple.object) if isinstance(t, a.Variable)]
         others.append(self.relations.union(relations) if relations else empty(names, self.names))
 
-    def _unpivoted(self, triple: a.Triple, dataset: Dataset) -> Relation:
+    def _unpivoted(self, triple: a.Triple, dataset: QueryDataset) -> SolutionRelation:
         """Match a pattern with a variable property, whose subject is an observation."""
         known = {own: self.context.id(iri(own)) for own in self.context.own_terms(self.context.ontology)}
         alias = self.names.new("u")
@@ -285,9 +287,9 @@ class BasicPatterns:
             source.conditions.append(f"({alias}.o = {self.context.id(triple.object)} OR {text_})")
             return self.closed(source)
         number, term = " " + self.names.new("number"), " " + self.names.new("term")
-        column = Column("id", may_be_unbound=True, is_resource=False, has_observations=True)
+        column = VariableColumn("id", may_be_unbound=True, is_resource=False, has_observations=True)
         self.bind(a.Variable(number), f"{alias}.o", column, source)
-        self.bind(a.Variable(term), f"{alias}.t", Column("term", may_be_unbound=True), source)
+        self.bind(a.Variable(term), f"{alias}.t", VariableColumn("term", may_be_unbound=True), source)
         relation = self.relations.with_terms(self.closed(source), [number])
         others = [v for v in relation.columns if v not in (number, term)]
         x, y = self.names.of(number), self.names.of(term)
@@ -298,10 +300,10 @@ class BasicPatterns:
             relation = replace(relation, sql=f"SELECT * FROM ({relation.sql}) WHERE {own} = coalesce({x}, {y})")
             return self.relations.select(relation, others)
         chosen = [*(self.names.of(v) for v in others), f"coalesce({x}, {y}) AS {self.names.of(triple.object.name)}"]
-        columns = {v: relation.columns[v] for v in others} | {triple.object.name: Column("term")}
-        return Relation(f"SELECT {', '.join(chosen)} FROM ({relation.sql})", columns)
+        columns = {v: relation.columns[v] for v in others} | {triple.object.name: VariableColumn("term")}
+        return SolutionRelation(f"SELECT {', '.join(chosen)} FROM ({relation.sql})", columns)
 
-    def small(self, triple: a.Triple, dataset: Dataset) -> Sources | None:
+    def small(self, triple: a.Triple, dataset: QueryDataset) -> Sources | None:
         t = self.names.new("t")
         source = Sources([f"triples AS {t}"])
         if isinstance(triple.predicate, a.Link):
@@ -318,7 +320,7 @@ class BasicPatterns:
         self._bind_graph(f"{t}.g", dataset, source)
         return source
 
-    def _branches(self, triple: a.Triple) -> list[tuple[str, Column, Column]]:
+    def _branches(self, triple: a.Triple) -> list[tuple[str, VariableColumn, VariableColumn]]:
         """Return the parts of the triples of observations that a pattern may match: SQL of s, p, o, g, and columns."""
         predicate = triple.predicate.iri if isinstance(triple.predicate, a.Link) else None
         if predicate is not None and not obs.is_own(predicate, self.context.ontology):
@@ -334,7 +336,7 @@ class BasicPatterns:
                 result.append((own.sql, own.subject, own.object))
         return result
 
-    def _is_never(self, term: a.Term, column: Column) -> bool:
+    def _is_never(self, term: a.Term, column: VariableColumn) -> bool:
         """Return whether a column cannot contain a constant."""
         if isinstance(term, a.Variable):
             return False

@@ -1,20 +1,20 @@
-"""What all parts of a query's translation share: the snapshot's columns, names, constants and graphs."""
+"""The columns, names, constants and graphs that all parts of a query's translation share."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from vaven.publisher.columnar import observations as obs
 from vaven.publisher.columnar.expressions import Functions
-from vaven.publisher.columnar.relations import Column, Names, Relation, Relations
+from vaven.publisher.columnar.relations import Names, Relations, SolutionRelation, VariableColumn
 from vaven.publisher.columns.open import Columns
 from vaven.publisher.columns.terms import literal
 from vaven.publisher.columns.values import DATE_TIME, now_text
 
-RESOURCE = Column("id", is_resource=True)
+RESOURCE = VariableColumn("id", is_resource=True)
 
 
 @dataclass(frozen=True)
-class Dataset:
+class QueryDataset:
     """The graphs that a pattern is matched in: those of the default graph (None: all), and the named ones.
 
     Inside of GRAPH, `graph` is the id of the one graph, or the hidden variable whose values are named graphs.
@@ -31,7 +31,7 @@ class Sources:
 
     tables: list[str] = field(default_factory=list)
     conditions: list[str] = field(default_factory=list)
-    bound: dict[str, tuple[str, Column]] = field(default_factory=dict)
+    bound: dict[str, tuple[str, VariableColumn]] = field(default_factory=dict)
 
 
 class Context:
@@ -58,23 +58,23 @@ class Context:
         return (*obs.properties(ontology), *obs.TYPES, obs.RDF_TYPE, obs.OBSERVATION_OF, obs.HAS_NUMBER, obs.MEASURE)
 
     @staticmethod
-    def graph_names(relation: Relation, dataset: Dataset) -> list[str]:
+    def graph_names(relation: SolutionRelation, dataset: QueryDataset) -> list[str]:
         """Return the hidden variable of the graph around a pattern, if the relation has it."""
         return [dataset.graph] if isinstance(dataset.graph, str) and dataset.graph in relation.columns else []
 
-    def graphs(self, variable: str, dataset: Dataset) -> Relation:
+    def graphs(self, variable: str, dataset: QueryDataset) -> SolutionRelation:
         """Return all named graphs as values of a variable."""
-        return Relation(
+        return SolutionRelation(
             f"SELECT g AS {self.names.of(variable)} FROM ({self.all_graphs(dataset)})", {variable: RESOURCE}
         )
 
-    def all_graphs(self, dataset: Dataset) -> str:
+    def all_graphs(self, dataset: QueryDataset) -> str:
         sql = "SELECT DISTINCT g FROM triples"
         if dataset.named is not None:
             return f"SELECT g FROM ({sql}) WHERE g IN ({', '.join(map(str, dataset.named)) or 'NULL'})"
         return sql
 
-    def graph_condition(self, column: str, dataset: Dataset) -> Iterator[str]:
+    def graph_condition(self, column: str, dataset: QueryDataset) -> Iterator[str]:
         """Yield the condition on the graph of a triple, unless it is bound to a variable."""
         if isinstance(dataset.graph, int):
             yield f"{column} = {dataset.graph}"

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from vaven.publisher.columnar.relations import DECIMAL, INTEGER, Column, as_term, number_text, part_number
+from vaven.publisher.columnar.relations import DECIMAL, INTEGER, VariableColumn, as_term, number_text, part_number
 from vaven.publisher.columns.observation_ids import QUANTITY
 from vaven.publisher.columns.terms import RDF, iri
 from vaven.schemas.standard.sql import DECIMALS
@@ -16,11 +16,11 @@ REPORT = NS["cids"] + "IndicatorReport"
 TYPES = (NS["qb"] + "Observation", NS["cube"] + "Observation", REPORT)
 HAS_MEASURE, HAS_NUMBER, MEASURE = NS["i72"] + "value", NS["i72"] + "hasNumericalValue", NS["i72"] + "Measure"
 
-RESOURCE = Column("id", is_resource=True)
-OBSERVATION = Column("id", is_resource=True, has_observations=True, has_terms=False)
+RESOURCE = VariableColumn("id", is_resource=True)
+OBSERVATION = VariableColumn("id", is_resource=True, has_observations=True, has_terms=False)
 QUANTITIES = OBSERVATION
-NUMBER = Column("number", DECIMAL, DECIMALS, has_undefined=True)
-TEXT = Column("text")
+NUMBER = VariableColumn("number", DECIMAL, DECIMALS, has_undefined=True)
+TEXT = VariableColumn("text")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Property:
     """
 
     sql: str
-    column: Column
+    column: VariableColumn
     condition: str = ""
     joined: tuple[tuple[str, str], ...] = ()
 
@@ -45,7 +45,7 @@ def properties(ontology: str) -> Mapping[str, Property]:
     """Return the properties of observations except rdf:type, by IRI; `ontology` is the catalogue's own namespace."""
     dimension, attribute, measure = NS["sdmx-dimension"], NS["sdmx-attribute"], NS["sdmx-measure"]
     number = NUMBER
-    count = Column("number", DECIMAL, DECIMALS)
+    count = VariableColumn("number", DECIMAL, DECIMALS)
     report = "{o}.is_report"
     name = tuple(
         (
@@ -67,7 +67,9 @@ def properties(ontology: str) -> Mapping[str, Property]:
         ontology + "method": Property("{o}.method", RESOURCE, "{o}.method IS NOT NULL"),
         ontology + "numerator": Property("{o}.numerator", count, "{o}.numerator IS NOT NULL"),
         ontology + "denominator": Property("{o}.denominator", count, "{o}.denominator IS NOT NULL"),
-        ontology + "sampleSize": Property("{o}.sample_size", Column("number", INTEGER), "{o}.sample_size IS NOT NULL"),
+        ontology + "sampleSize": Property(
+            "{o}.sample_size", VariableColumn("number", INTEGER), "{o}.sample_size IS NOT NULL"
+        ),
         ontology + "ciLower": Property("{o}.ci_lower", number, "{o}.ci_lower IS NOT NULL"),
         ontology + "ciUpper": Property("{o}.ci_upper", number, "{o}.ci_upper IS NOT NULL"),
         attribute + "comment": Property("{o}.note", TEXT, "{o}.note IS NOT NULL"),
@@ -76,8 +78,8 @@ def properties(ontology: str) -> Mapping[str, Property]:
         NS["cids"] + "forIndicator": Property("{o}.kpi", RESOURCE, report),
         NS["cids"] + "forOrganization": Property("{o}.publisher", RESOURCE, report),
         NS["tove"] + "hasName": Property("{j}k.name || ', ' || {j}a.name || ', ' || {j}p.name", TEXT, report, name),
-        NS["prov"] + "startedAtTime": Property("{j}.started", Column("id"), report, span),
-        NS["prov"] + "endedAtTime": Property("{j}.ended", Column("id"), report, span),
+        NS["prov"] + "startedAtTime": Property("{j}.started", VariableColumn("id"), report, span),
+        NS["prov"] + "endedAtTime": Property("{j}.ended", VariableColumn("id"), report, span),
         HAS_MEASURE: Property("{o}.quantity", QUANTITIES, report),
     }
 
@@ -91,8 +93,8 @@ class OwnTriples:
 
     sql: str
     predicate: str
-    subject: Column
-    object: Column
+    subject: VariableColumn
+    object: VariableColumn
     constant: str | None = None
 
 

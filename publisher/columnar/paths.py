@@ -2,26 +2,41 @@
 
 from collections.abc import Sequence, Set
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from vaven.publisher.columnar import algebra as a
-from vaven.publisher.columnar.context import RESOURCE, Dataset, Sources
-from vaven.publisher.columnar.relations import Relation
+from vaven.publisher.columnar.context import RESOURCE, Context, QueryDataset, Sources
+from vaven.publisher.columnar.relations import SolutionRelation, VariableColumn
 from vaven.publisher.columns.terms import iri
 from vaven.schemas.standard.sql import text
 
-if TYPE_CHECKING:
-    from vaven.publisher.columnar.basic import BasicPatterns
+
+class TriplePatterns(Protocol):
+    """The translation of triple patterns, which that of paths needs (basic.py)."""
+
+    context: Context
+
+    def relation(self, triples: Sequence[a.Triple], dataset: QueryDataset) -> SolutionRelation: ...
+
+    def conjunction(
+        self, triples: Sequence[a.Triple], dataset: QueryDataset, known: Set[a.Term] = frozenset()
+    ) -> SolutionRelation: ...
+
+    def small(self, triple: a.Triple, dataset: QueryDataset) -> Sources | None: ...
+
+    def closed(self, source: Sources) -> SolutionRelation: ...
+
+    def bind(self, term: a.Term, sql: str, column: VariableColumn, source: Sources) -> None: ...
 
 
 class Paths:
     """Translation of property paths that are no sequence of triple patterns."""
 
-    def __init__(self, basic: "BasicPatterns") -> None:
+    def __init__(self, basic: TriplePatterns) -> None:
         self._basic, self.context = basic, basic.context
-        self.names, self.relations = basic.names, basic.relations
+        self.names, self.relations = self.context.names, self.context.relations
 
-    def relation(self, triple: a.Triple, dataset: Dataset, stars: Set[a.Term]) -> Relation:
+    def relation(self, triple: a.Triple, dataset: QueryDataset, stars: Set[a.Term]) -> SolutionRelation:
         """Match a path pattern; `stars` are variables that are observations."""
         path = triple.predicate
         if isinstance(path, a.Alternative):
@@ -34,7 +49,9 @@ class Paths:
         assert isinstance(path, a.Repeated)
         return self._repeated(triple, path, dataset)
 
-    def _negated(self, triple: a.Triple, path: a.Negated, dataset: Dataset, stars: Set[a.Term]) -> Relation:
+    def _negated(
+        self, triple: a.Triple, path: a.Negated, dataset: QueryDataset, stars: Set[a.Term]
+    ) -> SolutionRelation:
         variable = a.Variable(f" {self.names.new('property')}")
         relations = []
         for is_used, excluded, subject, object_ in (
@@ -45,13 +62,13 @@ class Paths:
                 relation = self._basic.conjunction([a.Triple(subject, variable, object_)], dataset, stars)
                 relation = self.relations.with_terms(relation, [variable.name])
                 name = self.names.of(variable.name)
-                listed = ", ".join(text(iri(one)) for one in excluded)
-                where = f" WHERE {name} NOT IN ({listed})" if listed else ""
+                properties = ", ".join(text(iri(one)) for one in excluded)
+                where = f" WHERE {name} NOT IN ({properties})" if properties else ""
                 relation = replace(relation, sql=f"SELECT * FROM ({relation.sql}){where}")
                 relations.append(self.relations.select(relation, [v for v in relation.columns if v != variable.name]))
         return self.relations.union(relations)
 
-    def _repeated(self, triple: a.Triple, path: a.Repeated, dataset: Dataset) -> Relation:
+    def _repeated(self, triple: a.Triple, path: a.Repeated, dataset: QueryDataset) -> SolutionRelation:
         """Translate `*`, `+` and `?`: pairs of the path's inner part, their closure, and paths of length zero."""
         start, end = " " + self.names.new("start"), " " + self.names.new("end")
         pairs = self._basic.relation([a.Triple(a.Variable(start), path.path, a.Variable(end))], dataset)
@@ -94,7 +111,7 @@ class Paths:
             return None
         return str(self.context.id(term)) if is_id else text(term)
 
-    def _zero_length(self, triple: a.Triple, is_id: bool, graph: Sequence[str], dataset: Dataset) -> str:
+    def _zero_length(self, triple: a.Triple, is_id: bool, graph: Sequence[str], dataset: QueryDataset) -> str:
         """Return SQL of the paths of length zero: of a constant itself, or of every node (section 18.4)."""
         ends = [end for end in (triple.subject, triple.object) if isinstance(end, str)]
         graphs = f"SELECT g FROM ({self.context.all_graphs(dataset)})" if graph else "SELECT 0 AS g"

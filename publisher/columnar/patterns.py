@@ -6,9 +6,9 @@ from dataclasses import replace
 from vaven.publisher.columnar import algebra as a
 from vaven.publisher.columnar.aggregates import aggregated
 from vaven.publisher.columnar.basic import BasicPatterns
-from vaven.publisher.columnar.context import RESOURCE, Context, Dataset
-from vaven.publisher.columnar.expressions import Expressions, Scope, Value
-from vaven.publisher.columnar.relations import Column, Relation, empty
+from vaven.publisher.columnar.context import RESOURCE, Context, QueryDataset
+from vaven.publisher.columnar.expressions import SolutionScope, SparqlExpressions, TypedSql
+from vaven.publisher.columnar.relations import SolutionRelation, VariableColumn, empty
 from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION
 from vaven.publisher.columns.values import number_of, number_term, order_text
 from vaven.schemas.standard.sql import text
@@ -26,7 +26,9 @@ class Patterns:
 
     # --- the algebra
 
-    def relation(self, pattern: a.Pattern, dataset: Dataset, outer: Scope | None = None) -> Relation:
+    def relation(
+        self, pattern: a.Pattern, dataset: QueryDataset, outer: SolutionScope | None = None
+    ) -> SolutionRelation:
         match pattern:
             case a.Basic(triples):
                 return self._basic.relation(triples, dataset)
@@ -47,7 +49,9 @@ class Patterns:
             case _:
                 return self._modified(pattern, self.relation(pattern.pattern, dataset, outer), dataset, outer)
 
-    def _modified(self, pattern: Modifier, relation: Relation, dataset: Dataset, outer: Scope | None) -> Relation:
+    def _modified(
+        self, pattern: Modifier, relation: SolutionRelation, dataset: QueryDataset, outer: SolutionScope | None
+    ) -> SolutionRelation:
         """Apply an operator to the relation of its pattern."""
         match pattern:
             case a.Filter(_, conditions):
@@ -64,17 +68,23 @@ class Patterns:
             case a.Slice(_, offset, limit):
                 return self._slice(relation, offset, limit, dataset)
 
-    def _expressions(self, relation: Relation, dataset: Dataset, outer: Scope | None) -> Expressions:
-        scope = Scope(relation, self.names.new("f"), self.relations, outer)
+    def _expressions(
+        self, relation: SolutionRelation, dataset: QueryDataset, outer: SolutionScope | None
+    ) -> SparqlExpressions:
+        scope = SolutionScope(relation, self.names.new("f"), self.relations, outer)
 
-        def pattern(inner: a.Pattern, around: Scope) -> Relation:
+        def pattern(inner: a.Pattern, around: SolutionScope) -> SolutionRelation:
             return self.relation(inner, dataset, around)
 
-        return Expressions(scope, self.functions, pattern, self.context.id, self.context.base, self.context.now)
+        return SparqlExpressions(scope, self.functions, pattern, self.context.id, self.context.base, self.context.now)
 
     def _filter(
-        self, relation: Relation, conditions: Sequence[a.Expression], dataset: Dataset, outer: Scope | None
-    ) -> Relation:
+        self,
+        relation: SolutionRelation,
+        conditions: Sequence[a.Expression],
+        dataset: QueryDataset,
+        outer: SolutionScope | None,
+    ) -> SolutionRelation:
         expressions = self._expressions(relation, dataset, outer)
         where = " AND ".join(expressions.condition(c) for c in conditions)
         if "fn_volatile_" in where:
@@ -82,7 +92,7 @@ class Patterns:
             where = f"coalesce({where}, false)"
         return replace(relation, sql=f"{self._chosen(expressions.scope)} WHERE {where}")
 
-    def _chosen(self, scope: Scope, *added: str) -> str:
+    def _chosen(self, scope: SolutionScope, *added: str) -> str:
         """Return SQL that selects the variables of a scope's relation, and further columns."""
         relation = scope.relation
         names = [f"{scope.alias}.{self.names.of(v)}" for v in relation.columns]
@@ -90,8 +100,13 @@ class Patterns:
         return f"SELECT {', '.join((*names, *added)) or '1 AS unit'} FROM {scope.source()}"
 
     def _extend(
-        self, relation: Relation, variable: str, expression: a.Expression, dataset: Dataset, outer: Scope | None
-    ) -> Relation:
+        self,
+        relation: SolutionRelation,
+        variable: str,
+        expression: a.Expression,
+        dataset: QueryDataset,
+        outer: SolutionScope | None,
+    ) -> SolutionRelation:
         expressions = self._expressions(relation, dataset, outer)
         value = expressions.value(expression)
         sql, column = value.sql, value.column
@@ -100,12 +115,12 @@ class Patterns:
         elif not value.variable and not value.constant:
             column = replace(column, may_be_unbound=True)
         if value.constant and column.kind == "number" and self._is_odd(value):
-            sql, column = text(value.constant), Column("term")
+            sql, column = text(value.constant), VariableColumn("term")
         chosen = self._chosen(expressions.scope, f"{sql} AS {self.names.of(variable)}")
-        return Relation(chosen, {**relation.columns, variable: column}, relation.order)
+        return SolutionRelation(chosen, {**relation.columns, variable: column}, relation.order)
 
     @staticmethod
-    def _is_odd(value: Value) -> bool:
+    def _is_odd(value: TypedSql) -> bool:
         """Return whether a number is written in another than the canonical form, which its term keeps."""
         number = number_of(value.constant)
         return number is None or number_term(number) != value.constant
@@ -115,9 +130,9 @@ class Patterns:
         left: a.Pattern,
         right: a.Pattern,
         conditions: Sequence[a.Expression],
-        dataset: Dataset,
-        outer: Scope | None,
-    ) -> Relation:
+        dataset: QueryDataset,
+        outer: SolutionScope | None,
+    ) -> SolutionRelation:
         before, after = self.relation(left, dataset, outer), self.relation(right, dataset, outer)
         own = [c for c in conditions if _variables(c) <= after.columns.keys() and not _has_exists(c)]
         if own:
@@ -130,7 +145,7 @@ class Patterns:
         before, after = self.relations.alike([before, after], shared)
         name, number = self.names.new("left"), " number"
         numbered = f"SELECT *, row_number() OVER () AS {self.names.of(number)} FROM ({before.sql})"
-        known = Relation(f"FROM {name}", {**before.columns, number: Column("number")})
+        known = SolutionRelation(f"FROM {name}", {**before.columns, number: VariableColumn("number")})
         matched = self._filter(self.relations.join(known, after), rest, dataset, outer)
         new = [v for v in matched.columns if v not in before.columns and v != number]
         x, y, n = self.names.new("l"), self.names.new("r"), self.names.of(number)
@@ -149,9 +164,9 @@ class Patterns:
             f"WITH {name} AS MATERIALIZED ({numbered}) SELECT {', '.join(chosen) or '1 AS unit'} "
             f"FROM {name} AS {x} LEFT JOIN ({matched.sql}) AS {y} ON {x}.{n} = {y}.{n}"
         )
-        return Relation(sql, columns)
+        return SolutionRelation(sql, columns)
 
-    def _minus(self, left: Relation, right: Relation, dataset: Dataset) -> Relation:
+    def _minus(self, left: SolutionRelation, right: SolutionRelation, dataset: QueryDataset) -> SolutionRelation:
         graph = dataset.graph if isinstance(dataset.graph, str) else None
         shared = [v for v in left.columns if v in right.columns]
         if not [v for v in shared if v != graph]:
@@ -173,7 +188,7 @@ class Patterns:
         sql = f"SELECT {x}.* FROM ({left.sql}) AS {x} WHERE NOT EXISTS ({removed})"
         return replace(left, sql=sql)
 
-    def _values(self, values: a.Values) -> Relation:
+    def _values(self, values: a.Values) -> SolutionRelation:
         if not values.rows:
             return empty(values.variables, self.names)
         names = [self.names.of(v) for v in values.variables]
@@ -184,16 +199,16 @@ class Patterns:
         columns = {}
         for i, variable in enumerate(values.variables):
             cells = [row[i] for row in values.rows]
-            columns[variable] = Column(
+            columns[variable] = VariableColumn(
                 "id",
                 may_be_unbound=None in cells,
                 is_resource=all(t is None or t[0] != '"' for t in cells),
                 has_observations=any(t is not None and self.context.id(t) >= FIRST_OBSERVATION for t in cells),
             )
         casts = ", ".join(f"{n}::BIGINT AS {n}" for n in names) or "1 AS unit"
-        return Relation(f"SELECT {casts} FROM (VALUES {rows}) AS t({', '.join(names) or 'unit'})", columns)
+        return SolutionRelation(f"SELECT {casts} FROM (VALUES {rows}) AS t({', '.join(names) or 'unit'})", columns)
 
-    def _group(self, group: a.Group, dataset: Dataset, outer: Scope | None) -> Relation:
+    def _group(self, group: a.Group, dataset: QueryDataset, outer: SolutionScope | None) -> SolutionRelation:
         relation = self.relation(group.pattern, dataset, outer)
         if isinstance(dataset.graph, str) and dataset.graph not in relation.columns:
             relation = self.relations.join(self.context.graphs(dataset.graph, dataset), relation)
@@ -207,7 +222,9 @@ class Patterns:
             result = self._with_empty_groups(result, nothing, graph[0], dataset)
         return result
 
-    def _with_empty_groups(self, result: Relation, nothing: Relation, graph: str, dataset: Dataset) -> Relation:
+    def _with_empty_groups(
+        self, result: SolutionRelation, nothing: SolutionRelation, graph: str, dataset: QueryDataset
+    ) -> SolutionRelation:
         graphs = self.context.graphs(graph, dataset)
         x, y, name = self.names.new("l"), self.names.new("r"), self.names.of(graph)
         known = f"SELECT 1 FROM ({result.sql}) AS {y} WHERE {x}.{name} = {y}.{name}"
@@ -216,11 +233,11 @@ class Patterns:
 
     def _order(
         self,
-        relation: Relation,
+        relation: SolutionRelation,
         keys: Sequence[tuple[a.Expression, bool]],
-        dataset: Dataset,
-        outer: Scope | None,
-    ) -> Relation:
+        dataset: QueryDataset,
+        outer: SolutionScope | None,
+    ) -> SolutionRelation:
         expressions = self._expressions(relation, dataset, outer)
         added, order = [], []
         for expression, is_descending in keys:
@@ -228,9 +245,9 @@ class Patterns:
                 name = self.names.new("k")
                 added.append(f"{sql} AS {name}")
                 order.append((name, is_descending))
-        return Relation(self._chosen(expressions.scope, *added), relation.columns, tuple(order))
+        return SolutionRelation(self._chosen(expressions.scope, *added), relation.columns, tuple(order))
 
-    def _sort_keys(self, expressions: Expressions, value: Value) -> Iterator[str]:
+    def _sort_keys(self, expressions: SparqlExpressions, value: TypedSql) -> Iterator[str]:
         """Yield SQL of the keys that sort values as ORDER BY does."""
         column = value.column
         if column.kind == "number":
@@ -249,7 +266,7 @@ class Patterns:
         else:
             yield self.functions.call(order_text, "order", [expressions.term(value)], "VARCHAR")
 
-    def _distinct(self, relation: Relation) -> Relation:
+    def _distinct(self, relation: SolutionRelation) -> SolutionRelation:
         names = ", ".join(self.names.of(v) for v in relation.columns) or "1 AS unit"
         if not relation.order:
             return replace(relation, sql=f"SELECT DISTINCT {names} FROM ({relation.sql})")
@@ -257,7 +274,9 @@ class Patterns:
         keys = ", ".join(f"first({name} ORDER BY {sorted_}) AS {name}" for name, _ in relation.order)
         return replace(relation, sql=f"SELECT {names}, {keys} FROM ({relation.sql}) GROUP BY {names}")
 
-    def _slice(self, relation: Relation, offset: int, limit: int | None, dataset: Dataset) -> Relation:
+    def _slice(
+        self, relation: SolutionRelation, offset: int, limit: int | None, dataset: QueryDataset
+    ) -> SolutionRelation:
         graph = self.context.graph_names(relation, dataset)
         ordered = f" ORDER BY {_order_by(relation.order)}" if relation.order else ""
         if graph:
@@ -271,7 +290,9 @@ class Patterns:
 
     # --- graphs
 
-    def _graph(self, name: a.Term, pattern: a.Pattern, dataset: Dataset, outer: Scope | None) -> Relation:
+    def _graph(
+        self, name: a.Term, pattern: a.Pattern, dataset: QueryDataset, outer: SolutionScope | None
+    ) -> SolutionRelation:
         if isinstance(name, str):
             number = self.context.id(name)
             is_named = dataset.named is None or number in dataset.named
@@ -291,13 +312,13 @@ class Patterns:
             same = (
                 f"SELECT {graph}, {graph} AS {self.names.of(variable)} FROM ({self.context.graphs(hidden, inner).sql})"
             )
-            relation = self.relations.join(relation, Relation(same, {hidden: RESOURCE, variable: RESOURCE}))
+            relation = self.relations.join(relation, SolutionRelation(same, {hidden: RESOURCE, variable: RESOURCE}))
             others = [v for v in relation.columns if v != hidden]
             return self.relations.select(relation, others)
         names = [self.names.of(v) for v in relation.columns if v != hidden]
         columns = {v: c for v, c in relation.columns.items() if v != hidden} | {variable: RESOURCE}
         chosen = ", ".join([*names, f"{graph} AS {self.names.of(variable)}"])
-        return Relation(f"SELECT {chosen} FROM ({relation.sql})", columns)
+        return SolutionRelation(f"SELECT {chosen} FROM ({relation.sql})", columns)
 
 
 def _order_by(order: Sequence[tuple[str, bool]]) -> str:

@@ -17,7 +17,7 @@ UNDEFINED_TERM = '"^https://cube.link/Undefined"'
 
 
 @dataclass(frozen=True)
-class Column:
+class VariableColumn:
     """The representation of a variable's values; NULL is unbound.
 
     `kind` is id (of a term or an observation), number (an integer scaled by `scale` decimals, of one `datatype`), text
@@ -34,11 +34,11 @@ class Column:
     has_observations: bool = False
     has_terms: bool = True
 
-    def is_alike(self, other: "Column") -> bool:
+    def is_alike(self, other: "VariableColumn") -> bool:
         """Return whether equal values have equal representations in both."""
         return (self.kind, self.datatype, self.scale) == (other.kind, other.datatype, other.scale)
 
-    def with_values_of(self, other: "Column") -> "Column":
+    def with_values_of(self, other: "VariableColumn") -> "VariableColumn":
         """Return the column that has the values of both, which are alike."""
         return replace(
             self,
@@ -50,18 +50,18 @@ class Column:
         )
 
 
-TERM = Column("term")
+TERM = VariableColumn("term")
 
 
 @dataclass(frozen=True)
-class Relation:
+class SolutionRelation:
     """SQL of a SELECT whose columns are named by `Names`, one for each variable, and keys of its order, if any.
 
     `order` has the names of columns to sort by, True for descending.
     """
 
     sql: str
-    columns: Mapping[str, Column]
+    columns: Mapping[str, VariableColumn]
     order: tuple[tuple[str, bool], ...] = ()
 
 
@@ -79,7 +79,7 @@ class Names:
         return f"{kind}{next(self._numbers)}"
 
 
-def number_text(value: str, column: Column) -> str:
+def number_text(value: str, column: VariableColumn) -> str:
     """Return SQL of the digits of a scaled number in the canonical form of its datatype."""
     if not column.scale:
         return f"({value})::VARCHAR"
@@ -87,13 +87,13 @@ def number_text(value: str, column: Column) -> str:
     return f"rtrim(rtrim({exact}, '0'), '.')"
 
 
-def as_term(value: str, column: Column) -> str:
+def as_term(value: str, column: VariableColumn) -> str:
     """Return SQL of the text of a term; of an id, only after `with_terms`."""
     if column.kind == "number":
-        shown = f"{text(f'{chr(34)}^{column.datatype}{chr(34)}')} || {number_text(value, column)}"
+        term = f"{text(f'{chr(34)}^{column.datatype}{chr(34)}')} || {number_text(value, column)}"
         if column.has_undefined:
-            return f"CASE WHEN {value} = {UNDEFINED} THEN {text(UNDEFINED_TERM)} ELSE {shown} END"
-        return f"({shown})"
+            return f"CASE WHEN {value} = {UNDEFINED} THEN {text(UNDEFINED_TERM)} ELSE {term} END"
+        return f"({term})"
     if column.kind == "text":
         return f"('\"\"' || {value})"
     if column.kind == "boolean":
@@ -109,14 +109,14 @@ class Relations:
 
     # --- lookups
 
-    def with_lookups(self, relation: Relation, lookups: Iterable[tuple[str, str]]) -> Relation:
+    def with_lookups(self, relation: SolutionRelation, lookups: Iterable[tuple[str, str]]) -> SolutionRelation:
         """Add columns with the term, text, language or rank of variables, as `lookup_name` names them."""
         alias = self.names.new("a")
         added, joins = [], []
-        wanted: dict[str, list[str]] = {}
+        needed: dict[str, list[str]] = {}
         for variable, what in dict.fromkeys(lookups):
-            wanted.setdefault(variable, []).append(what)
-        for variable, whats in wanted.items():
+            needed.setdefault(variable, []).append(what)
+        for variable, whats in needed.items():
             column, name = relation.columns[variable], f"{alias}.{self.names.of(variable)}"
             if column.kind == "id":
                 values, joined = self._of_id(name, column, whats)
@@ -132,7 +132,7 @@ class Relations:
     def lookup_name(self, variable: str, what: str) -> str:
         return f"{self.names.of(variable)}_{what}"
 
-    def _of_id(self, value: str, column: Column, whats: Sequence[str]) -> tuple[dict[str, str], list[str]]:
+    def _of_id(self, value: str, column: VariableColumn, whats: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         terms = self.names.new("t")
         values = {what: f"{terms}.{what}" for what in whats}
         joins = [f"LEFT JOIN {self.terms} AS {terms} ON {terms}.id = {value}"] if column.has_terms else []
@@ -158,11 +158,11 @@ class Relations:
             joins.append(f"LEFT JOIN terms AS {s} ON {s}.id = {o}.{column}")
             segments.append(f"{s}.segment")
         observation = f"{p}.prefix || {' || chr(47) || '.join(segments)}"
-        digits = number_text(f"{o}.value", Column("number", DECIMAL, DECIMALS))
+        digits = number_text(f"{o}.value", VariableColumn("number", DECIMAL, DECIMALS))
         quantity = f"{p}.measure_prefix || {segments[1]} || '/' || {digits}"
         return f"CASE WHEN {value} >= {QUANTITY} THEN {quantity} ELSE {observation} END", joins
 
-    def with_terms(self, relation: Relation, variables: Iterable[str]) -> Relation:
+    def with_terms(self, relation: SolutionRelation, variables: Iterable[str]) -> SolutionRelation:
         """Represent some variables by the texts of their terms."""
         changed = [v for v in variables if relation.columns[v].kind != "term"]
         if not changed:
@@ -171,14 +171,14 @@ class Relations:
         others = [self.names.of(v) for v in relation.columns if v not in changed]
         others += [f"{self.lookup_name(v, 'term')} AS {self.names.of(v)}" for v in changed]
         columns = {
-            v: Column("term", may_be_unbound=c.may_be_unbound, is_resource=c.is_resource) if v in changed else c
+            v: VariableColumn("term", may_be_unbound=c.may_be_unbound, is_resource=c.is_resource) if v in changed else c
             for v, c in relation.columns.items()
         }
         # The keys of an order are no variables.
         others += [name for name, _ in relation.order]
-        return Relation(f"SELECT {', '.join(others)} FROM ({looked_up.sql})", columns, relation.order)
+        return SolutionRelation(f"SELECT {', '.join(others)} FROM ({looked_up.sql})", columns, relation.order)
 
-    def alike(self, relations: Sequence[Relation], variables: Iterable[str]) -> list[Relation]:
+    def alike(self, relations: Sequence[SolutionRelation], variables: Iterable[str]) -> list[SolutionRelation]:
         """Give each of these variables one representation in all relations that have it."""
         result = list(relations)
         for variable in variables:
@@ -189,7 +189,7 @@ class Relations:
 
     # --- joins
 
-    def compatible(self, variable: str, left: str, right: str, a: Column, b: Column) -> str:
+    def compatible(self, variable: str, left: str, right: str, a: VariableColumn, b: VariableColumn) -> str:
         """Return SQL of the compatibility of two columns with these aliases (section 18.3)."""
         x, y = f"{left}.{self.names.of(variable)}", f"{right}.{self.names.of(variable)}"
         conditions = [f"{x} = {y}"]
@@ -199,7 +199,9 @@ class Relations:
             conditions.append(f"{y} IS NULL")
         return f"({' OR '.join(conditions)})" if len(conditions) > 1 else conditions[0]
 
-    def join(self, left: Relation, right: Relation, how: str = "JOIN", condition: str = "") -> Relation:
+    def join(
+        self, left: SolutionRelation, right: SolutionRelation, how: str = "JOIN", condition: str = ""
+    ) -> SolutionRelation:
         """Join on the compatibility of shared variables; `condition` is further SQL over the aliases l and r."""
         shared = [v for v in left.columns if v in right.columns]
         left, right = self.alike([left, right], shared)
@@ -207,7 +209,7 @@ class Relations:
         conditions = [self.compatible(v, a, b, left.columns[v], right.columns[v]) for v in shared]
         if condition:
             conditions.append(condition.replace("{l}", a).replace("{r}", b))
-        columns: dict[str, Column] = {}
+        columns: dict[str, VariableColumn] = {}
         selected = []
         is_outer = how == "LEFT JOIN"
         for v in [*left.columns, *(v for v in right.columns if v not in left.columns)]:
@@ -227,20 +229,20 @@ class Relations:
         on = f"ON {' AND '.join(conditions)}" if conditions else "ON true" if is_outer else ""
         how = how if conditions or is_outer else "CROSS JOIN"
         chosen = ", ".join(selected) or "1 AS unit"
-        return Relation(f"SELECT {chosen} FROM ({left.sql}) AS {a} {how} ({right.sql}) AS {b} {on}", columns)
+        return SolutionRelation(f"SELECT {chosen} FROM ({left.sql}) AS {a} {how} ({right.sql}) AS {b} {on}", columns)
 
-    def union(self, relations: Sequence[Relation]) -> Relation:
+    def union(self, relations: Sequence[SolutionRelation]) -> SolutionRelation:
         """Return all solutions. Relations with the same representations are united before a change of them."""
         variables = list(dict.fromkeys(v for r in relations for v in r.columns))
-        groups: dict[tuple[object, ...], list[Relation]] = {}
+        groups: dict[tuple[object, ...], list[SolutionRelation]] = {}
         for relation in relations:
             kinds = tuple((c.kind, c.datatype, c.scale) if (c := relation.columns.get(v)) else None for v in variables)
             groups.setdefault(kinds, []).append(relation)
         united = [self._union(group, list(group[0].columns)) for group in groups.values()]
         return self._union(self.alike(united, variables), variables) if len(united) > 1 else united[0]
 
-    def _union(self, alike: Sequence[Relation], variables: Sequence[str]) -> Relation:
-        columns = dict[str, Column]()
+    def _union(self, alike: Sequence[SolutionRelation], variables: Sequence[str]) -> SolutionRelation:
+        columns = dict[str, VariableColumn]()
         for variable in variables:
             present = [r.columns[variable] for r in alike if variable in r.columns]
             column = present[0]
@@ -253,17 +255,19 @@ class Relations:
                 self.names.of(v) if v in relation.columns else f"NULL AS {self.names.of(v)}" for v in variables
             ] or ["1 AS unit"]
             selects.append(f"SELECT {', '.join(names)} FROM ({relation.sql})")
-        return Relation(" UNION ALL ".join(selects), columns)
+        return SolutionRelation(" UNION ALL ".join(selects), columns)
 
-    def select(self, relation: Relation, variables: Iterable[str]) -> Relation:
+    def select(self, relation: SolutionRelation, variables: Iterable[str]) -> SolutionRelation:
         """Keep these variables; those that the relation does not have are unbound."""
-        names, columns = [], dict[str, Column]()
+        names, columns = [], dict[str, VariableColumn]()
         for v in variables:
             name = self.names.of(v)
             names.append(name if v in relation.columns else f"NULL::VARCHAR AS {name}")
-            columns[v] = relation.columns.get(v, Column("term", may_be_unbound=True))
+            columns[v] = relation.columns.get(v, VariableColumn("term", may_be_unbound=True))
         names += [name for name, _ in relation.order]
-        return Relation(f"SELECT {', '.join(names) or '1 AS unit'} FROM ({relation.sql})", columns, relation.order)
+        return SolutionRelation(
+            f"SELECT {', '.join(names) or '1 AS unit'} FROM ({relation.sql})", columns, relation.order
+        )
 
 
 def part_number(value: str) -> str:
@@ -271,11 +275,11 @@ def part_number(value: str) -> str:
     return f"(({value} - {FIRST_OBSERVATION}) >> {PART_BITS})"
 
 
-def empty(variables: Iterable[str], names: Names) -> Relation:
+def empty(variables: Iterable[str], names: Names) -> SolutionRelation:
     """Return no solution."""
     columns = dict.fromkeys(variables, TERM)
     chosen = ", ".join(f"NULL::VARCHAR AS {names.of(v)}" for v in columns) or "1 AS unit"
-    return Relation(f"SELECT {chosen} WHERE false", columns)
+    return SolutionRelation(f"SELECT {chosen} WHERE false", columns)
 
 
-UNIT = Relation("SELECT 1 AS unit", {})
+UNIT = SolutionRelation("SELECT 1 AS unit", {})

@@ -8,10 +8,10 @@ from typing import Any
 from duckdb.func import FunctionNullHandling
 
 from vaven.publisher.columnar import algebra as a
-from vaven.publisher.columnar.context import Context, Dataset
+from vaven.publisher.columnar.context import Context, QueryDataset
 from vaven.publisher.columnar.expressions import Functions
 from vaven.publisher.columnar.patterns import Patterns
-from vaven.publisher.columnar.relations import Relation
+from vaven.publisher.columnar.relations import SolutionRelation
 from vaven.publisher.columns.open import Columns
 from vaven.publisher.columns.terms import iri, split_literal
 from vaven.schemas.standard.sql import text
@@ -56,21 +56,21 @@ class _Run:
     default_graphs: tuple[str, ...]
     named_graphs: tuple[str, ...]
 
-    def _patterns(self, pattern: a.Pattern) -> tuple[Patterns, Dataset]:
+    def _patterns(self, pattern: a.Pattern) -> tuple[Patterns, QueryDataset]:
         """Return a translator that knows the ids of all constants of a pattern."""
         ontology = f"{self.columns.base}ns#"
         graphs = [iri(graph) for graph in (*self.default_graphs, *self.named_graphs)]
         own = map(iri, Context.own_terms(ontology)) if self.columns.has_observations else ()
         inline = dict.fromkeys(_inline(pattern))
-        wanted = dict.fromkeys((*_constants(pattern), *graphs, *own))
-        known = self.columns.ids(wanted)
+        terms = dict.fromkeys((*_constants(pattern), *graphs, *own))
+        known = self.columns.ids(terms)
         numbers = count(-2, -1)
-        constants = {term: known[term] if term in known else next(numbers) for term in wanted}
+        constants = {term: known[term] if term in known else next(numbers) for term in terms}
         new = {term: constants[term] for term in inline if constants[term] < 0}
-        dataset = Dataset()
+        dataset = QueryDataset()
         if graphs:
             default = tuple(constants[iri(graph)] for graph in self.default_graphs)
-            dataset = Dataset(default, tuple(constants[iri(graph)] for graph in self.named_graphs))
+            dataset = QueryDataset(default, tuple(constants[iri(graph)] for graph in self.named_graphs))
         context = Context(self.columns, self.base, constants, _terms(new) if new else "terms")
         return Patterns(context), dataset
 
@@ -81,7 +81,7 @@ class _Run:
         self._register(patterns.functions)
         return self._rows(patterns, relation, variables)
 
-    def _rows(self, patterns: Patterns, relation: Relation, variables: Sequence[str]) -> Iterator[Solution]:
+    def _rows(self, patterns: Patterns, relation: SolutionRelation, variables: Sequence[str]) -> Iterator[Solution]:
         names = ", ".join(patterns.names.of(v) for v in variables) or "1"
         order = ""
         if relation.order:
@@ -117,10 +117,10 @@ class _Run:
         for number, row in enumerate(self.solutions(query.pattern, variables)):
             values = dict(zip(variables, row, strict=True))
             for triple in query.template:
-                made = tuple(
+                triple_terms = tuple(
                     _filled(term, values, number) for term in (triple.subject, triple.predicate, triple.object)
                 )
-                s, p, o = made
+                s, p, o = triple_terms
                 if s and p and o and s[0] != '"' and p[0] == "<" and (s, p, o) not in seen:
                     seen.add((s, p, o))
                     yield s, p, o

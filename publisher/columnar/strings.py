@@ -159,17 +159,17 @@ def _pattern(pattern: str, flags: str) -> re.Pattern[str] | None:
 
 
 def matches(term: str, pattern: str, flags: str = '""') -> bool | None:
-    string, wanted, options = string_of(term), simple(pattern), simple(flags)
-    compiled = _pattern(wanted, options) if wanted is not None and options is not None else None
+    string, expression, options = string_of(term), simple(pattern), simple(flags)
+    compiled = _pattern(expression, options) if expression is not None and options is not None else None
     return bool(compiled.search(string[0])) if string and compiled else None
 
 
 def replaced(term: str, pattern: str, replacement: str, flags: str = '""') -> str | None:
     """REPLACE (F&O, section 5.6.4): a pattern that matches the empty string is an error."""
-    string, wanted, new, options = string_of(term), simple(pattern), simple(replacement), simple(flags)
-    if string is None or wanted is None or new is None or options is None:
+    string, expression, new, options = string_of(term), simple(pattern), simple(replacement), simple(flags)
+    if string is None or expression is None or new is None or options is None:
         return None
-    compiled = _pattern(wanted, options)
+    compiled = _pattern(expression, options)
     if compiled is None or compiled.search(""):
         return None
     if "q" in options:

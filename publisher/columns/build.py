@@ -128,9 +128,9 @@ def build(
     with duckdb.connect(str(folder / FILE), config={"memory_limit": MEMORY}) as work:
         known = _known_numbers(work, previous) if previous else {}
         new = [release for release in releases if (release.dataset, release.version) not in known]
-        shown = {release.dataset for release in releases}
+        datasets = {release.dataset for release in releases}
         changed = [*graphs, *(iris.dataset(release.dataset) for release in new)]
-        changed += [iris.dataset(dataset) for dataset, _ in known if dataset not in shown]
+        changed += [iris.dataset(dataset) for dataset, _ in known if dataset not in datasets]
         tables = _Tables.read(work, previous, changed) if previous else _Tables()
         files = dict(graphs) | {iris.dataset(release.dataset): [release.metadata()] for release in new}
         tables.triples += _small_triples(files, tables.dictionary)
@@ -245,9 +245,9 @@ def _write_terms(work: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> Non
     rows = []
     for i, term in enumerate(dictionary.terms):
         tag, lexical = split_literal(term) if term[0] == '"' else ("", term[1:])
-        shown = None if term[0] == "_" else lexical
+        readable = None if term[0] == "_" else lexical
         language = None if term[0] != '"' else tag[1:] if tag[:1] == "@" else ""
-        rows.append((i, term, ranks[i], shown, language, dictionary.segments.get(i)))
+        rows.append((i, term, ranks[i], readable, language, dictionary.segments.get(i)))
     integer, string = pyarrow.int32(), pyarrow.string()
     kinds = {"id": integer, "term": string, "rank": integer, "text": string, "language": string, "segment": string}
     _create(work, "terms", rows, kinds, "id")

@@ -56,10 +56,10 @@ def _quantity(work: duckdb.DuckDBPyConnection, iri: str) -> int | None:
     if segments is None:
         return None
     part, kpi, digits = segments
-    whole, _, decimals = digits.partition(".")
-    if len(decimals) > DECIMALS or not (whole.removeprefix("-") + decimals).isdigit():
+    integral, _, decimals = digits.partition(".")
+    if len(decimals) > DECIMALS or not (integral.removeprefix("-") + decimals).isdigit():
         return None
-    scaled = int(f"{whole}{decimals.ljust(DECIMALS, '0')}")
+    scaled = int(f"{integral}{decimals.ljust(DECIMALS, '0')}")
     return _first(work, "quantity", [part, _is_segment("kpi", kpi), f"value = {scaled}", "is_report"])
 
 

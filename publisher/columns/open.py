@@ -47,9 +47,9 @@ class Columns:
 
     def ids(self, terms: Iterable[str]) -> dict[str, int]:
         """Return the ids of those terms that the snapshot has."""
-        wanted = list(dict.fromkeys(terms))
-        if not wanted:
+        needed = list(dict.fromkeys(terms))
+        if not needed:
             return {}
-        query = f"SELECT term, id FROM terms WHERE term IN ({', '.join(map(text, wanted))})"
+        query = f"SELECT term, id FROM terms WHERE term IN ({', '.join(map(text, needed))})"
         known = dict(self.connection.execute(query).fetchall())
-        return known | observation_ids(self.connection, self.base, wanted)
+        return known | observation_ids(self.connection, self.base, needed)

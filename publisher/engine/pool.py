@@ -5,6 +5,7 @@ for the first.
 """
 
 import contextlib
+import logging
 import os
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,8 @@ from vaven.vocab.iris import Iris
 
 # One of the site's queries runs while another worker starts.
 SITE_WORKERS = 2
+
+log = logging.getLogger(__name__)
 
 
 class Snapshots:
@@ -102,6 +105,8 @@ class EmbeddedEngine(QueryEngine):
 
         pool = self._site if request.client == SITE else self._public
         result = pool.run(request.client, request.time_limit(self._seconds), job, error_of)
+        if reason := result.outcome["fallback"]:
+            log.info("a query ran in Oxigraph instead of the columns: %s", reason)
         return QueryResult(result.file, result.size, request.media_type, result.state.id, result.outcome["encoding"])
 
     def close(self) -> None:

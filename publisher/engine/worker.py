@@ -202,9 +202,9 @@ def _run_job(engines: _Engines, job: dict[str, Any], max_bytes: int) -> dict[str
     try:
         with result_file(job["file"]) as file:
             target = _ResultWriter(file, job["encoding"], max_bytes)
-            reason = _run_over_columns(engines.columns, job, target) if engines.columns else "no-columns"
-            if reason:
-                # Nothing has been written: a query that is not covered runs as a whole elsewhere.
+            reason = _run_over_columns(engines.columns, job, target) if engines.columns else ""
+            if reason or not engines.columns:
+                # Nothing has been written: a query that is not covered runs as a whole in Oxigraph.
                 _serialize(_execute(engines.store, job), job, target)
             target.finish()
             return {"state": "done", "encoding": target.encoding, "fallback": reason}
@@ -226,8 +226,8 @@ def _run_over_columns(columns: "Columns", job: dict[str, Any], target: _ResultWr
     import duckdb
 
     from vaven.publisher.columnar.query_algebra import query_algebra
-    from vaven.publisher.columnar.results import write_boolean, write_solutions
     from vaven.publisher.columnar.run import Solutions, run
+    from vaven.publisher.engine.result_formats import write_boolean, write_solutions
     from vaven.publisher.sparql.grammar import SyntaxStop, parse_tree
     from vaven.publisher.sparql.scopes import find_misuse
 
