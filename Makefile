@@ -109,7 +109,7 @@ $(VENDOR)/installed: package.json package-lock.json
 
 # The lowest versions of the direct dependencies that setup.cfg allows, with what their tests import.
 UV := uv==0.13.9
-FLOOR_TOOLS := pytest pytest-timeout pytest-xdist hypothesis playwright msoffcrypto-tool
+FLOOR_TOOLS := pytest pytest-timeout pytest-xdist hypothesis playwright msoffcrypto-tool psycopg psycopg-binary
 $(FLOORS)/installed: setup.cfg pyproject.toml
 	@echo "Python environment in $(FLOORS): the lowest versions that setup.cfg allows"
 	@rm -rf $(FLOORS)
