@@ -25,7 +25,7 @@ from vaven.schemas.standard.sql import text
 BOOLEAN, TEXT = VariableColumn("boolean"), VariableColumn("text")
 COMPARISONS = {"=", "!=", "<", ">", "<=", ">="}
 # Integers of 64 bits, whose sums SQL computes in 128.
-LARGEST = 1 << 62
+LARGEST, LONGEST = 1 << 62, 21
 MAX_SCALE = 10
 # Further arguments of a function (CONCAT) are passed as a list.
 MAX_ARGUMENTS = 4
@@ -169,7 +169,7 @@ class SparqlExpressions:
             return TypedSql(text(term[2:]), TEXT, constant=term)
         if term[0] == '"':
             tag, lexical = split_literal(term)
-            if tag[1:] == INTEGER and _is_canonical(lexical) and abs(int(lexical)) < LARGEST:
+            if tag[1:] == INTEGER and len(lexical) < LONGEST and _is_canonical(lexical) and abs(int(lexical)) < LARGEST:
                 return TypedSql(f"({lexical})", VariableColumn("number", INTEGER), constant=term)
             integral, _, decimals = lexical.partition(".")
             digits = decimals.rstrip("0")

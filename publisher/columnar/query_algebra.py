@@ -17,6 +17,8 @@ Child = Node | Leaf
 RDF_TYPE, FIRST, REST, NIL = (RDF + name for name in ("type", "first", "rest", "nil"))
 ESCAPES = {"t": "\t", "b": "\b", "n": "\n", "r": "\r", "f": "\f", '"': '"', "'": "'", "\\": "\\"}
 ESCAPE = re.compile(r"\\(?:u([0-9A-Fa-f]{4})|U([0-9A-Fa-f]{8})|(.))", re.DOTALL)
+# Digits of a number of rows that 64 bits hold, with another number added.
+MOST_DIGITS = 18
 CODEPOINT = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
 
 
@@ -501,12 +503,18 @@ def _joined(left: a.Pattern, right: a.Pattern) -> a.Pattern:
     return a.Join(left, right)
 
 
+def _bounded(digits: str) -> int:
+    """Return a number of rows, at most more than any result has: SQL's integers end, SPARQL's do not."""
+    significant = digits.lstrip("0") or "0"
+    return int(significant) if len(significant) <= MOST_DIGITS else 10**MOST_DIGITS
+
+
 def _sliced(pattern: a.Pattern, modifiers: Node) -> a.Pattern:
     offset, limit = 0, None
     words = [child for child in modifiers.children if not isinstance(child, Tree)]
     for word, value in zip(words[::2], words[1::2], strict=True):
         if word.type == "LIMIT":
-            limit = int(value)
+            limit = _bounded(value)
         else:
-            offset = int(value)
+            offset = _bounded(value)
     return a.Slice(pattern, offset, limit) if offset or limit is not None else pattern

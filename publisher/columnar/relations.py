@@ -199,16 +199,12 @@ class Relations:
             conditions.append(f"{y} IS NULL")
         return f"({' OR '.join(conditions)})" if len(conditions) > 1 else conditions[0]
 
-    def join(
-        self, left: SolutionRelation, right: SolutionRelation, how: str = "JOIN", condition: str = ""
-    ) -> SolutionRelation:
-        """Join on the compatibility of shared variables; `condition` is further SQL over the aliases l and r."""
+    def join(self, left: SolutionRelation, right: SolutionRelation, how: str = "JOIN") -> SolutionRelation:
+        """Join on the compatibility of shared variables."""
         shared = [v for v in left.columns if v in right.columns]
         left, right = self.alike([left, right], shared)
         a, b = self.names.new("l"), self.names.new("r")
         conditions = [self.compatible(v, a, b, left.columns[v], right.columns[v]) for v in shared]
-        if condition:
-            conditions.append(condition.replace("{l}", a).replace("{r}", b))
         columns: dict[str, VariableColumn] = {}
         selected = []
         is_outer = how == "LEFT JOIN"

@@ -206,12 +206,15 @@ def _inline(value: Any) -> Iterator[str]:
 
 def _terms(new: dict[str, int]) -> str:
     """Return SQL of the dictionary with further terms of a query."""
-    rows = []
-    for term, number in new.items():
+    texts, languages = [], []
+    for term in new:
         tag, lexical = split_literal(term) if term[0] == '"' else ("", term[1:])
-        language = "NULL" if term[0] != '"' else text(tag[1:] if tag[:1] == "@" else "")
-        rows.append(f"({number}, {text(term)}, NULL::INTEGER, {text(lexical)}, {language})")
+        texts.append(text(lexical))
+        languages.append("NULL" if term[0] != '"' else text(tag[1:] if tag[:1] == "@" else ""))
+    lists = (map(str, new.values()), map(text, new), texts, languages)
+    ids, terms, lexical_forms, tags = (", ".join(items) for items in lists)
     return (
         "(SELECT id, term, rank, text, language FROM terms UNION ALL "
-        f"SELECT * FROM (VALUES {', '.join(rows)}) AS x(id, term, rank, text, language))"
+        f"SELECT unnest([{ids}]), unnest([{terms}]), NULL::INTEGER, unnest([{lexical_forms}]), "
+        f"unnest([{tags}]::VARCHAR[]))"
     )

@@ -50,6 +50,6 @@ class Columns:
         needed = list(dict.fromkeys(terms))
         if not needed:
             return {}
-        query = f"SELECT term, id FROM terms WHERE term IN ({', '.join(map(text, needed))})"
-        known = dict(self.connection.execute(query).fetchall())
+        query = "SELECT term, id FROM terms JOIN (SELECT unnest($1::VARCHAR[]) AS needed) ON needed = term"
+        known = dict(self.connection.execute(query, [needed]).fetchall())
         return known | observation_ids(self.connection, self.base, needed)

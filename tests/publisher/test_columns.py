@@ -13,6 +13,7 @@ from vaven.publisher.columnar.query_algebra import query_algebra
 from vaven.publisher.columnar.run import Solutions, run
 from vaven.publisher.columns.open import Columns
 from vaven.publisher.columns.terms import decode, encode
+from vaven.publisher.engine.pool import EmbeddedEngine
 from vaven.publisher.graph.snapshot import Snapshot
 from vaven.publisher.graph.store import EmbeddedStore
 from vaven.publisher.publish import publish
@@ -124,3 +125,27 @@ def test_a_new_snapshot_links_to_the_columns_of_unchanged_releases(settings: Set
     datasets = ask(opened, "SELECT DISTINCT ?d { ?o <http://purl.org/linked-data/cube#dataSet> ?d }")
     assert datasets == [(f"<{BASE}id/dataset/grannar",)]
     assert ask(opened, f"ASK {{ GRAPH <{BASE}id/dataset/kanter> {{ ?s ?p ?o }} }}") == [("False",)]
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("SELECT ?x { VALUES ?x { <urn:a> } } LIMIT 99999999999999999999999999", [("<urn:a",)]),
+        ("SELECT ?x { VALUES ?x { <urn:a> } } OFFSET 18446744073709551616", []),
+        ("SELECT ?x { VALUES ?x { '{o} {j}' '%' } FILTER (?x = '{o} {j}') }", [('""{o} {j}',)]),
+        ("SELECT ?x ?X { VALUES (?x ?X) { (UNDEF <urn:b>) } }", [(None, "<urn:b")]),
+        ("SELECT (1 AS ?n) { VALUES () { () () } }", [('"^http://www.w3.org/2001/XMLSchema#integer"1',)] * 2),
+        (f"ASK {{ FILTER ({'9' * 5000} > 1) }}", [("False",)]),
+    ],
+)
+def test_a_hostile_query_has_the_result_of_any_other(columns: Columns, query: str, expected: Rows) -> None:
+    assert ask(columns, query) == expected
+
+
+def test_many_constants_need_no_more_memory_than_a_worker_has(settings: Settings) -> None:
+    engine = EmbeddedEngine(settings.graph_folder, iris=settings.iris, seconds=60.0)
+    query = f"SELECT (COUNT(DISTINCT ?x) AS ?n) {{ VALUES ?x {{ {' '.join(f'<urn:{i}>' for i in range(15_000))} }} }}"
+    result = engine.query(query, media_type="text/csv")
+    assert result.file.read() == b"n\r\n15000\r\n"
+    result.close()
+    engine.close()
