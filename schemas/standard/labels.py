@@ -38,8 +38,9 @@ STOP_WORDS = frozenset(
 INVISIBLE = re.compile("[\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u206f\ufeff]")
 # A mark of a footnote after a text: "2023¹", "2023*", "Värde 1)", "2023 (1)".
 FOOTNOTE_MARK = re.compile(
-    r"(?:\s*(?<!m)[¹²³⁰⁴-⁹*†‡]+\)?|\s*\([1-9*]\)|(?:\s+|(?<=[^\W\d_])|(?<=(?:19|20)\d\d))\d{1,2}\)|\s+[a-e]\))"
-    r"(?:\s*,?\s*[¹²³⁰⁴-⁹*†‡]+)*\s*$"
+    # Possessive: a row of asterisks before a word would else be cut in all ways, in exponential time.
+    r"(?<!\s)(?:\s*+(?<!m)[¹²³⁰⁴-⁹*†‡]++\)?|\s*+\([1-9*]\)|(?:\s++|(?<=[^\W\d_])|(?<=(?:19|20)\d\d))\d{1,2}\)"
+    r"|\s++[a-e]\))(?:\s*+,?\s*+[¹²³⁰⁴-⁹*†‡]++)*+\s*+$"
 )
 
 

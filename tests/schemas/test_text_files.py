@@ -266,3 +266,11 @@ def test_the_chosen_decimal_sign_decides(write: Write, decimal: str, value: str)
     assert not errors(validate(path, decimal=decimal))
     with read(path, choices=replace(LICENCE_AND_PUBLISHER, decimal=decimal)) as tables:
         assert rows_of(tables)[0]["value"] == value
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("mark", ["†", "*", "* ", ", *", "1) ", "(1)"])
+def test_a_label_with_a_row_of_marks_is_compared_in_time(mark: str) -> None:
+    label = f"{mark * 3000}Värde"
+    assert without_marks(label) == label
+    assert without_marks(f"Värde {'*' * 3000}") == "Värde"
