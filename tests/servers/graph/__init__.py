@@ -145,43 +145,30 @@ def oxigraph(folder: Path) -> GraphServer:
 
 def fuseki(folder: Path) -> GraphServer:
     """Start a Fuseki on TDB2, whose default graph is the union of the others. Writing needs a login by Basic."""
-    libraries = installed(BUILD / "fuseki", HERE / "pom.xml")
-    port = free_port()
     (folder / "passwd").write_text(f"{USER}: {PASSWORD}, writer\n")
     (folder / "config.ttl").write_text(FUSEKI.format(folder=folder, user=USER))
-    at = f"http://127.0.0.1:{port}/ds"
-    main = "org.apache.jena.fuseki.main.cmds.FusekiMainCmd"
-    options = ["--localhost", "--port", str(port), "--config", str(folder / "config.ttl")]
-    server = GraphServer(
-        kind="fuseki",
-        folder=folder,
-        command=[program("java"), "-Xmx1g", "-XX:TieredStopAtLevel=1", "-cp", f"{libraries}/*", main, *options],
-        query=f"{at}/sparql",
-        update=f"{at}/update",
-        graph=f"{at}/data",
-        frozen=f"{at}/get",
-        user=USER,
-        password=PASSWORD,
-    )
-    server.start()
-    return server
+    return _fuseki("fuseki", folder, ["--config", str(folder / "config.ttl")], user=USER, password=PASSWORD)
 
 
 def jena(folder: Path) -> GraphServer:
     """Start a Fuseki in memory, where literals keep their lexical forms. Anybody may write to it."""
-    libraries = installed(BUILD / "fuseki", HERE / "pom.xml")
-    port = free_port()
-    at = f"http://127.0.0.1:{port}/ds"
-    main = "org.apache.jena.fuseki.main.cmds.FusekiMainCmd"
-    options = ["--localhost", "--port", str(port), "--mem", "--update", "/ds"]
+    return _fuseki("jena", folder, ["--mem", "--update", "/ds"])
+
+
+def _fuseki(kind: str, folder: Path, options: list[str], *, user: str = "", password: str = "") -> GraphServer:
+    libraries, port = installed(BUILD / "fuseki", HERE / "pom.xml"), free_port()
+    at, main = f"http://127.0.0.1:{port}/ds", "org.apache.jena.fuseki.main.cmds.FusekiMainCmd"
+    java = [program("java"), "-Xmx1g", "-XX:TieredStopAtLevel=1", "-cp", f"{libraries}/*", main]
     server = GraphServer(
-        kind="jena",
+        kind=kind,
         folder=folder,
-        command=[program("java"), "-Xmx1g", "-XX:TieredStopAtLevel=1", "-cp", f"{libraries}/*", main, *options],
+        command=[*java, "--localhost", "--port", str(port), *options],
         query=f"{at}/sparql",
         update=f"{at}/update",
         graph=f"{at}/data",
         frozen=f"{at}/get",
+        user=user,
+        password=password,
     )
     server.start()
     return server
