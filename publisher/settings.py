@@ -34,7 +34,7 @@ class Settings:
     sparql_graph_url: str = ""
     sparql_user: str = ""
     sparql_password: str = field(default="", repr=False)
-    sparql_engine: str = "oxigraph"
+    sparql_engine: str = "columns"
     ckan_url: str = ""
     ckan_token: str = ""
     ckan_organisation: str = ""
