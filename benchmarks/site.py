@@ -17,8 +17,7 @@ from pathlib import Path
 from benchmarks.measure import Cost, measure
 from benchmarks.observations import LICENCE_AND_PUBLISHER, write_observations
 from tests.servers.process import free_port
-from vaven.publisher.graph.snapshot import Snapshot
-from vaven.publisher.graph.store import EmbeddedStore
+from vaven.publisher.graph.snapshot import Snapshot, current_snapshot
 from vaven.publisher.settings import Settings
 from vaven.vocab.areas import areas
 from vaven.vocab.iris import Iris
@@ -74,7 +73,7 @@ class Site:
 
     @property
     def snapshot(self) -> Snapshot:
-        current = EmbeddedStore(Settings(home=self.home).graph_folder).current()
+        current = current_snapshot(Settings(home=self.home).graph_folder)
         if current is None:
             raise SystemExit(f"Nothing is published in {self.home}.")
         return current

@@ -73,7 +73,9 @@ def create_app(settings: Settings) -> Flask:
     from vaven.catalogue.http.rate_limit import RateLimit
     from vaven.catalogue.sparql.cached_responses import ResponseCache
     from vaven.publisher.engine.open import open_engine
+    from vaven.publisher.publish import renew
 
+    renew(settings)
     # Flask can't find the folder of a package inside a namespace by itself.
     app = Flask(__name__, root_path=str(Path(__file__).parent), instance_path=str(settings.home.absolute()))
     app.config["MAX_CONTENT_LENGTH"] = settings.upload_mb << 20

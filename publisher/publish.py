@@ -22,6 +22,7 @@ from vaven.publisher.ckan.run import push_release
 from vaven.publisher.columns.build import ReleasedColumns
 from vaven.publisher.cube.observation_counts import observation_counts
 from vaven.publisher.cube.observations import GZIP_FILE, Emission, emit
+from vaven.publisher.graph.snapshot import current_snapshot
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.integrity.constraints import Violation, summary
 from vaven.publisher.integrity.disclosure import OBSERVATIONS, UNDECIDED, PublishedTable, revealing_violations
@@ -182,7 +183,6 @@ class _Publishing:
                 record, report = self._released(record, unstamped, report, original, began_at)
         self._load(record)
         ckan = self._push(record)
-        self.store.settle()
         self.progress("done")
         return Published(record.dataset, record.version, is_new, report, ckan)
 
@@ -313,6 +313,16 @@ def catch_up(records: Records, store: GraphStore) -> None:
             records.show(record)
 
 
+def renew(settings: Settings) -> None:
+    """Replace a snapshot that another Väven wrote by one of this one's format, with the same contents."""
+    current = current_snapshot(settings.graph_folder)
+    if settings.sparql_query_url or current is None or current.is_of_this_format:
+        return
+    with exclusive(settings.home), Records(settings.database) as records:
+        store = open_store(settings)
+        load_graphs(settings, records, store, store.contents(), "", records.withdrawals())
+
+
 def load_graphs(
     settings: Settings,
     records: Records,
@@ -321,7 +331,7 @@ def load_graphs(
     changed: str,
     withdrawals: Sequence[Withdrawal],
 ) -> None:
-    """Load the dataset `changed` in the version that `contents` states, and the shared graphs; then switch.
+    """Load the dataset `changed`, if any, in the version that `contents` states, and the shared graphs; then switch.
 
     `contents` is dataset to version of all that readers see afterwards; a dataset that is not in it is dropped.
     """
@@ -329,12 +339,9 @@ def load_graphs(
     with tempfile.TemporaryDirectory(prefix="vaven-graph-") as folder:
         histories = version_histories(records.finished(), withdrawals, contents)
         shared = _shared_graphs(settings, histories, Path(folder))
-        graphs: dict[str, Sequence[Path]] = {
-            graph: [path] for graph, path in zip(iris.shared_graphs, shared, strict=True)
-        }
-        graphs[iris.dataset(changed)] = _own_graph(settings, changed, contents.get(changed), Path(folder))
+        graphs = {graph: [path] for graph, path in zip(iris.shared_graphs, shared, strict=True)}
         releases = _released_columns(settings, records, contents, Path(folder))
-        store.replace(graphs, contents=contents, releases=releases)
+        store.replace(graphs, contents=contents, releases=releases, changed=iris.dataset(changed) if changed else "")
 
 
 def _released_columns(
@@ -347,7 +354,9 @@ def _released_columns(
         if record and record.manifest:
             observations = partial(storage.local, dataset, version, OBSERVATIONS)
             metadata = partial(_own_metadata, settings, dataset, version, folder)
-            releases.append(ReleasedColumns(dataset, version, record.manifest, observations, metadata))
+            triples = partial(_own_graph, settings, dataset, version, folder)
+            graph = settings.iris.dataset(dataset)
+            releases.append(ReleasedColumns(dataset, version, graph, record.manifest, observations, metadata, triples))
     return releases
 
 
@@ -367,10 +376,8 @@ def _shared_graphs(settings: Settings, histories: Sequence[VersionHistory], fold
     return [vocabulary, catalogue, reference]
 
 
-def _own_graph(settings: Settings, dataset: str, version: int | None, folder: Path) -> list[Path]:
+def _own_graph(settings: Settings, dataset: str, version: int, folder: Path) -> list[Path]:
     """Return the files of a dataset's own graph: its metadata without shared triples, and its observations."""
-    if version is None:
-        return []
     observations = settings.release_storage.local(dataset, version, GZIP_FILE)
     return [_own_metadata(settings, dataset, version, folder), observations]
 

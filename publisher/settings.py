@@ -34,7 +34,6 @@ class Settings:
     sparql_graph_url: str = ""
     sparql_user: str = ""
     sparql_password: str = field(default="", repr=False)
-    sparql_engine: str = "columns"
     ckan_url: str = ""
     ckan_token: str = ""
     ckan_organisation: str = ""
@@ -117,11 +116,6 @@ class Settings:
         return self.home / "graph"
 
     @property
-    def has_columns(self) -> bool:
-        """True if queries run over columns, which then are a part of each snapshot."""
-        return self.sparql_engine == "columns"
-
-    @property
     def signing_key(self) -> str:
         """The configured key, or a random key stored in the data folder, so that sessions survive a restart."""
         if self.secret_key:
@@ -160,8 +154,6 @@ def load_settings(environment: Mapping[str, str] | None = None, file: Path = Pat
         raise BadSettings("publisher.base-iri-without-slash", value=settings.base_iri)
     if settings.ckan_files not in ("link", "upload"):
         raise BadSettings("publisher.ckan-files-invalid", value=settings.ckan_files)
-    if settings.sparql_engine not in ("oxigraph", "columns"):
-        raise BadSettings("publisher.sparql-engine-invalid", value=settings.sparql_engine)
     return settings
 
 

@@ -18,6 +18,8 @@ from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, PART_BITS
 from vaven.publisher.columns.terms import XSD, encode, iri, literal, split_literal
 from vaven.publisher.columns.values import order_text
 from vaven.publisher.rdf.agents import publisher_key
+from vaven.publisher.rdf.compression import decompressed_file
+from vaven.publisher.rdf.files import rdf_suffix
 from vaven.publisher.releases.manifest import Manifest
 from vaven.schemas.standard.sql import DECIMALS, text
 from vaven.vocab import register
@@ -40,14 +42,17 @@ MEMORY = "512MB"
 class ReleasedColumns:
     """The data of a release: its manifest, which has its areas and publisher, and its files, asked for by need.
 
-    `observations` is its Parquet file, and `metadata` has the triples of its graph but those of observations.
+    `graph` is the IRI of its graph, and `triples` are the graph's files; `metadata` has its triples but those of
+    observations, and `observations` is the Parquet file.
     """
 
     dataset: str
     version: int
+    graph: str
     manifest: Manifest
     observations: Callable[[], Path]
     metadata: Callable[[], Path]
+    triples: Callable[[], Sequence[Path]]
 
     @property
     def file_name(self) -> str:
@@ -121,18 +126,18 @@ def build(
     """Write the columns of a snapshot into its folder.
 
     `releases` are all that the snapshot shows. `graphs` are the other graphs that have changed, with the files of their
-    triples; without files, a graph is dropped. `previous` is the folder of the snapshot before, whose releases and
-    unchanged graphs are taken from there.
+    triples (.nt, .ttl, also compressed); without files, a graph is dropped. `previous` is the folder of the snapshot
+    before, whose releases and unchanged graphs are taken from there.
     """
     (folder / PARTS).mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(folder / FILE), config={"memory_limit": MEMORY}) as work:
         known = _known_numbers(work, previous) if previous else {}
         new = [release for release in releases if (release.dataset, release.version) not in known]
         datasets = {release.dataset for release in releases}
-        changed = [*graphs, *(iris.dataset(release.dataset) for release in new)]
+        changed = [*graphs, *(release.graph for release in new)]
         changed += [iris.dataset(dataset) for dataset, _ in known if dataset not in datasets]
         tables = _Tables.read(work, previous, changed) if previous else _Tables()
-        files = dict(graphs) | {iris.dataset(release.dataset): [release.metadata()] for release in new}
+        files = dict(graphs) | {release.graph: [release.metadata()] for release in new}
         tables.triples += _small_triples(files, tables.dictionary)
         parts = []
         for release in releases:
@@ -145,14 +150,6 @@ def build(
             parts.append(_Part(number, release))
         _write(work, tables, parts, iris)
         _resolve(work, folder, parts, iris)
-
-
-def link(folder: Path, previous: Path) -> None:
-    """Take the columns of a snapshot into another with the same contents."""
-    (folder / PARTS).mkdir(parents=True, exist_ok=True)
-    os.link(previous / FILE, folder / FILE)
-    for part in (previous / PARTS).iterdir():
-        os.link(part, folder / PARTS / part.name)
 
 
 def _known_numbers(work: duckdb.DuckDBPyConnection, previous: Path) -> dict[tuple[str, int], int]:
@@ -188,12 +185,13 @@ def _small_triples(graphs: Mapping[str, Sequence[Path]], dictionary: Dictionary)
     for graph, paths in graphs.items():
         g, seen = dictionary.id(iri(graph)), set()
         for i, path in enumerate(paths):
-            for quad in parse(path=str(path), format=FORMATS[path.suffix]):
-                terms = map(encode, (quad.subject, quad.predicate, quad.object))
-                triple = tuple(dictionary.id(f"_g{g}f{i}{t[1:]}" if t[0] == "_" else t) for t in terms)
-                if triple not in seen:
-                    seen.add(triple)
-                    yield (g, *triple)
+            with decompressed_file(path) as text_:
+                for quad in parse(text_, format=FORMATS[rdf_suffix(path)]):
+                    terms = map(encode, (quad.subject, quad.predicate, quad.object))
+                    triple = tuple(dictionary.id(f"_g{g}f{i}{t[1:]}" if t[0] == "_" else t) for t in terms)
+                    if triple not in seen:
+                        seen.add(triple)
+                        yield (g, *triple)
 
 
 def _write(work: duckdb.DuckDBPyConnection, tables: _Tables, parts: Sequence[_Part], iris: Iris) -> None:
@@ -257,7 +255,7 @@ def _write_part(path: Path, part: _Part, iris: Iris, tables: _Tables) -> None:
     """Write the columns of a release: ids of terms, and exact decimals."""
     release, dictionary = part.release, tables.dictionary
     constants = {
-        "graph": iris.dataset(release.dataset),
+        "graph": release.graph,
         "publisher": iris.organisation(publisher_key(release.manifest.about)),
         "observation_set": iris.observation_set(release.dataset, release.version),
     }

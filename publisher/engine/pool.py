@@ -14,13 +14,11 @@ from typing import Any
 
 from vaven.publisher.engine.fair_queue import FairQueue
 from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult, admitted, syntax_error
-from vaven.publisher.engine.worker_pool import SLOTS_PER_WORKER, YIELD_SHARE, JobLimits, WorkerPool
-from vaven.publisher.graph.snapshot import Snapshot, hold
-from vaven.publisher.graph.store import EmbeddedStore
-from vaven.publisher.sparql.lexer import escape_service
+from vaven.publisher.engine.worker_pool import SLOTS_PER_WORKER, YIELD_SHARE, JobLimits, WorkerPool, nested_too_deeply
+from vaven.publisher.graph.snapshot import Snapshot, current_snapshot, hold
 from vaven.publisher.sparql.messages import query_message
 from vaven.schemas.formats.child_process import command
-from vaven.vocab.errors import QueryError
+from vaven.vocab.errors import QueryCrashed, QueryError
 from vaven.vocab.iris import Iris
 
 # One of the site's queries runs while another worker starts.
@@ -33,10 +31,10 @@ class Snapshots:
     """The snapshots of a store as a source of workers."""
 
     def __init__(self, folder: Path, limits: JobLimits) -> None:
-        self._store, self._limits = EmbeddedStore(folder), limits
+        self._folder, self._limits = folder, limits
 
     def current(self) -> Snapshot | None:
-        return self._store.current()
+        return current_snapshot(self._folder)
 
     @contextlib.contextmanager
     def hold(self, state: Snapshot) -> Iterator[bool]:
@@ -88,10 +86,10 @@ class EmbeddedEngine(QueryEngine):
 
     def execute(self, request: QueryRequest) -> QueryResult:
         facts = admitted(request.query)
+        if error := syntax_error(request.query, self._iris):
+            raise error
         job = {
-            "query": escape_service(facts.text),
-            "text_to_run": escape_service(facts.text_to_run),
-            "has_dataset": facts.has_dataset,
+            "query": request.query,
             "prefixes": facts.declared_prefixes(self._iris.base),
             "base": self._iris.base,
             "media_type": request.media_type,
@@ -101,12 +99,10 @@ class EmbeddedEngine(QueryEngine):
         }
 
         def error_of(outcome: Mapping[str, Any]) -> Exception:
-            return self._error_of(outcome, request)
+            return self._error_of(outcome, request.query)
 
         pool = self._site if request.client == SITE else self._public
         result = pool.run(request.client, request.time_limit(self._seconds), job, error_of)
-        if reason := result.outcome["fallback"]:
-            log.info("a query ran in Oxigraph instead of the columns: %s", reason)
         return QueryResult(result.file, result.size, request.media_type, result.state.id, result.outcome["encoding"])
 
     def close(self) -> None:
@@ -114,10 +110,11 @@ class EmbeddedEngine(QueryEngine):
         self._public.close()
         self._site.close()
 
-    def _error_of(self, outcome: Mapping[str, Any], request: QueryRequest) -> QueryError:
+    def _error_of(self, outcome: Mapping[str, Any], query: str) -> QueryError:
         """Return the error for a worker's outcome."""
-        if outcome["state"] == "syntax":
-            return syntax_error(outcome["message"], request.query, self._iris)
-        return QueryError(
-            query_message("failed", words=outcome.get("message", "")), remedy=query_message("failed.remedy")
-        )
+        if outcome["state"] == "nested":
+            return nested_too_deeply(query)
+        if outcome["state"] == "crashed":
+            log.error("the engine failed: %s: %r", outcome["message"], query[:1000])
+            return QueryCrashed(query_message("crashed"), remedy=query_message("crashed.remedy"))
+        return QueryError(query_message("failed", words=outcome["message"]), remedy=query_message("failed.remedy"))

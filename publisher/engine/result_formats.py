@@ -174,3 +174,4 @@ _FORMATS: dict[str, Callable[[tuple[str, ...]], tuple[str, Row, str, str]]] = {
     media_types.CSV: _csv,
     media_types.TSV: _tsv,
 }
+SOLUTION_FORMATS = frozenset(_FORMATS)

@@ -298,9 +298,8 @@ class WorkerPool:
         # The kernel kills when the machine itself has no memory left.
         if code == -signal.SIGKILL or any(words in log for words in OUT_OF_MEMORY):
             return _memory_exceeded(self._limits)
-        levels = nesting_depth(query)
-        if code == -signal.SIGSEGV and levels >= DEEP_LEVELS:
-            return QueryMemoryExceeded(query_message("nested", levels=levels), remedy=query_message("nested.remedy"))
+        if code == -signal.SIGSEGV and nesting_depth(query) >= DEEP_LEVELS:
+            return nested_too_deeply(query)
         return QueryCrashed(query_message("crashed"), remedy=query_message("crashed.remedy"))
 
     def _wait_for_outcome(self, slot: Slot, worker: Worker, seconds: float) -> dict[str, Any]:
@@ -341,6 +340,11 @@ class WorkerPool:
         if outcome["state"] == "memory":
             return _memory_exceeded(self._limits)
         return StoreUnavailable("publisher.no-room-for-result") if outcome["state"] == "no-room" else None
+
+
+def nested_too_deeply(query: str) -> QueryMemoryExceeded:
+    levels = nesting_depth(query)
+    return QueryMemoryExceeded(query_message("nested", levels=levels), remedy=query_message("nested.remedy"))
 
 
 def _memory_exceeded(limits: JobLimits) -> QueryMemoryExceeded:

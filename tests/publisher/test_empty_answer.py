@@ -65,7 +65,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CachedEngine]:
         written = reduce(lambda triples, short: triples.replace(short, ABBREVIATIONS[short]), ABBREVIATIONS, text)
         (home / f"{name}.nt").write_text(written, "utf-8")
         graphs[f"http://site.example/id/dataset/{name}"] = [home / f"{name}.nt"]
-    EmbeddedStore(home / "graph").replace(graphs, contents={})
+    EmbeddedStore(home / "graph", Iris("http://example.org/")).replace(graphs, contents={})
     cached_engine = CachedEngine(
         EmbeddedEngine(home / "graph", iris=IRIS, seconds=20.0), max_bytes=1 << 20, wait_seconds=20.0
     )

@@ -18,6 +18,7 @@ from tests.publisher.test_sparql_lexer import DISARMED, REFUSED
 from tests.servers.listener import Listener
 from vaven.publisher.engine.pool import EmbeddedEngine
 from vaven.publisher.engine.remote import RemoteEngine
+from vaven.publisher.graph.snapshot import current_snapshot
 from vaven.publisher.graph.store import EmbeddedStore
 from vaven.vocab.errors import (
     AnswerTooLarge,
@@ -49,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines = [f'<http://example.org/s{i}> <http://example.org/p> "{name} {i}" .\n' for i in range(TRIPLES)]
         (home / f"{name}.nt").write_text("".join(lines))
     graphs = {f"http://example.org/{name}": [home / f"{name}.nt"] for name in ("one", "two")}
-    EmbeddedStore(home / "graph").replace(graphs, contents={})
+    EmbeddedStore(home / "graph", IRIS).replace(graphs, contents={})
     return home / "graph"
 
 
@@ -306,7 +307,7 @@ def test_no_worker_and_no_file_is_left_when_the_server_is_killed(folder: Path, t
 def test_a_worker_has_no_network_even_for_queries_the_lexer_accepts(
     folder: Path, tmp_path: Path, listener: Listener
 ) -> None:
-    snapshot = EmbeddedStore(folder).current()
+    snapshot = current_snapshot(folder)
     assert snapshot is not None
     command = [sys.executable, "-m", "vaven.publisher.engine.worker", str(snapshot.folder), "2048", "1"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
