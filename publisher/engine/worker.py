@@ -17,7 +17,7 @@ from typing import IO, Any, cast
 
 import duckdb
 from lark import Tree
-from pyoxigraph import RdfFormat, Triple, serialize
+from pyoxigraph import NamedNode, RdfFormat, Triple, serialize
 
 from vaven.publisher.columnar.query_algebra import query_algebra
 from vaven.publisher.columnar.run import Solutions, run
@@ -172,9 +172,12 @@ def _run_job(columns: Columns, job: dict[str, Any], max_bytes: int) -> dict[str,
 
 
 def _write_result(columns: Columns, job: dict[str, Any], target: _ResultWriter) -> None:
-    """Write the result of a query, whose syntax is valid. Raises ValueError for a media type of another form."""
+    """Write the result of a query. Raises ValueError for an invalid one, and for a media type of another form."""
     tree, media_type = parse_tree(job["query"]), job["media_type"]
-    assert isinstance(tree, Tree)
+    if not isinstance(tree, Tree):
+        raise ValueError("not a query of SPARQL 1.1")
+    for graph in (*job["default_graphs"], *job["named_graphs"]):
+        NamedNode(graph)
     result = run(columns, query_algebra(tree, job["base"]), job["default_graphs"], job["named_graphs"])
     if isinstance(result, Solutions | bool) != (media_type in SOLUTION_FORMATS):
         raise ValueError(f"the result has no form {media_type}")

@@ -359,8 +359,9 @@ def test_an_invalid_query_is_an_error_with_its_position(engine: CachedEngine) ->
         explained(engine, "SELECT * { SERVICE <http://x/> { ?s ?p ?o } }")
 
 
-def test_unsupported_syntax_is_reported_and_not_guessed(engine: CachedEngine) -> None:
-    assert explained(engine, "SELECT * { ?o v:none ?k . LATERAL { ?k v:label ?l } }").outcome == "not-understood"
+def test_unsupported_syntax_is_an_error_and_not_guessed(engine: CachedEngine) -> None:
+    with pytest.raises(QuerySyntaxError, match="LATERAL.*is not SPARQL 1.1"):
+        explained(engine, "SELECT * { ?o v:none ?k . LATERAL { ?k v:label ?l } }")
 
 
 def test_every_reduced_query_counts_for_the_client(engine: CachedEngine) -> None:
