@@ -379,7 +379,7 @@ class SparqlExpressions:
 
     def _call_iri(self, call: a.Call) -> TypedSql:
         (value,) = (self.value(e) for e in call.arguments)
-        sql = self.functions.call(to_iri(self.base), "iri", [self.term(value)], "VARCHAR")
+        sql = self.functions.call(to_iri, "iri", [self.term(value), text(self.base)], "VARCHAR")
         return TypedSql(sql, VariableColumn("term", may_be_unbound=True, is_resource=True))
 
     def _call_row(self, _: a.Call) -> TypedSql:
