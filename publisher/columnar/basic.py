@@ -34,9 +34,37 @@ class BasicPatterns:
             self._flatten(triple, simple, paths)
         stars, _ = self._observed(simple)
         relation = self.conjunction(simple, dataset)
+        nodes = {term.name for triple in simple for term in _ends(triple)}
         for triple in paths:
-            relation = self.relations.join(relation, self._paths.relation(triple, dataset, stars))
+            ends = _ends(triple)
+            known = next((term.name for term in ends if term.name in nodes), None)
+            of_graph = self.context.graph_names(relation, dataset)
+            starts = self.relations.select(relation, [known, *of_graph]) if known else None
+            relation = self.relations.join(relation, self._paths.relation(triple, dataset, stars, starts))
+            nodes |= {term.name for term in ends} if len(ends) == 2 else set()
         return relation
+
+    def nodes(self, variable: str, dataset: QueryDataset) -> SolutionRelation:
+        """Return all subjects and objects of triples as values of a variable, by graph."""
+        special = bool(self.context.columns.observation_predicates)
+        columns = (("s", replace(RESOURCE, has_observations=special)), ("o", replace(NODE, has_observations=special)))
+        parts = [("triples", *column) for column in columns]
+        if self.context.columns.has_observations:
+            known = {own: self.context.id(iri(own)) for own in self.context.own_terms(self.context.ontology)}
+            for own in obs.all_triples(self.context.ontology, known):
+                parts.append((f"({own.sql})", "o", own.object))
+                if own.predicate not in self.context.properties:
+                    # Each observation, set and quantity has a type, or is in a set.
+                    parts.append((f"({own.sql})", "s", own.subject))
+        relations = []
+        for table, side, column in parts:
+            alias = self.names.new("n")
+            source = Sources([f"{table} AS {alias}"])
+            self.bind(a.Variable(variable), f"{alias}.{side}", column, source)
+            self._bind_graph(f"{alias}.g", dataset, source)
+            relation = self.closed(source)
+            relations.append(replace(relation, sql=f"SELECT DISTINCT * FROM ({relation.sql})"))
+        return self.relations.union(relations)
 
     def _flatten(self, triple: a.Triple, simple: list[a.Triple], paths: list[a.Triple]) -> None:
         """Write sequences and inverse properties as triple patterns (section 9.3 and 18.4)."""
@@ -344,3 +372,7 @@ class BasicPatterns:
             is_observation = self.context.id(term) >= FIRST_OBSERVATION
             return is_observation != column.has_observations or (column.is_resource and term[0] == '"')
         return (term[0] == '"') == column.is_resource
+
+
+def _ends(triple: a.Triple) -> list[a.Variable]:
+    return [term for term in (triple.subject, triple.object) if isinstance(term, a.Variable)]

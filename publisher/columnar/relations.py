@@ -135,7 +135,9 @@ class Relations:
     def _of_id(self, value: str, column: VariableColumn, whats: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         terms = self.names.new("t")
         values = {what: f"{terms}.{what}" for what in whats}
-        joins = [f"LEFT JOIN {self.terms} AS {terms} ON {terms}.id = {value}"] if column.has_terms else []
+        # A variable that is neither a term nor an observation by the patterns around it has no values.
+        is_term = column.has_terms or not column.has_observations
+        joins = [f"LEFT JOIN {self.terms} AS {terms} ON {terms}.id = {value}"] if is_term else []
         if not column.has_observations:
             return values, joins
         iri, joined = self._own_iri(value)

@@ -154,6 +154,42 @@ def test_an_observation_is_described_by_its_iri(columns: Columns) -> None:
     assert ask(columns, f"ASK {{ {iri}x> ?p ?o }}") == [("False",)]
 
 
+VALUE = "<http://purl.org/linked-data/sdmx/2009/measure#obsValue>"
+BROADER = "<http://www.w3.org/2004/02/skos/core#broader>"
+KPI = f"<{BASE}id/kpi/tillit>"
+
+
+def test_a_relative_iri_is_resolved_against_the_base_of_its_own_query(columns: Columns) -> None:
+    bases = ("http://one.example/a/", "http://two.example/b/c")
+    results = [ask(columns, f"BASE <{base}> SELECT (IRI('d') AS ?x) {{}}") for base in bases]
+    assert results == [[("<http://one.example/a/d",)], [("<http://two.example/b/d",)]]
+
+
+def test_a_variable_that_contradictory_patterns_bind_has_no_solution(columns: Columns) -> None:
+    area = "<http://purl.org/linked-data/sdmx/2009/dimension#refArea>"
+    query = f"SELECT ?x {{ ?y {area} ?x . ?x {VALUE} ?v FILTER NOT EXISTS {{ ?z {area} ?x }} }}"
+    assert ask(columns, query) == []
+    assert ask(columns, f"SELECT (STR(?x) AS ?t) {{ ?y {area} ?x . ?x {VALUE} ?v }}") == []
+
+
+@pytest.mark.parametrize("path", [f"{BROADER}*", f"{BROADER}?", f"({BROADER}|^{BROADER})*", f"{VALUE}?"])
+@pytest.mark.parametrize("graph", ["", "GRAPH ?g", f"GRAPH <{BASE}id/dataset/grannar>", f"GRAPH <{BASE}id/reference>"])
+def test_every_node_of_a_graph_is_the_end_of_a_path_of_length_zero(columns: Columns, path: str, graph: str) -> None:
+    nodes = "{ ?x ?p ?o } UNION { ?s ?q ?x }"
+    expected = ask(columns, f"SELECT DISTINCT ?x {'?g' if '?g' in graph else ''} {{ {graph} {{ {nodes} }} }}")
+    paths = ask(columns, f"SELECT ?x {'?g' if '?g' in graph else ''} {{ {graph} {{ ?x {path} ?x }} }}")
+    assert Counter(paths) == Counter(expected)
+
+
+@pytest.mark.parametrize("graph", ["", "GRAPH ?g"])
+def test_a_path_of_length_zero_begins_at_the_value_of_an_observation(columns: Columns, graph: str) -> None:
+    observed = f"?o <{BASE}ns#kpi> {KPI} ; {VALUE} ?v"
+    expected = ask(columns, f"SELECT ?o ?v {{ {graph} {{ {observed} }} }}")
+    assert len(expected) > 10
+    for pattern in (f"?v {BROADER}? ?w", f"?w {BROADER}* ?v"):
+        assert Counter(ask(columns, f"SELECT ?o ?w {{ {graph} {{ {observed} . {pattern} }} }}")) == Counter(expected)
+
+
 def test_a_new_snapshot_links_to_the_columns_of_unchanged_releases(settings: Settings) -> None:
     before = snapshot(settings)
     file = "parts/grannar-1.duckdb"
