@@ -215,6 +215,9 @@ class SparqlExpressions:
         condition = self.condition(call.arguments[0])
         yes, no = self._alike([self.value(e) for e in call.arguments[1:]])
         sql = f"CASE WHEN {condition} THEN {yes.sql} WHEN NOT {condition} THEN {no.sql} END"
+        if "fn_volatile_" in condition:
+            # It has another result each time that it is called.
+            sql = f"([{no.sql}, {yes.sql}])[({condition})::INTEGER + 1]"
         return TypedSql(sql, replace(yes.column.with_values_of(no.column), may_be_unbound=True))
 
     def _call_coalesce(self, call: a.Call) -> TypedSql:

@@ -9,7 +9,7 @@ from itertools import count
 
 from vaven.publisher.columns.build import UNDEFINED
 from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, PART_BITS, QUANTITY
-from vaven.publisher.columns.terms import FALSE, TRUE, XSD
+from vaven.publisher.columns.terms import TRUE, XSD
 from vaven.schemas.standard.sql import DECIMALS, text
 
 DECIMAL, INTEGER = XSD + "decimal", XSD + "integer"
@@ -97,7 +97,7 @@ def as_term(value: str, column: VariableColumn) -> str:
     if column.kind == "text":
         return f"('\"\"' || {value})"
     if column.kind == "boolean":
-        return f"CASE WHEN {value} THEN {text(TRUE)} WHEN NOT {value} THEN {text(FALSE)} END"
+        return f"({text(TRUE.removesuffix('true'))} || ({value})::VARCHAR)"
     return value
 
 

@@ -172,6 +172,23 @@ def test_a_variable_that_contradictory_patterns_bind_has_no_solution(columns: Co
     assert ask(columns, f"SELECT (STR(?x) AS ?t) {{ ?y {area} ?x . ?x {VALUE} ?v }}") == []
 
 
+def test_blank_nodes_of_a_query_are_no_part_of_its_distinct_solutions(columns: Columns) -> None:
+    kpi = f"<{BASE}ns#kpi>"
+    number = len(ask(columns, f"SELECT DISTINCT ?k {{ ?o {kpi} ?k }}"))
+    for pattern in (f"[] {kpi} ?k", f"?k ^{kpi}/{kpi} ?k", f"_:o {kpi} ?k ; ?p _:v . FILTER (?p = {kpi})"):
+        counted_once = ask(columns, f"SELECT (STR(COUNT(DISTINCT *)) AS ?n) {{ {pattern} }}")
+        assert counted_once == [(f'""{number}',)], pattern
+
+
+@pytest.mark.parametrize(
+    "expression", ["IF(RAND() < 0.5, 'a', 'b')", "STR(RAND() < 0.5)", "IF(RAND() < 0.5, 1, 2) + 1"]
+)
+def test_a_random_condition_has_one_value_in_a_solution(columns: Columns, expression: str) -> None:
+    rows = ask(columns, f"SELECT ({expression} AS ?r) {{ ?s ?p ?o }} LIMIT 500")
+    assert len({row[0] for row in rows}) == 2
+    assert (None,) not in rows
+
+
 @pytest.mark.parametrize("path", [f"{BROADER}*", f"{BROADER}?", f"({BROADER}|^{BROADER})*", f"{VALUE}?"])
 @pytest.mark.parametrize("graph", ["", "GRAPH ?g", f"GRAPH <{BASE}id/dataset/grannar>", f"GRAPH <{BASE}id/reference>"])
 def test_every_node_of_a_graph_is_the_end_of_a_path_of_length_zero(columns: Columns, path: str, graph: str) -> None:
