@@ -52,9 +52,10 @@ class BasicPatterns:
         if self.context.columns.has_observations:
             known = {own: self.context.id(iri(own)) for own in self.context.own_terms(self.context.ontology)}
             for own in obs.all_triples(self.context.ontology, known):
-                parts.append((f"({own.sql})", "o", own.object))
-                if own.predicate not in self.context.properties:
-                    # Each observation, set and quantity has a type, or is in a set.
+                # Each observation and quantity is looked at once, by a type that all have.
+                if not own.object.has_observations:
+                    parts.append((f"({own.sql})", "o", own.object))
+                if own.predicate == obs.OBSERVATION_OF or own.constant in (iri(obs.TYPES[0]), iri(obs.MEASURE)):
                     parts.append((f"({own.sql})", "s", own.subject))
         relations = []
         for table, side, column in parts:
