@@ -7,7 +7,7 @@ from vaven.publisher.columnar import algebra as a
 from vaven.publisher.columnar.expressions import SparqlExpressions, TypedSql
 from vaven.publisher.columnar.functions import LIST_FUNCTIONS
 from vaven.publisher.columnar.relations import DECIMAL, INTEGER, SolutionRelation, VariableColumn, as_term
-from vaven.publisher.columns.build import UNDEFINED
+from vaven.publisher.columns.observation_ids import UNDEFINED
 from vaven.publisher.columns.terms import literal
 from vaven.publisher.columns.values import SCALE
 from vaven.schemas.standard.sql import text

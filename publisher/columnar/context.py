@@ -1,6 +1,6 @@
 """The columns, names, constants and graphs that all parts of a query's translation share."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vaven.publisher.columnar import observations as obs
@@ -37,12 +37,11 @@ class Sources:
 class Context:
     """The columns that a query runs over, and the names, functions and constants of its SQL."""
 
-    def __init__(self, columns: Columns, base: str, constants: Mapping[str, int], terms: str = "terms") -> None:
-        """`constants` are the ids of all terms in the query; `terms` is the SQL of the dictionary with its own ones."""
+    def __init__(self, columns: Columns, base: str, constants: Mapping[str, int], own: Sequence[str] = ()) -> None:
+        """`constants` are the ids of all terms in the query; `own` are those from -2 downwards."""
         self.columns, self.base = columns, base
         self.names, self.functions = Names(), Functions()
-        self.relations = Relations(self.names, terms)
-        self.has_own_terms = terms != "terms"
+        self.relations = Relations(self.names, own)
         self.now = literal(now_text(), DATE_TIME)
         self.ontology = f"{columns.base}ns#"
         self.properties = obs.properties(self.ontology) if columns.has_observations else {}

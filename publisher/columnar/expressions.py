@@ -18,7 +18,7 @@ from vaven.publisher.columnar.relations import (
     as_term,
     number_text,
 )
-from vaven.publisher.columns.build import UNDEFINED
+from vaven.publisher.columns.observation_ids import UNDEFINED
 from vaven.publisher.columns.terms import FALSE, TRUE, split_literal
 from vaven.schemas.standard.sql import text
 
@@ -53,6 +53,10 @@ class SolutionScope:
     outer: "SolutionScope | None" = None
     lookups: list[tuple[str, str]] = field(default_factory=list)
     has_row: bool = False
+
+    def variables(self) -> set[str]:
+        """Return the variables of this scope and of those around it."""
+        return {*self.relation.columns} | (self.outer.variables() if self.outer else set())
 
     def row(self) -> str:
         """Return SQL of the number of a solution."""

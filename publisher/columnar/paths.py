@@ -116,6 +116,8 @@ class Paths:
             column = column.with_values_of(nodes.columns[node])
         elif path.mark != "+":
             column = replace(column, has_observations=self.context.columns.has_observations, is_resource=False)
+        is_own = any(isinstance(end, str) and self.context.id(end) < 0 for end in (triple.subject, triple.object))
+        column = replace(column, has_own=column.has_own or is_own)
         self._basic.bind(triple.subject, f"{alias}.s", column, source)
         self._basic.bind(triple.object, f"{alias}.o", column, source)
         if graph:

@@ -14,7 +14,16 @@ import duckdb
 import pyarrow
 from pyoxigraph import RdfFormat, parse
 
-from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, PART_BITS, QUANTITY, observation_ids, union_of
+from vaven.publisher.columns.observation_ids import (
+    FILE,
+    FIRST_OBSERVATION,
+    PART_BITS,
+    PARTS,
+    QUANTITY,
+    UNDEFINED,
+    observation_ids,
+    union_of,
+)
 from vaven.publisher.columns.terms import XSD, encode, iri, literal, split_literal
 from vaven.publisher.columns.values import order_text
 from vaven.publisher.rdf.agents import publisher_key
@@ -27,10 +36,7 @@ from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import Iris, segment
 from vaven.vocab.periods import parse_period
 
-FILE, PARTS = "columns.duckdb", "parts"
 FORMATS = {".nt": RdfFormat.N_TRIPLES, ".ttl": RdfFormat.TURTLE}
-# Numbers are integers, scaled by DECIMALS; this one stands for cube:Undefined, and NULL is no triple.
-UNDEFINED = 1 - (1 << 63)
 # Scaled numbers up to this one are BIGINT, and those of a release with a larger one HUGEINT.
 LARGEST_NARROW = 900_000_000
 NUMBERS = ("value", "numerator", "denominator", "ci_lower", "ci_upper")
@@ -104,11 +110,15 @@ class _Tables:
     def read(cls, work: duckdb.DuckDBPyConnection, previous: Path, changed: Iterable[str]) -> Self:
         """Read the tables of the snapshot before, without the triples of changed graphs."""
         work.execute(f"ATTACH {text(previous / FILE)} AS previous (READ_ONLY)")
-        rows = work.execute("SELECT term, segment FROM previous.terms ORDER BY id").fetchall()
-        dictionary = Dictionary(rows)
+        query = f"SELECT term, segment FROM previous.terms WHERE id < {FIRST_OBSERVATION} ORDER BY id"
+        dictionary = Dictionary(work.execute(query).fetchall())
         graphs = [dictionary.ids.get(iri(graph), -1) for graph in changed]
+        # An observation is a mere term again until `_resolve`: its release may have been replaced.
+        query = f"SELECT id, term FROM previous.terms WHERE id >= {FIRST_OBSERVATION}"
+        plain = {number: dictionary.id(term) for number, term in work.execute(query).fetchall()}
         query = "SELECT g, s, p, o FROM previous.triples WHERE NOT list_contains($1, g) ORDER BY ALL"
-        triples = work.execute(query, [graphs]).fetchall()
+        rows = work.execute(query, [graphs]).fetchall()
+        triples: list[tuple[int, ...]] = [(g, plain.get(s, s), p, plain.get(o, o)) for g, s, p, o in rows]
         names = work.execute("SELECT part, id, name FROM previous.names ORDER BY ALL").fetchall()
         periods = {i: (a, b) for i, a, b in work.execute("FROM previous.periods ORDER BY ALL").fetchall()}
         (next_number,) = work.execute("SELECT next_number FROM previous.state").fetchone() or (0,)
@@ -161,7 +171,10 @@ def _known_numbers(work: duckdb.DuckDBPyConnection, previous: Path) -> dict[tupl
 
 
 def _resolve(work: duckdb.DuckDBPyConnection, folder: Path, parts: Sequence[_Part], iris: Iris) -> None:
-    """Give observations and quantities that small triples name the ids that they have as observations."""
+    """Give observations and quantities that small triples name the ids that they have as observations.
+
+    The dictionary has them by both ids, so that looking up a term of a small triple needs no observations.
+    """
     prefixes = [f"<{iris.base}id/{kind}/" for kind in ("observation", "quantity")]
     starts = " OR ".join(f"starts_with(term, {text(prefix)})" for prefix in prefixes)
     terms = work.execute(f"SELECT term, id FROM terms WHERE {starts}").fetchall()
@@ -175,6 +188,8 @@ def _resolve(work: duckdb.DuckDBPyConnection, folder: Path, parts: Sequence[_Par
     for column in ("s", "o"):
         for new, old in changes:
             work.execute(f"UPDATE triples SET {column} = $1 WHERE {column} = $2", [new, old])
+    for new, old in changes:
+        work.execute("INSERT INTO terms SELECT $1, * EXCLUDE (id, segment), NULL FROM terms WHERE id = $2", [new, old])
     work.execute("DROP VIEW observations")
     for part in parts:
         work.execute(f"DETACH part_{part.number}")
@@ -247,7 +262,14 @@ def _write_terms(work: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> Non
         language = None if term[0] != '"' else tag[1:] if tag[:1] == "@" else ""
         rows.append((i, term, ranks[i], readable, language, dictionary.segments.get(i)))
     integer, string = pyarrow.int32(), pyarrow.string()
-    kinds = {"id": integer, "term": string, "rank": integer, "text": string, "language": string, "segment": string}
+    kinds = {
+        "id": pyarrow.int64(),
+        "term": string,
+        "rank": integer,
+        "text": string,
+        "language": string,
+        "segment": string,
+    }
     _create(work, "terms", rows, kinds, "id")
 
 

@@ -6,6 +6,9 @@ import duckdb
 
 from vaven.schemas.standard.sql import DECIMALS, text
 
+FILE, PARTS = "columns.duckdb", "parts"
+# Numbers are integers, scaled by DECIMALS; this one stands for cube:Undefined, and NULL is no triple.
+UNDEFINED = 1 - (1 << 63)
 # Observations have ids from here on, those of a release from its own number on.
 FIRST_OBSERVATION, PART_BITS = 1 << 40, 32
 # The quantity of an indicator report has the id of the first observation with it, plus this.
