@@ -47,6 +47,8 @@ class Patterns:
                 return self._graph(name, inner, dataset, outer)
             case a.Group():
                 return self._group(pattern, dataset, outer)
+            case a.Filter(a.Basic(), _) if (merged := _with_existing(pattern)) is not pattern:
+                return self.relation(merged, dataset, outer)
             case a.Distinct(a.Project(a.Basic() | a.Filter(), variables) as project):
                 relation = self._set(project.pattern, frozenset(variables), dataset, outer)
                 return self._distinct(self._modified(project, relation, dataset, outer))
@@ -368,6 +370,28 @@ def _variables(expression: a.Expression) -> set[str]:
     if isinstance(expression, a.Call):
         return set[str]().union(*(_variables(e) for e in expression.arguments))
     return set()
+
+
+def _with_existing(filter_: a.Filter) -> a.Pattern:
+    """Match triple patterns of FILTER EXISTS together with those that bind all of their variables.
+
+    A solution of these makes each a triple, which is there or not, so that nothing is matched twice.
+    """
+    assert isinstance(filter_.pattern, a.Basic)
+    triples, rest = list(filter_.pattern.triples), list[a.Expression]()
+    bound = a.visible(filter_.pattern).keys()
+    for condition in filter_.conditions:
+        match condition:
+            case a.Exists(a.Basic(inner) as basic, False) if a.visible(basic).keys() <= bound and all(
+                isinstance(triple.predicate, a.Link | a.Variable) for triple in inner
+            ):
+                triples += [triple for triple in inner if triple not in triples]
+            case _:
+                rest.append(condition)
+    if len(rest) == len(filter_.conditions):
+        return filter_
+    basic = a.Basic(tuple(triples))
+    return a.Filter(basic, tuple(rest)) if rest else basic
 
 
 def _are_of(keys: Sequence[tuple[a.Expression, bool]], variables: Sequence[str]) -> bool:

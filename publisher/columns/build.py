@@ -225,10 +225,11 @@ def _write(work: duckdb.DuckDBPyConnection, tables: _Tables, parts: Sequence[_Pa
         )
         for part in parts
     ]
-    integer, string = pyarrow.int32(), pyarrow.string()
-    _create(work, "triples", tables.triples, dict.fromkeys("gspo", pyarrow.int64()), "p, s, o, g")
-    _create(work, "names", names, {"part": integer, "id": integer, "name": string}, "part, id")
-    _create(work, "periods", periods, {"id": integer, "started": integer, "ended": integer}, "id")
+    # Ids have one type everywhere: a join of columns of two types casts one, and filters no scan by the other.
+    id_, integer, string = pyarrow.int64(), pyarrow.int32(), pyarrow.string()
+    _create(work, "triples", tables.triples, dict.fromkeys("gspo", id_), "p, s, o, g")
+    _create(work, "names", names, {"part": integer, "id": id_, "name": string}, "part, id")
+    _create(work, "periods", periods, {"id": id_, "started": id_, "ended": id_}, "id")
     kinds = {"number": integer, "dataset": string, "version": integer, "file": string, "prefix": string}
     _create(work, "parts", rows, kinds | {"measure_prefix": string}, "number")
     _create(work, "state", [(tables.next_number, iris.base)], {"next_number": integer, "base": string}, "base")
@@ -281,11 +282,11 @@ def _write_part(path: Path, part: _Part, iris: Iris, tables: _Tables) -> None:
         "publisher": iris.organisation(publisher_key(release.manifest.about)),
         "observation_set": iris.observation_set(release.dataset, release.version),
     }
-    fixed = ", ".join(f"{dictionary.id(iri(target))}::INTEGER AS {name}" for name, target in constants.items())
+    fixed = ", ".join(f"{dictionary.id(iri(target))}::BIGINT AS {name}" for name, target in constants.items())
     with duckdb.connect(str(path), config={"memory_limit": MEMORY}) as work:
         work.read_parquet(str(release.observations())).create_view("observations")
         for name, rows in _codes(work, part, iris, tables):
-            _create(work, f"{name}_codes", rows, {"code": pyarrow.string(), "id": pyarrow.int32()}, "id")
+            _create(work, f"{name}_codes", rows, {"code": pyarrow.string(), "id": pyarrow.int64()}, "id")
         largest = f"max(greatest({', '.join(f'abs({name})' for name in NUMBERS)}))"
         query = f"SELECT count(*), {largest}, count(ci_lower) + count(ci_upper) FROM observations"
         count, maximum, bounds = work.execute(query).fetchone() or (0, 0, 0)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 # Changes with the tables that publisher/columns writes.
-FORMAT = "1"
+FORMAT = "2"
 
 
 @dataclass(frozen=True)
