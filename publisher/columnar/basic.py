@@ -114,14 +114,16 @@ class BasicPatterns:
             star = self._star(subject, own, dataset)
             if used is not None:
                 around = {name for triple in triples if triple not in own for name in _names(triple)}
-                star = self._distinct_star(star, {*used, *around, dataset.graph})
+                star = self._distinct(star, {*used, *around, dataset.graph})
             self._merge(star, sources, others)
         for triple in rest:
             if triple.subject in stars and isinstance(triple.predicate, a.Variable):
                 others.append(self._unpivoted(triple, dataset))
                 continue
             is_small = triple.subject in described
-            self._add_triple(triple, dataset, sources, others, is_small=is_small, about=triple.object in stars)
+            is_about = triple.object in stars
+            needed = {*used, dataset.graph} if used is not None and len(triples) == 1 else None
+            self._add_triple(triple, dataset, sources, others, is_small=is_small, about=is_about, used=needed)
         parts = [self.closed(sources)] if sources.tables else []
         relation, *more = (*parts, *others)
         for other in more:
@@ -212,7 +214,7 @@ class BasicPatterns:
                 self.bind(triple.object, property_.sql.replace("{j}", j).replace("{o}", o), property_.column, source)
         return source
 
-    def _distinct_star(self, star: Sources, used: Set[object]) -> Sources:
+    def _distinct(self, star: Sources, used: Set[object]) -> Sources:
         """Return the distinct terms of a scan, which are far fewer than observations: joins then have less to do."""
         bound = {name: (sql, column) for name, (sql, column) in star.bound.items() if name in used}
         if not bound or not all(column.is_in_dictionary for _, column in bound.values()):
@@ -284,10 +286,11 @@ class BasicPatterns:
         *,
         is_small: bool,
         about: bool,
+        used: Set[object] | None = None,
     ) -> None:
         """Add a pattern over the small triples, and over those of observations where it may match some.
 
-        `about` says that its object is an observation.
+        `about` says that its object is an observation; for `used`, see `relation`.
         """
         branches = self._branches(triple) if self.context.columns.has_observations and not is_small else []
         small = self.small(triple, dataset)
@@ -306,7 +309,7 @@ class BasicPatterns:
                 self.bind(triple.predicate, f"{alias}.p", RESOURCE, source)
             self.bind(triple.object, f"{alias}.o", object_, source)
             self._bind_graph(f"{alias}.g", dataset, source)
-            relations.append(self.closed(source))
+            relations.append(self.closed(source if used is None else self._distinct(source, used)))
         names = [t.name for t in (triple.subject, triple.predicate, triple.object) if isinstance(t, a.Variable)]
         others.append(self.relations.union(relations) if relations else empty(names, self.names))
 

@@ -114,8 +114,8 @@ def number_term(value: int, column: VariableColumn) -> str:
         return UNDEFINED_TERM
     digits = str(value)
     if column.scale:
-        whole, decimals = divmod(abs(value), 10**column.scale)
-        digits = f"{'-' if value < 0 else ''}{whole}.{decimals:0{column.scale}d}".rstrip("0").rstrip(".")
+        integral, decimals = divmod(abs(value), 10**column.scale)
+        digits = f"{'-' if value < 0 else ''}{integral}.{decimals:0{column.scale}d}".rstrip("0").rstrip(".")
     return literal(digits, column.datatype)
 
 
