@@ -168,6 +168,7 @@ def warm(app: Flask) -> None:
     from vaven.publisher.sparql.query_facts import read_facts
 
     parts: Parts = app.extensions["vaven"]
+    parts.engine.start_ahead()
     read_facts("ASK {}")
     for name in app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)
@@ -177,6 +178,7 @@ def warm(app: Flask) -> None:
     # If the database is unavailable, pages report it until it recovers.
     with suppress(VavenError):
         parts.collection.areas()
+    parts.engine.wait_until_prepared()
 
 
 def _http_error(error: HTTPException) -> Response | HTTPException:

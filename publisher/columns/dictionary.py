@@ -46,3 +46,6 @@ class TermDictionary:
     def term(self, number: int) -> str:
         """Return a term by its id, which `load` has been called with."""
         return self._terms[number]
+
+    def close(self) -> None:
+        self._work.close()

@@ -48,3 +48,7 @@ class Columns:
         """Return the ids of those terms that the snapshot has."""
         needed = list(dict.fromkeys(terms))
         return self.dictionary.ids(needed) | observation_ids(self.connection, self.base, needed)
+
+    def close(self) -> None:
+        self.dictionary.close()
+        self.connection.close()

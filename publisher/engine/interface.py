@@ -75,6 +75,12 @@ class QueryEngine(ABC):
     @abstractmethod
     def close(self) -> None: ...
 
+    def start_ahead(self) -> None:  # noqa: B027
+        """Begin to prepare what the first query would wait for."""
+
+    def wait_until_prepared(self) -> None:  # noqa: B027
+        """Wait for the end of what `start_ahead` has begun."""
+
     def query(
         self, query: str, *, media_type: str, default_graphs: Sequence[str] = (), named_graphs: Sequence[str] = ()
     ) -> QueryResult:

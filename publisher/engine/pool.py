@@ -49,6 +49,9 @@ class Snapshots:
         limits = [str(self._limits.memory_mb), str(self._limits.result_mb)]
         return command("vaven.publisher.engine.worker", str(state.folder), *limits)
 
+    def switch(self, state: Snapshot) -> Mapping[str, Any]:
+        return {"open": str(state.folder)}
+
 
 class EmbeddedEngine(QueryEngine):
     """Workers over the snapshots of an EmbeddedStore. Limits: seconds from arrival, MB of memory, MB of result.
@@ -104,6 +107,12 @@ class EmbeddedEngine(QueryEngine):
         pool = self._site if request.client == SITE else self._public
         result = pool.run(request.client, request.time_limit(self._seconds), job, error_of)
         return QueryResult(result.file, result.size, request.media_type, result.state.id, result.outcome["encoding"])
+
+    def start_ahead(self) -> None:
+        self._public.start_ahead()
+
+    def wait_until_prepared(self) -> None:
+        self._public.wait_until_prepared()
 
     def close(self) -> None:
         """Close. Running queries end with QueryBusy."""

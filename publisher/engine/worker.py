@@ -1,7 +1,8 @@
 """A process that runs queries against one snapshot, one at a time, and may be killed at any moment.
 
 Started as `python -m vaven.publisher.engine.worker FOLDER MEMORY_MB RESULT_MB`. Each line on standard input is a job as
-JSON; its result is written to the job's file, and a line on standard output reports the outcome.
+JSON; its result is written to the job's file, and a line on standard output reports the outcome. The job `open` is the
+folder of another snapshot, which costs a tenth of a new worker.
 
 A worker has no network: the kernel refuses it every socket.
 """
@@ -49,12 +50,39 @@ GRAPHS = {
 
 def main(folder: str, memory_mb: str, result_mb: str) -> None:
     confine(int(memory_mb), int(result_mb))
-    snapshot = Snapshot(Path(folder).name, Path(folder))
-    if hold(snapshot) is None:
+    snapshots = _Snapshots(int(memory_mb) // COLUMNS_SHARE)
+    if not snapshots.open(folder):
         report({"state": "gone"})
         return
-    columns = Columns(snapshot.folder, int(memory_mb) // COLUMNS_SHARE)
-    serve_jobs(lambda job: _run_job(columns, job, int(result_mb) << 20))
+    # The first query does not wait for the tables of the parser.
+    parse_tree("ASK {}")
+
+    def run_job(job: dict[str, Any]) -> dict[str, Any]:
+        if "open" in job:
+            return {"state": "ready" if snapshots.open(job["open"]) else "gone"}
+        assert snapshots.columns
+        return _run_job(snapshots.columns, job, int(result_mb) << 20)
+
+    serve_jobs(run_job)
+
+
+class _Snapshots:
+    """The columns of one snapshot at a time, which is kept from being deleted."""
+
+    def __init__(self, memory_mb: int) -> None:
+        self.columns: Columns | None = None
+        self._memory_mb, self._lock = memory_mb, -1
+
+    def open(self, folder: str) -> bool:
+        """Open a snapshot instead of the current one; return False if it is gone."""
+        lock = hold(Snapshot(Path(folder).name, Path(folder)))
+        if lock is None:
+            return False
+        if self.columns:
+            self.columns.close()
+            os.close(self._lock)
+        self.columns, self._lock = Columns(Path(folder), self._memory_mb), lock
+        return True
 
 
 class _ResultWriter:
