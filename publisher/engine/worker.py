@@ -54,8 +54,6 @@ def main(folder: str, memory_mb: str, result_mb: str) -> None:
     if not snapshots.open(folder):
         report({"state": "gone"})
         return
-    # The first query does not wait for the tables of the parser.
-    parse_tree("ASK {}")
 
     def run_job(job: dict[str, Any]) -> dict[str, Any]:
         if "open" in job:
@@ -63,7 +61,8 @@ def main(folder: str, memory_mb: str, result_mb: str) -> None:
         assert snapshots.columns
         return _run_job(snapshots.columns, job, int(result_mb) << 20)
 
-    serve_jobs(run_job)
+    # The tables of the parser take longer than all else: they are built while there is no job yet.
+    serve_jobs(run_job, lambda: parse_tree("ASK {}"))
 
 
 class _Snapshots:
