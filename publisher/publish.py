@@ -6,6 +6,7 @@ the record's `visible_at`).
 """
 
 import fcntl
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -75,6 +76,7 @@ SHARED = ("vocabulary", "catalogue", "reference")
 METADATA = "metadata.ttl"
 
 
+STAGING = ".release-"
 @dataclass(frozen=True)
 class Published:
     """The result of `publish`. `is_new` is False if the same content was already the current version."""
@@ -107,12 +109,14 @@ def publish(
     accept_undecided: str | None = None,
     progress: Progress = lambda _: None,
 ) -> Published:
+    is_upload: bool = False,
     """Publish a submission: store, check, release and load it. `progress` gets the name of each step before it begins.
 
     `choices` are the sender's options for reading the file; the release's receipt states them. Licence and publisher
     must be stated in the file, in `choices` or in the dataset's current version. `accept_undecided` is the operator's
     reason to publish although the time was too short to decide whether suppressed numbers can be derived; it answers no
-    other error, and the receipt states it.
+    other error, and the receipt states it. An upload (`is_upload`) becomes the stored original itself, also when it is
+    refused, and `source` is gone afterwards; any other source is copied once.
 
     A process of its own reads the file (schemas/isolation.py), so the caller must run no other thread of Python.
 
@@ -129,7 +133,8 @@ def publish(
     with exclusive(settings.home), Records(settings.database) as records:
         store = open_store(settings, progress)
         catch_up(records, store)
-        publishing = _Publishing(settings, records, store, dataset, note, choices, accept_undecided, progress)
+        options = (dataset, note, choices, accept_undecided, is_upload, progress)
+        publishing = _Publishing(settings, records, store, *options)
         return publishing.run(source)
 
 
@@ -159,15 +164,16 @@ class _Publishing:
     def run(self, source: Path) -> Published:
         self.progress("received")
         began_at = now()
+    is_upload: bool
         # A file that ends its reader does so in the first process that opens it.
         isolated(source, lambda _: len(submission_files(source, self.choices.encoding).files))
         originals = Originals(self.settings.original_storage, self.settings.home / "originals", self.records)
         with (
-            originals.receive(source, self.choices.encoding) as original,
-            tempfile.TemporaryDirectory(prefix="vaven-release-") as folder,
+            originals.receive(source, self.choices.encoding, is_upload=self.is_upload) as original,
+            _staging(self.settings.home) as folder,
         ):
             try:
-                report, unstamped = self._checked(original, Path(folder))
+                report, unstamped = self._checked(original, folder)
             except Exception as cause:
                 is_refused = isinstance(cause, SubmissionRefused) and is_refused_for_persons(cause.report)
                 if not is_refused and certainty_of(original.name) != Certainty.CERTAIN:
@@ -271,7 +277,8 @@ class _Publishing:
         """Put the release's folder into the storage, and record that it is complete."""
         staged_release = staged.release
         manifest = write_datapackage(staged_release, staged.statistics)
-        self.settings.release_storage.put(staged_release.folder, staged_release.dataset, staged_release.version)
+        key = staged_release.dataset, staged_release.version
+        self.settings.release_storage.put(staged_release.folder, *key, link=True)
         finished = self.records.finish(record, manifest)
         self.records.note_step(finished, "released")
         return finished
@@ -303,6 +310,15 @@ def _violations(settings: Settings, staged: _StagedRelease) -> list[Violation]:
         return violations
     (staged.release.folder / METADATA).write_text(as_turtle(staged.metadata, settings.iris), "utf-8")
     return check_integrity(staged.release, settings.iris, staged.emission, staged.metadata)
+@contextmanager
+def _staging(home: Path) -> Iterator[Path]:
+    """Lend an empty folder for a release, on the disk of the stored ones; what a killed process left is deleted."""
+    for left in home.glob(f"{STAGING}*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=STAGING, dir=home) as folder:
+        yield Path(folder)
+
+
 
 
 def catch_up(records: Records, store: GraphStore) -> None:
