@@ -22,7 +22,7 @@ from rdflib import Graph
 from vaven.publisher.ckan.run import push_release
 from vaven.publisher.columns.build import ReleasedColumns
 from vaven.publisher.cube.observation_counts import observation_counts
-from vaven.publisher.cube.observations import GZIP_FILE, Emission, emit
+from vaven.publisher.cube.observations import GZIP_FILE, ZSTD_FILE, Emission, emit, write_triples
 from vaven.publisher.graph.snapshot import current_snapshot
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.integrity.constraints import Violation, summary
@@ -37,6 +37,7 @@ from vaven.publisher.metadata.quality import measure_quality
 from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.metadata.shared_graph import merge_shared_triples, read_triples, split_shared
 from vaven.publisher.published.collection import visible_versions
+from vaven.publisher.rdf.compression import compressed_file
 from vaven.publisher.rdf.turtle import as_turtle
 from vaven.publisher.releases.answers import (
     ACCEPTED,
@@ -52,6 +53,7 @@ from vaven.publisher.releases.release import (
     release,
     released_file,
     stamp,
+    stored_release,
     write_datapackage,
     write_receipt,
     write_workbook,
@@ -74,9 +76,9 @@ Progress = Callable[[str], None]
 # The files of Iris.shared_graphs.
 SHARED = ("vocabulary", "catalogue", "reference")
 METADATA = "metadata.ttl"
-
-
 STAGING = ".release-"
+
+
 @dataclass(frozen=True)
 class Published:
     """The result of `publish`. `is_new` is False if the same content was already the current version."""
@@ -107,9 +109,9 @@ def publish(
     note: str = "",
     choices: ReadOptions = DETECT,
     accept_undecided: str | None = None,
+    is_upload: bool = False,
     progress: Progress = lambda _: None,
 ) -> Published:
-    is_upload: bool = False,
     """Publish a submission: store, check, release and load it. `progress` gets the name of each step before it begins.
 
     `choices` are the sender's options for reading the file; the release's receipt states them. Licence and publisher
@@ -140,10 +142,13 @@ def publish(
 
 @dataclass(frozen=True)
 class _StagedRelease:
-    """A release before it is stored: its files, the emission report, its metadata and its triple counts."""
+    """A release before it is stored: its files, the emission report, its metadata and its triple counts.
+
+    A release with many observations has no emission: its N-Triples are generated on request.
+    """
 
     release: Release
-    emission: Emission
+    emission: Emission | None
     metadata: Graph
     statistics: Mapping[str, Any]
 
@@ -159,12 +164,12 @@ class _Publishing:
     note: str
     choices: ReadOptions
     accept_undecided: str | None
+    is_upload: bool
     progress: Progress
 
     def run(self, source: Path) -> Published:
         self.progress("received")
         began_at = now()
-    is_upload: bool
         # A file that ends its reader does so in the first process that opens it.
         isolated(source, lambda _: len(submission_files(source, self.choices.encoding).files))
         originals = Originals(self.settings.original_storage, self.settings.home / "originals", self.records)
@@ -259,7 +264,8 @@ class _Publishing:
         # The release is stored only if its counts hold together with all published data.
         write_receipt(stamped, replace(report, is_judged_with_published=True))
         write_workbook(stamped)
-        emission = emit(stamped, iris)
+        has_triples = stamped.rows["observations"] <= self.settings.triples_rows
+        emission = emit(stamped, iris) if has_triples else None
         counts = observation_counts(stamped, emission, iris)
         files = [
             released_file(path)
@@ -304,12 +310,6 @@ class _Publishing:
         return result
 
 
-def _violations(settings: Settings, staged: _StagedRelease) -> list[Violation]:
-    """Write `metadata.ttl`, and return the release's violations of integrity rules."""
-    if violations := list(invalid_iris(staged.metadata)):
-        return violations
-    (staged.release.folder / METADATA).write_text(as_turtle(staged.metadata, settings.iris), "utf-8")
-    return check_integrity(staged.release, settings.iris, staged.emission, staged.metadata)
 @contextmanager
 def _staging(home: Path) -> Iterator[Path]:
     """Lend an empty folder for a release, on the disk of the stored ones; what a killed process left is deleted."""
@@ -319,6 +319,12 @@ def _staging(home: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
+def _violations(settings: Settings, staged: _StagedRelease) -> list[Violation]:
+    """Write `metadata.ttl`, and return the release's violations of integrity rules."""
+    if violations := list(invalid_iris(staged.metadata)):
+        return violations
+    (staged.release.folder / METADATA).write_text(as_turtle(staged.metadata, settings.iris), "utf-8")
+    return check_integrity(staged.release, settings.iris, staged.emission, staged.metadata)
 
 
 def catch_up(records: Records, store: GraphStore) -> None:
@@ -370,7 +376,7 @@ def _released_columns(
         if record and record.manifest:
             observations = partial(storage.local, dataset, version, OBSERVATIONS)
             metadata = partial(_own_metadata, settings, dataset, version, folder)
-            triples = partial(_own_graph, settings, dataset, version, folder)
+            triples = partial(_own_graph, settings, record, folder)
             graph = settings.iris.dataset(dataset)
             releases.append(ReleasedColumns(dataset, version, graph, record.manifest, observations, metadata, triples))
     return releases
@@ -392,10 +398,20 @@ def _shared_graphs(settings: Settings, histories: Sequence[VersionHistory], fold
     return [vocabulary, catalogue, reference]
 
 
-def _own_graph(settings: Settings, dataset: str, version: int, folder: Path) -> list[Path]:
-    """Return the files of a dataset's own graph: its metadata without shared triples, and its observations."""
-    observations = settings.release_storage.local(dataset, version, GZIP_FILE)
-    return [_own_metadata(settings, dataset, version, folder), observations]
+def _own_graph(settings: Settings, record: ReleaseRecord, folder: Path) -> list[Path]:
+    """Return the files of a dataset's own graph: its metadata without shared triples, and its observations.
+
+    N-Triples that the release does not have are generated for a store that must load them.
+    """
+    key, local = (record.dataset, record.version), settings.release_storage.local
+    metadata = _own_metadata(settings, *key, folder)
+    if record.complete_manifest.file(GZIP_FILE):
+        return [metadata, local(*key, GZIP_FILE)]
+    observations = folder / ZSTD_FILE
+    columns = stored_release(record.complete_manifest, *key, local(*key, OBSERVATIONS).parent)
+    with compressed_file(observations) as sink:
+        write_triples(columns, settings.iris, [sink])
+    return [metadata, observations]
 
 
 def _own_metadata(settings: Settings, dataset: str, version: int, folder: Path) -> Path:

@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -100,6 +101,28 @@ def stamp(unstamped: Release, version: int, released_at: datetime, note: str) ->
     """Return the release with its version and time; a `note` replaces the submission's own version note."""
     about = replace(unstamped.about, version_note=note) if note else unstamped.about
     return replace(unstamped, version=version, released_at=released_at, about=about)
+
+
+def stored_release(manifest: Manifest, dataset: str, version: int, folder: Path) -> Release:
+    """Return a stored release by its manifest, without its time and its hash; `folder` has its observations.parquet.
+
+    Cost: a scan of two columns.
+    """
+    observations = str(folder / "observations.parquet")
+    with duckdb.connect() as reading:
+        return Release(
+            dataset=dataset,
+            version=version,
+            released_at=None,
+            about=manifest.about,
+            folder=folder,
+            rows=manifest.rows,
+            areas={area.code: area for area in manifest.areas},
+            kpis=manifest.kpis,
+            periods=_distinct(reading, observations, "period"),
+            ages=_distinct(reading, observations, "age_group"),
+            sha256="",
+        )
 
 
 def read_rows(path: Path, columns: str = "*") -> list[dict[str, Any]]:
@@ -198,12 +221,7 @@ def _quoted(path: Path) -> str:
 
 
 def _described(reading: duckdb.DuckDBPyConnection, about: About, folder: Path, rows: Mapping[str, int]) -> Release:
-    observations = str(folder / "observations.parquet")
-
-    def distinct(column: str) -> tuple[str, ...]:
-        query = f"SELECT DISTINCT {column} FROM read_parquet(?) ORDER BY 1"
-        return tuple(row[0] for row in reading.execute(query, [observations]).fetchall())
-
+    distinct = partial(_distinct, reading, str(folder / "observations.parquet"))
     used = distinct("kpi")
     return Release(
         dataset=about.slug,
@@ -220,6 +238,11 @@ def _described(reading: duckdb.DuckDBPyConnection, about: About, folder: Path, r
         ages=distinct("age_group"),
         sha256=_content_hash(about, folder, rows),
     )
+
+
+def _distinct(reading: duckdb.DuckDBPyConnection, table: str, column: str) -> tuple[str, ...]:
+    query = f"SELECT DISTINCT {column} FROM read_parquet(?) ORDER BY 1"
+    return tuple(row[0] for row in reading.execute(query, [table]).fetchall())
 
 
 def _content_hash(about: About, folder: Path, rows: Mapping[str, int]) -> str:
