@@ -177,7 +177,9 @@ def _resolve(work: duckdb.DuckDBPyConnection, folder: Path, parts: Sequence[_Par
     """
     prefixes = [f"<{iris.base}id/{kind}/" for kind in ("observation", "quantity")]
     starts = " OR ".join(f"starts_with(term, {text(prefix)})" for prefix in prefixes)
-    terms = work.execute(f"SELECT term, id FROM terms WHERE {starts}").fetchall()
+    # Triples of unchanged graphs already have them, so that no column of another release is read.
+    used = "id IN (SELECT s FROM triples UNION ALL SELECT o FROM triples)"
+    terms = work.execute(f"SELECT term, id FROM terms WHERE ({starts}) AND {used}").fetchall()
     if not terms:
         return
     for part in parts:

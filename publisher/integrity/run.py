@@ -118,8 +118,8 @@ def _observation_violations(
     structure = structures(graph).get(iris.dataset(release.dataset), ())
     violations = [*column_violations(structure, columns), *(line_violations(emission, columns) if emission else ())]
     try:
-        with _sampled(emission, release, iris) as emitted:
-            sample = read_sample(emitted, release, iris, columns)
+        with _sampled(emission, release, iris) as sampled:
+            sample = read_sample(sampled, release, iris, columns)
     except SyntaxError as error:
         return [*violations, Violation("syntax", texts={"actual": str(error)})]
     violations += sample_violations(sample, release, iris, columns)
