@@ -13,6 +13,7 @@ from tests.sparql.release import BASE, FOLDER
 from vaven.publisher.columnar.query_algebra import query_algebra
 from vaven.publisher.columnar.run import Solutions, run
 from vaven.publisher.columns.build import ReleasedColumns
+from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, PART_BITS, QUANTITY
 from vaven.publisher.columns.open import Columns
 from vaven.publisher.columns.terms import decode, encode
 from vaven.publisher.engine.pool import EmbeddedEngine
@@ -244,3 +245,9 @@ def test_many_constants_need_no_more_memory_than_a_worker_has(settings: Settings
     assert result.file.read() == b"n\r\n15000\r\n"
     result.close()
     engine.close()
+
+
+def test_ids_of_a_hundred_million_releases_fit_into_64_bits() -> None:
+    largest = FIRST_OBSERVATION + (10**8 << PART_BITS) + (1 << PART_BITS) - 1
+    assert largest < QUANTITY
+    assert largest + QUANTITY < 1 << 63
