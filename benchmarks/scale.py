@@ -43,7 +43,7 @@ STEPS = {
     "describe, and N-Triples": ("released",),
     "check the release": ("integrity",),
     "columns and switch": ("in-graph", "load", "checkpoint", "switch", "clean", "visible"),
-    "record": ("in-ckan", "recorded", "settle", "settle-switch", "done"),
+    "record": ("in-ckan", "recorded", "done"),
 }
 AFTER_CHECK = tuple(STEPS)[2:]
 # The limits of the whole.

@@ -120,7 +120,7 @@ class BasicPatterns:
             if triple.subject in stars and isinstance(triple.predicate, a.Variable):
                 others.append(self._unpivoted(triple, dataset))
                 continue
-            is_small = triple.subject in described
+            is_small = triple.subject in described or not self.context.has_observations(dataset)
             is_about = triple.object in stars
             needed = {*used, dataset.graph} if used is not None and len(triples) == 1 else None
             self._add_triple(triple, dataset, sources, others, is_small=is_small, about=is_about, used=needed)

@@ -61,6 +61,13 @@ class Context:
         """Return the hidden variable of the graph around a pattern, if the relation has it."""
         return [dataset.graph] if isinstance(dataset.graph, str) and dataset.graph in relation.columns else []
 
+    def has_observations(self, dataset: QueryDataset) -> bool:
+        """Return False if no observation can be in the graphs that a pattern is matched in."""
+        graphs = dataset.named if dataset.graph else dataset.default
+        if isinstance(dataset.graph, int):
+            graphs = (dataset.graph,)
+        return graphs is None or not self.columns.observation_graphs.isdisjoint(graphs)
+
     def graphs(self, variable: str, dataset: QueryDataset) -> SolutionRelation:
         """Return all named graphs as values of a variable."""
         return SolutionRelation(

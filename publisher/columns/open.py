@@ -32,6 +32,10 @@ class Columns:
         work.execute("SET enable_external_access = false")
         work.execute("SET lock_configuration = true")
         self.has_observations = bool(parts)
+        # The ids of the graphs that observations are in.
+        first = " UNION ALL ".join(f"(SELECT graph FROM part_{number}.columns LIMIT 1)" for number, _ in parts)
+        rows = work.execute(first).fetchall() if parts else []
+        self.observation_graphs = frozenset(graph for (graph,) in rows)
         # The names of the functions that have been created.
         self.functions = set[str]()
         (self.base,) = work.execute("SELECT base FROM snapshot.state").fetchone() or ("",)

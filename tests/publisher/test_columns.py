@@ -10,6 +10,7 @@ from pyoxigraph import Literal, NamedNode, Quad, QuerySolutions, RdfFormat, Stor
 
 from tests.reading import LICENCE_AND_PUBLISHER
 from tests.sparql.release import BASE, FOLDER
+from vaven.publisher.columnar.context import Context, QueryDataset
 from vaven.publisher.columnar.query_algebra import query_algebra
 from vaven.publisher.columnar.run import Solutions, run
 from vaven.publisher.columns.build import ReleasedColumns
@@ -251,3 +252,16 @@ def test_ids_of_a_hundred_million_releases_fit_into_64_bits() -> None:
     largest = FIRST_OBSERVATION + (10**8 << PART_BITS) + (1 << PART_BITS) - 1
     assert largest < QUANTITY
     assert largest + QUANTITY < 1 << 63
+
+
+def test_patterns_in_graphs_without_observations_do_not_read_them(settings: Settings, columns: Columns) -> None:
+    graphs = [settings.iris.dataset("kanter"), *settings.iris.shared_graphs]
+    ids = columns.ids([f"<{graph}" for graph in graphs])
+    own, *shared = (ids[f"<{graph}"] for graph in graphs)
+    context = Context(columns, BASE, {})
+    for dataset in (QueryDataset(), QueryDataset(graph=own), QueryDataset(graph=" g"), QueryDataset((own, *shared))):
+        assert context.has_observations(dataset)
+    for graph in shared:
+        assert not context.has_observations(QueryDataset(graph=graph))
+    assert not context.has_observations(QueryDataset(tuple(shared)))
+    assert not context.has_observations(QueryDataset(named=tuple(shared), graph=" g"))
