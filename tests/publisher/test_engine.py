@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -270,6 +271,32 @@ def test_a_worker_imports_no_library_that_is_slow_to_load() -> None:
     code = "import sys, vaven.publisher.engine.worker; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert {"rdflib", "pyarrow", "numpy", "requests", "SPARQLWrapper"} & set(done.stdout.split()) == set()
+
+
+def test_a_worker_moves_to_a_new_snapshot(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "graph")
+    engine = EmbeddedEngine(tmp_path / "graph", iris=IRIS, workers=1, seconds=30.0)
+    assert count(engine) == 2 * TRIPLES
+    before = workers(os.getpid())
+    EmbeddedStore(tmp_path / "graph", IRIS).replace({"http://example.org/two": []}, contents={})
+    assert count(engine) == TRIPLES
+    assert workers(os.getpid()) == before
+    assert len(list((tmp_path / "graph" / "snapshots").iterdir())) == 2, "the worker held the old one until then"
+    EmbeddedStore(tmp_path / "graph", IRIS).replace({"http://example.org/one": []}, contents={})
+    assert len(list((tmp_path / "graph" / "snapshots").iterdir())) == 2, "and no longer holds it"
+    assert count(engine) == 0
+    engine.close()
+
+
+def test_a_worker_started_ahead_runs_the_first_query(folder: Path) -> None:
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=30.0)
+    engine.start_ahead()
+    engine.wait_until_prepared()
+    (worker,) = workers(os.getpid())
+    assert count(engine) == 2 * TRIPLES
+    assert workers(os.getpid()) == [worker]
+    engine.close()
+    assert workers(os.getpid()) == []
 
 
 def test_a_worker_outlives_the_thread_that_started_it(folder: Path) -> None:
