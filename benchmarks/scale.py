@@ -205,8 +205,8 @@ def _size(folder: Path) -> int:
 
 def _line(watched: _Watched) -> str:
     steps = ", ".join(f"{step} {u.seconds:.1f} s {u.megabytes:.0f} MB" for step, u in watched.steps.items())
-    whole = f"{watched.seconds:.1f} s, {watched.processor_seconds:.1f} s of processors, {watched.disk_gb:.2f} GB"
-    return f"{watched.lan}: {watched.observations:,} in {whole}: {steps}"
+    totals = f"{watched.seconds:.1f} s, {watched.processor_seconds:.1f} s of processors, {watched.disk_gb:.2f} GB"
+    return f"{watched.lan}: {watched.observations:,} in {totals}: {steps}"
 
 
 def _costs(site: Site, published: Sequence[_Watched]) -> Iterator[Measured]:

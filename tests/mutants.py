@@ -77,7 +77,7 @@ def mutants_of(module: str, source: str, each: int, seed: int) -> Iterator[Mutan
 
     for function in ast.walk(ast.parse(source)):
         if isinstance(function, ast.FunctionDef) and not function.name.startswith("__"):
-            places = []
+            candidates = []
             for node in (inner for part in function.body for inner in ast.walk(part)):
                 begin, end = (
                     position(getattr(node, line, None), getattr(node, column, None))
@@ -86,9 +86,9 @@ def mutants_of(module: str, source: str, each: int, seed: int) -> Iterator[Mutan
                 for offset, before, after in _changes(node, begin, source[begin:end]):
                     changed = Mutant(module, function.name, source.count("\n", 0, offset) + 1, offset, before, after)
                     if _compiles(changed.apply(source)):
-                        places.append(changed)
-            random.Random(f"{seed}{module}{function.name}").shuffle(places)
-            yield from places[:each]
+                        candidates.append(changed)
+            random.Random(f"{seed}{module}{function.name}").shuffle(candidates)
+            yield from candidates[:each]
 
 
 def _compiles(source: str) -> bool:
@@ -143,10 +143,10 @@ class _Changed(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         if name != f"{PACKAGE}.{self._mutant.module}" or self._is_searching:
             return None
         self._is_searching = True
-        found = importlib.util.find_spec(name)
+        original = importlib.util.find_spec(name)
         self._is_searching = False
-        assert found
-        return importlib.util.spec_from_file_location(name, found.origin, loader=self)
+        assert original
+        return importlib.util.spec_from_file_location(name, original.origin, loader=self)
 
     def exec_module(self, module: Any) -> None:
         source = Path(module.__file__).read_text("utf-8")
@@ -179,11 +179,11 @@ def _digest(columns: Any, text: str, *, is_ordered: bool) -> str:
     from vaven.publisher.columnar.run import Solutions, run
     from vaven.publisher.sparql.grammar import parse_tree
 
-    def late(_: int, __: FrameType | None) -> None:
+    def end(_: int, __: FrameType | None) -> None:
         columns.connection.interrupt()
         raise TimeoutError
 
-    signal.signal(signal.SIGALRM, late)
+    signal.signal(signal.SIGALRM, end)
     signal.alarm(QUERY_SECONDS)
     try:
         result = run(columns, query_algebra(parse_tree(text), BASE))  # type: ignore[arg-type]

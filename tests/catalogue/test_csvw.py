@@ -25,9 +25,9 @@ def described(site: Site, table: str) -> tuple[dict[str, Any], list[dict[str, st
     assert link["rel"] == "describedby"
     address = urljoin(response.url, link["url"])
     assert address == f"{site.url}{RELEASE}{table}.csv-metadata.json"
-    found = requests.get(address, timeout=60)
-    assert found.headers["Content-Type"] == "application/csvm+json"
-    metadata: dict[str, Any] = found.json()
+    description = requests.get(address, timeout=60)
+    assert description.headers["Content-Type"] == "application/csvm+json"
+    metadata: dict[str, Any] = description.json()
     assert urljoin(address, metadata["url"]) == response.url
     return metadata, list(csv.DictReader(io.StringIO(response.content.decode())))
 
