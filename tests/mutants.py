@@ -7,7 +7,6 @@ Apache Jena but for listed differences (tests/sparql/test_differential.py), so t
 
 import argparse
 import ast
-import hashlib
 import importlib.abc
 import importlib.machinery
 import importlib.util
@@ -15,7 +14,6 @@ import json
 import os
 import random
 import re
-import signal
 import subprocess
 import sys
 import tempfile
@@ -24,7 +22,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 PACKAGE = "vaven.publisher.columnar"
@@ -41,7 +38,6 @@ OPERATORS: dict[type[ast.AST], str] = {
     ast.NotIn: "in", ast.Is: "is not", ast.IsNot: "is",
 }  # fmt: skip
 CAUGHT_SHARE = 0.95
-QUERY_SECONDS = 60
 
 
 @dataclass(frozen=True)
@@ -158,6 +154,7 @@ def run_corpus(folder: str, mutant: Mutant | None, expected: dict[str, str]) -> 
     if mutant:
         sys.meta_path.insert(0, _Changed(mutant))
     from tests.sparql.corpus import corpus
+    from tests.sparql.digests import digest
     from vaven.publisher.columns.open import Columns
     from vaven.publisher.sparql.query_facts import read_facts
 
@@ -166,39 +163,11 @@ def run_corpus(folder: str, mutant: Mutant | None, expected: dict[str, str]) -> 
     columns, results = Columns(Path(folder), 1024), dict[str, str]()
     for query in queries:
         if not expected or query.name in expected:
-            result = _digest(columns, query.text, is_ordered=query.is_ordered)
+            result = digest(columns, query)
             if expected and result != expected[query.name]:
                 return {query.name: result}
             results[query.name] = result
     return {} if expected else results
-
-
-def _digest(columns: Any, text: str, *, is_ordered: bool) -> str:
-    from tests.sparql.release import BASE
-    from vaven.publisher.columnar.query_algebra import query_algebra
-    from vaven.publisher.columnar.run import Solutions, run
-    from vaven.publisher.sparql.grammar import parse_tree
-
-    def end(_: int, __: FrameType | None) -> None:
-        columns.connection.interrupt()
-        raise TimeoutError
-
-    signal.signal(signal.SIGALRM, end)
-    signal.alarm(QUERY_SECONDS)
-    try:
-        result = run(columns, query_algebra(parse_tree(text), BASE))  # type: ignore[arg-type]
-        if isinstance(result, bool):
-            return str(result)
-        is_select = isinstance(result, Solutions)
-        rows = [
-            "\t".join("" if term is None else "_" if term[0] == "_" else term for term in row)
-            for row in (result.rows if is_select else result)  # type: ignore[union-attr]
-        ]
-    except Exception as error:  # noqa: BLE001 - an error is a result
-        return type(error).__name__
-    finally:
-        signal.alarm(0)
-    return hashlib.sha1("\n".join(rows if is_ordered else sorted(rows)).encode()).hexdigest()
 
 
 # --- the command

@@ -73,6 +73,21 @@ def test_an_awkward_query_has_the_result_of_the_standard(whole_way: Site, name: 
     assert rows(whole_way, query) == expected
 
 
+def test_every_form_of_query_may_group(whole_way: Site) -> None:
+    """SPARQL 1.1 Query, section 19.8, rules 10 to 12: a solution modifier may follow WHERE in each form."""
+    groups = f"{{ ?o {KPI} ?k }} GROUP BY ?k HAVING (COUNT(*) > 100)"
+    kpis = rows(whole_way, f"SELECT ?k WHERE {groups}")
+    url, parameters = f"{whole_way.url}sparql", {"format": "json"}
+    for limit, expected in ((100, True), (10_000, False)):
+        query = f"ASK {groups.replace('100', str(limit))}"
+        assert requests.get(url, params={**parameters, "query": query}, timeout=60).json()["boolean"] is expected
+    query = f"CONSTRUCT {{ ?k <urn:n> true }} WHERE {groups}"
+    response = requests.get(url, params={"query": query, "format": "nt"}, timeout=60)
+    subjects = {line.split(">")[0][1:] for line in response.text.splitlines()}
+    assert subjects == {row["k"] for row in kpis}
+    assert subjects
+
+
 def test_addresses_and_numbers_are_concatenated_by_their_text(whole_way: Site) -> None:
     query = f"SELECT (GROUP_CONCAT(DISTINCT ?k) AS ?l) (GROUP_CONCAT(?v) AS ?m) {{ ?o {KPI} ?k ; {VALUE} ?v }}"
     (row,) = rows(whole_way, query)
