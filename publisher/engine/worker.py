@@ -1,7 +1,8 @@
 """A process that runs queries against one snapshot, one at a time, and may be killed at any moment.
 
-Started as `python -m vaven.publisher.engine.worker FOLDER MEMORY_MB RESULT_MB`. Each line on standard input is a job as
-JSON; its result is written to the job's file, and a line on standard output reports the outcome. The job `open` is the
+Started as `python -m vaven.publisher.engine.worker FOLDER MEMORY_MB RESULT_MB [TABLES]`, with a file of
+the parser's tables, which take longer to build than all else. Each line on standard input is a job as JSON; its result is
+written to the job's file, and a line on standard output reports the outcome. The job `open` is the
 folder of another snapshot, which costs a tenth of a new worker.
 
 A worker has no network: the kernel refuses it every socket.
@@ -29,7 +30,7 @@ from vaven.publisher.engine.result_formats import SOLUTION_FORMATS, write_boolea
 from vaven.publisher.graph.snapshot import Snapshot, hold
 from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
 from vaven.publisher.rdf.json_ld import write_json_ld
-from vaven.publisher.sparql.grammar import parse_tree
+from vaven.publisher.sparql.grammar import load_tables, parse_tree
 from vaven.schemas.formats.child_process import enter
 from vaven.vocab import media_types
 
@@ -48,7 +49,7 @@ GRAPHS = {
 }
 
 
-def main(folder: str, memory_mb: str, result_mb: str) -> None:
+def main(folder: str, memory_mb: str, result_mb: str, tables: str = "") -> None:
     confine(int(memory_mb), int(result_mb))
     snapshots = _Snapshots(int(memory_mb) // COLUMNS_SHARE)
     if not snapshots.open(folder):
@@ -61,7 +62,9 @@ def main(folder: str, memory_mb: str, result_mb: str) -> None:
         assert snapshots.columns
         return _run_job(snapshots.columns, job, int(result_mb) << 20)
 
-    # The tables of the parser take longer than all else: they are built while there is no job yet.
+    if tables:
+        load_tables(Path(tables).read_bytes())
+    # While there is no job yet: without tables, they are built now.
     serve_jobs(run_job, lambda: parse_tree("ASK {}"))
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol, cast
 
-from vaven.publisher.engine.fair_queue import FairQueue, Slot
+from vaven.publisher.engine.fair_queue import LEAST_NICENESS, FairQueue, Slot
 from vaven.publisher.sparql.lexer import nesting_depth
 from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import (
@@ -112,8 +112,11 @@ class Worker:
         return message
 
     def is_reusable(self) -> bool:
-        """Return whether the worker can run another job. A lowered priority can't be raised again."""
-        return not self.niceness and self.process.poll() is None
+        """Return whether the worker can run another job. A lowered priority can't be raised again.
+
+        That of a short job in a crowd is kept: all have it then, and a new worker for each would take longer than jobs.
+        """
+        return self.niceness <= LEAST_NICENESS and self.process.poll() is None
 
     def lower_priority(self, niceness: int) -> None:
         if niceness > self.niceness:
