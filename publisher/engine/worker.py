@@ -1,9 +1,9 @@
 """A process that runs queries against one snapshot, one at a time, and may be killed at any moment.
 
-Started as `python -m vaven.publisher.engine.worker FOLDER MEMORY_MB RESULT_MB [TABLES]`, with a file of
-the parser's tables, which take longer to build than all else. Each line on standard input is a job as JSON; its result is
-written to the job's file, and a line on standard output reports the outcome. The job `open` is the
-folder of another snapshot, which costs a tenth of a new worker.
+Started as `python -m vaven.publisher.engine.worker FOLDER MEMORY_MB RESULT_MB [TABLES]`, with a file of the parser's
+tables, which take longer to build than all else. Each line on standard input is a job as JSON; its result is written to
+the job's file, and a line on standard output reports the outcome. The job `open` is another snapshot's folder, which
+costs a tenth of a new worker.
 
 A worker has no network: the kernel refuses it every socket.
 """
