@@ -26,5 +26,4 @@ AREAS: dict[str, str] = {
     "ckan": "benchmarks.ckan",
     "publishing": "benchmarks.publishing",
     "endpoint": "benchmarks.endpoint",
-    "scale": "benchmarks.scale",
 }

@@ -6,23 +6,21 @@ The folder is complete on local disk before any of it goes into the storage (DES
 import hashlib
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from vaven.publisher.releases.areas import ReleasedArea, released_areas
-from vaven.publisher.releases.completeness import check_complete, check_workbook, workbook_number
+from vaven.publisher.releases.completeness import check_complete, check_workbook
 from vaven.publisher.releases.manifest import Manifest, ReleasedFile
 from vaven.schemas.reports.text_and_json import as_json
 from vaven.schemas.reports.xlsx_cells import ESCAPED
 from vaven.schemas.rules.metadata import defaults_of
 from vaven.schemas.standard.finding import Report
-from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import RESOURCES, standard
 from vaven.schemas.tables.compile import text_select, typed_select
 from vaven.schemas.tables.tables import About, Table, Tables
@@ -103,28 +101,6 @@ def stamp(unstamped: Release, version: int, released_at: datetime, note: str) ->
     return replace(unstamped, version=version, released_at=released_at, about=about)
 
 
-def stored_release(manifest: Manifest, dataset: str, version: int, folder: Path) -> Release:
-    """Return a stored release by its manifest, without its time and its hash; `folder` has its observations.parquet.
-
-    Cost: a scan of two columns.
-    """
-    observations = str(folder / "observations.parquet")
-    with duckdb.connect() as reading:
-        return Release(
-            dataset=dataset,
-            version=version,
-            released_at=None,
-            about=manifest.about,
-            folder=folder,
-            rows=manifest.rows,
-            areas={area.code: area for area in manifest.areas},
-            kpis=manifest.kpis,
-            periods=_distinct(reading, observations, "period"),
-            ages=_distinct(reading, observations, "age_group"),
-            sha256="",
-        )
-
-
 def read_rows(path: Path, columns: str = "*") -> list[dict[str, Any]]:
     """Return all rows of a small Parquet table as dictionaries; an absent table has none."""
     if not path.exists():
@@ -154,16 +130,13 @@ def write_workbook(stamped: Release) -> None:
         sheet = workbook.create_sheet(schema.label("sv"))
         sheet.append([field.label("sv") for field in schema.fields])
         for row in read_rows(stamped.table(resource)):
-            sheet.append([_workbook_cell(sheet, value) for value in row.values()])
+            sheet.append([_workbook_cell(sheet, value) if isinstance(value, str) else value for value in row.values()])
     workbook.save(stamped.folder / "observations.xlsx")
     check_workbook(stamped.folder / "observations.xlsx", stamped.rows)
 
 
-def _workbook_cell(sheet: Any, value: Any) -> Any:
-    """Return a value as a cell, also a text that looks like an error, a formula, or a workbook's own notation."""
-    text = workbook_number(value) if isinstance(value, float) else value
-    if not isinstance(text, str):
-        return text
+def _workbook_cell(sheet: Any, text: str) -> Any:
+    """Return a text as a cell, also one that looks like an error, a formula, or a workbook's notation of characters."""
     escaped = CONTROLS.sub(lambda match: f"_x{ord(match[0]):04X}_", ESCAPED.sub("_x005F_", text))
     if not escaped.startswith(("=", "#")):
         return escaped
@@ -193,27 +166,15 @@ def write_datapackage(stamped: Release, statistics: Mapping[str, Any]) -> Manife
 
 
 def write_table(workspace: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> int:
-    """Write a table's Parquet and CSV; return the number of rows, in which a repeated row counts once.
-
-    Cost: one sort by the key. Removing repeated rows costs three times as much, and few tables have any.
-    """
+    """Write a table's Parquet and CSV; return the number of rows, in which a repeated row counts once."""
     schema = standard()[table.resource]
+    select = typed_select(table, schema)
     target = _quoted(folder / table.resource)
-    options = "(FORMAT parquet, COMPRESSION zstd)"
-    workspace.execute(f"COPY ({typed_select(table, schema)}) TO '{target}.parquet' {options}")
-    if not _is_ascending(workspace, f"'{target}.parquet'", schema.primary_key):
-        workspace.execute(f"COPY ({typed_select(table, schema, unique=True)}) TO '{target}.parquet' {options}")
-    select = text_select(f"FROM '{target}.parquet'", schema)
-    written = workspace.execute(f"COPY ({select}) TO '{target}.csv' (FORMAT csv, HEADER)").fetchone()
+    workspace.execute(f"COPY ({select}) TO '{target}.parquet' (FORMAT parquet, COMPRESSION zstd)")
+    written = workspace.execute(
+        f"COPY ({text_select(select, schema)}) TO '{target}.csv' (FORMAT csv, HEADER)"
+    ).fetchone()
     return int(written[0]) if written else 0
-
-
-def _is_ascending(workspace: duckdb.DuckDBPyConnection, relation: str, key: Sequence[str]) -> bool:
-    """Return True if the key of each row is greater than that of the row before, so that none is repeated."""
-    columns = ", ".join(quoted(name) for name in key)
-    query = f"""SELECT count(*) FILTER (NOT coalesce(this > previous, FALSE)) <= 1
-        FROM (SELECT row({columns}) AS this, lag(row({columns})) OVER () AS previous FROM {relation})"""
-    return bool((workspace.execute(query).fetchone() or (False,))[0])
 
 
 def _quoted(path: Path) -> str:
@@ -221,7 +182,12 @@ def _quoted(path: Path) -> str:
 
 
 def _described(reading: duckdb.DuckDBPyConnection, about: About, folder: Path, rows: Mapping[str, int]) -> Release:
-    distinct = partial(_distinct, reading, str(folder / "observations.parquet"))
+    observations = str(folder / "observations.parquet")
+
+    def distinct(column: str) -> tuple[str, ...]:
+        query = f"SELECT DISTINCT {column} FROM read_parquet(?) ORDER BY 1"
+        return tuple(row[0] for row in reading.execute(query, [observations]).fetchall())
+
     used = distinct("kpi")
     return Release(
         dataset=about.slug,
@@ -238,11 +204,6 @@ def _described(reading: duckdb.DuckDBPyConnection, about: About, folder: Path, r
         ages=distinct("age_group"),
         sha256=_content_hash(about, folder, rows),
     )
-
-
-def _distinct(reading: duckdb.DuckDBPyConnection, table: str, column: str) -> tuple[str, ...]:
-    query = f"SELECT DISTINCT {column} FROM read_parquet(?) ORDER BY 1"
-    return tuple(row[0] for row in reading.execute(query, [table]).fetchall())
 
 
 def _content_hash(about: About, folder: Path, rows: Mapping[str, int]) -> str:

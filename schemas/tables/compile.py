@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vaven.schemas.spreadsheets.cell_faults import is_date_like, is_error_value, is_uncalculated, shows_unit
-from vaven.schemas.standard.sql import plain, quoted, rounded, text
+from vaven.schemas.standard.sql import DECIMALS, plain, quoted, text
 from vaven.schemas.standard.table_schemas import Field, TableSchema
 from vaven.schemas.tables.tables import Table
 from vaven.vocab.messages import LANGUAGES
@@ -109,19 +109,17 @@ def key_of(table: Table, schema: TableSchema) -> list[str]:
     return parts
 
 
-def typed_select(table: Table, schema: TableSchema, *, unique: bool = False) -> str:
-    """Return SQL of the canonical table: every field of the schema, typed, ordered by key.
+def typed_select(table: Table, schema: TableSchema) -> str:
+    """Return SQL of the canonical table: every field of the schema, typed, one row for each key, ordered by key.
 
-    Numbers are rounded to 10 decimals and 15 significant digits, so that they have one short decimal form everywhere.
-    With `unique` there is one row for each key: of two rows with one key the one with a value. Only for tables that
-    have been checked.
+    Numbers are rounded to 10 decimals, so that they have one short decimal form everywhere. Of two rows with one key
+    the one with a value is selected. Only for tables that have been checked.
     """
     columns = ", ".join(f"{_canonical(table, f)} AS {quoted(f.name)}" for f in schema.fields)
     # A missing part of the key is constant, and DuckDB does not order by constants.
     key = ", ".join(part for part in key_of(table, schema) if '"' in part)
     order = f"{key}, {quoted('value')} IS NULL, _row" if table.column("value") else f"{key}, _row"
-    distinct = f"DISTINCT ON ({key}) " if unique else ""
-    return f"SELECT {distinct}{columns} FROM {table.relation} ORDER BY {order}"
+    return f"SELECT DISTINCT ON ({key}) {columns} FROM {table.relation} ORDER BY {order}"
 
 
 def text_select(select: str, schema: TableSchema) -> str:
@@ -139,7 +137,8 @@ def _canonical(table: Table, schema_field: Field) -> str:
         return DEFAULTS.get(schema_field.name, f"CAST(NULL AS {SQL_TYPES[schema_field.type]})")
     value = typed(schema_field)
     if schema_field.type == "number":
-        return rounded(value)
+        # Adding zero turns -0 into 0, so that both are the same value in every release.
+        return f"round({value}, {DECIMALS}) + 0"
     if schema_field.name in DEFAULTS:
         return f"coalesce({value}, {DEFAULTS[schema_field.name]})"
     if schema_field.name == "status":
