@@ -19,7 +19,7 @@ from vaven.publisher.columns.terms import XSD, encode, iri, literal, split_liter
 from vaven.publisher.columns.values import order_text
 from vaven.publisher.rdf.agents import publisher_key
 from vaven.publisher.releases.manifest import Manifest
-from vaven.schemas.standard.sql import DECIMALS, text
+from vaven.schemas.standard.sql import DECIMALS, plain, text
 from vaven.vocab import register
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import Iris, segment
@@ -273,7 +273,8 @@ def _write_part(path: Path, part: _Part, iris: Iris, tables: _Tables) -> None:
         numbers = []
         for name in NUMBERS:
             # The digits that publisher/cube writes as xsd:decimal, without their point.
-            exact = f"replace(format('{{:.{DECIMALS}f}}', {name}), '.', '')::{kind}"
+            digits = f"CAST(CAST({plain(name)} AS DECIMAL(38, {DECIMALS})) AS VARCHAR)"
+            exact = f"replace({digits}, '.', '')::{kind}"
             is_stated = name == "value" or (bounds and name.startswith("ci_"))
             numbers.append(f"coalesce({exact}, ({UNDEFINED})::{kind}) AS {name}" if is_stated else f"{exact} AS {name}")
         first = FIRST_OBSERVATION + (part.number << PART_BITS)

@@ -1,13 +1,12 @@
 """Comparison of a release's files with the checked tables: no value that was read may be absent."""
 
 from collections.abc import Iterable, Iterator
-from decimal import Decimal
 from itertools import islice, zip_longest
 from pathlib import Path
 
 import duckdb
 
-from vaven.schemas.standard.sql import quoted, text
+from vaven.schemas.standard.sql import DECIMALS, quoted, text
 from vaven.schemas.standard.table_schemas import standard
 from vaven.schemas.tables.compile import key_of
 from vaven.schemas.tables.tables import Table
@@ -78,7 +77,14 @@ def _texts(row: Iterable[object]) -> tuple[object, ...]:
 
 
 def _text(cell: object) -> object:
+    if isinstance(cell, float):
+        cell = workbook_number(cell)
     if isinstance(cell, str):
         # XML has one form of line break.
         return cell.replace("\r\n", "\n").replace("\r", "\n")
-    return "" if cell is None else float(cell) if isinstance(cell, int | Decimal) else cell
+    return "" if cell is None else float(cell) if isinstance(cell, int) else cell
+
+
+def workbook_number(number: float) -> float | str:
+    """Return a number as a workbook can hold it: as text, if it has more than the 15 digits that Excel shows."""
+    return number if float(f"{number:.15g}") == number else f"{number:.{DECIMALS}f}".rstrip("0").rstrip(".")

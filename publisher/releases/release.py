@@ -15,7 +15,7 @@ from typing import Any
 import duckdb
 
 from vaven.publisher.releases.areas import ReleasedArea, released_areas
-from vaven.publisher.releases.completeness import check_complete, check_workbook
+from vaven.publisher.releases.completeness import check_complete, check_workbook, workbook_number
 from vaven.publisher.releases.manifest import Manifest, ReleasedFile
 from vaven.schemas.reports.text_and_json import as_json
 from vaven.schemas.reports.xlsx_cells import ESCAPED
@@ -130,13 +130,16 @@ def write_workbook(stamped: Release) -> None:
         sheet = workbook.create_sheet(schema.label("sv"))
         sheet.append([field.label("sv") for field in schema.fields])
         for row in read_rows(stamped.table(resource)):
-            sheet.append([_workbook_cell(sheet, value) if isinstance(value, str) else value for value in row.values()])
+            sheet.append([_workbook_cell(sheet, value) for value in row.values()])
     workbook.save(stamped.folder / "observations.xlsx")
     check_workbook(stamped.folder / "observations.xlsx", stamped.rows)
 
 
-def _workbook_cell(sheet: Any, text: str) -> Any:
-    """Return a text as a cell, also one that looks like an error, a formula, or a workbook's notation of characters."""
+def _workbook_cell(sheet: Any, value: Any) -> Any:
+    """Return a value as a cell, also a text that looks like an error, a formula, or a workbook's own notation."""
+    text = workbook_number(value) if isinstance(value, float) else value
+    if not isinstance(text, str):
+        return text
     escaped = CONTROLS.sub(lambda match: f"_x{ord(match[0]):04X}_", ESCAPED.sub("_x005F_", text))
     if not escaped.startswith(("=", "#")):
         return escaped

@@ -1,6 +1,10 @@
 """Identifiers, string literals, plain numbers and checksums in SQL."""
 
 DECIMALS = 10
+# A DOUBLE has all digits of a number with so many significant ones, and a spreadsheet shows no more.
+DIGITS = 15
+# Below, DECIMALS are fewer digits than a DOUBLE has; above, an integer.
+FEW_DIGITS, MANY_DIGITS = 10 ** (DIGITS - DECIMALS), 10**DIGITS
 # The characters that Python's str.strip removes, for DuckDB's trim.
 BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 
@@ -14,8 +18,20 @@ def text(value: object) -> str:
 
 
 def plain(number: str) -> str:
-    """Return SQL of a DOUBLE as decimal digits without exponent or trailing zeros (valid as xsd:decimal)."""
-    return f"rtrim(rtrim(format('{{:.{DECIMALS}f}}', {number}), '0'), '.')"
+    """Return SQL of a DOUBLE as decimal digits without exponent or trailing zeros (valid as xsd:decimal).
+
+    It is rounded to DECIMALS and, below MANY_DIGITS, to DIGITS: further digits are not of the number but of its DOUBLE.
+    """
+    short = f"rtrim(rtrim(format('{{:.{DECIMALS}f}}', {number}), '0'), '.')"
+    long = f"CASE WHEN abs({number}) < {MANY_DIGITS} THEN format('{{:.{DIGITS}g}}', {number}) ELSE {short} END"
+    return f"CASE WHEN abs({number}) < {FEW_DIGITS} THEN {short} ELSE {long} END"
+
+
+def rounded(number: str) -> str:
+    """Return SQL of a DOUBLE as the one that has the digits of `plain`; zero has no sign."""
+    # DuckDB's round multiplies: of 351394.53 it would return 351394.5300000001.
+    long = f"CASE WHEN abs({number}) < {MANY_DIGITS} THEN format('{{:.{DIGITS}g}}', {number})::DOUBLE ELSE {number} END"
+    return f"CASE WHEN abs({number}) < {FEW_DIGITS} THEN round({number}, {DECIMALS}) + 0 ELSE {long} END"
 
 
 def checksum(row: str, *cells: str) -> str:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from vaven.schemas.spreadsheets.cell_faults import is_date_like, is_error_value, is_uncalculated, shows_unit
-from vaven.schemas.standard.sql import DECIMALS, plain, quoted, text
+from vaven.schemas.standard.sql import plain, quoted, rounded, text
 from vaven.schemas.standard.table_schemas import Field, TableSchema
 from vaven.schemas.tables.tables import Table
 from vaven.vocab.messages import LANGUAGES
@@ -112,8 +112,8 @@ def key_of(table: Table, schema: TableSchema) -> list[str]:
 def typed_select(table: Table, schema: TableSchema) -> str:
     """Return SQL of the canonical table: every field of the schema, typed, one row for each key, ordered by key.
 
-    Numbers are rounded to 10 decimals, so that they have one short decimal form everywhere. Of two rows with one key
-    the one with a value is selected. Only for tables that have been checked.
+    Numbers are rounded to 10 decimals and 15 significant digits, so that they have one short decimal form everywhere.
+    Of two rows with one key the one with a value is selected. Only for tables that have been checked.
     """
     columns = ", ".join(f"{_canonical(table, f)} AS {quoted(f.name)}" for f in schema.fields)
     # A missing part of the key is constant, and DuckDB does not order by constants.
@@ -137,8 +137,7 @@ def _canonical(table: Table, schema_field: Field) -> str:
         return DEFAULTS.get(schema_field.name, f"CAST(NULL AS {SQL_TYPES[schema_field.type]})")
     value = typed(schema_field)
     if schema_field.type == "number":
-        # Adding zero turns -0 into 0, so that both are the same value in every release.
-        return f"round({value}, {DECIMALS}) + 0"
+        return rounded(value)
     if schema_field.name in DEFAULTS:
         return f"coalesce({value}, {DEFAULTS[schema_field.name]})"
     if schema_field.name == "status":
