@@ -9,13 +9,14 @@ from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 
-from flask import Blueprint, Response, abort, g
+from flask import Blueprint, Response, abort, g, url_for
 from pyoxigraph import RdfFormat, serialize
 
 from vaven.catalogue.http.problem_details import problem
 from vaven.catalogue.http.send_file import UNTIL_CHANGED, FileResponse, send
 from vaven.catalogue.linked_data.documents import UNUSED_PREFIXES
 from vaven.publisher.engine.interface import QueryEngine
+from vaven.publisher.metadata.csvw import csvw_metadata
 from vaven.publisher.metadata.shared_graph import read_triples, split_shared
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.published.derivation import Recipe, Source
@@ -53,13 +54,28 @@ def blueprint(collection: Collection, engine: QueryEngine, derived_files: Derive
             described = FileResponse(
                 download_name, released.media_type, released.size, released.sha256, release.released_at
             )
-            return send(described, lambda: collection.open(slug, version, name))
+            response = send(described, lambda: collection.open(slug, version, name))
+            if name.endswith(".csv"):
+                address = url_for("downloads.csvw", slug=slug, version=version, table=name.removesuffix(".csv"))
+                response.headers.add("Link", f'<{address}>; rel="describedby"; type="{media_types.CSVW}"')
+            return response
         source = release.file("observations.nt.gz")
         if name not in DERIVED_FORMATS or source is None:
             abort(404)
         prepare = _observations(collection, iris, slug, version, name)
         file = derived_files.get(name, source.sha256, prepare, WAIT_SECONDS)
         return _send(file, download_name, DERIVED_FORMATS[name], release.released_at)
+
+    @pages.get("/dataset/<slug>/<int:version>/<table>.csv-metadata.json")
+    def csvw(slug: str, version: int, table: str) -> Response:
+        """Send the description of a CSV file for tools of CSV on the Web."""
+        collection.release(slug, version)
+        package = json.loads(collection.local(slug, version, "datapackage.json").read_text("utf-8"))
+        metadata = csvw_metadata(package, table, iris)
+        if metadata is None:
+            abort(404)
+        g.is_same_in_every_language = True
+        return Response(json.dumps(metadata, ensure_ascii=False, indent=2), mimetype=media_types.CSVW)
 
     @pages.get("/<any(dump.nq.zst, dump.nq.gz, dump.nt.zst, dump.nt.gz):name>")
     def dump(name: str) -> Response:
