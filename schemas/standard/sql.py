@@ -3,8 +3,9 @@
 DECIMALS = 10
 # A DOUBLE has all digits of a number with so many significant ones, and a spreadsheet shows no more.
 DIGITS = 15
-# Below, DECIMALS are fewer digits than a DOUBLE has; above, an integer.
-FEW_DIGITS, MANY_DIGITS = 10 ** (DIGITS - DECIMALS), 10**DIGITS
+# Below the first, DECIMALS are fewer digits than a DOUBLE has; from the second, DIGITS might end before the point, and
+# `{:.15g}` then writes an exponent.
+FEW_DIGITS, MANY_DIGITS = 10 ** (DIGITS - DECIMALS), 10**DIGITS - 1
 # The characters that Python's str.strip removes, for DuckDB's trim.
 BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
 
