@@ -16,7 +16,7 @@ SUDO := $(shell [ "$$(id -u)" = 0 ] || echo sudo)
 # A file's tests share a process, so that its fixtures start once.
 PARALLEL := -n $$(nproc) --dist loadscope --no-loadscope-reorder
 
-.PHONY: help demo test test-environment test-floors quick lint format bench ckan fuzz clean system-packages
+.PHONY: help demo test test-environment test-floors quick lint format bench ckan fuzz mutants clean system-packages
 
 help:
 	@echo "make demo    set up, publish the sample submission, serve it on http://127.0.0.1:$(PORT)"
@@ -29,6 +29,7 @@ help:
 	@echo "make test-environment  everything that tests need: Debian packages, CKAN, Solr, Fuseki, a browser"
 	@echo "make ckan    a real CKAN on http://127.0.0.1:5000 to push to, until Ctrl-C"
 	@echo "make fuzz    mutated files for every reader, mutated queries, 30 minutes each (SECONDS=1800), 10,000 cube queries on two engines, changed cells, hostile uploads, attacks on suppressed counts"
+	@echo "make mutants a change of each rule of the SPARQL translator, which the corpus of queries must notice"
 	@echo "make clean   remove what was built here"
 
 demo: $(VENV)/installed
@@ -75,6 +76,9 @@ fuzz: $(VENV)/installed-test
 	$(BIN)/python -m tests.hostile_uploads
 	$(BIN)/python -m tests.attack
 	$(BIN)/python -m tests.attack --unprotected --submissions 20
+
+mutants: $(VENV)/installed-test
+	$(BIN)/python -m tests.mutants
 
 clean:
 	rm -rf $(VENV) $(VENDOR) node_modules build dist *.egg-info screenshots .mypy_cache .ruff_cache .pytest_cache .hypothesis

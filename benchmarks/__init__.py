@@ -26,4 +26,5 @@ AREAS: dict[str, str] = {
     "ckan": "benchmarks.ckan",
     "publishing": "benchmarks.publishing",
     "endpoint": "benchmarks.endpoint",
+    "scale": "benchmarks.scale",
 }

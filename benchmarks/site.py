@@ -17,8 +17,7 @@ from pathlib import Path
 from benchmarks.measure import Cost, measure
 from benchmarks.observations import LICENCE_AND_PUBLISHER, write_observations
 from tests.servers.process import free_port
-from vaven.publisher.graph.snapshot import Snapshot
-from vaven.publisher.graph.store import EmbeddedStore
+from vaven.publisher.graph.snapshot import Snapshot, current_snapshot
 from vaven.publisher.settings import Settings
 from vaven.vocab.areas import areas
 from vaven.vocab.iris import Iris
@@ -74,7 +73,7 @@ class Site:
 
     @property
     def snapshot(self) -> Snapshot:
-        current = EmbeddedStore(Settings(home=self.home).graph_folder).current()
+        current = current_snapshot(Settings(home=self.home).graph_folder)
         if current is None:
             raise SystemExit(f"Nothing is published in {self.home}.")
         return current
@@ -82,10 +81,16 @@ class Site:
     def file(self, name: str) -> Path:
         return self.home / "releases" / SLUG / "1" / name
 
-    def publish(self, table: Path) -> Cost:
-        command = [str(VAVEN), "publish", str(table), "--dataset", SLUG]
-        options = ["--licence", str(LICENCE_AND_PUBLISHER.licence), "--publisher", str(LICENCE_AND_PUBLISHER.publisher)]
-        cost = measure([*command, *options], environment=self._environment())
+    def publish_command(self, table: Path, dataset: str = SLUG) -> list[str]:
+        """Return the command that publishes a table; with `dataset` "", a data package, which states more itself."""
+        command = [str(VAVEN), "publish", str(table)]
+        if dataset:
+            command += ["--dataset", dataset, "--licence", str(LICENCE_AND_PUBLISHER.licence)]
+            command += ["--publisher", str(LICENCE_AND_PUBLISHER.publisher)]
+        return command
+
+    def publish(self, table: Path, dataset: str = SLUG) -> Cost:
+        cost = measure(self.publish_command(table, dataset), environment=self.environment)
         if cost.exit_code:
             raise SystemExit(f"vaven publish ended with exit code {cost.exit_code}.")
         return cost
@@ -99,7 +104,7 @@ class Site:
         with (self.home / "serve.log").open("w") as log:
             process = subprocess.Popen(
                 [str(VAVEN), "serve", "--port", str(port)],
-                env={**os.environ, **self._environment(), **variables},
+                env={**os.environ, **self.environment, **variables},
                 stdout=log,
                 stderr=log,
             )
@@ -111,7 +116,8 @@ class Site:
                 process.terminate()
                 process.wait(60)
 
-    def _environment(self) -> dict[str, str]:
+    @property
+    def environment(self) -> dict[str, str]:
         return {"VAVEN_HOME": str(self.home), "VAVEN_BASE_IRI": BASE}
 
 

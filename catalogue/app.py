@@ -73,7 +73,9 @@ def create_app(settings: Settings) -> Flask:
     from vaven.catalogue.http.rate_limit import RateLimit
     from vaven.catalogue.sparql.cached_responses import ResponseCache
     from vaven.publisher.engine.open import open_engine
+    from vaven.publisher.publish import renew
 
+    renew(settings)
     # Flask can't find the folder of a package inside a namespace by itself.
     app = Flask(__name__, root_path=str(Path(__file__).parent), instance_path=str(settings.home.absolute()))
     app.config["MAX_CONTENT_LENGTH"] = settings.upload_mb << 20
@@ -166,6 +168,7 @@ def warm(app: Flask) -> None:
     from vaven.publisher.sparql.query_facts import read_facts
 
     parts: Parts = app.extensions["vaven"]
+    parts.engine.start_ahead()
     read_facts("ASK {}")
     for name in app.jinja_env.list_templates(extensions=["html"]):
         app.jinja_env.get_template(name)
@@ -175,6 +178,7 @@ def warm(app: Flask) -> None:
     # If the database is unavailable, pages report it until it recovers.
     with suppress(VavenError):
         parts.collection.areas()
+    parts.engine.wait_until_prepared()
 
 
 def _http_error(error: HTTPException) -> Response | HTTPException:

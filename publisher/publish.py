@@ -6,6 +6,7 @@ the record's `visible_at`).
 """
 
 import fcntl
+import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,8 @@ from rdflib import Graph
 from vaven.publisher.ckan.run import push_release
 from vaven.publisher.columns.build import ReleasedColumns
 from vaven.publisher.cube.observation_counts import observation_counts
-from vaven.publisher.cube.observations import GZIP_FILE, Emission, emit
+from vaven.publisher.cube.observations import GZIP_FILE, ZSTD_FILE, Emission, emit, write_triples
+from vaven.publisher.graph.snapshot import current_snapshot
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.integrity.constraints import Violation, summary
 from vaven.publisher.integrity.disclosure import OBSERVATIONS, UNDECIDED, PublishedTable, revealing_violations
@@ -35,6 +37,7 @@ from vaven.publisher.metadata.quality import measure_quality
 from vaven.publisher.metadata.rules import published_vocabulary
 from vaven.publisher.metadata.shared_graph import merge_shared_triples, read_triples, split_shared
 from vaven.publisher.published.collection import visible_versions
+from vaven.publisher.rdf.compression import compressed_file
 from vaven.publisher.rdf.turtle import as_turtle
 from vaven.publisher.releases.answers import (
     ACCEPTED,
@@ -50,6 +53,7 @@ from vaven.publisher.releases.release import (
     release,
     released_file,
     stamp,
+    stored_release,
     write_datapackage,
     write_receipt,
     write_workbook,
@@ -72,6 +76,7 @@ Progress = Callable[[str], None]
 # The files of Iris.shared_graphs.
 SHARED = ("vocabulary", "catalogue", "reference")
 METADATA = "metadata.ttl"
+STAGING = ".release-"
 
 
 @dataclass(frozen=True)
@@ -104,6 +109,7 @@ def publish(
     note: str = "",
     choices: ReadOptions = DETECT,
     accept_undecided: str | None = None,
+    is_upload: bool = False,
     progress: Progress = lambda _: None,
 ) -> Published:
     """Publish a submission: store, check, release and load it. `progress` gets the name of each step before it begins.
@@ -111,7 +117,8 @@ def publish(
     `choices` are the sender's options for reading the file; the release's receipt states them. Licence and publisher
     must be stated in the file, in `choices` or in the dataset's current version. `accept_undecided` is the operator's
     reason to publish although the time was too short to decide whether suppressed numbers can be derived; it answers no
-    other error, and the receipt states it.
+    other error, and the receipt states it. An upload (`is_upload`) becomes the stored original itself, also when it is
+    refused, and `source` is gone afterwards; any other source is copied once.
 
     A process of its own reads the file (schemas/isolation.py), so the caller must run no other thread of Python.
 
@@ -128,16 +135,20 @@ def publish(
     with exclusive(settings.home), Records(settings.database) as records:
         store = open_store(settings, progress)
         catch_up(records, store)
-        publishing = _Publishing(settings, records, store, dataset, note, choices, accept_undecided, progress)
+        options = (dataset, note, choices, accept_undecided, is_upload, progress)
+        publishing = _Publishing(settings, records, store, *options)
         return publishing.run(source)
 
 
 @dataclass(frozen=True)
 class _StagedRelease:
-    """A release before it is stored: its files, the emission report, its metadata and its triple counts."""
+    """A release before it is stored: its files, the emission report, its metadata and its triple counts.
+
+    A release with many observations has no emission: its N-Triples are generated on request.
+    """
 
     release: Release
-    emission: Emission
+    emission: Emission | None
     metadata: Graph
     statistics: Mapping[str, Any]
 
@@ -153,6 +164,7 @@ class _Publishing:
     note: str
     choices: ReadOptions
     accept_undecided: str | None
+    is_upload: bool
     progress: Progress
 
     def run(self, source: Path) -> Published:
@@ -162,11 +174,11 @@ class _Publishing:
         isolated(source, lambda _: len(submission_files(source, self.choices.encoding).files))
         originals = Originals(self.settings.original_storage, self.settings.home / "originals", self.records)
         with (
-            originals.receive(source, self.choices.encoding) as original,
-            tempfile.TemporaryDirectory(prefix="vaven-release-") as folder,
+            originals.receive(source, self.choices.encoding, is_upload=self.is_upload) as original,
+            _staging(self.settings.home) as folder,
         ):
             try:
-                report, unstamped = self._checked(original, Path(folder))
+                report, unstamped = self._checked(original, folder)
             except Exception as cause:
                 is_refused = isinstance(cause, SubmissionRefused) and is_refused_for_persons(cause.report)
                 if not is_refused and certainty_of(original.name) != Certainty.CERTAIN:
@@ -182,7 +194,6 @@ class _Publishing:
                 record, report = self._released(record, unstamped, report, original, began_at)
         self._load(record)
         ckan = self._push(record)
-        self.store.settle()
         self.progress("done")
         return Published(record.dataset, record.version, is_new, report, ckan)
 
@@ -253,7 +264,8 @@ class _Publishing:
         # The release is stored only if its counts hold together with all published data.
         write_receipt(stamped, replace(report, is_judged_with_published=True))
         write_workbook(stamped)
-        emission = emit(stamped, iris)
+        has_triples = stamped.rows["observations"] <= self.settings.triples_rows
+        emission = emit(stamped, iris) if has_triples else None
         counts = observation_counts(stamped, emission, iris)
         files = [
             released_file(path)
@@ -271,7 +283,8 @@ class _Publishing:
         """Put the release's folder into the storage, and record that it is complete."""
         staged_release = staged.release
         manifest = write_datapackage(staged_release, staged.statistics)
-        self.settings.release_storage.put(staged_release.folder, staged_release.dataset, staged_release.version)
+        key = staged_release.dataset, staged_release.version
+        self.settings.release_storage.put(staged_release.folder, *key, link=True)
         finished = self.records.finish(record, manifest)
         self.records.note_step(finished, "released")
         return finished
@@ -297,6 +310,15 @@ class _Publishing:
         return result
 
 
+@contextmanager
+def _staging(home: Path) -> Iterator[Path]:
+    """Lend an empty folder for a release, on the disk of the stored ones; what a killed process left is deleted."""
+    for left in home.glob(f"{STAGING}*"):
+        shutil.rmtree(left)
+    with tempfile.TemporaryDirectory(prefix=STAGING, dir=home) as folder:
+        yield Path(folder)
+
+
 def _violations(settings: Settings, staged: _StagedRelease) -> list[Violation]:
     """Write `metadata.ttl`, and return the release's violations of integrity rules."""
     if violations := list(invalid_iris(staged.metadata)):
@@ -313,6 +335,16 @@ def catch_up(records: Records, store: GraphStore) -> None:
             records.show(record)
 
 
+def renew(settings: Settings) -> None:
+    """Replace a snapshot that another Väven wrote by one of this one's format, with the same contents."""
+    current = current_snapshot(settings.graph_folder)
+    if settings.sparql_query_url or current is None or current.is_of_this_format:
+        return
+    with exclusive(settings.home), Records(settings.database) as records:
+        store = open_store(settings)
+        load_graphs(settings, records, store, store.contents(), "", records.withdrawals())
+
+
 def load_graphs(
     settings: Settings,
     records: Records,
@@ -321,7 +353,7 @@ def load_graphs(
     changed: str,
     withdrawals: Sequence[Withdrawal],
 ) -> None:
-    """Load the dataset `changed` in the version that `contents` states, and the shared graphs; then switch.
+    """Load the dataset `changed`, if any, in the version that `contents` states, and the shared graphs; then switch.
 
     `contents` is dataset to version of all that readers see afterwards; a dataset that is not in it is dropped.
     """
@@ -329,12 +361,9 @@ def load_graphs(
     with tempfile.TemporaryDirectory(prefix="vaven-graph-") as folder:
         histories = version_histories(records.finished(), withdrawals, contents)
         shared = _shared_graphs(settings, histories, Path(folder))
-        graphs: dict[str, Sequence[Path]] = {
-            graph: [path] for graph, path in zip(iris.shared_graphs, shared, strict=True)
-        }
-        graphs[iris.dataset(changed)] = _own_graph(settings, changed, contents.get(changed), Path(folder))
+        graphs = {graph: [path] for graph, path in zip(iris.shared_graphs, shared, strict=True)}
         releases = _released_columns(settings, records, contents, Path(folder))
-        store.replace(graphs, contents=contents, releases=releases)
+        store.replace(graphs, contents=contents, releases=releases, changed=iris.dataset(changed) if changed else "")
 
 
 def _released_columns(
@@ -347,7 +376,9 @@ def _released_columns(
         if record and record.manifest:
             observations = partial(storage.local, dataset, version, OBSERVATIONS)
             metadata = partial(_own_metadata, settings, dataset, version, folder)
-            releases.append(ReleasedColumns(dataset, version, record.manifest, observations, metadata))
+            triples = partial(_own_graph, settings, record, folder)
+            graph = settings.iris.dataset(dataset)
+            releases.append(ReleasedColumns(dataset, version, graph, record.manifest, observations, metadata, triples))
     return releases
 
 
@@ -367,12 +398,20 @@ def _shared_graphs(settings: Settings, histories: Sequence[VersionHistory], fold
     return [vocabulary, catalogue, reference]
 
 
-def _own_graph(settings: Settings, dataset: str, version: int | None, folder: Path) -> list[Path]:
-    """Return the files of a dataset's own graph: its metadata without shared triples, and its observations."""
-    if version is None:
-        return []
-    observations = settings.release_storage.local(dataset, version, GZIP_FILE)
-    return [_own_metadata(settings, dataset, version, folder), observations]
+def _own_graph(settings: Settings, record: ReleaseRecord, folder: Path) -> list[Path]:
+    """Return the files of a dataset's own graph: its metadata without shared triples, and its observations.
+
+    N-Triples that the release does not have are generated for a store that must load them.
+    """
+    key, local = (record.dataset, record.version), settings.release_storage.local
+    metadata = _own_metadata(settings, *key, folder)
+    if record.complete_manifest.file(GZIP_FILE):
+        return [metadata, local(*key, GZIP_FILE)]
+    observations = folder / ZSTD_FILE
+    columns = stored_release(record.complete_manifest, *key, local(*key, OBSERVATIONS).parent)
+    with compressed_file(observations) as sink:
+        write_triples(columns, settings.iris, [sink])
+    return [metadata, observations]
 
 
 def _own_metadata(settings: Settings, dataset: str, version: int, folder: Path) -> Path:

@@ -62,7 +62,6 @@ def withdraw(
                 records.withdraw(tombstone)
             progress("in-ckan")
             _update_ckan(settings, records, new, left)
-            store.settle()
         return WithdrawnVersions(dataset, tuple(r.version for r in new), left)
 
 

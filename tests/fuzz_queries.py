@@ -29,6 +29,7 @@ from tests.servers.listener import Listener
 from vaven.publisher.graph.store import EmbeddedStore
 from vaven.publisher.sparql.lexer import tokens
 from vaven.vocab.example_queries import examples
+from vaven.vocab.iris import Iris
 
 SECONDS = 2.0
 # Beyond the deadline: the time that a loaded machine needs to stop a query and to respond.
@@ -282,7 +283,7 @@ def serving(home: Path) -> Serving:
     ontology = (ROOT / "vocab" / "rdf" / "ontology.ttl").read_text("utf-8")
     (home / "ontology.ttl").write_text(f"@base <http://127.0.0.1/> .\n{ontology}", "utf-8")
     graphs = {f"http://127.0.0.1/{name.partition('.')[0]}": [home / name] for name in ("terms.nt", "ontology.ttl")}
-    EmbeddedStore(home / "graph").replace(graphs, contents={})
+    EmbeddedStore(home / "graph", Iris("http://example.org/")).replace(graphs, contents={})
     return Serving(home, port, environment(home, port, **LIMITS))
 
 

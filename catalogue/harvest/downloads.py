@@ -5,7 +5,7 @@ Files that a release does not have are derived at the first request, and stored 
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -15,14 +15,17 @@ from pyoxigraph import RdfFormat, serialize
 from vaven.catalogue.http.problem_details import problem
 from vaven.catalogue.http.send_file import UNTIL_CHANGED, FileResponse, send
 from vaven.catalogue.linked_data.documents import UNUSED_PREFIXES
+from vaven.publisher.cube.observations import GZIP_FILE, ZSTD_FILE
 from vaven.publisher.engine.interface import QueryEngine
+from vaven.publisher.integrity.disclosure import OBSERVATIONS
 from vaven.publisher.metadata.csvw import csvw_metadata
 from vaven.publisher.metadata.shared_graph import read_triples, split_shared
 from vaven.publisher.published.collection import Collection
-from vaven.publisher.published.derivation import Recipe, Source
+from vaven.publisher.published.derivation import GeneratedTriples, Recipe, Source
 from vaven.publisher.published.derived_files import DerivedFiles, Prepare
 from vaven.publisher.published.derived_folder import DerivedFile
 from vaven.vocab import media_types
+from vaven.vocab.errors import UnknownDataset
 from vaven.vocab.iris import Iris
 
 # Formats of the observations that a release does not contain, or did not in an older version of Väven.
@@ -30,6 +33,7 @@ DERIVED_FORMATS = {
     "observations.ttl": media_types.TURTLE,
     "observations.jsonld": media_types.JSON_LD,
     "observations.nt": media_types.N_TRIPLES,
+    "observations.nt.gz": media_types.GZIP,
     "observations.nt.zst": media_types.ZSTD,
 }
 # Dumps of all published data: N-Quads with the graph of each dataset, N-Triples with the default graph.
@@ -39,7 +43,8 @@ DUMPS = {
     "dump.nt.zst": media_types.ZSTD,
     "dump.nt.gz": media_types.GZIP,
 }
-RELEASED_TRIPLES = ("observations.nt.zst", "observations.nt.gz")
+# The files with a release's N-Triples, the preferred one first; one with many observations has neither.
+RELEASED_TRIPLES = (ZSTD_FILE, GZIP_FILE)
 WAIT_SECONDS = 20.0
 RETRY_SECONDS = "15"
 
@@ -59,7 +64,7 @@ def blueprint(collection: Collection, engine: QueryEngine, derived_files: Derive
                 address = url_for("downloads.csvw", slug=slug, version=version, table=name.removesuffix(".csv"))
                 response.headers.add("Link", f'<{address}>; rel="describedby"; type="{media_types.CSVW}"')
             return response
-        source = release.file("observations.nt.gz")
+        source = release.file(GZIP_FILE) or release.file(OBSERVATIONS)
         if name not in DERIVED_FORMATS or source is None:
             abort(404)
         prepare = _observations(collection, iris, slug, version, name)
@@ -106,9 +111,24 @@ def _observations(collection: Collection, iris: Iris, slug: str, version: int, n
 
     def prepare(_: Path) -> Recipe:
         prefixes = {prefix: ns for prefix, ns in iris.prefixes.items() if prefix not in UNUSED_PREFIXES}
-        return Recipe(name, [Source(str(collection.local(slug, version, "observations.nt.gz")))], prefixes)
+        return Recipe(name, [_triples(collection, iris, slug, version, (GZIP_FILE,))], prefixes)
 
     return prepare
+
+
+def _triples(
+    collection: Collection, iris: Iris, slug: str, version: int, names: Sequence[str], graph: str = ""
+) -> Source:
+    """Return the first of these files that a release has, or its Parquet, from which they are generated."""
+    release = collection.release(slug, version)
+    for name in names:
+        if release.file(name):
+            return Source(str(collection.local(slug, version, name)), graph)
+    record = collection.records.release(slug, version)
+    if record is None:
+        raise UnknownDataset("publisher.no-version", dataset=slug, version=version)
+    columns = GeneratedTriples(iris.base, slug, version, record.complete_manifest.as_json())
+    return Source(str(collection.local(slug, version, OBSERVATIONS)), graph, columns)
 
 
 def _consistent_state(engine: QueryEngine, collection: Collection) -> tuple[str, Mapping[str, int]]:
@@ -129,13 +149,11 @@ def _dump(collection: Collection, engine: QueryEngine, iris: Iris, contents: Map
             path.write_bytes(_graph(engine, graph))
             sources.append(Source(str(path), graph))
         for slug, version in sorted(contents.items()):
-            release, metadata = collection.release(slug, version), inputs / f"{slug}.nt"
+            metadata, graph = inputs / f"{slug}.nt", iris.dataset(slug)
             own, _ = split_shared(read_triples(collection.local(slug, version, "metadata.ttl")), iris)
             serialize(own, str(metadata), format=RdfFormat.N_TRIPLES)
-            observations = collection.local(
-                slug, version, next(file for file in RELEASED_TRIPLES if release.file(file))
-            )
-            sources += [Source(str(path), iris.dataset(slug)) for path in (metadata, observations)]
+            observations = _triples(collection, iris, slug, version, RELEASED_TRIPLES, graph)
+            sources += [Source(str(metadata), graph), observations]
         return Recipe(name, sources, replaces=True)
 
     return prepare

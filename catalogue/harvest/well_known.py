@@ -68,6 +68,9 @@ def describe(iris: Iris, statistics: GraphStatistics) -> Graph:
             graph.add((node, DCTERMS.title, Literal(text("catalogue.title"), lang=language)))
         graph.add((everything, DCTERMS.description, Literal(text("catalogue.description"), lang=language)))
     _add_access(graph, iris, everything)
+    # A dump that must be generated from many observations takes long, and is not announced.
+    for extension in ("nt.gz", "nt.zst") if all(d.current.has_triples for d in statistics.datasets) else ():
+        graph.add((everything, VOID.dataDump, URIRef(iris.dump(extension))))
     add_counts(graph, everything, statistics.union)
     for name, counts in statistics.graphs.items():
         subset = URIRef(name)
@@ -86,8 +89,6 @@ def _add_access(graph: Graph, iris: Iris, node: URIRef) -> None:
     graph.add((node, VOID.uriSpace, Literal(f"{iris.base}id/")))
     graph.add((node, VOID.rootResource, URIRef(iris.catalogue)))
     graph.add((node, FOAF.homepage, URIRef(iris.base)))
-    for extension in ("nt.gz", "nt.zst"):
-        graph.add((node, VOID.dataDump, URIRef(iris.dump(extension))))
     graph.add((node, VOID.exampleResource, URIRef(iris.kpi(next(iter(register.kpis()))))))
     for prefix in VOCABULARIES:
         graph.add((node, VOID.vocabulary, URIRef(NAMESPACES[prefix])))

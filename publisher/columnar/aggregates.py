@@ -7,7 +7,7 @@ from vaven.publisher.columnar import algebra as a
 from vaven.publisher.columnar.expressions import SparqlExpressions, TypedSql
 from vaven.publisher.columnar.functions import LIST_FUNCTIONS
 from vaven.publisher.columnar.relations import DECIMAL, INTEGER, SolutionRelation, VariableColumn, as_term
-from vaven.publisher.columns.build import UNDEFINED
+from vaven.publisher.columns.observation_ids import UNDEFINED
 from vaven.publisher.columns.terms import literal
 from vaven.publisher.columns.values import SCALE
 from vaven.schemas.standard.sql import text
@@ -48,7 +48,9 @@ def _aggregate(expressions: SparqlExpressions, aggregate: a.Aggregate, *, is_one
         if not distinct:
             return "count(*)", COUNT
         scope = expressions.scope
-        names = [f"{scope.alias}.{scope.relations.names.of(v)}" for v in scope.relation.columns]
+        # Blank nodes of the query are no variables of its solutions.
+        visible = [v for v in scope.relation.columns if not a.Variable(v).is_hidden]
+        names = [f"{scope.alias}.{scope.relations.names.of(v)}" for v in visible]
         return f"count(DISTINCT row({', '.join(names)}))" if names else "least(count(*), 1)", COUNT
     value = expressions.value(aggregate.argument)
     if aggregate.name == "COUNT":

@@ -27,16 +27,49 @@ class BasicPatterns:
         self.names, self.relations = context.names, context.relations
         self._paths = Paths(self)
 
-    def relation(self, triples: Sequence[a.Triple], dataset: QueryDataset) -> SolutionRelation:
+    def relation(
+        self, triples: Sequence[a.Triple], dataset: QueryDataset, used: Set[str] | None = None
+    ) -> SolutionRelation:
+        """Match triple patterns and paths.
+
+        With `used`, only the set of solutions matters, and only these of their variables.
+        """
         simple: list[a.Triple] = []
         paths: list[a.Triple] = []
         for triple in triples:
             self._flatten(triple, simple, paths)
         stars, _ = self._observed(simple)
-        relation = self.conjunction(simple, dataset)
+        relation = self.conjunction(simple, dataset, used=None if paths else used)
+        nodes = {term.name for triple in simple for term in _ends(triple)}
         for triple in paths:
-            relation = self.relations.join(relation, self._paths.relation(triple, dataset, stars))
+            ends = _ends(triple)
+            known = next((term.name for term in ends if term.name in nodes), None)
+            of_graph = self.context.graph_names(relation, dataset)
+            starts = self.relations.select(relation, [known, *of_graph]) if known else None
+            relation = self.relations.join(relation, self._paths.relation(triple, dataset, stars, starts))
+            nodes |= {term.name for term in ends} if len(ends) == 2 else set()
         return relation
+
+    def nodes(self, variable: str, dataset: QueryDataset) -> SolutionRelation:
+        """Return all subjects and objects of triples as values of a variable, by graph."""
+        parts = [("triples", "s", RESOURCE), ("triples", "o", NODE)]
+        if self.context.columns.has_observations:
+            known = {own: self.context.id(iri(own)) for own in self.context.own_terms(self.context.ontology)}
+            for own in obs.all_triples(self.context.ontology, known):
+                # Each observation and quantity is looked at once, by a type that all have.
+                if not own.object.has_observations:
+                    parts.append((f"({own.sql})", "o", own.object))
+                if own.predicate == obs.OBSERVATION_OF or own.constant in (iri(obs.TYPES[0]), iri(obs.MEASURE)):
+                    parts.append((f"({own.sql})", "s", own.subject))
+        relations = []
+        for table, side, column in parts:
+            alias = self.names.new("n")
+            source = Sources([f"{table} AS {alias}"])
+            self.bind(a.Variable(variable), f"{alias}.{side}", column, source)
+            self._bind_graph(f"{alias}.g", dataset, source)
+            relation = self.closed(source)
+            relations.append(replace(relation, sql=f"SELECT DISTINCT * FROM ({relation.sql})"))
+        return self.relations.union(relations)
 
     def _flatten(self, triple: a.Triple, simple: list[a.Triple], paths: list[a.Triple]) -> None:
         """Write sequences and inverse properties as triple patterns (section 9.3 and 18.4)."""
@@ -56,7 +89,11 @@ class BasicPatterns:
             paths.append(triple)
 
     def conjunction(
-        self, triples: Sequence[a.Triple], dataset: QueryDataset, known: Set[a.Term] = frozenset()
+        self,
+        triples: Sequence[a.Triple],
+        dataset: QueryDataset,
+        known: Set[a.Term] = frozenset(),
+        used: Set[str] | None = None,
     ) -> SolutionRelation:
         """Match triple patterns together; `known` are variables that are observations by other patterns."""
         if not triples:
@@ -74,13 +111,19 @@ class BasicPatterns:
             else:
                 rest.append(triple)
         for subject, own in by_subject.items():
-            self._add_star(subject, own, dataset, sources, others)
+            star = self._star(subject, own, dataset)
+            if used is not None:
+                around = {name for triple in triples if triple not in own for name in _names(triple)}
+                star = self._distinct(star, {*used, *around, dataset.graph})
+            self._merge(star, sources, others)
         for triple in rest:
             if triple.subject in stars and isinstance(triple.predicate, a.Variable):
                 others.append(self._unpivoted(triple, dataset))
                 continue
-            is_small = triple.subject in described
-            self._add_triple(triple, dataset, sources, others, is_small=is_small, about=triple.object in stars)
+            is_small = triple.subject in described or not self.context.has_observations(dataset)
+            is_about = triple.object in stars
+            needed = {*used, dataset.graph} if used is not None and len(triples) == 1 else None
+            self._add_triple(triple, dataset, sources, others, is_small=is_small, about=is_about, used=needed)
         parts = [self.closed(sources)] if sources.tables else []
         relation, *more = (*parts, *others)
         for other in more:
@@ -144,15 +187,8 @@ class BasicPatterns:
             return measures[triple.subject] if is_type or predicate == obs.HAS_NUMBER else None
         return None
 
-    def _add_star(
-        self,
-        subject: a.Term,
-        triples: Sequence[a.Triple],
-        dataset: QueryDataset,
-        sources: Sources,
-        others: list[SolutionRelation],
-    ) -> None:
-        """Add one scan of the observations for all patterns with this subject."""
+    def _star(self, subject: a.Term, triples: Sequence[a.Triple], dataset: QueryDataset) -> Sources:
+        """Return one scan of the observations for all patterns with this subject."""
         o = self.names.new("o")
         source = Sources([f"observations AS {o}"])
         self.bind(subject, f"{o}.id", obs.OBSERVATION, source)
@@ -176,7 +212,17 @@ class BasicPatterns:
                 if property_.condition:
                     source.conditions.append(property_.condition.replace("{o}", o))
                 self.bind(triple.object, property_.sql.replace("{j}", j).replace("{o}", o), property_.column, source)
-        self._merge(source, sources, others)
+        return source
+
+    def _distinct(self, star: Sources, used: Set[object]) -> Sources:
+        """Return the distinct terms of a scan, which are far fewer than observations: joins then have less to do."""
+        bound = {name: (sql, column) for name, (sql, column) in star.bound.items() if name in used}
+        if not bound or not all(column.is_in_dictionary for _, column in bound.values()):
+            return star
+        alias = self.names.new("d")
+        relation = self.closed(replace(star, bound=bound))
+        table = f"({relation.sql.replace('SELECT', 'SELECT DISTINCT', 1)}) AS {alias}"
+        return Sources([table], [], {n: (f"{alias}.{self.names.of(n)}", column) for n, (_, column) in bound.items()})
 
     def bind(self, term: a.Term, sql: str, column: VariableColumn, source: Sources) -> None:
         """Add a variable's binding, or a condition for a constant or a further occurrence."""
@@ -195,7 +241,7 @@ class BasicPatterns:
     def _term_of(self, sql: str, column: VariableColumn) -> str:
         if column.kind != "id":
             return as_term(sql, column)
-        return f"(SELECT term FROM {self.relations.terms} AS x WHERE x.id = {sql})"
+        return f"(SELECT term FROM terms AS x WHERE x.id = {sql})"
 
     def _equals(self, sql: str, column: VariableColumn, term: str) -> str:
         if column.kind == "id":
@@ -221,15 +267,7 @@ class BasicPatterns:
             if name in sources.bound:
                 known, other = sources.bound[name]
                 sources.conditions.append(f"{known} = {sql}")
-                # Equal values are in both, so that the narrower description holds.
-                narrower = replace(
-                    other,
-                    is_resource=other.is_resource or column.is_resource,
-                    has_observations=other.has_observations and column.has_observations,
-                    has_terms=other.has_terms and column.has_terms,
-                    has_undefined=other.has_undefined and column.has_undefined,
-                )
-                sources.bound[name] = known, narrower
+                sources.bound[name] = known, other.narrowed_to(column)
             else:
                 sources.bound[name] = sql, column
 
@@ -248,10 +286,11 @@ class BasicPatterns:
         *,
         is_small: bool,
         about: bool,
+        used: Set[object] | None = None,
     ) -> None:
         """Add a pattern over the small triples, and over those of observations where it may match some.
 
-        `about` says that its object is an observation.
+        `about` says that its object is an observation; for `used`, see `relation`.
         """
         branches = self._branches(triple) if self.context.columns.has_observations and not is_small else []
         small = self.small(triple, dataset)
@@ -270,7 +309,7 @@ class BasicPatterns:
                 self.bind(triple.predicate, f"{alias}.p", RESOURCE, source)
             self.bind(triple.object, f"{alias}.o", object_, source)
             self._bind_graph(f"{alias}.g", dataset, source)
-            relations.append(self.closed(source))
+            relations.append(self.closed(source if used is None else self._distinct(source, used)))
         names = [t.name for t in (triple.subject, triple.predicate, triple.object) if isinstance(t, a.Variable)]
         others.append(self.relations.union(relations) if relations else empty(names, self.names))
 
@@ -313,10 +352,8 @@ class BasicPatterns:
             source.conditions.append(f"{t}.p = {self.context.id(iri(triple.predicate.iri))}")
         elif isinstance(triple.predicate, a.Variable):
             self.bind(triple.predicate, f"{t}.p", RESOURCE, source)
-        special = self.context.columns.observation_predicates
-        has_observations = triple.predicate.iri in special if isinstance(triple.predicate, a.Link) else bool(special)
-        self.bind(triple.subject, f"{t}.s", replace(RESOURCE, has_observations=has_observations), source)
-        self.bind(triple.object, f"{t}.o", replace(NODE, has_observations=has_observations), source)
+        self.bind(triple.subject, f"{t}.s", RESOURCE, source)
+        self.bind(triple.object, f"{t}.o", NODE, source)
         self._bind_graph(f"{t}.g", dataset, source)
         return source
 
@@ -344,3 +381,12 @@ class BasicPatterns:
             is_observation = self.context.id(term) >= FIRST_OBSERVATION
             return is_observation != column.has_observations or (column.is_resource and term[0] == '"')
         return (term[0] == '"') == column.is_resource
+
+
+def _ends(triple: a.Triple) -> list[a.Variable]:
+    return [term for term in (triple.subject, triple.object) if isinstance(term, a.Variable)]
+
+
+def _names(triple: a.Triple) -> list[str]:
+    terms = (triple.subject, triple.predicate, triple.object)
+    return [term.name for term in terms if isinstance(term, a.Variable)]

@@ -1,6 +1,6 @@
 """The columns, names, constants and graphs that all parts of a query's translation share."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from vaven.publisher.columnar import observations as obs
@@ -37,12 +37,11 @@ class Sources:
 class Context:
     """The columns that a query runs over, and the names, functions and constants of its SQL."""
 
-    def __init__(self, columns: Columns, base: str, constants: Mapping[str, int], terms: str = "terms") -> None:
-        """`constants` are the ids of all terms in the query; `terms` is the SQL of the dictionary with its own ones."""
+    def __init__(self, columns: Columns, base: str, constants: Mapping[str, int], own: Sequence[str] = ()) -> None:
+        """`constants` are the ids of all terms in the query; `own` are those from -2 downwards."""
         self.columns, self.base = columns, base
         self.names, self.functions = Names(), Functions()
-        self.relations = Relations(self.names, terms)
-        self.has_own_terms = terms != "terms"
+        self.relations = Relations(self.names, own)
         self.now = literal(now_text(), DATE_TIME)
         self.ontology = f"{columns.base}ns#"
         self.properties = obs.properties(self.ontology) if columns.has_observations else {}
@@ -61,6 +60,13 @@ class Context:
     def graph_names(relation: SolutionRelation, dataset: QueryDataset) -> list[str]:
         """Return the hidden variable of the graph around a pattern, if the relation has it."""
         return [dataset.graph] if isinstance(dataset.graph, str) and dataset.graph in relation.columns else []
+
+    def has_observations(self, dataset: QueryDataset) -> bool:
+        """Return False if no observation can be in the graphs that a pattern is matched in."""
+        graphs = dataset.named if dataset.graph else dataset.default
+        if isinstance(dataset.graph, int):
+            graphs = (dataset.graph,)
+        return graphs is None or not self.columns.observation_graphs.isdisjoint(graphs)
 
     def graphs(self, variable: str, dataset: QueryDataset) -> SolutionRelation:
         """Return all named graphs as values of a variable."""

@@ -18,7 +18,7 @@ from vaven.publisher.columnar.relations import (
     as_term,
     number_text,
 )
-from vaven.publisher.columns.build import UNDEFINED
+from vaven.publisher.columns.observation_ids import UNDEFINED
 from vaven.publisher.columns.terms import FALSE, TRUE, split_literal
 from vaven.schemas.standard.sql import text
 
@@ -53,6 +53,10 @@ class SolutionScope:
     outer: "SolutionScope | None" = None
     lookups: list[tuple[str, str]] = field(default_factory=list)
     has_row: bool = False
+
+    def variables(self) -> set[str]:
+        """Return the variables of this scope and of those around it."""
+        return {*self.relation.columns} | (self.outer.variables() if self.outer else set())
 
     def row(self) -> str:
         """Return SQL of the number of a solution."""
@@ -215,6 +219,9 @@ class SparqlExpressions:
         condition = self.condition(call.arguments[0])
         yes, no = self._alike([self.value(e) for e in call.arguments[1:]])
         sql = f"CASE WHEN {condition} THEN {yes.sql} WHEN NOT {condition} THEN {no.sql} END"
+        if "fn_volatile_" in condition:
+            # It has another result each time that it is called.
+            sql = f"([{no.sql}, {yes.sql}])[({condition})::INTEGER + 1]"
         return TypedSql(sql, replace(yes.column.with_values_of(no.column), may_be_unbound=True))
 
     def _call_coalesce(self, call: a.Call) -> TypedSql:
@@ -379,7 +386,7 @@ class SparqlExpressions:
 
     def _call_iri(self, call: a.Call) -> TypedSql:
         (value,) = (self.value(e) for e in call.arguments)
-        sql = self.functions.call(to_iri(self.base), "iri", [self.term(value)], "VARCHAR")
+        sql = self.functions.call(to_iri, "iri", [self.term(value), text(self.base)], "VARCHAR")
         return TypedSql(sql, VariableColumn("term", may_be_unbound=True, is_resource=True))
 
     def _call_row(self, _: a.Call) -> TypedSql:

@@ -47,9 +47,9 @@ def mean(terms: Sequence[str | None]) -> str | None:
 
 
 def joined(terms: Sequence[str | None], separator: str) -> str | None:
-    """GROUP_CONCAT (section 18.5.1.7) as a simple literal: of the texts of IRIs and literals; errors are left out."""
-    texts = (operators.text_of(term) for term in terms if term is not None)
-    return literal(separator.join(text[2:] for text in texts if text is not None))
+    """GROUP_CONCAT (section 18.5.1.7) as a simple literal, of the texts of IRIs and literals; "" of an empty group."""
+    texts = [operators.text_of(term) if term is not None else None for term in terms]
+    return None if None in texts else literal(separator.join(text[2:] for text in texts if text is not None))
 
 
 def lowest(terms: Sequence[str | None]) -> str | None:

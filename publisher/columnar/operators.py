@@ -93,11 +93,13 @@ def _value(term: str) -> object:
     return number_of(term) or moment_of(term)
 
 
-def compare(left: str, right: str) -> int | None:
-    """Return -1, 0 or 1 for values that `<` compares (section 17.3); None for others."""
+def compare(left: str, right: str) -> float | None:
+    """Return -1, 0 or 1 for values that `<` compares (section 17.3), NaN if one is; None for others."""
     a, b = number_of(left), number_of(right)
     if a and b:
-        return compare_numbers(a, b)
+        order = compare_numbers(a, b)
+        # NaN is neither less, equal nor greater, which is no error (F&O, section 4.3).
+        return math.nan if order is None else order
     x, y = simple(left), simple(right)
     if x is not None and y is not None:
         return (x > y) - (x < y)
@@ -139,7 +141,11 @@ def plus(term: str) -> str | None:
 
 def minus(term: str) -> str | None:
     number = number_of(term)
-    return number_term(Number(-number.value, number.datatype)) if number else None
+    if number is None:
+        return None
+    # The operator of decimals would round to the digits of Python's context.
+    value = number.value.copy_negate() if isinstance(number.value, Decimal) else -number.value
+    return number_term(Number(value, number.datatype))
 
 
 def rounded(rounding: Callable[[Number], Any]) -> Callable[[str], str | None]:
@@ -187,7 +193,9 @@ def absolute(term: str) -> str | None:
     number = number_of(term)
     if number is None:
         return None
-    return minus(term) if number.value < 0 else number_term(number)
+    # Of negative zero, too (F&O, section 4.4.1).
+    value = number.value.copy_abs() if isinstance(number.value, Decimal) else abs(number.value)
+    return number_term(Number(value, number.datatype))
 
 
 def is_iri(term: str) -> bool:
@@ -224,19 +232,17 @@ def datatype(term: str) -> str | None:
     return iri(_datatype(term)) if term[0] == '"' else None
 
 
-def to_iri(base: str) -> Callable[[str], str | None]:
-    def function(term: str) -> str | None:
-        if term[0] == "<":
-            return term
-        text = simple(term)
-        if text is None or re.search(r"[\x00-\x20<>\"{}|^`\\]", text):
-            return None
-        if re.match("[A-Za-z][A-Za-z0-9+.-]*:", text):
-            return iri(text)
-        reference, mark, rest = text.partition("#")
-        return iri(urljoin(base, reference) + mark + rest)
-
-    return function
+def to_iri(term: str, base: str) -> str | None:
+    """IRI: resolve a string against the base of the query (section 17.4.2.8)."""
+    if term[0] == "<":
+        return term
+    text = simple(term)
+    if text is None or re.search(r"[\x00-\x20<>\"{}|^`\\]", text):
+        return None
+    if re.match("[A-Za-z][A-Za-z0-9+.-]*:", text):
+        return iri(text)
+    reference, mark, rest = text.partition("#")
+    return iri(urljoin(base, reference) + mark + rest)
 
 
 def typed(lexical: str, kind: str) -> str | None:

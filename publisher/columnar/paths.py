@@ -22,7 +22,7 @@ class TriplePatterns(Protocol):
         self, triples: Sequence[a.Triple], dataset: QueryDataset, known: Set[a.Term] = frozenset()
     ) -> SolutionRelation: ...
 
-    def small(self, triple: a.Triple, dataset: QueryDataset) -> Sources | None: ...
+    def nodes(self, variable: str, dataset: QueryDataset) -> SolutionRelation: ...
 
     def closed(self, source: Sources) -> SolutionRelation: ...
 
@@ -36,8 +36,13 @@ class Paths:
         self._basic, self.context = basic, basic.context
         self.names, self.relations = self.context.names, self.context.relations
 
-    def relation(self, triple: a.Triple, dataset: QueryDataset, stars: Set[a.Term]) -> SolutionRelation:
-        """Match a path pattern; `stars` are variables that are observations."""
+    def relation(
+        self, triple: a.Triple, dataset: QueryDataset, stars: Set[a.Term], starts: SolutionRelation | None = None
+    ) -> SolutionRelation:
+        """Match a path pattern; `stars` are variables that are observations.
+
+        `starts` has nodes that one end of the path is among, by the triple patterns around it.
+        """
         path = triple.predicate
         if isinstance(path, a.Alternative):
             relations = [
@@ -47,7 +52,7 @@ class Paths:
         if isinstance(path, a.Negated):
             return self._negated(triple, path, dataset, stars)
         assert isinstance(path, a.Repeated)
-        return self._repeated(triple, path, dataset)
+        return self._repeated(triple, path, dataset, starts)
 
     def _negated(
         self, triple: a.Triple, path: a.Negated, dataset: QueryDataset, stars: Set[a.Term]
@@ -68,11 +73,19 @@ class Paths:
                 relations.append(self.relations.select(relation, [v for v in relation.columns if v != variable.name]))
         return self.relations.union(relations)
 
-    def _repeated(self, triple: a.Triple, path: a.Repeated, dataset: QueryDataset) -> SolutionRelation:
+    def _repeated(
+        self, triple: a.Triple, path: a.Repeated, dataset: QueryDataset, starts: SolutionRelation | None
+    ) -> SolutionRelation:
         """Translate `*`, `+` and `?`: pairs of the path's inner part, their closure, and paths of length zero."""
         start, end = " " + self.names.new("start"), " " + self.names.new("end")
         pairs = self._basic.relation([a.Triple(a.Variable(start), path.path, a.Variable(end))], dataset)
         both = pairs.columns[start].kind == pairs.columns[end].kind == "id"
+        nodes, node = None, ""
+        if path.mark != "+" and isinstance(triple.subject, a.Variable) and isinstance(triple.object, a.Variable):
+            node = next(iter(starts.columns)) if starts else " " + self.names.new("node")
+            nodes = starts or self._basic.nodes(node, dataset)
+            both = both and nodes.columns[node].kind == "id"
+            nodes = nodes if both else self.relations.with_terms(nodes, [node])
         pairs = pairs if both else self.relations.with_terms(pairs, [start, end])
         graph = self.context.graph_names(pairs, dataset)
         x, y = self.names.of(start), self.names.of(end)
@@ -89,17 +102,22 @@ class Paths:
                 f"SELECT {r}.g, {r}.s, {p}.o FROM {r} JOIN {p} ON {r}.o = {p}.s AND {r}.g = {p}.g) SELECT * FROM {r}"
             )
         if path.mark != "+":
-            closure = f"SELECT g, s, o FROM ({closure}) UNION {self._zero_length(triple, both, graph, dataset)}"
+            if nodes:
+                name = self.names.of(node)
+                zero = f"SELECT {self.names.of(graph[0]) if graph else '0'}, {name}, {name} FROM ({nodes.sql})"
+            else:
+                zero = self._zero_length(triple, both, graph, dataset)
+            closure = f"SELECT g, s, o FROM ({closure}) UNION {zero}"
         alias = self.names.new("c")
         source = Sources([f"({closure}) AS {alias}"])
         a_column, b_column = pairs.columns[start], pairs.columns[end]
         column = a_column.with_values_of(b_column)
-        if path.mark != "+":
-            column = replace(
-                column,
-                has_observations=column.has_observations or self.context.columns.has_observations,
-                is_resource=False,
-            )
+        if nodes:
+            column = column.with_values_of(nodes.columns[node])
+        elif path.mark != "+":
+            column = replace(column, has_observations=self.context.columns.has_observations, is_resource=False)
+        is_own = any(isinstance(end, str) and self.context.id(end) < 0 for end in (triple.subject, triple.object))
+        column = replace(column, has_own=column.has_own or is_own)
         self._basic.bind(triple.subject, f"{alias}.s", column, source)
         self._basic.bind(triple.object, f"{alias}.o", column, source)
         if graph:
@@ -112,26 +130,10 @@ class Paths:
         return str(self.context.id(term)) if is_id else text(term)
 
     def _zero_length(self, triple: a.Triple, is_id: bool, graph: Sequence[str], dataset: QueryDataset) -> str:
-        """Return SQL of the paths of length zero: of a constant itself, or of every node (section 18.4)."""
+        """Return SQL of the paths of length zero of a constant, which are to itself (section 18.4)."""
         ends = [end for end in (triple.subject, triple.object) if isinstance(end, str)]
         graphs = f"SELECT g FROM ({self.context.all_graphs(dataset)})" if graph else "SELECT 0 AS g"
         if len(set(ends)) == 2:
             return "SELECT 0, NULL, NULL WHERE false"
-        if ends:
-            node = self._path_end(ends[0], is_id)
-            return f"SELECT g, {node} AS s, {node} AS o FROM ({graphs})"
-        node_, property_, other = (a.Variable(" " + self.names.new("any")) for _ in range(3))
-        # Every subject and object; what is no id is a term, and then all are.
-        triples = self._basic.conjunction([a.Triple(node_, property_, other)], dataset)
-        if is_id:
-            small = self._basic.small(a.Triple(node_, property_, other), dataset)
-            assert small is not None
-            triples = self._basic.closed(small)
-        else:
-            triples = self.relations.with_terms(triples, [node_.name, other.name])
-        g = self.names.of(graph[0]) if graph else "0"
-        s, o = self.names.of(node_.name), self.names.of(other.name)
-        observed = ""
-        if is_id and self.context.columns.has_observations and not graph:
-            observed = " UNION SELECT 0, id, id FROM observations"
-        return f"(SELECT {g}, {s}, {s} FROM ({triples.sql}) UNION SELECT {g}, {o}, {o} FROM ({triples.sql}){observed})"
+        node = self._path_end(ends[0], is_id)
+        return f"SELECT g, {node} AS s, {node} AS o FROM ({graphs})"

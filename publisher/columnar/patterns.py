@@ -8,6 +8,7 @@ from vaven.publisher.columnar.aggregates import aggregated
 from vaven.publisher.columnar.basic import BasicPatterns
 from vaven.publisher.columnar.context import RESOURCE, Context, QueryDataset
 from vaven.publisher.columnar.expressions import SolutionScope, SparqlExpressions, TypedSql
+from vaven.publisher.columnar.functions import VOLATILE
 from vaven.publisher.columnar.relations import SolutionRelation, VariableColumn, empty
 from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION
 from vaven.publisher.columns.values import number_of, number_term, order_text
@@ -46,8 +47,30 @@ class Patterns:
                 return self._graph(name, inner, dataset, outer)
             case a.Group():
                 return self._group(pattern, dataset, outer)
+            case a.Filter(a.Basic(), _) if (merged := _with_existing(pattern)) is not pattern:
+                return self.relation(merged, dataset, outer)
+            case a.Distinct(a.Project(a.Basic() | a.Filter(), variables) as project):
+                relation = self._set(project.pattern, frozenset(variables), dataset, outer)
+                return self._distinct(self._modified(project, relation, dataset, outer))
+            case a.Distinct(a.Project(a.OrderBy(inner, keys), variables)) if _are_of(keys, variables):
+                # Equal solutions have equal keys, so that the order of the distinct ones is the same.
+                distinct = a.Distinct(a.Project(inner, variables))
+                return self._order(self.relation(distinct, dataset, outer), keys, dataset, outer)
             case _:
                 return self._modified(pattern, self.relation(pattern.pattern, dataset, outer), dataset, outer)
+
+    def _set(
+        self, pattern: a.Pattern, used: frozenset[str], dataset: QueryDataset, outer: SolutionScope | None
+    ) -> SolutionRelation:
+        """Translate a pattern whose solutions matter only as a set, and only with the variables `used`."""
+        match pattern:
+            case a.Basic(triples):
+                return self._basic.relation(triples, dataset, used)
+            case a.Filter(a.Basic(triples), conditions) if not any(map(_has_exists, conditions)):
+                used = used.union(*map(_variables, conditions))
+                return self._filter(self._basic.relation(triples, dataset, used), conditions, dataset, outer)
+            case _:
+                return self.relation(pattern, dataset, outer)
 
     def _modified(
         self, pattern: Modifier, relation: SolutionRelation, dataset: QueryDataset, outer: SolutionScope | None
@@ -74,7 +97,7 @@ class Patterns:
         scope = SolutionScope(relation, self.names.new("f"), self.relations, outer)
 
         def pattern(inner: a.Pattern, around: SolutionScope) -> SolutionRelation:
-            return self.relation(inner, dataset, around)
+            return self._set(inner, frozenset(around.variables()), dataset, around)
 
         return SparqlExpressions(scope, self.functions, pattern, self.context.id, self.context.base, self.context.now)
 
@@ -90,13 +113,28 @@ class Patterns:
         if "fn_volatile_" in where:
             # DuckDB lets rows pass if a function of a volatile one returns NULL.
             where = f"coalesce({where}, false)"
-        return replace(relation, sql=f"{self._chosen(expressions.scope)} WHERE {where}")
+        lookups = self._lookups(expressions.scope)
+        return replace(relation, sql=f"{self._chosen(expressions.scope)} WHERE {where}", lookups=lookups)
+
+    @staticmethod
+    def _lookups(scope: SolutionScope) -> frozenset[tuple[str, str]]:
+        """Return the lookups that `_chosen` keeps: with one of a variable, its rank for ORDER BY costs no further join.
+
+        DuckDB leaves out what nothing uses.
+        """
+        for variable, _ in tuple(scope.lookups):
+            if scope.relation.columns[variable].is_in_dictionary:
+                scope.lookup(variable, "rank")
+        return scope.relation.lookups | {
+            (variable, what) for variable, what in scope.lookups if scope.relation.columns[variable].is_in_dictionary
+        }
 
     def _chosen(self, scope: SolutionScope, *added: str) -> str:
-        """Return SQL that selects the variables of a scope's relation, and further columns."""
+        """Return SQL that selects the variables of a scope's relation with its lookups, and further columns."""
         relation = scope.relation
         names = [f"{scope.alias}.{self.names.of(v)}" for v in relation.columns]
         names += [f"{scope.alias}.{name}" for name, _ in relation.order]
+        names += [f"{scope.alias}.{self.relations.lookup_name(*lookup)}" for lookup in sorted(self._lookups(scope))]
         return f"SELECT {', '.join((*names, *added)) or '1 AS unit'} FROM {scope.source()}"
 
     def _extend(
@@ -116,8 +154,9 @@ class Patterns:
             column = replace(column, may_be_unbound=True)
         if value.constant and column.kind == "number" and self._is_odd(value):
             sql, column = text(value.constant), VariableColumn("term")
+        lookups = self._lookups(expressions.scope)
         chosen = self._chosen(expressions.scope, f"{sql} AS {self.names.of(variable)}")
-        return SolutionRelation(chosen, {**relation.columns, variable: column}, relation.order)
+        return SolutionRelation(chosen, {**relation.columns, variable: column}, relation.order, lookups)
 
     @staticmethod
     def _is_odd(value: TypedSql) -> bool:
@@ -199,6 +238,7 @@ class Patterns:
                 may_be_unbound=None in cells,
                 is_resource=all(t is None or t[0] != '"' for t in cells),
                 has_observations=any(t is not None and self.context.id(t) >= FIRST_OBSERVATION for t in cells),
+                has_own=any(t is not None and self.context.id(t) < 0 for t in cells),
             )
             # Lists take a fraction of the memory that DuckDB plans a VALUES of many rows with.
             ids = ", ".join("NULL" if t is None else str(self.context.id(t)) for t in cells)
@@ -244,7 +284,9 @@ class Patterns:
                 name = self.names.new("k")
                 added.append(f"{sql} AS {name}")
                 order.append((name, is_descending))
-        return SolutionRelation(self._chosen(expressions.scope, *added), relation.columns, tuple(order))
+        lookups = self._lookups(expressions.scope)
+        chosen = self._chosen(expressions.scope, *added)
+        return SolutionRelation(chosen, relation.columns, tuple(order), lookups)
 
     def _sort_keys(self, expressions: SparqlExpressions, value: TypedSql) -> Iterator[str]:
         """Yield SQL of the keys that sort values as ORDER BY does."""
@@ -254,12 +296,7 @@ class Patterns:
             yield value.sql
         elif column.kind in ("text", "boolean"):
             yield value.sql
-        elif (
-            column.kind == "id"
-            and not column.has_observations
-            and not self.context.has_own_terms
-            and not value.constant
-        ):
+        elif column.is_in_dictionary and not value.constant:
             assert value.scope is not None
             yield value.scope.lookup(value.variable, "rank")
         else:
@@ -267,6 +304,7 @@ class Patterns:
 
     def _distinct(self, relation: SolutionRelation) -> SolutionRelation:
         names = ", ".join(self.names.of(v) for v in relation.columns) or "1 AS unit"
+        relation = replace(relation, lookups=frozenset())
         if not relation.order:
             return replace(relation, sql=f"SELECT DISTINCT {names} FROM ({relation.sql})")
         sorted_ = _order_by(relation.order)
@@ -332,6 +370,39 @@ def _variables(expression: a.Expression) -> set[str]:
     if isinstance(expression, a.Call):
         return set[str]().union(*(_variables(e) for e in expression.arguments))
     return set()
+
+
+def _with_existing(filter_: a.Filter) -> a.Pattern:
+    """Match triple patterns of FILTER EXISTS together with those that bind all of their variables.
+
+    A solution of these makes each a triple, which is there or not, so that nothing is matched twice.
+    """
+    assert isinstance(filter_.pattern, a.Basic)
+    triples, rest = list(filter_.pattern.triples), list[a.Expression]()
+    bound = a.visible(filter_.pattern).keys()
+    for condition in filter_.conditions:
+        match condition:
+            case a.Exists(a.Basic(inner) as basic, False) if a.visible(basic).keys() <= bound and all(
+                isinstance(triple.predicate, a.Link | a.Variable) for triple in inner
+            ):
+                triples += [triple for triple in inner if triple not in triples]
+            case _:
+                rest.append(condition)
+    if len(rest) == len(filter_.conditions):
+        return filter_
+    basic = a.Basic(tuple(triples))
+    return a.Filter(basic, tuple(rest)) if rest else basic
+
+
+def _are_of(keys: Sequence[tuple[a.Expression, bool]], variables: Sequence[str]) -> bool:
+    """Return whether equal values of these variables have equal keys of an order."""
+    return all(_variables(key) <= {*variables} and _is_determined(key) for key, _ in keys)
+
+
+def _is_determined(expression: a.Expression) -> bool:
+    if isinstance(expression, a.Call):
+        return expression.name not in VOLATILE and all(map(_is_determined, expression.arguments))
+    return not isinstance(expression, a.Exists)
 
 
 def _has_exists(expression: a.Expression) -> bool:

@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from vaven.publisher.columns.build import UNDEFINED
-from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, PART_BITS, QUANTITY
-from vaven.publisher.columns.terms import FALSE, TRUE, XSD
+from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, PART_BITS, QUANTITY, UNDEFINED
+from vaven.publisher.columns.terms import TRUE, XSD, literal, split_literal
 from vaven.schemas.standard.sql import DECIMALS, text
 
 DECIMAL, INTEGER = XSD + "decimal", XSD + "integer"
@@ -21,8 +20,9 @@ class VariableColumn:
     """The representation of a variable's values; NULL is unbound.
 
     `kind` is id (of a term or an observation), number (an integer scaled by `scale` decimals, of one `datatype`), text
-    (a simple literal), boolean, or term (its text). `is_resource` excludes literals, and `has_observations` and
-    `has_undefined` say that such values may occur.
+    (a simple literal), boolean, or term (its text). `is_resource` excludes literals. `has_undefined` and the flags of
+    ids say that such values may occur: terms of the dictionary, which has the observations that small triples name; any
+    observations; and terms that only the query has, by negative ids.
     """
 
     kind: str
@@ -33,6 +33,12 @@ class VariableColumn:
     is_resource: bool = False
     has_observations: bool = False
     has_terms: bool = True
+    has_own: bool = False
+
+    @property
+    def is_in_dictionary(self) -> bool:
+        """Return whether the values are ids of the snapshot's dictionary."""
+        return self.kind == "id" and not self.has_observations and not self.has_own
 
     def is_alike(self, other: "VariableColumn") -> bool:
         """Return whether equal values have equal representations in both."""
@@ -47,6 +53,20 @@ class VariableColumn:
             is_resource=self.is_resource and other.is_resource,
             has_observations=self.has_observations or other.has_observations,
             has_terms=self.has_terms or other.has_terms,
+            has_own=self.has_own or other.has_own,
+        )
+
+    def narrowed_to(self, other: "VariableColumn") -> "VariableColumn":
+        """Return the column that has the values in both, which are alike and bound."""
+        in_dictionary = self.is_in_dictionary or other.is_in_dictionary
+        return replace(
+            self,
+            may_be_unbound=False,
+            has_undefined=self.has_undefined and other.has_undefined,
+            is_resource=self.is_resource or other.is_resource,
+            has_observations=not in_dictionary and self.has_observations and other.has_observations,
+            has_terms=in_dictionary or (self.has_terms and other.has_terms),
+            has_own=self.has_own and other.has_own,
         )
 
 
@@ -57,12 +77,13 @@ TERM = VariableColumn("term")
 class SolutionRelation:
     """SQL of a SELECT whose columns are named by `Names`, one for each variable, and keys of its order, if any.
 
-    `order` has the names of columns to sort by, True for descending.
+    `order` has the names of columns to sort by, True for descending. `lookups` are lookups that are columns already.
     """
 
     sql: str
     columns: Mapping[str, VariableColumn]
     order: tuple[tuple[str, bool], ...] = ()
+    lookups: frozenset[tuple[str, str]] = frozenset()
 
 
 @dataclass
@@ -87,6 +108,17 @@ def number_text(value: str, column: VariableColumn) -> str:
     return f"rtrim(rtrim({exact}, '0'), '.')"
 
 
+def number_term(value: int, column: VariableColumn) -> str:
+    """Return the text of the literal of a scaled number, as `as_term` does in SQL."""
+    if column.has_undefined and value == UNDEFINED:
+        return UNDEFINED_TERM
+    digits = str(value)
+    if column.scale:
+        integral, decimals = divmod(abs(value), 10**column.scale)
+        digits = f"{'-' if value < 0 else ''}{integral}.{decimals:0{column.scale}d}".rstrip("0").rstrip(".")
+    return literal(digits, column.datatype)
+
+
 def as_term(value: str, column: VariableColumn) -> str:
     """Return SQL of the text of a term; of an id, only after `with_terms`."""
     if column.kind == "number":
@@ -97,15 +129,15 @@ def as_term(value: str, column: VariableColumn) -> str:
     if column.kind == "text":
         return f"('\"\"' || {value})"
     if column.kind == "boolean":
-        return f"CASE WHEN {value} THEN {text(TRUE)} WHEN NOT {value} THEN {text(FALSE)} END"
+        return f"({text(TRUE.removesuffix('true'))} || ({value})::VARCHAR)"
     return value
 
 
 class Relations:
-    """Operations on relations of one query. `terms` is the SQL of the dictionary with the query's own constants."""
+    """Operations on relations of one query. `own` are the terms that only the query has, from id -2 downwards."""
 
-    def __init__(self, names: Names, terms: str = "terms") -> None:
-        self.names, self.terms = names, terms
+    def __init__(self, names: Names, own: Sequence[str] = ()) -> None:
+        self.names, self.own = names, own
 
     # --- lookups
 
@@ -115,6 +147,8 @@ class Relations:
         added, joins = [], []
         needed: dict[str, list[str]] = {}
         for variable, what in dict.fromkeys(lookups):
+            if (variable, what) in relation.lookups:
+                continue
             needed.setdefault(variable, []).append(what)
         for variable, whats in needed.items():
             column, name = relation.columns[variable], f"{alias}.{self.names.of(variable)}"
@@ -127,7 +161,8 @@ class Relations:
         if not added:
             return relation
         sql = f"SELECT {alias}.*, {', '.join(added)} FROM ({relation.sql}) AS {alias} {' '.join(joins)}"
-        return replace(relation, sql=sql)
+        present = relation.lookups | {(variable, what) for variable, whats in needed.items() for what in whats}
+        return replace(relation, sql=sql, lookups=present)
 
     def lookup_name(self, variable: str, what: str) -> str:
         return f"{self.names.of(variable)}_{what}"
@@ -135,7 +170,12 @@ class Relations:
     def _of_id(self, value: str, column: VariableColumn, whats: Sequence[str]) -> tuple[dict[str, str], list[str]]:
         terms = self.names.new("t")
         values = {what: f"{terms}.{what}" for what in whats}
-        joins = [f"LEFT JOIN {self.terms} AS {terms} ON {terms}.id = {value}"] if column.has_terms else []
+        # A variable that is neither a term nor an observation by the patterns around it has no values.
+        is_term = column.has_terms or not column.has_observations
+        joins = [f"LEFT JOIN terms AS {terms} ON {terms}.id = {value}"] if is_term else []
+        if column.has_own:
+            values = {what: f"CASE WHEN {value} < 0 THEN {self._own(what)}[-1 - {value}] ELSE {sql} END"
+                      for what, sql in values.items()}  # fmt: skip
         if not column.has_observations:
             return values, joins
         iri, joined = self._own_iri(value)
@@ -143,6 +183,15 @@ class Relations:
         if column.has_terms:
             return {what: f"coalesce({values[what]}, {own[what]})" for what in whats}, joins + joined
         return {what: own[what] for what in whats}, joined
+
+    def _own(self, what: str) -> str:
+        """Return SQL of a list: the terms that only the query has, or their texts, languages or (unknown) ranks."""
+        items = []
+        for term in self.own:
+            tag, lexical = split_literal(term) if term[0] == '"' else ("", term[1:])
+            language = "NULL" if term[0] != '"' else text(tag[1:] if tag[:1] == "@" else "")
+            items.append({"term": text(term), "text": text(lexical), "language": language, "rank": "NULL"}[what])
+        return f"([{', '.join(items)}]::{'INTEGER' if what == 'rank' else 'VARCHAR'}[])"
 
     def _own_iri(self, value: str) -> tuple[str, list[str]]:
         """Return SQL of the IRI of the observation or quantity with an id, and the joins that it needs."""
@@ -213,7 +262,8 @@ class Relations:
             if v in shared:
                 x, y = left.columns[v], right.columns[v]
                 unbound = x.may_be_unbound and (y.may_be_unbound or is_outer)
-                columns[v] = replace(x.with_values_of(y), may_be_unbound=unbound)
+                is_in_both = not x.may_be_unbound and not y.may_be_unbound and not is_outer
+                columns[v] = x.narrowed_to(y) if is_in_both else replace(x.with_values_of(y), may_be_unbound=unbound)
                 selected.append(f"coalesce({a}.{name}, {b}.{name}) AS {name}" if x.may_be_unbound else f"{a}.{name}")
             elif v in left.columns:
                 columns[v] = left.columns[v]

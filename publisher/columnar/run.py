@@ -1,7 +1,8 @@
 """Run a query over the columns of a snapshot: its text in, solutions, a truth value or triples out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
 from itertools import count
 from typing import Any
 
@@ -11,23 +12,36 @@ from vaven.publisher.columnar import algebra as a
 from vaven.publisher.columnar.context import Context, QueryDataset
 from vaven.publisher.columnar.expressions import Functions
 from vaven.publisher.columnar.patterns import Patterns
-from vaven.publisher.columnar.relations import SolutionRelation
+from vaven.publisher.columnar.relations import SolutionRelation, VariableColumn, number_term
 from vaven.publisher.columns.open import Columns
-from vaven.publisher.columns.terms import iri, split_literal
-from vaven.schemas.standard.sql import text
+from vaven.publisher.columns.terms import FALSE, TRUE, iri, literal
 
 BATCH = 4096
 # Levels of blank nodes that a description follows.
 MAX_DEPTH = 10
 Solution = tuple[str | None, ...]
+Decoder = Callable[[Any], str]
 
 
 @dataclass(frozen=True)
 class Solutions:
-    """The variables of a SELECT, and its solutions as texts of terms."""
+    """The variables of a SELECT, and batches of its solutions as the columns have them.
+
+    A decoder returns the text of the term that a value of its variable is; None is unbound.
+    """
 
     variables: tuple[str, ...]
-    rows: Iterator[Solution]
+    decoders: tuple[Decoder, ...]
+    batches: Iterator[Sequence[tuple[Any, ...]]]
+
+    @property
+    def rows(self) -> Iterator[Solution]:
+        """Yield the solutions as texts of terms."""
+        for batch in self.batches:
+            for row in batch:
+                yield tuple(
+                    None if value is None else decode(value) for decode, value in zip(self.decoders, row, strict=True)
+                )
 
 
 def run(
@@ -41,9 +55,9 @@ def run(
         default_graphs, named_graphs = query.default_graphs, query.named_graphs
     run_ = _Run(columns, query.base, tuple(default_graphs), tuple(named_graphs))
     if query.form == "ASK":
-        return bool(next(run_.solutions(query.pattern, ()), None) is not None)
+        return next(run_.solutions(query.pattern, ()).rows, None) is not None
     if query.form == "SELECT":
-        return Solutions(query.variables, run_.solutions(query.pattern, query.variables))
+        return run_.solutions(query.pattern, query.variables)
     if query.form == "CONSTRUCT":
         return run_.constructed(query)
     return run_.described(query)
@@ -60,28 +74,33 @@ class _Run:
         """Return a translator that knows the ids of all constants of a pattern."""
         ontology = f"{self.columns.base}ns#"
         graphs = [iri(graph) for graph in (*self.default_graphs, *self.named_graphs)]
-        own = map(iri, Context.own_terms(ontology)) if self.columns.has_observations else ()
+        properties = map(iri, Context.own_terms(ontology)) if self.columns.has_observations else ()
         inline = dict.fromkeys(_inline(pattern))
-        terms = dict.fromkeys((*_constants(pattern), *graphs, *own))
+        # Those that may get into solutions have the first numbers.
+        terms = dict.fromkeys((*inline, *_constants(pattern), *graphs, *properties))
         known = self.columns.ids(terms)
         numbers = count(-2, -1)
         constants = {term: known[term] if term in known else next(numbers) for term in terms}
-        new = {term: constants[term] for term in inline if constants[term] < 0}
         dataset = QueryDataset()
         if graphs:
             default = tuple(constants[iri(graph)] for graph in self.default_graphs)
             dataset = QueryDataset(default, tuple(constants[iri(graph)] for graph in self.named_graphs))
-        context = Context(self.columns, self.base, constants, _terms(new) if new else "terms")
-        return Patterns(context), dataset
+        own = [term for term in inline if constants[term] < 0]
+        return Patterns(Context(self.columns, self.base, constants, own)), dataset
 
-    def solutions(self, pattern: a.Pattern, variables: Sequence[str]) -> Iterator[Solution]:
+    def solutions(self, pattern: a.Pattern, variables: tuple[str, ...]) -> Solutions:
         patterns, dataset = self._patterns(pattern)
-        relation = patterns.relations.select(patterns.relation(pattern, dataset), variables)
-        relation = patterns.relations.with_terms(relation, variables)
+        relations = patterns.relations
+        relation = relations.select(patterns.relation(pattern, dataset), variables)
+        relation = relations.with_terms(relation, [v for v, c in relation.columns.items() if c.has_observations])
         self._register(patterns.functions)
-        return self._rows(patterns, relation, variables)
+        own = {-2 - i: term for i, term in enumerate(relations.own)}
+        decoders = tuple(self._decoder(relation.columns[v], own) for v in variables)
+        return Solutions(variables, decoders, self._batches(patterns, relation, variables))
 
-    def _rows(self, patterns: Patterns, relation: SolutionRelation, variables: Sequence[str]) -> Iterator[Solution]:
+    def _batches(
+        self, patterns: Patterns, relation: SolutionRelation, variables: Sequence[str]
+    ) -> Iterator[Sequence[tuple[Any, ...]]]:
         names = ", ".join(patterns.names.of(v) for v in variables) or "1"
         order = ""
         if relation.order:
@@ -91,8 +110,22 @@ class _Run:
             )
             order = f" ORDER BY {', '.join(keys)}"
         cursor = self.columns.connection.execute(f"SELECT {names} FROM ({relation.sql}){order}")
+        of_terms = [i for i, v in enumerate(variables) if relation.columns[v].kind == "id"]
         while rows := cursor.fetchmany(BATCH):
-            yield from rows if variables else [() for _ in rows]
+            if of_terms:
+                self.columns.dictionary.load(row[i] for row in rows for i in of_terms)
+            yield rows if variables else [()] * len(rows)
+
+    def _decoder(self, column: VariableColumn, own: Mapping[int, str]) -> Decoder:
+        """Return a function from the values of a column to texts of terms."""
+        if column.kind == "id":
+            term = self.columns.dictionary.term
+            return term if not column.has_own else lambda number: own[number] if number < 0 else term(number)
+        if column.kind == "number":
+            return partial(number_term, column=column)
+        if column.kind == "boolean":
+            return lambda value: TRUE if value else FALSE
+        return literal if column.kind == "text" else str
 
     def _register(self, functions: Functions) -> None:
         """Create the functions that the SQL calls, each once in a connection."""
@@ -114,7 +147,7 @@ class _Run:
         """Yield the triples of a template for all solutions, each once (section 16.2)."""
         variables = tuple(a.visible(query.pattern))
         seen = set[tuple[str, str, str]]()
-        for number, row in enumerate(self.solutions(query.pattern, variables)):
+        for number, row in enumerate(self.solutions(query.pattern, variables).rows):
             values = dict(zip(variables, row, strict=True))
             for triple in query.template:
                 triple_terms = tuple(
@@ -130,7 +163,7 @@ class _Run:
         variables = tuple(t.name for t in query.described if isinstance(t, a.Variable))
         terms = dict.fromkeys(t for t in query.described if isinstance(t, str))
         if variables:
-            terms |= {t: None for row in self.solutions(query.pattern, variables) for t in row if t}
+            terms |= {t: None for row in self.solutions(query.pattern, variables).rows for t in row if t}
         seen, level = set[tuple[str, str, str]](), [t for t in terms if t[0] != '"']
         done = set(level)
         for _ in range(MAX_DEPTH):
@@ -140,7 +173,7 @@ class _Run:
             values = a.Values((s.name,), tuple((term,) for term in level))
             pattern = a.Join(values, a.Basic((a.Triple(s, p, o),)))
             level = []
-            for row in self.solutions(pattern, (s.name, p.name, o.name)):
+            for row in self.solutions(pattern, (s.name, p.name, o.name)).rows:
                 subject, predicate, object_ = row
                 if subject and predicate and object_ and (subject, predicate, object_) not in seen:
                     seen.add((subject, predicate, object_))
@@ -202,19 +235,3 @@ def _inline(value: Any) -> Iterator[str]:
     elif is_dataclass(value) and not isinstance(value, type):
         for field in fields(value):
             yield from _inline(getattr(value, field.name))
-
-
-def _terms(new: dict[str, int]) -> str:
-    """Return SQL of the dictionary with further terms of a query."""
-    texts, languages = [], []
-    for term in new:
-        tag, lexical = split_literal(term) if term[0] == '"' else ("", term[1:])
-        texts.append(text(lexical))
-        languages.append("NULL" if term[0] != '"' else text(tag[1:] if tag[:1] == "@" else ""))
-    lists = (map(str, new.values()), map(text, new), texts, languages)
-    ids, terms, lexical_forms, tags = (", ".join(items) for items in lists)
-    return (
-        "(SELECT id, term, rank, text, language FROM terms UNION ALL "
-        f"SELECT unnest([{ids}]), unnest([{terms}]), NULL::INTEGER, unnest([{lexical_forms}]), "
-        f"unnest([{tags}]::VARCHAR[]))"
-    )

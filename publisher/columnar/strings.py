@@ -3,9 +3,12 @@
 import hashlib
 import math
 import re
+import sys
+import unicodedata
 from collections.abc import Callable
 from fractions import Fraction
-from functools import lru_cache
+from functools import cache, lru_cache
+from itertools import groupby
 from urllib.parse import quote
 
 from vaven.publisher.columns.terms import (
@@ -18,10 +21,18 @@ from vaven.publisher.columns.values import (
     number_of,
 )
 
-# Functions of XPath's regular expressions that Python writes otherwise (F&O 3.1, section 5.6.1).
-FLAGS = {"s": re.DOTALL, "m": re.MULTILINE, "i": re.IGNORECASE, "x": re.VERBOSE}
-NAME_CLASSES = {r"\i": r"[^\W\d]|[:_]", r"\c": r"[\w.:\-\u00b7]"}
-GROUP = re.compile(r"\\([\\$])|\$(\d)|(\\|\$)", re.DOTALL)
+FLAGS = {"s": re.DOTALL, "m": re.MULTILINE, "i": re.IGNORECASE}
+GROUP = re.compile(r"\\([\\$])|\$(\d+)|(\\|\$)", re.DOTALL)
+# Sets of characters by their first and last code points: those of names (XML 1.0, rules 4 and 4a), and space.
+Ranges = tuple[tuple[int, int], ...]
+NAME_START: Ranges = (
+    (0x3A, 0x3A), (0x41, 0x5A), (0x5F, 0x5F), (0x61, 0x7A), (0xC0, 0xD6), (0xD8, 0xF6), (0xF8, 0x2FF),
+    (0x370, 0x37D), (0x37F, 0x1FFF), (0x200C, 0x200D), (0x2070, 0x218F), (0x2C00, 0x2FEF), (0x3001, 0xD7FF),
+    (0xF900, 0xFDCF), (0xFDF0, 0xFFFD), (0x10000, 0xEFFFF),
+)  # fmt: skip
+NAME: Ranges = (*NAME_START, (0x2D, 0x2E), (0x30, 0x39), (0xB7, 0xB7), (0x300, 0x36F), (0x203F, 0x2040))
+SPACE: Ranges = ((9, 10), (13, 13), (32, 32))
+ESCAPED = re.compile(r"\\(?:([pP])\{(\w+)\}|(.))", re.DOTALL)
 
 
 def string_of(term: str) -> tuple[str, str] | None:
@@ -144,18 +155,104 @@ def _pattern(pattern: str, flags: str) -> re.Pattern[str] | None:
         return None
     options = 0
     for flag in flags.replace("q", ""):
-        options |= FLAGS[flag]
+        # Spaces (x) are left out by the translation: Python would take `#` for a comment.
+        options |= FLAGS.get(flag, 0)
     if "q" in flags:
         return re.compile(re.escape(pattern), options & re.IGNORECASE)
-    for name, characters in NAME_CLASSES.items():
-        pattern = pattern.replace(name, f"(?:{characters})")
-    # A dollar is the end of the text alone; Python accepts a line break after it.
-    if "m" not in flags:
-        pattern = re.sub(r"(?<!\\)((?:\\\\)*)\$(?![^\[]*\])", r"\1\\Z", pattern)
     try:
-        return re.compile(pattern, options)
-    except re.error:
+        return re.compile(_translated(pattern, flags), options)
+    except (re.error, IndexError):
         return None
+
+
+def _translated(pattern: str, flags: str) -> str:
+    """Write an XPath regular expression (F&O, section 5.6.1; XSD 1.1 Part 2, appendix G) as Python does."""
+    parts, i = [], 0
+    while i < len(pattern):
+        character = pattern[i]
+        if character == "[":
+            part, i = _character_class(pattern, i + 1)
+        elif character == "\\":
+            part, characters, i = _escape(pattern, i)
+            part = part or f"[{_body(characters)}]"
+        elif character == "$" and "m" not in flags:
+            # The end of the text alone; Python accepts a line break after it.
+            part, i = r"\Z", i + 1
+        else:
+            part, i = "" if "x" in flags and character.isspace() else character, i + 1
+        parts.append(part)
+    return "".join(parts)
+
+
+def _character_class(pattern: str, i: int) -> tuple[str, int]:
+    """Translate a class after its bracket, with subtraction: `[a-z-[aeiou]]`. Return it and the position after it."""
+    is_negated = pattern[i] == "^"
+    i += is_negated
+    body, subtracted = "", ""
+    while pattern[i] != "]":
+        if pattern.startswith("-[", i):
+            subtracted, i = _character_class(pattern, i + 2)
+        elif pattern[i] == "\\":
+            part, characters, i = _escape(pattern, i)
+            body += part or _body(characters)
+        else:
+            # Python reserves some characters for set operations.
+            body, i = body + (f"\\{pattern[i]}" if pattern[i] in "[&~|" else pattern[i]), i + 1
+    if not body:
+        raise re.error("an empty class", pattern, i)
+    text = f"[{'^' * is_negated}{body}]"
+    return f"(?:(?!{subtracted}){text})" if subtracted else text, i + 1
+
+
+def _escape(pattern: str, i: int) -> tuple[str, Ranges, int]:
+    """Return an escape of one character as Python's, or else its set of characters, and the position after it."""
+    match = ESCAPED.match(pattern, i)
+    if not match:
+        raise re.error("an escape without a character", pattern, i)
+    if match[1]:
+        characters = _category(match[2])
+        return "", _complement(characters) if match[1] == "P" else characters, match.end()
+    sets = {"i": NAME_START, "c": NAME, "s": SPACE}
+    letter = match[3]
+    if letter.lower() in sets:
+        characters = sets[letter.lower()]
+        return "", characters if letter.islower() else _complement(characters), match.end()
+    if letter in "wW":
+        names = "LMNS" if letter == "w" else "PZC"
+        return "", tuple(pair for name in names for pair in _category(name)), match.end()
+    return match[0], (), match.end()
+
+
+@lru_cache(maxsize=64)
+def _category(name: str) -> Ranges:
+    """Return the characters of a general category of Unicode, as `L` or `Lu`. Raises re.error if there is none."""
+    pairs = tuple(pair for category, pair in _categories() if category.startswith(name))
+    if not pairs:
+        raise re.error(f"no category is {name}")
+    return pairs
+
+
+@cache
+def _categories() -> list[tuple[str, tuple[int, int]]]:
+    """Return the general categories of runs of characters; a pass over all takes a quarter of a second."""
+    runs = []
+    for category, group in groupby(range(sys.maxunicode + 1), key=lambda point: unicodedata.category(chr(point))):
+        points = list(group)
+        runs.append((category, (points[0], points[-1])))
+    return runs
+
+
+def _complement(pairs: Ranges) -> Ranges:
+    edges, start = [], 0
+    for first, last in sorted(pairs):
+        if first > start:
+            edges.append((start, first - 1))
+        start = last + 1
+    return (*edges, (start, sys.maxunicode)) if start <= sys.maxunicode else tuple(edges)
+
+
+def _body(pairs: Ranges) -> str:
+    return "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in pairs)
 
 
 def matches(term: str, pattern: str, flags: str = '""') -> bool | None:
@@ -181,8 +278,12 @@ def replaced(term: str, pattern: str, replacement: str, flags: str = '""') -> st
         def group(reference: re.Match[str]) -> str:
             if reference[1]:
                 return reference[1]
-            number = int(reference[2])
-            return (match[number] or "") if number <= compiled.groups else ""
+            # As many digits as there is a group for, at least one.
+            digits = reference[2]
+            while len(digits) > 1 and int(digits) > compiled.groups:
+                digits = digits[:-1]
+            number = int(digits)
+            return ((match[number] or "") if number <= compiled.groups else "") + reference[2][len(digits) :]
 
         return GROUP.sub(group, new)
 

@@ -14,10 +14,21 @@ import duckdb
 import pyarrow
 from pyoxigraph import RdfFormat, parse
 
-from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, PART_BITS, QUANTITY, observation_ids, union_of
+from vaven.publisher.columns.observation_ids import (
+    FILE,
+    FIRST_OBSERVATION,
+    PART_BITS,
+    PARTS,
+    QUANTITY,
+    UNDEFINED,
+    observation_ids,
+    union_of,
+)
 from vaven.publisher.columns.terms import XSD, encode, iri, literal, split_literal
 from vaven.publisher.columns.values import order_text
 from vaven.publisher.rdf.agents import publisher_key
+from vaven.publisher.rdf.compression import decompressed_file
+from vaven.publisher.rdf.files import rdf_suffix
 from vaven.publisher.releases.manifest import Manifest
 from vaven.schemas.standard.sql import DECIMALS, plain, text
 from vaven.vocab import register
@@ -25,10 +36,7 @@ from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import Iris, segment
 from vaven.vocab.periods import parse_period
 
-FILE, PARTS = "columns.duckdb", "parts"
 FORMATS = {".nt": RdfFormat.N_TRIPLES, ".ttl": RdfFormat.TURTLE}
-# Numbers are integers, scaled by DECIMALS; this one stands for cube:Undefined, and NULL is no triple.
-UNDEFINED = 1 - (1 << 63)
 # Scaled numbers up to this one are BIGINT, and those of a release with a larger one HUGEINT.
 LARGEST_NARROW = 900_000_000
 NUMBERS = ("value", "numerator", "denominator", "ci_lower", "ci_upper")
@@ -40,14 +48,17 @@ MEMORY = "512MB"
 class ReleasedColumns:
     """The data of a release: its manifest, which has its areas and publisher, and its files, asked for by need.
 
-    `observations` is its Parquet file, and `metadata` has the triples of its graph but those of observations.
+    `graph` is the IRI of its graph, and `triples` are the graph's files; `metadata` has its triples but those of
+    observations, and `observations` is the Parquet file.
     """
 
     dataset: str
     version: int
+    graph: str
     manifest: Manifest
     observations: Callable[[], Path]
     metadata: Callable[[], Path]
+    triples: Callable[[], Sequence[Path]]
 
     @property
     def file_name(self) -> str:
@@ -99,11 +110,15 @@ class _Tables:
     def read(cls, work: duckdb.DuckDBPyConnection, previous: Path, changed: Iterable[str]) -> Self:
         """Read the tables of the snapshot before, without the triples of changed graphs."""
         work.execute(f"ATTACH {text(previous / FILE)} AS previous (READ_ONLY)")
-        rows = work.execute("SELECT term, segment FROM previous.terms ORDER BY id").fetchall()
-        dictionary = Dictionary(rows)
+        query = f"SELECT term, segment FROM previous.terms WHERE id < {FIRST_OBSERVATION} ORDER BY id"
+        dictionary = Dictionary(work.execute(query).fetchall())
         graphs = [dictionary.ids.get(iri(graph), -1) for graph in changed]
+        # An observation is a mere term again until `_resolve`: its release may have been replaced.
+        query = f"SELECT id, term FROM previous.terms WHERE id >= {FIRST_OBSERVATION}"
+        plain = {number: dictionary.id(term) for number, term in work.execute(query).fetchall()}
         query = "SELECT g, s, p, o FROM previous.triples WHERE NOT list_contains($1, g) ORDER BY ALL"
-        triples = work.execute(query, [graphs]).fetchall()
+        rows = work.execute(query, [graphs]).fetchall()
+        triples: list[tuple[int, ...]] = [(g, plain.get(s, s), p, plain.get(o, o)) for g, s, p, o in rows]
         names = work.execute("SELECT part, id, name FROM previous.names ORDER BY ALL").fetchall()
         periods = {i: (a, b) for i, a, b in work.execute("FROM previous.periods ORDER BY ALL").fetchall()}
         (next_number,) = work.execute("SELECT next_number FROM previous.state").fetchone() or (0,)
@@ -121,18 +136,18 @@ def build(
     """Write the columns of a snapshot into its folder.
 
     `releases` are all that the snapshot shows. `graphs` are the other graphs that have changed, with the files of their
-    triples; without files, a graph is dropped. `previous` is the folder of the snapshot before, whose releases and
-    unchanged graphs are taken from there.
+    triples (.nt, .ttl, also compressed); without files, a graph is dropped. `previous` is the folder of the snapshot
+    before, whose releases and unchanged graphs are taken from there.
     """
     (folder / PARTS).mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(folder / FILE), config={"memory_limit": MEMORY}) as work:
         known = _known_numbers(work, previous) if previous else {}
         new = [release for release in releases if (release.dataset, release.version) not in known]
         datasets = {release.dataset for release in releases}
-        changed = [*graphs, *(iris.dataset(release.dataset) for release in new)]
+        changed = [*graphs, *(release.graph for release in new)]
         changed += [iris.dataset(dataset) for dataset, _ in known if dataset not in datasets]
         tables = _Tables.read(work, previous, changed) if previous else _Tables()
-        files = dict(graphs) | {iris.dataset(release.dataset): [release.metadata()] for release in new}
+        files = dict(graphs) | {release.graph: [release.metadata()] for release in new}
         tables.triples += _small_triples(files, tables.dictionary)
         parts = []
         for release in releases:
@@ -147,14 +162,6 @@ def build(
         _resolve(work, folder, parts, iris)
 
 
-def link(folder: Path, previous: Path) -> None:
-    """Take the columns of a snapshot into another with the same contents."""
-    (folder / PARTS).mkdir(parents=True, exist_ok=True)
-    os.link(previous / FILE, folder / FILE)
-    for part in (previous / PARTS).iterdir():
-        os.link(part, folder / PARTS / part.name)
-
-
 def _known_numbers(work: duckdb.DuckDBPyConnection, previous: Path) -> dict[tuple[str, int], int]:
     """Return the numbers of the releases in the snapshot before."""
     work.execute(f"ATTACH {text(previous / FILE)} AS previous (READ_ONLY)")
@@ -164,10 +171,15 @@ def _known_numbers(work: duckdb.DuckDBPyConnection, previous: Path) -> dict[tupl
 
 
 def _resolve(work: duckdb.DuckDBPyConnection, folder: Path, parts: Sequence[_Part], iris: Iris) -> None:
-    """Give observations and quantities that small triples name the ids that they have as observations."""
+    """Give observations and quantities that small triples name the ids that they have as observations.
+
+    The dictionary has them by both ids, so that looking up a term of a small triple needs no observations.
+    """
     prefixes = [f"<{iris.base}id/{kind}/" for kind in ("observation", "quantity")]
     starts = " OR ".join(f"starts_with(term, {text(prefix)})" for prefix in prefixes)
-    terms = work.execute(f"SELECT term, id FROM terms WHERE {starts}").fetchall()
+    # Triples of unchanged graphs already have them, so that no column of another release is read.
+    used = "id IN (SELECT s FROM triples UNION ALL SELECT o FROM triples)"
+    terms = work.execute(f"SELECT term, id FROM terms WHERE ({starts}) AND {used}").fetchall()
     if not terms:
         return
     for part in parts:
@@ -178,6 +190,8 @@ def _resolve(work: duckdb.DuckDBPyConnection, folder: Path, parts: Sequence[_Par
     for column in ("s", "o"):
         for new, old in changes:
             work.execute(f"UPDATE triples SET {column} = $1 WHERE {column} = $2", [new, old])
+    for new, old in changes:
+        work.execute("INSERT INTO terms SELECT $1, * EXCLUDE (id, segment), NULL FROM terms WHERE id = $2", [new, old])
     work.execute("DROP VIEW observations")
     for part in parts:
         work.execute(f"DETACH part_{part.number}")
@@ -188,12 +202,13 @@ def _small_triples(graphs: Mapping[str, Sequence[Path]], dictionary: Dictionary)
     for graph, paths in graphs.items():
         g, seen = dictionary.id(iri(graph)), set()
         for i, path in enumerate(paths):
-            for quad in parse(path=str(path), format=FORMATS[path.suffix]):
-                terms = map(encode, (quad.subject, quad.predicate, quad.object))
-                triple = tuple(dictionary.id(f"_g{g}f{i}{t[1:]}" if t[0] == "_" else t) for t in terms)
-                if triple not in seen:
-                    seen.add(triple)
-                    yield (g, *triple)
+            with decompressed_file(path) as text_:
+                for quad in parse(text_, format=FORMATS[rdf_suffix(path)]):
+                    terms = map(encode, (quad.subject, quad.predicate, quad.object))
+                    triple = tuple(dictionary.id(f"_g{g}f{i}{t[1:]}" if t[0] == "_" else t) for t in terms)
+                    if triple not in seen:
+                        seen.add(triple)
+                        yield (g, *triple)
 
 
 def _write(work: duckdb.DuckDBPyConnection, tables: _Tables, parts: Sequence[_Part], iris: Iris) -> None:
@@ -212,10 +227,11 @@ def _write(work: duckdb.DuckDBPyConnection, tables: _Tables, parts: Sequence[_Pa
         )
         for part in parts
     ]
-    integer, string = pyarrow.int32(), pyarrow.string()
-    _create(work, "triples", tables.triples, dict.fromkeys("gspo", pyarrow.int64()), "p, s, o, g")
-    _create(work, "names", names, {"part": integer, "id": integer, "name": string}, "part, id")
-    _create(work, "periods", periods, {"id": integer, "started": integer, "ended": integer}, "id")
+    # Ids have one type everywhere: a join of columns of two types casts one, and filters no scan by the other.
+    id_, integer, string = pyarrow.int64(), pyarrow.int32(), pyarrow.string()
+    _create(work, "triples", tables.triples, dict.fromkeys("gspo", id_), "p, s, o, g")
+    _create(work, "names", names, {"part": integer, "id": id_, "name": string}, "part, id")
+    _create(work, "periods", periods, {"id": id_, "started": id_, "ended": id_}, "id")
     kinds = {"number": integer, "dataset": string, "version": integer, "file": string, "prefix": string}
     _create(work, "parts", rows, kinds | {"measure_prefix": string}, "number")
     _create(work, "state", [(tables.next_number, iris.base)], {"next_number": integer, "base": string}, "base")
@@ -249,7 +265,14 @@ def _write_terms(work: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> Non
         language = None if term[0] != '"' else tag[1:] if tag[:1] == "@" else ""
         rows.append((i, term, ranks[i], readable, language, dictionary.segments.get(i)))
     integer, string = pyarrow.int32(), pyarrow.string()
-    kinds = {"id": integer, "term": string, "rank": integer, "text": string, "language": string, "segment": string}
+    kinds = {
+        "id": pyarrow.int64(),
+        "term": string,
+        "rank": integer,
+        "text": string,
+        "language": string,
+        "segment": string,
+    }
     _create(work, "terms", rows, kinds, "id")
 
 
@@ -257,15 +280,15 @@ def _write_part(path: Path, part: _Part, iris: Iris, tables: _Tables) -> None:
     """Write the columns of a release: ids of terms, and exact decimals."""
     release, dictionary = part.release, tables.dictionary
     constants = {
-        "graph": iris.dataset(release.dataset),
+        "graph": release.graph,
         "publisher": iris.organisation(publisher_key(release.manifest.about)),
         "observation_set": iris.observation_set(release.dataset, release.version),
     }
-    fixed = ", ".join(f"{dictionary.id(iri(target))}::INTEGER AS {name}" for name, target in constants.items())
+    fixed = ", ".join(f"{dictionary.id(iri(target))}::BIGINT AS {name}" for name, target in constants.items())
     with duckdb.connect(str(path), config={"memory_limit": MEMORY}) as work:
         work.read_parquet(str(release.observations())).create_view("observations")
         for name, rows in _codes(work, part, iris, tables):
-            _create(work, f"{name}_codes", rows, {"code": pyarrow.string(), "id": pyarrow.int32()}, "id")
+            _create(work, f"{name}_codes", rows, {"code": pyarrow.string(), "id": pyarrow.int64()}, "id")
         largest = f"max(greatest({', '.join(f'abs({name})' for name in NUMBERS)}))"
         query = f"SELECT count(*), {largest}, count(ci_lower) + count(ci_upper) FROM observations"
         count, maximum, bounds = work.execute(query).fetchone() or (0, 0, 0)

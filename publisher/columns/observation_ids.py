@@ -6,14 +6,17 @@ import duckdb
 
 from vaven.schemas.standard.sql import DECIMALS, text
 
+FILE, PARTS = "columns.duckdb", "parts"
+# Numbers are integers, scaled by DECIMALS; this one stands for cube:Undefined, and NULL is no triple.
+UNDEFINED = 1 - (1 << 63)
 # Observations have ids from here on, those of a release from its own number on.
 FIRST_OBSERVATION, PART_BITS = 1 << 40, 32
 # The quantity of an indicator report has the id of the first observation with it, plus this.
 QUANTITY = 1 << 60
 # An empty relation with the columns of observations, where no release is shown.
-NO_OBSERVATIONS = """SELECT NULL::BIGINT AS id, NULL::INTEGER AS graph, NULL::INTEGER AS publisher,
-    NULL::INTEGER AS observation_set, NULL::INTEGER AS area, NULL::INTEGER AS kpi, NULL::INTEGER AS period,
-    NULL::INTEGER AS sex, NULL::INTEGER AS age, NULL::INTEGER AS unit, NULL::INTEGER AS status, NULL::INTEGER AS method,
+NO_OBSERVATIONS = """SELECT NULL::BIGINT AS id, NULL::BIGINT AS graph, NULL::BIGINT AS publisher,
+    NULL::BIGINT AS observation_set, NULL::BIGINT AS area, NULL::BIGINT AS kpi, NULL::BIGINT AS period,
+    NULL::BIGINT AS sex, NULL::BIGINT AS age, NULL::BIGINT AS unit, NULL::BIGINT AS status, NULL::BIGINT AS method,
     NULL::BIGINT AS value, NULL::BIGINT AS numerator, NULL::BIGINT AS denominator, NULL::BIGINT AS ci_lower,
     NULL::BIGINT AS ci_upper, NULL::BIGINT AS sample_size, NULL::VARCHAR AS note, false AS is_report,
     NULL::BIGINT AS quantity WHERE false"""

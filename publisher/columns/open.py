@@ -5,12 +5,10 @@ from pathlib import Path
 
 import duckdb
 
-from vaven.publisher.columns.build import FILE, PARTS
-from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, observation_ids, union_of
+from vaven.publisher.columns.dictionary import TermDictionary
+from vaven.publisher.columns.observation_ids import FILE, FIRST_OBSERVATION, PARTS, observation_ids, union_of
 from vaven.publisher.columns.terms import RDF
 from vaven.schemas.standard.sql import text
-
-TABLES = ("terms", "triples", "names", "periods", "parts")
 
 
 class Columns:
@@ -25,8 +23,8 @@ class Columns:
         work = self.connection
         work.execute("SET temp_directory = ''")
         work.execute(f"ATTACH {text(folder / FILE)} AS snapshot (READ_ONLY)")
-        for name in TABLES:
-            work.execute(f"CREATE VIEW {name} AS FROM snapshot.{name}")
+        # Names in queries are tables of the snapshot: a view would be planned anew wherever a query names it.
+        work.execute("SET search_path = 'memory.main,snapshot.main'")
         parts = work.execute("SELECT number, file FROM parts ORDER BY number").fetchall()
         for number, file in parts:
             work.execute(f"ATTACH {text(folder / PARTS / file)} AS part_{number} (READ_ONLY)")
@@ -34,6 +32,10 @@ class Columns:
         work.execute("SET enable_external_access = false")
         work.execute("SET lock_configuration = true")
         self.has_observations = bool(parts)
+        # The ids of the graphs that observations are in.
+        first = " UNION ALL ".join(f"(SELECT graph FROM part_{number}.columns LIMIT 1)" for number, _ in parts)
+        rows = work.execute(first).fetchall() if parts else []
+        self.observation_graphs = frozenset(graph for (graph,) in rows)
         # The names of the functions that have been created.
         self.functions = set[str]()
         (self.base,) = work.execute("SELECT base FROM snapshot.state").fetchone() or ("",)
@@ -44,12 +46,13 @@ class Columns:
         self.classes = frozenset(iri for (iri,) in work.execute(query).fetchall())
         query = f"SELECT DISTINCT text FROM triples JOIN terms ON id = p WHERE greatest(s, o) >= {FIRST_OBSERVATION}"
         self.observation_predicates = frozenset(iri for (iri,) in work.execute(query).fetchall())
+        self.dictionary = TermDictionary(work)
 
     def ids(self, terms: Iterable[str]) -> dict[str, int]:
         """Return the ids of those terms that the snapshot has."""
         needed = list(dict.fromkeys(terms))
-        if not needed:
-            return {}
-        query = "SELECT term, id FROM terms JOIN (SELECT unnest($1::VARCHAR[]) AS needed) ON needed = term"
-        known = dict(self.connection.execute(query, [needed]).fetchall())
-        return known | observation_ids(self.connection, self.base, needed)
+        return self.dictionary.ids(needed) | observation_ids(self.connection, self.base, needed)
+
+    def close(self) -> None:
+        self.dictionary.close()
+        self.connection.close()

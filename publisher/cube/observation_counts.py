@@ -8,6 +8,7 @@ pattern. The remaining lines describe the nodes that observations share.
 import io
 import tempfile
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -26,23 +27,30 @@ IS_TOTAL = (f"sex = '{TOTAL}'", f"age_group = '{TOTAL}'")
 Triple = tuple[str, str, str]
 
 
-def observation_counts(release: Release, emission: Emission, iris: Iris) -> ObservationCounts:
-    """Count the triples that `emit` wrote.
+def observation_counts(release: Release, emission: Emission | None, iris: Iris) -> ObservationCounts:
+    """Count the triples that `emit` wrote, or would write where there is no emission.
 
     Cost: one scan of the columns, and the emission of some dozens of rows.
     """
     with tempfile.TemporaryDirectory(prefix="vaven-counts-") as folder:
-        rows_by_pattern = _write_patterns(release, Path(folder), iris)
-        triples = _emit_patterns(release, Path(folder), iris, len(rows_by_pattern))
+        rows_by_pattern, patterns = _emit_patterns(release, Path(folder), iris)
+        triples = list(_read_triples(patterns))
     weighted = [(t, rows_by_pattern.get(t[0]) or rows_by_pattern.get(t[2]) or 0) for t in triples]
     own = _weighted_statistics(weighted, sum(rows_by_pattern.values()))
     # Triples that name no observation describe nodes that several observations may share.
     others = [t for t in triples if t[0] not in rows_by_pattern and t[2] not in rows_by_pattern]
     nodes = {subject for subject, _, _ in others}
     shared = _weighted_statistics([(t, 1) for t in others], len(nodes))
-    shared_lines = emission.lines - own.triples
-    shared_nodes = shared_lines * len(nodes) // shared.triples if nodes else 0
+    if emission is None:
+        shared_nodes = _count_measures(release) if nodes else 0
+    else:
+        shared_nodes = (emission.lines - own.triples) * len(nodes) // shared.triples if nodes else 0
     return ObservationCounts(own, shared.scaled(shared_nodes), next(iter(rows_by_pattern))[1:-1])
+
+
+def emit_sample(release: Release, folder: Path, iris: Iris) -> Emission:
+    """Emit one observation of each pattern into an empty folder."""
+    return _emit_patterns(release, folder, iris)[1]
 
 
 def _weighted_statistics(weighted: list[tuple[Triple, int]], subjects: int) -> Statistics:
@@ -73,9 +81,25 @@ def _write_patterns(release: Release, folder: Path, iris: Iris) -> dict[str, int
         return {f"<{iris.observation(release.dataset, *key)}>": n for *key, n in rows.fetchall()}
 
 
-def _emit_patterns(release: Release, folder: Path, iris: Iris, rows: int) -> list[Triple]:
-    """Emit the rows in `folder` and return their triples as the texts of their terms."""
-    emission = emit(replace(release, folder=folder, rows={"observations": rows}), iris)
+def _emit_patterns(release: Release, folder: Path, iris: Iris) -> tuple[dict[str, int], Emission]:
+    """Emit one row of each pattern into `folder`; return the numbers of rows by the IRI of the row, as above."""
+    rows_by_pattern = _write_patterns(release, folder, iris)
+    rows = {"observations": len(rows_by_pattern)}
+    return rows_by_pattern, emit(replace(release, folder=folder, rows=rows), iris)
+
+
+def _read_triples(emission: Emission) -> Iterator[Triple]:
+    """Yield the triples of a short emission as the texts of their terms."""
     with decompressed_file(emission.path) as file, io.TextIOWrapper(file, encoding="utf-8") as lines:
-        triples = (line.rstrip("\n").removesuffix(" .").split(" ", 2) for line in lines)
-        return [(subject, predicate, value) for subject, predicate, value in triples]
+        for line in lines:
+            subject, predicate, value = line.rstrip("\n").removesuffix(" .").split(" ", 2)
+            yield subject, predicate, value
+
+
+def _count_measures(release: Release) -> int:
+    """Count the quantities that indicator reports refer to (measures.sql)."""
+    totals = " AND ".join((*IS_TOTAL, "value IS NOT NULL"))
+    with duckdb.connect() as work:
+        work.read_parquet(str(release.table("observations"))).create_view("observations")
+        query = f"SELECT count(*) FROM (SELECT DISTINCT kpi, value FROM observations WHERE {totals})"
+        return int((work.execute(query).fetchone() or (0,))[0])

@@ -64,21 +64,28 @@ def emit(release: Release, iris: Iris, *, uncompressed: Path | None = None) -> E
     disk is full.
     """
     gzip, zstd = release.folder / GZIP_FILE, release.folder / ZSTD_FILE
+    with _sinks(gzip, zstd, uncompressed) as sinks:
+        return Emission(gzip, zstd, write_triples(release, iris, sinks))
+
+
+def write_triples(release: Release, iris: Iris, sinks: Sequence[Sink]) -> int:
+    """Write the lines of all observations to each sink, whole lines at a time; return the number of lines.
+
+    Raises PublishingFailed as `emit`.
+    """
     try:
         with (
             tempfile.TemporaryDirectory(prefix="vaven-emit-") as folder,
             duckdb.connect(config=_limits(folder)) as work,
         ):
             parameters = _prepare(work, release, iris)
-            with _sinks(gzip, zstd, uncompressed) as sinks:
-                rows, lines = _write(_batches(work, "observations", parameters), sinks)
-                if rows != release.rows["observations"]:
-                    raise _lost(release.rows["observations"], rows)
-                lines += _write(_batches(work, "measures", parameters), sinks)[1]
+            rows, lines = _write(_batches(work, "observations", parameters), sinks)
+            if rows != release.rows["observations"]:
+                raise _lost(release.rows["observations"], rows)
+            return lines + _write(_batches(work, "measures", parameters), sinks)[1]
     except NO_ROOM as cause:
         folders = {"folder": release.folder, "temporary": tempfile.gettempdir()}
         raise PublishingFailed("publisher.observations-not-written", cause=cause, **folders) from cause
-    return Emission(gzip, zstd, lines)
 
 
 @contextmanager

@@ -66,6 +66,12 @@ class CachedEngine(QueryEngine):
     def state(self) -> str:
         return self._engine.state()
 
+    def start_ahead(self) -> None:
+        self._engine.start_ahead()
+
+    def wait_until_prepared(self) -> None:
+        self._engine.wait_until_prepared()
+
     def close(self) -> None:
         self._engine.close()
         self._results.clear()

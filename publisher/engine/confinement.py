@@ -71,9 +71,10 @@ def outcome_of_write(error: OSError) -> dict[str, Any]:
     return {"state": "failed", "message": str(error)}
 
 
-def serve_jobs(run: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
-    """Run the jobs that arrive, a line of standard input each, and report the outcomes."""
+def serve_jobs(run: Callable[[dict[str, Any]], dict[str, Any]], prepare: Callable[[], object] = lambda: None) -> None:
+    """Run the jobs that arrive, a line of standard input each, and report the outcomes; `prepare` for them first."""
     report({"state": "ready"})
+    prepare()
     for line in sys.stdin:
         report(run(json.loads(line)))
 

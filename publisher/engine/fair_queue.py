@@ -17,7 +17,8 @@ from vaven.vocab.errors import QueryBusy, QueryTooMany
 
 YOUNG_SECONDS = 1.0
 # Seconds of running, and the niceness (setpriority(2)) from then on.
-NICENESS = ((0.0, 5), (YOUNG_SECONDS, 10), (4.0, 15), (10.0, 19))
+LEAST_NICENESS = 5
+NICENESS = ((0.0, LEAST_NICENESS), (YOUNG_SECONDS, 10), (4.0, 15), (10.0, 19))
 
 
 @dataclass(eq=False)

@@ -4,7 +4,6 @@ Each result is spooled to a file before its first byte is sent, so that no clien
 complete one.
 """
 
-import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -19,9 +18,6 @@ from vaven.publisher.sparql.syntax_check import find_mistake
 from vaven.vocab.errors import QuerySyntaxError
 from vaven.vocab.iris import Iris
 
-POSITION = re.compile(r"error at (\d+):(\d+): (.*)", re.DOTALL)
-# Character classes as Oxigraph's parser writes them.
-CHARACTER_CLASS = re.compile(r"\[.*\]|\.\.=")
 # The site itself as a client: its pages and dereferencing.
 SITE = "site"
 
@@ -79,6 +75,12 @@ class QueryEngine(ABC):
     @abstractmethod
     def close(self) -> None: ...
 
+    def start_ahead(self) -> None:  # noqa: B027
+        """Begin to prepare what the first query would wait for."""
+
+    def wait_until_prepared(self) -> None:  # noqa: B027
+        """Wait for the end of what `start_ahead` has begun."""
+
     def query(
         self, query: str, *, media_type: str, default_graphs: Sequence[str] = (), named_graphs: Sequence[str] = ()
     ) -> QueryResult:
@@ -118,12 +120,8 @@ def error_of(mistake: QueryMistake) -> QuerySyntaxError:
     return QuerySyntaxError(mistake.message, remedy=mistake.remedy, line=mistake.line, column=mistake.column)
 
 
-def syntax_error(message: str, query: str, iris: Iris) -> QuerySyntaxError:
-    """Return the first syntax error of a query that the engine has refused with this message.
-
-    This is the first error found by our grammar, or an earlier undeclared prefix, with the PREFIX line to add. If
-    neither is found (SPARQL 1.2, long queries), it is the engine's own message with its position.
-    """
+def syntax_error(query: str, iris: Iris) -> QuerySyntaxError | None:
+    """Return the first syntax error of a query: a mistake, or an undeclared prefix, with the PREFIX line to add."""
     mistake, name = find_mistake(query), undeclared_prefix(query)
     if mistake and not (name and (name.line, name.column) < (mistake.line, mistake.column)):
         return error_of(mistake)
@@ -144,32 +142,4 @@ def syntax_error(message: str, query: str, iris: Iris) -> QuerySyntaxError:
             column=name.column,
             repair=line if known else "",
         )
-    return _engine_syntax_error(message, query)
-
-
-def _engine_syntax_error(message: str, query: str) -> QuerySyntaxError:
-    match = POSITION.match(message)
-    if not match:
-        return QuerySyntaxError(query_message("engine", words=message[:500]), remedy=query_message("engine.remedy"))
-    line, column = int(match[1]), int(match[2])
-    position = query_message("place", line=line, column=column)
-    if "IRI parsing failed" in match[3]:
-        remedy = query_message("engine.address.remedy")
-        return QuerySyntaxError(
-            query_message("engine.address", place=position), remedy=remedy, line=line, column=column
-        )
-    near = "".join(query.split("\n")[line - 1 : line])[max(column - 1, 0) :].strip()[:30]
-    params: dict[str, object] = {
-        "place": position,
-        "near": query_message("quoted", text=near) if near else query_message("engine.its-end"),
-    }
-    # Words that this endpoint refuses and character classes do not help as suggestions of what to write next.
-    words = match[3].replace("\n", " ").removeprefix("expected ").removeprefix("one of ").split(", ")
-    if expected := [
-        word for word in words if word not in ("SERVICE", "<unreported>") and not CHARACTER_CLASS.search(word)
-    ]:
-        params["words"] = ", ".join(expected)[:200]
-    key = "engine.place" if not expected else "engine.expected.many" if len(expected) > 1 else "engine.expected"
-    return QuerySyntaxError(
-        query_message(key, **params), remedy=query_message("engine.place.remedy"), line=line, column=column
-    )
+    return None

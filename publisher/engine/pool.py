@@ -8,19 +8,19 @@ import contextlib
 import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from vaven.publisher.engine.fair_queue import FairQueue
 from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult, admitted, syntax_error
-from vaven.publisher.engine.worker_pool import SLOTS_PER_WORKER, YIELD_SHARE, JobLimits, WorkerPool
-from vaven.publisher.graph.snapshot import Snapshot, hold
-from vaven.publisher.graph.store import EmbeddedStore
-from vaven.publisher.sparql.lexer import escape_service
+from vaven.publisher.engine.worker_pool import SLOTS_PER_WORKER, YIELD_SHARE, JobLimits, WorkerPool, nested_too_deeply
+from vaven.publisher.graph.snapshot import Snapshot, current_snapshot, hold
+from vaven.publisher.sparql.grammar import saved_tables
 from vaven.publisher.sparql.messages import query_message
 from vaven.schemas.formats.child_process import command
-from vaven.vocab.errors import QueryError
+from vaven.vocab.errors import QueryCrashed, QueryError
 from vaven.vocab.iris import Iris
 
 # One of the site's queries runs while another worker starts.
@@ -33,10 +33,11 @@ class Snapshots:
     """The snapshots of a store as a source of workers."""
 
     def __init__(self, folder: Path, limits: JobLimits) -> None:
-        self._store, self._limits = EmbeddedStore(folder), limits
+        self._folder, self._limits = folder, limits
+        self._lock, self._tables = threading.Lock(), -1
 
     def current(self) -> Snapshot | None:
-        return self._store.current()
+        return current_snapshot(self._folder)
 
     @contextlib.contextmanager
     def hold(self, state: Snapshot) -> Iterator[bool]:
@@ -49,7 +50,23 @@ class Snapshots:
 
     def command(self, state: Snapshot) -> Sequence[str]:
         limits = [str(self._limits.memory_mb), str(self._limits.result_mb)]
-        return command("vaven.publisher.engine.worker", str(state.folder), *limits)
+        return command("vaven.publisher.engine.worker", str(state.folder), *limits, self._saved_tables())
+
+    def _saved_tables(self) -> str:
+        """Return the path of the parser's tables, in this process's memory: nothing is left when it is killed."""
+        with self._lock:
+            if self._tables < 0:
+                self._tables = os.memfd_create("vaven-parser")
+                os.write(self._tables, saved_tables())
+            return f"/proc/{os.getpid()}/fd/{self._tables}"
+
+    def close(self) -> None:
+        if self._tables >= 0:
+            os.close(self._tables)
+            self._tables = -1
+
+    def switch(self, state: Snapshot) -> Mapping[str, Any]:
+        return {"open": str(state.folder)}
 
 
 class EmbeddedEngine(QueryEngine):
@@ -88,10 +105,10 @@ class EmbeddedEngine(QueryEngine):
 
     def execute(self, request: QueryRequest) -> QueryResult:
         facts = admitted(request.query)
+        if error := syntax_error(request.query, self._iris):
+            raise error
         job = {
-            "query": escape_service(facts.text),
-            "text_to_run": escape_service(facts.text_to_run),
-            "has_dataset": facts.has_dataset,
+            "query": request.query,
             "prefixes": facts.declared_prefixes(self._iris.base),
             "base": self._iris.base,
             "media_type": request.media_type,
@@ -101,23 +118,29 @@ class EmbeddedEngine(QueryEngine):
         }
 
         def error_of(outcome: Mapping[str, Any]) -> Exception:
-            return self._error_of(outcome, request)
+            return self._error_of(outcome, request.query)
 
         pool = self._site if request.client == SITE else self._public
         result = pool.run(request.client, request.time_limit(self._seconds), job, error_of)
-        if reason := result.outcome["fallback"]:
-            log.info("a query ran in Oxigraph instead of the columns: %s", reason)
         return QueryResult(result.file, result.size, request.media_type, result.state.id, result.outcome["encoding"])
+
+    def start_ahead(self) -> None:
+        self._public.start_ahead()
+
+    def wait_until_prepared(self) -> None:
+        self._public.wait_until_prepared()
 
     def close(self) -> None:
         """Close. Running queries end with QueryBusy."""
         self._public.close()
         self._site.close()
+        self._snapshots.close()
 
-    def _error_of(self, outcome: Mapping[str, Any], request: QueryRequest) -> QueryError:
+    def _error_of(self, outcome: Mapping[str, Any], query: str) -> QueryError:
         """Return the error for a worker's outcome."""
-        if outcome["state"] == "syntax":
-            return syntax_error(outcome["message"], request.query, self._iris)
-        return QueryError(
-            query_message("failed", words=outcome.get("message", "")), remedy=query_message("failed.remedy")
-        )
+        if outcome["state"] == "nested":
+            return nested_too_deeply(query)
+        if outcome["state"] == "crashed":
+            log.error("the engine failed: %s: %r", outcome["message"], query[:1000])
+            return QueryCrashed(query_message("crashed"), remedy=query_message("crashed.remedy"))
+        return QueryError(query_message("failed", words=outcome["message"]), remedy=query_message("failed.remedy"))

@@ -17,7 +17,6 @@ from SPARQLWrapper import POST, SPARQLWrapper
 from SPARQLWrapper.SPARQLExceptions import QueryBadFormed, SPARQLWrapperException
 
 from vaven.publisher.engine.interface import QueryEngine, QueryRequest, QueryResult, admitted
-from vaven.publisher.engine.worker import RESULTS
 from vaven.publisher.graph.sparql_client import NO_LOGIN, Login
 from vaven.publisher.sparql.lexer import escape_service
 from vaven.publisher.sparql.messages import query_message
@@ -26,6 +25,12 @@ from vaven.vocab import media_types
 from vaven.vocab.errors import AnswerTooLarge, QuerySyntaxError, QueryTimeout, StoreUnavailable
 
 BLOCK = 1 << 16
+RESULTS = {
+    media_types.SPARQL_JSON: QueryResultsFormat.JSON,
+    media_types.SPARQL_XML: QueryResultsFormat.XML,
+    media_types.CSV: QueryResultsFormat.CSV,
+    media_types.TSV: QueryResultsFormat.TSV,
+}
 # Virtuoso answers ASK with tables, and its media_types.TSV is not SPARQL's; servers differ least in JSON.
 # Virtuoso's type for a literal with a datatype, from before SPARQL 1.1. Inside a string the quotes would be escaped.
 OLD_LITERAL_TYPE, LITERAL_TYPE = b'"type": "typed-literal"', b'"type": "literal"'

@@ -5,18 +5,17 @@ TSV Formats.
 """
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
-from itertools import islice
-from typing import Protocol
+from typing import Any, Protocol
 from xml.sax.saxutils import escape, quoteattr
 
-from vaven.publisher.columnar.run import Solution, Solutions
+from vaven.publisher.columnar.run import Decoder, Solutions
 from vaven.publisher.columns.terms import XSD, split_literal
 from vaven.publisher.columns.values import DECIMAL_FORM, DOUBLE_FORM, INTEGER_FORM
 from vaven.vocab import media_types
 
-BATCH = 1024
 # Most results repeat their terms: areas, KPIs, periods.
 CACHED = 1 << 16
 XML_HEAD = '<?xml version="1.0"?><sparql xmlns="http://www.w3.org/2005/sparql-results#">'
@@ -32,15 +31,33 @@ class Writer(Protocol):
 
 
 def write_solutions(solutions: Solutions, media_type: str, target: Writer) -> None:
-    """Write the solutions of a SELECT. Raises KeyError for another media type."""
-    head, row, between, end = _FORMATS[media_type](solutions.variables)
-    target.write(head.encode())
-    parts = (row(solution) for solution in solutions.rows)
+    """Write the solutions of a SELECT. Raises KeyError for another media type.
+
+    Each distinct value of a column is written once, and its text is repeated.
+    """
+    form = _FORMATS[media_type](solutions.variables)
+    target.write(form.head.encode())
+    texts = [_Texts(decode, cell) for decode, cell in zip(solutions.decoders, form.cells, strict=True)]
     is_first = True
-    while batch := list(islice(parts, BATCH)):
-        target.write(("" if is_first else between).encode() + between.join(batch).encode())
+    for batch in solutions.batches:
+        columns = [map(text.__getitem__, column) for text, column in zip(texts, zip(*batch, strict=True), strict=True)]
+        rows = map(form.row, zip(*columns, strict=True)) if columns else (form.row(()) for _ in batch)
+        target.write(("" if is_first else form.between).encode() + form.between.join(rows).encode())
         is_first = False
-    target.write(end.encode())
+    target.write(form.end.encode())
+
+
+class _Texts(dict[Any, str]):
+    """The texts of a column's values in a result; "" is unbound."""
+
+    def __init__(self, decode: Decoder, cell: Callable[[str], str]) -> None:
+        self._decode, self._cell = decode, cell
+
+    def __missing__(self, value: Any) -> str:
+        if len(self) >= CACHED:
+            self.clear()
+        text = self[value] = "" if value is None else self._cell(self._decode(value))
+        return text
 
 
 def write_boolean(value: bool, media_type: str, target: Writer) -> None:
@@ -55,18 +72,30 @@ def write_boolean(value: bool, media_type: str, target: Writer) -> None:
     target.write(forms[media_type].encode())
 
 
-Row = Callable[[Solution], str]
+@dataclass(frozen=True)
+class _Form:
+    """A format of solutions: its begin and end, the text of a variable's term, and rows of these texts."""
+
+    head: str
+    cells: Sequence[Callable[[str], str]]
+    row: Callable[[Sequence[str]], str]
+    between: str
+    end: str
 
 
-def _json(variables: tuple[str, ...]) -> tuple[str, Row, str, str]:
-    names = [f"{json.dumps(name)}:" for name in variables]
-
-    def row(solution: Solution) -> str:
-        cells = (name + _json_term(term) for name, term in zip(names, solution, strict=True) if term is not None)
-        return f"{{{','.join(cells)}}}"
+def _json(variables: tuple[str, ...]) -> _Form:
+    def cell(variable: str) -> Callable[[str], str]:
+        name = json.dumps(variable)
+        return lambda term: f"{name}:{_json_term(term)}"
 
     head = json.dumps({"vars": list(variables)}, ensure_ascii=False, separators=(",", ":"))
-    return f'{{"head":{head},"results":{{"bindings":[', row, ",", "]}}"
+    return _Form(
+        f'{{"head":{head},"results":{{"bindings":[',
+        [cell(variable) for variable in variables],
+        lambda texts: f"{{{','.join(filter(None, texts))}}}",
+        ",",
+        "]}}",
+    )
 
 
 @lru_cache(CACHED)
@@ -88,17 +117,19 @@ def _json_text(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def _xml(variables: tuple[str, ...]) -> tuple[str, Row, str, str]:
-    def row(solution: Solution) -> str:
-        cells = (
-            f"<binding name={quoteattr(name)}>{_xml_term(term)}</binding>"
-            for name, term in zip(variables, solution, strict=True)
-            if term is not None
-        )
-        return f"<result>{''.join(cells)}</result>"
+def _xml(variables: tuple[str, ...]) -> _Form:
+    def cell(variable: str) -> Callable[[str], str]:
+        name = quoteattr(variable)
+        return lambda term: f"<binding name={name}>{_xml_term(term)}</binding>"
 
     head = "".join(f"<variable name={quoteattr(name)}/>" for name in variables)
-    return f"{XML_HEAD}<head>{head}</head><results>", row, "", "</results></sparql>"
+    return _Form(
+        f"{XML_HEAD}<head>{head}</head><results>",
+        [cell(variable) for variable in variables],
+        lambda texts: f"<result>{''.join(texts)}</result>",
+        "",
+        "</results></sparql>",
+    )
 
 
 @lru_cache(CACHED)
@@ -121,11 +152,9 @@ def _xml_text(text: str) -> str:
     return escape(text, {"\r": "&#xD;"})
 
 
-def _csv(variables: tuple[str, ...]) -> tuple[str, Row, str, str]:
-    def row(solution: Solution) -> str:
-        return ",".join("" if term is None else _csv_term(term) for term in solution) + "\r\n"
-
-    return ",".join(map(_csv_text, variables)) + "\r\n", row, "", ""
+def _csv(variables: tuple[str, ...]) -> _Form:
+    head = ",".join(map(_csv_text, variables)) + "\r\n"
+    return _Form(head, [_csv_term] * len(variables), lambda texts: ",".join(texts) + "\r\n", "", "")
 
 
 @lru_cache(CACHED)
@@ -141,11 +170,9 @@ def _csv_text(text: str) -> str:
     return text
 
 
-def _tsv(variables: tuple[str, ...]) -> tuple[str, Row, str, str]:
-    def row(solution: Solution) -> str:
-        return "\t".join("" if term is None else _tsv_term(term) for term in solution) + "\n"
-
-    return "\t".join(f"?{name}" for name in variables) + "\n", row, "", ""
+def _tsv(variables: tuple[str, ...]) -> _Form:
+    head = "\t".join(f"?{name}" for name in variables) + "\n"
+    return _Form(head, [_tsv_term] * len(variables), lambda texts: "\t".join(texts) + "\n", "", "")
 
 
 @lru_cache(CACHED)
@@ -168,9 +195,10 @@ def _is_bare(tag: str, lexical: str) -> bool:
     return "e" in lexical.lower() if tag.endswith("#double") else True
 
 
-_FORMATS: dict[str, Callable[[tuple[str, ...]], tuple[str, Row, str, str]]] = {
+_FORMATS: dict[str, Callable[[tuple[str, ...]], _Form]] = {
     media_types.SPARQL_JSON: _json,
     media_types.SPARQL_XML: _xml,
     media_types.CSV: _csv,
     media_types.TSV: _tsv,
 }
+SOLUTION_FORMATS = frozenset(_FORMATS)

@@ -1,11 +1,11 @@
 """A process that runs queries against one snapshot, one at a time, and may be killed at any moment.
 
-Started as `python -m vaven.publisher.engine.worker FOLDER MEMORY_MB RESULT_MB`. Each line on standard input is a job as
-JSON; its result is written to the job's file, and a line on standard output reports the outcome.
+Started as `python -m vaven.publisher.engine.worker FOLDER MEMORY_MB RESULT_MB [TABLES]`, with a file of the parser's
+tables, which take longer to build than all else. Each line on standard input is a job as JSON; its result is written to
+the job's file, and a line on standard output reports the outcome. The job `open` is another snapshot's folder, which
+costs a tenth of a new worker.
 
-A worker has no network: the kernel refuses it every socket. A query whose SERVICE escapes our own lexer
-(publisher/sparql/lexer.py), whatever a later version of the engine may accept as that keyword, therefore reaches no
-server.
+A worker has no network: the kernel refuses it every socket.
 """
 
 import contextlib
@@ -14,40 +14,28 @@ import os
 import re
 import sys
 from collections.abc import Iterable
-from functools import cached_property
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, Any, cast
 
-from pyoxigraph import (
-    NamedNode,
-    QueryBoolean,
-    QueryResultsFormat,
-    QueryTriples,
-    RdfFormat,
-    Store,
-    Triple,
-    serialize,
-)
+import duckdb
+from lark import Tree
+from pyoxigraph import NamedNode, RdfFormat, Triple, serialize
 
+from vaven.publisher.columnar.query_algebra import query_algebra
+from vaven.publisher.columnar.run import Solutions, run
+from vaven.publisher.columns.open import Columns
 from vaven.publisher.columns.terms import decode_triple
 from vaven.publisher.engine.confinement import confine, outcome_of_write, report, result_file, serve_jobs
+from vaven.publisher.engine.result_formats import SOLUTION_FORMATS, write_boolean, write_solutions
 from vaven.publisher.graph.snapshot import Snapshot, hold
 from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
 from vaven.publisher.rdf.json_ld import write_json_ld
+from vaven.publisher.sparql.grammar import load_tables, parse_tree
 from vaven.schemas.formats.child_process import enter
 from vaven.vocab import media_types
 
-if TYPE_CHECKING:
-    from vaven.publisher.columns.open import Columns
-
 # One part in so many of a worker's memory is for DuckDB's buffers; threads, code and results take addresses as well.
 COLUMNS_SHARE = 2
-RESULTS = {
-    media_types.SPARQL_JSON: QueryResultsFormat.JSON,
-    media_types.SPARQL_XML: QueryResultsFormat.XML,
-    media_types.CSV: QueryResultsFormat.CSV,
-    media_types.TSV: QueryResultsFormat.TSV,
-}
 PREFIX_LINE = b"@prefix "
 # How the engine writes a property without a valid local name in XML; no other text contains this string. Then control
 # characters, and the two code points that are not characters (XML 1.0, section 2.2).
@@ -61,46 +49,42 @@ GRAPHS = {
 }
 
 
-def main(folder: str, memory_mb: str, result_mb: str) -> None:
+def main(folder: str, memory_mb: str, result_mb: str, tables: str = "") -> None:
     confine(int(memory_mb), int(result_mb))
-    snapshot = Snapshot(Path(folder).name, Path(folder))
-    if hold(snapshot) is None:
+    snapshots = _Snapshots(int(memory_mb) // COLUMNS_SHARE)
+    if not snapshots.open(folder):
         report({"state": "gone"})
         return
-    engines = _Engines(snapshot, int(memory_mb))
-    serve_jobs(lambda job: _run_job(engines, job, int(result_mb) << 20))
+
+    def run_job(job: dict[str, Any]) -> dict[str, Any]:
+        if "open" in job:
+            return {"state": "ready" if snapshots.open(job["open"]) else "gone"}
+        assert snapshots.columns
+        return _run_job(snapshots.columns, job, int(result_mb) << 20)
+
+    if tables:
+        load_tables(Path(tables).read_bytes())
+    # While there is no job yet: without tables, they are built now.
+    serve_jobs(run_job, lambda: parse_tree("ASK {}"))
 
 
-class _Engines:
-    """The engines over a snapshot: its columns, if it has any, and Oxigraph, which then opens at its first query."""
+class _Snapshots:
+    """The columns of one snapshot at a time, which is kept from being deleted."""
 
-    def __init__(self, snapshot: Snapshot, memory_mb: int) -> None:
-        self._snapshot = snapshot
+    def __init__(self, memory_mb: int) -> None:
         self.columns: Columns | None = None
-        if snapshot.has_columns:
-            # DuckDB is imported only where it is used.
-            from vaven.publisher.columns import open as columns
+        self._memory_mb, self._lock = memory_mb, -1
 
-            self.columns = columns.Columns(snapshot.folder, memory_mb // COLUMNS_SHARE)
-        else:
-            # Opened before the worker is ready.
-            _ = self.store
-
-    @cached_property
-    def store(self) -> Store:
-        return Store.read_only(str(self._snapshot.data))
-
-
-def _dataset(job: dict[str, Any]) -> dict[str, Any]:
-    """Return the query's dataset as arguments of Store.query. Raises ValueError for an invalid IRI."""
-    if job["default_graphs"] or job["named_graphs"]:
-        # The protocol's dataset replaces both the union and the query's own FROM (SPARQL 1.1 Protocol, 2.1.4).
-        return {
-            "default_graph": [NamedNode(iri) for iri in job["default_graphs"]],
-            "named_graphs": [NamedNode(iri) for iri in job["named_graphs"]],
-        }
-    # The flag would override the query's own FROM, so it is set only for queries without FROM.
-    return {"use_default_graph_as_union": not job["has_dataset"]}
+    def open(self, folder: str) -> bool:
+        """Open a snapshot instead of the current one; return False if it is gone."""
+        lock = hold(Snapshot(Path(folder).name, Path(folder)))
+        if lock is None:
+            return False
+        if self.columns:
+            self.columns.close()
+            os.close(self._lock)
+        self.columns, self._lock = Columns(Path(folder), self._memory_mb), lock
+        return True
 
 
 class _ResultWriter:
@@ -194,88 +178,45 @@ class _SortedPrefixWriter:
             self._pending = None
 
 
-def _run_job(engines: _Engines, job: dict[str, Any], max_bytes: int) -> dict[str, Any]:
-    """Run a job: a request with the facts of its query (publisher/sparql/query_facts.py) and a file for the result.
+def _run_job(columns: Columns, job: dict[str, Any], max_bytes: int) -> dict[str, Any]:
+    """Run a job: a request (pool.py) and a file for the result.
 
-    Returns the outcome: the content coding of the result and the engine, or the error.
+    Returns the outcome: the content coding of the result, or the error.
     """
     try:
         with result_file(job["file"]) as file:
             target = _ResultWriter(file, job["encoding"], max_bytes)
-            reason = _run_over_columns(engines.columns, job, target) if engines.columns else ""
-            if reason or not engines.columns:
-                # Nothing has been written: a query that is not covered runs as a whole in Oxigraph.
-                _serialize(_execute(engines.store, job), job, target)
+            _write_result(columns, job, target)
             target.finish()
-            return {"state": "done", "encoding": target.encoding, "fallback": reason}
-    except SyntaxError as error:
-        return {"state": "syntax", "message": str(error)}
+            return {"state": "done", "encoding": target.encoding}
     except OSError as error:
         return outcome_of_write(error)
-    except MemoryError:
+    except (MemoryError, duckdb.OutOfMemoryException):
         return {"state": "memory"}
-    except (ValueError, KeyError, RuntimeError) as error:
+    except RecursionError:
+        return {"state": "nested"}
+    except duckdb.Error as error:
+        return {"state": "crashed", "message": f"{type(error).__name__}: {error}"}
+    except (ValueError, KeyError) as error:
         return {"state": "failed", "message": str(error)}
 
 
-def _run_over_columns(columns: "Columns", job: dict[str, Any], target: _ResultWriter) -> str:
-    """Write the result of a query over columns; return why it has to run elsewhere, "" if it has run.
-
-    Raises MemoryError if the memory does not suffice.
-    """
-    import duckdb
-
-    from vaven.publisher.columnar.query_algebra import query_algebra
-    from vaven.publisher.columnar.run import Solutions, run
-    from vaven.publisher.engine.result_formats import write_boolean, write_solutions
-    from vaven.publisher.sparql.grammar import SyntaxStop, parse_tree
-    from vaven.publisher.sparql.scopes import find_misuse
-
-    tree = parse_tree(job["query"])
-    if isinstance(tree, SyntaxStop) or find_misuse(tree):
-        # Oxigraph's message, or its answer to syntax that is newer than SPARQL 1.1.
-        return "syntax"
-    media_type = job["media_type"]
-    try:
-        query = query_algebra(tree, job["base"])
-        result = run(columns, query, job["default_graphs"], job["named_graphs"])
-        if isinstance(result, Solutions | bool) != (media_type in RESULTS):
-            return "media-type"
-        if isinstance(result, Solutions):
-            write_solutions(result, media_type, _XmlWriter(target) if media_type.endswith("+xml") else target)
-        elif isinstance(result, bool):
-            write_boolean(result, media_type, target)
-        else:
-            _serialize_triples(map(decode_triple, result), job, target)
-    except duckdb.OutOfMemoryException as cause:
-        raise MemoryError from cause
-    except RecursionError:
-        return "depth"
-    except duckdb.Error as error:
-        if target.has_begun:
-            raise RuntimeError(str(error)) from error
-        return type(error).__name__
-    return ""
-
-
-def _execute(store: Store, job: dict[str, Any]) -> Any:
-    """Run the query as rewritten. A syntax error is reported at its position in the client's own text."""
-    options = {"base_iri": job["base"], **_dataset(job)}
-    try:
-        return store.query(job["text_to_run"], **options)
-    except SyntaxError:
-        return store.query(job["query"], **options)
-
-
-def _serialize(result: Any, job: dict[str, Any], target: _ResultWriter) -> None:
-    media_type = job["media_type"]
-    if isinstance(result, QueryTriples):
-        _serialize_triples(result, job, target)
-    elif isinstance(result, QueryBoolean) and media_type not in RESULTS:
-        raise ValueError("ASK has no such form")
+def _write_result(columns: Columns, job: dict[str, Any], target: _ResultWriter) -> None:
+    """Write the result of a query. Raises ValueError for an invalid one, and for a media type of another form."""
+    tree, media_type = parse_tree(job["query"]), job["media_type"]
+    if not isinstance(tree, Tree):
+        raise ValueError("not a query of SPARQL 1.1")
+    for graph in (*job["default_graphs"], *job["named_graphs"]):
+        NamedNode(graph)
+    result = run(columns, query_algebra(tree, job["base"]), job["default_graphs"], job["named_graphs"])
+    if isinstance(result, Solutions | bool) != (media_type in SOLUTION_FORMATS):
+        raise ValueError(f"the result has no form {media_type}")
+    if isinstance(result, Solutions):
+        write_solutions(result, media_type, _XmlWriter(target) if media_type.endswith("+xml") else target)
+    elif isinstance(result, bool):
+        write_boolean(result, media_type, target)
     else:
-        is_xml = media_type.endswith("+xml")
-        result.serialize(cast(IO[bytes], _XmlWriter(target) if is_xml else target), RESULTS[media_type])
+        _serialize_triples(map(decode_triple, result), job, target)
 
 
 def _serialize_triples(triples: Iterable[Triple], job: dict[str, Any], target: _ResultWriter) -> None:

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol, cast
 
-from vaven.publisher.engine.fair_queue import FairQueue, Slot
+from vaven.publisher.engine.fair_queue import LEAST_NICENESS, FairQueue, Slot
 from vaven.publisher.sparql.lexer import nesting_depth
 from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import (
@@ -73,6 +73,9 @@ class WorkerSource(Protocol):
     def command(self, state: Any) -> Sequence[str]:
         """Return the command that starts a worker on a state."""
 
+    def switch(self, state: Any) -> Mapping[str, Any] | None:
+        """Return the job by which a running worker moves to a state; None if workers have no states."""
+
 
 @dataclass(eq=False)
 class Worker:
@@ -108,9 +111,12 @@ class Worker:
         message: dict[str, Any] = json.loads(line)
         return message
 
-    def is_reusable(self, current: Any) -> bool:
-        """Return whether the worker can run a job on this state. A lowered priority can't be raised again."""
-        return bool(self.state == current and not self.niceness and self.process.poll() is None)
+    def is_reusable(self) -> bool:
+        """Return whether the worker can run another job. A lowered priority can't be raised again.
+
+        That of a short job in a crowd is kept: all have it then, and a new worker for each would take longer than jobs.
+        """
+        return self.niceness <= LEAST_NICENESS and self.process.poll() is None
 
     def lower_priority(self, niceness: int) -> None:
         if niceness > self.niceness:
@@ -165,6 +171,9 @@ class WorkerPool:
         # A worker dies with the thread that started it (PR_SET_PDEATHSIG), so one lasting thread starts them all.
         self._starter = ThreadPoolExecutor(1, thread_name_prefix="vaven-query-workers")
         self._is_closed = False
+        # Set unless a worker is being started before any job.
+        self._is_prepared = threading.Event()
+        self._is_prepared.set()
 
     def run(
         self,
@@ -197,6 +206,29 @@ class WorkerPool:
             unfinished.pop_all()
             return JobResult(cast(BinaryIO, file), size, outcome, worker.state)
 
+    def start_ahead(self) -> None:
+        """Begin to start a worker: the first job need not wait for all of that."""
+        self._is_prepared.clear()
+        threading.Thread(target=self._prepare, name="vaven-first-worker", daemon=True).start()
+
+    def wait_until_prepared(self) -> None:
+        """Wait for the worker of `start_ahead`, if one is being started."""
+        self._is_prepared.wait(START_SECONDS)
+
+    def _prepare(self) -> None:
+        try:
+            # An error concerns the jobs, which meet it themselves.
+            with contextlib.suppress(QueryError, StoreUnavailable, OSError, RuntimeError):
+                current = self._source.current()
+                if current is not None and (worker := self._start_worker(current, time.monotonic() + START_SECONDS)):
+                    with self._lock:
+                        if self._is_closed:
+                            worker.kill()
+                        else:
+                            self._idle.append(worker)
+        finally:
+            self._is_prepared.set()
+
     def close(self) -> None:
         """Close. Running jobs end with QueryBusy."""
         with self._lock:
@@ -210,7 +242,7 @@ class WorkerPool:
 
     @contextlib.contextmanager
     def _worker(self, deadline: float) -> Iterator[Worker]:
-        """Provide a worker on the current state, returned to the pool unless it is busy, dead or outdated."""
+        """Provide a worker on the current state, returned to the pool unless it is busy or dead."""
         worker = self._current_worker(deadline)
         with self._lock:
             self._busy.add(worker)
@@ -220,31 +252,46 @@ class WorkerPool:
             with self._lock:
                 self._busy.discard(worker)
                 can_wait = worker.is_idle and not self._is_closed and len(self._idle) < self.queue.concurrency
-                if can_wait and worker.is_reusable(self._source.current()):
+                if can_wait and worker.is_reusable():
                     self._idle.append(worker)
                 else:
                     worker.kill()
 
     def _current_worker(self, deadline: float) -> Worker:
+        self._is_prepared.wait(max(deadline - time.monotonic(), 0))
         for _ in range(5):
             current = self._source.current()
             if current is None:
                 raise StoreUnavailable("publisher.nothing-published")
-            if worker := self._idle_worker(current):
+            until = min(deadline, time.monotonic() + START_SECONDS)
+            if worker := self._idle_worker(current, until) or self._start_worker(current, until):
                 return worker
-            if started := self._start_worker(current, min(deadline, time.monotonic() + START_SECONDS)):
-                return started
         raise QueryBusy(query_message("replaced"), remedy=query_message("again.remedy"))
 
-    def _idle_worker(self, current: Any) -> Worker | None:
-        """Return an idle worker on this state; kill idle workers on older ones."""
-        with self._lock:
-            while self._idle:
+    def _idle_worker(self, current: Any, deadline: float) -> Worker | None:
+        """Return an idle worker, moved to this state if it is on an older one."""
+        while True:
+            with self._lock:
+                if not self._idle:
+                    return None
+                self._idle.sort(key=lambda worker: bool(worker.state == current))
                 worker = self._idle.pop()
-                if worker.is_reusable(current):
-                    return worker
-                worker.kill()
-        return None
+            if worker.is_reusable() and (worker.state == current or self._is_moved(worker, current, deadline)):
+                return worker
+            worker.kill()
+
+    def _is_moved(self, worker: Worker, state: Any, deadline: float) -> bool:
+        """Move an idle worker to another state; return False if it could not."""
+        job = self._source.switch(state)
+        if job is None:
+            return False
+        with self._source.hold(state) as is_available, contextlib.suppress(EOFError, BrokenPipeError):
+            if is_available:
+                worker.send(job)
+                message = worker.receive(deadline)
+                worker.state = state
+                return bool(message and message["state"] == "ready")
+        return False
 
     def _start_worker(self, state: Any, deadline: float) -> Worker | None:
         """Start a worker; None if the state has been deleted. The state is held while the worker starts."""
@@ -298,9 +345,8 @@ class WorkerPool:
         # The kernel kills when the machine itself has no memory left.
         if code == -signal.SIGKILL or any(words in log for words in OUT_OF_MEMORY):
             return _memory_exceeded(self._limits)
-        levels = nesting_depth(query)
-        if code == -signal.SIGSEGV and levels >= DEEP_LEVELS:
-            return QueryMemoryExceeded(query_message("nested", levels=levels), remedy=query_message("nested.remedy"))
+        if code == -signal.SIGSEGV and nesting_depth(query) >= DEEP_LEVELS:
+            return nested_too_deeply(query)
         return QueryCrashed(query_message("crashed"), remedy=query_message("crashed.remedy"))
 
     def _wait_for_outcome(self, slot: Slot, worker: Worker, seconds: float) -> dict[str, Any]:
@@ -341,6 +387,11 @@ class WorkerPool:
         if outcome["state"] == "memory":
             return _memory_exceeded(self._limits)
         return StoreUnavailable("publisher.no-room-for-result") if outcome["state"] == "no-room" else None
+
+
+def nested_too_deeply(query: str) -> QueryMemoryExceeded:
+    levels = nesting_depth(query)
+    return QueryMemoryExceeded(query_message("nested", levels=levels), remedy=query_message("nested.remedy"))
 
 
 def _memory_exceeded(limits: JobLimits) -> QueryMemoryExceeded:

@@ -1,1 +1,1 @@
-"""Files of triples -> snapshot: embedded Oxigraph, or any SPARQL 1.1 server."""
+"""Files of triples -> snapshot: embedded columns, or any SPARQL 1.1 server."""

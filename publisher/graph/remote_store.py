@@ -66,9 +66,6 @@ class RemoteStore:
     def name(self) -> str:
         return self.state().id
 
-    def settle(self) -> None:
-        """Do nothing: servers merge their layers themselves."""
-
     def state(self) -> State:
         """Return the state, read within the last second or now. After an error the server has a pause."""
         with self._lock:
@@ -101,7 +98,11 @@ class RemoteStore:
         *,
         contents: Mapping[str, int],
         releases: Sequence[ReleasedColumns] = (),
+        changed: str = "",
     ) -> str:
+        if changed:
+            # The triples of the other releases are on the server.
+            graphs = {**graphs, changed: next((r.triples() for r in releases if r.graph == changed), ())}
         before = self._read()
         staged = {graph: f"{self._state_graph}/staged/{i}" for i, graph in enumerate(graphs)}
         self._step("load")

@@ -10,27 +10,36 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+# Changes with the tables that publisher/columns writes.
+FORMAT = "2"
+
 
 @dataclass(frozen=True)
 class Snapshot:
-    """An immutable checkpoint. `folder` contains `data` (RocksDB), `contents.json` and `lock`."""
+    """The published data at one time. `folder` has `columns.duckdb`, `parts`, `contents.json`, `format` and `lock`."""
 
     id: str
     folder: Path
 
     @property
-    def data(self) -> Path:
-        return self.folder / "data"
-
-    @property
-    def has_columns(self) -> bool:
-        """True if the folder also contains `columns.duckdb` and `parts` (publisher/columns)."""
-        return (self.folder / "columns.duckdb").exists()
+    def is_of_this_format(self) -> bool:
+        """False for the snapshot of another Väven: those without a format kept the triples in Oxigraph."""
+        path = self.folder / "format"
+        return path.exists() and path.read_text("utf-8") == FORMAT
 
     @property
     def contents(self) -> dict[str, int]:
         versions: dict[str, int] = json.loads((self.folder / "contents.json").read_text("utf-8"))
         return versions
+
+
+def current_snapshot(folder: Path) -> Snapshot | None:
+    """Return the snapshot that a store's folder names as current; None before the first."""
+    try:
+        name = (folder / "current").read_text("utf-8").strip()
+    except FileNotFoundError:
+        return None
+    return Snapshot(name, folder / "snapshots" / name)
 
 
 def hold(snapshot: Snapshot) -> int | None:
@@ -39,7 +48,7 @@ def hold(snapshot: Snapshot) -> int | None:
         descriptor = os.open(snapshot.folder / "lock", os.O_RDONLY)
     except FileNotFoundError:
         return None
-    if try_lock(descriptor, fcntl.LOCK_SH) and snapshot.data.exists():
+    if try_lock(descriptor, fcntl.LOCK_SH) and snapshot.folder.exists():
         return descriptor
     os.close(descriptor)
     return None

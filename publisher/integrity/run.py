@@ -5,13 +5,17 @@ metadata; constraints on observations are checked over the columns in linear tim
 sampled; the metadata is validated against SHACL shapes. The checks change nothing.
 """
 
+import tempfile
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 
 import duckdb
 from pyoxigraph import NamedNode, RdfFormat, Store
 from rdflib import Graph, URIRef
 
+from vaven.publisher.cube.observation_counts import emit_sample
 from vaven.publisher.cube.observations import Emission
 from vaven.publisher.integrity.columns import ComponentColumn, ObservationColumns, column_violations, structures
 from vaven.publisher.integrity.constraints import (
@@ -87,11 +91,11 @@ def invalid_iris(graph: Graph) -> Iterator[Violation]:
             yield Violation("iri", str(subject), str(name), str(iri))
 
 
-def check_integrity(release: Release, iris: Iris, emission: Emission, metadata: Graph) -> list[Violation]:
+def check_integrity(release: Release, iris: Iris, emission: Emission | None, metadata: Graph) -> list[Violation]:
     """Return all violations in a release whose folder is complete except for its data package.
 
-    `metadata` is the graph that was serialised as `metadata.ttl`. Cost: linear in observations, areas and metadata;
-    benchmarks/integrity.py has figures.
+    `metadata` is the graph that was serialised as `metadata.ttl`. Without an emission, a sample is emitted. Cost:
+    linear in observations, areas and metadata; benchmarks/integrity.py has figures.
     """
     graph, vocabulary = Store(), published_vocabulary(iris)
     if invalid := list(invalid_iris(vocabulary)):
@@ -109,17 +113,28 @@ def check_integrity(release: Release, iris: Iris, emission: Emission, metadata: 
 
 
 def _observation_violations(
-    graph: Store, columns: ObservationColumns, release: Release, iris: Iris, emission: Emission
+    graph: Store, columns: ObservationColumns, release: Release, iris: Iris, emission: Emission | None
 ) -> list[Violation]:
     structure = structures(graph).get(iris.dataset(release.dataset), ())
-    violations = [*column_violations(structure, columns), *line_violations(emission, columns)]
+    violations = [*column_violations(structure, columns), *(line_violations(emission, columns) if emission else ())]
     try:
-        sample = read_sample(emission, release, iris, columns)
+        with _sampled(emission, release, iris) as sampled:
+            sample = read_sample(sampled, release, iris, columns)
     except SyntaxError as error:
         return [*violations, Violation("syntax", texts={"actual": str(error)})]
     violations += sample_violations(sample, release, iris, columns)
     known = {(v.constraint, v.property) for v in violations}
     return violations + [v for v in _sparql_sample_violations(graph, sample) if (v.constraint, v.property) not in known]
+
+
+@contextmanager
+def _sampled(emission: Emission | None, release: Release, iris: Iris) -> Iterator[Emission]:
+    """Lend the emission, or one of a few observations for a release whose triples are generated on request."""
+    if emission:
+        yield emission
+        return
+    with tempfile.TemporaryDirectory(prefix="vaven-sample-") as folder:
+        yield emit_sample(release, Path(folder), iris)
 
 
 def _sparql_sample_violations(graph: Store, sample: Sequence[SampledObservation]) -> Iterator[Violation]:

@@ -121,7 +121,7 @@ class DerivedFiles:
 def main(entry: str, limit_mb: str) -> None:
     os.nice(10)
     properties = json.load(sys.stdin)
-    recipe = Recipe(**{**properties, "sources": [Source(**source) for source in properties["sources"]]})
+    recipe = Recipe(**{**properties, "sources": [Source.from_json(source) for source in properties["sources"]]})
     target = Path(entry)
     folder = target.parent.parent
     with (folder / LOCK).open("w") as lock:

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from functools import cached_property
 from typing import NamedTuple
 
+from vaven.publisher.cube.observations import GZIP_FILE
 from vaven.publisher.rdf.triple_counts import Statistics
 from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.records import Withdrawal
@@ -34,6 +35,11 @@ class PublishedRelease:
 
     def file(self, name: str) -> ReleasedFile | None:
         return next((f for f in self.files if f.name == name), None)
+
+    @property
+    def has_triples(self) -> bool:
+        """True if N-Triples are among the files; those of a release with many observations are generated on request."""
+        return self.file(GZIP_FILE) is not None
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """Submissions as their senders wrote them: each is copied before it is read, and stored by its hash, never public.
 
+An upload, which is ours, and the copy become the stored original by their names alone: no content is copied again.
+
 One that contains personal identity numbers is not stored.
 
 A submission's hash is that of schemas.formats.submission, which its report and its record state too: whoever must erase
@@ -16,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from vaven.publisher.releases.records import Records
-from vaven.publisher.releases.storage import Storage
+from vaven.publisher.releases.storage import Storage, copy_file, linked
 from vaven.schemas.formats.submission import SubmissionFiles, submission_files
 
 PART = "part-"
@@ -42,11 +44,12 @@ class Originals:
         self._storage, self._folder, self._records = storage, folder, records
 
     @contextmanager
-    def receive(self, source: Path, encoding: str | None = None) -> Iterator[Original]:
+    def receive(self, source: Path, encoding: str | None = None, *, is_upload: bool = False) -> Iterator[Original]:
         """Copy a submission and lend the copy for reading; `keep` stores it.
 
-        What is published is read from the copy, so it agrees with the original although the sender's file may change
-        meanwhile. Raises NotReadable for a source that is no file or package.
+        An upload gets a second name instead of a copy, and loses its first one at the end: a process that is killed
+        loses nothing. What is published is read from the copy, so it agrees with the original although the sender's
+        file may change meanwhile. Raises NotReadable for a source that is no file or package.
         """
         self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         for left in self._folder.glob(f"{PART}*"):
@@ -54,9 +57,14 @@ class Originals:
             shutil.rmtree(left)
         part = Path(tempfile.mkdtemp(prefix=PART, dir=self._folder))
         try:
-            folder, path = _copy(submission_files(source, encoding), source, part)
+            submission = submission_files(source, encoding)
+            folder, path = _copy(submission, source, part, is_upload)
             sha256 = submission_files(path, encoding).sha256
-            yield Original(source.name, path, sha256, folder)
+            try:
+                yield Original(source.name, path, sha256, folder)
+            finally:
+                for uploaded in submission.files.values() if is_upload else ():
+                    uploaded.unlink()
         finally:
             shutil.rmtree(part)
 
@@ -70,7 +78,7 @@ class Originals:
         """Put the files into the storage, unless they are there; a copy that was cut off has other sizes."""
         sizes = {p.relative_to(folder).as_posix(): p.stat().st_size for p in folder.rglob("*") if p.is_file()}
         if self._storage.sizes(sha256) != sizes:
-            self._storage.put(folder, sha256)
+            self._storage.put(folder, sha256, link=True)
 
     def _adopt(self, sha256: str) -> None:
         """Replace what version 0.1 stored of the same single file, which it named by the hash of its hash."""
@@ -80,9 +88,10 @@ class Originals:
             shutil.rmtree(self._folder / older)
 
 
-def _copy(submission: SubmissionFiles, source: Path, part: Path) -> tuple[Path, Path]:
-    """Copy the files; returns the folder that they are in, and what to read of it: a file, or a package's folder.
+def _copy(submission: SubmissionFiles, source: Path, part: Path, is_upload: bool) -> tuple[Path, Path]:
+    """Copy the files, or link those of an upload.
 
+    Returns the folder that they are in, and what to read of it: a file, or a package's folder.
     File and folder have the names that the sender gave them, which reports and titles show.
     """
     folder = part
@@ -91,5 +100,6 @@ def _copy(submission: SubmissionFiles, source: Path, part: Path) -> tuple[Path, 
     for name, path in submission.files.items():
         target = folder / name
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, target)
+        if not (is_upload and linked(path, target)):
+            copy_file(path, target)
     return folder, folder if source.is_dir() else folder / source.name

@@ -6,9 +6,10 @@ The folder is complete on local disk before any of it goes into the storage (DES
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import date, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from vaven.schemas.reports.text_and_json import as_json
 from vaven.schemas.reports.xlsx_cells import ESCAPED
 from vaven.schemas.rules.metadata import defaults_of
 from vaven.schemas.standard.finding import Report
+from vaven.schemas.standard.sql import quoted
 from vaven.schemas.standard.table_schemas import RESOURCES, standard
 from vaven.schemas.tables.compile import text_select, typed_select
 from vaven.schemas.tables.tables import About, Table, Tables
@@ -101,6 +103,28 @@ def stamp(unstamped: Release, version: int, released_at: datetime, note: str) ->
     return replace(unstamped, version=version, released_at=released_at, about=about)
 
 
+def stored_release(manifest: Manifest, dataset: str, version: int, folder: Path) -> Release:
+    """Return a stored release by its manifest, without its time and its hash; `folder` has its observations.parquet.
+
+    Cost: a scan of two columns.
+    """
+    observations = str(folder / "observations.parquet")
+    with duckdb.connect() as reading:
+        return Release(
+            dataset=dataset,
+            version=version,
+            released_at=None,
+            about=manifest.about,
+            folder=folder,
+            rows=manifest.rows,
+            areas={area.code: area for area in manifest.areas},
+            kpis=manifest.kpis,
+            periods=_distinct(reading, observations, "period"),
+            ages=_distinct(reading, observations, "age_group"),
+            sha256="",
+        )
+
+
 def read_rows(path: Path, columns: str = "*") -> list[dict[str, Any]]:
     """Return all rows of a small Parquet table as dictionaries; an absent table has none."""
     if not path.exists():
@@ -169,15 +193,27 @@ def write_datapackage(stamped: Release, statistics: Mapping[str, Any]) -> Manife
 
 
 def write_table(workspace: duckdb.DuckDBPyConnection, table: Table, folder: Path) -> int:
-    """Write a table's Parquet and CSV; return the number of rows, in which a repeated row counts once."""
+    """Write a table's Parquet and CSV; return the number of rows, in which a repeated row counts once.
+
+    Cost: one sort by the key. Removing repeated rows costs three times as much, and few tables have any.
+    """
     schema = standard()[table.resource]
-    select = typed_select(table, schema)
     target = _quoted(folder / table.resource)
-    workspace.execute(f"COPY ({select}) TO '{target}.parquet' (FORMAT parquet, COMPRESSION zstd)")
-    written = workspace.execute(
-        f"COPY ({text_select(select, schema)}) TO '{target}.csv' (FORMAT csv, HEADER)"
-    ).fetchone()
+    options = "(FORMAT parquet, COMPRESSION zstd)"
+    workspace.execute(f"COPY ({typed_select(table, schema)}) TO '{target}.parquet' {options}")
+    if not _is_ascending(workspace, f"'{target}.parquet'", schema.primary_key):
+        workspace.execute(f"COPY ({typed_select(table, schema, unique=True)}) TO '{target}.parquet' {options}")
+    select = text_select(f"FROM '{target}.parquet'", schema)
+    written = workspace.execute(f"COPY ({select}) TO '{target}.csv' (FORMAT csv, HEADER)").fetchone()
     return int(written[0]) if written else 0
+
+
+def _is_ascending(workspace: duckdb.DuckDBPyConnection, relation: str, key: Sequence[str]) -> bool:
+    """Return True if the key of each row is greater than that of the row before, so that none is repeated."""
+    columns = ", ".join(quoted(name) for name in key)
+    query = f"""SELECT count(*) FILTER (NOT coalesce(this > previous, FALSE)) <= 1
+        FROM (SELECT row({columns}) AS this, lag(row({columns})) OVER () AS previous FROM {relation})"""
+    return bool((workspace.execute(query).fetchone() or (False,))[0])
 
 
 def _quoted(path: Path) -> str:
@@ -185,12 +221,7 @@ def _quoted(path: Path) -> str:
 
 
 def _described(reading: duckdb.DuckDBPyConnection, about: About, folder: Path, rows: Mapping[str, int]) -> Release:
-    observations = str(folder / "observations.parquet")
-
-    def distinct(column: str) -> tuple[str, ...]:
-        query = f"SELECT DISTINCT {column} FROM read_parquet(?) ORDER BY 1"
-        return tuple(row[0] for row in reading.execute(query, [observations]).fetchall())
-
+    distinct = partial(_distinct, reading, str(folder / "observations.parquet"))
     used = distinct("kpi")
     return Release(
         dataset=about.slug,
@@ -207,6 +238,11 @@ def _described(reading: duckdb.DuckDBPyConnection, about: About, folder: Path, r
         ages=distinct("age_group"),
         sha256=_content_hash(about, folder, rows),
     )
+
+
+def _distinct(reading: duckdb.DuckDBPyConnection, table: str, column: str) -> tuple[str, ...]:
+    query = f"SELECT DISTINCT {column} FROM read_parquet(?) ORDER BY 1"
+    return tuple(row[0] for row in reading.execute(query, [table]).fetchall())
 
 
 def _content_hash(about: About, folder: Path, rows: Mapping[str, int]) -> str:

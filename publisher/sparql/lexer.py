@@ -25,19 +25,28 @@ ESCAPE = re.compile(r"\\u([0-9A-Fa-f]{4})|\\U([0-9A-Fa-f]{8})")
 BACKSLASH = re.compile(r"\\(?:u[0-9A-Fa-f]{4}|U[0-9A-Fa-f]{8}|.)", re.DOTALL)
 # Characters that would begin or end a string if they were not escaped.
 KEPT_ESCAPES = frozenset("\"'\\\n\r")
+# Characters of names by rules 164 to 167: those that may begin a name, and with \u00b7 and combining marks all but the
+# hyphen and the point.
+LETTERS = (
+    "A-Za-z\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u02ff\u0370-\u037d\u037f-\u1fff\u200c\u200d\u2070-\u218f"
+    "\u2c00-\u2fef\u3001-\ud7ff\uf900-\ufdcf\ufdf0-\ufffd\U00010000-\U000effff"
+)
+IN_NAME = f"{LETTERS}_0-9\u00b7\u0300-\u036f\u203f\u2040"
 # The length of a prefix is bounded: otherwise `a.a.a.…` costs the square of its length, with the interpreter blocked.
 TOKEN = re.compile(
-    r"""
+    rf"""
     (?P<blank>[\x20\t\r\n]+)
   | (?P<comment>\#[^\r\n]*)
-  | (?P<iri><(?:[^\x00-\x20<>"{}|^`\\]|\\u[0-9A-Fa-f]{4}|\\U[0-9A-Fa-f]{8})*>)
-  | (?P<string>\"\"\"(?:[^"\\]|\\.|\"{1,2}(?!\"))*\"\"\"|'''(?:[^'\\]|\\.|'{1,2}(?!'))*'''
+  | (?P<iri><(?:[^\x00-\x20<>"{{}}|^`\\]|\\u[0-9A-Fa-f]{{4}}|\\U[0-9A-Fa-f]{{8}})*>)
+  | (?P<string>\"\"\"(?:[^"\\]|\\.|\"{{1,2}}(?!\"))*\"\"\"|'''(?:[^'\\]|\\.|'{{1,2}}(?!'))*'''
       |"(?:[^"\\\r\n]|\\.)*"|'(?:[^'\\\r\n]|\\.)*')
-  | (?P<variable>[?$]\w+)
-  | (?P<blank_node>_:[\w](?:[\w.\-]*[\w\-])?)
+  | (?P<variable>[?$][{LETTERS}_0-9][{IN_NAME}]*)
+  | (?P<blank_node>_:[{LETTERS}_0-9](?:[{IN_NAME}.\-]*[{IN_NAME}\-])?)
   | (?P<language>@[A-Za-z]+(?:-[A-Za-z0-9]+)*)
-  | (?P<prefixed>(?:[^\W\d_](?:[\w.\-]{0,127}[\w\-])?)?:(?:(?:[\w:]|%[0-9A-Fa-f]{2}|\\[_~.\-!$&'()*+,;=/?\#@%])
-      (?:(?:[\w.\-:]|%[0-9A-Fa-f]{2}|\\[_~.\-!$&'()*+,;=/?\#@%])*(?:[\w\-:]|%[0-9A-Fa-f]{2}|\\[_~.\-!$&'()*+,;=/?\#@%]))?)?)
+  | (?P<prefixed>(?:[{LETTERS}](?:[{IN_NAME}.\-]{{0,127}}[{IN_NAME}\-])?)?:
+      (?:(?:[{LETTERS}_0-9:]|%[0-9A-Fa-f]{{2}}|\\[_~.\-!$&'()*+,;=/?\#@%])
+      (?:(?:[{IN_NAME}.\-:]|%[0-9A-Fa-f]{{2}}|\\[_~.\-!$&'()*+,;=/?\#@%])*
+         (?:[{IN_NAME}\-:]|%[0-9A-Fa-f]{{2}}|\\[_~.\-!$&'()*+,;=/?\#@%]))?)?)
   | (?P<word>[A-Za-z][A-Za-z0-9_]*)
   | (?P<number>\d+\.\d*[eE][+-]?\d+|\d*\.\d+(?:[eE][+-]?\d+)?|\d+(?:[eE][+-]?\d+)?)
   | (?P<mark>.)

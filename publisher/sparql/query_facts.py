@@ -1,4 +1,4 @@
-"""Facts that a service needs of a query before it runs: form, dataset, prefixes, determinism, and the text to run.
+"""Facts that a service needs of a query before it runs: form, dataset, prefixes and determinism.
 
 Read from the syntax tree, once per text. A query that the grammar refuses, and the engine may accept, is in a later
 version of SPARQL: for it, the facts are those of its words, the result is not cached, and the text is unchanged.
@@ -14,9 +14,8 @@ from lark import Tree
 from vaven.publisher.sparql.error_text import QueryMistake
 from vaven.publisher.sparql.grammar import SyntaxStop, parse_tree
 from vaven.publisher.sparql.lexer import FORMS, DecodedQuery, Token
-from vaven.publisher.sparql.rewrite import lower_booleans, rewrite
 from vaven.publisher.sparql.syntax_check import find_tolerated_mistake
-from vaven.publisher.sparql.tree import child_nodes, first_leaf, leaves
+from vaven.publisher.sparql.tree import Node, child_nodes, end_of, first_leaf, leaves, start_of
 
 # A text has at most 200,000 characters (catalogue/sparql/protocol.py).
 MAX_CACHED = 32
@@ -30,8 +29,7 @@ class QueryFacts:
     section 13.2). `is_deterministic`: the result is the same until new data are published (no function of time or
     chance). `prologue` are prefixes, with their colon, and IRIs in the order of the query; BASE lines have the prefix
     "". `text` is the query with its escapes replaced, and with `true` and `false` in lower case, as Oxigraph requires.
-    `text_to_run` is an equivalent query that is cheaper, with `SELECT *` replaced by its columns. `tolerated` is a
-    mistake that the engine does not report.
+    `tolerated` is a mistake that an engine may not report.
     """
 
     form: str
@@ -39,7 +37,6 @@ class QueryFacts:
     is_deterministic: bool
     prologue: tuple[tuple[str, str], ...]
     text: str
-    text_to_run: str
     tolerated: QueryMistake | None = None
 
     def declared_prefixes(self, base: str) -> dict[str, str]:
@@ -73,9 +70,16 @@ def read_facts(query: str) -> QueryFacts:
         not any(word.type == "FUNCTION_0" for word in leaves(form)),
         tuple(_prologue(map(str, leaves(*tree.children[:-1])))),
         text,
-        rewrite(text, tree),
         find_tolerated_mistake(tree),
     )
+
+
+def lower_booleans(query: str, tree: Node) -> str:
+    """Return the query with `true` and `false` in lower case."""
+    for word in leaves(tree):
+        if word.type in ("TRUE", "FALSE"):
+            query = query[: start_of(word)] + word.lower() + query[end_of(word) :]
+    return query
 
 
 def _facts_of_words(text: str, stop: SyntaxStop) -> QueryFacts:
@@ -83,7 +87,7 @@ def _facts_of_words(text: str, stop: SyntaxStop) -> QueryFacts:
     form = next((word for word in words if word in FORMS), "")
     has_dataset = any(word.startswith("FROM") for word in words)
     prologue = tuple(_prologue(token.text for token in stop.before))
-    return QueryFacts(form, has_dataset, False, prologue, text, text, find_tolerated_mistake(stop))
+    return QueryFacts(form, has_dataset, False, prologue, text, find_tolerated_mistake(stop))
 
 
 def undeclared_prefix(query: str) -> Token | None:

@@ -1,9 +1,8 @@
 """Find variables and blank nodes that the grammar of SPARQL accepts and the standard forbids by their scope.
 
 Operates on the tree of grammar.py. Rules of SPARQL 1.1 Query Language: 18.2.1 (variables in scope), 18.2.4.1 and 19.8
-notes 12 and 13 (grouping, AS), 19.6 (blank nodes), 10.2.2 (rows of VALUES). Where Oxigraph is stricter its rule counts,
-since it runs the query: no variable twice in a SELECT, no grouping except in SELECT and DESCRIBE, no blank node on both
-sides of an EXISTS.
+notes 12 and 13 (grouping, AS), 19.6 (blank nodes), 10.2.2 (rows of VALUES). One is stricter, since nobody means it: no
+variable twice in a SELECT.
 """
 
 import re
@@ -203,18 +202,11 @@ class _ScopeChecker:
         aggregates = _aggregates(*columns, modifiers)
         if not clause and not aggregates:
             return self._projected(columns[0], seen) if columns else seen
-        begin = next(
-            (word for part in clause for word in child_words(part, "GROUP")), aggregates[0] if aggregates else None
-        )
-        assert begin is not None
         if columns:
             self._refuse_ungrouped_columns(columns[0], keys, has_clause=bool(clause))
             return self._projected(columns[0], keys)
         if node.data == "describe":
             self._refuse_ungrouped_columns(node, keys, has_clause=bool(clause))
-        else:
-            form = {"form": str(node.data).upper()}
-            self.misuses.append(MisusedVariable(begin, "no-groups", query_message("no-groups.remedy"), form))
         return keys
 
     def _projected(self, node: Node, seen: set[str]) -> set[str]:

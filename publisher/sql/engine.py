@@ -42,6 +42,9 @@ class _Workers:
     def command(self, _: Any) -> Sequence[str]:
         return command("vaven.publisher.sql.worker", str(self.limits.memory_mb), str(self.limits.result_mb))
 
+    def switch(self, _: Any) -> None:
+        return None
+
 
 class SqlEngine:
     """Workers that run one SELECT at a time each. Safe to call from several threads."""

@@ -109,17 +109,19 @@ def key_of(table: Table, schema: TableSchema) -> list[str]:
     return parts
 
 
-def typed_select(table: Table, schema: TableSchema) -> str:
-    """Return SQL of the canonical table: every field of the schema, typed, one row for each key, ordered by key.
+def typed_select(table: Table, schema: TableSchema, *, unique: bool = False) -> str:
+    """Return SQL of the canonical table: every field of the schema, typed, ordered by key.
 
     Numbers are rounded to 10 decimals and 15 significant digits, so that they have one short decimal form everywhere.
-    Of two rows with one key the one with a value is selected. Only for tables that have been checked.
+    With `unique` there is one row for each key: of two rows with one key the one with a value. Only for tables that
+    have been checked.
     """
     columns = ", ".join(f"{_canonical(table, f)} AS {quoted(f.name)}" for f in schema.fields)
     # A missing part of the key is constant, and DuckDB does not order by constants.
     key = ", ".join(part for part in key_of(table, schema) if '"' in part)
     order = f"{key}, {quoted('value')} IS NULL, _row" if table.column("value") else f"{key}, _row"
-    return f"SELECT DISTINCT ON ({key}) {columns} FROM {table.relation} ORDER BY {order}"
+    distinct = f"DISTINCT ON ({key}) " if unique else ""
+    return f"SELECT {distinct}{columns} FROM {table.relation} ORDER BY {order}"
 
 
 def text_select(select: str, schema: TableSchema) -> str:

@@ -18,6 +18,7 @@ from rdflib.collection import Collection
 
 from tests.conftest import SHARED, Serving, Site, environment, free_port
 from vaven.publisher.graph.store import EmbeddedStore
+from vaven.vocab.iris import Iris
 
 MF = Namespace("http://www.w3.org/2001/sw/DataAccess/tests/test-manifest#")
 UT = Namespace("http://www.w3.org/2009/sparql/tests/test-update#")
@@ -113,7 +114,7 @@ def site(shared: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sit
         (home / f"{path.stem}.nt").write_bytes(path.read_bytes())
         graphs[str(PROTOCOL.value(data, RDFS.label))] = [home / f"{path.stem}.nt"]
     assert len(graphs) == 3
-    EmbeddedStore(home / "graph").replace(graphs, contents={})
+    EmbeddedStore(home / "graph", Iris("http://example.org/")).replace(graphs, contents={})
     with Serving(home, port, environment(home, port)) as running_site:
         yield running_site
 

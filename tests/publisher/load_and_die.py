@@ -1,4 +1,4 @@
-"""Load a file into a graph, merge layers, and end by SIGKILL at a named step: FOLDER GRAPH FILE CONTENT STEP."""
+"""Load a file into a graph, and end by SIGKILL at a named step: FOLDER GRAPH FILE CONTENT STEP."""
 
 import os
 import signal
@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 from vaven.publisher.graph.store import EmbeddedStore
+from vaven.vocab.iris import Iris
 
 
 def main(folder: str, graph: str, file: str, content: str, fatal: str) -> None:
@@ -13,9 +14,8 @@ def main(folder: str, graph: str, file: str, content: str, fatal: str) -> None:
         if step == fatal:
             os.kill(os.getpid(), signal.SIGKILL)
 
-    store = EmbeddedStore(Path(folder), at, unmerged_bytes=0)
+    store = EmbeddedStore(Path(folder), Iris("http://example.org/"), at)
     store.replace({graph: [Path(file)]}, contents={content: 1})
-    store.settle()
 
 
 main(*sys.argv[1:])

@@ -65,7 +65,7 @@ def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CachedEngine]:
         written = reduce(lambda triples, short: triples.replace(short, ABBREVIATIONS[short]), ABBREVIATIONS, text)
         (home / f"{name}.nt").write_text(written, "utf-8")
         graphs[f"http://site.example/id/dataset/{name}"] = [home / f"{name}.nt"]
-    EmbeddedStore(home / "graph").replace(graphs, contents={})
+    EmbeddedStore(home / "graph", Iris("http://example.org/")).replace(graphs, contents={})
     cached_engine = CachedEngine(
         EmbeddedEngine(home / "graph", iris=IRIS, seconds=20.0), max_bytes=1 << 20, wait_seconds=20.0
     )
@@ -359,8 +359,9 @@ def test_an_invalid_query_is_an_error_with_its_position(engine: CachedEngine) ->
         explained(engine, "SELECT * { SERVICE <http://x/> { ?s ?p ?o } }")
 
 
-def test_unsupported_syntax_is_reported_and_not_guessed(engine: CachedEngine) -> None:
-    assert explained(engine, "SELECT * { ?o v:none ?k . LATERAL { ?k v:label ?l } }").outcome == "not-understood"
+def test_unsupported_syntax_is_an_error_and_not_guessed(engine: CachedEngine) -> None:
+    with pytest.raises(QuerySyntaxError, match="LATERAL"):
+        explained(engine, "SELECT * { ?o v:none ?k . LATERAL { ?k v:label ?l } }")
 
 
 def test_every_reduced_query_counts_for_the_client(engine: CachedEngine) -> None:

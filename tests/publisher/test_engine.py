@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from tests.publisher.test_sparql_lexer import DISARMED, REFUSED
 from tests.servers.listener import Listener
 from vaven.publisher.engine.pool import EmbeddedEngine
 from vaven.publisher.engine.remote import RemoteEngine
+from vaven.publisher.graph.snapshot import current_snapshot
 from vaven.publisher.graph.store import EmbeddedStore
 from vaven.vocab.errors import (
     AnswerTooLarge,
@@ -49,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
         lines = [f'<http://example.org/s{i}> <http://example.org/p> "{name} {i}" .\n' for i in range(TRIPLES)]
         (home / f"{name}.nt").write_text("".join(lines))
     graphs = {f"http://example.org/{name}": [home / f"{name}.nt"] for name in ("one", "two")}
-    EmbeddedStore(home / "graph").replace(graphs, contents={})
+    EmbeddedStore(home / "graph", IRIS).replace(graphs, contents={})
     return home / "graph"
 
 
@@ -174,23 +176,22 @@ def test_only_a_worker_without_memory_is_reported_as_too_little_memory(
     os.kill(busy[0].process.pid, sent)
     thread.join()
     assert [type(error) for error in raised] == [kind]
+    if kind is QueryCrashed:
+        assert raised[0].status == 500
+        for language, words in (("sv", "kraschade"), ("en", "crashed")):
+            assert words in raised[0].message(language)
+            assert "MB" not in raised[0].message(language)
+            assert raised[0].remedy(language)
     assert f"ended with code {-sent}" in capsys.readouterr().err
     assert count(engine) == 2 * TRIPLES
     engine.close()
 
 
-def test_a_panic_of_the_engine_is_reported_as_its_crash(folder: Path, shared: Path) -> None:
+def test_texts_and_numbers_are_sorted_without_a_crash(engine: EmbeddedEngine, shared: Path) -> None:
+    """Oxigraph's sort panics on this query; SPARQL 1.1 leaves the order of a text and a number open (section 15.1)."""
     query = (shared / "wild-cases" / "sparql" / "18-crash-called-memory" / "query.rq").read_text("utf-8")
-    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=30.0)
-    with pytest.raises(QueryCrashed) as crashed:
-        engine.query(query, media_type=JSON)
-    assert crashed.value.status == 500
-    for language, words in (("sv", "kraschade"), ("en", "crashed")):
-        assert words in crashed.value.message(language)
-        assert "MB" not in crashed.value.message(language)
-        assert crashed.value.remedy(language)
-    assert count(engine) == 2 * TRIPLES
-    engine.close()
+    rows = query_text(engine, query, "text/tab-separated-values").split("\n")[1:-1]
+    assert len(rows) == len(set(rows)) == 120
 
 
 @pytest.mark.parametrize(
@@ -269,7 +270,33 @@ def test_a_worker_imports_no_library_that_is_slow_to_load() -> None:
     # A query may wait for a new worker: with these, its start took 0.7 s of processor time instead of 0.1 s.
     code = "import sys, vaven.publisher.engine.worker; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert {"rdflib", "pyarrow", "numpy", "requests", "SPARQLWrapper", "lark"} & set(done.stdout.split()) == set()
+    assert {"rdflib", "pyarrow", "numpy", "requests", "SPARQLWrapper"} & set(done.stdout.split()) == set()
+
+
+def test_a_worker_moves_to_a_new_snapshot(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path / "graph")
+    engine = EmbeddedEngine(tmp_path / "graph", iris=IRIS, workers=1, seconds=30.0)
+    assert count(engine) == 2 * TRIPLES
+    before = workers(os.getpid())
+    EmbeddedStore(tmp_path / "graph", IRIS).replace({"http://example.org/two": []}, contents={})
+    assert count(engine) == TRIPLES
+    assert workers(os.getpid()) == before
+    assert len(list((tmp_path / "graph" / "snapshots").iterdir())) == 2, "the worker held the old one until then"
+    EmbeddedStore(tmp_path / "graph", IRIS).replace({"http://example.org/one": []}, contents={})
+    assert len(list((tmp_path / "graph" / "snapshots").iterdir())) == 2, "and no longer holds it"
+    assert count(engine) == 0
+    engine.close()
+
+
+def test_a_worker_started_ahead_runs_the_first_query(folder: Path) -> None:
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=30.0)
+    engine.start_ahead()
+    engine.wait_until_prepared()
+    (worker,) = workers(os.getpid())
+    assert count(engine) == 2 * TRIPLES
+    assert workers(os.getpid()) == [worker]
+    engine.close()
+    assert workers(os.getpid()) == []
 
 
 def test_a_worker_outlives_the_thread_that_started_it(folder: Path) -> None:
@@ -306,7 +333,7 @@ def test_no_worker_and_no_file_is_left_when_the_server_is_killed(folder: Path, t
 def test_a_worker_has_no_network_even_for_queries_the_lexer_accepts(
     folder: Path, tmp_path: Path, listener: Listener
 ) -> None:
-    snapshot = EmbeddedStore(folder).current()
+    snapshot = current_snapshot(folder)
     assert snapshot is not None
     command = [sys.executable, "-m", "vaven.publisher.engine.worker", str(snapshot.folder), "2048", "1"]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
@@ -318,7 +345,7 @@ def test_a_worker_has_no_network_even_for_queries_the_lexer_accepts(
                 job = {"query": text.replace("LISTENER", listener.address), "file": spool.name, "media_type": JSON}
             job |= {"base": IRIS.base, "encoding": "identity", "default_graphs": [], "named_graphs": []}  # type: ignore[operator]
             print(json.dumps(job), file=worker.stdin, flush=True)
-            # With SILENT, an unreachable service has no solutions; otherwise the outcome names what was forbidden.
+            # The pool refuses these before a worker sees them.
             assert json.loads(worker.stdout.readline())["state"] in ("failed", "done")
         worker.stdin.close()
     assert listener.connections == 0

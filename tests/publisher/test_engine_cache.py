@@ -47,7 +47,9 @@ class RecordingEngine(QueryEngine):
 def publish(folder: Path, count: int) -> None:
     lines = [f'<http://example.org/s{i:05}> <http://example.org/p> "{i}" .\n' for i in range(count)]
     (folder / "a.nt").write_text("".join(lines))
-    EmbeddedStore(folder / "graph").replace({"http://example.org/g": [folder / "a.nt"]}, contents={})
+    EmbeddedStore(folder / "graph", Iris("http://example.org/")).replace(
+        {"http://example.org/g": [folder / "a.nt"]}, contents={}
+    )
 
 
 @pytest.fixture

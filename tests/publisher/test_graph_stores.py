@@ -59,7 +59,7 @@ class StoreUnderTest:
 
     def store(self, step: Callable[[str], None] = lambda _: None) -> GraphStore:
         if self.server is None:
-            return EmbeddedStore(self.folder, step)
+            return EmbeddedStore(self.folder, Iris("http://example.org/"), step)
         return RemoteStore(remote(self.server), self.base + "state", step)
 
     def engine(self) -> QueryEngine:

@@ -10,11 +10,12 @@ import pytest
 
 from tests.conftest import SAMPLE
 from tests.publisher.test_publish import SLUG, change_a_value
+from tests.schemas.test_disclosure import PERSONS, submission
 from vaven.publisher.publish import SubmissionRefused, publish
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.releases.originals import Originals
 from vaven.publisher.releases.records import Records, ReleaseRecord
-from vaven.publisher.releases.storage import Storage
+from vaven.publisher.releases.storage import Storage, copy_file
 from vaven.publisher.settings import Settings
 from vaven.schemas.formats.submission import submission_files
 from vaven.vocab.errors import NotReadable
@@ -210,3 +211,47 @@ def test_originals_in_a_remote_storage_leave_no_copy_on_disk(settings: Settings,
         with storage.open(original.sha256, "observations.csv") as content:
             assert content.read() == (package / "observations.csv").read_bytes()
     assert originals(settings) == {}
+
+
+@pytest.mark.parametrize("kind", ["file", "folder"])
+def test_an_upload_becomes_the_stored_original_without_a_copy(
+    settings: Settings, package: Path, tmp_path: Path, kind: str
+) -> None:
+    source = package if kind == "folder" else Path(shutil.copyfile(WORKBOOK, tmp_path / "exempel.xlsx"))
+    uploaded = {path.name: path.stat().st_ino for path in submission_files(source).files.values()}
+    publish(source, settings, is_upload=True)
+    stored = [path for path in (settings.home / "originals").rglob("*") if path.is_file()]
+    assert {path.name: path.stat().st_ino for path in stored} == uploaded
+    assert {path.stat().st_nlink for path in stored} == {1}
+    assert not [name for name in uploaded if (source / name if kind == "folder" else source).exists()]
+
+
+def test_a_file_of_the_sender_is_copied_once_and_kept(settings: Settings, tmp_path: Path) -> None:
+    source = Path(shutil.copyfile(WORKBOOK, tmp_path / "exempel.xlsx"))
+    copies: list[int] = []
+
+    def count(step: str) -> None:
+        folders = (settings.home, tmp_path)
+        files = {p.stat().st_ino for folder in folders for p in folder.rglob("*.xlsx") if p.name == source.name}
+        copies.append(len(files))
+
+    publish(source, settings, progress=count)
+    assert (
+        max(copies) == 2 == len({path.stat().st_ino for path in (source, *settings.home.rglob("originals/*/*.xlsx"))})
+    )
+    assert source.read_bytes() == WORKBOOK.read_bytes()
+
+
+def test_a_refused_upload_with_personal_numbers_is_deleted(settings: Settings, tmp_path: Path) -> None:
+    upload = submission(tmp_path / "deltagare.csv", [f"Ring {PERSONS[1][:6]}-{PERSONS[1][6:]}"])
+    with pytest.raises(SubmissionRefused):
+        publish(upload, settings, is_upload=True)
+    assert not list(tmp_path.rglob("deltagare.csv"))
+
+
+def test_a_file_is_copied_on_a_disk_that_shares_no_blocks(tmp_path: Path) -> None:
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.write_bytes(b"a" * 100_000)
+    copy_file(source, target)
+    assert target.read_bytes() == source.read_bytes()
+    assert target.stat().st_ino != source.stat().st_ino

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import ROOT, SAMPLE
 from tests.reading import LICENCE_AND_PUBLISHER
 from vaven.publisher.engine.open import open_engine
-from vaven.publisher.graph.store import EmbeddedStore
+from vaven.publisher.graph.store import open_store
 from vaven.publisher.publish import SubmissionRefused, publish
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.releases.records import Records
@@ -239,7 +239,7 @@ def test_running_queries_use_their_snapshot_after_a_new_one_is_current(settings:
     after = engine.query(COUNT, media_type="text/csv")
     assert before.state != after.state
     assert before.file.read() != after.file.read()
-    assert EmbeddedStore(settings.graph_folder).contents() == {SLUG: 2}
+    assert open_store(settings).contents() == {SLUG: 2}
     engine.close()
 
 

@@ -38,6 +38,12 @@ def test_a_from_clause_is_recognised() -> None:
     assert not read_facts("SELECT ?from { ?from ?p 'FROM' } # FROM <a:b>").has_dataset
 
 
+def test_booleans_are_sent_to_a_server_in_lower_case() -> None:
+    """As in the W3C test case-insensitive-booleans; Oxigraph knows them in lower case only."""
+    query = "SELECT (TRUE AS ?t) (False AS ?f) { FILTER (tRUE = true) } # TRUE"
+    assert read_facts(query).text == "SELECT (true AS ?t) (false AS ?f) { FILTER (true = true) } # TRUE"
+
+
 @pytest.mark.parametrize("call", ["NOW()", "rand()", "UUID ( )", "StrUUID()"])
 def test_a_function_of_time_or_chance_makes_a_query_not_deterministic(call: str) -> None:
     assert not read_facts(f"SELECT ({call} AS ?x) {{}}").is_deterministic

@@ -11,25 +11,31 @@ import threading
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import cast
 
 import pytest
-from pyoxigraph import Store
+from lark import Tree
 
 from tests.conftest import ROOT
+from vaven.publisher.columnar.query_algebra import query_algebra
+from vaven.publisher.columnar.run import Solutions, run
+from vaven.publisher.columns.open import Columns
+from vaven.publisher.columns.terms import decode
 from vaven.publisher.engine.pool import EmbeddedEngine
-from vaven.publisher.graph.snapshot import Snapshot, hold
+from vaven.publisher.graph.snapshot import hold
 from vaven.publisher.graph.store import EmbeddedStore
+from vaven.publisher.sparql.grammar import Leaf, parse_tree
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import Iris
 
 ONE, TWO = "http://example.org/g/one", "http://example.org/g/two"
 STEPS = ("load", "checkpoint", "switch", "clean")
-GRAPHS = "SELECT ?g ?o { GRAPH ?g { ?s ?p ?o } } ORDER BY ?g ?o"
+IRIS = Iris("http://example.org/")
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> EmbeddedStore:
-    return EmbeddedStore(tmp_path / "graph", wait_seconds=0.5)
+    return EmbeddedStore(tmp_path / "graph", IRIS, wait_seconds=0.5)
 
 
 def triples(path: Path, *values: str | int) -> Path:
@@ -43,13 +49,20 @@ def triples(path: Path, *values: str | int) -> Path:
 
 def held(store: EmbeddedStore) -> dict[str, list[str]]:
     """Return the values of each graph, as a reader of the current snapshot sees them."""
+    graphs: dict[str, list[str]] = {}
+    for graph, value in solutions(store, "SELECT ?g ?o { GRAPH ?g { ?s ?p ?o } } ORDER BY ?g ?o"):
+        graphs.setdefault(graph, []).append(value)
+    return graphs
+
+
+def solutions(store: EmbeddedStore, query: str) -> list[tuple[str, ...]]:
+    """Return the solutions of a query as the text of their terms, without datatype and language."""
     snapshot = store.current()
     if snapshot is None:
-        return {}
-    graphs: dict[str, list[str]] = {}
-    for solution in Store.read_only(str(snapshot.data)).query(GRAPHS):  # type: ignore[union-attr]
-        graphs.setdefault(solution["g"].value, []).append(solution["o"].value)  # type: ignore[index,union-attr]
-    return graphs
+        return []
+    result = run(Columns(snapshot.folder), query_algebra(cast(Tree[Leaf], parse_tree(query)), IRIS.base))
+    assert isinstance(result, Solutions)
+    return [tuple(decode(str(term)).value for term in row) for row in result.rows]
 
 
 def replace(store: EmbeddedStore, graphs: Mapping[str, Sequence[Path]], version: int = 1) -> str:
@@ -58,10 +71,6 @@ def replace(store: EmbeddedStore, graphs: Mapping[str, Sequence[Path]], version:
 
 def snapshots(store: EmbeddedStore) -> list[str]:
     return sorted(path.name for path in (store.folder / "snapshots").iterdir())
-
-
-def layers(snapshot: Snapshot) -> int:
-    return len(list(snapshot.data.glob("*.sst")))
 
 
 def killed_load(store: EmbeddedStore, graph: str, file: Path, step: str) -> None:
@@ -90,11 +99,7 @@ def test_blank_nodes_of_two_graphs_remain_distinct(store: EmbeddedStore, tmp_pat
     file = tmp_path / "a.nt"
     file.write_text('_:x <http://example.org/p> "1" .\n')
     replace(store, {ONE: [file], TWO: [file]})
-    snapshot = store.current()
-    assert snapshot is not None
-    query = "SELECT (COUNT(DISTINCT ?s) AS ?n) { ?s ?p ?o }"
-    (row,) = Store.read_only(str(snapshot.data)).query(query, use_default_graph_as_union=True)  # type: ignore[misc]
-    assert row["n"].value == "2"  # type: ignore[index,union-attr]
+    assert solutions(store, "SELECT (COUNT(DISTINCT ?s) AS ?n) { ?s ?p ?o }") == [("2",)]
 
 
 def test_visible_content_changes_with_the_snapshot(store: EmbeddedStore, tmp_path: Path) -> None:
@@ -179,21 +184,6 @@ def test_a_file_that_cannot_be_loaded_changes_nothing_and_the_next_load_succeeds
     assert refused.value.remedy("en")
 
 
-@pytest.mark.parametrize("others", [1, 205_000])
-def test_a_large_graph_is_replaced_and_the_others_stay(store: EmbeddedStore, tmp_path: Path, others: int) -> None:
-    """The store is rebuilt if most triples are deleted; otherwise single graphs are deleted."""
-    large, other = triples(tmp_path / "large.nt", *range(51_000)), triples(tmp_path / "other.nt", *range(others))
-    blank = tmp_path / "blank.ttl"
-    blank.write_text('[] <http://example.org/p> "blank" ; <http://example.org/q> [] .')
-    replace(store, {ONE: [large], TWO: [other, blank]})
-    replace(store, {ONE: [triples(tmp_path / "new.nt", "new")]})
-    graphs = held(store)
-    assert graphs[ONE] == ["new"]
-    assert len(graphs[TWO]) == others + 2
-    replace(store, {ONE: [], TWO: []})
-    assert held(store) == {}
-
-
 def test_a_second_writer_waits_and_then_raises_an_error(store: EmbeddedStore, tmp_path: Path) -> None:
     replace(store, {ONE: [triples(tmp_path / "a.nt", "a")]})
     with (store.folder / "writer.lock").open("w") as lock:
@@ -219,62 +209,27 @@ def test_a_snapshot_is_deleted_after_its_last_reader(store: EmbeddedStore, tmp_p
     assert hold(snapshot) is None
 
 
-def test_merging_layers_does_not_change_the_content(tmp_path: Path) -> None:
-    store = EmbeddedStore(tmp_path / "graph", wait_seconds=0.5, unmerged_bytes=0)
-    for value in range(8):
-        replace(store, {f"{ONE}/{value}": [triples(tmp_path / "a.nt", *range(value, 800, 8))]}, version=value)
-    before, loaded = held(store), store.current()
-    assert loaded is not None
-    many = layers(loaded)
-    store.settle()
-    merged = store.current()
-    assert merged is not None
-    assert merged != loaded
-    assert held(store) == before
-    assert store.contents() == {"a-dataset": 7}
-    assert snapshots(store) == [merged.id]
-    assert layers(merged) < many
-    # There is nothing to merge until something is loaded.
-    store.settle()
-    assert store.current() == merged
-    replace(store, {ONE: [triples(tmp_path / "b.nt", "b")]})
-    assert held(store) == before | {ONE: ["b"]}
-
-
-def test_a_small_load_into_a_large_store_merges_nothing(tmp_path: Path) -> None:
-    store = EmbeddedStore(tmp_path / "graph", wait_seconds=0.5, unmerged_bytes=1)
-    replace(store, {ONE: [triples(tmp_path / "a.nt", *range(20_000))]})
-    store.settle()
+def test_a_snapshot_of_another_format_is_replaced_as_a_whole(store: EmbeddedStore, tmp_path: Path) -> None:
+    """As those of an older Väven, which kept the triples in Oxigraph; its other files go as well."""
+    replace(store, {ONE: [triples(tmp_path / "a.nt", "a")]})
+    older = store.current()
+    assert older
+    (older.folder / "format").unlink()
+    (older.folder / "columns.duckdb").write_bytes(b"of another format")
+    (store.folder / "live").mkdir()
+    (store.folder / "settled").touch()
+    assert not older.is_of_this_format
     last = replace(store, {TWO: [triples(tmp_path / "b.nt", "b")]})
-    store.settle()
+    assert held(store) == {TWO: ["b"]}
     assert snapshots(store) == [last]
-
-
-def test_a_store_without_a_release_has_nothing_to_merge(store: EmbeddedStore) -> None:
-    store.settle()
-    assert store.current() is None
-
-
-@pytest.mark.parametrize("step", ["settle", "settle-switch"])
-def test_a_kill_while_layers_are_merged_leaves_the_visible_content(
-    store: EmbeddedStore, tmp_path: Path, step: str
-) -> None:
-    replace(store, {TWO: [triples(tmp_path / "old.nt", "old")]})
-    killed_load(store, ONE, triples(tmp_path / "new.nt", "new"), step)
-    assert held(store) == {ONE: ["new"], TWO: ["old"]}
-    assert store.contents() == {"killed": 1}
-    EmbeddedStore(store.folder, unmerged_bytes=0).settle()
-    assert held(store) == {ONE: ["new"], TWO: ["old"]}
-    last = replace(store, {TWO: []})
-    assert held(store) == {ONE: ["new"]}
-    assert snapshots(store) == [last]
+    assert sorted(path.name for path in store.folder.iterdir()) == ["current", "snapshots", "writer.lock"]
 
 
 def test_the_remains_of_an_interrupted_deletion_are_deleted(store: EmbeddedStore, tmp_path: Path) -> None:
     replace(store, {ONE: [triples(tmp_path / "a.nt", 1)]})
     half = store.folder / "snapshots" / ".part-00000000000000000001"
-    (half / "data").mkdir(parents=True)
-    (half / "data" / "000001.sst").write_bytes(b"half")
+    (half / "parts").mkdir(parents=True)
+    (half / "columns.duckdb").write_bytes(b"half")
     last = replace(store, {ONE: [triples(tmp_path / "a.nt", 2)]})
     assert snapshots(store) == [last]
 
@@ -284,7 +239,7 @@ def test_readers_see_one_state_or_the_next_while_snapshots_change_under_them(
 ) -> None:
     """Both graphs have the same number at any time; a result with two numbers would be an incomplete change."""
     replace(store, {g: [triples(tmp_path / "0.nt", 0)] for g in (ONE, TWO)}, version=0)
-    engine = EmbeddedEngine(store.folder, iris=Iris("http://example.org/"), workers=2, seconds=60)
+    engine = EmbeddedEngine(store.folder, iris=IRIS, workers=2, seconds=60)
     results: list[tuple[str, str]] = []
     is_done = threading.Event()
 

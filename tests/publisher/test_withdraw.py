@@ -15,7 +15,7 @@ from rdflib import DCTERMS, PROV, RDF, SH, Graph, Literal, Namespace, URIRef
 from tests.conftest import ROOT, SAMPLE, vaven
 from tests.reading import LICENCE_AND_PUBLISHER
 from vaven.catalogue.app import create_app
-from vaven.publisher.graph.store import EmbeddedStore
+from vaven.publisher.graph.store import open_store
 from vaven.publisher.publish import publish
 from vaven.publisher.published.collection import Collection
 from vaven.publisher.releases.records import Records
@@ -193,7 +193,7 @@ def test_a_withdrawal_killed_at_any_step_and_run_again_ends_in_the_same_state(se
     # Readers in between see the old state or the new one.
     assert Collection(settings).dataset(SLUG).current.version in (1, 2)
     assert withdraw(settings, SLUG, 2, reason="Fel").current == 1
-    assert EmbeddedStore(settings.graph_folder).contents()[SLUG] == 1
+    assert open_store(settings).contents()[SLUG] == 1
     with Records(settings.database) as records:
         assert [w.version for w in records.withdrawals()] == [2, 3]
     collection = Collection(settings)

@@ -333,7 +333,7 @@ def test_ten_thousand_different_faults_take_seconds(name: str, tmp_path: Path) -
 
 def released(rows: Sequence[Row], resource: str = "observations") -> list[dict[str, object]]:
     with tables_of({resource: rows}) as tables:
-        result = tables.workspace.sql(typed_select(tables.tables[resource], standard()[resource]))
+        result = tables.workspace.sql(typed_select(tables.tables[resource], standard()[resource], unique=True))
         return [dict(zip(result.columns, row, strict=True)) for row in result.fetchall()]
 
 

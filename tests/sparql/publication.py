@@ -12,11 +12,8 @@ from vaven.vocab.iris import Iris
 GraphTriples = Mapping[str, Iterable[Triple]]
 
 
-def publish_graphs(home: Path, graphs: GraphTriples, *, has_columns: bool = False) -> None:
-    """Make these graphs the data of the site in `home`, as named graphs whose union is the default graph.
-
-    `has_columns` adds the snapshot's columns, for the engine that runs over them.
-    """
+def publish_graphs(home: Path, graphs: GraphTriples) -> None:
+    """Make these graphs the data of the site in `home`, as named graphs whose union is the default graph."""
     folder = home / "graphs"
     folder.mkdir()
     files = {}
@@ -24,5 +21,4 @@ def publish_graphs(home: Path, graphs: GraphTriples, *, has_columns: bool = Fals
         path = folder / f"{number}.nt"
         serialize(triples, output=str(path), format=RdfFormat.N_TRIPLES)
         files[graph] = [path]
-    iris = Iris("http://127.0.0.1/") if has_columns else None
-    EmbeddedStore(home / "graph", iris=iris).replace(files, contents={})
+    EmbeddedStore(home / "graph", Iris("http://127.0.0.1/")).replace(files, contents={})

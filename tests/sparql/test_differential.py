@@ -22,7 +22,7 @@ from tests.sparql.w3c import evaluation_tests
 KNOWN = Path(__file__).with_name("jena_differences.toml")
 DOCUMENT = ROOT / "docs" / "sparql.md"
 RIGHT = {"Jena", "the endpoint", "both", "neither"}
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 
 
 @dataclass(frozen=True)

@@ -24,19 +24,16 @@ KNOWN = Path(__file__).with_name("w3c_failures.toml")
 DOCUMENT = ROOT / "docs" / "sparql.md"
 
 
-ENGINES = ("oxigraph", "columns")
-
-
-def known_failures(engine: str) -> dict[str, str]:
-    """Return the reason of each known failure of an engine by the id of its test."""
-    failures = tomllib.loads(KNOWN.read_text("utf-8"))[engine]
+def known_failures() -> dict[str, str]:
+    """Return the reason of each known failure by the id of its test."""
+    failures = tomllib.loads(KNOWN.read_text("utf-8"))["failure"]
     return {test: failure["reason"] for failure in failures for test in failure["tests"]}
 
 
-def documented_counts(text: str, engine: str) -> dict[str, tuple[int, int]]:
+def documented_counts(text: str) -> dict[str, tuple[int, int]]:
     """Return passed and all tests by group as the table in docs/sparql.md has them."""
-    rows = re.findall(r"^\| (sparql1[01]/[\w-]+) \| (\d+) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
-    return {group: (int(passed[ENGINES.index(engine)]), int(count)) for group, *passed, count in rows}
+    rows = re.findall(r"^\| (sparql1[01]/[\w-]+) \| (\d+) \| (\d+) \|$", text, re.MULTILINE)
+    return {group: (int(passed), int(count)) for group, passed, count in rows}
 
 
 @pytest.fixture(scope="module")
@@ -45,20 +42,14 @@ def tests(shared: Path) -> list[EvaluationTest]:
     return list(evaluation_tests())
 
 
-@pytest.fixture(scope="module", params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    name: str = request.param
-    return name
-
-
 @pytest.fixture(scope="module")
-def failures(tests: list[EvaluationTest], engine: str, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def failures(tests: list[EvaluationTest], tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Run all tests, and return the difference to the expected result by the id of each test that fails."""
     home, port = tmp_path_factory.mktemp("w3c-evaluation"), free_port()
     graphs = {iri: read_graph(iri) for iri in data_files()}
     terms = {iri: {triple.object for triple in triples} for iri, triples in graphs.items()}
-    publish_graphs(home, graphs, has_columns=engine == "columns")
-    configured = environment(home, port, VAVEN_QUERIES_A_MINUTE="1000000", VAVEN_SPARQL_ENGINE=engine)
+    publish_graphs(home, graphs)
+    configured = environment(home, port, VAVEN_QUERIES_A_MINUTE="1000000")
     with Serving(home, port, configured) as site:
         client = SparqlClient(f"{site.url}sparql")
         differences = {}
@@ -94,30 +85,27 @@ def test_the_suites_are_complete(tests: list[EvaluationTest]) -> None:
 
 
 @pytest.mark.timeout(600)
-def test_every_evaluation_test_passes_but_known_failures(failures: dict[str, str], engine: str) -> None:
-    unknown = {test: text for test, text in failures.items() if test not in known_failures(engine)}
+def test_every_evaluation_test_passes_but_known_failures(failures: dict[str, str]) -> None:
+    unknown = {test: text for test, text in failures.items() if test not in known_failures()}
     assert not unknown, "\n\n".join(f"{test}: {text}" for test, text in unknown.items())
 
 
-def test_a_known_failure_that_passes_leaves_the_list(failures: dict[str, str], engine: str) -> None:
-    assert sorted(known_failures(engine).keys() - failures.keys()) == []
+def test_a_known_failure_that_passes_leaves_the_list(failures: dict[str, str]) -> None:
+    assert sorted(known_failures().keys() - failures.keys()) == []
 
 
-@pytest.mark.parametrize("name", ENGINES)
-def test_every_known_failure_has_a_reason_and_a_section(tests: list[EvaluationTest], name: str) -> None:
+def test_every_known_failure_has_a_reason_and_a_section(tests: list[EvaluationTest]) -> None:
     ids = {test.id for test in tests}
-    failures = tomllib.loads(KNOWN.read_text("utf-8"))[name]
+    failures = tomllib.loads(KNOWN.read_text("utf-8"))["failure"]
     for failure in failures:
         assert failure["reason"].endswith("."), failure
         assert re.search(r"\d", failure["section"]), failure
         assert failure["tests"] == sorted(set(failure["tests"]) & ids), failure
-    assert len(known_failures(name)) == sum(len(failure["tests"]) for failure in failures)
+    assert len(known_failures()) == sum(len(failure["tests"]) for failure in failures)
 
 
-def test_the_documentation_has_the_counts_of_each_group(
-    tests: list[EvaluationTest], failures: dict[str, str], engine: str
-) -> None:
+def test_the_documentation_has_the_counts_of_each_group(tests: list[EvaluationTest], failures: dict[str, str]) -> None:
     counts = Counter(test.group for test in tests)
     failed = Counter(test.rpartition("/")[0] for test in failures)
     actual = {group: (count - failed[group], count) for group, count in counts.items()}
-    assert documented_counts(DOCUMENT.read_text("utf-8"), engine) == actual
+    assert documented_counts(DOCUMENT.read_text("utf-8")) == actual
