@@ -75,7 +75,11 @@ class Resource:
 def exists(execute: Execute, iri: str) -> bool:
     """Check that a resource is the subject or object of a statement."""
     try:
-        return b"true" in execute(_query("resource-exists", iri=iri), media_types.SPARQL_JSON)
+        # Most resources have statements, and the links to one take longer to find.
+        return any(
+            b"true" in execute(_query(name, iri=iri), media_types.SPARQL_JSON)
+            for name in ("resource-statement", "resource-link")
+        )
     except QuerySyntaxError:
         # A text with characters that no IRI may contain identifies nothing.
         return False

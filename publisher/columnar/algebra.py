@@ -4,8 +4,8 @@ Terms are texts (columns/terms.py). A blank node of a query is a variable whose 
 projection names.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field, replace
 
 
 @dataclass(frozen=True)
@@ -106,7 +106,10 @@ Expression = Variable | str | Call | Aggregate | Exists
 
 @dataclass(frozen=True)
 class Basic:
+    """Triple patterns. `possible` are the only terms that matter as values of some variables, by their names."""
+
     triples: tuple[Triple, ...] = ()
+    possible: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -223,7 +226,7 @@ class Query:
 def visible(pattern: Pattern) -> dict[str, None]:
     """Return the variables in scope of a pattern in the order of the query (section 18.2.1)."""
     match pattern:
-        case Basic(triples):
+        case Basic(triples, _):
             return _variables(
                 term for t in triples for term in (t.subject, t.predicate, t.object) if isinstance(term, Variable)
             )
@@ -253,3 +256,78 @@ def has_labelled_node(expression: Expression) -> bool:
         return False
     is_own = expression.name == "BNODE" and bool(expression.arguments)
     return is_own or any(map(has_labelled_node, expression.arguments))
+
+
+def narrowed(pattern: Pattern, possible: Mapping[str, tuple[str, ...]] | None = None) -> Pattern:
+    """Note in triple patterns which terms VALUES and filters around them leave to their variables.
+
+    Solutions with another term are in no result of the pattern, whether or not they are matched.
+    """
+    known = dict(possible or {})
+    match pattern:
+        case Basic(triples, _):
+            names = visible(pattern)
+            return Basic(triples, tuple((name, terms) for name, terms in known.items() if name in names))
+        case Join(left, right):
+            known = _inline(pattern) | known
+            return Join(narrowed(left, known), narrowed(right, known))
+        case LeftJoin(left, right, conditions):
+            # A variable that the left side may leave unbound has any value of the right one.
+            bound = _bound(left)
+            optional = {name: terms for name, terms in (_inline(left) | known).items() if name in bound}
+            return LeftJoin(narrowed(left, known), narrowed(right, _compared(conditions) | optional), conditions)
+        case Minus(left, right):
+            return Minus(narrowed(left, known), narrowed(right))
+        case Filter(inner, conditions):
+            return Filter(narrowed(inner, _compared(conditions) | known), conditions)
+        case Union(patterns):
+            return Union(tuple(narrowed(inner, known) for inner in patterns))
+        case Graph() | Extend() | OrderBy() | Distinct():
+            return replace(pattern, pattern=narrowed(pattern.pattern, known))
+        case Project(inner, names) | Group(inner, names, _, _):
+            return replace(pattern, pattern=narrowed(inner, {name: known[name] for name in names if name in known}))
+        case Slice(inner, _, _):
+            return replace(pattern, pattern=narrowed(inner))
+        case Values():
+            return pattern
+
+
+def _inline(pattern: Pattern) -> dict[str, tuple[str, ...]]:
+    """Return the terms of VALUES that each solution of a pattern has one of, by variable."""
+    match pattern:
+        case Values(variables, rows):
+            columns = {name: tuple(dict.fromkeys(row[i] for row in rows)) for i, name in enumerate(variables)}
+            return {name: tuple(t for t in terms if t) for name, terms in columns.items() if None not in terms}
+        case Join(left, right):
+            return _inline(left) | _inline(right)
+        case _:
+            return {}
+
+
+def _bound(pattern: Pattern) -> Set[str]:
+    """Return variables that have a value in each solution of a pattern."""
+    match pattern:
+        case Basic():
+            return visible(pattern).keys()
+        case Values():
+            return _inline(pattern).keys()
+        case Join(left, right):
+            return _bound(left) | _bound(right)
+        case Filter(inner, _) | LeftJoin(inner, _, _) | Minus(inner, _) | Extend(inner, _, _):
+            return _bound(inner)
+        case _:
+            return frozenset()
+
+
+def _compared(conditions: Iterable[Expression]) -> dict[str, tuple[str, ...]]:
+    """Return the IRIs that fulfil conditions by variable: no other term does."""
+    result: dict[str, tuple[str, ...]] = {}
+    for condition in conditions:
+        match condition:
+            case Call("&&", both):
+                result |= _compared(both)
+            case Call("=" | "IN", (Variable(name), *terms)) | Call("=", (*terms, Variable(name))):
+                iris = tuple(term for term in terms if isinstance(term, str) and term[0] == "<")
+                if len(iris) == len(terms):
+                    result[name] = iris
+    return result

@@ -11,12 +11,23 @@ from vaven.publisher.columnar import algebra as a
 from vaven.publisher.columnar import observations as obs
 from vaven.publisher.columnar.context import RESOURCE, Context, QueryDataset, Sources
 from vaven.publisher.columnar.paths import Paths
-from vaven.publisher.columnar.relations import UNIT, SolutionRelation, VariableColumn, as_term, empty, number_text
-from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION
+from vaven.publisher.columnar.relations import (
+    UNDEFINED_TERM,
+    UNIT,
+    SolutionRelation,
+    VariableColumn,
+    as_term,
+    empty,
+    number_text,
+)
+from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, PART_BITS, QUANTITY
 from vaven.publisher.columns.terms import iri
 from vaven.schemas.standard.sql import text
 
 NODE = VariableColumn("id")
+# The only terms that matter as values of variables, by their names (algebra.py, `narrowed`).
+Possible = Mapping[str, Sequence[str]]
+NOT_NARROWED: Possible = {}
 
 
 class BasicPatterns:
@@ -28,18 +39,23 @@ class BasicPatterns:
         self._paths = Paths(self)
 
     def relation(
-        self, triples: Sequence[a.Triple], dataset: QueryDataset, used: Set[str] | None = None
+        self,
+        triples: Sequence[a.Triple],
+        dataset: QueryDataset,
+        used: Set[str] | None = None,
+        possible: Possible = NOT_NARROWED,
     ) -> SolutionRelation:
         """Match triple patterns and paths.
 
-        With `used`, only the set of solutions matters, and only these of their variables.
+        With `used`, only the set of solutions matters, and only these of their variables. Solutions with other terms
+        than the `possible` ones of a variable may be left out.
         """
         simple: list[a.Triple] = []
         paths: list[a.Triple] = []
         for triple in triples:
             self._flatten(triple, simple, paths)
         stars, _ = self._observed(simple)
-        relation = self.conjunction(simple, dataset, used=None if paths else used)
+        relation = self.conjunction(simple, dataset, used=None if paths else used, possible=possible)
         nodes = {term.name for triple in simple for term in _ends(triple)}
         for triple in paths:
             ends = _ends(triple)
@@ -94,6 +110,7 @@ class BasicPatterns:
         dataset: QueryDataset,
         known: Set[a.Term] = frozenset(),
         used: Set[str] | None = None,
+        possible: Possible = NOT_NARROWED,
     ) -> SolutionRelation:
         """Match triple patterns together; `known` are variables that are observations by other patterns."""
         if not triples:
@@ -117,13 +134,16 @@ class BasicPatterns:
                 star = self._distinct(star, {*used, *around, dataset.graph})
             self._merge(star, sources, others)
         for triple in rest:
-            if triple.subject in stars and isinstance(triple.predicate, a.Variable):
+            is_star = triple.subject in stars or self._is_observation(triple.subject)
+            if is_star and isinstance(triple.predicate, a.Variable):
                 others.append(self._unpivoted(triple, dataset))
                 continue
-            is_small = triple.subject in described or not self.context.has_observations(dataset)
+            is_small = triple.subject in described or not self.context.columns.has_observations
+            is_small |= not self.context.has_observations(dataset)
             is_about = triple.object in stars
             needed = {*used, dataset.graph} if used is not None and len(triples) == 1 else None
-            self._add_triple(triple, dataset, sources, others, is_small=is_small, about=is_about, used=needed)
+            branches = [] if is_small else self._branches(triple, possible)
+            self._add_triple(triple, dataset, sources, others, branches, about=is_about, used=needed)
         parts = [self.closed(sources)] if sources.tables else []
         relation, *more = (*parts, *others)
         for other in more:
@@ -283,31 +303,30 @@ class BasicPatterns:
         dataset: QueryDataset,
         sources: Sources,
         others: list[SolutionRelation],
+        branches: Sequence[obs.OwnTriples],
         *,
-        is_small: bool,
         about: bool,
         used: Set[object] | None = None,
     ) -> None:
-        """Add a pattern over the small triples, and over those of observations where it may match some.
+        """Add a pattern over the small triples, and over the parts of those of observations that it may match.
 
         `about` says that its object is an observation; for `used`, see `relation`.
         """
-        branches = self._branches(triple) if self.context.columns.has_observations and not is_small else []
         small = self.small(triple, dataset)
         if about:
-            branches = [branch for branch in branches if branch[2].has_observations]
+            branches = [branch for branch in branches if branch.object.has_observations]
             small = small if self.context.columns.observation_predicates else None
         if small is not None and not branches:
             self._merge(small, sources, others)
             return
         relations = [self.closed(small)] if small is not None else []
-        for sql, subject, object_ in branches:
+        for branch in branches:
             alias = self.names.new("b")
-            source = Sources([f"({sql}) AS {alias}"])
-            self.bind(triple.subject, f"{alias}.s", subject, source)
+            source = Sources([f"({branch.sql}) AS {alias}"])
+            self.bind(triple.subject, f"{alias}.s", branch.subject, source)
             if isinstance(triple.predicate, a.Variable):
                 self.bind(triple.predicate, f"{alias}.p", RESOURCE, source)
-            self.bind(triple.object, f"{alias}.o", object_, source)
+            self.bind(triple.object, f"{alias}.o", branch.object, source)
             self._bind_graph(f"{alias}.g", dataset, source)
             relations.append(self.closed(source if used is None else self._distinct(source, used)))
         names = [t.name for t in (triple.subject, triple.predicate, triple.object) if isinstance(t, a.Variable)]
@@ -315,6 +334,8 @@ class BasicPatterns:
 
     def _unpivoted(self, triple: a.Triple, dataset: QueryDataset) -> SolutionRelation:
         """Match a pattern with a variable property, whose subject is an observation."""
+        if isinstance(triple.subject, str):
+            return self._statements(triple, dataset)
         known = {own: self.context.id(iri(own)) for own in self.context.own_terms(self.context.ontology)}
         alias = self.names.new("u")
         source = Sources([f"({obs.unpivoted(self.context.ontology, known)}) AS {alias}"])
@@ -326,7 +347,7 @@ class BasicPatterns:
             source.conditions.append(f"({alias}.o = {self.context.id(triple.object)} OR {text_})")
             return self.closed(source)
         number, term = " " + self.names.new("number"), " " + self.names.new("term")
-        column = VariableColumn("id", may_be_unbound=True, is_resource=False, has_observations=True)
+        column = VariableColumn("id", may_be_unbound=True)
         self.bind(a.Variable(number), f"{alias}.o", column, source)
         self.bind(a.Variable(term), f"{alias}.t", VariableColumn("term", may_be_unbound=True), source)
         relation = self.relations.with_terms(self.closed(source), [number])
@@ -341,6 +362,19 @@ class BasicPatterns:
         chosen = [*(self.names.of(v) for v in others), f"coalesce({x}, {y}) AS {self.names.of(triple.object.name)}"]
         columns = {v: relation.columns[v] for v in others} | {triple.object.name: VariableColumn("term")}
         return SolutionRelation(f"SELECT {', '.join(chosen)} FROM ({relation.sql})", columns)
+
+    def _statements(self, triple: a.Triple, dataset: QueryDataset) -> SolutionRelation:
+        """Match a pattern with a variable property, whose subject is one observation."""
+        number, alias = self.context.id(str(triple.subject)), self.names.new("u")
+        statements = obs.statements(self.context.columns, number)
+        ids = ", ".join(str(self.context.id(iri(own))) for own, _ in statements)
+        terms = ", ".join(text(term) for _, term in statements)
+        graph = f"(SELECT graph FROM part_{(number - FIRST_OBSERVATION) >> PART_BITS}.columns LIMIT 1)"
+        source = Sources([f"(SELECT unnest([{ids}]::BIGINT[]) AS p, unnest([{terms}]) AS o, {graph} AS g) AS {alias}"])
+        self.bind(triple.predicate, f"{alias}.p", RESOURCE, source)  # type: ignore[arg-type]
+        self.bind(triple.object, f"{alias}.o", VariableColumn("term"), source)
+        self._bind_graph(f"{alias}.g", dataset, source)
+        return self.closed(source)
 
     def small(self, triple: a.Triple, dataset: QueryDataset) -> Sources | None:
         t = self.names.new("t")
@@ -357,30 +391,51 @@ class BasicPatterns:
         self._bind_graph(f"{t}.g", dataset, source)
         return source
 
-    def _branches(self, triple: a.Triple) -> list[tuple[str, VariableColumn, VariableColumn]]:
-        """Return the parts of the triples of observations that a pattern may match: SQL of s, p, o, g, and columns."""
-        predicate = triple.predicate.iri if isinstance(triple.predicate, a.Link) else None
-        if predicate is not None and not obs.is_own(predicate, self.context.ontology):
+    def _branches(self, triple: a.Triple, possible: Possible) -> list[obs.OwnTriples]:
+        """Return the parts of the triples of observations that a pattern may match."""
+        predicates = _terms(triple.predicate, possible)
+        if predicates is not None and not any(obs.is_own(p[1:], self.context.ontology) for p in predicates):
             return []
+        subjects, objects = _terms(triple.subject, possible), _terms(triple.object, possible)
         known = {iri_: self.context.id(iri(iri_)) for iri_ in self.context.own_terms(self.context.ontology)}
-        result = []
-        for own in obs.all_triples(self.context.ontology, known):
-            is_other = predicate is not None and predicate != own.predicate
-            is_constant = own.constant is not None and isinstance(triple.object, str)
-            if is_other or (is_constant and triple.object != own.constant):
-                continue
-            if not self._is_never(triple.subject, own.subject) and not self._is_never(triple.object, own.object):
-                result.append((own.sql, own.subject, own.object))
-        return result
+        return [
+            own
+            for own in obs.all_triples(self.context.ontology, known)
+            if predicates is None or iri(own.predicate) in predicates
+            if own.constant is None or objects is None or own.constant in objects
+            if subjects is None or self._may_have(own.subject, own.subject_column, subjects)
+            if objects is None or own.constant is not None or self._may_have(own.object, own.object_column, objects)
+        ]
 
-    def _is_never(self, term: a.Term, column: VariableColumn) -> bool:
-        """Return whether a column cannot contain a constant."""
-        if isinstance(term, a.Variable):
-            return False
-        if column.kind == "id":
-            is_observation = self.context.id(term) >= FIRST_OBSERVATION
-            return is_observation != column.has_observations or (column.is_resource and term[0] == '"')
-        return (term[0] == '"') == column.is_resource
+    def _may_have(self, column: VariableColumn, name: str, terms: Sequence[str]) -> bool:
+        """Return whether a column of observations may have one of these terms."""
+        if column.kind == "text":
+            return any(term.startswith('""') for term in terms)
+        if column.kind == "number":
+            typed = f'"^{column.datatype}"'
+            return any(term.startswith(typed) or term == UNDEFINED_TERM for term in terms)
+        ids = [self.context.id(term) for term in terms]
+        if name == "id":
+            return any(FIRST_OBSERVATION <= number < QUANTITY for number in ids)
+        if name == "quantity":
+            return any(number >= QUANTITY for number in ids)
+        return name in self.context.columns.coded_columns(ids)
+
+    def _is_observation(self, term: a.Term) -> bool:
+        return isinstance(term, str) and FIRST_OBSERVATION <= self.context.id(term) < QUANTITY
+
+
+def _terms(term: a.Term | a.Path, possible: Possible) -> Sequence[str] | None:
+    """Return the terms that a position of a pattern may have; None if it may have any."""
+    match term:
+        case str():
+            return (term,)
+        case a.Link(predicate):
+            return (iri(predicate),)
+        case a.Variable(name):
+            return possible.get(name)
+        case _:
+            return None
 
 
 def _ends(triple: a.Triple) -> list[a.Variable]:

@@ -31,8 +31,8 @@ class Patterns:
         self, pattern: a.Pattern, dataset: QueryDataset, outer: SolutionScope | None = None
     ) -> SolutionRelation:
         match pattern:
-            case a.Basic(triples):
-                return self._basic.relation(triples, dataset)
+            case a.Basic(triples, possible):
+                return self._basic.relation(triples, dataset, possible=dict(possible))
             case a.Values():
                 return self._values(pattern)
             case a.Join(left, right):
@@ -64,11 +64,12 @@ class Patterns:
     ) -> SolutionRelation:
         """Translate a pattern whose solutions matter only as a set, and only with the variables `used`."""
         match pattern:
-            case a.Basic(triples):
-                return self._basic.relation(triples, dataset, used)
-            case a.Filter(a.Basic(triples), conditions) if not any(map(_has_exists, conditions)):
+            case a.Basic(triples, possible):
+                return self._basic.relation(triples, dataset, used, dict(possible))
+            case a.Filter(a.Basic(triples, possible), conditions) if not any(map(_has_exists, conditions)):
                 used = used.union(*map(_variables, conditions))
-                return self._filter(self._basic.relation(triples, dataset, used), conditions, dataset, outer)
+                relation = self._basic.relation(triples, dataset, used, dict(possible))
+                return self._filter(relation, conditions, dataset, outer)
             case _:
                 return self.relation(pattern, dataset, outer)
 
@@ -382,7 +383,7 @@ def _with_existing(filter_: a.Filter) -> a.Pattern:
     bound = a.visible(filter_.pattern).keys()
     for condition in filter_.conditions:
         match condition:
-            case a.Exists(a.Basic(inner) as basic, False) if a.visible(basic).keys() <= bound and all(
+            case a.Exists(a.Basic(inner, _) as basic, False) if a.visible(basic).keys() <= bound and all(
                 isinstance(triple.predicate, a.Link | a.Variable) for triple in inner
             ):
                 triples += [triple for triple in inner if triple not in triples]
@@ -390,7 +391,7 @@ def _with_existing(filter_: a.Filter) -> a.Pattern:
                 rest.append(condition)
     if len(rest) == len(filter_.conditions):
         return filter_
-    basic = a.Basic(tuple(triples))
+    basic = a.Basic(tuple(triples), filter_.pattern.possible)
     return a.Filter(basic, tuple(rest)) if rest else basic
 
 

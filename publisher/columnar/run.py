@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from functools import partial
 from itertools import count
-from typing import Any
+from typing import Any, cast
 
 from duckdb.func import FunctionNullHandling
 
@@ -19,6 +19,8 @@ from vaven.publisher.columns.terms import FALSE, TRUE, iri, literal
 BATCH = 4096
 # Levels of blank nodes that a description follows.
 MAX_DEPTH = 10
+# So many resources are described one by one.
+FEW = 20
 Solution = tuple[str | None, ...]
 Decoder = Callable[[Any], str]
 
@@ -53,6 +55,8 @@ def run(
     """Run a query. Graphs of the protocol replace those of its FROM clauses (SPARQL 1.1 Protocol, section 2.1.4)."""
     if not default_graphs and not named_graphs:
         default_graphs, named_graphs = query.default_graphs, query.named_graphs
+    # A query that ended before its last solution, such as ASK, leaves a result that DuckDB holds the connection for.
+    columns.connection.abort()
     run_ = _Run(columns, query.base, tuple(default_graphs), tuple(named_graphs))
     if query.form == "ASK":
         return next(run_.solutions(query.pattern, ()).rows, None) is not None
@@ -91,7 +95,7 @@ class _Run:
     def solutions(self, pattern: a.Pattern, variables: tuple[str, ...]) -> Solutions:
         patterns, dataset = self._patterns(pattern)
         relations = patterns.relations
-        relation = relations.select(patterns.relation(pattern, dataset), variables)
+        relation = relations.select(patterns.relation(a.narrowed(pattern), dataset), variables)
         relation = relations.with_terms(relation, [v for v, c in relation.columns.items() if c.has_observations])
         self._register(patterns.functions)
         own = {-2 - i: term for i, term in enumerate(relations.own)}
@@ -169,18 +173,30 @@ class _Run:
         for _ in range(MAX_DEPTH):
             if not level:
                 return
-            s, p, o = (a.Variable(f" {name}") for name in "spo")
-            values = a.Values((s.name,), tuple((term,) for term in level))
-            pattern = a.Join(values, a.Basic((a.Triple(s, p, o),)))
-            level = []
-            for row in self.solutions(pattern, (s.name, p.name, o.name)).rows:
-                subject, predicate, object_ = row
-                if subject and predicate and object_ and (subject, predicate, object_) not in seen:
+            statements, level = self._statements(level), []
+            for subject, predicate, object_ in statements:
+                if (subject, predicate, object_) not in seen:
                     seen.add((subject, predicate, object_))
                     yield subject, predicate, object_
                     if object_[0] == "_" and object_ not in done:
                         done.add(object_)
                         level.append(object_)
+
+    def _statements(self, subjects: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+        """Yield the triples of subjects; each of a few is a query of its own, which reads no column without it."""
+        s, p, o = (a.Variable(f" {name}") for name in "spo")
+        if len(subjects) <= FEW:
+            for subject in subjects:
+                pattern: a.Pattern = a.Basic((a.Triple(subject, p, o),))
+                for predicate, object_ in self.solutions(pattern, (p.name, o.name)).rows:
+                    assert predicate
+                    assert object_
+                    yield subject, predicate, object_
+            return
+        values = a.Values((s.name,), tuple((term,) for term in subjects))
+        pattern = a.Join(values, a.Basic((a.Triple(s, p, o),)))
+        for row in self.solutions(pattern, (s.name, p.name, o.name)).rows:
+            yield cast("tuple[str, str, str]", row)
 
 
 def _strict(function: Callable[..., object], count_: int) -> Callable[..., Any]:

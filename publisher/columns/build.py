@@ -22,7 +22,7 @@ from vaven.publisher.columns.observation_ids import (
     QUANTITY,
     UNDEFINED,
     observation_ids,
-    union_of,
+    parts_of,
 )
 from vaven.publisher.columns.terms import XSD, encode, iri, literal, split_literal
 from vaven.publisher.columns.values import order_text
@@ -98,10 +98,14 @@ class Dictionary:
 
 @dataclass
 class _Tables:
-    """The rows of a snapshot's tables. `next_number` is the first number that no release has had."""
+    """The rows of a snapshot's tables. `next_number` is the first number that no release has had.
+
+    `codes` are the ids that the columns of a part may have, by the columns' names: a query for a term reads no others.
+    """
 
     dictionary: Dictionary = field(default_factory=Dictionary)
     triples: list[tuple[int, ...]] = field(default_factory=list)
+    codes: list[tuple[int, int, str, str | None]] = field(default_factory=list)
     names: list[tuple[int, int, str]] = field(default_factory=list)
     periods: dict[int, tuple[int, int]] = field(default_factory=dict)
     next_number: int = 0
@@ -119,11 +123,12 @@ class _Tables:
         query = "SELECT g, s, p, o FROM previous.triples WHERE NOT list_contains($1, g) ORDER BY ALL"
         rows = work.execute(query, [graphs]).fetchall()
         triples: list[tuple[int, ...]] = [(g, plain.get(s, s), p, plain.get(o, o)) for g, s, p, o in rows]
+        codes = work.execute("SELECT part, id, name, segment FROM previous.codes ORDER BY ALL").fetchall()
         names = work.execute("SELECT part, id, name FROM previous.names ORDER BY ALL").fetchall()
         periods = {i: (a, b) for i, a, b in work.execute("FROM previous.periods ORDER BY ALL").fetchall()}
         (next_number,) = work.execute("SELECT next_number FROM previous.state").fetchone() or (0,)
         work.execute("DETACH previous")
-        return cls(dictionary, triples, names, periods, next_number)
+        return cls(dictionary, triples, codes, names, periods, next_number)
 
 
 def build(
@@ -184,15 +189,13 @@ def _resolve(work: duckdb.DuckDBPyConnection, folder: Path, parts: Sequence[_Par
         return
     for part in parts:
         work.execute(f"ATTACH {text(folder / PARTS / part.release.file_name)} AS part_{part.number} (READ_ONLY)")
-    work.execute(f"CREATE TEMP VIEW observations AS {union_of(part.number for part in parts)}")
-    known = observation_ids(work, iris.base, [term for term, _ in terms])
+    known = observation_ids(work, parts_of(work), [term for term, _ in terms])
     changes = [(known[term], number) for term, number in terms if term in known]
     for column in ("s", "o"):
         for new, old in changes:
             work.execute(f"UPDATE triples SET {column} = $1 WHERE {column} = $2", [new, old])
     for new, old in changes:
         work.execute("INSERT INTO terms SELECT $1, * EXCLUDE (id, segment), NULL FROM terms WHERE id = $2", [new, old])
-    work.execute("DROP VIEW observations")
     for part in parts:
         work.execute(f"DETACH part_{part.number}")
 
@@ -213,6 +216,7 @@ def _small_triples(graphs: Mapping[str, Sequence[Path]], dictionary: Dictionary)
 
 def _write(work: duckdb.DuckDBPyConnection, tables: _Tables, parts: Sequence[_Part], iris: Iris) -> None:
     numbers = {part.number for part in parts}
+    codes = list(dict.fromkeys(row for row in tables.codes if row[0] in numbers))
     names = [row for row in tables.names if row[0] in numbers]
     periods = [(i, *ends) for i, ends in tables.periods.items()]
     prefix = "id/quantity/"
@@ -230,6 +234,8 @@ def _write(work: duckdb.DuckDBPyConnection, tables: _Tables, parts: Sequence[_Pa
     # Ids have one type everywhere: a join of columns of two types casts one, and filters no scan by the other.
     id_, integer, string = pyarrow.int64(), pyarrow.int32(), pyarrow.string()
     _create(work, "triples", tables.triples, dict.fromkeys("gspo", id_), "p, s, o, g")
+    kinds = {"part": integer, "id": id_, "name": string, "segment": string}
+    _create(work, "codes", codes, kinds, "id, part, name")
     _create(work, "names", names, {"part": integer, "id": id_, "name": string}, "part, id")
     _create(work, "periods", periods, {"id": id_, "started": id_, "ended": id_}, "id")
     kinds = {"number": integer, "dataset": string, "version": integer, "file": string, "prefix": string}
@@ -284,7 +290,9 @@ def _write_part(path: Path, part: _Part, iris: Iris, tables: _Tables) -> None:
         "publisher": iris.organisation(publisher_key(release.manifest.about)),
         "observation_set": iris.observation_set(release.dataset, release.version),
     }
-    fixed = ", ".join(f"{dictionary.id(iri(target))}::BIGINT AS {name}" for name, target in constants.items())
+    ids = {name: dictionary.id(iri(target)) for name, target in constants.items()}
+    tables.codes += [(part.number, number, name, None) for name, number in ids.items()]
+    fixed = ", ".join(f"{number}::BIGINT AS {name}" for name, number in ids.items())
     with duckdb.connect(str(path), config={"memory_limit": MEMORY}) as work:
         work.read_parquet(str(release.observations())).create_view("observations")
         for name, rows in _codes(work, part, iris, tables):
@@ -345,6 +353,8 @@ def _codes(
         "method": [(c, dictionary.id(iri(iris.method(c)))) for c in register.codes("methods")],
     }
     codes["unit"] = [(c, dictionary.id(iri(known[c].unit_iri))) for c, _ in codes["kpi"]]
+    for name, rows in codes.items():
+        tables.codes += [(part.number, number, name, dictionary.segments.get(number)) for _, number in rows]
     tables.names += [(part.number, number, areas[c].name) for c, number in codes["area"]]
     tables.names += [(part.number, number, known[c].text("en")) for c, number in codes["kpi"]]
     tables.names += [(part.number, number, c) for c, number in codes["period"]]
@@ -353,4 +363,5 @@ def _codes(
         moments = (f"{period.start}T00:00:00", f"{period.end}T23:59:59")
         started, ended = (dictionary.id(literal(moment, f"{XSD}dateTime")) for moment in moments)
         tables.periods[number] = started, ended
+        tables.codes += [(part.number, started, "started", None), (part.number, ended, "ended", None)]
     yield from codes.items()

@@ -6,16 +6,27 @@ from pathlib import Path
 import duckdb
 
 from vaven.publisher.columns.dictionary import TermDictionary
-from vaven.publisher.columns.observation_ids import FILE, FIRST_OBSERVATION, PARTS, observation_ids, union_of
+from vaven.publisher.columns.observation_ids import (
+    FILE,
+    FIRST_OBSERVATION,
+    PARTS,
+    is_observation,
+    observation_ids,
+    parts_of,
+    union_of,
+)
 from vaven.publisher.columns.terms import RDF
 from vaven.schemas.standard.sql import text
 
+# So many results of each kind of lookup are remembered.
+MOST_REMEMBERED = 100_000
+
 
 class Columns:
-    """The relations terms, triples, names, periods, parts and observations of a snapshot.
+    """The relations terms, triples, codes, names, periods, parts and observations of a snapshot.
 
-    `predicates` and `classes` are the IRIs of the properties and types in `triples`, `observation_predicates` those of
-    properties that observations or quantities have there.
+    `parts` are the attached releases by number; `predicates` and `classes` are the IRIs of the properties and types in
+    `triples`, `observation_predicates` those of properties that observations or quantities have there.
     """
 
     def __init__(self, folder: Path, memory_mb: int = 512, threads: int = 2) -> None:
@@ -25,16 +36,16 @@ class Columns:
         work.execute(f"ATTACH {text(folder / FILE)} AS snapshot (READ_ONLY)")
         # Names in queries are tables of the snapshot: a view would be planned anew wherever a query names it.
         work.execute("SET search_path = 'memory.main,snapshot.main'")
-        parts = work.execute("SELECT number, file FROM parts ORDER BY number").fetchall()
-        for number, file in parts:
-            work.execute(f"ATTACH {text(folder / PARTS / file)} AS part_{number} (READ_ONLY)")
-        work.execute(f"CREATE VIEW observations AS {union_of(number for number, _ in parts)}")
+        self.parts = parts_of(work)
+        for part in self.parts.values():
+            work.execute(f"ATTACH {text(folder / PARTS / part.file)} AS part_{part.number} (READ_ONLY)")
+        work.execute(f"CREATE VIEW observations AS {union_of(self.parts)}")
         work.execute("SET enable_external_access = false")
         work.execute("SET lock_configuration = true")
-        self.has_observations = bool(parts)
+        self.has_observations = bool(self.parts)
         # The ids of the graphs that observations are in.
-        first = " UNION ALL ".join(f"(SELECT graph FROM part_{number}.columns LIMIT 1)" for number, _ in parts)
-        rows = work.execute(first).fetchall() if parts else []
+        first = " UNION ALL ".join(f"(SELECT graph FROM part_{number}.columns LIMIT 1)" for number in self.parts)
+        rows = work.execute(first).fetchall() if self.parts else []
         self.observation_graphs = frozenset(graph for (graph,) in rows)
         # The names of the functions that have been created.
         self.functions = set[str]()
@@ -47,11 +58,34 @@ class Columns:
         query = f"SELECT DISTINCT text FROM triples JOIN terms ON id = p WHERE greatest(s, o) >= {FIRST_OBSERVATION}"
         self.observation_predicates = frozenset(iri for (iri,) in work.execute(query).fetchall())
         self.dictionary = TermDictionary(work)
+        # The ids of the first and last moments of periods.
+        self.periods = {i: (a, b) for i, a, b in work.execute("SELECT id, started, ended FROM periods").fetchall()}
+        self._coded_columns = dict[int, frozenset[str]]()
+        self._observation_ids = dict[str, int | None]()
 
     def ids(self, terms: Iterable[str]) -> dict[str, int]:
         """Return the ids of those terms that the snapshot has."""
         needed = list(dict.fromkeys(terms))
-        return self.dictionary.ids(needed) | observation_ids(self.connection, self.base, needed)
+        known = {term: self._observation_ids[term] for term in needed if term in self._observation_ids}
+        new = [term for term in needed if term not in known and is_observation(term, self.base)]
+        if new:
+            if len(self._observation_ids) > MOST_REMEMBERED:
+                self._observation_ids.clear()
+            known |= dict.fromkeys(new) | observation_ids(self.connection, self.parts, new)
+            self._observation_ids |= known
+        return self.dictionary.ids(needed) | {term: number for term, number in known.items() if number is not None}
+
+    def coded_columns(self, ids: Iterable[int]) -> frozenset[str]:
+        """Return the names of the columns of observations that may have terms with these ids."""
+        needed = list(dict.fromkeys(ids))
+        if missing := [number for number in needed if number not in self._coded_columns]:
+            if len(self._coded_columns) > MOST_REMEMBERED:
+                self._coded_columns.clear()
+            query = "SELECT id, list(DISTINCT name) FROM codes WHERE id IN (SELECT unnest($1::BIGINT[])) GROUP BY id"
+            self._coded_columns |= dict.fromkeys(missing, frozenset())
+            for number, names in self.connection.execute(query, [missing]).fetchall():
+                self._coded_columns[number] = frozenset(names)
+        return frozenset[str]().union(*(self._coded_columns[number] for number in needed))
 
     def close(self) -> None:
         self.dictionary.close()
