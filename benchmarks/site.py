@@ -56,9 +56,13 @@ class Server:
 
     def workers(self) -> list[int]:
         """Return the ids of its current query workers."""
-        command = ["ps", "--ppid", str(self.pid), "-o", "pid=,args="]
-        output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
-        return [int(line.split()[0]) for line in output.splitlines() if "vaven.publisher.engine.worker" in line]
+        command = ["pgrep", "-f", "vaven.publisher.engine.worker_process", "-P"]
+        parent = str(self.pid)
+        for _ in range(2):
+            # They are forks of the server's child.
+            output = subprocess.run([*command, parent], capture_output=True, text=True, check=False).stdout
+            parent = ",".join(output.split()) or "0"
+        return [int(number) for number in output.split()]
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,8 @@
-"""A process that forks a reader for each upload, so that none can end or block the server.
+"""A process that forks a reader for each upload (schemas/forking.py), so that none can end or block the server.
 
-The server runs threads, a database and a graph store, and must not fork itself. This process has the readers' modules
-loaded and a single thread. The server sends it one end of a socket for each piece of work, and keeps the other end: the
-fork reads the work from there, runs it by schemas/isolation.py, and answers with the messages of that module.
-
-This process ends when the server's end of its control socket is closed, which the kernel does however the server ends.
-Its forks end with it, and it removes their temporary files.
+The server sends it one end of a socket for each piece of work, and keeps the other end: the fork reads the work from
+there, runs it by schemas/isolation.py, and answers with the messages of that module. This process removes the
+temporary files of its forks.
 """
 
 import contextlib
@@ -14,17 +11,17 @@ import pickle
 import select
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from vaven.schemas.formats.child_process import command, end_with_parent, ended
+from vaven.schemas.forking import Forker, ForkingProcess
+from vaven.schemas.formats.child_process import command, ended
 from vaven.schemas.isolation import (
     COMMAND,
     HEADER,
@@ -64,9 +61,7 @@ class ForkServer:
     """Run work in forks of a process that starts with the first of it; for any number of threads."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._control: socket.socket | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._forking = ForkingProcess(partial(command, "vaven.catalogue.validation.fork_server"), ONE_THREAD)
 
     def __call__(
         self,
@@ -97,45 +92,18 @@ class ForkServer:
 
     def close(self) -> None:
         """End the process with all its forks."""
-        with self._lock:
-            self._stop()
+        self._forking.close()
 
     def _connection(self) -> socket.socket:
         """Return a connection to a new fork."""
         ours, theirs = socket.socketpair()
-        with theirs, self._lock:
-            for is_last in (False, True):
-                if self._control is None:
-                    self._start()
-                assert self._control
-                try:
-                    socket.send_fds(self._control, [b"+"], [theirs.fileno()])
-                    return ours
-                except OSError:
-                    # It was killed; another one takes its place.
-                    self._stop()
-                    if is_last:
-                        ours.close()
-                        raise
-        raise AssertionError
-
-    def _start(self) -> None:
-        self._control, theirs = socket.socketpair()
         with theirs:
-            line = command("vaven.catalogue.validation.fork_server", str(theirs.fileno()))
-            self._process = subprocess.Popen(
-                line, stdin=subprocess.DEVNULL, pass_fds=[theirs.fileno()], env=os.environ | ONE_THREAD
-            )
-
-    def _stop(self) -> None:
-        if self._control and self._process:
-            self._control.close()
             try:
-                self._process.wait(5)
-            except subprocess.TimeoutExpired:
-                self._process.kill()
-                self._process.wait()
-        self._control = self._process = None
+                self._forking.fork(b"+", [theirs.fileno()])
+            except OSError:
+                ours.close()
+                raise
+        return ours
 
 
 def _receive(connection: socket.socket, deadline: float, is_crowded: Callable[[], bool] = lambda: False) -> Any:
@@ -170,44 +138,22 @@ def _receive(connection: socket.socket, deadline: float, is_crowded: Callable[[]
 # --- in the process that forks
 
 
-def serve(control: socket.socket) -> None:
-    """Fork a reader for each socket that arrives, until the server closes its end."""
-    forks: set[int] = set()
-    with temporary_folder() as root:
-        os.environ["TMPDIR"] = tempfile.tempdir = str(root)
-        try:
-            while True:
-                ready, _, _ = select.select([control], [], [], TICK_SECONDS if forks else None)
-                forks -= {process for process in forks if os.waitpid(process, os.WNOHANG)[0]}
-                if not ready:
-                    continue
-                message, descriptors, _, _ = socket.recv_fds(control, 1, 1)
-                if not message:
-                    return
-                if not root.exists():
-                    # Systems delete temporary files that are days old.
-                    root.mkdir(mode=0o700)
-                    lock(root)
-                forks.add(_fork(control, descriptors[0]))
-        finally:
-            for process in forks:
-                os.kill(process, signal.SIGKILL)
-                os.waitpid(process, 0)
+class _Readers(Forker):
+    """Forks that read uploads, with a folder for their temporary files."""
 
+    def __init__(self, control: socket.socket, root: Path) -> None:
+        super().__init__(control)
+        self._root = root
 
-def _fork(control: socket.socket, descriptor: int) -> int:
-    parent = os.getpid()
-    process = os.fork()
-    if process:
-        os.close(descriptor)
-        return process
-    try:
-        end_with_parent(parent)
-        control.close()
-        with socket.socket(fileno=descriptor) as connection:
+    def prepare(self, message: bytes) -> None:
+        if not self._root.exists():
+            # Systems delete temporary files that are days old.
+            self._root.mkdir(mode=0o700)
+            lock(self._root)
+
+    def run(self, message: bytes, descriptors: list[int]) -> None:
+        with socket.socket(fileno=descriptors[0]) as connection:
             _run_work(connection)
-    finally:
-        os._exit(0)
 
 
 def _run_work(connection: socket.socket) -> None:
@@ -244,8 +190,9 @@ def main(arguments: list[str]) -> None:
     standard()
     kpis()
     areas()
-    with socket.socket(fileno=int(arguments[0])) as control:
-        serve(control)
+    with socket.socket(fileno=int(arguments[0])) as control, temporary_folder() as root:
+        os.environ["TMPDIR"] = tempfile.tempdir = str(root)
+        _Readers(control, root).serve()
 
 
 if __name__ == "__main__":

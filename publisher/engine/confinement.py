@@ -10,7 +10,7 @@ import signal
 import struct
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import IO, Any
 
 from vaven.schemas.formats.child_process import limit
@@ -71,12 +71,13 @@ def outcome_of_write(error: OSError) -> dict[str, Any]:
     return {"state": "failed", "message": str(error)}
 
 
-def serve_jobs(run: Callable[[dict[str, Any]], dict[str, Any]], prepare: Callable[[], object] = lambda: None) -> None:
-    """Run the jobs that arrive, a line of standard input each, and report the outcomes; `prepare` for them first."""
-    report({"state": "ready"})
-    prepare()
-    for line in sys.stdin:
-        report(run(json.loads(line)))
+def serve_jobs(run: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Run the jobs that arrive, a line of standard input each, and report the outcomes."""
+    # A pool that has ended reads no outcomes.
+    with suppress(BrokenPipeError):
+        report({"state": "ready"})
+        for line in sys.stdin:
+            report(run(json.loads(line)))
 
 
 @contextmanager

@@ -8,18 +8,18 @@ import contextlib
 import logging
 import os
 import sys
-import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from vaven.publisher.engine.fair_queue import FairQueue
 from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult, admitted, syntax_error
 from vaven.publisher.engine.worker_pool import SLOTS_PER_WORKER, YIELD_SHARE, JobLimits, WorkerPool, nested_too_deeply
+from vaven.publisher.engine.worker_process import WorkerCommand
 from vaven.publisher.graph.snapshot import Snapshot, current_snapshot, hold
 from vaven.publisher.sparql.grammar import saved_tables
 from vaven.publisher.sparql.messages import query_message
-from vaven.schemas.formats.child_process import command
 from vaven.vocab.errors import QueryCrashed, QueryError
 from vaven.vocab.iris import Iris
 
@@ -34,7 +34,6 @@ class Snapshots:
 
     def __init__(self, folder: Path, limits: JobLimits) -> None:
         self._folder, self._limits = folder, limits
-        self._lock, self._tables = threading.Lock(), -1
 
     def current(self) -> Snapshot | None:
         return current_snapshot(self._folder)
@@ -48,25 +47,20 @@ class Snapshots:
             if snapshot_lock is not None:
                 os.close(snapshot_lock)
 
-    def command(self, state: Snapshot) -> Sequence[str]:
-        limits = [str(self._limits.memory_mb), str(self._limits.result_mb)]
-        return command("vaven.publisher.engine.worker", str(state.folder), *limits, self._saved_tables())
-
-    def _saved_tables(self) -> str:
-        """Return the path of the parser's tables, in this process's memory: nothing is left when it is killed."""
-        with self._lock:
-            if self._tables < 0:
-                self._tables = os.memfd_create("vaven-parser")
-                os.write(self._tables, saved_tables())
-            return f"/proc/{os.getpid()}/fd/{self._tables}"
-
-    def close(self) -> None:
-        if self._tables >= 0:
-            os.close(self._tables)
-            self._tables = -1
+    def command(self, state: Snapshot) -> WorkerCommand:
+        arguments = (str(state.folder), str(self._limits.memory_mb), str(self._limits.result_mb))
+        return WorkerCommand("vaven.publisher.engine.worker", arguments, (_parser_tables(),))
 
     def switch(self, state: Snapshot) -> Mapping[str, Any]:
         return {"open": str(state.folder)}
+
+
+@cache
+def _parser_tables() -> str:
+    """Return the path of the parser's tables, in this process's memory: nothing is left when it is killed."""
+    tables = os.memfd_create("vaven-parser")
+    os.write(tables, saved_tables())
+    return f"/proc/{os.getpid()}/fd/{tables}"
 
 
 class EmbeddedEngine(QueryEngine):
@@ -134,7 +128,6 @@ class EmbeddedEngine(QueryEngine):
         """Close. Running queries end with QueryBusy."""
         self._public.close()
         self._site.close()
-        self._snapshots.close()
 
     def _error_of(self, outcome: Mapping[str, Any], query: str) -> QueryError:
         """Return the error for a worker's outcome."""

@@ -1,18 +1,14 @@
 """A process that runs queries against one snapshot, one at a time, and may be killed at any moment.
 
-Started as `python -m vaven.publisher.engine.worker FOLDER MEMORY_MB RESULT_MB [TABLES]`, with a file of the parser's
-tables, which take longer to build than all else. Each line on standard input is a job as JSON; its result is written to
-the job's file, and a line on standard output reports the outcome. The job `open` is another snapshot's folder, which
-costs a tenth of a new worker.
+A fork that runs `main` (worker_process.py). Each line on standard input is a job as JSON; its result is written to the
+job's file, and a line on standard output reports the outcome. The job `open` is another snapshot's folder.
 
 A worker has no network: the kernel refuses it every socket.
 """
 
-import contextlib
 import errno
 import os
 import re
-import sys
 from collections.abc import Iterable
 from pathlib import Path
 from typing import IO, Any, cast
@@ -31,7 +27,6 @@ from vaven.publisher.graph.snapshot import Snapshot, hold
 from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
 from vaven.publisher.rdf.json_ld import write_json_ld
 from vaven.publisher.sparql.grammar import load_tables, parse_tree
-from vaven.schemas.formats.child_process import enter
 from vaven.vocab import media_types
 
 # One part in so many of a worker's memory is for DuckDB's buffers; threads, code and results take addresses as well.
@@ -49,7 +44,14 @@ GRAPHS = {
 }
 
 
-def main(folder: str, memory_mb: str, result_mb: str, tables: str = "") -> None:
+def preload(tables: str) -> None:
+    """Load the parser with a file of its tables, which take longer to build than all else."""
+    load_tables(Path(tables).read_bytes())
+    parse_tree("ASK {}")
+
+
+def main(folder: str, memory_mb: str, result_mb: str) -> None:
+    """Serve jobs over a snapshot until the pool closes standard input."""
     confine(int(memory_mb), int(result_mb))
     snapshots = _Snapshots(int(memory_mb) // COLUMNS_SHARE)
     if not snapshots.open(folder):
@@ -62,10 +64,7 @@ def main(folder: str, memory_mb: str, result_mb: str, tables: str = "") -> None:
         assert snapshots.columns
         return _run_job(snapshots.columns, job, int(result_mb) << 20)
 
-    if tables:
-        load_tables(Path(tables).read_bytes())
-    # While there is no job yet: without tables, they are built now.
-    serve_jobs(run_job, lambda: parse_tree("ASK {}"))
+    serve_jobs(run_job)
 
 
 class _Snapshots:
@@ -243,9 +242,3 @@ def _is_writable(name: str, iri: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):
-        # A killed server leaves no worker at work.
-        main(*enter(sys.argv[1:]))

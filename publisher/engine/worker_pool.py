@@ -9,19 +9,18 @@ import json
 import os
 import selectors
 import signal
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol, cast
 
 from vaven.publisher.engine.fair_queue import LEAST_NICENESS, FairQueue, Slot
+from vaven.publisher.engine.worker_process import WorkerCommand, WorkerProcess
 from vaven.publisher.sparql.lexer import nesting_depth
 from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import (
@@ -40,8 +39,6 @@ WAITING_SHARE = 0.5
 YIELD_SHARE = 0.25
 # Slots per worker: long jobs mostly share the processors, not the memory.
 SLOTS_PER_WORKER = 6
-# glibc reserves 64 MB of addresses per thread's arena, hundreds in total, which the address space limit would count.
-ONE_ARENA = {"MALLOC_ARENA_MAX": "1"}
 START_SECONDS = 30.0
 # How a worker that gets no memory says so before it ends: Rust's allocator, Python, and the C++ of RocksDB and DuckDB.
 OUT_OF_MEMORY = ("memory allocation of", "MemoryError", "bad_alloc")
@@ -70,8 +67,8 @@ class WorkerSource(Protocol):
     def hold(self, state: Any) -> AbstractContextManager[bool]:
         """Keep a state from being deleted while a worker starts on it; false if it is gone already."""
 
-    def command(self, state: Any) -> Sequence[str]:
-        """Return the command that starts a worker on a state."""
+    def command(self, state: Any) -> WorkerCommand:
+        """Return what a worker on a state runs."""
 
     def switch(self, state: Any) -> Mapping[str, Any] | None:
         """Return the job by which a running worker moves to a state; None if workers have no states."""
@@ -82,21 +79,20 @@ class Worker:
     """A worker process over one state. `is_idle` once it has reported the outcome of its last job."""
 
     state: Any
-    process: "subprocess.Popen[bytes]"
+    process: WorkerProcess
     log: IO[bytes]
     pending: bytes = b""
     is_idle: bool = False
     niceness: int = 0
 
     def send(self, job: Mapping[str, Any]) -> None:
-        assert self.process.stdin
         self.is_idle = False
-        self.process.stdin.write(json.dumps(job).encode() + b"\n")
-        self.process.stdin.flush()
+        line = json.dumps(job).encode() + b"\n"
+        while line:
+            line = line[self.process.stdin.write(line) :]
 
     def receive(self, deadline: float) -> dict[str, Any] | None:
         """Return the worker's next message; None at the deadline. Raises EOFError when the process has died."""
-        assert self.process.stdout
         with selectors.DefaultSelector() as selector:
             selector.register(self.process.stdout, selectors.EVENT_READ)
             while b"\n" not in self.pending:
@@ -143,10 +139,8 @@ class Worker:
         self.is_idle = False
         self.process.kill()
         self.process.wait()
-        for pipe in (self.process.stdin, self.process.stdout, self.log):
-            if pipe:
-                with contextlib.suppress(BrokenPipeError):
-                    pipe.close()
+        self.process.close()
+        self.log.close()
 
 
 @dataclass(frozen=True)
@@ -168,8 +162,6 @@ class WorkerPool:
         self._idle: list[Worker] = []
         self._busy: set[Worker] = set()
         self._lock = threading.Lock()
-        # A worker dies with the thread that started it (PR_SET_PDEATHSIG), so one lasting thread starts them all.
-        self._starter = ThreadPoolExecutor(1, thread_name_prefix="vaven-query-workers")
         self._is_closed = False
         # Set unless a worker is being started before any job.
         self._is_prepared = threading.Event()
@@ -238,7 +230,6 @@ class WorkerPool:
                 worker.process.kill()
             while self._idle:
                 self._idle.pop().kill()
-        self._starter.shutdown()
 
     @contextlib.contextmanager
     def _worker(self, deadline: float) -> Iterator[Worker]:
@@ -312,19 +303,15 @@ class WorkerPool:
         worker.kill()
         return None
 
-    def _start_process(self, command: Sequence[str], log: IO[bytes]) -> "subprocess.Popen[bytes]":
+    def _start_process(self, command: WorkerCommand, log: IO[bytes]) -> WorkerProcess:
+        # The first takes half a second, which returns of other workers don't wait for.
+        process = WorkerProcess(command, log)
         with self._lock:
-            if self._is_closed:
-                raise QueryBusy(query_message("closing"), remedy=query_message("again.remedy"))
-            start = self._starter.submit(
-                subprocess.Popen,
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=os.environ | ONE_ARENA,
-            )
-            return start.result()
+            if not self._is_closed:
+                return process
+        process.kill()
+        process.close()
+        raise QueryBusy(query_message("closing"), remedy=query_message("again.remedy"))
 
     def _run(self, slot: Slot, worker: Worker, job: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         """Send a job to the worker and wait for its outcome."""

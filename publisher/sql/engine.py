@@ -8,11 +8,11 @@ from typing import Any, BinaryIO
 
 from vaven.publisher.engine.fair_queue import FairQueue
 from vaven.publisher.engine.worker_pool import SLOTS_PER_WORKER, YIELD_SHARE, JobLimits, WorkerPool
+from vaven.publisher.engine.worker_process import WorkerCommand
 from vaven.publisher.settings import Settings
 from vaven.publisher.sparql.messages import query_message
 from vaven.publisher.sql.errors import SqlError, SqlNotAuthorized
 from vaven.publisher.sql.scope import UnknownTable
-from vaven.schemas.formats.child_process import command
 from vaven.vocab.errors import QueryError, QueryMemoryExceeded
 
 ERRORS = {error.kind: error for error in (SqlError, SqlNotAuthorized, UnknownTable)}
@@ -39,8 +39,8 @@ class _Workers:
     def hold(self, _: Any) -> Iterator[bool]:
         yield True
 
-    def command(self, _: Any) -> Sequence[str]:
-        return command("vaven.publisher.sql.worker", str(self.limits.memory_mb), str(self.limits.result_mb))
+    def command(self, _: Any) -> WorkerCommand:
+        return WorkerCommand("vaven.publisher.sql.worker", (str(self.limits.memory_mb), str(self.limits.result_mb)))
 
     def switch(self, _: Any) -> None:
         return None

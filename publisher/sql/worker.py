@@ -1,6 +1,6 @@
 """A process that runs SELECTs over released tables, one at a time, and may be killed at any moment.
 
-Started as `python -m vaven.publisher.sql.worker MEMORY_MB RESULT_MB`. A job has `sql` of the client, `tables` by the
+A fork that runs `main` (engine/worker_process.py). A job has `sql` of the client, `tables` by the
 name that a query uses (`path` of the Parquet file, `fields` of the DataStore) and `file`, which its result is written
 to as JSON. The query is parsed here, so that no text of a client can occupy the server.
 """
@@ -10,7 +10,6 @@ import json
 import logging
 import math
 import re
-import sys
 from collections.abc import Iterator, Sequence
 from datetime import date
 from decimal import Decimal
@@ -22,7 +21,6 @@ from vaven.publisher.engine.confinement import confine, outcome_of_write, result
 from vaven.publisher.sql.errors import SqlError
 from vaven.publisher.sql.select import Translated, translate
 from vaven.publisher.sql.tables import columns_in_sql, open_tables
-from vaven.schemas.formats.child_process import enter
 
 # CKAN's ckan.datastore.search.rows_max.
 MAX_ROWS = 32_000
@@ -35,6 +33,7 @@ PREFIX = re.compile(r"^[A-Z][A-Za-z ]* Error: ")
 
 
 def main(memory_mb: str, result_mb: str) -> None:
+    """Serve jobs until the pool closes standard input."""
     confine(int(memory_mb), int(result_mb))
     # sqlglot warns of statements that are refused in any case.
     logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -106,9 +105,3 @@ def _value(value: Any) -> str:
 
 def _json(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False)
-
-
-if __name__ == "__main__":
-    with contextlib.suppress(BrokenPipeError):
-        # A killed server leaves no worker at work.
-        main(*enter(sys.argv[1:]))

@@ -89,9 +89,9 @@ def test_a_crash_ends_neither_the_readers_of_others_nor_their_process(readers: F
 
 def test_another_process_takes_the_place_of_a_killed_one(readers: ForkServer) -> None:
     readers(Path("a"), echo)
-    assert readers._process
-    readers._process.kill()
-    readers._process.wait()
+    assert readers._forking._process
+    readers._forking._process.kill()
+    readers._forking._process.wait()
     assert readers(Path("a"), echo)
 
 
@@ -223,6 +223,6 @@ def is_running(process: int) -> bool:
 
 def test_the_process_that_forks_has_a_single_thread(readers: ForkServer) -> None:
     assert readers(Path("a"), echo)
-    assert readers._process
-    status = Path(f"/proc/{readers._process.pid}/status").read_text()
+    assert readers._forking._process
+    status = Path(f"/proc/{readers._forking._process.pid}/status").read_text()
     assert "\nThreads:\t1\n" in status

@@ -1,5 +1,6 @@
 """Guarantees of the query engine: a complete result or a specific error, and no query affects another."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -17,8 +18,11 @@ import pytest
 from tests.conftest import ROOT, Site
 from tests.publisher.test_sparql_lexer import DISARMED, REFUSED
 from tests.servers.listener import Listener
-from vaven.publisher.engine.pool import EmbeddedEngine
+from tests.servers.process import workers
+from vaven.publisher.engine.pool import EmbeddedEngine, Snapshots
 from vaven.publisher.engine.remote import RemoteEngine
+from vaven.publisher.engine.worker_pool import JobLimits
+from vaven.publisher.engine.worker_process import WorkerProcess, _forking_process
 from vaven.publisher.graph.snapshot import current_snapshot
 from vaven.publisher.graph.store import EmbeddedStore
 from vaven.vocab.errors import (
@@ -76,19 +80,6 @@ def query_text(
 
 def count(engine: EmbeddedEngine, query: str = COUNT, **graphs: tuple[str, ...]) -> int:
     return int(json.loads(query_text(engine, query, **graphs))["results"]["bindings"][0]["n"]["value"])
-
-
-def workers(parent: int) -> list[int]:
-    """Return the child processes of a process that are query workers."""
-    running = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            status, arguments = (folder / "stat").read_text(), (folder / "cmdline").read_bytes()
-        except (FileNotFoundError, ProcessLookupError):  # it ended between the listing and the reading
-            continue
-        if int(status.rsplit(")", 1)[1].split()[1]) == parent and b"publisher.engine.worker" in arguments:
-            running.append(int(folder.name))
-    return running
 
 
 def is_running(pid: int) -> bool:
@@ -267,7 +258,7 @@ def test_waiting_counts_towards_the_deadline(folder: Path) -> None:
 
 
 def test_a_worker_imports_no_library_that_is_slow_to_load() -> None:
-    # A query may wait for a new worker: with these, its start took 0.7 s of processor time instead of 0.1 s.
+    # The first query may wait for them, and the import of pyarrow or NumPy starts threads, beside which none may fork.
     code = "import sys, vaven.publisher.engine.worker; print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     assert {"rdflib", "pyarrow", "numpy", "requests", "SPARQLWrapper"} & set(done.stdout.split()) == set()
@@ -335,19 +326,18 @@ def test_a_worker_has_no_network_even_for_queries_the_lexer_accepts(
 ) -> None:
     snapshot = current_snapshot(folder)
     assert snapshot is not None
-    command = [sys.executable, "-m", "vaven.publisher.engine.worker", str(snapshot.folder), "2048", "1"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as worker:
-        assert worker.stdin
-        assert worker.stdout
+    pool = Snapshots(folder, JobLimits(30, 2048, 1))
+    with tempfile.TemporaryFile() as log, contextlib.closing(WorkerProcess(pool.command(snapshot), log)) as worker:
         assert json.loads(worker.stdout.readline()) == {"state": "ready"}
         for text in REFUSED + DISARMED:
             with tempfile.NamedTemporaryFile(dir=tmp_path, delete=False) as spool:
                 job = {"query": text.replace("LISTENER", listener.address), "file": spool.name, "media_type": JSON}
             job |= {"base": IRIS.base, "encoding": "identity", "default_graphs": [], "named_graphs": []}  # type: ignore[operator]
-            print(json.dumps(job), file=worker.stdin, flush=True)
+            worker.stdin.write(json.dumps(job).encode() + b"\n")
             # The pool refuses these before a worker sees them.
             assert json.loads(worker.stdout.readline())["state"] in ("failed", "done")
         worker.stdin.close()
+        assert worker.wait() == 0
     assert listener.connections == 0
 
 
@@ -435,3 +425,19 @@ def test_a_remote_engine_queries_a_sparql_server(whole_way: Site) -> None:
         RemoteEngine(whole_way.url + "nowhere", 20.0).query("ASK {}", media_type=JSON)
     with pytest.raises(QueryTimeout):
         RemoteEngine(whole_way.url + "sparql", 1.0).query(COUNTLESS, media_type=JSON)
+
+
+def test_another_process_takes_the_place_of_a_killed_one_that_forks_workers(folder: Path) -> None:
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=30.0)
+    assert count(engine) == 2 * TRIPLES
+    forking = _forking_process()._process
+    assert forking
+    assert "\nThreads:\t1\n" in Path(f"/proc/{forking.pid}/status").read_text()
+    forking.kill()
+    deadline = time.monotonic() + 20
+    while engine._public._idle[0].process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert engine._public._idle[0].process.poll() == -signal.SIGKILL
+    assert count(engine) == 2 * TRIPLES
+    engine.close()
+    assert workers(os.getpid()) == []

@@ -23,8 +23,8 @@ from tests.servers.graph import KINDS, GraphServer
 from vaven.publisher.engine.interface import QueryEngine
 from vaven.publisher.engine.open import open_engine
 from vaven.publisher.engine.pool import EmbeddedEngine
-from vaven.publisher.engine.remote import RemoteEngine
-from vaven.publisher.engine.worker import GRAPHS, RESULTS
+from vaven.publisher.engine.remote import RESULTS, RemoteEngine
+from vaven.publisher.engine.worker import GRAPHS
 from vaven.publisher.graph import remote_store
 from vaven.publisher.graph.remote_store import RemoteStore
 from vaven.publisher.graph.sparql_client import Addresses, Login, RemoteServer, addresses

@@ -18,6 +18,7 @@ import pytest
 
 from tests.conftest import ROOT, SAMPLE
 from tests.servers.ckan.services import postgres as server
+from tests.servers.process import workers
 from vaven.publisher.ckan.datastore import columns_of
 from vaven.publisher.settings import Settings
 from vaven.publisher.sql.engine import QueryableTable, SqlEngine
@@ -360,24 +361,11 @@ def test_a_client_has_a_number_of_queries_at_a_time_and_leaves_room_for_others(p
 
 def test_no_worker_is_left_after_closing(parquet: Path, tmp_path: Path) -> None:
     engine = SqlEngine(Settings(home=tmp_path, query_memory_mb=768))
-    others = sql_workers()
+    others = workers(os.getpid())
     engine.execute("select 1", {}, "client").close()
-    (worker,) = set(sql_workers()) - set(others)
+    (worker,) = set(workers(os.getpid())) - set(others)
     engine.close()
     deadline = time.monotonic() + 10
-    while worker in sql_workers() and time.monotonic() < deadline:
+    while worker in workers(os.getpid()) and time.monotonic() < deadline:
         time.sleep(0.05)
-    assert worker not in sql_workers()
-
-
-def sql_workers() -> list[int]:
-    """Return the workers that this process has started."""
-    workers = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            parent = int((folder / "stat").read_text().rsplit(")", 1)[1].split()[1])
-            if parent == os.getpid() and b"publisher.sql.worker" in (folder / "cmdline").read_bytes():
-                workers.append(int(folder.name))
-        except (FileNotFoundError, ProcessLookupError):
-            continue
-    return workers
+    assert worker not in workers(os.getpid())

@@ -56,8 +56,6 @@ MODULES = (
     "vaven.schemas.formats.workbook",
     "vaven.schemas.tableschema.check",
     "vaven.publisher.published.derived_files",
-    "vaven.publisher.engine.worker",
-    "vaven.publisher.sql.worker",
 )
 
 

@@ -120,3 +120,17 @@ def wait(attempt: Callable[[], None], reason: Callable[[], str]) -> None:
             if time.monotonic() > deadline:
                 raise RuntimeError(reason()) from cause
             time.sleep(0.1)
+
+
+def workers(parent: int) -> list[int]:
+    """Return the query workers of a process: the forks of its child that forks them."""
+    parents = dict[int, int]()
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            status, arguments = (folder / "stat").read_text(), (folder / "cmdline").read_bytes()
+        except (FileNotFoundError, ProcessLookupError):  # it ended between the listing and the reading
+            continue
+        state, own_parent, *_ = status.rsplit(")", 1)[1].split()
+        if state != "Z" and b"publisher.engine.worker_process" in arguments:
+            parents[int(folder.name)] = int(own_parent)
+    return [worker for worker, own_parent in parents.items() if parents.get(own_parent) == parent]
