@@ -44,18 +44,20 @@ class BasicPatterns:
         dataset: QueryDataset,
         used: Set[str] | None = None,
         possible: Possible = NOT_NARROWED,
+        described: Set[a.Term] = frozenset(),
     ) -> SolutionRelation:
         """Match triple patterns and paths.
 
         With `used`, only the set of solutions matters, and only these of their variables. Solutions with other terms
-        than the `possible` ones of a variable may be left out.
+        than the `possible` ones of a variable may be left out, and those where a `described` one is an observation.
         """
         simple: list[a.Triple] = []
         paths: list[a.Triple] = []
         for triple in triples:
             self._flatten(triple, simple, paths)
         stars, _ = self._observed(simple)
-        relation = self.conjunction(simple, dataset, used=None if paths else used, possible=possible)
+        used = None if paths else used
+        relation = self.conjunction(simple, dataset, used=used, possible=possible, described=described)
         nodes = {term.name for triple in simple for term in _ends(triple)}
         for triple in paths:
             ends = _ends(triple)
@@ -111,13 +113,17 @@ class BasicPatterns:
         known: Set[a.Term] = frozenset(),
         used: Set[str] | None = None,
         possible: Possible = NOT_NARROWED,
+        described: Set[a.Term] = frozenset(),
     ) -> SolutionRelation:
-        """Match triple patterns together; `known` are variables that are observations by other patterns."""
+        """Match triple patterns together.
+
+        `known` are variables that are observations by other patterns, and `described` those that are none.
+        """
         if not triples:
             return self.context.graphs(dataset.graph, dataset) if isinstance(dataset.graph, str) else UNIT
         stars, measures = self._observed(triples)
         stars |= known
-        described = self._described(triples, stars)
+        described = (described | self._described(triples, stars)) - stars
         sources, others = Sources(), list[SolutionRelation]()
         rest: list[a.Triple] = []
         by_subject: dict[a.Term, list[a.Triple]] = {}
@@ -177,6 +183,15 @@ class BasicPatterns:
                 measures.setdefault(triple.object, triple.subject)
         return stars, measures
 
+    def described(self, triples: Sequence[a.Triple]) -> Set[a.Term]:
+        """Return the variables of triple patterns that are neither observations nor quantities."""
+        simple: list[a.Triple] = []
+        paths: list[a.Triple] = []
+        for triple in triples:
+            self._flatten(triple, simple, paths)
+        stars, _ = self._observed(simple)
+        return self._described(simple, stars)
+
     def _described(self, triples: Sequence[a.Triple], stars: set[a.Term]) -> Set[a.Term]:
         """Return the variables that cannot be observations or quantities: all their triples are small."""
         result: set[a.Term] = set()
@@ -186,6 +201,11 @@ class BasicPatterns:
                 if not obs.is_own(triple.predicate.iri, self.context.ontology):
                     if triple.predicate.iri not in self.context.columns.observation_predicates:
                         result |= {triple.subject, triple.object}
+                elif triple.predicate.iri == obs.RDF_TYPE:
+                    observed = {iri(kind) for kind in (*obs.TYPES, obs.MEASURE)}
+                    is_other = isinstance(triple.object, str) and triple.object not in observed
+                    if is_other and not self._types_observations():
+                        result.add(triple.subject)
                 elif property_ and property_.column == RESOURCE and triple.subject in stars:
                     result.add(triple.object)
         return {term for term in result - stars if isinstance(term, a.Variable)}
@@ -420,6 +440,10 @@ class BasicPatterns:
         if name == "quantity":
             return any(number >= QUANTITY for number in ids)
         return name in self.context.columns.coded_columns(ids)
+
+    def _types_observations(self) -> bool:
+        """Return whether small triples give observations or quantities a type."""
+        return obs.RDF_TYPE in self.context.columns.observation_predicates
 
     def _is_observation(self, term: a.Term) -> bool:
         return isinstance(term, str) and FIRST_OBSERVATION <= self.context.id(term) < QUANTITY

@@ -1,6 +1,6 @@
 """The operators of the algebra as relations (section 18.6)."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from dataclasses import replace
 
 from vaven.publisher.columnar import algebra as a
@@ -36,7 +36,9 @@ class Patterns:
             case a.Values():
                 return self._values(pattern)
             case a.Join(left, right):
-                return self.relations.join(self.relation(left, dataset, outer), self.relation(right, dataset, outer))
+                described = self._described(left) | self._described(right)
+                one, other = (self._joined(side, described, dataset, outer) for side in (left, right))
+                return self.relations.join(one, other)
             case a.LeftJoin(left, right, conditions):
                 return self._left_join(left, right, conditions, dataset, outer)
             case a.Union(patterns):
@@ -58,6 +60,28 @@ class Patterns:
                 return self._order(self.relation(distinct, dataset, outer), keys, dataset, outer)
             case _:
                 return self._modified(pattern, self.relation(pattern.pattern, dataset, outer), dataset, outer)
+
+    def _joined(
+        self, pattern: a.Pattern, described: Set[a.Term], dataset: QueryDataset, outer: SolutionScope | None
+    ) -> SolutionRelation:
+        """Translate one side of a join; `described` are variables that are no observations by either side."""
+        if isinstance(pattern, a.Basic):
+            return self._basic.relation(pattern.triples, dataset, None, dict(pattern.possible), described)
+        return self.relation(pattern, dataset, outer)
+
+    def _described(self, pattern: a.Pattern) -> Set[a.Term]:
+        """Return variables that are neither observations nor quantities in any solution of a pattern."""
+        match pattern:
+            case a.Basic(triples, _):
+                return self._basic.described(triples)
+            case a.Join(left, right):
+                return self._described(left) | self._described(right)
+            case a.Filter(inner, _) | a.OrderBy(inner, _) | a.Distinct(inner) | a.Slice(inner, _, _):
+                return self._described(inner)
+            case a.Project(inner, variables):
+                return self._described(inner) & {a.Variable(name) for name in variables}
+            case _:
+                return frozenset()
 
     def _set(
         self, pattern: a.Pattern, used: frozenset[str], dataset: QueryDataset, outer: SolutionScope | None
