@@ -26,7 +26,9 @@ from vaven.publisher.rdf.compression import compressor
 KPIS = (
     "PREFIX skos: <http://www.w3.org/2004/02/skos/core#> SELECT ?s ?l { ?s skos:prefLabel ?l } ORDER BY ?l ?s LIMIT 20"
 )
-SOME = "CONSTRUCT { ?s ?p ?o } WHERE { { SELECT * { ?s ?p ?o FILTER(!isBlank(?s) && !isBlank(?o)) } LIMIT 50 } }"
+# In order, since the solutions that LIMIT keeps may be others in another request.
+SOME = """CONSTRUCT { ?s ?p ?o } WHERE {
+    { SELECT * { ?s ?p ?o FILTER(!isBlank(?s) && !isBlank(?o)) } ORDER BY ?s ?p ?o LIMIT 50 } }"""
 RESULTS_JSON = "application/sparql-results+json"
 ENDLESS = "SELECT * { ?a ?b ?c . ?d ?e ?f . ?g ?h ?i } ORDER BY ?a"
 
