@@ -1,8 +1,8 @@
 """Publication of a submission as a visible release: the only module that defines the order of the steps.
 
-received → validated → integrity → released → in-graph → in-ckan. Each step is idempotent and recorded. Readers see a
-release completely or not at all: it becomes visible by one switch (of the embedded store's snapshot pointer, else of
-the record's `visible_at`).
+received → validated → integrity → released → in-graph → (triples) → in-ckan. Each step is idempotent and recorded.
+Readers see a release completely or not at all: it becomes visible by one switch (of the embedded store's snapshot
+pointer, else of the record's `visible_at`).
 """
 
 import fcntl
@@ -27,7 +27,7 @@ from vaven.publisher.graph.snapshot import current_snapshot
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.integrity.constraints import Violation, summary
 from vaven.publisher.integrity.disclosure import OBSERVATIONS, UNDECIDED, PublishedTable, revealing_violations
-from vaven.publisher.integrity.run import check_integrity, invalid_iris, unknown_codes
+from vaven.publisher.integrity.run import check_integrity, invalid_iris, lost_lines, unknown_codes
 from vaven.publisher.integrity.submission import published_tables
 from vaven.publisher.integrity.trace import trace_violations
 from vaven.publisher.metadata.catalogue import catalogue_record
@@ -70,12 +70,14 @@ from vaven.schemas.standard.personal_number_forms import Certainty
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.read_options import Progress as StageProgress
 from vaven.schemas.tables.read import read
-from vaven.vocab.errors import NotPublishable, WrongUse
+from vaven.vocab.errors import NotPublishable, PublishingFailed, WrongUse
 
 Progress = Callable[[str], None]
 # The files of Iris.shared_graphs.
 SHARED = ("vocabulary", "catalogue", "reference")
 METADATA = "metadata.ttl"
+# The triples of more observations are written when the release is visible: that takes longer than all else together.
+TRIPLES_LATER_ROWS = 200_000
 STAGING = ".release-"
 
 
@@ -193,6 +195,7 @@ class _Publishing:
             if record.manifest is None:
                 record, report = self._released(record, unstamped, report, original, began_at)
         self._load(record)
+        record = self._with_triples(record)
         ckan = self._push(record)
         self.progress("done")
         return Published(record.dataset, record.version, is_new, report, ckan)
@@ -265,7 +268,8 @@ class _Publishing:
         write_receipt(stamped, replace(report, is_judged_with_published=True))
         write_workbook(stamped)
         has_triples = stamped.rows["observations"] <= self.settings.triples_rows
-        emission = emit(stamped, iris) if has_triples else None
+        is_later = stamped.rows["observations"] > TRIPLES_LATER_ROWS and not self.settings.sparql_query_url
+        emission = emit(stamped, iris) if has_triples and not is_later else None
         counts = observation_counts(stamped, emission, iris)
         files = [
             released_file(path)
@@ -275,7 +279,14 @@ class _Publishing:
         provenance = ProvenanceRecord(report, began_at, now())
         first = self.records.release(record.dataset, 1) or record
         metadata = describe(
-            stamped, iris, files, provenance, measure_quality(stamped), counts, first_issued_at=first.reserved_at
+            stamped,
+            iris,
+            files,
+            provenance,
+            measure_quality(stamped),
+            counts,
+            first_issued_at=first.reserved_at,
+            later=(GZIP_FILE, ZSTD_FILE) if has_triples and not emission else (),
         )
         return _StagedRelease(stamped, emission, metadata, asdict(counts))
 
@@ -299,6 +310,27 @@ class _Publishing:
             self.records.note_step(record, "in-graph")
         self.progress("visible")
         self.records.show(record)
+
+    def _with_triples(self, record: ReleaseRecord) -> ReleaseRecord:
+        """Add the N-Triples to a release that was published without them; until then they are generated on request."""
+        manifest, key = record.complete_manifest, (record.dataset, record.version)
+        rows = manifest.rows["observations"]
+        if manifest.file(GZIP_FILE) or not TRIPLES_LATER_ROWS < rows <= self.settings.triples_rows:
+            return record
+        self.progress("triples")
+        storage, iris = self.settings.release_storage, self.settings.iris
+        visible = stored_release(manifest, *key, storage.local(*key, OBSERVATIONS).parent)
+        with _staging(self.settings.home) as folder:
+            emission = emit(visible, iris, folder=folder)
+            if violations := lost_lines(visible, iris, emission):
+                raise PublishingFailed("publisher.triples-lost", **violations[0].texts)
+            paths = (emission.path, emission.zstd)
+            for path in paths:
+                storage.add(path, *key)
+            files = sorted((*manifest.files, *map(released_file, paths)), key=lambda file: file.name)
+        finished = self.records.finish(record, replace(manifest, files=tuple(files)))
+        self.records.note_step(finished, "triples")
+        return finished
 
     def _push(self, record: ReleaseRecord) -> str:
         """Push the release to CKAN; returns the result."""

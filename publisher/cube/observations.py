@@ -56,14 +56,14 @@ class Emission:
     lines: int
 
 
-def emit(release: Release, iris: Iris, *, uncompressed: Path | None = None) -> Emission:
-    """Write `observations.nt.gz` and `observations.nt.zst` into the release's folder, the same lines in both.
+def emit(release: Release, iris: Iris, *, folder: Path | None = None, uncompressed: Path | None = None) -> Emission:
+    """Write `observations.nt.gz` and `observations.nt.zst`, the same lines in both.
 
-    The lines of an observation are adjacent, and no line occurs twice. `uncompressed` is a further file that receives
-    the same lines uncompressed, for an immediate bulk load. Raises PublishingFailed if a row would be lost, or if the
-    disk is full.
+    They are in the release's folder, or another one. The lines of an observation are adjacent, and no line occurs
+    twice. `uncompressed` is a further file that receives the same lines uncompressed, for an immediate bulk load.
+    Raises PublishingFailed if a row would be lost, or if the disk is full.
     """
-    gzip, zstd = release.folder / GZIP_FILE, release.folder / ZSTD_FILE
+    gzip, zstd = ((folder or release.folder) / name for name in (GZIP_FILE, ZSTD_FILE))
     with _sinks(gzip, zstd, uncompressed) as sinks:
         return Emission(gzip, zstd, write_triples(release, iris, sinks))
 

@@ -112,6 +112,12 @@ def check_integrity(release: Release, iris: Iris, emission: Emission | None, met
         return violations + _observation_violations(graph, _columns(work, release, iris), release, iris, emission)
 
 
+def lost_lines(release: Release, iris: Iris, emission: Emission) -> list[Violation]:
+    """Return the violation of an emission that has another number of lines than the release's cells require."""
+    with duckdb.connect(config={"memory_limit": MEMORY}) as work:
+        return list(line_violations(emission, _columns(work, release, iris)))
+
+
 def _observation_violations(
     graph: Store, columns: ObservationColumns, release: Release, iris: Iris, emission: Emission | None
 ) -> list[Violation]:

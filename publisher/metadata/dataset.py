@@ -11,7 +11,7 @@ from rdflib import DCTERMS, QB, RDF, RDFS, Graph, Literal, Namespace, URIRef
 from rdflib.namespace import PROV, XSD
 
 from vaven.publisher.cube.cube_link import add_cube
-from vaven.publisher.metadata.distributions import add_endpoint, add_file
+from vaven.publisher.metadata.distributions import add_download, add_endpoint, add_file
 from vaven.publisher.metadata.provenance import ProvenanceRecord, add_provenance, provenance_statement
 from vaven.publisher.metadata.quality import Quality, add_quality
 from vaven.publisher.metadata.referenced_things import add_referenced_resources
@@ -49,17 +49,20 @@ def describe(
     counts: ObservationCounts,
     *,
     first_issued_at: datetime,
+    later: Sequence[str] = (),
 ) -> Graph:
     """Return the graph of `metadata.ttl`.
 
-    `files` are the release's data files, `counts` the triples of its observations, and
-    `first_issued_at` the issue of the dataset's version 1.
+    `files` are the release's data files, `later` the names of those that are written when it is visible, without size
+    and checksum. `counts` are the triples of its observations, and `first_issued_at` the issue of the dataset's
+    version 1.
     """
     graph = new_graph(iris)
     publisher = add_publisher(graph, iris, release.about)
     dataset = _add_dataset(graph, iris, release, provenance, publisher, first_issued_at)
     _add_version(graph, iris, release, provenance, publisher, dataset)
     distributions = [add_file(graph, iris, release, file) for file in files]
+    distributions += [add_download(graph, iris, release, name) for name in later]
     distributions.append(add_endpoint(graph, iris, release))
     for distribution in distributions:
         graph.add((dataset, DCAT.distribution, distribution))

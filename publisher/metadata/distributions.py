@@ -26,16 +26,24 @@ def file_type(name: str) -> Code:
 
 
 def add_file(graph: Graph, iris: Iris, release: Release, file: ReleasedFile) -> URIRef:
-    """Add a file as a distribution, and return its node."""
-    node = URIRef(iris.distribution(release.dataset, release.version, file.name))
-    kind = file_type(file.name)
+    """Add a file as a distribution with its size and checksum, and return its node."""
+    node = add_download(graph, iris, release, file.name)
+    graph.add((node, DCAT.byteSize, Literal(file.size, datatype=XSD.nonNegativeInteger)))
+    add_checksum(graph, iris, node, file.sha256)
+    return node
+
+
+def add_download(graph: Graph, iris: Iris, release: Release, name: str) -> URIRef:
+    """Add a file of a release by its name as a distribution, and return its node."""
+    node = URIRef(iris.distribution(release.dataset, release.version, name))
+    kind = file_type(name)
     _add_common(graph, iris, release, node)
     for language in LANGUAGES:
-        title = f"{_content(file.name, language)} – {kind.text(language)}"
+        title = f"{_content(name, language)} – {kind.text(language)}"
         graph.add((node, DCTERMS.title, Literal(title, lang=language)))
     add_texts(graph, node, DCTERMS.description, kind.definitions)
     graph.add((node, DCAT.accessURL, URIRef(iris.page(release.dataset, release.version))))
-    graph.add((node, DCAT.downloadURL, URIRef(iris.download(release.dataset, release.version, file.name))))
+    graph.add((node, DCAT.downloadURL, URIRef(iris.download(release.dataset, release.version, name))))
     # Both the EU's file type and the media type, which the Swedish portal also accepts; docs/metadata.md says why.
     graph.add((node, DCTERMS.format, URIRef(kind.properties["file_type"])))
     graph.add((node, DCAT.mediaType, URIRef(MEDIA_TYPES + kind.properties["media_type"])))
@@ -44,8 +52,6 @@ def add_file(graph: Graph, iris: Iris, release: Release, file: ReleasedFile) -> 
     is_cube = kind.properties["media_type"] == media_types.N_TRIPLES
     scheme = iris.structure if is_cube else iris.standard(standard().version)
     graph.add((node, DCTERMS.conformsTo, URIRef(scheme)))
-    graph.add((node, DCAT.byteSize, Literal(file.size, datatype=XSD.nonNegativeInteger)))
-    add_checksum(graph, iris, node, file.sha256)
     return node
 
 

@@ -66,6 +66,10 @@ class Storage:
             if not (link and self.is_local and linked(path, Path(target))):
                 self._root[0].put_file(str(path), target)
 
+    def add(self, file: Path, *parts: str | int) -> None:
+        """Copy a local file into a folder that exists."""
+        self._root[0].put_file(str(file), self._path(*parts, file.name))
+
     def get(self, folder: Path, *parts: str | int) -> None:
         """Copy the files of a folder, which contains no folders, into a local one. Raises FileNotFoundError."""
         for name in self.sizes(*parts):

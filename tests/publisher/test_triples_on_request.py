@@ -1,6 +1,7 @@
 """A release with many observations has no N-Triples: nothing names such a file, and its URL still answers."""
 
 import gzip
+import hashlib
 import io
 import json
 from collections.abc import Iterator
@@ -144,3 +145,53 @@ def test_a_store_of_triples_loads_generated_ones(tmp_path: Path, stored: Setting
     triples = Store.read_only(str(current.data)).quads_for_pattern(None, None, None, None)
     stored_triples = gzip.decompress((released(stored) / TRIPLES[0]).read_bytes())
     assert {quad.triple for quad in parse(stored_triples, RdfFormat.N_TRIPLES)} <= {quad.triple for quad in triples}
+
+
+def test_triples_that_are_written_later_are_the_same(
+    stored: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed while they are written, the release is visible, they are generated, and the next publication adds them."""
+    monkeypatch.setattr("vaven.publisher.publish.TRIPLES_LATER_ROWS", 100)
+    settings, steps = Settings(home=tmp_path / "home"), list[str]()
+
+    def full(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as killed:
+        killed.setattr("vaven.publisher.publish.emit", full)
+        with pytest.raises(KeyboardInterrupt):
+            publish(SAMPLE / "package", settings)
+    assert not (released(settings) / TRIPLES[0]).exists()
+    app = create_app(settings)
+    try:
+        for name in TRIPLES:
+            response = app.test_client().get(PATH + name)
+            assert response.status_code == 200
+            assert lines(response.data, name) == lines((released(stored) / name).read_bytes(), name)
+    finally:
+        app.extensions["vaven"].close()
+    publish(SAMPLE / "package", settings, progress=steps.append)
+    assert steps.index("visible") < steps.index("triples") < steps.index("done")
+    with Records(settings.database) as records:
+        record = records.release(SLUG, 1)
+    assert record
+    names = [file.name for file in record.complete_manifest.files]
+    assert names == sorted(names)
+    assert set(TRIPLES) < set(names)
+    for file in record.complete_manifest.files:
+        content = (released(settings) / file.name).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (file.size, file.sha256)
+    for name in TRIPLES:
+        assert lines((released(settings) / name).read_bytes(), name) == lines(
+            (released(stored) / name).read_bytes(), name
+        )
+    metadata = Store()
+    metadata.load(path=str(released(settings) / "metadata.ttl"), format=RdfFormat.TURTLE)
+    node = f"<{settings.base_iri}dataset/{SLUG}/1/observations.nt.gz>"
+    query = f"SELECT ?d ?size {{ ?d <http://www.w3.org/ns/dcat#downloadURL> {node}"
+    query += " OPTIONAL { ?d <http://www.w3.org/ns/dcat#byteSize> ?size } }"
+    (row,) = metadata.query(query)
+    assert row["size"] is None
+    steps.clear()
+    publish(SAMPLE / "package", settings, progress=steps.append)
+    assert "triples" not in steps
