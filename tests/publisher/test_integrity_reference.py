@@ -86,8 +86,7 @@ def test_no_shape_is_violated_by_the_published_graph(
     _, results, text = pyshacl.validate(graph, shacl_graph=known[shapes]())
     assert isinstance(results, Graph)
     violated = {results.value(node, SH.resultPath) for node in results.subjects(SH.resultSeverity, SH.Violation)}
-    assert violated == ({BYTE_SIZE} if shapes != "release" else set()), text
-    # Oxigraph stores integers of every type as xsd:integer. The feed and metadata.ttl have the sizes with their own
-    # type, and so does a remote store.
+    assert violated == set(), text
+    # As the feed and metadata.ttl have them.
     sizes = {size for _, size in graph.subject_objects(BYTE_SIZE) if isinstance(size, Literal)}
-    assert {size.datatype for size in sizes} == {XSD.integer}
+    assert {size.datatype for size in sizes} == {XSD.nonNegativeInteger}
