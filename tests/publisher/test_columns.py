@@ -3,26 +3,24 @@
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cache
 
 import pytest
-from pyoxigraph import Literal, NamedNode, Quad, QuerySolutions, RdfFormat, Store, parse
+from pyoxigraph import Literal, NamedNode, Quad, QuerySolutions, Store
 
+from tests.published_files import PublishedFiles
 from tests.reading import LICENCE_AND_PUBLISHER
 from tests.sparql.release import BASE, FOLDER
 from vaven.publisher.columnar.context import Context, QueryDataset
 from vaven.publisher.columnar.query_algebra import query_algebra
 from vaven.publisher.columnar.run import Solutions, run
-from vaven.publisher.columns.build import ReleasedColumns
 from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, PART_BITS, QUANTITY
 from vaven.publisher.columns.open import Columns
 from vaven.publisher.columns.terms import decode, encode
 from vaven.publisher.engine.pool import EmbeddedEngine
 from vaven.publisher.graph.snapshot import Snapshot, current_snapshot
 from vaven.publisher.publish import load_graphs, publish
-from vaven.publisher.rdf.compression import decompressed_file
-from vaven.publisher.rdf.files import Graphs
 from vaven.publisher.releases.records import Records
 from vaven.publisher.settings import Settings
 from vaven.publisher.sparql.grammar import SyntaxStop, parse_tree
@@ -71,27 +69,6 @@ def stored(term: str | None) -> str | None:
     (quad,) = store
     assert isinstance(quad.object, Literal)
     return encode(quad.object)
-
-
-class PublishedFiles:
-    """A graph store that notes the files of each graph, and has their triples in Oxigraph."""
-
-    def __init__(self) -> None:
-        self.quads = list[Quad]()
-
-    def replace(self, graphs: Graphs, *, releases: Sequence[ReleasedColumns] = (), **_: object) -> str:
-        for graph, paths in {**graphs, **{release.graph: release.triples() for release in releases}}.items():
-            for path in paths:
-                with decompressed_file(path) as triples:
-                    for q in parse(triples, format=RdfFormat.N_TRIPLES, rename_blank_nodes=True):
-                        self.quads.append(Quad(q.subject, q.predicate, q.object, NamedNode(graph)))
-        return ""
-
-    def contents(self) -> dict[str, int]:
-        return {}
-
-    def name(self) -> str:
-        return ""
 
 
 @pytest.fixture(scope="module")

@@ -170,7 +170,6 @@ SHORT = (
     ("SELECT * { ?s ?p+ ?o }", 17, "Write a name instead of the variable"),
     ("SELECT\u00a0* { ?s ?p ?o }", 7, "with a space"),
     ("SELECT * { ?s ?p ?o } GROUP BY ?s", 8, "Name the columns"),
-    ("ASK { ?s ?p ?o } GROUP BY ?s", 18, "in a subquery"),
     ("CONSTRUCT WHERE { ?s ?p ?o FILTER(?o > 1) }", 28, "WHERE { pattern }"),
     # A triple behind a comma or semicolon.
     ("SELECT * { ?s ?p ?o, ?s ?q ?r }", 25, "Write “.” instead of the “,” before “?s”."),

@@ -13,10 +13,10 @@ from flask.testing import FlaskClient
 from pyoxigraph import RdfFormat, Store, parse
 
 from tests.conftest import SAMPLE
+from tests.published_files import PublishedFiles
 from vaven.catalogue.app import create_app
 from vaven.publisher.ckan.dataset import dataset_of
-from vaven.publisher.graph.store import EmbeddedStore
-from vaven.publisher.publish import publish
+from vaven.publisher.publish import load_graphs, publish
 from vaven.publisher.releases.records import Records
 from vaven.publisher.settings import STORED_TRIPLES_ROWS, Settings, load_settings
 
@@ -138,13 +138,13 @@ def test_a_file_that_is_being_generated_is_announced_by_503(
 
 
 def test_a_store_of_triples_loads_generated_ones(tmp_path: Path, stored: Settings) -> None:
-    settings = Settings(home=tmp_path / "home", triples_rows=1, sparql_engine="oxigraph")
+    """Such as a remote one (tests/publisher/test_graph_stores.py)."""
+    settings, store = Settings(home=tmp_path / "home", triples_rows=1), PublishedFiles()
     publish(SAMPLE / "package", settings)
-    current = EmbeddedStore(settings.graph_folder).current()
-    assert current
-    triples = Store.read_only(str(current.data)).quads_for_pattern(None, None, None, None)
-    stored_triples = gzip.decompress((released(stored) / TRIPLES[0]).read_bytes())
-    assert {quad.triple for quad in parse(stored_triples, RdfFormat.N_TRIPLES)} <= {quad.triple for quad in triples}
+    with Records(settings.database) as records:
+        load_graphs(settings, records, store, {SLUG: 1}, "", ())
+    triples = gzip.decompress((released(stored) / TRIPLES[0]).read_bytes())
+    assert {quad.triple for quad in parse(triples, RdfFormat.N_TRIPLES)} <= {quad.triple for quad in store.quads}
 
 
 def test_triples_that_are_written_later_are_the_same(
