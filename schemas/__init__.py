@@ -13,6 +13,7 @@ PACKAGES = (
     "standard",
     "spreadsheets",
     "formats",
+    "forking",
     "tables",
     "tableschema",
     "kpi_view",

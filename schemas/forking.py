@@ -89,17 +89,17 @@ class Forker:
     def serve(self) -> None:
         """Fork for each message that arrives, until the server closes its end."""
         # The end of a fork is a byte to read, so that it is noticed at once.
-        ended, told = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
+        reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(told, warn_on_full_buffer=False)
+        signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
         poll = select.poll()
-        for descriptor in (ended, self._control.fileno()):
+        for descriptor in (reader, self._control.fileno()):
             poll.register(descriptor, select.POLLIN)
         try:
             while True:
                 ready = {descriptor for descriptor, _ in poll.poll()}
-                if ended in ready:
-                    os.read(ended, MAX_MESSAGE_BYTES)
+                if reader in ready:
+                    os.read(reader, MAX_MESSAGE_BYTES)
                     self._reap()
                 if self._control.fileno() in ready:
                     message, descriptors, _, _ = socket.recv_fds(self._control, MAX_MESSAGE_BYTES, MAX_DESCRIPTORS)

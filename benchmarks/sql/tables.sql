@@ -1,5 +1,5 @@
 -- What the queries of this folder read: the releases' observations, and the other triples as one table.
--- In: {observations}, a list of Parquet files; {facts}, a Parquet file that benchmarks/handwritten.py writes.
+-- In: {observations}, a list of Parquet files; {facts}, a Parquet file that benchmarks/answering.py writes.
 CREATE VIEW observations AS FROM read_parquet({observations}, union_by_name = true);
 CREATE VIEW facts AS FROM read_parquet({facts});
 CREATE VIEW areas AS SELECT code, subject AS area, object AS name FROM facts WHERE kind = 'area' AND property = 'rdfs:label';

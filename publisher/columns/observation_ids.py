@@ -90,8 +90,8 @@ def _quantity(work: duckdb.DuckDBPyConnection, parts: Iterable[Part], iri: str) 
 def _coded(work: duckdb.DuckDBPyConnection, part: Part, segments: Mapping[str, str]) -> list[str]:
     """Return conditions for the rows of a release whose columns have the terms with these segments."""
     query = f"SELECT name, segment, id FROM codes WHERE part = {part.number} AND segment IN ($1, $2, $3, $4, $5)"
-    given = list(segments.values())
-    rows = work.execute(query, given + given[:1] * (5 - len(given))).fetchall()
+    values = list(segments.values())
+    rows = work.execute(query, values + values[:1] * (5 - len(values))).fetchall()
     ids = {name: number for name, segment, number in rows if segments.get(name) == segment}
     return [f"{column} = {ids.get(column, -1)}" for column in segments]
 

@@ -1,7 +1,11 @@
 """Turtle: readable for a short graph, fast for a long one."""
 
+from io import BytesIO
+
 from pyoxigraph import RdfFormat, parse, serialize
-from rdflib import Graph
+from rdflib import XSD, Graph, Literal
+from rdflib.plugins.serializers.turtle import TurtleSerializer
+from rdflib.term import Node
 
 from vaven.vocab.iris import Iris
 
@@ -12,7 +16,19 @@ READABLE_TRIPLES = 20_000
 def as_turtle(graph: Graph, iris: Iris) -> str:
     """Serialise a graph as Turtle."""
     if len(graph) <= READABLE_TRIPLES:
-        return graph.serialize(format="turtle")
+        target = BytesIO()
+        _ExactSerializer(graph).serialize(target)
+        return target.getvalue().decode("utf-8")
     triples = parse(graph.serialize(format="nt", encoding="utf-8"), RdfFormat.N_TRIPLES)
     text = serialize((quad.triple for quad in triples), format=RdfFormat.TURTLE, prefixes=iris.prefixes)
     return (text or b"").decode("utf-8")
+
+
+class _ExactSerializer(TurtleSerializer):
+    """rdflib's serialiser, which would write the decimal 52 as 52.0: another term of the same value."""
+
+    def label(self, node: Node, position: int) -> str:
+        if isinstance(node, Literal) and node.datatype == XSD.decimal and "." not in node:
+            return f'"{node}"^^{self.get_pname(XSD.decimal, gen_prefix=True) or XSD.decimal.n3()}'
+        text: str = super().label(node, position)
+        return text

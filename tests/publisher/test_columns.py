@@ -169,7 +169,7 @@ def test_a_query_that_leaves_few_terms_has_the_same_solutions(
 ) -> None:
     """Only columns that may have them are read (publisher/columnar/algebra.py, `narrowed`)."""
     assert len(terms) > 150
-    found = 0
+    count = 0
     for term in terms[sum(map(ord, pattern)) % 10 :: 10] + terms[-5:]:
         query = f"SELECT * {{ {pattern.replace('{t}', term)} }}"
         solutions = oxigraph.query(query, use_default_graph_as_union=True)
@@ -178,8 +178,8 @@ def test_a_query_that_leaves_few_terms_has_the_same_solutions(
         expected = [tuple(None if t is None else encode(t) for t in row) for row in solutions]  # type: ignore[arg-type]
         result = ask(columns, query.replace("*", " ".join(f"?{name}" for name in names), 1))
         assert counted(result) == counted(expected), query
-        found += len(expected)
-    assert found
+        count += len(expected)
+    assert count
 
 
 def test_an_observation_is_described_by_its_iri(columns: Columns) -> None:

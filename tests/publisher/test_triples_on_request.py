@@ -138,7 +138,7 @@ def test_a_file_that_is_being_generated_is_announced_by_503(
 
 
 def test_a_store_of_triples_loads_generated_ones(tmp_path: Path, stored: Settings) -> None:
-    """Such as a remote one (tests/publisher/test_graph_stores.py)."""
+    """Loading is as for a remote one (tests/publisher/test_graph_stores.py)."""
     settings, store = Settings(home=tmp_path / "home", triples_rows=1), PublishedFiles()
     publish(SAMPLE / "package", settings)
     with Records(settings.database) as records:
