@@ -148,6 +148,14 @@ def test_values_exceptions_and_progress_reach_the_parent() -> None:
     assert "test_isolation.py" in mistake.value.__notes__[0]
 
 
+def test_what_the_parent_has_reserved_is_not_counted() -> None:
+    with mmap.mmap(-1, 3_000_000_000, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS):
+        assert isolated(Path("a"), lambda _: len(b"x" * 500_000_000), limits=LITTLE) == 500_000_000
+        with pytest.raises(NotReadable) as ended:
+            isolated(Path("a"), lambda _: len(b"x" * 2_500_000_000), limits=LITTLE)
+        assert "the memory ran out" in ended.value.text("en")
+
+
 def test_processes_that_the_reader_started_end_with_it() -> None:
     reading, writing = os.pipe()
     before = os.dup(1)
