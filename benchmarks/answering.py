@@ -72,7 +72,8 @@ class Constants:
         """Return an example query about these."""
         query = examples()[name].query(BASE).replace(AREA, self.area)
         query = re.sub(rf"id/kpi/(?:{'|'.join(EXAMPLE_KPIS)})>", f"id/kpi/{self.kpi}>", query)
-        return query.replace("year:2024", f"year:{self.year}").replace("year:2020", f"year:{self.first_year}")
+        years = {"2024": self.year, "2020": self.first_year}
+        return re.sub(r"year:(2024|2020)", lambda match: f"year:{years[match[1]]}", query)
 
     def in_sql(self, name: str) -> str:
         """Return the SQL of an example query about these."""
