@@ -285,13 +285,19 @@ class WorkerPool:
         return False
 
     def _start_worker(self, state: Any, deadline: float) -> Worker | None:
-        """Start a worker; None if the state has been deleted. The state is held while the worker starts."""
+        """Start a worker; None if it can't or its state is deleted. The state is held while the worker starts."""
         with self._source.hold(state) as is_available:
             if not is_available:
                 return None
             with contextlib.ExitStack() as unfinished:
                 log = unfinished.enter_context(tempfile.TemporaryFile())
-                worker = Worker(state, self._start_process(self._source.command(state), log), log)
+                try:
+                    process = self._start_process(self._source.command(state), log)
+                except OSError as error:
+                    # The process that forks was killed, or no descriptor is left: another attempt may succeed.
+                    sys.stderr.write(f"A query worker did not start: {error}\n")
+                    return None
+                worker = Worker(state, process, log)
                 unfinished.pop_all()
             try:
                 message = worker.receive(deadline)
