@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count
 
-from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, PART_BITS, QUANTITY, UNDEFINED
+from vaven.publisher.columns.observation_ids import FIRST_OBSERVATION, KEY, PART_BITS, QUANTITY, UNDEFINED
 from vaven.publisher.columns.terms import TRUE, XSD, literal, split_literal
 from vaven.schemas.standard.sql import DECIMALS, text
 
@@ -202,7 +202,7 @@ class Relations:
             f"LEFT JOIN parts AS {p} ON {p}.number = {part_number(number)}",
         ]
         segments = []
-        for column in ("area", "kpi", "period", "sex", "age"):
+        for column in KEY:
             s = self.names.new("s")
             joins.append(f"LEFT JOIN terms AS {s} ON {s}.id = {o}.{column}")
             segments.append(f"{s}.segment")

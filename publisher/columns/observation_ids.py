@@ -1,8 +1,9 @@
 """The ids of observations and of their quantities in the columns of a snapshot, and how IRIs become ids."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
+from itertools import chain
 
 import duckdb
 
@@ -15,8 +16,10 @@ UNDEFINED = 1 - (1 << 63)
 FIRST_OBSERVATION, PART_BITS = 1 << 40, 32
 # The quantity of an indicator report has the id of the first observation with it, plus this.
 QUANTITY = 1 << 60
+# The columns that an observation's IRI has segments of, in its order.
+KEY = ("area", "kpi", "period", "sex", "age")
 # How the IRI of a quantity has its value: as xsd:decimal in canonical form, with at most as many digits as a release.
-DIGITS = re.compile(rf"-?(0|[1-9][0-9]{{0,27}})(\.[0-9]{{0,{DECIMALS - 1}}}[1-9])?")
+DIGITS = re.compile(rf"(?!-0$)-?(0|[1-9][0-9]{{0,27}})(\.[0-9]{{0,{DECIMALS - 1}}}[1-9])?")
 # An empty relation with the columns of observations, where no release is shown.
 NO_OBSERVATIONS = """SELECT NULL::BIGINT AS id, NULL::BIGINT AS graph, NULL::BIGINT AS publisher,
     NULL::BIGINT AS observation_set, NULL::BIGINT AS area, NULL::BIGINT AS kpi, NULL::BIGINT AS period,
@@ -55,49 +58,61 @@ def is_observation(term: str, base: str) -> bool:
 def observation_ids(work: duckdb.DuckDBPyConnection, parts: Mapping[int, Part], terms: Iterable[str]) -> dict[str, int]:
     """Return the ids of those terms that are IRIs of observations or quantities.
 
-    The connection has the relation codes, and the parts attached.
+    The connection has the relation codes, and the parts attached. Cost: three queries a part that has some.
     """
-    known = {}
-    for term in terms:
-        number = _observation(work, parts.values(), term[1:]) or _quantity(work, parts.values(), term[1:])
-        if number is not None:
-            known[term] = number
+    needed, known = list(terms), dict[str, int]()
+    for part in parts.values():
+        observations = {term: s for term in needed if len(s := _segments(term, part.prefix)) == len(KEY)}
+        quantities = {term: s for term in needed if _is_quantity(s := _segments(term, part.measure_prefix))}
+        codes = _codes(work, part, {*chain(*observations.values(), *quantities.values())})
+        keys = {
+            term: tuple(codes.get(code, -1) for code in zip(KEY, segments, strict=True))
+            for term, segments in observations.items()
+        }
+        known |= _matched(work, part, "id", KEY, keys)
+        keys = {term: (codes.get(("kpi", kpi), -1), _scaled(digits)) for term, (kpi, digits) in quantities.items()}
+        known |= _matched(work, part, "quantity", ("kpi", "value"), keys)
     return known
 
 
-def _observation(work: duckdb.DuckDBPyConnection, parts: Iterable[Part], iri: str) -> int | None:
-    part = next((part for part in parts if iri.startswith(part.prefix)), None)
-    columns = ("area", "kpi", "period", "sex", "age")
-    segments = iri[len(part.prefix) :].split("/") if part else []
-    if part is None or len(segments) != len(columns):
-        return None
-    return _first(work, part, "id", _coded(work, part, dict(zip(columns, segments, strict=True))))
+def _segments(term: str, prefix: str) -> list[str]:
+    """Return the segments of an IRI after a prefix; none if it has another one."""
+    return term[1 + len(prefix) :].split("/") if term.startswith(prefix, 1) else []
 
 
-def _quantity(work: duckdb.DuckDBPyConnection, parts: Iterable[Part], iri: str) -> int | None:
-    part = next((part for part in parts if iri.startswith(part.measure_prefix)), None)
-    segments = iri[len(part.measure_prefix) :].split("/") if part else []
-    if part is None or len(segments) != 2:
-        return None
-    kpi, digits = segments
-    if not DIGITS.fullmatch(digits):
-        return None
+def _is_quantity(segments: Sequence[str]) -> bool:
+    return len(segments) == 2 and bool(DIGITS.fullmatch(segments[1]))
+
+
+def _scaled(digits: str) -> int:
     integral, _, decimals = digits.partition(".")
-    scaled = int(f"{integral}{decimals.ljust(DECIMALS, '0')}")
-    return _first(work, part, "quantity", [*_coded(work, part, {"kpi": kpi}), f"value = {scaled}", "is_report"])
+    return int(f"{integral}{decimals.ljust(DECIMALS, '0')}")
 
 
-def _coded(work: duckdb.DuckDBPyConnection, part: Part, segments: Mapping[str, str]) -> list[str]:
-    """Return conditions for the rows of a release whose columns have the terms with these segments."""
-    query = f"SELECT name, segment, id FROM codes WHERE part = {part.number} AND segment IN ($1, $2, $3, $4, $5)"
-    values = list(segments.values())
-    rows = work.execute(query, values + values[:1] * (5 - len(values))).fetchall()
-    ids = {name: number for name, segment, number in rows if segments.get(name) == segment}
-    return [f"{column} = {ids.get(column, -1)}" for column in segments]
+def _codes(work: duckdb.DuckDBPyConnection, part: Part, segments: Set[str]) -> dict[tuple[str, str], int]:
+    """Return the ids of the terms with these segments by column and segment."""
+    if not segments:
+        return {}
+    query = "SELECT name, segment, id FROM codes WHERE part = $1 AND segment IN (SELECT unnest($2::VARCHAR[]))"
+    rows = work.execute(query, [part.number, list(segments)]).fetchall()
+    return {(name, segment): number for name, segment, number in rows}
 
 
-def _first(work: duckdb.DuckDBPyConnection, part: Part, column: str, conditions: list[str]) -> int | None:
-    query = f"SELECT {column} FROM part_{part.number}.columns WHERE {' AND '.join(conditions)} LIMIT 1"
+def _matched(
+    work: duckdb.DuckDBPyConnection,
+    part: Part,
+    column: str,
+    names: Sequence[str],
+    keys: Mapping[str, tuple[int, ...]],
+) -> dict[str, int]:
+    """Return the values of a column in the rows of a release that have these keys, which are values of `names`."""
+    if not keys:
+        return {}
+    lists = (f"unnest(${i}::{'HUGEINT' if n == 'value' else 'BIGINT'}[]) AS {n}" for i, n in enumerate(names, 1))
+    chosen = ", ".join(names)
+    query = f"""SELECT any_value({column}), {chosen} FROM part_{part.number}.columns
+        JOIN (SELECT {", ".join(lists)}) USING ({chosen}) WHERE {column} IS NOT NULL GROUP BY {chosen}"""
     # A result that is not read to its end would hold the connection.
-    rows = work.execute(query).fetchall()
-    return int(rows[0][0]) if rows else None
+    rows = work.execute(query, [list(values) for values in zip(*keys.values(), strict=True)]).fetchall()
+    ids = {tuple(key): number for number, *key in rows}
+    return {term: ids[key] for term, key in keys.items() if key in ids}

@@ -78,9 +78,9 @@ class Columns:
     def coded_columns(self, ids: Iterable[int]) -> frozenset[str]:
         """Return the names of the columns of observations that may have terms with these ids."""
         needed = list(dict.fromkeys(ids))
+        if len(self._coded_columns) > MOST_REMEMBERED:
+            self._coded_columns.clear()
         if missing := [number for number in needed if number not in self._coded_columns]:
-            if len(self._coded_columns) > MOST_REMEMBERED:
-                self._coded_columns.clear()
             query = "SELECT id, list(DISTINCT name) FROM codes WHERE id IN (SELECT unnest($1::BIGINT[])) GROUP BY id"
             self._coded_columns |= dict.fromkeys(missing, frozenset())
             for number, names in self.connection.execute(query, [missing]).fetchall():

@@ -314,3 +314,30 @@ def test_a_query_that_ends_early_leaves_the_connection_to_the_next(columns: Colu
     assert isinstance(rows, Solutions)
     assert next(rows.rows)
     assert ask(columns, "SELECT (SHA256(STR(?s)) AS ?x) { ?s ?p ?o } LIMIT 1")
+
+
+def test_many_observations_and_quantities_are_looked_up_by_their_iris(columns: Columns) -> None:
+    value = "<http://ontology.eil.utoronto.ca/ISO21972/iso21972#value>"
+    rows = ask(columns, f"SELECT ?o ?m {{ ?o {value} ?m }}")
+    iris = sorted({str(term) for row in rows for term in row})
+    assert len(iris) > 50
+    columns._observation_ids.clear()
+    ids = columns.ids(iris)
+    assert ids.keys() == set(iris)
+    columns._observation_ids.clear()
+    assert [columns.ids([iri])[iri] for iri in iris[::20]] == [ids[iri] for iri in iris[::20]]
+    for iri in (iri for iri in iris if "/id/quantity/" in iri):
+        _, _, digits = iri.rpartition("/")
+        others = [f"{iri}0" if "." in digits else f"{iri}.0", iri.replace(digits, f"0{digits}"), f"{iri}²", f"{iri}e0"]
+        others += [iri.removesuffix(digits) + "-0"]
+        assert columns.ids(others).keys() & set(others) == set(others) & set(iris)
+
+
+def test_columns_of_terms_are_known_after_others_were_forgotten(
+    columns: Columns, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("vaven.publisher.columns.open.MOST_REMEMBERED", 1)
+    kpi, area = (columns.ids([term])[term] for (term,) in (ask(columns, f"SELECT ?x {{ ?o {p} ?x }} LIMIT 1")[0]
+        for p in (f"<{BASE}ns#kpi>", "<http://purl.org/linked-data/sdmx/2009/dimension#refArea>")))  # fmt: skip
+    for ids in ([kpi], [area], [-7], [kpi, -8, area]):
+        assert columns.coded_columns(ids) == {name for name, number in (("kpi", kpi), ("area", area)) if number in ids}
