@@ -285,7 +285,7 @@ class WorkerPool:
         return False
 
     def _start_worker(self, state: Any, deadline: float) -> Worker | None:
-        """Start a worker; None if it can't or its state is deleted. The state is held while the worker starts."""
+        """Start a worker; None if the state has been deleted. The state is held while the worker starts."""
         with self._source.hold(state) as is_available:
             if not is_available:
                 return None
@@ -294,9 +294,9 @@ class WorkerPool:
                 try:
                     process = self._start_process(self._source.command(state), log)
                 except OSError as error:
-                    # The process that forks was killed, or no descriptor is left: another attempt may succeed.
+                    # The process that forks was killed meanwhile, or no descriptor is left.
                     sys.stderr.write(f"A query worker did not start: {error}\n")
-                    return None
+                    raise QueryBusy(query_message("lost"), remedy=query_message("again.remedy")) from error
                 worker = Worker(state, process, log)
                 unfinished.pop_all()
             try:
@@ -335,6 +335,8 @@ class WorkerPool:
         """Return the error for a query that ended its worker. The worker's last output goes to the server's log."""
         code, log = worker.wait_for_end()
         sys.stderr.write(f"A query worker ended with code {code}: {query[:1000]!r}\n{log}")
+        if worker.process.is_lost:
+            return QueryBusy(query_message("lost"), remedy=query_message("again.remedy"))
         # The kernel kills when the machine itself has no memory left.
         if code == -signal.SIGKILL or any(words in log for words in OUT_OF_MEMORY):
             return _memory_exceeded(self._limits)

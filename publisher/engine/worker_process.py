@@ -46,6 +46,8 @@ class WorkerProcess:
         self._status, theirs = socket.socketpair()
         self.stdin, self.stdout = os.fdopen(job_writer, "wb", 0), os.fdopen(report_reader, "rb", 0)
         self.returncode: int | None = None
+        # True once the process that forks has ended, and this one with it, for no fault of its own.
+        self.is_lost = False
         self._pidfd = -1
         message = json.dumps([worker.module, worker.arguments, worker.preloaded]).encode()
         try:
@@ -93,7 +95,7 @@ class WorkerProcess:
             poll.register(self._status, select.POLLIN)
             if poll.poll(seconds):
                 code = self._status.recv(CODE_BYTES)
-                # Without the process that forks, its forks have ended too.
+                self.is_lost = not code
                 self.returncode = int.from_bytes(code, signed=True) if code else LOST
         return self.returncode
 

@@ -441,3 +441,26 @@ def test_another_process_takes_the_place_of_a_killed_one_that_forks_workers(fold
     assert count(engine) == 2 * TRIPLES
     engine.close()
     assert workers(os.getpid()) == []
+
+
+def test_a_query_that_loses_its_worker_to_another_s_end_may_be_sent_again(folder: Path) -> None:
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=30.0)
+    raised: list[QueryError] = []
+
+    def endless() -> None:
+        with pytest.raises(QueryBusy) as error:
+            engine.query(COUNTLESS, media_type=JSON)
+        raised.append(error.value)
+
+    thread = threading.Thread(target=endless)
+    thread.start()
+    while not engine._public._busy:
+        time.sleep(0.05)
+    forking = _forking_process()._process
+    assert forking
+    forking.kill()
+    thread.join()
+    assert raised[0].status == 503
+    assert raised[0].remedy("sv")
+    assert count(engine) == 2 * TRIPLES
+    engine.close()
