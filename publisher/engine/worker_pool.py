@@ -115,9 +115,10 @@ class Worker:
         return self.niceness <= LEAST_NICENESS and self.process.poll() is None
 
     def lower_priority(self, niceness: int) -> None:
+        """Lower the priority of all threads: the group is the worker's own (setpriority(2), PRIO_PGRP)."""
         if niceness > self.niceness:
             with contextlib.suppress(ProcessLookupError):
-                os.setpriority(os.PRIO_PROCESS, self.process.pid, niceness)
+                os.setpriority(os.PRIO_PGRP, self.process.pid, niceness)
             self.niceness = niceness
 
     def private_memory(self) -> int:

@@ -136,6 +136,8 @@ class _Workers(Forker):
             self._loaded.add(module)
 
     def run(self, message: bytes, descriptors: list[int]) -> None:
+        # A group of its own: a priority can be given to all threads of a group, but to one of a process only.
+        os.setpgid(0, 0)
         for target, descriptor in enumerate(descriptors[:3]):
             os.dup2(descriptor, target)
         # Those of other workers are open here as well.

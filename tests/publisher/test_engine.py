@@ -464,3 +464,25 @@ def test_a_query_that_loses_its_worker_to_another_s_end_may_be_sent_again(folder
     assert raised[0].remedy("sv")
     assert count(engine) == 2 * TRIPLES
     engine.close()
+
+
+def test_all_threads_of_a_long_query_lose_priority(folder: Path) -> None:
+    engine = EmbeddedEngine(folder, iris=IRIS, workers=1, seconds=6.0)
+
+    def endless() -> None:
+        with pytest.raises(QueryError):
+            engine.query(COUNTLESS, media_type=JSON)
+
+    thread = threading.Thread(target=endless)
+    thread.start()
+    while not (busy := list(engine._public._busy)):
+        time.sleep(0.05)
+    time.sleep(0.5)
+    busy[0].lower_priority(7)
+    tasks = list(Path(f"/proc/{busy[0].process.pid}/task").iterdir())
+    niceness = [int((task / "stat").read_text().rsplit(")", 1)[1].split()[16]) for task in tasks]
+    assert len(niceness) > 1
+    assert set(niceness) == {7}
+    thread.join()
+    assert count(engine) == 2 * TRIPLES
+    engine.close()
