@@ -30,17 +30,28 @@ from vaven.publisher.rdf.agents import publisher_key
 from vaven.publisher.rdf.compression import decompressed_file
 from vaven.publisher.rdf.files import rdf_suffix
 from vaven.publisher.releases.manifest import Manifest
-from vaven.schemas.standard.sql import DECIMALS, plain, text
+from vaven.schemas.standard.sql import DECIMALS, FEW_DIGITS, plain, text
 from vaven.vocab import register
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import Iris, segment
 from vaven.vocab.periods import parse_period
+from vaven.vocab.register import TOTAL
 
 FORMATS = {".nt": RdfFormat.N_TRIPLES, ".ttl": RdfFormat.TURTLE}
 # Scaled numbers up to this one are BIGINT, and those of a release with a larger one HUGEINT.
 LARGEST_NARROW = 900_000_000
 NUMBERS = ("value", "numerator", "denominator", "ci_lower", "ci_upper")
-CODED = ("area", "kpi", "period", "age", "sex", "status", "method", "unit")
+# The columns of ids, and the released columns with their codes.
+CODED = {
+    "area": "neighbourhood",
+    "kpi": "kpi",
+    "period": "period",
+    "age": "age_group",
+    "sex": "sex",
+    "status": "status",
+    "method": "method",
+    "unit": "kpi",
+}
 MEMORY = "512MB"
 
 
@@ -294,48 +305,57 @@ def _write_part(path: Path, part: _Part, iris: Iris, tables: _Tables) -> None:
     tables.codes += [(part.number, number, name, None) for name, number in ids.items()]
     fixed = ", ".join(f"{number}::BIGINT AS {name}" for name, number in ids.items())
     with duckdb.connect(str(path), config={"memory_limit": MEMORY}) as work:
-        work.read_parquet(str(release.observations())).create_view("observations")
-        for name, rows in _codes(work, part, iris, tables):
-            _create(work, f"{name}_codes", rows, {"code": pyarrow.string(), "id": pyarrow.int64()}, "id")
+        work.read_parquet(str(release.observations()), file_row_number=True).create_view("observations")
+        coded = [_coded(work, name, column, rows) for name, column, rows in _codes(work, part, iris, tables)]
         largest = f"max(greatest({', '.join(f'abs({name})' for name in NUMBERS)}))"
-        query = f"SELECT count(*), {largest}, count(ci_lower) + count(ci_upper) FROM observations"
-        count, maximum, bounds = work.execute(query).fetchone() or (0, 0, 0)
+        query = f"SELECT count(*), {largest}, count(ci_lower) + count(ci_upper), count(method) FROM observations"
+        count, maximum, bounds, methods = work.execute(query).fetchone() or (0, 0, 0, 0)
         kind = "BIGINT" if (maximum or 0) < LARGEST_NARROW else "HUGEINT"
         numbers = []
         for name in NUMBERS:
-            # The digits that publisher/cube writes as xsd:decimal, without their point.
-            digits = f"CAST(CAST({plain(name)} AS DECIMAL(38, {DECIMALS})) AS VARCHAR)"
-            exact = f"replace({digits}, '.', '')::{kind}"
             is_stated = name == "value" or (bounds and name.startswith("ci_"))
+            exact = _scaled(name, kind)
             numbers.append(f"coalesce({exact}, ({UNDEFINED})::{kind}) AS {name}" if is_stated else f"{exact} AS {name}")
         first = FIRST_OBSERVATION + (part.number << PART_BITS)
+        # No join: rows after one are in the order in which threads wrote them, and to sort them takes twice as long.
         work.execute(
-            f"""CREATE TEMP TABLE rows AS SELECT {first} + row_number() OVER () - 1 AS id, {fixed},
-                a.id AS area, k.id AS kpi, p.id AS period, s.id AS sex, g.id AS age, u.id AS unit, t.id AS status,
-                m.id AS method, {", ".join(numbers)}, o.sample_size, o.note,
-                o.sex = 'T' AND o.age_group = 'T' AND o.value IS NOT NULL AS is_report
-            FROM observations o
-            JOIN area_codes a ON a.code = o.neighbourhood JOIN kpi_codes k ON k.code = o.kpi
-            JOIN unit_codes u ON u.code = o.kpi JOIN period_codes p ON p.code = o.period
-            JOIN sex_codes s ON s.code = o.sex JOIN age_codes g ON g.code = o.age_group
-            JOIN status_codes t ON t.code = o.status LEFT JOIN method_codes m ON m.code = o.method"""
+            f"""CREATE TABLE columns AS SELECT {first} + file_row_number AS id, {fixed}, {", ".join(coded)},
+                {", ".join(numbers)}, sample_size, note,
+                sex = '{TOTAL}' AND age_group = '{TOTAL}' AND value IS NOT NULL AS is_report FROM observations"""
         )
-        quantity = f"SELECT kpi, value, min(id) + {QUANTITY} AS quantity FROM rows WHERE is_report GROUP BY ALL"
+        work.execute("ALTER TABLE columns ADD COLUMN quantity BIGINT")
+        quantity = f"SELECT kpi, value, min(id) + {QUANTITY} AS id FROM columns WHERE is_report GROUP BY ALL"
         work.execute(
-            f"""CREATE TABLE columns AS SELECT r.*, q.quantity FROM rows r
-                LEFT JOIN ({quantity}) q ON q.kpi = r.kpi AND q.value = r.value AND r.is_report ORDER BY r.id"""
+            f"""UPDATE columns SET quantity = q.id FROM ({quantity}) q
+                WHERE q.kpi = columns.kpi AND q.value = columns.value AND is_report"""
         )
-        (written,) = work.execute("SELECT count(*) FROM columns").fetchone() or (0,)
+        required = " AND ".join(f"{name} IS NOT NULL" for name in CODED if name != "method")
+        query = f"SELECT count(*) FILTER ({required}), count(method) FROM columns"
+        written, written_methods = work.execute(query).fetchone() or (0, 0)
         for name in CODED:
-            work.execute(f"DROP TABLE {name}_codes")
-    if written != count:
-        raise StoreUnavailable("publisher.graph-not-loaded", cause=f"{count - written} rows have unknown codes")
+            work.execute(f"DROP TYPE {name}_code")
+    if unknown := max(count - written, methods - written_methods):
+        raise StoreUnavailable("publisher.graph-not-loaded", cause=f"{unknown} rows have unknown codes")
+
+
+def _coded(work: duckdb.DuckDBPyConnection, name: str, column: str, rows: Sequence[tuple[str, int]]) -> str:
+    """Return SQL of the ids of a column's codes, NULL for an unknown one; its type is to be dropped afterwards."""
+    work.execute(f"CREATE TYPE {name}_code AS ENUM ({', '.join(text(code) for code, _ in rows)})")
+    ids = ", ".join(str(number) for _, number in rows)
+    return f"([{ids}]::BIGINT[])[enum_code(TRY_CAST({column} AS {name}_code))::BIGINT + 1] AS {name}"
+
+
+def _scaled(name: str, kind: str) -> str:
+    """Return SQL of a number as the digits that publisher/cube writes as xsd:decimal, without their point."""
+    digits = f"replace(CAST(CAST({plain(name)} AS DECIMAL(38, {DECIMALS})) AS VARCHAR), '.', '')::{kind}"
+    # The product of a number with few digits differs from the exact integer by less than a quarter.
+    return f"CASE WHEN abs({name}) < {FEW_DIGITS} THEN round({name} * 1e{DECIMALS})::{kind} ELSE {digits} END"
 
 
 def _codes(
     work: duckdb.DuckDBPyConnection, part: _Part, iris: Iris, tables: _Tables
-) -> Iterator[tuple[str, list[tuple[str, int]]]]:
-    """Yield for each coded column its name, and its codes with the ids of their terms."""
+) -> Iterator[tuple[str, str, list[tuple[str, int]]]]:
+    """Yield for each coded column its name, the released one's, and its codes with the ids of their terms."""
     dictionary, known = tables.dictionary, register.kpis()
     areas = {area.code: area for area in part.release.manifest.areas}
 
@@ -364,4 +384,5 @@ def _codes(
         started, ended = (dictionary.id(literal(moment, f"{XSD}dateTime")) for moment in moments)
         tables.periods[number] = started, ended
         tables.codes += [(part.number, started, "started", None), (part.number, ended, "ended", None)]
-    yield from codes.items()
+    for name, column in CODED.items():
+        yield name, column, codes[name]
