@@ -6,6 +6,7 @@ pointer, else of the record's `visible_at`).
 """
 
 import fcntl
+import gc
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -16,25 +17,28 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import duckdb
+import pyarrow
 from pyoxigraph import RdfFormat, serialize
 from rdflib import Graph
 
 from vaven.publisher.ckan.run import push_release
-from vaven.publisher.columns.build import ReleasedColumns
-from vaven.publisher.cube.observation_counts import observation_counts
+from vaven.publisher.columns.build import PreparedColumns, ReleasedColumns
+from vaven.publisher.cube.observation_counts import emit_sample, observation_counts
 from vaven.publisher.cube.observations import GZIP_FILE, ZSTD_FILE, Emission, emit, write_triples
 from vaven.publisher.graph.snapshot import current_snapshot
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.integrity.constraints import Violation, summary
 from vaven.publisher.integrity.disclosure import OBSERVATIONS, UNDECIDED, PublishedTable, revealing_violations
-from vaven.publisher.integrity.run import check_integrity, invalid_iris, lost_lines, unknown_codes
+from vaven.publisher.integrity.run import data_violations, invalid_iris, lost_lines, unknown_codes
+from vaven.publisher.integrity.shacl import load_shapes, shape_violations
 from vaven.publisher.integrity.submission import published_tables
 from vaven.publisher.integrity.trace import trace_violations
 from vaven.publisher.metadata.catalogue import catalogue_record
 from vaven.publisher.metadata.dataset import describe
 from vaven.publisher.metadata.provenance import ProvenanceRecord
 from vaven.publisher.metadata.quality import measure_quality
-from vaven.publisher.metadata.rules import published_vocabulary
+from vaven.publisher.metadata.rules import vocabulary_triples
 from vaven.publisher.metadata.shared_graph import merge_shared_triples, read_triples, split_shared
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.rdf.compression import compressed_file
@@ -62,7 +66,7 @@ from vaven.publisher.releases.versions import VersionHistory, version_histories
 from vaven.publisher.settings import Settings
 from vaven.schemas.check import check
 from vaven.schemas.formats.submission import submission_files
-from vaven.schemas.isolation import isolated
+from vaven.schemas.isolation import COLLECTED_OBJECTS, beside, isolated
 from vaven.schemas.rules.metadata import missing_answers
 from vaven.schemas.rules.personal_numbers import certainty_of, is_refused_for_persons
 from vaven.schemas.standard.finding import Report
@@ -70,7 +74,9 @@ from vaven.schemas.standard.personal_number_forms import Certainty
 from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.read_options import Progress as StageProgress
 from vaven.schemas.tables.read import read
-from vaven.vocab.errors import NotPublishable, PublishingFailed, WrongUse
+from vaven.vocab.areas import areas
+from vaven.vocab.errors import NotPublishable, PublishingFailed, VavenError, WrongUse
+from vaven.vocab.iris import Iris
 
 Progress = Callable[[str], None]
 # The files of Iris.shared_graphs.
@@ -146,11 +152,12 @@ def publish(
 class _StagedRelease:
     """A release before it is stored: its files, the emission report, its metadata and its triple counts.
 
-    A release with many observations has no emission: its N-Triples are generated on request.
+    A release with many observations has no emission but a sample: its N-Triples are written later or on request.
     """
 
     release: Release
     emission: Emission | None
+    sample: Emission
     metadata: Graph
     statistics: Mapping[str, Any]
 
@@ -180,7 +187,8 @@ class _Publishing:
             _staging(self.settings.home) as folder,
         ):
             try:
-                report, unstamped = self._checked(original, folder)
+                (folder / "release").mkdir()
+                report, unstamped = self._checked(original, folder / "release")
             except Exception as cause:
                 is_refused = isinstance(cause, SubmissionRefused) and is_refused_for_persons(cause.report)
                 if not is_refused and certainty_of(original.name) != Certainty.CERTAIN:
@@ -192,9 +200,10 @@ class _Publishing:
             if is_new:
                 self.records.note_step(record, "received", original.sha256)
                 self.records.note_step(record, "validated", report.verdict.value)
+            columns = None
             if record.manifest is None:
-                record, report = self._released(record, unstamped, report, original, began_at)
-        self._load(record)
+                record, report, columns = self._released(record, unstamped, report, original, began_at)
+            self._load(record, columns)
         record = self._with_triples(record)
         ckan = self._push(record)
         self.progress("done")
@@ -224,24 +233,72 @@ class _Publishing:
                     raise SubmissionRefused(unanswered(report, tables))
                 return report, unstamped
 
-        return isolated(original.path, work, progress=lambda step, _: self.progress(step))
+        with beside(original.path, work, progress=lambda step, _: self.progress(step)) as value:
+            _load_rules(self.settings.iris)
+            return value()
 
     def _released(
         self, record: ReleaseRecord, unstamped: Release, report: Report, original: Original, began_at: datetime
-    ) -> tuple[ReleaseRecord, Report]:
-        """Complete the release, check its integrity and store it, and return its receipt. Raises SubmissionRefused."""
+    ) -> tuple[ReleaseRecord, Report, PreparedColumns | None]:
+        """Complete the release, check its integrity and store it; return its receipt and the columns for the store.
+
+        Raises SubmissionRefused.
+        """
         self.progress("released")
-        revealing, report = self._judged_with_published(record, unstamped, report)
-        violations = list(unknown_codes(unstamped, self.settings.iris))
-        staged = None if violations else self._staged(record, unstamped, report, began_at)
-        self.progress("integrity")
-        if staged:
-            violations += [*_violations(self.settings, staged), *revealing]
-        self.records.note_step(record, "integrity", summary(violations) or "holds")
-        if violations or not staged:
-            arguments = (report, violations, original.path, self.dataset, self.choices, unstamped, self.settings.iris)
-            raise SubmissionRefused(isolated(original.path, lambda _: trace_violations(*arguments)))
-        return self._stored(record, staged), report
+        if violations := list(unknown_codes(unstamped, self.settings.iris)):
+            raise self._refusal(record, unstamped, report, original, violations)
+        with self._columns(record, unstamped, original) as columns:
+            violations, report = self._judged_with_published(record, unstamped, report)
+            staged = self._staged(record, unstamped, report, began_at)
+            self.progress("integrity")
+            violations = [*_violations(self.settings, staged, original.path), *violations]
+            if violations:
+                raise self._refusal(record, unstamped, report, original, violations)
+            self.records.note_step(record, "integrity", "holds")
+            return self._stored(record, staged), report, columns()
+
+    def _refusal(
+        self,
+        record: ReleaseRecord,
+        unstamped: Release,
+        report: Report,
+        original: Original,
+        violations: Sequence[Violation],
+    ) -> SubmissionRefused:
+        self.records.note_step(record, "integrity", summary(violations))
+        arguments = (report, violations, original.path, self.dataset, self.choices, unstamped, self.settings.iris)
+        return SubmissionRefused(isolated(original.path, lambda _: trace_violations(*arguments)))
+
+    @contextmanager
+    def _columns(
+        self, record: ReleaseRecord, unstamped: Release, original: Original
+    ) -> Iterator[Callable[[], PreparedColumns | None]]:
+        """Write the columns of a release beside this process, if the store has columns; lend what waits for them."""
+        release_ = ReleasedColumns(
+            record.dataset,
+            record.version,
+            self.settings.iris.dataset(record.dataset),
+            unstamped.about,
+            tuple(unstamped.areas.values()),
+            lambda: unstamped.table("observations"),
+            lambda: unstamped.folder / METADATA,
+            tuple,
+        )
+        columns = self.store.prepare(release_, unstamped.folder.with_name(release_.file_name))
+        if columns is None:
+            yield lambda: None
+            return
+        with beside(original.path, lambda _: columns.write()) as value:
+
+            def written() -> PreparedColumns | None:
+                try:
+                    value()
+                except (VavenError, duckdb.Error):
+                    # The load writes them again, and says what fails.
+                    return None
+                return columns
+
+            yield written
 
     def _judged_with_published(
         self, record: ReleaseRecord, unstamped: Release, report: Report
@@ -270,7 +327,10 @@ class _Publishing:
         has_triples = stamped.rows["observations"] <= self.settings.triples_rows
         is_later = stamped.rows["observations"] > TRIPLES_LATER_ROWS and not self.settings.sparql_query_url
         emission = emit(stamped, iris) if has_triples and not is_later else None
-        counts = observation_counts(stamped, emission, iris)
+        sample_folder = stamped.folder.with_name("sample")
+        sample_folder.mkdir()
+        sample = emit_sample(stamped, sample_folder, iris)
+        counts = observation_counts(stamped, emission, iris, sample)
         files = [
             released_file(path)
             for path in sorted(stamped.folder.iterdir())
@@ -288,7 +348,7 @@ class _Publishing:
             first_issued_at=first.reserved_at,
             later=(GZIP_FILE, ZSTD_FILE) if has_triples and not emission else (),
         )
-        return _StagedRelease(stamped, emission, metadata, asdict(counts))
+        return _StagedRelease(stamped, emission, sample.emission, metadata, asdict(counts))
 
     def _stored(self, record: ReleaseRecord, staged: _StagedRelease) -> ReleaseRecord:
         """Put the release's folder into the storage, and record that it is complete."""
@@ -300,13 +360,13 @@ class _Publishing:
         self.records.note_step(finished, "released")
         return finished
 
-    def _load(self, record: ReleaseRecord) -> None:
+    def _load(self, record: ReleaseRecord, columns: PreparedColumns | None) -> None:
         """Load the release with the shared graphs, and make it visible."""
         self.progress("in-graph")
         if self.store.contents().get(record.dataset) != record.version:
             contents = visible_versions(self.records, self.store) | {record.dataset: record.version}
             tombstones = self.records.withdrawals()
-            load_graphs(self.settings, self.records, self.store, contents, record.dataset, tombstones)
+            load_graphs(self.settings, self.records, self.store, contents, record.dataset, tombstones, columns)
             self.records.note_step(record, "in-graph")
         self.progress("visible")
         self.records.show(record)
@@ -351,12 +411,30 @@ def _staging(home: Path) -> Iterator[Path]:
         yield Path(folder)
 
 
-def _violations(settings: Settings, staged: _StagedRelease) -> list[Violation]:
-    """Write `metadata.ttl`, and return the release's violations of integrity rules."""
-    if violations := list(invalid_iris(staged.metadata)):
+def _load_rules(iris: Iris) -> None:
+    """Load what all publications need once in a process, which takes half a second, and collect less garbage."""
+    vocabulary_triples(iris)
+    _ = areas().outlines
+    load_shapes(iris)
+    # It looks for pandas at the first array.
+    pyarrow.array(())
+    # Graphs have few cycles. Frozen objects would be reported as leaks when the process exits.
+    gc.set_threshold(COLLECTED_OBJECTS)
+
+
+def _violations(settings: Settings, staged: _StagedRelease, path: Path) -> list[Violation]:
+    """Write `metadata.ttl`, and return the release's violations of integrity rules. `path` is the submission."""
+    release_, iris, metadata = staged.release, settings.iris, staged.metadata
+    if violations := list(invalid_iris(metadata)):
         return violations
-    (staged.release.folder / METADATA).write_text(as_turtle(staged.metadata, settings.iris), "utf-8")
-    return check_integrity(staged.release, settings.iris, staged.emission, staged.metadata)
+
+    def work(_: StageProgress) -> list[Violation]:
+        (release_.folder / METADATA).write_text(as_turtle(metadata, iris), "utf-8")
+        return data_violations(release_, iris, staged.emission, staged.sample)
+
+    with beside(path, work) as others:
+        shapes = list(shape_violations(metadata, iris))
+        return others() + shapes
 
 
 def catch_up(records: Records, store: GraphStore) -> None:
@@ -384,10 +462,12 @@ def load_graphs(
     contents: Mapping[str, int],
     changed: str,
     withdrawals: Sequence[Withdrawal],
+    columns: PreparedColumns | None = None,
 ) -> None:
     """Load the dataset `changed`, if any, in the version that `contents` states, and the shared graphs; then switch.
 
     `contents` is dataset to version of all that readers see afterwards; a dataset that is not in it is dropped.
+    `columns` are those of the changed dataset, if they have been written.
     """
     iris = settings.iris
     with tempfile.TemporaryDirectory(prefix="vaven-graph-") as folder:
@@ -395,7 +475,8 @@ def load_graphs(
         shared = _shared_graphs(settings, histories, Path(folder))
         graphs = {graph: [path] for graph, path in zip(iris.shared_graphs, shared, strict=True)}
         releases = _released_columns(settings, records, contents, Path(folder))
-        store.replace(graphs, contents=contents, releases=releases, changed=iris.dataset(changed) if changed else "")
+        changed = iris.dataset(changed) if changed else ""
+        store.replace(graphs, contents=contents, releases=releases, changed=changed, prepared=columns)
 
 
 def _released_columns(
@@ -409,8 +490,8 @@ def _released_columns(
             observations = partial(storage.local, dataset, version, OBSERVATIONS)
             metadata = partial(_own_metadata, settings, dataset, version, folder)
             triples = partial(_own_graph, settings, record, folder)
-            graph = settings.iris.dataset(dataset)
-            releases.append(ReleasedColumns(dataset, version, graph, record.manifest, observations, metadata, triples))
+            graph, about, areas = settings.iris.dataset(dataset), record.manifest.about, record.manifest.areas
+            releases.append(ReleasedColumns(dataset, version, graph, about, areas, observations, metadata, triples))
     return releases
 
 
@@ -418,7 +499,7 @@ def _shared_graphs(settings: Settings, histories: Sequence[VersionHistory], fold
     """Write the vocabulary, the catalogue's own record and the reference data, the files of Iris.shared_graphs."""
     iris, releases = settings.iris, settings.release_storage
     vocabulary, catalogue, reference = (folder / f"{name}.nt" for name in SHARED)
-    _write(published_vocabulary(iris), vocabulary)
+    vocabulary.write_bytes(vocabulary_triples(iris))
     _write(catalogue_record(iris, histories, settings.contact), catalogue)
     own, common = split_shared(read_triples(catalogue), iris)
     serialize(own, str(catalogue), format=RdfFormat.N_TRIPLES)

@@ -105,14 +105,31 @@ def isolated(
     make room for other work: it ends with TimeoutError if it has had SHARE_SECONDS of processor time. Costs a few
     milliseconds. `early` is a fork that waits for work, which must then be possible to pickle.
     """
+    with beside(path, work, limits=limits, progress=progress, until_closed=until_closed, early=early) as value:
+        return value()
+
+
+@contextmanager
+def beside(
+    path: Path,
+    work: Work[Value],
+    *,
+    limits: Limits = COMMAND,
+    progress: Progress = no_progress,
+    until_closed: int | None = None,
+    early: EarlyFork | None = None,
+) -> Iterator[Callable[[], Value]]:
+    """Run `work` as `isolated` does, beside this process: lend a function that waits for its value.
+
+    The fork is ended where the value is not waited for.
+    """
     with temporary_folder() as folder:
         assignment = _Assignment(os.getpid(), folder, work, limits, progress is not no_progress)
         child, reading = _assigned(early, assignment) or _forked(assignment)
         with open(reading, "rb"):
             fork = _Fork(child, reading, time.monotonic(), limits)
             try:
-                value: Value = _result(path, fork, progress, until_closed)
-                return value
+                yield lambda: _result(path, fork, progress, until_closed)
             finally:
                 fork.end()
 

@@ -23,6 +23,9 @@ class PublishedFiles:
                         self.quads.append(Quad(q.subject, q.predicate, q.object, NamedNode(graph)))
         return ""
 
+    def prepare(self, *_: object) -> None:
+        """No columns."""
+
     def contents(self) -> dict[str, int]:
         return {}
 

@@ -5,6 +5,7 @@ is published.
 """
 
 import os
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,8 +30,9 @@ from vaven.publisher.columns.values import order_text
 from vaven.publisher.rdf.agents import publisher_key
 from vaven.publisher.rdf.compression import decompressed_file
 from vaven.publisher.rdf.files import rdf_suffix
-from vaven.publisher.releases.manifest import Manifest
+from vaven.publisher.releases.areas import ReleasedArea
 from vaven.schemas.standard.sql import DECIMALS, FEW_DIGITS, plain, text
+from vaven.schemas.tables.tables import About
 from vaven.vocab import register
 from vaven.vocab.errors import StoreUnavailable
 from vaven.vocab.iris import Iris, segment
@@ -57,7 +59,7 @@ MEMORY = "512MB"
 
 @dataclass(frozen=True)
 class ReleasedColumns:
-    """The data of a release: its manifest, which has its areas and publisher, and its files, asked for by need.
+    """The data of a release: its description, its areas, and its files, asked for by need.
 
     `graph` is the IRI of its graph, and `triples` are the graph's files; `metadata` has its triples but those of
     observations, and `observations` is the Parquet file.
@@ -66,7 +68,8 @@ class ReleasedColumns:
     dataset: str
     version: int
     graph: str
-    manifest: Manifest
+    about: About
+    areas: Sequence[ReleasedArea]
     observations: Callable[[], Path]
     metadata: Callable[[], Path]
     triples: Callable[[], Sequence[Path]]
@@ -122,11 +125,21 @@ class _Tables:
     next_number: int = 0
 
     @classmethod
-    def read(cls, work: duckdb.DuckDBPyConnection, previous: Path, changed: Iterable[str]) -> Self:
-        """Read the tables of the snapshot before, without the triples of changed graphs."""
+    def start(cls, work: duckdb.DuckDBPyConnection, previous: Path | None) -> Self:
+        """Read the dictionary of the snapshot before, if any, and the first number that it has not used."""
+        if previous is None:
+            return cls()
         work.execute(f"ATTACH {text(previous / FILE)} AS previous (READ_ONLY)")
         query = f"SELECT term, segment FROM previous.terms WHERE id < {FIRST_OBSERVATION} ORDER BY id"
         dictionary = Dictionary(work.execute(query).fetchall())
+        (next_number,) = work.execute("SELECT next_number FROM previous.state").fetchone() or (0,)
+        work.execute("DETACH previous")
+        return cls(dictionary, next_number=next_number)
+
+    def read(self, work: duckdb.DuckDBPyConnection, previous: Path, changed: Iterable[str]) -> None:
+        """Add the tables of the snapshot before, without the triples of changed graphs."""
+        work.execute(f"ATTACH {text(previous / FILE)} AS previous (READ_ONLY)")
+        dictionary = self.dictionary
         graphs = [dictionary.ids.get(iri(graph), -1) for graph in changed]
         # An observation is a mere term again until `_resolve`: its release may have been replaced.
         query = f"SELECT id, term FROM previous.terms WHERE id >= {FIRST_OBSERVATION}"
@@ -134,12 +147,40 @@ class _Tables:
         query = "SELECT g, s, p, o FROM previous.triples WHERE NOT list_contains($1, g) ORDER BY ALL"
         rows = work.execute(query, [graphs]).fetchall()
         triples: list[tuple[int, ...]] = [(g, plain.get(s, s), p, plain.get(o, o)) for g, s, p, o in rows]
-        codes = work.execute("SELECT part, id, name, segment FROM previous.codes ORDER BY ALL").fetchall()
-        names = work.execute("SELECT part, id, name FROM previous.names ORDER BY ALL").fetchall()
-        periods = {i: (a, b) for i, a, b in work.execute("FROM previous.periods ORDER BY ALL").fetchall()}
-        (next_number,) = work.execute("SELECT next_number FROM previous.state").fetchone() or (0,)
+        self.triples += triples
+        self.codes += work.execute("SELECT part, id, name, segment FROM previous.codes ORDER BY ALL").fetchall()
+        self.names += work.execute("SELECT part, id, name FROM previous.names ORDER BY ALL").fetchall()
+        self.periods |= {i: (a, b) for i, a, b in work.execute("FROM previous.periods ORDER BY ALL").fetchall()}
         work.execute("DETACH previous")
-        return cls(dictionary, triples, codes, names, periods, next_number)
+
+
+@dataclass(frozen=True)
+class PreparedColumns:
+    """The columns of a release that is in no snapshot yet, and the dictionary with the terms of its codes.
+
+    `prepare` numbers these terms as the next snapshot after `previous` will have them, so that `write` can run before
+    the rest of that snapshot is known, in another process too.
+    """
+
+    part: _Part
+    previous: Path | None
+    path: Path
+    tables: _Tables
+    codes: Mapping[str, Sequence[tuple[str, int]]]
+    constants: Mapping[str, int]
+
+    def write(self) -> None:
+        """Write the file of columns: ids of terms, and exact decimals. Raises StoreUnavailable for an unknown code."""
+        _write_columns(self)
+
+
+def prepare(release: ReleasedColumns, iris: Iris, previous: Path | None, path: Path) -> PreparedColumns:
+    """Number the terms of a release's codes. `previous` is the folder of the current snapshot.
+
+    Cost: a scan of the coded columns.
+    """
+    with duckdb.connect(config={"memory_limit": MEMORY}) as work:
+        return _prepared(work, _Tables.start(work, previous), release, iris, previous, path)
 
 
 def build(
@@ -148,12 +189,14 @@ def build(
     graphs: Mapping[str, Sequence[Path]],
     releases: Sequence[ReleasedColumns],
     previous: Path | None = None,
+    prepared: PreparedColumns | None = None,
 ) -> None:
     """Write the columns of a snapshot into its folder.
 
     `releases` are all that the snapshot shows. `graphs` are the other graphs that have changed, with the files of their
     triples (.nt, .ttl, also compressed); without files, a graph is dropped. `previous` is the folder of the snapshot
-    before, whose releases and unchanged graphs are taken from there.
+    before, whose releases and unchanged graphs are taken from there. `prepared` are columns that have been written
+    upon that snapshot; their file is moved.
     """
     (folder / PARTS).mkdir(parents=True, exist_ok=True)
     with duckdb.connect(str(folder / FILE), config={"memory_limit": MEMORY}) as work:
@@ -162,18 +205,27 @@ def build(
         datasets = {release.dataset for release in releases}
         changed = [*graphs, *(release.graph for release in new)]
         changed += [iris.dataset(dataset) for dataset, _ in known if dataset not in datasets]
-        tables = _Tables.read(work, previous, changed) if previous else _Tables()
+        if prepared and prepared.previous == previous:
+            tables = prepared.tables
+        else:
+            tables, prepared = _Tables.start(work, previous), None
+        if previous:
+            tables.read(work, previous, changed)
         files = dict(graphs) | {release.graph: [release.metadata()] for release in new}
         tables.triples += _small_triples(files, tables.dictionary)
         parts = []
         for release in releases:
             target, number = folder / PARTS / release.file_name, known.get((release.dataset, release.version))
-            if number is None or previous is None:
-                number, tables.next_number = tables.next_number, tables.next_number + 1
-                _write_part(target, _Part(number, release), iris, tables)
-            else:
+            if number is not None and previous:
                 os.link(previous / PARTS / release.file_name, target)
-            parts.append(_Part(number, release))
+                parts.append(_Part(number, release))
+            elif prepared and prepared.part.release.file_name == release.file_name:
+                shutil.move(prepared.path, target)
+                parts.append(_Part(prepared.part.number, release))
+            else:
+                columns = _prepared(work, tables, release, iris, previous, target)
+                columns.write()
+                parts.append(columns.part)
         _write(work, tables, parts, iris)
         _resolve(work, folder, parts, iris)
 
@@ -293,20 +345,33 @@ def _write_terms(work: duckdb.DuckDBPyConnection, dictionary: Dictionary) -> Non
     _create(work, "terms", rows, kinds, "id")
 
 
-def _write_part(path: Path, part: _Part, iris: Iris, tables: _Tables) -> None:
-    """Write the columns of a release: ids of terms, and exact decimals."""
-    release, dictionary = part.release, tables.dictionary
-    constants = {
+def _prepared(
+    work: duckdb.DuckDBPyConnection,
+    tables: _Tables,
+    release: ReleasedColumns,
+    iris: Iris,
+    previous: Path | None,
+    path: Path,
+) -> PreparedColumns:
+    part, dictionary = _Part(tables.next_number, release), tables.dictionary
+    tables.next_number += 1
+    targets = {
         "graph": release.graph,
-        "publisher": iris.organisation(publisher_key(release.manifest.about)),
+        "publisher": iris.organisation(publisher_key(release.about)),
         "observation_set": iris.observation_set(release.dataset, release.version),
     }
-    ids = {name: dictionary.id(iri(target)) for name, target in constants.items()}
-    tables.codes += [(part.number, number, name, None) for name, number in ids.items()]
-    fixed = ", ".join(f"{number}::BIGINT AS {name}" for name, number in ids.items())
+    constants = {name: dictionary.id(iri(target)) for name, target in targets.items()}
+    tables.codes += [(part.number, number, name, None) for name, number in constants.items()]
+    observations = work.read_parquet(str(release.observations()))
+    return PreparedColumns(part, previous, path, tables, _codes(observations, part, iris, tables), constants)
+
+
+def _write_columns(columns: PreparedColumns) -> None:
+    part, path = columns.part, columns.path
+    fixed = ", ".join(f"{number}::BIGINT AS {name}" for name, number in columns.constants.items())
     with duckdb.connect(str(path), config={"memory_limit": MEMORY}) as work:
-        work.read_parquet(str(release.observations()), file_row_number=True).create_view("observations")
-        coded = [_coded(work, name, column, rows) for name, column, rows in _codes(work, part, iris, tables)]
+        work.read_parquet(str(part.release.observations()), file_row_number=True).create_view("observations")
+        coded = [_coded(work, name, column, columns.codes[name]) for name, column in CODED.items()]
         largest = f"max(greatest({', '.join(f'abs({name})' for name in NUMBERS)}))"
         query = f"SELECT count(*), {largest}, count(ci_lower) + count(ci_upper), count(method) FROM observations"
         count, maximum, bounds, methods = work.execute(query).fetchone() or (0, 0, 0, 0)
@@ -353,15 +418,14 @@ def _scaled(name: str, kind: str) -> str:
 
 
 def _codes(
-    work: duckdb.DuckDBPyConnection, part: _Part, iris: Iris, tables: _Tables
-) -> Iterator[tuple[str, str, list[tuple[str, int]]]]:
-    """Yield for each coded column its name, the released one's, and its codes with the ids of their terms."""
+    observations: duckdb.DuckDBPyRelation, part: _Part, iris: Iris, tables: _Tables
+) -> dict[str, list[tuple[str, int]]]:
+    """Return for each coded column its codes with the ids of their terms, and add these to the snapshot's tables."""
     dictionary, known = tables.dictionary, register.kpis()
-    areas = {area.code: area for area in part.release.manifest.areas}
+    areas = {area.code: area for area in part.release.areas}
 
     def values(column: str) -> list[str]:
-        query = f"SELECT DISTINCT {column} FROM observations WHERE {column} IS NOT NULL ORDER BY ALL"
-        return [value for (value,) in work.execute(query).fetchall()]
+        return [value for (value,) in observations.select(column).distinct().order("1").fetchall() if value is not None]
 
     codes = {
         "area": [(c, dictionary.coded(areas[c].iri(iris), segment(c))) for c in values("neighbourhood")],
@@ -384,5 +448,4 @@ def _codes(
         started, ended = (dictionary.id(literal(moment, f"{XSD}dateTime")) for moment in moments)
         tables.periods[number] = started, ended
         tables.codes += [(part.number, started, "started", None), (part.number, ended, "ended", None)]
-    for name, column in CODED.items():
-        yield name, column, codes[name]
+    return codes

@@ -8,8 +8,8 @@ pattern. The remaining lines describe the nodes that observations share.
 import io
 import tempfile
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import replace
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -27,14 +27,35 @@ IS_TOTAL = (f"sex = '{TOTAL}'", f"age_group = '{TOTAL}'")
 Triple = tuple[str, str, str]
 
 
-def observation_counts(release: Release, emission: Emission | None, iris: Iris) -> ObservationCounts:
-    """Count the triples that `emit` wrote, or would write where there is no emission.
+@dataclass(frozen=True)
+class Sample:
+    """One observation of each pattern as emitted; `rows` is the number of rows with the pattern by the IRI of its own.
+
+    The IRIs have angle brackets.
+    """
+
+    rows: Mapping[str, int]
+    emission: Emission
+
+
+def emit_sample(release: Release, folder: Path, iris: Iris) -> Sample:
+    """Emit one observation of each pattern into an empty folder.
 
     Cost: one scan of the columns, and the emission of some dozens of rows.
     """
-    with tempfile.TemporaryDirectory(prefix="vaven-counts-") as folder:
-        rows_by_pattern, patterns = _emit_patterns(release, Path(folder), iris)
-        triples = list(_read_triples(patterns))
+    rows_by_pattern = _write_patterns(release, folder, iris)
+    rows = {"observations": len(rows_by_pattern)}
+    return Sample(rows_by_pattern, emit(replace(release, folder=folder, rows=rows), iris))
+
+
+def observation_counts(
+    release: Release, emission: Emission | None, iris: Iris, sample: Sample | None = None
+) -> ObservationCounts:
+    """Count the triples that `emit` wrote, or would write where there is no emission, by a sample that may be there."""
+    if sample is None:
+        with tempfile.TemporaryDirectory(prefix="vaven-counts-") as folder:
+            return observation_counts(release, emission, iris, emit_sample(release, Path(folder), iris))
+    rows_by_pattern, triples = sample.rows, list(_read_triples(sample.emission))
     weighted = [(t, rows_by_pattern.get(t[0]) or rows_by_pattern.get(t[2]) or 0) for t in triples]
     own = _weighted_statistics(weighted, sum(rows_by_pattern.values()))
     # Triples that name no observation describe nodes that several observations may share.
@@ -46,11 +67,6 @@ def observation_counts(release: Release, emission: Emission | None, iris: Iris) 
     else:
         shared_nodes = (emission.lines - own.triples) * len(nodes) // shared.triples if nodes else 0
     return ObservationCounts(own, shared.scaled(shared_nodes), next(iter(rows_by_pattern))[1:-1])
-
-
-def emit_sample(release: Release, folder: Path, iris: Iris) -> Emission:
-    """Emit one observation of each pattern into an empty folder."""
-    return _emit_patterns(release, folder, iris)[1]
 
 
 def _weighted_statistics(weighted: list[tuple[Triple, int]], subjects: int) -> Statistics:
@@ -79,13 +95,6 @@ def _write_patterns(release: Release, folder: Path, iris: Iris) -> dict[str, int
         work.execute(f"COPY (SELECT unnest(row) FROM patterns) TO '{target}' (FORMAT parquet)")
         rows = work.execute("SELECT row.neighbourhood, row.kpi, row.period, row.sex, row.age_group, n FROM patterns")
         return {f"<{iris.observation(release.dataset, *key)}>": n for *key, n in rows.fetchall()}
-
-
-def _emit_patterns(release: Release, folder: Path, iris: Iris) -> tuple[dict[str, int], Emission]:
-    """Emit one row of each pattern into `folder`; return the numbers of rows by the IRI of the row, as above."""
-    rows_by_pattern = _write_patterns(release, folder, iris)
-    rows = {"observations": len(rows_by_pattern)}
-    return rows_by_pattern, emit(replace(release, folder=folder, rows=rows), iris)
 
 
 def _read_triples(emission: Emission) -> Iterator[Triple]:

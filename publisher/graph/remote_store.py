@@ -20,7 +20,7 @@ from string import Template
 
 from rdflib import Literal
 
-from vaven.publisher.columns.build import ReleasedColumns
+from vaven.publisher.columns.build import PreparedColumns, ReleasedColumns
 from vaven.publisher.graph.sparql_client import RemoteServer
 from vaven.publisher.rdf.files import N_TRIPLES, TURTLE, Graphs, rdf_suffix, uncompressed_parts
 from vaven.vocab import media_types
@@ -99,6 +99,7 @@ class RemoteStore:
         contents: Mapping[str, int],
         releases: Sequence[ReleasedColumns] = (),
         changed: str = "",
+        prepared: PreparedColumns | None = None,
     ) -> str:
         if changed:
             # The triples of the other releases are on the server.
@@ -120,6 +121,9 @@ class RemoteStore:
         self._stage(after.staged, ())
         self._cached = None
         return name
+
+    def prepare(self, release: ReleasedColumns, path: Path) -> None:
+        """The server keeps triples."""
 
     def _stage(self, remains: Sequence[str], graphs: Sequence[str]) -> None:
         """Drop the graphs that an earlier load has left, and record those that are about to be filled."""

@@ -17,7 +17,7 @@ from typing import Protocol
 
 import duckdb
 
-from vaven.publisher.columns.build import ReleasedColumns, build
+from vaven.publisher.columns.build import PreparedColumns, ReleasedColumns, build, prepare
 from vaven.publisher.graph.remote_store import RemoteStore
 from vaven.publisher.graph.snapshot import FORMAT, Snapshot, current_snapshot, try_lock
 from vaven.publisher.graph.sparql_client import RemoteServer, addresses
@@ -43,11 +43,19 @@ class GraphStore(Protocol):
         contents: Mapping[str, int],
         releases: Sequence[ReleasedColumns] = (),
         changed: str = "",
+        prepared: PreparedColumns | None = None,
     ) -> str:
         """Replace each named graph by its files' triples (.nt, .ttl, also compressed); without files, drop it.
 
         `contents` is dataset to version after the switch, and `releases` are these versions. `changed` is the IRI of
-        the dataset whose release or absence is new. Returns the name of the new state. Raises StoreUnavailable.
+        the dataset whose release or absence is new, and `prepared` are columns that `prepare` returned and that have
+        been written. Returns the name of the new state. Raises StoreUnavailable.
+        """
+
+    def prepare(self, release: ReleasedColumns, path: Path) -> PreparedColumns | None:
+        """Return the columns of a release for the next state, not written yet; None if the engine keeps triples.
+
+        Raises StoreUnavailable.
         """
 
     def contents(self) -> Mapping[str, int]:
@@ -108,14 +116,13 @@ class EmbeddedStore:
         contents: Mapping[str, int],
         releases: Sequence[ReleasedColumns] = (),
         changed: str = "",
+        prepared: PreparedColumns | None = None,
     ) -> str:
         with self._exclusive():
             self._delete_remains()
             self._step("load")
-            try:
-                snapshot = self._built(graphs, contents, releases)
-            except LOAD_ERRORS as cause:
-                raise StoreUnavailable("publisher.graph-not-loaded", cause=str(cause)[:500]) from cause
+            with _loading():
+                snapshot = self._built(graphs, contents, releases, prepared)
             self._step("switch")
             _write_durably(self.folder / "current.part", snapshot.id)
             (self.folder / "current.part").replace(self.folder / "current")
@@ -123,13 +130,27 @@ class EmbeddedStore:
             self._clean(snapshot)
         return snapshot.id
 
-    def _built(self, graphs: Graphs, contents: Mapping[str, int], releases: Sequence[ReleasedColumns]) -> Snapshot:
+    def prepare(self, release: ReleasedColumns, path: Path) -> PreparedColumns | None:
+        with _loading():
+            return prepare(release, self._iris, self._previous(), path)
+
+    def _previous(self) -> Path | None:
+        """Return the folder of the current snapshot, if it has this format."""
+        current = self.current()
+        return current.folder if current and current.is_of_this_format else None
+
+    def _built(
+        self,
+        graphs: Graphs,
+        contents: Mapping[str, int],
+        releases: Sequence[ReleasedColumns],
+        prepared: PreparedColumns | None,
+    ) -> Snapshot:
         """Build a snapshot, which is not visible yet, upon the current one, if that has this format."""
-        current, name = self.current(), f"{time.time_ns():020d}"
+        name = f"{time.time_ns():020d}"
         part = self.folder / "snapshots" / f".part-{name}"
         part.mkdir(parents=True)
-        previous = current.folder if current and current.is_of_this_format else None
-        build(part, self._iris, graphs, releases, previous)
+        build(part, self._iris, graphs, releases, self._previous(), prepared)
         (part / "lock").touch()
         (part / "format").write_text(FORMAT, "utf-8")
         _write_durably(part / "contents.json", json.dumps(dict(contents)))
@@ -165,6 +186,14 @@ class EmbeddedStore:
                     raise StoreUnavailable("publisher.graph-locked")
                 time.sleep(0.2)
             yield
+
+
+@contextmanager
+def _loading() -> Iterator[None]:
+    try:
+        yield
+    except LOAD_ERRORS as cause:
+        raise StoreUnavailable("publisher.graph-not-loaded", cause=str(cause)[:500]) from cause
 
 
 def _delete_unless_held(folder: Path) -> None:

@@ -35,7 +35,7 @@ from vaven.publisher.integrity.emission import (
     sample_violations,
 )
 from vaven.publisher.integrity.shacl import shape_violations
-from vaven.publisher.metadata.rules import published_vocabulary
+from vaven.publisher.metadata.rules import published_vocabulary, vocabulary_triples
 from vaven.publisher.releases.release import Release
 from vaven.schemas.standard.sql import text
 from vaven.vocab import register
@@ -97,19 +97,36 @@ def check_integrity(release: Release, iris: Iris, emission: Emission | None, met
     `metadata` is the graph that was serialised as `metadata.ttl`. Without an emission, a sample is emitted. Cost:
     linear in observations, areas and metadata; benchmarks/integrity.py has figures.
     """
-    graph, vocabulary = Store(), published_vocabulary(iris)
-    if invalid := list(invalid_iris(vocabulary)):
-        return invalid
+    return data_violations(release, iris, emission) + list(shape_violations(metadata, iris))
+
+
+def data_violations(
+    release: Release, iris: Iris, emission: Emission | None, sample: Emission | None = None
+) -> list[Violation]:
+    """Return the violations in the release's files: all but those of shapes.
+
+    `sample` are some observations as emitted, for a release without an emission.
+    """
+    graph = Store()
     try:
-        graph.load(vocabulary.serialize(format="nt", encoding="utf-8"), RdfFormat.N_TRIPLES)
+        graph.load(vocabulary_triples(iris), RdfFormat.N_TRIPLES)
+    except SyntaxError as error:
+        return list(invalid_iris(published_vocabulary(iris))) or [_syntax_violation(error)]
+    try:
         graph.load(path=str(release.folder / "metadata.ttl"), format=RdfFormat.TURTLE)
     except SyntaxError as error:
-        return [Violation("syntax", texts={"actual": str(error)})]
+        return [_syntax_violation(error)]
     normalise(graph)
     general = (name for name in CONSTRAINTS if name not in ABOUT_OBSERVATIONS)
-    violations = [*sparql_violations(graph, (*general, *SKOS_CONDITIONS)), *shape_violations(metadata, iris)]
+    violations = list(sparql_violations(graph, (*general, *SKOS_CONDITIONS)))
     with duckdb.connect(config={"memory_limit": MEMORY}) as work:
-        return violations + _observation_violations(graph, _columns(work, release, iris), release, iris, emission)
+        return violations + _observation_violations(
+            graph, _columns(work, release, iris), release, iris, emission, sample
+        )
+
+
+def _syntax_violation(error: SyntaxError) -> Violation:
+    return Violation("syntax", texts={"actual": str(error)})
 
 
 def lost_lines(release: Release, iris: Iris, emission: Emission) -> list[Violation]:
@@ -119,28 +136,35 @@ def lost_lines(release: Release, iris: Iris, emission: Emission) -> list[Violati
 
 
 def _observation_violations(
-    graph: Store, columns: ObservationColumns, release: Release, iris: Iris, emission: Emission | None
+    graph: Store,
+    columns: ObservationColumns,
+    release: Release,
+    iris: Iris,
+    emission: Emission | None,
+    sample: Emission | None,
 ) -> list[Violation]:
     structure = structures(graph).get(iris.dataset(release.dataset), ())
     violations = [*column_violations(structure, columns), *(line_violations(emission, columns) if emission else ())]
     try:
-        with _sampled(emission, release, iris) as sampled:
-            sample = read_sample(sampled, release, iris, columns)
+        with _sampled(emission or sample, release, iris) as sampled:
+            observations = read_sample(sampled, release, iris, columns)
     except SyntaxError as error:
-        return [*violations, Violation("syntax", texts={"actual": str(error)})]
-    violations += sample_violations(sample, release, iris, columns)
+        return [*violations, _syntax_violation(error)]
+    violations += sample_violations(observations, release, iris, columns)
     known = {(v.constraint, v.property) for v in violations}
-    return violations + [v for v in _sparql_sample_violations(graph, sample) if (v.constraint, v.property) not in known]
+    return violations + [
+        v for v in _sparql_sample_violations(graph, observations) if (v.constraint, v.property) not in known
+    ]
 
 
 @contextmanager
 def _sampled(emission: Emission | None, release: Release, iris: Iris) -> Iterator[Emission]:
-    """Lend the emission, or one of a few observations for a release whose triples are generated on request."""
+    """Lend the emission, or one of a few observations where there is none."""
     if emission:
         yield emission
         return
     with tempfile.TemporaryDirectory(prefix="vaven-sample-") as folder:
-        yield emit_sample(release, Path(folder), iris)
+        yield emit_sample(release, Path(folder), iris).emission
 
 
 def _sparql_sample_violations(graph: Store, sample: Sequence[SampledObservation]) -> Iterator[Violation]:

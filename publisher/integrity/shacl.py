@@ -5,6 +5,7 @@ that a partner does not follow is no reason to block a release.
 """
 
 from collections.abc import Iterator
+from functools import cache
 
 from rdflib import SH, Graph
 from rdflib.term import Node
@@ -30,6 +31,14 @@ def shape_violations(metadata: Graph, iris: Iris) -> Iterator[Violation]:
         yield Violation("shape", _text(focus), _text(path), _text(value), texts=_messages(results, result, path))
 
 
+def load_shapes(iris: Iris) -> None:
+    """Load the shapes and pyshacl, as the first call of `shape_violations` would."""
+    import pyshacl  # noqa: F401
+
+    _shapes(iris)
+
+
+@cache
 def _shapes(iris: Iris) -> Graph:
     return swedish_profile(iris) + release_shapes(iris)
 

@@ -1,5 +1,7 @@
 """The validator's rules as dqv:Metrics (DQV, section 4.7), together with the vocabulary that they belong to."""
 
+from functools import cache
+
 from rdflib import FOAF, RDF, XSD, Graph, URIRef
 
 from vaven.vocab.iris import Iris
@@ -33,3 +35,10 @@ def published_vocabulary(iris: Iris) -> Graph:
         graph.add((node, FOAF.page, URIRef(f"{iris.base}help/{code}")))
     add_top_concepts(graph)
     return graph
+
+
+@cache
+def vocabulary_triples(iris: Iris) -> bytes:
+    """Return the published vocabulary as N-Triples."""
+    triples: bytes = published_vocabulary(iris).serialize(format="nt", encoding="utf-8")
+    return triples

@@ -25,7 +25,24 @@ def as_turtle(graph: Graph, iris: Iris) -> str:
 
 
 class _ExactSerializer(TurtleSerializer):
-    """rdflib's serialiser, which would write the decimal 52 as 52.0: another term of the same value."""
+    """rdflib's serialiser, which would write the decimal 52 as 52.0: another term of the same value.
+
+    It looks up the short name of each IRI once before the prefixes are written, and once after.
+    """
+
+    def reset(self) -> None:
+        super().reset()
+        self._names: dict[tuple[Node, bool], str | None] = {}
+
+    def startDocument(self) -> None:
+        self._names.clear()
+        super().startDocument()
+
+    def get_pname(self, uri: Node, gen_prefix: bool = True) -> str | None:
+        key = uri, gen_prefix
+        if key not in self._names:
+            self._names[key] = super().get_pname(uri, gen_prefix)
+        return self._names[key]
 
     def label(self, node: Node, position: int) -> str:
         if isinstance(node, Literal) and node.datatype == XSD.decimal and "." not in node:

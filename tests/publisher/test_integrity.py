@@ -22,7 +22,7 @@ from vaven.publisher.integrity.trace import trace_violations
 from vaven.publisher.metadata.dataset import describe
 from vaven.publisher.metadata.provenance import ProvenanceRecord
 from vaven.publisher.metadata.quality import measure_quality
-from vaven.publisher.metadata.rules import published_vocabulary
+from vaven.publisher.metadata.rules import published_vocabulary, vocabulary_triples
 from vaven.publisher.releases.release import Release, release, stamp
 from vaven.schemas.check import check
 from vaven.schemas.standard.finding import Report
@@ -113,6 +113,9 @@ def spoilt_vocabulary(monkeypatch: pytest.MonkeyPatch) -> Graph:
     """The vocabulary that the check uses, for a test to damage."""
     graph = published_vocabulary(IRIS)
     monkeypatch.setattr(integrity_module, "published_vocabulary", lambda _: graph)
+    monkeypatch.setattr(
+        integrity_module, "vocabulary_triples", lambda _: graph.serialize(format="nt", encoding="utf-8")
+    )
     return graph
 
 
@@ -268,7 +271,11 @@ def test_a_register_without_a_unit_gives_an_invalid_vocabulary(
     kpis = register.kpis()
     spoilt = {**kpis, "sysselsatta": replace(kpis["sysselsatta"], unit_iri="")}
     monkeypatch.setattr(register, "kpis", lambda: spoilt)
-    (violation,) = finished.violations()
+    vocabulary_triples.cache_clear()
+    try:
+        (violation,) = finished.violations()
+    finally:
+        vocabulary_triples.cache_clear()
     assert (violation.constraint, violation.focus, violation.value) == ("iri", IRIS.kpi("sysselsatta"), "")
 
 

@@ -173,7 +173,8 @@ def test_violations_are_located_in_a_single_file_too(
     vocabulary = published_vocabulary(settings.iris)
     area = URIRef(settings.iris.area("deso2018", "0180C6090"))
     vocabulary.add((area, SKOS.prefLabel, Literal("Ett annat namn", lang="sv")))
-    monkeypatch.setattr(run, "published_vocabulary", lambda _: vocabulary)
+    triples = vocabulary.serialize(format="nt", encoding="utf-8")
+    monkeypatch.setattr(run, "vocabulary_triples", lambda _: triples)
     with pytest.raises(SubmissionRefused) as refused:
         publish(path, settings, choices=LICENCE_AND_PUBLISHER)
     (finding,) = [f for f in refused.value.report.findings if f.code == "integrity-skos-s14"]

@@ -35,6 +35,9 @@ class PlainStore:
     def replace(self, graphs: Graphs, *, releases: Sequence[ReleasedColumns] = (), **_: object) -> str:
         return self.store.replace({**graphs, **{r.graph: r.triples() for r in releases}}, contents={})
 
+    def prepare(self, *_: object) -> None:
+        """No columns."""
+
     def contents(self) -> dict[str, int]:
         return {}
 
