@@ -7,6 +7,7 @@ pointer, else of the record's `visible_at`).
 
 import fcntl
 import gc
+import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -50,6 +51,7 @@ from vaven.publisher.releases.answers import (
     with_undecided_accepted,
     with_undecided_noted,
 )
+from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.originals import Original, Originals
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now
 from vaven.publisher.releases.release import (
@@ -85,6 +87,8 @@ METADATA = "metadata.ttl"
 # The triples of more observations are written when the release is visible: that takes longer than all else together.
 TRIPLES_LATER_ROWS = 200_000
 STAGING = ".release-"
+# nice(2) of work that nobody waits for.
+NICENESS = 10
 
 
 @dataclass(frozen=True)
@@ -158,6 +162,7 @@ class _StagedRelease:
     release: Release
     emission: Emission | None
     sample: Emission
+    files: Sequence[ReleasedFile]
     metadata: Graph
     statistics: Mapping[str, Any]
 
@@ -288,7 +293,7 @@ class _Publishing:
         if columns is None:
             yield lambda: None
             return
-        with beside(original.path, lambda _: columns.write()) as value:
+        with beside(original.path, lambda _: columns.write(is_beside=True)) as value:
 
             def written() -> PreparedColumns | None:
                 try:
@@ -348,12 +353,12 @@ class _Publishing:
             first_issued_at=first.reserved_at,
             later=(GZIP_FILE, ZSTD_FILE) if has_triples and not emission else (),
         )
-        return _StagedRelease(stamped, emission, sample.emission, metadata, asdict(counts))
+        return _StagedRelease(stamped, emission, sample.emission, files, metadata, asdict(counts))
 
     def _stored(self, record: ReleaseRecord, staged: _StagedRelease) -> ReleaseRecord:
         """Put the release's folder into the storage, and record that it is complete."""
         staged_release = staged.release
-        manifest = write_datapackage(staged_release, staged.statistics)
+        manifest = write_datapackage(staged_release, staged.files, staged.statistics)
         key = staged_release.dataset, staged_release.version
         self.settings.release_storage.put(staged_release.folder, *key, link=True)
         finished = self.records.finish(record, manifest)
@@ -381,7 +386,7 @@ class _Publishing:
         storage, iris = self.settings.release_storage, self.settings.iris
         visible = stored_release(manifest, *key, storage.local(*key, OBSERVATIONS).parent)
         with _staging(self.settings.home) as folder:
-            emission = emit(visible, iris, folder=folder)
+            emission = isolated(visible.folder, partial(_emitted_later, visible, iris, folder))
             if violations := lost_lines(visible, iris, emission):
                 raise PublishingFailed("publisher.triples-lost", **violations[0].texts)
             paths = (emission.path, emission.zstd)
@@ -409,6 +414,12 @@ def _staging(home: Path) -> Iterator[Path]:
         shutil.rmtree(left)
     with tempfile.TemporaryDirectory(prefix=STAGING, dir=home) as folder:
         yield Path(folder)
+
+
+def _emitted_later(release_: Release, iris: Iris, folder: Path, _: StageProgress) -> Emission:
+    """Emit the triples of a release that is visible, after all that somebody waits for."""
+    os.nice(NICENESS)
+    return emit(release_, iris, folder=folder)
 
 
 def _load_rules(iris: Iris) -> None:

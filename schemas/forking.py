@@ -48,6 +48,10 @@ class ForkingProcess:
                 self._start()
                 self._send(message, descriptors)
 
+    def prepare(self, message: bytes) -> None:
+        """Let the process do what it does before it forks for a message. Raises OSError if it cannot start."""
+        self.fork(message, ())
+
     def close(self) -> None:
         """End the process with all its forks."""
         with self._lock:
@@ -87,7 +91,7 @@ class Forker:
         self._forks: set[int] = set()
 
     def serve(self) -> None:
-        """Fork for each message that arrives, until the server closes its end."""
+        """Fork for each message with descriptors that arrives, until the server closes its end."""
         # The end of a fork is a byte to read, so that it is noticed at once.
         reader, writer = os.pipe2(os.O_NONBLOCK | os.O_CLOEXEC)
         signal.signal(signal.SIGCHLD, lambda *_: None)
@@ -105,7 +109,10 @@ class Forker:
                     message, descriptors, _, _ = socket.recv_fds(self._control, MAX_MESSAGE_BYTES, MAX_DESCRIPTORS)
                     if not message:
                         return
-                    self._fork(message, descriptors)
+                    if descriptors:
+                        self._fork(message, descriptors)
+                    else:
+                        self.prepare(message)
         finally:
             for process in self._forks:
                 os.kill(process, signal.SIGKILL)

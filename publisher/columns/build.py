@@ -169,9 +169,12 @@ class PreparedColumns:
     codes: Mapping[str, Sequence[tuple[str, int]]]
     constants: Mapping[str, int]
 
-    def write(self) -> None:
-        """Write the file of columns: ids of terms, and exact decimals. Raises StoreUnavailable for an unknown code."""
-        _write_columns(self)
+    def write(self, *, is_beside: bool = False) -> None:
+        """Write the file of columns: ids of terms, and exact decimals. Raises StoreUnavailable for an unknown code.
+
+        `is_beside` leaves a processor to the process that goes on meanwhile.
+        """
+        _write_columns(self, {"threads": max(len(os.sched_getaffinity(0)) - 1, 1)} if is_beside else {})
 
 
 def prepare(release: ReleasedColumns, iris: Iris, previous: Path | None, path: Path) -> PreparedColumns:
@@ -366,10 +369,10 @@ def _prepared(
     return PreparedColumns(part, previous, path, tables, _codes(observations, part, iris, tables), constants)
 
 
-def _write_columns(columns: PreparedColumns) -> None:
+def _write_columns(columns: PreparedColumns, settings: Mapping[str, Any]) -> None:
     part, path = columns.part, columns.path
     fixed = ", ".join(f"{number}::BIGINT AS {name}" for name, number in columns.constants.items())
-    with duckdb.connect(str(path), config={"memory_limit": MEMORY}) as work:
+    with duckdb.connect(str(path), config={"memory_limit": MEMORY, **settings}) as work:
         work.read_parquet(str(part.release.observations()), file_row_number=True).create_view("observations")
         coded = [_coded(work, name, column, columns.codes[name]) for name, column in CODED.items()]
         largest = f"max(greatest({', '.join(f'abs({name})' for name in NUMBERS)}))"

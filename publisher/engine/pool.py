@@ -47,8 +47,8 @@ class Snapshots:
             if snapshot_lock is not None:
                 os.close(snapshot_lock)
 
-    def command(self, state: Snapshot) -> WorkerCommand:
-        arguments = (str(state.folder), str(self._limits.memory_mb), str(self._limits.result_mb))
+    def command(self, state: Snapshot | None) -> WorkerCommand:
+        arguments = (str(state.folder) if state else "", str(self._limits.memory_mb), str(self._limits.result_mb))
         return WorkerCommand("vaven.publisher.engine.worker", arguments, (_parser_tables(),))
 
     def switch(self, state: Snapshot) -> Mapping[str, Any]:

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, Protocol, cast
 
 from vaven.publisher.engine.fair_queue import LEAST_NICENESS, FairQueue, Slot
-from vaven.publisher.engine.worker_process import WorkerCommand, WorkerProcess
+from vaven.publisher.engine.worker_process import WorkerCommand, WorkerProcess, load_ahead
 from vaven.publisher.sparql.lexer import nesting_depth
 from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import (
@@ -68,7 +68,7 @@ class WorkerSource(Protocol):
         """Keep a state from being deleted while a worker starts on it; false if it is gone already."""
 
     def command(self, state: Any) -> WorkerCommand:
-        """Return what a worker on a state runs."""
+        """Return what a worker on a state runs; None is the state before the first."""
 
     def switch(self, state: Any) -> Mapping[str, Any] | None:
         """Return the job by which a running worker moves to a state; None if workers have no states."""
@@ -213,7 +213,9 @@ class WorkerPool:
             # An error concerns the jobs, which meet it themselves.
             with contextlib.suppress(QueryError, StoreUnavailable, OSError, RuntimeError):
                 current = self._source.current()
-                if current is not None and (worker := self._start_worker(current, time.monotonic() + START_SECONDS)):
+                if current is None:
+                    load_ahead(self._source.command(None))
+                elif worker := self._start_worker(current, time.monotonic() + START_SECONDS):
                     with self._lock:
                         if self._is_closed:
                             worker.kill()

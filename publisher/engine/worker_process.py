@@ -35,6 +35,15 @@ class WorkerCommand:
     arguments: tuple[str, ...]
     preloaded: tuple[str, ...] = ()
 
+    @property
+    def message(self) -> bytes:
+        return json.dumps([self.module, self.arguments, self.preloaded]).encode()
+
+
+def load_ahead(worker: WorkerCommand) -> None:
+    """Load the modules of a worker in the process that forks. Raises OSError if that cannot start."""
+    _forking_process().prepare(worker.message)
+
 
 class WorkerProcess:
     """A worker, with the interface of subprocess.Popen as far as a pool needs it."""
@@ -49,9 +58,8 @@ class WorkerProcess:
         # True once the process that forks has ended, and this one with it, for no fault of its own.
         self.is_lost = False
         self._pidfd = -1
-        message = json.dumps([worker.module, worker.arguments, worker.preloaded]).encode()
         try:
-            _forking_process().fork(message, [job_reader, report_writer, log.fileno(), theirs.fileno()])
+            _forking_process().fork(worker.message, [job_reader, report_writer, log.fileno(), theirs.fileno()])
         except OSError:
             self.close()
             raise

@@ -5,6 +5,7 @@ reveal a count together: the total in one, women in the other.
 """
 
 import logging
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -85,10 +86,13 @@ def revealing_violations(
 def extent(own: PublishedTable) -> tuple[set[str], set[int], set[str]]:
     """Return the KPIs, the years and the län of a table, those of the parts of its own areas included."""
     with duckdb.connect(config={"memory_limit": MEMORY}) as work:
-        query = f"""SELECT list(DISTINCT kpi), list(DISTINCT left(period, 4)::INTEGER), list(DISTINCT neighbourhood)
-            FROM {_relation(own.local(OBSERVATIONS))} WHERE regexp_matches(period, '^[0-9]{{4}}')"""
-        kpis, years, codes = (set(values or ()) for values in work.execute(query).fetchone() or ((), (), ()))
+        table = work.read_parquet(str(own.local(OBSERVATIONS)))
+        kpis, periods, codes = (
+            {value for (value,) in table.select(column).distinct().fetchall()}
+            for column in ("kpi", "period", "neighbourhood")
+        )
         parts = {part for _, parts in _own_areas(work, [own]) for part in parts}
+    years = {int(period[:4]) for period in periods if re.match("[0-9]{4}", period)}
     return kpis, years, {code[:2] for code in codes | parts if level_of(code)}
 
 

@@ -1,6 +1,6 @@
 """Comparison of a release's files with the checked tables: no value that was read may be absent."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice, zip_longest
 from pathlib import Path
 
@@ -31,7 +31,7 @@ def check_complete(workspace: duckdb.DuckDBPyConnection, table: Table, folder: P
     (count,) = workspace.execute(f"SELECT count(*) FROM {rows}").fetchone() or (0,)
     for path in (folder / f"{table.resource}.parquet", folder / f"{table.resource}.csv"):
         is_csv = path.suffix == ".csv"
-        read = f"read_csv({text(str(path))}, all_varchar = true, header = true)" if is_csv else text(str(path))
+        read = _csv(path, [field.name for field in schema.fields]) if is_csv else text(str(path))
         count_released, *released = workspace.execute(f"SELECT count(*), {counts} FROM {read} {where}").fetchone() or ()
         # Grouping by the key takes longer, and only repeated rows need it.
         own = rows if count == count_released else f"(SELECT {firsts} FROM {rows} GROUP BY {key})"
@@ -41,6 +41,13 @@ def check_complete(workspace: duckdb.DuckDBPyConnection, table: Table, folder: P
                 field = schema[name]
                 labels = {f"field_{language}": field.label(language) for language in ("sv", "en")}
                 raise NotPublishable("publisher.release-incomplete", file=path.name, count=values - written, **labels)
+
+
+def _csv(path: Path, columns: Sequence[str]) -> str:
+    """Return SQL of a CSV as `write_table` writes it. To detect its dialect takes half as long as to read it."""
+    types = ", ".join(f"{text(name)}: 'VARCHAR'" for name in columns)
+    dialect = """delim = ',', quote = '"', escape = '"', header = true, auto_detect = false"""
+    return f"read_csv({text(str(path))}, columns = {{{types}}}, {dialect})"
 
 
 def check_workbook(workbook: Path, resources: Iterable[str]) -> None:

@@ -174,9 +174,14 @@ def _workbook_cell(sheet: Any, value: Any) -> Any:
     return cell
 
 
-def write_datapackage(stamped: Release, statistics: Mapping[str, Any]) -> Manifest:
-    """Write datapackage.json, last of all files; return the manifest, with `statistics` as they are."""
-    files = [released_file(path) for path in sorted(stamped.folder.iterdir()) if path.name != "datapackage.json"]
+def write_datapackage(stamped: Release, described: Sequence[ReleasedFile], statistics: Mapping[str, Any]) -> Manifest:
+    """Write datapackage.json, last of all files; return the manifest, with `statistics` as they are.
+
+    `described` are files that need not be read again.
+    """
+    known = {file.name: file for file in described}
+    paths = (path for path in sorted(stamped.folder.iterdir()) if path.name != "datapackage.json")
+    files = [known.get(path.name) or released_file(path) for path in paths]
     descriptor = _descriptor(stamped, {file.name: file for file in files})
     path = stamped.folder / "datapackage.json"
     path.write_text(json.dumps(descriptor, ensure_ascii=False, indent=2) + "\n", "utf-8")
