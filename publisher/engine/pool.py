@@ -7,18 +7,22 @@ for the first.
 import contextlib
 import logging
 import os
+import pickle
 import sys
+from base64 import b64encode
 from collections.abc import Iterator, Mapping
-from functools import cache
 from pathlib import Path
 from typing import Any
 
+from lark import Tree
+
+from vaven.publisher.columnar.query_algebra import query_algebra
 from vaven.publisher.engine.fair_queue import FairQueue
 from vaven.publisher.engine.interface import SITE, QueryEngine, QueryRequest, QueryResult, admitted, syntax_error
 from vaven.publisher.engine.worker_pool import SLOTS_PER_WORKER, YIELD_SHARE, JobLimits, WorkerPool, nested_too_deeply
 from vaven.publisher.engine.worker_process import WorkerCommand
 from vaven.publisher.graph.snapshot import Snapshot, current_snapshot, hold
-from vaven.publisher.sparql.grammar import saved_tables
+from vaven.publisher.sparql.grammar import parse_tree
 from vaven.publisher.sparql.messages import query_message
 from vaven.vocab.errors import QueryCrashed, QueryError
 from vaven.vocab.iris import Iris
@@ -49,18 +53,27 @@ class Snapshots:
 
     def command(self, state: Snapshot | None) -> WorkerCommand:
         arguments = (str(state.folder) if state else "", str(self._limits.memory_mb), str(self._limits.result_mb))
-        return WorkerCommand("vaven.publisher.engine.worker", arguments, (_parser_tables(),))
+        return WorkerCommand("vaven.publisher.engine.worker", arguments)
 
     def switch(self, state: Snapshot) -> Mapping[str, Any]:
         return {"open": str(state.folder)}
 
 
-@cache
-def _parser_tables() -> str:
-    """Return the path of the parser's tables, in this process's memory: nothing is left when it is killed."""
-    tables = os.memfd_create("vaven-parser")
-    os.write(tables, saved_tables())
-    return f"/proc/{os.getpid()}/fd/{tables}"
+def _algebra(query: str, base: str) -> str:
+    """Return the algebra of a query, pickled as base64: a worker is spared the parser. Raises QueryError."""
+    tree = parse_tree(query)
+    try:
+        if not isinstance(tree, Tree):
+            raise ValueError("not a query of SPARQL 1.1")
+        return b64encode(pickle.dumps(query_algebra(tree, base))).decode("ascii")
+    except RecursionError as cause:
+        raise nested_too_deeply(query) from cause
+    except (ValueError, KeyError) as cause:
+        raise _failed(str(cause)) from cause
+
+
+def _failed(words: str) -> QueryError:
+    return QueryError(query_message("failed", words=words), remedy=query_message("failed.remedy"))
 
 
 class EmbeddedEngine(QueryEngine):
@@ -103,6 +116,7 @@ class EmbeddedEngine(QueryEngine):
             raise error
         job = {
             "query": request.query,
+            "algebra": _algebra(request.query, self._iris.base),
             "prefixes": facts.declared_prefixes(self._iris.base),
             "base": self._iris.base,
             "media_type": request.media_type,
@@ -136,4 +150,4 @@ class EmbeddedEngine(QueryEngine):
         if outcome["state"] == "crashed":
             log.error("the engine failed: %s: %r", outcome["message"], query[:1000])
             return QueryCrashed(query_message("crashed"), remedy=query_message("crashed.remedy"))
-        return QueryError(query_message("failed", words=outcome["message"]), remedy=query_message("failed.remedy"))
+        return _failed(outcome["message"])

@@ -29,15 +29,14 @@ LOST = -signal.SIGKILL
 
 @dataclass(frozen=True)
 class WorkerCommand:
-    """A module whose `main` runs with arguments; with `preloaded`, its `preload` runs with these before the first."""
+    """A module whose `main` runs with arguments."""
 
     module: str
     arguments: tuple[str, ...]
-    preloaded: tuple[str, ...] = ()
 
     @property
     def message(self) -> bytes:
-        return json.dumps([self.module, self.arguments, self.preloaded]).encode()
+        return json.dumps([self.module, self.arguments]).encode()
 
 
 def load_ahead(worker: WorkerCommand) -> None:
@@ -131,17 +130,11 @@ class _Workers(Forker):
 
     def __init__(self, control: socket.socket) -> None:
         super().__init__(control)
-        self._loaded = set[str]()
         self._statuses: dict[int, socket.socket] = {}
 
     def prepare(self, message: bytes) -> None:
-        module, _, preloaded = json.loads(message)
-        if module not in self._loaded:
-            # Once for all forks.
-            loaded = import_module(module)
-            if preloaded:
-                loaded.preload(*preloaded)
-            self._loaded.add(module)
+        # Once for all forks.
+        import_module(json.loads(message)[0])
 
     def run(self, message: bytes, descriptors: list[int]) -> None:
         # A group of its own: a priority can be given to all threads of a group, but to one of a process only.
@@ -150,7 +143,7 @@ class _Workers(Forker):
             os.dup2(descriptor, target)
         # Those of other workers are open here as well.
         os.closerange(3, os.sysconf("SC_OPEN_MAX"))
-        module, arguments, _ = json.loads(message)
+        module, arguments = json.loads(message)
         import_module(module).main(*arguments)
 
     def started(self, process: int, descriptors: list[int]) -> None:

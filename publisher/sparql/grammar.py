@@ -9,7 +9,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, cached_property, lru_cache
 from importlib.resources import files
-from io import BytesIO
 
 from lark import Lark, Tree, UnexpectedToken
 from lark import Token as Leaf
@@ -63,8 +62,6 @@ TERMINALS = frozenset(
 )
 # The terminal that no rule accepts.
 UNKNOWN = "UNKNOWN"
-# The parser, once it has been loaded.
-_LOADED: list[Lark] = []
 END = "$END"
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 # Number of cached trees, and the longest text for them: 20,000 characters are up to 3 MB as a tree.
@@ -232,22 +229,8 @@ def _is_one_token(mark: Token, token: Token) -> bool:
     return token.kind == "mark" and mark.text + token.text in MULTI_CHARACTER_MARKS
 
 
-def saved_tables() -> bytes:
-    """Return the parser's tables for another process, where `load_tables` takes a tenth of the time to build them."""
-    file = BytesIO()
-    _parser().save(file)
-    return file.getvalue()
-
-
-def load_tables(tables: bytes) -> None:
-    """Use the tables that the same Väven has saved. They are a pickle: only of this program's own process."""
-    _LOADED.append(Lark.load(BytesIO(tables)))
-
-
 @cache
 def _parser() -> Lark:
-    if _LOADED:
-        return _LOADED[-1]
     grammar = (files(__package__) / "sparql.lark").read_text("utf-8")
     declared = f"%declare {' '.join(sorted(TERMINALS))}\n"
     # The input consists of tokens already, so lark's own lexer is never used.
