@@ -60,7 +60,8 @@ class Columns:
         self.dictionary = TermDictionary(work)
         # The ids of the first and last moments of periods.
         self.periods = {i: (a, b) for i, a, b in work.execute("SELECT id, started, ended FROM periods").fetchall()}
-        self._coded_columns = dict[int, frozenset[str]]()
+        query = "SELECT id, list(DISTINCT name) FROM codes GROUP BY id"
+        self._coded_columns = {number: frozenset(names) for number, names in work.execute(query).fetchall()}
         self._observation_ids = dict[str, int | None]()
 
     def ids(self, terms: Iterable[str]) -> dict[str, int]:
@@ -77,15 +78,7 @@ class Columns:
 
     def coded_columns(self, ids: Iterable[int]) -> frozenset[str]:
         """Return the names of the columns of observations that may have terms with these ids."""
-        needed = list(dict.fromkeys(ids))
-        if len(self._coded_columns) > MOST_REMEMBERED:
-            self._coded_columns.clear()
-        if missing := [number for number in needed if number not in self._coded_columns]:
-            query = "SELECT id, list(DISTINCT name) FROM codes WHERE id IN (SELECT unnest($1::BIGINT[])) GROUP BY id"
-            self._coded_columns |= dict.fromkeys(missing, frozenset())
-            for number, names in self.connection.execute(query, [missing]).fetchall():
-                self._coded_columns[number] = frozenset(names)
-        return frozenset[str]().union(*(self._coded_columns[number] for number in needed))
+        return frozenset[str]().union(*(self._coded_columns.get(number, ()) for number in ids))
 
     def close(self) -> None:
         self.dictionary.close()
