@@ -56,13 +56,13 @@ class Server:
 
     def workers(self) -> list[int]:
         """Return the ids of its current query workers."""
-        command = ["pgrep", "-f", "vaven.publisher.engine.worker_process", "-P"]
-        parent = str(self.pid)
-        for _ in range(2):
-            # They are forks of the server's child.
-            output = subprocess.run([*command, parent], capture_output=True, text=True, check=False).stdout
-            parent = ",".join(output.split()) or "0"
-        return [int(number) for number in output.split()]
+        parents = [self.pid]
+        # They are forks of a child of the web process, which is a child of the server.
+        for words in ("serve", "vaven.publisher.engine.worker_process", "vaven.publisher.engine.worker_process"):
+            command = ["pgrep", "-f", words, "-P", ",".join(map(str, parents)) or "0"]
+            output = subprocess.run(command, capture_output=True, text=True, check=False).stdout
+            parents = [int(number) for number in output.split()]
+        return parents
 
 
 @dataclass(frozen=True)

@@ -4,14 +4,12 @@ Exit codes: 0 valid or done, 1 invalid, 2 not checked or wrong use. A file of ar
 """
 
 import argparse
-import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from vaven.catalogue.cli.read_options import add_read_options, read_options
 from vaven.schemas.standard.finding import Report, Verdict
@@ -19,14 +17,8 @@ from vaven.schemas.standard.read_options import ReadOptions
 from vaven.vocab.errors import DiskFull, NotReadable, VavenError, WrongUse, is_full_disk
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES
 
-if TYPE_CHECKING:
-    from vaven.publisher.settings import Settings
-
 SOURCES = "CSV, XLSX, XLS, ODS, PC-Axis, JSON, JSON-stat, Parquet, gzip or zip of them, or a data package"
 FORMS = ("text", "json", "html", "sarif", "frictionless", "xlsx")
-PAGE_THREADS = 16
-# Open connections and files of the server; the system may allow fewer.
-MAX_FILES = 8_192
 Command = Callable[[argparse.Namespace], int]
 
 
@@ -280,55 +272,10 @@ def _withdraw(arguments: argparse.Namespace) -> int:
 
 
 def _serve(arguments: argparse.Namespace) -> int:
-    from waitress import create_server
-
-    from vaven.catalogue.app import create_app, warm
-    from vaven.catalogue.validation.jobs import consumer
-    from vaven.catalogue.validation.uploads import UPLOAD_THREADS
-    from vaven.publisher.engine.open import max_open_requests
+    from vaven.catalogue.cli.server import serve
     from vaven.publisher.settings import load_settings
 
-    settings = load_settings()
-    app = create_app(settings)
-    # A query or an upload may hold a thread until its deadline, so pages have threads of their own.
-    threads = PAGE_THREADS + UPLOAD_THREADS + max_open_requests(settings)
-    try:
-        server = create_server(
-            app, host=arguments.host, port=arguments.port, threads=threads, ident="vaven", **_connections(settings)
-        )
-    except OSError as cause:
-        raise WrongUse("catalogue.port-taken", port=arguments.port, cause=cause) from cause
-    try:
-        # Clients that connect already wait at the open port.
-        warm(app)
-        # All objects so far are permanent: no garbage collection during a request traverses them.
-        gc.collect()
-        gc.freeze()
-        print(f"Väven: http://{arguments.host}:{server.effective_port}/", flush=True)
-        with consumer():
-            server.run()
-    except KeyboardInterrupt:
-        return 0
-    finally:
-        app.extensions["vaven"].close()
-    return 0
-
-
-def _connections(settings: "Settings") -> dict[str, Any]:
-    """Return waitress options: the limit of open connections, most of them idle, and the trusted proxy."""
-    import resource
-
-    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    files = min(hard, MAX_FILES) if hard != resource.RLIM_INFINITY else MAX_FILES
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    options: dict[str, Any] = {"connection_limit": files // 2, "asyncore_use_poll": True}
-    if settings.trusted_proxy:
-        options |= {
-            "trusted_proxy": settings.trusted_proxy,
-            "trusted_proxy_headers": "x-forwarded-for x-forwarded-proto",
-        }
-        options |= {"clear_untrusted_proxy_headers": True}
-    return options
+    return serve(load_settings(), arguments.host, arguments.port, arguments.lang)
 
 
 def _jobs(arguments: argparse.Namespace) -> int:

@@ -9,6 +9,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -20,7 +22,7 @@ from huey.serializer import Serializer
 
 from vaven.catalogue.validation.store import StoredValidations
 from vaven.publisher.settings import Settings
-from vaven.schemas.formats.child_process import end_with_parent
+from vaven.schemas.formats.child_process import Backoff, end_with_parent
 
 WORKERS = 2
 STOP_SECONDS = 10
@@ -84,18 +86,49 @@ def tasks(jobs: Huey, validations: StoredValidations) -> Callable[[str], object]
 
 @contextmanager
 def consumer() -> Iterator[None]:
-    """Run a consumer in a process of its own for as long as the block lasts."""
-    command = [sys.executable, "-P", "-m", "vaven.catalogue.cli.main", "jobs", "--with-parent", str(os.getpid())]
-    process = subprocess.Popen(command)
+    """Run a consumer in a process of its own for as long as the block lasts, and another one when it ends."""
+    running = _Consumer()
     try:
         yield
     finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        running.stop()
+
+
+class _Consumer:
+    """A consumer, with a thread that starts it again."""
+
+    def __init__(self) -> None:
+        self._is_stopping = threading.Event()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._lock = threading.Lock()
+        # The process ends with the thread that started it (prctl(2), PR_SET_PDEATHSIG).
+        self._thread = threading.Thread(target=self._run, name="vaven-consumer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        with self._lock:
+            self._is_stopping.set()
+            if self._process:
+                self._process.terminate()
+        self._thread.join(STOP_SECONDS)
+        if self._thread.is_alive() and self._process:
+            self._process.kill()
+            self._thread.join()
+
+    def _run(self) -> None:
+        backoff = Backoff()
+        command = [sys.executable, "-P", "-m", "vaven.catalogue.cli.main", "jobs", "--with-parent", str(os.getpid())]
+        while True:
+            with self._lock:
+                if self._is_stopping.is_set():
+                    return
+                self._process, started = subprocess.Popen(command), time.monotonic()
+            code = self._process.wait()
+            if self._is_stopping.is_set():
+                return
+            seconds = backoff.after(time.monotonic() - started)
+            log.error("The process of queued jobs ended with code %s; another starts in %s s.", code, seconds)
+            self._is_stopping.wait(seconds)
 
 
 def consume(settings: Settings, *, with_parent: int | None = None) -> None:

@@ -5,6 +5,7 @@ module is the process that forks.
 """
 
 import atexit
+import contextlib
 import json
 import os
 import select
@@ -85,7 +86,9 @@ class WorkerProcess:
 
     def kill(self) -> None:
         if self.poll() is None:
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+            # It may have ended since, with the process that forks.
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
 
     def close(self) -> None:
         """Close the descriptors of this process."""

@@ -68,6 +68,24 @@ class ChildExit:
 # --- in the parent
 
 
+class Backoff:
+    """The time before a process is started again: doubled as long as it ends early."""
+
+    FIRST_SECONDS, MOST_SECONDS = 0.5, 30.0
+    # A process that has run for so long did not fail by starting.
+    STEADY_SECONDS = 60.0
+
+    def __init__(self) -> None:
+        self._seconds = 0.0
+
+    def after(self, lived_seconds: float) -> float:
+        """Return the seconds to wait after a process that has run for some time."""
+        is_steady = lived_seconds >= self.STEADY_SECONDS
+        self._seconds = self.FIRST_SECONDS if is_steady else min(self._seconds * 2, self.MOST_SECONDS)
+        self._seconds = max(self._seconds, self.FIRST_SECONDS)
+        return self._seconds
+
+
 def command(module: str, *arguments: str) -> list[str]:
     """Return the command line that runs a module as a child of this process."""
     # -P: a partner's folder, where the command may well run, is not a place to import Python modules from.
