@@ -9,8 +9,9 @@ import resource
 import signal
 import struct
 import sys
+from base64 import b64encode
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from typing import IO, Any
 
 from vaven.schemas.formats.child_process import limit
@@ -18,6 +19,8 @@ from vaven.schemas.formats.child_process import limit
 PR_SET_SECCOMP = 22
 PR_SET_NO_NEW_PRIVS = 38
 SECCOMP_MODE_FILTER = 2
+# Half of what a pipe holds (pipe(7)), as base64.
+SMALL_BYTES = 24 << 10
 # Number of the system call socket(2) by machine type.
 SOCKET_CALL = {"x86_64": 41, "aarch64": 198}
 
@@ -69,6 +72,40 @@ def outcome_of_write(error: OSError) -> dict[str, Any]:
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         return {"state": "no-room"}
     return {"state": "failed", "message": str(error)}
+
+
+class SmallResult:
+    """A result that is written to its file only when it exceeds SMALL_BYTES: a small one is part of the report."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+        self._bytes = bytearray()
+        self._files = ExitStack()
+        self._file: IO[bytes] | None = None
+
+    def __enter__(self) -> "SmallResult":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._files.close()
+
+    @property
+    def content(self) -> str | None:
+        """The bytes as base64; None if they are in the file."""
+        return None if self._file else b64encode(self._bytes).decode("ascii")
+
+    def write(self, data: bytes) -> int:
+        if self._file is None and len(self._bytes) + len(data) <= SMALL_BYTES:
+            self._bytes += data
+            return len(data)
+        if self._file is None:
+            self._file = self._files.enter_context(result_file(self._path))
+            self._file.write(self._bytes)
+        return self._file.write(data)
+
+    def flush(self) -> None:
+        if self._file:
+            self._file.flush()
 
 
 def serve_jobs(run: Callable[[dict[str, Any]], dict[str, Any]]) -> None:

@@ -21,7 +21,7 @@ from pyoxigraph import NamedNode, RdfFormat, Triple, serialize
 from vaven.publisher.columnar.run import Solutions, run
 from vaven.publisher.columns.open import Columns
 from vaven.publisher.columns.terms import decode_triple
-from vaven.publisher.engine.confinement import confine, outcome_of_write, report, result_file, serve_jobs
+from vaven.publisher.engine.confinement import SmallResult, confine, outcome_of_write, report, serve_jobs
 from vaven.publisher.engine.result_formats import SOLUTION_FORMATS, write_boolean, write_solutions
 from vaven.publisher.graph.snapshot import Snapshot, hold
 from vaven.publisher.rdf.compression import IDENTITY, MIN_COMPRESSED_BYTES, compressor
@@ -173,14 +173,14 @@ class _SortedPrefixWriter:
 def _run_job(columns: Columns, job: dict[str, Any], max_bytes: int) -> dict[str, Any]:
     """Run a job: a request (pool.py) and a file for the result.
 
-    Returns the outcome: the content coding of the result, or the error.
+    Returns the outcome: the content coding of the result, with a small result itself, or the error.
     """
     try:
-        with result_file(job["file"]) as file:
-            target = _ResultWriter(file, job["encoding"], max_bytes)
+        with SmallResult(job["file"]) as result:
+            target = _ResultWriter(cast(IO[bytes], result), job["encoding"], max_bytes)
             _write_result(columns, job, target)
             target.finish()
-            return {"state": "done", "encoding": target.encoding}
+            return {"state": "done", "encoding": target.encoding, "content": result.content}
     except OSError as error:
         return outcome_of_write(error)
     except (MemoryError, duckdb.OutOfMemoryException):

@@ -5,6 +5,7 @@ time, memory, size of result, and the number of jobs at a time.
 """
 
 import contextlib
+import io
 import json
 import os
 import selectors
@@ -13,6 +14,7 @@ import sys
 import tempfile
 import threading
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -146,7 +148,10 @@ class Worker:
 
 @dataclass(frozen=True)
 class JobResult:
-    """The result of a job: an open, unlinked file of `size` bytes, the worker's outcome, and the state it ran on."""
+    """The result of a job, the worker's outcome, and the state that it ran on.
+
+    `file` has `size` bytes: in memory those that the outcome has, else an open and unlinked file.
+    """
 
     file: BinaryIO
     size: int
@@ -195,6 +200,9 @@ class WorkerPool:
                 Path(file.name).unlink(missing_ok=True)
             if outcome["state"] != "done":
                 raise self._limit_error(outcome) or error_of(outcome)
+            if (content := outcome.get("content")) is not None:
+                small = b64decode(content)
+                return JobResult(io.BytesIO(small), len(small), outcome, worker.state)
             size = os.fstat(file.fileno()).st_size
             unfinished.pop_all()
             return JobResult(cast(BinaryIO, file), size, outcome, worker.state)

@@ -11,6 +11,7 @@ handled here:
 import re
 from bisect import bisect_left
 from collections.abc import Iterator
+from functools import lru_cache
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -157,6 +158,7 @@ def escape_service(query: str) -> str:
     return "".join(_escape_token(match.lastgroup or "mark", match.group()) for match in TOKEN.finditer(query))
 
 
+@lru_cache(16)
 def compact(query: str) -> str:
     """Return the query without comments and with single blanks: the same tokens in the same order.
 
