@@ -10,6 +10,7 @@ VavenError                  has a message and a remedy in each language; command
 ├── PublishingFailed        a step of publishing could not be done; the same command may be run again
 │   ├── NoRoom              a disk is full, a quota of it used up, or it can't be written
 │   ├── StoreUnavailable
+│   ├── DamagedFile         a file of a release is missing, or differs from what was published
 │   └── CkanError
 │       ├── CkanUnreachable     nobody answers at the address
 │       ├── CkanIncompatible    somebody answers who is no CKAN, or leads elsewhere
@@ -135,6 +136,10 @@ class PublishingFailed(VavenError):
 class DiskFull(PublishingFailed):
     def __init__(self) -> None:
         super().__init__("vocab.disk-full")
+
+
+class DamagedFile(PublishingFailed):
+    pass
 
 
 class StoreUnavailable(PublishingFailed):

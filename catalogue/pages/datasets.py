@@ -7,11 +7,12 @@ from flask import Blueprint, g, render_template
 from vaven.catalogue.http.page_cache import PageCache
 from vaven.catalogue.pages import schema_org
 from vaven.publisher.published.collection import Collection
-from vaven.publisher.published.values import Dataset, PublishedRelease
+from vaven.publisher.published.values import Dataset, Preview, PublishedRelease
 from vaven.schemas.rules.metadata import effects
 from vaven.schemas.standard.table_schemas import standard
 from vaven.vocab import register
 from vaven.vocab.areas import areas as official_areas
+from vaven.vocab.errors import DamagedFile
 
 AREA_LIMIT = 60
 PREVIEW_ROWS = 12
@@ -44,13 +45,21 @@ def current_releases(collection: Collection, slugs: Iterable[str]) -> dict[str, 
     return {slug: collection.dataset(slug).current for slug in dict.fromkeys(slugs)}
 
 
+def _preview(collection: Collection, slug: str, version: int) -> Preview | None:
+    """Return the first rows of a release; None if they differ from what was published."""
+    try:
+        return collection.preview(slug, version, "observations", PREVIEW_ROWS)
+    except DamagedFile:
+        return None
+
+
 def _release_page(collection: Collection, dataset: Dataset, release: PublishedRelease) -> str:
     return render_template(
         "datasets/dataset.html",
         structured=schema_org.dataset(collection.settings.iris, dataset, release, g.lang),
         dataset=dataset,
         release=release,
-        preview=collection.preview(dataset.slug, release.version, "observations", PREVIEW_ROWS),
+        preview=_preview(collection, dataset.slug, release.version),
         areas=[area for area in collection.areas() if dataset.slug in area.datasets],
         area_limit=AREA_LIMIT,
         kpis=[register.kpis()[slug] for slug in release.kpis],

@@ -24,6 +24,7 @@ from vaven.publisher.published.values import (
 from vaven.publisher.published.view import PublishedView
 from vaven.publisher.releases.cache import CachedByState
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal
+from vaven.publisher.releases.verification import Verification
 from vaven.publisher.releases.versions import VersionHistory
 from vaven.publisher.settings import Settings
 from vaven.schemas.tables.tables import About
@@ -46,6 +47,7 @@ class Collection:
         self.settings = settings
         self._records = Records(settings.database)
         self._storage = settings.release_storage
+        self._verification = Verification(self._storage)
         self._store = open_store(settings)
         self._views = CachedByState[str, PublishedView](1)
 
@@ -87,20 +89,27 @@ class Collection:
             raise Withdrawn(last.dataset, version, day=f"{last.withdrawn_at:%Y-%m-%d}", reason=last.reason)
 
     def open(self, slug: str, version: int, name: str) -> BinaryIO:
-        """Open a file of a release.
+        """Open a file of a release, which is as it was published.
 
         For example observations.csv, observations.parquet, observations.xlsx, metadata.ttl, observations.nt.gz,
-        datapackage.json or report.json.
+        datapackage.json or report.json. Raises DamagedFile.
         """
-        if self.release(slug, version).file(name) is None:
-            raise UnknownDataset("publisher.no-file", dataset=slug, version=version, file=name)
+        self._verify(slug, version, name)
         return self._storage.open(slug, version, name)
 
     def local(self, slug: str, version: int, name: str) -> Path:
-        """Return a file of a release as a path on this machine's disk."""
-        if self.release(slug, version).file(name) is None:
-            raise UnknownDataset("publisher.no-file", dataset=slug, version=version, file=name)
+        """Return a file of a release, which is as it was published, as a path on this machine's disk.
+
+        Raises DamagedFile.
+        """
+        self._verify(slug, version, name)
         return self._storage.local(slug, version, name)
+
+    def _verify(self, slug: str, version: int, name: str) -> None:
+        file = self.release(slug, version).file(name)
+        if file is None:
+            raise UnknownDataset("publisher.no-file", dataset=slug, version=version, file=name)
+        self._verification.check(slug, version, file)
 
     def older_versions(self, slug: str) -> Sequence[int]:
         """Return all versions of a dataset but the current, also withdrawn ones, the newest first."""
@@ -115,7 +124,7 @@ class Collection:
         release = self.release(slug, version)
         if resource not in release.rows:
             raise UnknownDataset("publisher.no-table", dataset=slug, version=version, table=resource)
-        path = self._storage.local(slug, version, f"{resource}.parquet")
+        path = self.local(slug, version, f"{resource}.parquet")
         with self._view().database.cursor() as cursor:
             query = f"SELECT COLUMNS(*)::VARCHAR FROM read_parquet(?) LIMIT {int(limit)}"
             result = cursor.execute(query, [str(path)])
@@ -160,8 +169,9 @@ class Collection:
         return next((i for i in self._view().investments if i.id == id), None)
 
     def state(self) -> str:
-        """Return a name of what is visible now, which changes with every release and withdrawal."""
-        state = (sorted(self.visible().items()), [(w.dataset, w.version) for w in self._records.withdrawals()])
+        """Return a name of what is visible now, which changes with every release, withdrawal and damage."""
+        withdrawals = [(w.dataset, w.version) for w in self._records.withdrawals()]
+        state = (sorted(self.visible().items()), withdrawals, sorted(self._view().damaged))
         return hashlib.sha256(repr(state).encode()).hexdigest()
 
     def histories(self) -> tuple[VersionHistory, ...]:
@@ -178,10 +188,21 @@ class Collection:
         return visible_versions(self._records, self._store)
 
     def _view(self) -> PublishedView:
-        """Return the view of what is visible at this moment, which is built again when something is published."""
+        """Return the view of what is visible at this moment, which is built again when something is published.
+
+        So it is when a file that was damaged is sound again.
+        """
         visible, withdrawals = self.visible(), self._records.withdrawals()
         state = frozenset(visible.items()), tuple(withdrawals)
-        return self._views.get(state, "view", lambda: PublishedView(visible, withdrawals, self._records, self._storage))
+
+        def build() -> PublishedView:
+            return PublishedView(visible, withdrawals, self._records, self._storage, self._verification)
+
+        view = self._views.get(state, "view", build)
+        if view.damaged and view.damaged != view.damaged_now():
+            self._views.clear()
+            view = self._views.get(state, "view", build)
+        return view
 
 
 def visible_versions(records: Records, store: GraphStore) -> dict[str, int]:

@@ -10,11 +10,16 @@ import duckdb
 from vaven.publisher.metadata.referenced_things import split_list
 from vaven.publisher.published.values import Dataset, Investment, PublishedArea, PublishedRelease
 from vaven.publisher.rdf.triple_counts import counted_from
+from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal
 from vaven.publisher.releases.release import read_rows
 from vaven.publisher.releases.storage import Storage
+from vaven.publisher.releases.verification import Verification
 from vaven.publisher.releases.versions import version_histories
 
+NO_OBSERVATIONS = """CREATE TABLE observations (dataset VARCHAR, neighbourhood VARCHAR, kpi VARCHAR, period VARCHAR,
+    sex VARCHAR, age_group VARCHAR, value DOUBLE, numerator DOUBLE, denominator DOUBLE, sample_size BIGINT,
+    ci_lower DOUBLE, ci_upper DOUBLE, status VARCHAR, method VARCHAR, note VARCHAR)"""
 NO_TARGETS = """CREATE TABLE targets (dataset VARCHAR, neighbourhood VARCHAR, kpi VARCHAR, period VARCHAR,
     baseline_period VARCHAR, baseline_value DOUBLE, target_value DOUBLE)"""
 
@@ -23,11 +28,17 @@ class PublishedView:
     """An immutable view of the versions in `visible` (dataset to version), with the tombstones of withdrawn versions.
 
     `database` has the views `observations` and `targets`, with a column `dataset`, and the table `areas` (dataset,
-    code, area_vintage, key).
+    code, area_vintage, key). `damaged` are the tables, by dataset and file, that are missing there since their files
+    differ from what was published: all others are shown.
     """
 
     def __init__(
-        self, visible: Mapping[str, int], withdrawals: Sequence[Withdrawal], records: Records, storage: Storage
+        self,
+        visible: Mapping[str, int],
+        withdrawals: Sequence[Withdrawal],
+        records: Records,
+        storage: Storage,
+        verification: Verification,
     ) -> None:
         self.withdrawn = {w.dataset: [t for t in withdrawals if t.dataset == w.dataset] for w in withdrawals}
         finished = records.finished()
@@ -43,6 +54,8 @@ class PublishedView:
         self.datasets = {slug: _dataset(slug, visible_records, self.withdrawn.get(slug, ())) for slug in visible}
         self.current = [r for r in visible_records if r.version == visible[r.dataset]]
         self.released_areas = {r.dataset: {a.code: a for a in r.complete_manifest.areas} for r in self.current}
+        self._verification = verification
+        self.damaged = self.damaged_now()
         self.database = duckdb.connect()
         self._create_tables(storage)
         self.areas = self._areas()
@@ -54,17 +67,28 @@ class PublishedView:
         area = self.released_areas[dataset].get(code)
         return self.areas.get((area.area_vintage, area.key)) if area else None
 
+    def damaged_now(self) -> frozenset[tuple[str, str]]:
+        """Return the tables of current releases that cannot be read, by dataset and file."""
+        return frozenset(
+            (r.dataset, file.name)
+            for r in self.current
+            for file in self._verification.damaged(r.dataset, r.version, _tables(r))
+        )
+
+    def _has(self, record: ReleaseRecord, resource: str) -> bool:
+        return resource in record.complete_manifest.rows and (record.dataset, f"{resource}.parquet") not in self.damaged
+
     def _create_tables(self, storage: Storage) -> None:
         for resource in ("observations", "targets"):
             parts = []
             for r in self.current:
-                if resource in r.complete_manifest.rows:
+                if self._has(r, resource):
                     path = _quoted(storage.local(r.dataset, r.version, f"{resource}.parquet"))
                     parts.append(f"SELECT '{r.dataset}' AS dataset, * FROM read_parquet('{path}')")
             if parts:
                 self.database.execute(f"CREATE VIEW {resource} AS {' UNION ALL BY NAME '.join(parts)}")
-            elif resource == "targets":
-                self.database.execute(NO_TARGETS)
+            else:
+                self.database.execute(NO_TARGETS if resource == "targets" else NO_OBSERVATIONS)
         self.database.execute("CREATE TABLE areas (dataset VARCHAR, code VARCHAR, area_vintage VARCHAR, key VARCHAR)")
         rows = [
             (slug, a.code, a.area_vintage, a.key) for slug, areas in self.released_areas.items() for a in areas.values()
@@ -85,11 +109,10 @@ class PublishedView:
         return {(a.area_vintage, a.code): a for a in sorted(areas, key=lambda a: (a.name.casefold(), a.code))}
 
     def _investments(self, record: ReleaseRecord, storage: Storage) -> Iterator[Investment]:
-        rows = record.complete_manifest.rows
-        if "investments" not in rows:
+        if not self._has(record, "investments"):
             return
         names: dict[str, str] = {}
-        if "actors" in rows:
+        if self._has(record, "actors"):
             actors = read_rows(storage.local(record.dataset, record.version, "actors.parquet"))
             names = {row["id"]: row["name"] for row in actors}
         for row in read_rows(storage.local(record.dataset, record.version, "investments.parquet")):
@@ -113,6 +136,10 @@ class PublishedView:
             comparison_areas=tuple(split_list(row["comparison_areas"])),
             note=row["note"] or "",
         )
+
+
+def _tables(record: ReleaseRecord) -> list[ReleasedFile]:
+    return [file for file in record.complete_manifest.files if file.name.endswith(".parquet")]
 
 
 def _dataset(slug: str, records: Sequence[ReleaseRecord], withdrawn: Sequence[Withdrawal]) -> Dataset:

@@ -1,0 +1,153 @@
+"""Damaged files of a release: nothing of them is shown or sent, and all else is."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from flask.testing import FlaskClient
+
+from tests.conftest import SAMPLE
+from tests.reading import LICENCE_AND_PUBLISHER
+from vaven.catalogue.app import create_app
+from vaven.publisher.publish import publish
+from vaven.publisher.releases.manifest import ReleasedFile
+from vaven.publisher.releases.verification import Verification
+from vaven.publisher.settings import Settings
+
+SLUG = "exempel-tre-kommuner"
+OTHER = "0180C6090"
+PAGES = (
+    "/",
+    "/datasets",
+    f"/dataset/{SLUG}",
+    f"/dataset/{SLUG}/1",
+    "/areas",
+    "/kpis",
+    "/kpi/trygg-morker",
+    "/catalog.ttl",
+)
+
+
+def flip(path: Path) -> None:
+    content = bytearray(path.read_bytes())
+    for i in range(len(content) // 4, len(content), 97):
+        content[i] ^= 0xFF
+    path.write_bytes(content)
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def swap(path: Path) -> None:
+    """Another file of the same size."""
+    path.write_bytes(bytes(path.stat().st_size))
+
+
+DAMAGES: list[Callable[[Path], None]] = [flip, truncate, swap, Path.unlink]
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    settings = Settings(home=tmp_path / "home")
+    publish(SAMPLE / "exempel.xlsx", settings)
+    other = tmp_path / "annan.csv"
+    other.write_text(f"neighbourhood;kpi;period;value\n{OTHER};trygg-morker;2023;57,5\n")
+    publish(other, settings, dataset="annan", choices=LICENCE_AND_PUBLISHER)
+    return settings.home
+
+
+@pytest.fixture
+def release(home: Path) -> Path:
+    return home / "releases" / SLUG / "1"
+
+
+@pytest.fixture
+def open_client(home: Path) -> Iterator[Callable[[], FlaskClient]]:
+    """A function that starts the site; what it started is closed at the end."""
+    apps = []
+
+    def start() -> FlaskClient:
+        apps.append(create_app(Settings(home=home)))
+        return apps[-1].test_client()
+
+    yield start
+    for app in apps:
+        app.extensions["vaven"].close()
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_a_damaged_file_is_not_sent(
+    release: Path, open_client: Callable[[], FlaskClient], damage: Callable[[Path], None], tmp_path: Path
+) -> None:
+    client = open_client()
+    files = ("observations.csv", "observations.xlsx", "observations.nt.gz", "metadata.ttl", "report.json")
+    for name in files:
+        address, path = f"/dataset/{SLUG}/1/{name}", release / name
+        sound = client.get(address)
+        assert sound.status_code == 200
+        shutil.copy2(path, tmp_path / name)
+        damage(path)
+        # A part of it is refused as well.
+        for headers in ({}, {"Range": "bytes=0-9"}):
+            refused = client.get(address, headers=headers)
+            assert refused.status_code == 503, name
+            assert refused.mimetype == "application/problem+json"
+            assert name in refused.json["detail"]
+            assert refused.json["remedy"]
+            assert "Repr-Digest" not in refused.headers
+        shutil.copy2(tmp_path / name, path)
+        assert client.get(address).data == sound.data
+
+
+def test_the_file_is_read_once_while_it_does_not_change(
+    release: Path, open_client: Callable[[], FlaskClient], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client, read = open_client(), list[str]()
+    real = Verification._has_content
+
+    def counting(self: Verification, dataset: str, version: int, file: ReleasedFile) -> bool:
+        read.append(file.name)
+        return real(self, dataset, version, file)
+
+    monkeypatch.setattr(Verification, "_has_content", counting)
+    for _ in range(3):
+        assert client.get(f"/dataset/{SLUG}/1/observations.csv").status_code == 200
+    assert read.count("observations.csv") == 1
+    (release / "observations.csv").touch()
+    assert client.get(f"/dataset/{SLUG}/1/observations.csv").status_code == 200
+    assert read.count("observations.csv") == 2
+
+
+@pytest.mark.parametrize("damage", DAMAGES, ids=lambda damage: damage.__name__)
+def test_the_site_starts_and_shows_all_but_the_damaged_table(
+    release: Path, open_client: Callable[[], FlaskClient], damage: Callable[[Path], None], tmp_path: Path
+) -> None:
+    path = release / "observations.parquet"
+    shutil.copy2(path, tmp_path)
+    damage(path)
+    client = open_client()
+    for page in PAGES:
+        assert client.get(page).status_code == 200, page
+    page = client.get(f"/dataset/{SLUG}", headers={"Accept-Language": "sv"}).text
+    assert "har skadats" in page
+    assert client.get(f"/area/deso2018/{OTHER}").status_code == 200
+    assert client.get("/area/deso2018/0180C6070").status_code == 404
+    assert client.get(f"/dataset/{SLUG}/1/observations.csv").status_code == 200
+    assert client.get(f"/dataset/{SLUG}/1/observations.parquet").status_code == 503
+    # Readers see it again as soon as it is restored.
+    shutil.copy2(tmp_path / path.name, path)
+    assert client.get("/area/deso2018/0180C6070").status_code == 200
+    assert "har skadats" not in client.get(f"/dataset/{SLUG}", headers={"Accept-Language": "sv"}).text
+
+
+def test_a_site_whose_only_observations_are_damaged_starts(release: Path, home: Path) -> None:
+    flip(release / "observations.parquet")
+    flip(home / "releases" / "annan" / "1" / "observations.parquet")
+    app = create_app(Settings(home=home))
+    try:
+        for page in PAGES:
+            assert app.test_client().get(page).status_code == 200, page
+    finally:
+        app.extensions["vaven"].close()
