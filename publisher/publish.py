@@ -27,7 +27,6 @@ from vaven.publisher.ckan.run import push_release
 from vaven.publisher.columns.build import PreparedColumns, ReleasedColumns
 from vaven.publisher.cube.observation_counts import emit_sample, observation_counts
 from vaven.publisher.cube.observations import GZIP_FILE, ZSTD_FILE, Emission, emit, write_triples
-from vaven.publisher.graph.snapshot import current_snapshot
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.integrity.constraints import Violation, summary
 from vaven.publisher.integrity.disclosure import OBSERVATIONS, UNDECIDED, PublishedTable, revealing_violations
@@ -64,6 +63,7 @@ from vaven.publisher.releases.release import (
     write_receipt,
     write_workbook,
 )
+from vaven.publisher.releases.verification import Verification
 from vaven.publisher.releases.versions import VersionHistory, version_histories
 from vaven.publisher.settings import Settings
 from vaven.schemas.check import check
@@ -146,6 +146,7 @@ def publish(
         accept_undecided = accept_undecided.strip()
     with exclusive(settings.home), Records(settings.database) as records:
         store = open_store(settings, progress)
+        rebuild_lost(settings, records, store)
         catch_up(records, store)
         options = (dataset, note, choices, accept_undecided, is_upload, progress)
         publishing = _Publishing(settings, records, store, *options)
@@ -457,13 +458,24 @@ def catch_up(records: Records, store: GraphStore) -> None:
 
 
 def renew(settings: Settings) -> None:
-    """Replace a snapshot that another Väven wrote by one of this one's format, with the same contents."""
-    current = current_snapshot(settings.graph_folder)
-    if settings.sparql_query_url or current is None or current.is_of_this_format:
+    """Build the graph again from the releases if its snapshot is lost, damaged or of another format."""
+    store = open_store(settings)
+    if store.is_sound() and not store.without_columns():
         return
     with exclusive(settings.home), Records(settings.database) as records:
-        store = open_store(settings)
-        load_graphs(settings, records, store, store.contents(), "", records.withdrawals())
+        rebuild_lost(settings, records, open_store(settings))
+
+
+def rebuild_lost(settings: Settings, records: Records, store: GraphStore) -> None:
+    """Build a store's state again if it is not sound: with what it says that readers see, else what the records say.
+
+    A release with damaged files is left out, so that all others are served; the next call tries again.
+    """
+    contents = visible_versions(records, store)
+    if store.is_sound() and store.without_columns() <= _damaged(settings, records, store, contents):
+        return
+    if contents or store.name():
+        load_graphs(settings, records, store, contents, "", records.withdrawals())
 
 
 def load_graphs(
@@ -481,13 +493,29 @@ def load_graphs(
     `columns` are those of the changed dataset, if they have been written.
     """
     iris = settings.iris
+    damaged = _damaged(settings, records, store, contents)
+    readable = {dataset: version for dataset, version in contents.items() if dataset not in damaged}
     with tempfile.TemporaryDirectory(prefix="vaven-graph-") as folder:
         histories = version_histories(records.finished(), withdrawals, contents)
-        shared = _shared_graphs(settings, histories, Path(folder))
+        described = [history for history in histories if history.slug not in damaged]
+        shared = _shared_graphs(settings, histories, described, Path(folder))
         graphs = {graph: [path] for graph, path in zip(iris.shared_graphs, shared, strict=True)}
-        releases = _released_columns(settings, records, contents, Path(folder))
+        releases = _released_columns(settings, records, readable, Path(folder))
         changed = iris.dataset(changed) if changed else ""
         store.replace(graphs, contents=contents, releases=releases, changed=changed, prepared=columns)
+
+
+def _damaged(settings: Settings, records: Records, store: GraphStore, contents: Mapping[str, int]) -> set[str]:
+    """Return the datasets whose columns must be built of files that are not as they were published."""
+    to_build = store.without_columns() if store.is_sound() else contents.keys()
+    verification, damaged = Verification(settings.release_storage), set()
+    for dataset in contents.keys() & to_build:
+        record = records.release(dataset, contents[dataset])
+        files = record.complete_manifest.files if record else ()
+        needed = [file for file in files if file.name in (OBSERVATIONS, METADATA)]
+        if any(verification.damaged(dataset, contents[dataset], needed)):
+            damaged.add(dataset)
+    return damaged
 
 
 def _released_columns(
@@ -506,15 +534,20 @@ def _released_columns(
     return releases
 
 
-def _shared_graphs(settings: Settings, histories: Sequence[VersionHistory], folder: Path) -> list[Path]:
-    """Write the vocabulary, the catalogue's own record and the reference data, the files of Iris.shared_graphs."""
+def _shared_graphs(
+    settings: Settings, histories: Sequence[VersionHistory], described: Sequence[VersionHistory], folder: Path
+) -> list[Path]:
+    """Write the vocabulary, the catalogue's own record and the reference data, the files of Iris.shared_graphs.
+
+    The reference data are of the `described` datasets.
+    """
     iris, releases = settings.iris, settings.release_storage
     vocabulary, catalogue, reference = (folder / f"{name}.nt" for name in SHARED)
     vocabulary.write_bytes(vocabulary_triples(iris))
     _write(catalogue_record(iris, histories, settings.contact), catalogue)
     own, common = split_shared(read_triples(catalogue), iris)
     serialize(own, str(catalogue), format=RdfFormat.N_TRIPLES)
-    current = sorted((h.newest for h in histories if h.current is not None), key=lambda r: r.reserved_at)
+    current = sorted((h.newest for h in described if h.current is not None), key=lambda r: r.reserved_at)
     metadata = [(_metadata_hash(r), partial(releases.local, r.dataset, r.version, METADATA)) for r in current]
     known = set(read_triples(vocabulary))
     triples = merge_shared_triples(settings.home / "cache" / "reference.sqlite", iris, common, metadata)

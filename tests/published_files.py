@@ -23,6 +23,12 @@ class PublishedFiles:
                         self.quads.append(Quad(q.subject, q.predicate, q.object, NamedNode(graph)))
         return ""
 
+    def is_sound(self) -> bool:
+        return True
+
+    def without_columns(self) -> frozenset[str]:
+        return frozenset()
+
     def prepare(self, *_: object) -> None:
         """No columns."""
 

@@ -122,6 +122,13 @@ class RemoteStore:
         self._cached = None
         return name
 
+    def is_sound(self) -> bool:
+        """The server sees to its data."""
+        return True
+
+    def without_columns(self) -> frozenset[str]:
+        return frozenset()
+
     def prepare(self, release: ReleasedColumns, path: Path) -> None:
         """The server keeps triples."""
 

@@ -19,7 +19,7 @@ import duckdb
 
 from vaven.publisher.columns.build import PreparedColumns, ReleasedColumns, build, prepare
 from vaven.publisher.graph.remote_store import RemoteStore
-from vaven.publisher.graph.snapshot import FORMAT, Snapshot, current_snapshot, try_lock
+from vaven.publisher.graph.snapshot import COLUMNS, FORMAT, Snapshot, current_snapshot, try_lock
 from vaven.publisher.graph.sparql_client import RemoteServer, addresses
 from vaven.publisher.rdf.compression import DAMAGE
 from vaven.publisher.rdf.files import Graphs
@@ -58,6 +58,15 @@ class GraphStore(Protocol):
         Raises StoreUnavailable.
         """
 
+    def is_sound(self) -> bool:
+        """Return False for a state that is damaged or of another format, so that it must be built again.
+
+        A store before its first state is not sound either.
+        """
+
+    def without_columns(self) -> frozenset[str]:
+        """Return the datasets that a sound state lacks, though readers see their pages."""
+
     def contents(self) -> Mapping[str, int]:
         """Return dataset to version as readers see it now; empty if the engine has no record of it."""
 
@@ -89,6 +98,8 @@ class EmbeddedStore:
         self._iris = iris
         self._step = step
         self._wait_seconds = wait_seconds
+        # The id of a snapshot that this process has checked.
+        self._sound = set[str]()
 
     def current(self) -> Snapshot | None:
         return current_snapshot(self.folder)
@@ -96,6 +107,13 @@ class EmbeddedStore:
     def name(self) -> str:
         snapshot = self.current()
         return snapshot.id if snapshot else ""
+
+    def is_sound(self) -> bool:
+        return self._previous() is not None
+
+    def without_columns(self) -> frozenset[str]:
+        current = self.current()
+        return current.without_columns if current and self.is_sound() else frozenset()
 
     def contents(self) -> Mapping[str, int]:
         """Return the contents of the current snapshot, which may be replaced and deleted between two reads."""
@@ -107,6 +125,8 @@ class EmbeddedStore:
                 return snapshot.contents
             except FileNotFoundError:
                 continue
+            except ValueError as cause:
+                raise StoreUnavailable("publisher.snapshot-damaged") from cause
         raise StoreUnavailable("publisher.snapshots-change")
 
     def replace(
@@ -135,9 +155,11 @@ class EmbeddedStore:
             return prepare(release, self._iris, self._previous(), path)
 
     def _previous(self) -> Path | None:
-        """Return the folder of the current snapshot, if it has this format."""
+        """Return the folder of the current snapshot, if it is sound."""
         current = self.current()
-        return current.folder if current and current.is_of_this_format else None
+        if current and current.id not in self._sound and current.is_sound:
+            self._sound = {current.id}
+        return current.folder if current and current.id in self._sound else None
 
     def _built(
         self,
@@ -150,7 +172,11 @@ class EmbeddedStore:
         name = f"{time.time_ns():020d}"
         part = self.folder / "snapshots" / f".part-{name}"
         part.mkdir(parents=True)
-        build(part, self._iris, graphs, releases, self._previous(), prepared)
+        previous = self._previous()
+        build(part, self._iris, graphs, releases, previous, prepared)
+        known = Snapshot(previous.name, previous).digests if previous else {}
+        # Columns of releases are links to files that have been checked.
+        Snapshot(name, part).write_digests({path: digest for path, digest in known.items() if path != COLUMNS})
         (part / "lock").touch()
         (part / "format").write_text(FORMAT, "utf-8")
         _write_durably(part / "contents.json", json.dumps(dict(contents)))
@@ -198,7 +224,8 @@ def _loading() -> Iterator[None]:
 
 def _delete_unless_held(folder: Path) -> None:
     """Delete a snapshot that has no readers; it is renamed under its lock, so that no reader can begin meanwhile."""
-    descriptor = os.open(folder / "lock", os.O_RDONLY)
+    # A damaged one may have lost its lock.
+    descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CREAT)
     try:
         if try_lock(descriptor, fcntl.LOCK_EX):
             # After an interrupted deletion the next writer deletes this name.

@@ -35,6 +35,12 @@ class PlainStore:
     def replace(self, graphs: Graphs, *, releases: Sequence[ReleasedColumns] = (), **_: object) -> str:
         return self.store.replace({**graphs, **{r.graph: r.triples() for r in releases}}, contents={})
 
+    def is_sound(self) -> bool:
+        return True
+
+    def without_columns(self) -> frozenset[str]:
+        return frozenset()
+
     def prepare(self, *_: object) -> None:
         """No columns."""
 
