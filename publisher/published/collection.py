@@ -170,8 +170,9 @@ class Collection:
 
     def state(self) -> str:
         """Return a name of what is visible now, which changes with every release, withdrawal and damage."""
-        withdrawals = [(w.dataset, w.version) for w in self._records.withdrawals()]
-        state = (sorted(self.visible().items()), withdrawals, sorted(self._view().damaged))
+        visible, withdrawals = self.visible(), self._records.withdrawals()
+        damaged = sorted(self._view_of(visible, withdrawals).damaged)
+        state = (sorted(visible.items()), [(w.dataset, w.version) for w in withdrawals], damaged)
         return hashlib.sha256(repr(state).encode()).hexdigest()
 
     def histories(self) -> tuple[VersionHistory, ...]:
@@ -192,7 +193,9 @@ class Collection:
 
         So it is when a file that was damaged is sound again.
         """
-        visible, withdrawals = self.visible(), self._records.withdrawals()
+        return self._view_of(self.visible(), self._records.withdrawals())
+
+    def _view_of(self, visible: Mapping[str, int], withdrawals: Sequence[Withdrawal]) -> PublishedView:
         state = frozenset(visible.items()), tuple(withdrawals)
 
         def build() -> PublishedView:
