@@ -3,7 +3,6 @@
 import ctypes
 import errno
 import json
-import os
 import platform
 import resource
 import signal
@@ -119,7 +118,6 @@ def serve_jobs(run: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
 
 @contextmanager
 def result_file(path: str) -> Iterator[IO[bytes]]:
-    """Open the file of a job. The parent has it open too; unlinked, it leaves nothing when both are killed."""
+    """Open the file of a job, which the parent has open and which has no name: it is gone when both are killed."""
     with open(path, "wb") as file:
-        os.unlink(path)
         yield file

@@ -191,13 +191,10 @@ class WorkerPool:
             self._worker(arrived + most) as worker,
             contextlib.ExitStack() as unfinished,
         ):
-            # The file is unlinked at once, so that nothing is left of it however we end.
-            file = unfinished.enter_context(tempfile.NamedTemporaryFile(prefix="vaven-answer-", delete=False))
-            try:
-                outcome = self._run(slot, worker, {**job, "file": file.name}, seconds)
-            finally:
-                # The worker unlinks it at the start; this is for a job that never started.
-                Path(file.name).unlink(missing_ok=True)
+            # The file has no name, so that nothing is left of it however we end; a worker opens it by its descriptor.
+            file = unfinished.enter_context(tempfile.TemporaryFile())
+            path = f"/proc/{os.getpid()}/fd/{file.fileno()}"
+            outcome = self._run(slot, worker, {**job, "file": path}, seconds)
             if outcome["state"] != "done":
                 raise self._limit_error(outcome) or error_of(outcome)
             if (content := outcome.get("content")) is not None:

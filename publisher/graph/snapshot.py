@@ -57,7 +57,7 @@ class Snapshot:
 
     @property
     def is_sound(self) -> bool:
-        """Whether the snapshot has this format, and every file of columns is as it was written.
+        """True if the snapshot has this format, and every file of columns is as it was written.
 
         Cost: each file is read once.
         """
