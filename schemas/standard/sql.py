@@ -1,5 +1,7 @@
 """Identifiers, string literals, plain numbers and checksums in SQL."""
 
+import re
+
 DECIMALS = 10
 # A DOUBLE has all digits of a number with so many significant ones, and a spreadsheet shows no more.
 DIGITS = 15
@@ -8,6 +10,8 @@ DIGITS = 15
 FEW_DIGITS, MANY_DIGITS = 10 ** (DIGITS - DECIMALS), 10**DIGITS - 1
 # The characters that Python's str.strip removes, for DuckDB's trim.
 BLANKS = "".join(chr(code) for code in range(0x3001) if chr(code).isspace())
+# A column, or a macro's parameter.
+COLUMN = re.compile(r'[A-Za-z_.]+|"[^"]+"')
 
 
 def quoted(name: str) -> str:
@@ -25,6 +29,9 @@ def plain(number: str) -> str:
     """
     fixed = f"rtrim(rtrim(format('{{:.{DECIMALS}f}}', {number}), '0'), '.')"
     long = f"CASE WHEN abs({number}) < {MANY_DIGITS} THEN format('{{:.{DIGITS}g}}', {number}) ELSE {fixed} END"
+    if not COLUMN.fullmatch(number):
+        # The number occurs twenty times in what follows, and an expression may contain another one's result.
+        return f"CASE WHEN abs({number}) < {FEW_DIGITS} THEN {fixed} ELSE {long} END"
     # Formatting and trimming take eight times as long as casts, and few numbers have more decimals.
     scaled = f"CAST(round({number} * 1e{DECIMALS}) AS BIGINT)"
     by_decimals = {i: f"CAST(CAST({number} AS DECIMAL(18, {i})) AS VARCHAR)" for i in (*range(5), DECIMALS)}
