@@ -73,7 +73,7 @@ def create_app(settings: Settings) -> Flask:
     from vaven.catalogue.http.rate_limit import RateLimit
     from vaven.catalogue.sparql.cached_responses import ResponseCache
     from vaven.publisher.engine.open import open_engine
-    from vaven.publisher.publish import renew
+    from vaven.publisher.loading import renew
 
     renew(settings)
     # Flask can't find the folder of a package inside a namespace by itself.

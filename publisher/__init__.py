@@ -13,6 +13,7 @@ PACKAGES = (
     "published",
     "publication_status",
     "integrity",
+    "loading",
     "publish",
     "withdraw",
     "sparql",

@@ -5,7 +5,6 @@ Readers see a release completely or not at all: it becomes visible by one switch
 pointer, else of the record's `visible_at`).
 """
 
-import fcntl
 import gc
 import os
 import shutil
@@ -20,13 +19,12 @@ from typing import Any
 
 import duckdb
 import pyarrow
-from pyoxigraph import RdfFormat, serialize
 from rdflib import Graph
 
 from vaven.publisher.ckan.run import push_release
 from vaven.publisher.columns.build import PreparedColumns, ReleasedColumns
 from vaven.publisher.cube.observation_counts import emit_sample, observation_counts
-from vaven.publisher.cube.observations import GZIP_FILE, ZSTD_FILE, Emission, emit, write_triples
+from vaven.publisher.cube.observations import GZIP_FILE, ZSTD_FILE, Emission, emit
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.integrity.constraints import Violation, summary
 from vaven.publisher.integrity.disclosure import OBSERVATIONS, UNDECIDED, PublishedTable, revealing_violations
@@ -34,14 +32,12 @@ from vaven.publisher.integrity.run import data_violations, invalid_iris, lost_li
 from vaven.publisher.integrity.shacl import load_shapes, shape_violations
 from vaven.publisher.integrity.submission import published_tables
 from vaven.publisher.integrity.trace import trace_violations
-from vaven.publisher.metadata.catalogue import catalogue_record
+from vaven.publisher.loading import METADATA, catch_up, exclusive, load_graphs, rebuild_lost
 from vaven.publisher.metadata.dataset import describe
 from vaven.publisher.metadata.provenance import ProvenanceRecord
 from vaven.publisher.metadata.quality import measure_quality
 from vaven.publisher.metadata.rules import vocabulary_triples
-from vaven.publisher.metadata.shared_graph import merge_shared_triples, read_triples, split_shared
 from vaven.publisher.published.collection import visible_versions
-from vaven.publisher.rdf.compression import compressed_file
 from vaven.publisher.rdf.turtle import as_turtle
 from vaven.publisher.releases.answers import (
     ACCEPTED,
@@ -52,7 +48,7 @@ from vaven.publisher.releases.answers import (
 )
 from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.originals import Original, Originals
-from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now
+from vaven.publisher.releases.records import Records, ReleaseRecord, now
 from vaven.publisher.releases.release import (
     Release,
     release,
@@ -63,8 +59,6 @@ from vaven.publisher.releases.release import (
     write_receipt,
     write_workbook,
 )
-from vaven.publisher.releases.verification import Verification
-from vaven.publisher.releases.versions import VersionHistory, version_histories
 from vaven.publisher.settings import Settings
 from vaven.schemas.check import check
 from vaven.schemas.formats.submission import submission_files
@@ -81,9 +75,6 @@ from vaven.vocab.errors import NotPublishable, PublishingFailed, VavenError, Wro
 from vaven.vocab.iris import Iris
 
 Progress = Callable[[str], None]
-# The files of Iris.shared_graphs.
-SHARED = ("vocabulary", "catalogue", "reference")
-METADATA = "metadata.ttl"
 # The triples of more observations are written when the release is visible: that takes longer than all else together.
 TRIPLES_LATER_ROWS = 200_000
 STAGING = ".release-"
@@ -449,145 +440,6 @@ def _violations(settings: Settings, staged: _StagedRelease, path: Path) -> list[
         return others() + shapes
 
 
-def catch_up(records: Records, store: GraphStore) -> None:
-    """Record as visible the versions that the graph shows: a process may have been killed right after the switch."""
-    for slug, version in store.contents().items():
-        record = records.release(slug, version)
-        if record and record.visible_at is None:
-            records.show(record)
-
-
-def renew(settings: Settings) -> None:
-    """Build the graph again from the releases if its snapshot is lost, damaged or of another format."""
-    store = open_store(settings)
-    if store.is_sound() and not store.without_columns():
-        return
-    with exclusive(settings.home), Records(settings.database) as records:
-        rebuild_lost(settings, records, open_store(settings))
-
-
-def rebuild_lost(settings: Settings, records: Records, store: GraphStore) -> None:
-    """Build a store's state again if it is not sound: with what it says that readers see, else what the records say.
-
-    A release with damaged files is left out, so that all others are served; the next call tries again.
-    """
-    contents = visible_versions(records, store)
-    if store.is_sound() and store.without_columns() <= _damaged(settings, records, store, contents):
-        return
-    if contents or store.name():
-        load_graphs(settings, records, store, contents, "", records.withdrawals())
-
-
-def load_graphs(
-    settings: Settings,
-    records: Records,
-    store: GraphStore,
-    contents: Mapping[str, int],
-    changed: str,
-    withdrawals: Sequence[Withdrawal],
-    columns: PreparedColumns | None = None,
-) -> None:
-    """Load the dataset `changed`, if any, in the version that `contents` states, and the shared graphs; then switch.
-
-    `contents` is dataset to version of all that readers see afterwards; a dataset that is not in it is dropped.
-    `columns` are those of the changed dataset, if they have been written.
-    """
-    iris = settings.iris
-    damaged = _damaged(settings, records, store, contents)
-    readable = {dataset: version for dataset, version in contents.items() if dataset not in damaged}
-    with tempfile.TemporaryDirectory(prefix="vaven-graph-") as folder:
-        histories = version_histories(records.finished(), withdrawals, contents)
-        described = [history for history in histories if history.slug not in damaged]
-        shared = _shared_graphs(settings, histories, described, Path(folder))
-        graphs = {graph: [path] for graph, path in zip(iris.shared_graphs, shared, strict=True)}
-        releases = _released_columns(settings, records, readable, Path(folder))
-        changed = iris.dataset(changed) if changed else ""
-        store.replace(graphs, contents=contents, releases=releases, changed=changed, prepared=columns)
-
-
-def _damaged(settings: Settings, records: Records, store: GraphStore, contents: Mapping[str, int]) -> set[str]:
-    """Return the datasets whose columns must be built of files that are not as they were published."""
-    to_build = store.without_columns() if store.is_sound() else contents.keys()
-    verification, damaged = Verification(settings.release_storage), set()
-    for dataset in contents.keys() & to_build:
-        record = records.release(dataset, contents[dataset])
-        files = record.complete_manifest.files if record else ()
-        needed = [file for file in files if file.name in (OBSERVATIONS, METADATA)]
-        if any(verification.damaged(dataset, contents[dataset], needed)):
-            damaged.add(dataset)
-    return damaged
-
-
-def _released_columns(
-    settings: Settings, records: Records, contents: Mapping[str, int], folder: Path
-) -> list[ReleasedColumns]:
-    """Return the visible releases, whose files are read only where a snapshot lacks their columns."""
-    releases, storage = [], settings.release_storage
-    for dataset, version in contents.items():
-        record = records.release(dataset, version)
-        if record and record.manifest:
-            observations = partial(storage.local, dataset, version, OBSERVATIONS)
-            metadata = partial(_own_metadata, settings, dataset, version, folder)
-            triples = partial(_own_graph, settings, record, folder)
-            graph, about, areas = settings.iris.dataset(dataset), record.manifest.about, record.manifest.areas
-            releases.append(ReleasedColumns(dataset, version, graph, about, areas, observations, metadata, triples))
-    return releases
-
-
-def _shared_graphs(
-    settings: Settings, histories: Sequence[VersionHistory], described: Sequence[VersionHistory], folder: Path
-) -> list[Path]:
-    """Write the vocabulary, the catalogue's own record and the reference data, the files of Iris.shared_graphs.
-
-    The reference data are of the `described` datasets.
-    """
-    iris, releases = settings.iris, settings.release_storage
-    vocabulary, catalogue, reference = (folder / f"{name}.nt" for name in SHARED)
-    vocabulary.write_bytes(vocabulary_triples(iris))
-    _write(catalogue_record(iris, histories, settings.contact), catalogue)
-    own, common = split_shared(read_triples(catalogue), iris)
-    serialize(own, str(catalogue), format=RdfFormat.N_TRIPLES)
-    current = sorted((h.newest for h in described if h.current is not None), key=lambda r: r.reserved_at)
-    metadata = [(_metadata_hash(r), partial(releases.local, r.dataset, r.version, METADATA)) for r in current]
-    known = set(read_triples(vocabulary))
-    triples = merge_shared_triples(settings.home / "cache" / "reference.sqlite", iris, common, metadata)
-    serialize((t for t in triples if t not in known), str(reference), format=RdfFormat.N_TRIPLES)
-    return [vocabulary, catalogue, reference]
-
-
-def _own_graph(settings: Settings, record: ReleaseRecord, folder: Path) -> list[Path]:
-    """Return the files of a dataset's own graph: its metadata without shared triples, and its observations.
-
-    N-Triples that the release does not have are generated for a store that must load them.
-    """
-    key, local = (record.dataset, record.version), settings.release_storage.local
-    metadata = _own_metadata(settings, *key, folder)
-    if record.complete_manifest.file(GZIP_FILE):
-        return [metadata, local(*key, GZIP_FILE)]
-    observations = folder / ZSTD_FILE
-    columns = stored_release(record.complete_manifest, *key, local(*key, OBSERVATIONS).parent)
-    with compressed_file(observations) as sink:
-        write_triples(columns, settings.iris, [sink])
-    return [metadata, observations]
-
-
-def _own_metadata(settings: Settings, dataset: str, version: int, folder: Path) -> Path:
-    """Write the triples of a release's metadata that no other graph has."""
-    path = folder / f"{dataset}.nt"
-    if not path.exists():
-        own, _ = split_shared(read_triples(settings.release_storage.local(dataset, version, METADATA)), settings.iris)
-        serialize(own, str(path), format=RdfFormat.N_TRIPLES)
-    return path
-
-
-def _write(graph: Graph, path: Path) -> None:
-    graph.serialize(path, format="nt", encoding="utf-8")
-
-
-def _metadata_hash(record: ReleaseRecord) -> str:
-    return next(file.sha256 for file in record.complete_manifest.files if file.name == METADATA)
-
-
 def require_no_person(text: str, *, is_answered: bool = False) -> None:
     """Raise WrongUse for a text for readers that contains a personal identity number, or may contain one.
 
@@ -595,12 +447,3 @@ def require_no_person(text: str, *, is_answered: bool = False) -> None:
     """
     if certainty_of(text) > (Certainty.PROBABLE if is_answered else Certainty.NONE):
         raise WrongUse("publisher.text-personal")
-
-
-@contextmanager
-def exclusive(home: Path) -> Iterator[None]:
-    """Hold the lock of a data folder's only publishing process; wait for another one to end."""
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "publish.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
