@@ -15,6 +15,7 @@ import subprocess
 import sys
 import threading
 import traceback
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 
 from vaven.schemas.formats.child_process import end_with_parent
@@ -83,7 +84,7 @@ class ForkingProcess:
         self._control = self._process = None
 
 
-class Forker:
+class Forker(ABC):
     """The process that forks; subclasses say what a fork does."""
 
     def __init__(self, control: socket.socket) -> None:
@@ -118,12 +119,13 @@ class Forker:
                 os.kill(process, signal.SIGKILL)
                 os.waitpid(process, 0)
 
+    @abstractmethod
     def prepare(self, message: bytes) -> None:
         """Do what this process does before it forks for a message."""
 
+    @abstractmethod
     def run(self, message: bytes, descriptors: list[int]) -> None:
         """Do the work of a fork."""
-        raise NotImplementedError
 
     def started(self, process: int, descriptors: list[int]) -> None:
         """Note in this process that a fork has begun, whose descriptors are open here too."""
@@ -132,6 +134,7 @@ class Forker:
 
     def ended(self, process: int, code: int) -> None:
         """Note in this process the exit code of a fork, negative for a signal."""
+        return
 
     def _reap(self) -> None:
         for process in tuple(self._forks):

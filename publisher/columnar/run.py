@@ -6,6 +6,9 @@ from functools import partial
 from itertools import count
 from typing import Any, cast
 
+# DuckDB imports it at the first function in Python, when a query may have left no memory for that. Loaded with this
+# module, it is part of the process that forks workers.
+import numpy  # noqa: F401
 from duckdb.func import FunctionNullHandling
 
 from vaven.publisher.columnar import algebra as a

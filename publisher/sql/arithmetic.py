@@ -8,6 +8,9 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 import duckdb
+
+# For the process that forks workers: see columnar/run.py.
+import numpy  # noqa: F401
 from duckdb.func import FunctionNullHandling
 
 from vaven.publisher.sql.values import QUOTIENT_SCALE

@@ -22,7 +22,7 @@ from tests.servers.process import workers
 from vaven.publisher.engine.pool import EmbeddedEngine, Snapshots
 from vaven.publisher.engine.remote import RemoteEngine
 from vaven.publisher.engine.worker_pool import JobLimits
-from vaven.publisher.engine.worker_process import WorkerProcess, _forking_process
+from vaven.publisher.engine.worker_process import ENVIRONMENT, WorkerProcess, _forking_process
 from vaven.publisher.graph.snapshot import current_snapshot
 from vaven.publisher.graph.store import EmbeddedStore
 from vaven.vocab.errors import (
@@ -257,11 +257,19 @@ def test_waiting_counts_towards_the_deadline(folder: Path) -> None:
     engine.close()
 
 
-def test_a_worker_imports_no_library_that_is_slow_to_load() -> None:
-    # The first query may wait for them, and the import of pyarrow or NumPy starts threads, beside which none may fork.
-    code = "import sys, vaven.publisher.engine.worker; print(*sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
-    assert {"rdflib", "pyarrow", "numpy", "requests", "SPARQLWrapper"} & set(done.stdout.split()) == set()
+@pytest.mark.parametrize("module", ["vaven.publisher.engine.worker", "vaven.publisher.sql.worker"])
+def test_the_process_that_forks_workers_has_one_thread_and_what_queries_need(module: str) -> None:
+    """No library that is slow to load, since the first query may wait for it; the import of pyarrow starts a thread.
+
+    DuckDB imports NumPy at the first function in Python, and said that it was not installed where memory was short.
+    """
+    code = f"import os, sys, {module}; print(len(os.listdir('/proc/self/task')), *sys.modules)"
+    command = [sys.executable, "-P", "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=60, env=os.environ | ENVIRONMENT)
+    threads, *modules = done.stdout.split()
+    assert threads == "1"
+    assert {"rdflib", "pyarrow", "requests", "SPARQLWrapper"} & set(modules) == set()
+    assert "numpy" in modules
 
 
 def test_a_worker_moves_to_a_new_snapshot(folder: Path, tmp_path: Path) -> None:
