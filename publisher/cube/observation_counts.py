@@ -81,18 +81,19 @@ def _weighted_statistics(weighted: list[tuple[Triple, int]], subjects: int) -> S
 
 
 def _write_patterns(release: Release, folder: Path, iris: Iris) -> dict[str, int]:
-    """Write one row of each pattern as observations.parquet.
+    """Write the first row of each pattern as observations.parquet.
 
     Returns the number of rows with each pattern, by the IRI of the row written, in angle brackets.
     """
     with duckdb.connect() as work:
-        view = work.read_parquet(str(release.table("observations")))
+        view = work.read_parquet(str(release.table("observations")), file_row_number=True)
         view.create_view("observations")
         pattern = ", ".join([*(f'"{column}" IS NULL' for column in view.columns), *IS_TOTAL])
         query = (files(__package__) / "queries" / "patterns.sql").read_text("utf-8").format(pattern=pattern)
         work.execute(f"CREATE TABLE patterns AS {query}")
         target = str(folder / "observations.parquet").replace("'", "''")
-        work.execute(f"COPY (SELECT unnest(row) FROM patterns) TO '{target}' (FORMAT parquet)")
+        sample = "SELECT * EXCLUDE (file_row_number) FROM (SELECT unnest(row) FROM patterns)"
+        work.execute(f"COPY ({sample}) TO '{target}' (FORMAT parquet)")
         rows = work.execute("SELECT row.neighbourhood, row.kpi, row.period, row.sex, row.age_group, n FROM patterns")
         return {f"<{iris.observation(release.dataset, *key)}>": n for *key, n in rows.fetchall()}
 
