@@ -73,7 +73,7 @@ def create_app(settings: Settings) -> Flask:
     from vaven.catalogue.http.rate_limit import RateLimit
     from vaven.catalogue.sparql.cached_responses import ResponseCache
     from vaven.publisher.engine.open import open_engine
-    from vaven.publisher.loading import renew
+    from vaven.publisher.operations.rebuilding import renew
 
     renew(settings)
     # Flask can't find the folder of a package inside a namespace by itself.
@@ -114,7 +114,7 @@ def _pages(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
     from vaven.catalogue.api import routes as api
     from vaven.catalogue.pages import areas, datasets, docs, help, investments, kpis, publication_status, sitemap, start
     from vaven.catalogue.validation import files, form, report
-    from vaven.publisher.publication_status import Publications
+    from vaven.publisher.operations.publication_status import Publications
 
     collection = parts.collection
     for pages in (start, datasets, areas, kpis, investments, help):

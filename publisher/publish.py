@@ -32,11 +32,12 @@ from vaven.publisher.integrity.run import data_violations, invalid_iris, lost_li
 from vaven.publisher.integrity.shacl import load_shapes, shape_violations
 from vaven.publisher.integrity.submission import published_tables
 from vaven.publisher.integrity.trace import trace_violations
-from vaven.publisher.loading import METADATA, catch_up, exclusive, load_graphs, rebuild_lost
 from vaven.publisher.metadata.dataset import describe
 from vaven.publisher.metadata.provenance import ProvenanceRecord
 from vaven.publisher.metadata.quality import measure_quality
 from vaven.publisher.metadata.rules import vocabulary_triples
+from vaven.publisher.operations.loading import METADATA, catch_up, exclusive, load_graphs
+from vaven.publisher.operations.rebuilding import rebuild_lost
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.rdf.turtle import as_turtle
 from vaven.publisher.releases.answers import (

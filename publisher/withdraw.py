@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from vaven.publisher.ckan.run import push_release, withdraw_dataset
 from vaven.publisher.graph.store import open_store
-from vaven.publisher.loading import catch_up, exclusive, load_graphs
+from vaven.publisher.operations.loading import catch_up, exclusive, load_graphs
 from vaven.publisher.publish import require_no_person
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now

@@ -4,7 +4,7 @@ from flask import Blueprint, Response
 
 from vaven.catalogue.http.problem_details import problem_of
 from vaven.catalogue.pages.publication_status import as_json, selected_status
-from vaven.publisher.publication_status import Publications
+from vaven.publisher.operations.publication_status import Publications
 from vaven.vocab.errors import UnknownDataset
 
 

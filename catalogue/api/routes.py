@@ -5,7 +5,7 @@ from flask import Blueprint, Response, request
 from vaven.catalogue.api import publications, schemas, validations
 from vaven.catalogue.http.problem_details import problem
 from vaven.catalogue.validation.uploads import Uploads
-from vaven.publisher.publication_status import Publications
+from vaven.publisher.operations.publication_status import Publications
 from vaven.vocab.messages import LANGUAGES
 
 ROOT = "/api/v1"

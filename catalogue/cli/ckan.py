@@ -13,7 +13,7 @@ from vaven.vocab.errors import UnknownDataset
 from vaven.vocab.messages import Messages, messages
 
 if TYPE_CHECKING:
-    from vaven.publisher.publication_status import Status
+    from vaven.publisher.operations.publication_status import Status
     from vaven.publisher.releases.records import Records
 
 MAX_TEXT = 60
@@ -109,7 +109,7 @@ def _shortened(t: Messages, value: object) -> str:
 
 def _status(arguments: argparse.Namespace) -> int:
     from vaven.publisher.graph.store import open_store
-    from vaven.publisher.publication_status import Publications, as_dict
+    from vaven.publisher.operations.publication_status import Publications, as_dict
 
     settings = load_settings()
     with _records(settings) as records:
@@ -127,7 +127,7 @@ def _status(arguments: argparse.Namespace) -> int:
 
 def _print_status(status: "Status", language: str) -> None:
     """Print a line for each version that a CKAN has or should have, with its problem and remedy below."""
-    from vaven.publisher.publication_status import problem_texts
+    from vaven.publisher.operations.publication_status import problem_texts
 
     t, targets = messages(language, "publisher"), [target for target in status.targets if target.kind == "ckan"]
     if not targets:

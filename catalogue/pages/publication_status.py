@@ -1,11 +1,11 @@
-"""Publication status of each release, as a page and as JSON (publisher/publication_status.py)."""
+"""Publication status of each release, as a page and as JSON (publisher/operations/publication_status.py)."""
 
 import json
 
 from flask import Blueprint, Response, abort, g, render_template, request
 
 from vaven.catalogue.http.page_cache import exclude_from_cache
-from vaven.publisher.publication_status import Publications, PublicationState, Status, as_dict, problem_texts
+from vaven.publisher.operations.publication_status import Publications, PublicationState, Status, as_dict, problem_texts
 from vaven.vocab import media_types
 from vaven.vocab.errors import UnknownDataset
 from vaven.vocab.messages import messages

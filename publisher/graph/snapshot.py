@@ -92,7 +92,7 @@ def current_snapshot(folder: Path) -> Snapshot | None:
     """Return the snapshot that a store's folder names as current; None before the first, or if the name is damaged."""
     try:
         name = (folder / "current").read_text("utf-8").strip()
-    except (FileNotFoundError, UnicodeDecodeError):
+    except (FileNotFoundError, NotADirectoryError, IsADirectoryError, UnicodeDecodeError):
         return None
     return Snapshot(name, folder / "snapshots" / name) if NAME.fullmatch(name) else None
 

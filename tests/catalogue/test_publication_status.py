@@ -26,7 +26,7 @@ from vaven.catalogue.app import create_app
 from vaven.catalogue.pages import publication_status as pages
 from vaven.publisher.ckan.run import code_of, is_pushing, push_release
 from vaven.publisher.graph.store import open_store
-from vaven.publisher.publication_status import ATTENTION_STATES, STATES, Publications, Status, as_dict
+from vaven.publisher.operations.publication_status import ATTENTION_STATES, STATES, Publications, Status, as_dict
 from vaven.publisher.publish import publish
 from vaven.publisher.releases.records import PushEnd, Records
 from vaven.publisher.settings import Settings

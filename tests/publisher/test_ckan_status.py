@@ -18,7 +18,7 @@ from tests.servers.ckan.instance import Ckan
 from tests.servers.proxy import proxy
 from vaven.publisher.ckan.run import push_datasets
 from vaven.publisher.graph.store import open_store
-from vaven.publisher.publication_status import Publications, as_dict
+from vaven.publisher.operations.publication_status import Publications, as_dict
 from vaven.publisher.publish import publish
 from vaven.publisher.releases.records import Records
 from vaven.publisher.settings import Settings

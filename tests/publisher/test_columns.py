@@ -20,7 +20,7 @@ from vaven.publisher.columns.open import Columns
 from vaven.publisher.columns.terms import decode, encode
 from vaven.publisher.engine.pool import EmbeddedEngine
 from vaven.publisher.graph.snapshot import Snapshot, current_snapshot
-from vaven.publisher.loading import load_graphs
+from vaven.publisher.operations.loading import load_graphs
 from vaven.publisher.publish import publish
 from vaven.publisher.releases.records import Records
 from vaven.publisher.settings import Settings

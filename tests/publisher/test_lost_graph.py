@@ -11,7 +11,7 @@ from tests.conftest import SAMPLE
 from tests.reading import LICENCE_AND_PUBLISHER
 from vaven.publisher.columns.open import Columns
 from vaven.publisher.graph.snapshot import Snapshot, current_snapshot
-from vaven.publisher.loading import renew
+from vaven.publisher.operations.rebuilding import renew
 from vaven.publisher.publish import publish
 from vaven.publisher.settings import Settings
 

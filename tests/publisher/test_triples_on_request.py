@@ -16,7 +16,7 @@ from tests.conftest import SAMPLE
 from tests.published_files import PublishedFiles
 from vaven.catalogue.app import create_app
 from vaven.publisher.ckan.dataset import dataset_of
-from vaven.publisher.loading import load_graphs
+from vaven.publisher.operations.loading import load_graphs
 from vaven.publisher.publish import publish
 from vaven.publisher.releases.records import Records
 from vaven.publisher.settings import STORED_TRIPLES_ROWS, Settings, load_settings

@@ -15,7 +15,7 @@ from vaven.publisher.columns.build import ReleasedColumns
 from vaven.publisher.columns.open import Columns
 from vaven.publisher.graph.snapshot import Snapshot, current_snapshot
 from vaven.publisher.graph.store import EmbeddedStore
-from vaven.publisher.loading import load_graphs
+from vaven.publisher.operations.loading import load_graphs
 from vaven.publisher.rdf.files import Graphs
 from vaven.publisher.releases.records import Records
 from vaven.publisher.settings import Settings

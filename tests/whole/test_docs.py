@@ -13,7 +13,7 @@ from tests.conftest import ROOT, Site
 from tests.recipes import DOCUMENT, PRINTED_BASE, Recipe, recipes, trimmed
 from vaven.catalogue.cli.main import build_parser
 from vaven.publisher.ckan.run import code_of
-from vaven.publisher.publication_status import STATES
+from vaven.publisher.operations.publication_status import STATES
 from vaven.vocab.errors import CkanError
 
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")

@@ -1,6 +1,6 @@
-"""Load of the visible releases into the graph store, and its repair from the releases.
+"""Load of the visible releases into the graph store: the shared graphs, and the columns of each release.
 
-Whoever publishes, withdraws or starts a site uses this module; the order of a publication's steps is in publish.py.
+The order of a publication's steps is in publish.py.
 """
 
 import fcntl
@@ -15,12 +15,12 @@ from rdflib import Graph
 
 from vaven.publisher.columns.build import PreparedColumns, ReleasedColumns
 from vaven.publisher.cube.observations import GZIP_FILE, ZSTD_FILE, write_triples
-from vaven.publisher.graph.store import GraphStore, open_store
+from vaven.publisher.graph.snapshot import try_lock
+from vaven.publisher.graph.store import GraphStore
 from vaven.publisher.integrity.disclosure import OBSERVATIONS
 from vaven.publisher.metadata.catalogue import catalogue_record
 from vaven.publisher.metadata.rules import vocabulary_triples
 from vaven.publisher.metadata.shared_graph import merge_shared_triples, read_triples, split_shared
-from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.rdf.compression import compressed_file
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal
 from vaven.publisher.releases.release import stored_release
@@ -36,10 +36,23 @@ METADATA = "metadata.ttl"
 @contextmanager
 def exclusive(home: Path) -> Iterator[None]:
     """Hold the lock of a data folder's only publishing process; wait for another one to end."""
+    with _publish_lock(home) as descriptor:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+
+
+@contextmanager
+def exclusive_now(home: Path) -> Iterator[bool]:
+    """Hold the same lock, or yield False while another process holds it."""
+    with _publish_lock(home) as descriptor:
+        yield try_lock(descriptor, fcntl.LOCK_EX)
+
+
+@contextmanager
+def _publish_lock(home: Path) -> Iterator[int]:
     home.mkdir(parents=True, exist_ok=True)
     with (home / "publish.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
+        yield lock.fileno()
 
 
 def catch_up(records: Records, store: GraphStore) -> None:
@@ -48,27 +61,6 @@ def catch_up(records: Records, store: GraphStore) -> None:
         record = records.release(slug, version)
         if record and record.visible_at is None:
             records.show(record)
-
-
-def renew(settings: Settings) -> None:
-    """Build the graph again from the releases if its snapshot is lost, damaged or of another format."""
-    store = open_store(settings)
-    if store.is_sound() and not store.without_columns():
-        return
-    with exclusive(settings.home), Records(settings.database) as records:
-        rebuild_lost(settings, records, open_store(settings))
-
-
-def rebuild_lost(settings: Settings, records: Records, store: GraphStore) -> None:
-    """Build a store's state again if it is not sound: with what it says that readers see, else what the records say.
-
-    A release with damaged files is left out, so that all others are served; the next call tries again.
-    """
-    contents = visible_versions(records, store)
-    if store.is_sound() and store.without_columns() <= _damaged(settings, records, store, contents):
-        return
-    if contents or store.name():
-        load_graphs(settings, records, store, contents, "", records.withdrawals())
 
 
 def load_graphs(
@@ -86,7 +78,7 @@ def load_graphs(
     `columns` are those of the changed dataset, if they have been written.
     """
     iris = settings.iris
-    damaged = _damaged(settings, records, store, contents)
+    damaged = damaged_datasets(settings, records, store, contents)
     readable = {dataset: version for dataset, version in contents.items() if dataset not in damaged}
     with tempfile.TemporaryDirectory(prefix="vaven-graph-") as folder:
         histories = version_histories(records.finished(), withdrawals, contents)
@@ -98,7 +90,7 @@ def load_graphs(
         store.replace(graphs, contents=contents, releases=releases, changed=changed, prepared=columns)
 
 
-def _damaged(settings: Settings, records: Records, store: GraphStore, contents: Mapping[str, int]) -> set[str]:
+def damaged_datasets(settings: Settings, records: Records, store: GraphStore, contents: Mapping[str, int]) -> set[str]:
     """Return the datasets whose columns must be built of files that are not as they were published."""
     to_build = store.without_columns() if store.is_sound() else contents.keys()
     verification, damaged = Verification(settings.release_storage), set()

@@ -1,0 +1,1 @@
+"""Operation of all stores together: load, rebuild, status of publications."""
