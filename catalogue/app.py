@@ -21,7 +21,7 @@ from vaven.publisher.published.collection import Collection
 from vaven.publisher.settings import Settings
 from vaven.publisher.sql.engine import SqlEngine
 from vaven.vocab.areas import areas
-from vaven.vocab.errors import NoLongerIncluded, QueryError, UnknownDataset, VavenError, Withdrawn
+from vaven.vocab.errors import NoLongerIncluded, QueryError, UnknownDataset, VavenError, Withdrawn, WrongUse, for_people
 from vaven.vocab.example_queries import examples
 from vaven.vocab.iris import segment
 from vaven.vocab.register import codes, themes
@@ -75,9 +75,16 @@ def create_app(settings: Settings) -> Flask:
     from vaven.publisher.engine.open import open_engine
     from vaven.publisher.operations.rebuilding import renew
 
-    renew(settings)
     # Flask can't find the folder of a package inside a namespace by itself.
     app = Flask(__name__, root_path=str(Path(__file__).parent), instance_path=str(settings.home.absolute()))
+    try:
+        renew(settings)
+    except Exception as cause:
+        # What does not need the graph is served; the next start or publication tries again.
+        error = for_people(cause)
+        if error is None or isinstance(error, WrongUse):
+            raise
+        app.logger.error("%s", error)
     app.config["MAX_CONTENT_LENGTH"] = settings.upload_mb << 20
     app.config["SECRET_KEY"] = settings.signing_key
     app.jinja_env.filters["segment"] = segment
@@ -112,7 +119,18 @@ def create_app(settings: Settings) -> Flask:
 def _pages(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
     """Return the blueprints of pages for people, and of the API that has the same content."""
     from vaven.catalogue.api import routes as api
-    from vaven.catalogue.pages import areas, datasets, docs, help, investments, kpis, publication_status, sitemap, start
+    from vaven.catalogue.pages import (
+        areas,
+        datasets,
+        docs,
+        health,
+        help,
+        investments,
+        kpis,
+        publication_status,
+        sitemap,
+        start,
+    )
     from vaven.catalogue.validation import files, form, report
     from vaven.publisher.operations.publication_status import Publications
 
@@ -127,6 +145,7 @@ def _pages(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
     yield publication_status.blueprint(publications)
     yield sitemap.blueprint(collection, settings.iris)
     yield docs.blueprint(settings.iris)
+    yield health.blueprint(collection)
 
 
 def _machine_access(settings: Settings, parts: Parts) -> Iterator[Blueprint]:

@@ -8,7 +8,9 @@ VavenError                  has a message and a remedy in each language; command
 ├── NotReadable             a partner's file could not be read at all: the verdict is "not checked"
 ├── NotPublishable          the submission was checked and may not become a release
 ├── PublishingFailed        a step of publishing could not be done; the same command may be run again
-│   ├── NoRoom              a disk is full, a quota of it used up, or it can't be written
+│   ├── DiskFull            a disk is full, a quota of it used up, or it can't be written
+│   ├── SystemRefused       the system refused a file or folder
+│   ├── RecordsUnavailable  the database of records cannot be reached or read
 │   ├── StoreUnavailable
 │   ├── DamagedFile         a file of a release is missing, or differs from what was published
 │   └── CkanError
@@ -138,6 +140,16 @@ class DiskFull(PublishingFailed):
         super().__init__("vocab.disk-full")
 
 
+class SystemRefused(PublishingFailed):
+    def __init__(self, cause: OSError) -> None:
+        file = os.fspath(cause.filename) if isinstance(cause.filename, str | os.PathLike) else ""
+        super().__init__("vocab.system-refused", file=file, cause=cause.strerror or cause)
+
+
+class RecordsUnavailable(PublishingFailed):
+    pass
+
+
 class DamagedFile(PublishingFailed):
     pass
 
@@ -265,3 +277,12 @@ def is_full_disk(cause: BaseException | None) -> bool:
     while cause and not mentions_full_disk(str(cause)):
         cause = cause.__cause__ or cause.__context__
     return cause is not None
+
+
+def for_people(cause: Exception) -> VavenError | None:
+    """Return the error to show for an exception: itself, or that of a full disk or a refused file; None for a fault."""
+    if isinstance(cause, VavenError):
+        return cause
+    if is_full_disk(cause):
+        return DiskFull()
+    return SystemRefused(cause) if isinstance(cause, OSError) else None

@@ -14,7 +14,7 @@ from pathlib import Path
 from vaven.catalogue.cli.read_options import add_read_options, read_options
 from vaven.schemas.standard.finding import Report, Verdict
 from vaven.schemas.standard.read_options import ReadOptions
-from vaven.vocab.errors import DiskFull, NotReadable, VavenError, WrongUse, is_full_disk
+from vaven.vocab.errors import DiskFull, NotReadable, WrongUse, for_people
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES
 
 SOURCES = "CSV, XLSX, XLS, ODS, PC-Axis, JSON, JSON-stat, Parquet, gzip or zip of them, or a data package"
@@ -28,20 +28,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     command: Command = arguments.command
     try:
         return command(arguments)
-    except VavenError as error:
-        print(f"vaven: {error.text(arguments.lang)}", file=sys.stderr)
-        return 2 if isinstance(error, WrongUse | NotReadable) else 1
     except BrokenPipeError:
         # The reader of the output has ended, as in `vaven kpis | head`.
         sys.stderr.close()
         return 0
     except Exception as cause:
-        if not is_full_disk(cause):
+        error = for_people(cause)
+        if error is None:
             raise
-        # Closing other files fails on the same full disk, and would print tracebacks.
-        sys.unraisablehook = lambda _: None
-        print(f"vaven: {DiskFull().text(arguments.lang)}", file=sys.stderr)
-        return 1
+        if isinstance(error, DiskFull):
+            # Closing other files fails on the same full disk, and would print tracebacks.
+            sys.unraisablehook = lambda _: None
+        print(f"vaven: {error.text(arguments.lang)}", file=sys.stderr)
+        return 2 if isinstance(error, WrongUse | NotReadable) else 1
 
 
 def build_parser() -> argparse.ArgumentParser:

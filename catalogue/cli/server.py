@@ -5,8 +5,8 @@ and sends responses in one loop, so that a slow client costs a connection and no
 """
 
 import gc
+import os
 import resource
-import signal
 import socket
 import sys
 import time
@@ -20,7 +20,7 @@ from gunicorn.workers.base import Worker
 
 from vaven.publisher.settings import Settings
 from vaven.schemas.formats.child_process import Backoff, end_with_parent
-from vaven.vocab.errors import VavenError, WrongUse
+from vaven.vocab.errors import WrongUse, for_people
 
 if TYPE_CHECKING:
     from flask import Flask
@@ -44,11 +44,15 @@ def serve(settings: Settings, host: str, port: int, language: str) -> int:
         listener = socket.create_server((host, port), family=_family(host), backlog=1024)
     except OSError as cause:
         raise WrongUse("catalogue.port-taken", port=port, cause=cause) from cause
+    arbiter = os.getpid()
     try:
         # The arbiter takes the descriptor over.
         Arbiter(_Site(settings, listener.detach(), language)).run()
     except SystemExit as end:
-        return end.code if isinstance(end.code, int) else 1
+        if os.getpid() != arbiter:
+            raise
+        # 3: the worker could not start, and has said why.
+        return 1 if end.code else 0
     return 0
 
 
@@ -106,7 +110,10 @@ class _WaitressWorker(Worker):  # type: ignore[misc]
             time.sleep(min(left, NOTIFY_SECONDS))
         try:
             super().load_wsgi()
-        except VavenError as error:
+        except Exception as cause:
+            error = for_people(cause)
+            if error is None:
+                raise
             print(f"vaven: {error.text(self.app.language)}", file=sys.stderr, flush=True)
             sys.exit(Arbiter.WORKER_BOOT_ERROR)
 
@@ -137,8 +144,8 @@ class _WaitressWorker(Worker):  # type: ignore[misc]
             # All objects so far are permanent: no garbage collection during a request traverses them.
             gc.collect()
             gc.freeze()
-            host, port = server.getsockname()
-            print(f"Väven: http://{host}:{port}/", flush=True)
+            host, port = server.getsockname()[:2]
+            print(f"Väven: http://{f'[{host}]' if ':' in host else host}:{port}/", flush=True)
             with consumer():
                 notified = 0.0
                 while self.alive:
@@ -158,11 +165,6 @@ class _WaitressWorker(Worker):  # type: ignore[misc]
             self.wsgi.extensions["vaven"].close()
             # What is frozen would be reported as leaks.
             gc.unfreeze()
-
-    def handle_exit(self, sig: int, frame: Any) -> None:
-        super().handle_exit(sig, frame)
-        # A second signal ends at once.
-        signal.signal(signal.SIGTERM, self.handle_quit)
 
     def _notify_all(self) -> None:
         """Tell the arbiter and systemd's watchdog that the loop runs."""

@@ -1,11 +1,10 @@
-"""Start page, page about the catalogue, and the health check."""
+"""Start page, and page about the catalogue."""
 
-from flask import Blueprint, Response, render_template
+from flask import Blueprint, render_template
 
 from vaven.catalogue.http.page_cache import PageCache
 from vaven.catalogue.pages.kpi_groups import by_theme, kpis_with_values
 from vaven.publisher.published.collection import Collection
-from vaven.vocab import media_types
 
 NEWEST_DATASETS = 6
 EXAMPLE_AREAS = 8
@@ -22,10 +21,6 @@ def blueprint(collection: Collection, cache: PageCache) -> Blueprint:
     @pages.get("/about")
     def about() -> str:
         return render_template("start/about.html")
-
-    @pages.get("/healthz")
-    def health() -> Response:
-        return Response("ok\n", mimetype=media_types.TEXT)
 
     return pages
 

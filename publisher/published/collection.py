@@ -23,6 +23,7 @@ from vaven.publisher.published.values import (
 )
 from vaven.publisher.published.view import PublishedView
 from vaven.publisher.releases.cache import CachedByState
+from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal
 from vaven.publisher.releases.verification import Verification
 from vaven.publisher.releases.versions import VersionHistory
@@ -94,7 +95,7 @@ class Collection:
         For example observations.csv, observations.parquet, observations.xlsx, metadata.ttl, observations.nt.gz,
         datapackage.json or report.json. Raises DamagedFile.
         """
-        self._verify(slug, version, name)
+        self._verification.check(slug, version, self._file(slug, version, name))
         return self._storage.open(slug, version, name)
 
     def local(self, slug: str, version: int, name: str) -> Path:
@@ -102,14 +103,24 @@ class Collection:
 
         Raises DamagedFile.
         """
-        self._verify(slug, version, name)
-        return self._storage.local(slug, version, name)
+        return self._verification.local(slug, version, self._file(slug, version, name))
 
-    def _verify(self, slug: str, version: int, name: str) -> None:
+    def damaged_files(self, slug: str | None = None, version: int | None = None) -> list[tuple[str, int, str]]:
+        """Return the dataset, version and name of tables that differ from what was published.
+
+        They are those of current releases, or of one version.
+        """
+        if slug is None or version is None:
+            current = {r.dataset: r.version for r in self._view().current}
+            return sorted((dataset, current[dataset], file) for dataset, file in self._view().damaged_now())
+        tables = [file for file in self.release(slug, version).files if file.name.endswith(".parquet")]
+        return [(slug, version, file.name) for file in self._verification.damaged(slug, version, tables)]
+
+    def _file(self, slug: str, version: int, name: str) -> ReleasedFile:
         file = self.release(slug, version).file(name)
         if file is None:
             raise UnknownDataset("publisher.no-file", dataset=slug, version=version, file=name)
-        self._verification.check(slug, version, file)
+        return file
 
     def older_versions(self, slug: str) -> Sequence[int]:
         """Return all versions of a dataset but the current, also withdrawn ones, the newest first."""
@@ -117,8 +128,15 @@ class Collection:
         return [r.version for history in histories for r in history.versions[::-1] if r.version != history.current]
 
     def local_unlisted(self, slug: str, version: int, name: str) -> Path:
-        """Return a file of any release, also one that is not shown, as a path on this machine's disk."""
-        return self._storage.local(slug, version, name)
+        """Return a file of any release, also one that is not shown, as a path on this machine's disk.
+
+        Raises DamagedFile.
+        """
+        record = self._records.release(slug, version)
+        file = record.complete_manifest.file(name) if record else None
+        if file is None:
+            raise UnknownDataset("publisher.no-file", dataset=slug, version=version, file=name)
+        return self._verification.local(slug, version, file)
 
     def preview(self, slug: str, version: int, resource: str, limit: int = 20) -> Preview:
         release = self.release(slug, version)
@@ -199,7 +217,7 @@ class Collection:
         state = frozenset(visible.items()), tuple(withdrawals)
 
         def build() -> PublishedView:
-            return PublishedView(visible, withdrawals, self._records, self._storage, self._verification)
+            return PublishedView(visible, withdrawals, self._records, self._verification)
 
         view = self._views.get(state, "view", build)
         if view.damaged and view.damaged != view.damaged_now():

@@ -13,15 +13,10 @@ from vaven.publisher.rdf.triple_counts import counted_from
 from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal
 from vaven.publisher.releases.release import read_rows
-from vaven.publisher.releases.storage import Storage
 from vaven.publisher.releases.verification import Verification
 from vaven.publisher.releases.versions import version_histories
-
-NO_OBSERVATIONS = """CREATE TABLE observations (dataset VARCHAR, neighbourhood VARCHAR, kpi VARCHAR, period VARCHAR,
-    sex VARCHAR, age_group VARCHAR, value DOUBLE, numerator DOUBLE, denominator DOUBLE, sample_size BIGINT,
-    ci_lower DOUBLE, ci_upper DOUBLE, status VARCHAR, method VARCHAR, note VARCHAR)"""
-NO_TARGETS = """CREATE TABLE targets (dataset VARCHAR, neighbourhood VARCHAR, kpi VARCHAR, period VARCHAR,
-    baseline_period VARCHAR, baseline_value DOUBLE, target_value DOUBLE)"""
+from vaven.schemas.standard.table_schemas import standard
+from vaven.schemas.tables.compile import SQL_TYPES
 
 
 class PublishedView:
@@ -37,7 +32,6 @@ class PublishedView:
         visible: Mapping[str, int],
         withdrawals: Sequence[Withdrawal],
         records: Records,
-        storage: Storage,
         verification: Verification,
     ) -> None:
         self.withdrawn = {w.dataset: [t for t in withdrawals if t.dataset == w.dataset] for w in withdrawals}
@@ -57,9 +51,9 @@ class PublishedView:
         self._verification = verification
         self.damaged = self.damaged_now()
         self.database = duckdb.connect()
-        self._create_tables(storage)
+        self._create_tables()
         self.areas = self._areas()
-        investments = (i for r in self.current for i in self._investments(r, storage))
+        investments = (i for r in self.current for i in self._investments(r))
         self.investments = tuple(sorted(investments, key=lambda i: i.start, reverse=True))
 
     def area(self, dataset: str, code: str) -> PublishedArea | None:
@@ -78,17 +72,23 @@ class PublishedView:
     def _has(self, record: ReleaseRecord, resource: str) -> bool:
         return resource in record.complete_manifest.rows and (record.dataset, f"{resource}.parquet") not in self.damaged
 
-    def _create_tables(self, storage: Storage) -> None:
+    def _path(self, record: ReleaseRecord, resource: str) -> Path:
+        file = record.complete_manifest.file(f"{resource}.parquet")
+        assert file, resource
+        return self._verification.local(record.dataset, record.version, file)
+
+    def _create_tables(self) -> None:
         for resource in ("observations", "targets"):
             parts = []
             for r in self.current:
                 if self._has(r, resource):
-                    path = _quoted(storage.local(r.dataset, r.version, f"{resource}.parquet"))
+                    path = _quoted(self._path(r, resource))
                     parts.append(f"SELECT '{r.dataset}' AS dataset, * FROM read_parquet('{path}')")
             if parts:
                 self.database.execute(f"CREATE VIEW {resource} AS {' UNION ALL BY NAME '.join(parts)}")
             else:
-                self.database.execute(NO_TARGETS if resource == "targets" else NO_OBSERVATIONS)
+                columns = ", ".join(f"{field.name} {SQL_TYPES[field.type]}" for field in standard()[resource].fields)
+                self.database.execute(f"CREATE TABLE {resource} (dataset VARCHAR, {columns})")
         self.database.execute("CREATE TABLE areas (dataset VARCHAR, code VARCHAR, area_vintage VARCHAR, key VARCHAR)")
         rows = [
             (slug, a.code, a.area_vintage, a.key) for slug, areas in self.released_areas.items() for a in areas.values()
@@ -108,14 +108,14 @@ class PublishedView:
         ]
         return {(a.area_vintage, a.code): a for a in sorted(areas, key=lambda a: (a.name.casefold(), a.code))}
 
-    def _investments(self, record: ReleaseRecord, storage: Storage) -> Iterator[Investment]:
+    def _investments(self, record: ReleaseRecord) -> Iterator[Investment]:
         if not self._has(record, "investments"):
             return
         names: dict[str, str] = {}
         if self._has(record, "actors"):
-            actors = read_rows(storage.local(record.dataset, record.version, "actors.parquet"))
+            actors = read_rows(self._path(record, "actors"))
             names = {row["id"]: row["name"] for row in actors}
-        for row in read_rows(storage.local(record.dataset, record.version, "investments.parquet")):
+        for row in read_rows(self._path(record, "investments")):
             yield self._investment(record.dataset, row, names)
 
     def _investment(self, dataset: str, row: Mapping[str, Any], actors: Mapping[str, str]) -> Investment:

@@ -4,6 +4,7 @@ A release is reserved before anything is written and becomes visible with one up
 between leaves a reservation that the next run of the same command continues.
 """
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -14,6 +15,7 @@ from typing import Any, Self
 import sqlalchemy as sa
 
 from vaven.publisher.releases.manifest import Manifest
+from vaven.vocab.errors import BadSettings, DiskFull, RecordsUnavailable, is_full_disk
 
 # The last of migrations/versions.
 NEWEST = "0003"
@@ -147,6 +149,16 @@ def now() -> datetime:
     return datetime.now(UTC).replace(microsecond=0, tzinfo=None)
 
 
+def _raise_unavailable(context: sa.engine.ExceptionContext) -> None:
+    """Raise the error for people instead of the driver's, unless that is about a statement."""
+    error, cause = context.sqlalchemy_exception, context.original_exception
+    # SQLite reports a damaged file by the class of all its errors.
+    if isinstance(error, sa.exc.OperationalError | sa.exc.InterfaceError) or type(error) is sa.exc.DatabaseError:
+        if is_full_disk(cause):
+            raise DiskFull from cause
+        raise RecordsUnavailable("publisher.records-unavailable", cause=str(cause).strip().split("\n")[0]) from cause
+
+
 def _revision(connection: sa.Connection) -> str | None:
     """Return the revision of a database's tables; None for an empty database."""
     if not sa.inspect(connection).has_table("alembic_version"):
@@ -158,6 +170,7 @@ def _migrate(engine: sa.Engine) -> None:
     # Loading it takes longer than all that a database at the newest migration is asked by most commands.
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(files("vaven.publisher") / "migrations"))
@@ -167,24 +180,43 @@ def _migrate(engine: sa.Engine) -> None:
             # database that cannot be opened.
             connection.exec_driver_sql("BEGIN IMMEDIATE")
         config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+        try:
+            command.upgrade(config, "head")
+        except CommandError as cause:
+            raise RecordsUnavailable("publisher.records-newer") from cause
 
 
 class Records:
-    """The database at an SQLAlchemy URL, migrated to the newest revision when opened."""
+    """The database at an SQLAlchemy URL, migrated to the newest revision at its first use.
+
+    Every method raises RecordsUnavailable for a database that is unavailable or damaged, and DiskFull.
+    """
 
     def __init__(self, url: str) -> None:
-        address = sa.make_url(url)
-        if address.get_backend_name() == "sqlite" and address.database:
-            Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-        self._engine = sa.create_engine(url)
-        with self._engine.connect() as connection:
-            revision = _revision(connection)
-        if revision != NEWEST:
-            _migrate(self._engine)
+        try:
+            self._connections = sa.create_engine(url)
+        except (sa.exc.ArgumentError, ImportError) as cause:
+            raise BadSettings("publisher.database-url", cause=cause) from cause
+        sa.event.listen(self._connections, "handle_error", _raise_unavailable)
+        self._lock, self._is_migrated = threading.Lock(), False
+
+    @property
+    def _engine(self) -> sa.Engine:
+        """The database with the newest tables; a site starts also while it is unavailable."""
+        with self._lock:
+            if not self._is_migrated:
+                address = self._connections.url
+                if address.get_backend_name() == "sqlite" and address.database:
+                    Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+                with self._connections.connect() as connection:
+                    revision = _revision(connection)
+                if revision != NEWEST:
+                    _migrate(self._connections)
+                self._is_migrated = True
+        return self._connections
 
     def close(self) -> None:
-        self._engine.dispose()
+        self._connections.dispose()
 
     def __enter__(self) -> Self:
         return self

@@ -4,6 +4,7 @@ import hashlib
 import logging
 import threading
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.storage import COPY_BYTES, Storage
@@ -23,6 +24,7 @@ class Verification:
         self._lock = threading.Lock()
         self._sound: dict[Key, State] = {}
         self._damaged: dict[Key, State] = {}
+        self._copies: dict[tuple[Path, str], State] = {}
 
     def check(self, dataset: str, version: int, file: ReleasedFile) -> None:
         """Raise DamagedFile for a file that is missing, or has another size or SHA-256 than its manifest says.
@@ -47,6 +49,39 @@ class Verification:
             self._damaged[key] = state
         log.error("%s", error)
         raise error
+
+    def local(self, dataset: str, version: int, file: ReleasedFile) -> Path:
+        """Return a file as a path on this machine's disk. Raises DamagedFile.
+
+        A local copy of a remote file that is damaged is copied again.
+        """
+        if self._storage.is_local:
+            self.check(dataset, version, file)
+            return self._storage.local(dataset, version, file.name)
+        try:
+            for _ in range(2):
+                path = self._storage.local(dataset, version, file.name)
+                if self._is_sound_copy(path, file):
+                    return path
+                path.unlink(missing_ok=True)
+        except FileNotFoundError:
+            pass
+        error = DamagedFile("publisher.file-damaged", dataset=dataset, version=version, file=file.name)
+        log.error("%s", error)
+        raise error
+
+    def _is_sound_copy(self, path: Path, file: ReleasedFile) -> bool:
+        status = path.stat()
+        state = status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns
+        with self._lock:
+            if self._copies.get((path, file.sha256)) == state:
+                return True
+        with path.open("rb") as content:
+            is_sound = hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
+        if is_sound:
+            with self._lock:
+                self._copies[path, file.sha256] = state
+        return is_sound
 
     def damaged(self, dataset: str, version: int, files: Iterable[ReleasedFile]) -> Iterator[ReleasedFile]:
         """Yield the files that `check` refuses."""

@@ -1,5 +1,6 @@
 """Damaged files of a release: nothing of them is shown or sent, and all else is."""
 
+import hashlib
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -12,8 +13,10 @@ from tests.reading import LICENCE_AND_PUBLISHER
 from vaven.catalogue.app import create_app
 from vaven.publisher.publish import publish
 from vaven.publisher.releases.manifest import ReleasedFile
+from vaven.publisher.releases.storage import Storage
 from vaven.publisher.releases.verification import Verification
 from vaven.publisher.settings import Settings
+from vaven.vocab.errors import DamagedFile
 
 SLUG = "exempel-tre-kommuner"
 OTHER = "0180C6090"
@@ -151,3 +154,39 @@ def test_a_site_whose_only_observations_are_damaged_starts(release: Path, home: 
             assert app.test_client().get(page).status_code == 200, page
     finally:
         app.extensions["vaven"].close()
+
+
+def test_readyz_has_the_releases_and_what_is_degraded(release: Path, home: Path) -> None:
+    app = create_app(Settings(home=home))
+    client = app.test_client()
+    sound = client.get("/readyz")
+    (release / "observations.parquet").write_bytes(b"")
+    degraded = client.get("/readyz", headers={"Accept-Language": "sv"})
+    app.extensions["vaven"].close()
+    assert (sound.status_code, sound.json["status"], sound.json["problems"]) == (200, "ready", [])
+    assert sound.json["releases"] == degraded.json["releases"]
+    assert (degraded.status_code, degraded.json["status"]) == (200, "degraded")
+    (problem,) = degraded.json["problems"]
+    assert problem["part"] == "files"
+    assert "observations.parquet" in problem["detail"]
+    assert problem["remedy"]
+
+
+def test_a_damaged_copy_of_a_remote_file_is_copied_again(release: Path, tmp_path: Path) -> None:
+    import fsspec
+
+    remote = fsspec.filesystem("memory")
+    remote.put(str(release.parent.parent), "/releases", recursive=True)
+    storage = Storage("memory://releases", tmp_path / "cache")
+    content = (release / "observations.parquet").read_bytes()
+    file = ReleasedFile("observations.parquet", "", len(content), hashlib.sha256(content).hexdigest())
+    verification = Verification(storage)
+    copy = verification.local(SLUG, 1, file)
+    for damage in DAMAGES:
+        damage(copy)
+        assert verification.local(SLUG, 1, file).read_bytes() == content
+    copy.unlink()
+    remote.pipe_file(f"/releases/{SLUG}/1/observations.parquet", content[:-1])
+    with pytest.raises(DamagedFile):
+        verification.local(SLUG, 1, file)
+    remote.rm("/releases", recursive=True)

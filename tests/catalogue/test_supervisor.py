@@ -112,3 +112,37 @@ def test_a_process_that_fails_again_and_again_starts_later_each_time() -> None:
     backoff = Backoff()
     assert [backoff.after(1) for _ in range(8)] == [0.5, 1, 2, 4, 8, 16, 30, 30]
     assert backoff.after(3600) == 0.5
+
+
+def test_a_start_that_fails_says_why_without_a_traceback(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    for setting, value in (("VAVEN_HOME", str(tmp_path / "file")), ("VAVEN_DATABASE_URL", "no address")):
+        settings = environment(tmp_path, free_port()) | {setting: value}
+        for command in (["serve", "--port", str(free_port())], ["publish", SAMPLE / "exempel.xlsx"]):
+            done = vaven(*command, environment=settings)
+            assert done.returncode in (1, 2), done.stderr
+            assert "Traceback" not in done.stderr
+            assert done.stderr.count("vaven: ") == 1
+
+
+def test_a_site_starts_without_its_graph_and_its_records(tmp_path: Path) -> None:
+    port = free_port()
+    settings = environment(tmp_path, port)
+    home = Path(settings["VAVEN_HOME"])
+    home.mkdir(exist_ok=True)
+    (home / "graph").touch()
+    (home / "records.sqlite").write_bytes(b"no database " * 1000)
+    with Serving(tmp_path, port, settings) as site:
+        statuses = {
+            path: requests.get(f"{site.url}{path}", timeout=WAIT_SECONDS).status_code
+            for path in ("healthz", "validate", "datasets", "sparql?query=ASK%7B%7D")
+        }
+        ready = requests.get(f"{site.url}readyz", timeout=WAIT_SECONDS)
+        log = (site.home / "serve.log").read_text()
+    assert statuses["healthz"] == statuses["validate"] == 200
+    assert statuses["datasets"] == 503
+    assert statuses["sparql?query=ASK%7B%7D"] == 503
+    assert (ready.status_code, ready.json()["status"]) == (503, "unavailable")
+    assert "vaven doctor" in ready.json()["problems"][0]["remedy"]
+    assert "vaven doctor" in log
+    assert "Traceback" not in log

@@ -75,6 +75,8 @@ def example(kind: type[VavenError]) -> VavenError:
         return kind(Message("publisher", "query.closing"), remedy=Message("publisher", "query.again.remedy"))
     if kind is NotReadable:
         return NotReadable("not-readable-empty", file="tom.csv")
+    if kind is errors.SystemRefused:
+        return errors.SystemRefused(PermissionError(13, "Permission denied", "/var/lib/vaven"))
     if kind is errors.Withdrawn:
         return errors.Withdrawn("provet", 2, day="2026-01-31", reason="Fel enkät")
     if kind is errors.NoLongerIncluded:
