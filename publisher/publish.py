@@ -38,6 +38,7 @@ from vaven.publisher.metadata.quality import measure_quality
 from vaven.publisher.metadata.rules import vocabulary_triples
 from vaven.publisher.operations.loading import METADATA, catch_up, exclusive, load_graphs
 from vaven.publisher.operations.rebuilding import rebuild_lost
+from vaven.publisher.operations.release_files import restore
 from vaven.publisher.published.collection import visible_versions
 from vaven.publisher.rdf.turtle import as_turtle
 from vaven.publisher.releases.answers import (
@@ -49,6 +50,7 @@ from vaven.publisher.releases.answers import (
 )
 from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.originals import Original, Originals
+from vaven.publisher.releases.record_copies import RecordCopies
 from vaven.publisher.releases.records import Records, ReleaseRecord, now
 from vaven.publisher.releases.release import (
     Release,
@@ -72,7 +74,7 @@ from vaven.schemas.standard.read_options import DETECT, ReadOptions
 from vaven.schemas.standard.read_options import Progress as StageProgress
 from vaven.schemas.tables.read import read
 from vaven.vocab.areas import areas
-from vaven.vocab.errors import NotPublishable, PublishingFailed, VavenError, WrongUse
+from vaven.vocab.errors import DamagedFile, NotPublishable, PublishingFailed, VavenError, WrongUse
 from vaven.vocab.iris import Iris
 
 Progress = Callable[[str], None]
@@ -138,8 +140,9 @@ def publish(
         accept_undecided = accept_undecided.strip()
     with exclusive(settings.home), Records(settings.database) as records:
         store = open_store(settings, progress)
+        RecordCopies(settings.record_storage).reconcile(records)
         rebuild_lost(settings, records, store)
-        catch_up(records, store)
+        catch_up(settings, records, store)
         options = (dataset, note, choices, accept_undecided, is_upload, progress)
         publishing = _Publishing(settings, records, store, *options)
         return publishing.run(source)
@@ -174,6 +177,10 @@ class _Publishing:
     is_upload: bool
     progress: Progress
 
+    @property
+    def _copies(self) -> RecordCopies:
+        return RecordCopies(self.settings.record_storage)
+
     def run(self, source: Path) -> Published:
         self.progress("received")
         began_at = now()
@@ -201,6 +208,11 @@ class _Publishing:
             columns = None
             if record.manifest is None:
                 record, report, columns = self._released(record, unstamped, report, original, began_at)
+            elif damaged := restore(self.settings, record, unstamped.folder):
+                names = tuple(file.name for file in damaged)
+                raise DamagedFile(
+                    "publisher.release-damaged", dataset=record.dataset, version=record.version, files=names
+                )
             self._load(record, columns)
         record = self._with_triples(record)
         ckan = self._push(record)
@@ -361,13 +373,14 @@ class _Publishing:
     def _load(self, record: ReleaseRecord, columns: PreparedColumns | None) -> None:
         """Load the release with the shared graphs, and make it visible."""
         self.progress("in-graph")
-        if self.store.contents().get(record.dataset) != record.version:
+        is_loaded = self.store.contents().get(record.dataset) == record.version
+        if not is_loaded or record.dataset in self.store.without_columns():
             contents = visible_versions(self.records, self.store) | {record.dataset: record.version}
             tombstones = self.records.withdrawals()
             load_graphs(self.settings, self.records, self.store, contents, record.dataset, tombstones, columns)
             self.records.note_step(record, "in-graph")
         self.progress("visible")
-        self.records.show(record)
+        self._copies.write(self.records.show(record))
 
     def _with_triples(self, record: ReleaseRecord) -> ReleaseRecord:
         """Add the N-Triples to a release that was published without them; until then they are generated on request."""
@@ -387,6 +400,7 @@ class _Publishing:
                 storage.add(path, *key)
             files = sorted((*manifest.files, *map(released_file, paths)), key=lambda file: file.name)
         finished = self.records.finish(record, replace(manifest, files=tuple(files)))
+        self._copies.write(finished)
         self.records.note_step(finished, "triples")
         return finished
 

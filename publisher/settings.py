@@ -102,6 +102,12 @@ class Settings:
         )
 
     @property
+    def record_storage(self) -> Storage:
+        """The copies of the records, from which a lost database is built again."""
+        url = self._below_storage("_records")
+        return Storage(url or f"file://{(self.home / 'records').absolute()}", self.home / "cache" / "_records")
+
+    @property
     def derived_storage(self) -> Storage | None:
         """The derived files that several servers share; None where the data folder is all there is."""
         url = self._below_storage("_derived")

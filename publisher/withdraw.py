@@ -10,8 +10,10 @@ from dataclasses import dataclass
 from vaven.publisher.ckan.run import push_release, withdraw_dataset
 from vaven.publisher.graph.store import open_store
 from vaven.publisher.operations.loading import catch_up, exclusive, load_graphs
+from vaven.publisher.operations.rebuilding import rebuild_lost
 from vaven.publisher.publish import require_no_person
 from vaven.publisher.published.collection import visible_versions
+from vaven.publisher.releases.record_copies import RecordCopies
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal, now
 from vaven.publisher.settings import Settings
 from vaven.vocab.errors import UnknownDataset, WrongUse
@@ -44,7 +46,9 @@ def withdraw(
     require_no_person(reason)
     with exclusive(settings.home), Records(settings.database) as records:
         store = open_store(settings, progress)
-        catch_up(records, store)
+        RecordCopies(settings.record_storage).reconcile(records)
+        rebuild_lost(settings, records, store)
+        catch_up(settings, records, store)
         releases = [r for r in records.finished() if r.dataset == dataset and r.visible_at]
         matching = _matching(releases, dataset, version)
         withdrawn = {w.version for w in records.withdrawals() if w.dataset == dataset}
@@ -59,7 +63,9 @@ def withdraw(
             if left is not None and left != before.get(dataset):
                 records.note_steps("in-graph", [((dataset, left), "")])
             progress("recorded")
+            copies = RecordCopies(settings.record_storage)
             for tombstone in tombstones:
+                copies.write_tombstone(tombstone)
                 records.withdraw(tombstone)
             progress("in-ckan")
             _update_ckan(settings, records, new, left)

@@ -1,4 +1,4 @@
-"""The command line: `vaven validate | fix | publish | withdraw | serve | demo | kpis | template | ckan`.
+"""The command line: `vaven validate | fix | publish | withdraw | doctor | serve | demo | kpis | template | ckan`.
 
 Exit codes: 0 valid or done, 1 invalid, 2 not checked or wrong use. A file of arguments and printing only.
 """
@@ -11,6 +11,7 @@ from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
 
+from vaven.catalogue.cli import operations
 from vaven.catalogue.cli.read_options import add_read_options, read_options
 from vaven.schemas.standard.finding import Report, Verdict
 from vaven.schemas.standard.read_options import ReadOptions
@@ -80,6 +81,8 @@ def build_parser() -> argparse.ArgumentParser:
     withdraw.add_argument("dataset", metavar="DATASET", help="short name of the dataset")
     withdraw.add_argument("version", type=int, nargs="?", metavar="VERSION", help="default is all its versions")
     withdraw.add_argument("--reason", required=True, metavar="TEXT", help="why; readers will see it")
+
+    operations.add_options(add("doctor", operations.run, "Compare all stores with each other, and repair them."))
 
     serve = add("serve", _serve, "Serve the catalogue.")
     _add_address(serve)

@@ -129,6 +129,9 @@ class RemoteStore:
     def without_columns(self) -> frozenset[str]:
         return frozenset()
 
+    def distrust(self) -> None:
+        """Every load replaces the graph of the changed dataset as a whole."""
+
     def prepare(self, release: ReleasedColumns, path: Path) -> None:
         """The server keeps triples."""
 

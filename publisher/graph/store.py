@@ -67,6 +67,9 @@ class GraphStore(Protocol):
     def without_columns(self) -> frozenset[str]:
         """Return the datasets that a sound state lacks, though readers see their pages."""
 
+    def distrust(self) -> None:
+        """Let the next `replace` build everything, without anything of the present state."""
+
     def contents(self) -> Mapping[str, int]:
         """Return dataset to version as readers see it now; empty if the engine has no record of it."""
 
@@ -100,6 +103,8 @@ class EmbeddedStore:
         self._wait_seconds = wait_seconds
         # The id of a snapshot that this process has checked.
         self._sound = set[str]()
+        # The id of a snapshot that is not used for the next one.
+        self._distrusted = ""
 
     def current(self) -> Snapshot | None:
         return current_snapshot(self.folder)
@@ -110,6 +115,9 @@ class EmbeddedStore:
 
     def is_sound(self) -> bool:
         return self._previous() is not None
+
+    def distrust(self) -> None:
+        self._distrusted = self.name()
 
     def without_columns(self) -> frozenset[str]:
         current = self.current()
@@ -157,6 +165,8 @@ class EmbeddedStore:
     def _previous(self) -> Path | None:
         """Return the folder of the current snapshot, if it is sound."""
         current = self.current()
+        if current and current.id == self._distrusted:
+            return None
         if current and current.id not in self._sound and current.is_sound:
             self._sound = {current.id}
         return current.folder if current and current.id in self._sound else None

@@ -22,6 +22,7 @@ from vaven.publisher.metadata.catalogue import catalogue_record
 from vaven.publisher.metadata.rules import vocabulary_triples
 from vaven.publisher.metadata.shared_graph import merge_shared_triples, read_triples, split_shared
 from vaven.publisher.rdf.compression import compressed_file
+from vaven.publisher.releases.record_copies import RecordCopies
 from vaven.publisher.releases.records import Records, ReleaseRecord, Withdrawal
 from vaven.publisher.releases.release import stored_release
 from vaven.publisher.releases.verification import Verification
@@ -55,12 +56,12 @@ def _publish_lock(home: Path) -> Iterator[int]:
         yield lock.fileno()
 
 
-def catch_up(records: Records, store: GraphStore) -> None:
+def catch_up(settings: Settings, records: Records, store: GraphStore) -> None:
     """Record as visible the versions that the graph shows: a process may have been killed right after the switch."""
     for slug, version in store.contents().items():
         record = records.release(slug, version)
         if record and record.visible_at is None:
-            records.show(record)
+            RecordCopies(settings.record_storage).write(records.show(record))
 
 
 def load_graphs(

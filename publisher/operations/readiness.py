@@ -4,18 +4,11 @@ import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+from vaven.publisher.operations.defects import Defect
 from vaven.publisher.published.collection import Collection
 from vaven.vocab.errors import DamagedFile, StoreUnavailable, VavenError, for_people
 
 UNAVAILABLE, DEGRADED, READY = "unavailable", "degraded", "ready"
-
-
-@dataclass(frozen=True)
-class Defect:
-    """A fault of a part of the installation: records, files, graph or disk; `error` has text and remedy."""
-
-    part: str
-    error: VavenError
 
 
 @dataclass(frozen=True)

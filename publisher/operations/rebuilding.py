@@ -3,6 +3,7 @@
 from vaven.publisher.graph.store import GraphStore, open_store
 from vaven.publisher.operations.loading import damaged_datasets, exclusive_now, load_graphs
 from vaven.publisher.published.collection import visible_versions
+from vaven.publisher.releases.record_copies import RecordCopies
 from vaven.publisher.releases.records import Records
 from vaven.publisher.settings import Settings
 
@@ -10,12 +11,15 @@ from vaven.publisher.settings import Settings
 def renew(settings: Settings) -> None:
     """Build the graph again from the releases if its snapshot is lost, damaged or of another format.
 
-    A process that publishes meanwhile does so itself, so nothing waits for it here.
+    Records that were lost are restored from their copies first. A process that publishes meanwhile builds the graph
+    itself, so nothing waits for it here.
     """
     store = open_store(settings)
-    if store.is_sound() and not store.without_columns():
-        return
     with Records(settings.database) as records:
+        if not records.finished():
+            RecordCopies(settings.record_storage).reconcile(records)
+        if store.is_sound() and not store.without_columns():
+            return
         if not store.name() and not visible_versions(records, store):
             return
         with exclusive_now(settings.home) as is_held:

@@ -234,6 +234,11 @@ def visible_versions(records: Records, store: GraphStore) -> dict[str, int]:
     except StoreUnavailable:
         # Pages need no graph server, only the endpoint does. Publishing has read the server's state before.
         pass
+    return recorded_versions(records)
+
+
+def recorded_versions(records: Records) -> dict[str, int]:
+    """Return dataset to the version that readers see by the records."""
     withdrawn = {(w.dataset, w.version) for w in records.withdrawals()}
     return {
         r.dataset: r.version for r in records.finished() if r.visible_at and (r.dataset, r.version) not in withdrawn

@@ -5,7 +5,7 @@ between leaves a reservation that the next run of the same command continues.
 """
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import files
@@ -373,6 +373,22 @@ class Records:
         """Return the state of all versions at all targets, or of one dataset's; by dataset, version and target."""
         with self._engine.connect() as connection:
             return _pushes(connection, *([] if dataset is None else [PUSHES.c.dataset == dataset]))
+
+    def restore(self, releases: Iterable[ReleaseRecord], withdrawals: Iterable[Withdrawal]) -> None:
+        """Insert the records of finished releases and the tombstones that are missing; no other is changed."""
+        with self._engine.begin() as connection:
+            known = {(r.dataset, r.version) for r in self._select(connection)}
+            rows = [
+                {**vars(r), "manifest": r.complete_manifest.as_json()}
+                for r in releases
+                if (r.dataset, r.version) not in known
+            ]
+            if rows:
+                connection.execute(sa.insert(RELEASES), rows)
+            known = {(w.dataset, w.version) for w in _withdrawals(connection)}
+            tombstones = [asdict(w) for w in withdrawals if (w.dataset, w.version) not in known]
+            if tombstones:
+                connection.execute(sa.insert(WITHDRAWALS), tombstones)
 
     @staticmethod
     def _select(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[ReleaseRecord]:

@@ -23,7 +23,7 @@ from vaven.schemas.reports.xlsx_cells import ESCAPED
 from vaven.schemas.rules.metadata import defaults_of
 from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.sql import quoted
-from vaven.schemas.standard.table_schemas import RESOURCES, standard
+from vaven.schemas.standard.table_schemas import RESOURCES, TableSchema, standard
 from vaven.schemas.tables.compile import text_select, typed_select
 from vaven.schemas.tables.tables import About, Table, Tables
 from vaven.vocab import media_types, register
@@ -208,8 +208,18 @@ def write_table(workspace: duckdb.DuckDBPyConnection, table: Table, folder: Path
     workspace.execute(f"COPY ({typed_select(table, schema)}) TO '{target}.parquet' {options}")
     if not _is_ascending(workspace, f"'{target}.parquet'", schema.primary_key):
         workspace.execute(f"COPY ({typed_select(table, schema, unique=True)}) TO '{target}.parquet' {options}")
-    select = text_select(f"FROM '{target}.parquet'", schema)
-    written = workspace.execute(f"COPY ({select}) TO '{target}.csv' (FORMAT csv, HEADER)").fetchone()
+    return _write_csv(workspace, folder / f"{table.resource}.parquet", folder / f"{table.resource}.csv", schema)
+
+
+def write_csv(table: Path, path: Path, resource: str) -> None:
+    """Write the CSV of a released table again, from its Parquet."""
+    with duckdb.connect() as workspace:
+        _write_csv(workspace, table, path, standard()[resource])
+
+
+def _write_csv(workspace: duckdb.DuckDBPyConnection, table: Path, path: Path, schema: TableSchema) -> int:
+    select = text_select(f"FROM '{_quoted(table)}'", schema)
+    written = workspace.execute(f"COPY ({select}) TO '{_quoted(path)}' (FORMAT csv, HEADER)").fetchone()
     return int(written[0]) if written else 0
 
 

@@ -70,6 +70,18 @@ class Storage:
         """Copy a local file into a folder that exists."""
         self._root[0].put_file(str(file), self._path(*parts, file.name))
 
+    def replace(self, file: Path, *parts: str | int) -> None:
+        """Put a local file into a folder that exists, where readers find the previous content or all of the new one."""
+        self.make_folder(*parts)
+        target = self._path(*parts, file.name)
+        if not self.is_local:
+            self._root[0].put_file(str(file), target)
+            return
+        with tempfile.TemporaryDirectory(prefix=".part-", dir=Path(target).parent) as folder:
+            part = Path(folder) / file.name
+            copy_file(file, part)
+            part.replace(target)
+
     def get(self, folder: Path, *parts: str | int) -> None:
         """Copy the files of a folder, which contains no folders, into a local one. Raises FileNotFoundError."""
         for name in self.sizes(*parts):
