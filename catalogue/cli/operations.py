@@ -39,5 +39,5 @@ def run(arguments: argparse.Namespace) -> int:
     if not defects:
         print(t("doctor.sound"))
     elif not arguments.repair and any(defect.is_repairable for defect in defects):
-        print(t("doctor.repair-hint"), file=sys.stderr)
+        print(t("doctor.repair-hint", command="vaven doctor --repair"), file=sys.stderr)
     return int(bool(defects))
