@@ -26,8 +26,8 @@ def damaged_files(settings: Settings, record: ReleaseRecord) -> list[ReleasedFil
 def restore(settings: Settings, record: ReleaseRecord, converted: Path | None = None) -> list[ReleasedFile]:
     """Restore a release's damaged files; return those that remain damaged.
 
-    A file comes from the folder `converted`, where the same submission was converted again, or is derived from the table
-    again. Nothing is written that has another SHA-256 than the manifest.
+    A file comes from the folder `converted`, where the same submission was converted again, or is derived from the
+    table again. Nothing is written that has another SHA-256 than the manifest.
     """
     damaged = damaged_files(settings, record)
     if damaged and converted:
