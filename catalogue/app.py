@@ -5,7 +5,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from flask import Blueprint, Flask, Response, render_template, request
+from flask import Blueprint, Flask, Response, current_app, render_template, request
 from jinja2 import StrictUndefined
 from jinja2.utils import missing
 from werkzeug.exceptions import HTTPException
@@ -113,6 +113,7 @@ def create_app(settings: Settings) -> Flask:
     app.wsgi_app = ResponseCache(app.wsgi_app, engine)  # type: ignore[method-assign]
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(VavenError, _own_error)
+    app.register_error_handler(Exception, _system_error)
     return app
 
 
@@ -227,6 +228,15 @@ def _no_longer_included(error: NoLongerIncluded) -> Response:
     if not prefers_html(request):
         return problem_of(410, error, dataset=error.dataset, version=error.version)
     return Response(render_template("errors/no_longer_included.html", error=error), status=410)
+
+
+def _system_error(cause: Exception) -> Response:
+    """Return 503 for a full disk or a file that the system refuses; anything else is a fault of ours."""
+    error = for_people(cause)
+    if error is None:
+        raise cause
+    current_app.logger.error("%s", error)
+    return _own_error(error)
 
 
 def _own_error(error: VavenError) -> Response:

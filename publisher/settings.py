@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from vaven.publisher.releases.storage import Storage
 from vaven.schemas.standard.thresholds import PROPOSED, Thresholds
-from vaven.vocab.errors import BadSettings
+from vaven.vocab.errors import BadSettings, is_full_disk
 from vaven.vocab.iris import Iris
 
 # Stored N-Triples take 170 bytes an observation, a hundred times the columns, and a third of the time to publish.
@@ -134,13 +134,21 @@ class Settings:
         import secrets
         import tempfile
 
-        path = self.home / "secret_key"
+        path, key = self.home / "secret_key", secrets.token_hex(32)
         if not path.exists() or not path.stat().st_size:
-            self.home.mkdir(parents=True, exist_ok=True)
-            # Atomic, since an empty key signs nothing; only the owner can read such a file.
-            with tempfile.NamedTemporaryFile("w", dir=self.home, delete=False) as part:
-                part.write(secrets.token_hex(32))
-            Path(part.name).replace(path)
+            try:
+                self.home.mkdir(parents=True, exist_ok=True)
+                # Atomic, since an empty key signs nothing; only the owner can read such a file.
+                with tempfile.TemporaryDirectory(prefix=".secret-", dir=self.home) as folder:
+                    part = Path(folder) / path.name
+                    part.touch(mode=0o600)
+                    part.write_text(key)
+                    part.replace(path)
+            except OSError as cause:
+                if not is_full_disk(cause):
+                    raise
+                # A disk that cannot be written is served all the same: sessions end with this process.
+                return key
         return path.read_text().strip()
 
 

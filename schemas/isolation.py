@@ -22,7 +22,7 @@ import tempfile
 import time
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, Protocol, TypeVar
@@ -141,13 +141,40 @@ def temporary_folder() -> Iterator[Path]:
         with suppress(OSError):
             if time.time() - left.stat().st_mtime > ABANDONED_SECONDS:
                 _remove_abandoned(left)
-    folder = Path(tempfile.mkdtemp(prefix=PREFIX))
+    folder, owner = Path(tempfile.mkdtemp(prefix=PREFIX)), os.getpid()
     descriptor = lock(folder)
     try:
         yield folder
     finally:
-        os.close(descriptor)
-        _remove(folder)
+        # A fork of this process may leave the block too.
+        if os.getpid() == owner:
+            os.close(descriptor)
+            _remove(folder)
+
+
+@contextmanager
+def temporary_files_in(parent: Path) -> Iterator[None]:
+    """Let this process and those that it starts make temporary files below a folder, and remove them at the end.
+
+    What killed processes have left there is removed. Where it cannot be written, they are where the system has them.
+    """
+    previous, variable = tempfile.tempdir, os.environ.get("TMPDIR")
+    try:
+        with ExitStack() as stack:
+            try:
+                parent.mkdir(parents=True, exist_ok=True)
+                tempfile.tempdir = str(parent)
+                folder = str(stack.enter_context(temporary_folder()))
+            except OSError:
+                tempfile.tempdir = previous
+            else:
+                os.environ["TMPDIR"] = tempfile.tempdir = folder
+            yield
+    finally:
+        tempfile.tempdir = previous
+        os.environ.pop("TMPDIR", None)
+        if variable is not None:
+            os.environ["TMPDIR"] = variable
 
 
 def lock(folder: Path) -> int:

@@ -38,10 +38,11 @@ import os
 from vaven.vocab.messages import Message, in_language, messages
 
 # How a full disk, or a quota, is told: by the system, by SQLite, and by libxml2.
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)
 NO_ROOM = (
     *map(os.strerror, FULL),
     "database or disk is full",
+    "attempt to write a readonly database",
     "disk I/O error",
     *(f"IO_{errno.errorcode[number]}" for number in FULL),
 )

@@ -7,6 +7,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -28,7 +29,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = parser.parse_args(argv)
     command: Command = arguments.command
     try:
-        return command(arguments)
+        with _temporary_files(command):
+            return command(arguments)
     except BrokenPipeError:
         # The reader of the output has ended, as in `vaven kpis | head`.
         sys.stderr.close()
@@ -42,6 +44,16 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.unraisablehook = lambda _: None
         print(f"vaven: {error.text(arguments.lang)}", file=sys.stderr)
         return 2 if isinstance(error, WrongUse | NotReadable) else 1
+
+
+def _temporary_files(command: Command) -> AbstractContextManager[None]:
+    """Put the temporary files of commands that have a data folder below it: their disk is the one to watch."""
+    if command not in (_publish, _withdraw, _serve, _jobs, _demo, operations.run):
+        return nullcontext()
+    from vaven.publisher.settings import load_settings
+    from vaven.schemas.isolation import temporary_files_in
+
+    return temporary_files_in(load_settings().home / "tmp")
 
 
 def build_parser() -> argparse.ArgumentParser:

@@ -23,6 +23,7 @@ from huey.serializer import Serializer
 from vaven.catalogue.validation.store import StoredValidations
 from vaven.publisher.settings import Settings
 from vaven.schemas.formats.child_process import Backoff, end_with_parent
+from vaven.vocab.errors import DiskFull, StoreUnavailable, is_full_disk
 
 WORKERS = 2
 STOP_SECONDS = 10
@@ -68,6 +69,21 @@ def queue(settings: Settings) -> Huey:
     settings.home.mkdir(parents=True, exist_ok=True)
     file = str(settings.home / "jobs.sqlite")
     return _SqliteQueue("vaven", filename=file, results=False, serializer=JsonSerializer())
+
+
+@contextmanager
+def queue_errors() -> Iterator[None]:
+    """Raise DiskFull or StoreUnavailable instead of the errors of SQLite and Redis."""
+    try:
+        yield
+    except Exception as cause:
+        # Redis is imported only where it is configured.
+        kinds = {f"{kind.__module__}.{kind.__name__}" for kind in type(cause).__mro__}
+        if not kinds & {"sqlite3.Error", "redis.exceptions.RedisError"}:
+            raise
+        if is_full_disk(cause):
+            raise DiskFull from cause
+        raise StoreUnavailable("catalogue.queue-unavailable", cause=cause) from cause
 
 
 def tasks(jobs: Huey, validations: StoredValidations) -> Callable[[str], object]:
@@ -137,7 +153,8 @@ def consume(settings: Settings, *, with_parent: int | None = None) -> None:
         end_with_parent(with_parent, signal.SIGTERM)
     logging.basicConfig(level=logging.WARNING)
     _bind_forks()
-    jobs = queue(settings)
+    with queue_errors():
+        jobs = queue(settings)
     tasks(jobs, StoredValidations(settings))
     # Processes, not threads: a check is bounded and killed as one.
     jobs.create_consumer(workers=WORKERS, worker_type="process", initial_delay=0.1, max_delay=1.0).run()

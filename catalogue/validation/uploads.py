@@ -1,23 +1,23 @@
 """Uploads of pages and of the API: rate limit, read options, checking at once of small files, and queueing."""
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property, partial
 
 from flask import abort, request
 from werkzeug.datastructures import FileStorage, MultiDict
 
 from vaven.catalogue.http.rate_limit import RateLimit, client_of
 from vaven.catalogue.validation.fork_server import ForkServer
-from vaven.catalogue.validation.jobs import queue, tasks
+from vaven.catalogue.validation.jobs import queue, queue_errors, tasks
 from vaven.catalogue.validation.store import SMALL_BYTES, StoredValidations
 from vaven.publisher.engine.fair_queue import FairQueue
 from vaven.publisher.settings import Settings
 from vaven.schemas.isolation import Runner
 from vaven.schemas.standard.finding import Report
 from vaven.schemas.standard.read_options import ReadOptions, pairs
-from vaven.vocab.errors import QueryBusy, WrongUse
+from vaven.vocab.errors import PublishingFailed, QueryBusy, WrongUse
 
 # Readers at a time, of which some may be younger than a second; as many uploads may wait for one.
 READERS = 12
@@ -40,7 +40,7 @@ class Uploads:
         self.validations = StoredValidations(settings)
         self._rate_limit = RateLimit(settings)
         self._per_minute = settings.uploads_a_minute
-        self._enqueue = tasks(queue(settings), self.validations)
+        self._settings = settings
         self._readers = ForkServer()
         self._slots = FairQueue(
             concurrency=YOUNG_READERS, slots=READERS, per_client=UPLOADS_PER_CLIENT, share_seconds=SHARE_SECONDS
@@ -65,7 +65,20 @@ class Uploads:
             except (QueryBusy, TimeoutError):
                 # No turn, or not enough time for a heavy file; the client can follow its progress in the queue.
                 pass
-        self._enqueue(key)
+        try:
+            self._enqueue(key)
+        except PublishingFailed:
+            self.validations.drop(key)
+            raise
+
+    @cached_property
+    def _queued(self) -> Callable[[str], object]:
+        """The queue, opened for the first job: a site starts also on a disk that cannot be written."""
+        return tasks(queue(self._settings), self.validations)
+
+    def _enqueue(self, key: str) -> None:
+        with queue_errors():
+            self._queued(key)
 
     def report(self, file: FileStorage, options: ReadOptions) -> Report:
         """Check an uploaded file, and store nothing beyond the check."""

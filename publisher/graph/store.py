@@ -24,7 +24,7 @@ from vaven.publisher.graph.sparql_client import RemoteServer, addresses
 from vaven.publisher.rdf.compression import DAMAGE
 from vaven.publisher.rdf.files import Graphs
 from vaven.publisher.settings import Settings
-from vaven.vocab.errors import StoreUnavailable
+from vaven.vocab.errors import DiskFull, StoreUnavailable, is_full_disk
 from vaven.vocab.iris import Iris
 
 LOAD_ERRORS: tuple[type[Exception], ...] = (SyntaxError, duckdb.Error, *DAMAGE)
@@ -182,6 +182,21 @@ class EmbeddedStore:
         name = f"{time.time_ns():020d}"
         part = self.folder / "snapshots" / f".part-{name}"
         part.mkdir(parents=True)
+        try:
+            return self._filled(name, part, graphs, contents, releases, prepared)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+
+    def _filled(
+        self,
+        name: str,
+        part: Path,
+        graphs: Graphs,
+        contents: Mapping[str, int],
+        releases: Sequence[ReleasedColumns],
+        prepared: PreparedColumns | None,
+    ) -> Snapshot:
         previous = self._previous()
         build(part, self._iris, graphs, releases, previous, prepared)
         known = Snapshot(previous.name, previous).digests if previous else {}
@@ -229,6 +244,8 @@ def _loading() -> Iterator[None]:
     try:
         yield
     except LOAD_ERRORS as cause:
+        if is_full_disk(cause):
+            raise DiskFull from cause
         raise StoreUnavailable("publisher.graph-not-loaded", cause=str(cause)[:500]) from cause
 
 

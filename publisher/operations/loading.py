@@ -28,6 +28,7 @@ from vaven.publisher.releases.release import stored_release
 from vaven.publisher.releases.verification import Verification
 from vaven.publisher.releases.versions import VersionHistory, version_histories
 from vaven.publisher.settings import Settings
+from vaven.vocab.errors import is_full_disk
 
 # The files of Iris.shared_graphs.
 SHARED = ("vocabulary", "catalogue", "reference")
@@ -51,8 +52,16 @@ def exclusive_now(home: Path) -> Iterator[bool]:
 
 @contextmanager
 def _publish_lock(home: Path) -> Iterator[int]:
-    home.mkdir(parents=True, exist_ok=True)
-    with (home / "publish.lock").open("w") as lock:
+    path = home / "publish.lock"
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        lock = path.open("a")
+    except OSError as cause:
+        if not (is_full_disk(cause) and path.exists()):
+            raise
+        # A disk that cannot be written can be examined.
+        lock = path.open()
+    with lock:
         yield lock.fileno()
 
 
