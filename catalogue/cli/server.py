@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 PAGE_THREADS = 16
 # Open connections and files of the server; the system may allow fewer.
 MAX_FILES = 8_192
+# The line and headers of a request, as large as nginx's by default.
+HEADER_BYTES = 32 << 10
 # A worker whose loop stands still for so long is killed.
 WATCHDOG_SECONDS = 60
 NOTIFY_SECONDS = 1.0
@@ -121,6 +123,7 @@ class _WaitressWorker(Worker):  # type: ignore[misc]
         from waitress import create_server, wasyncore
 
         from vaven.catalogue.app import warm
+        from vaven.catalogue.cli.connections import channel_factory
         from vaven.catalogue.validation.jobs import consumer
         from vaven.catalogue.validation.uploads import UPLOAD_THREADS
         from vaven.publisher.engine.open import max_open_requests
@@ -137,6 +140,7 @@ class _WaitressWorker(Worker):  # type: ignore[misc]
             ident="vaven",
             **_connections(settings),
         )
+        server.channel_class = channel_factory(settings)
         run_once = partial(wasyncore.loop, use_poll=True, map=channels, count=1)
         try:
             # Clients that connect already wait at the open port.
@@ -188,7 +192,11 @@ def _connections(settings: Settings) -> dict[str, Any]:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     files = min(hard, MAX_FILES) if hard != resource.RLIM_INFINITY else MAX_FILES
     resource.setrlimit(resource.RLIMIT_NOFILE, (files, hard))
-    options: dict[str, Any] = {"connection_limit": files // 2, "asyncore_use_poll": True}
+    options: dict[str, Any] = {
+        "connection_limit": files // 2,
+        "asyncore_use_poll": True,
+        "max_request_header_size": HEADER_BYTES,
+    }
     if settings.trusted_proxy:
         options |= {
             "trusted_proxy": settings.trusted_proxy,

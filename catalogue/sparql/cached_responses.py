@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 BLOCK = 1 << 16
 ENVIRON_KEY = "vaven.kept-answer"
 PATH = "/sparql"
-# Longer query strings are rare and bypass this cache.
-MAX_QUERY_STRING = 8_192
+# Longer keys are rare and bypass this cache, of which they would be most of the memory.
+MAX_KEY_CHARS = 8_192
 MAX_ENTRIES = 2_000
 Key = tuple[str, str, str]
 
@@ -93,6 +93,7 @@ def _without_entity(headers: list[tuple[str, str]]) -> list[tuple[str, str]]:
 def _key(environ: "WSGIEnvironment") -> Key | None:
     """Return the cache key of a request; None for a request other than a plain query by GET."""
     query = environ.get("QUERY_STRING", "")
-    if environ["PATH_INFO"] != PATH or environ["REQUEST_METHOD"] != "GET" or not 0 < len(query) <= MAX_QUERY_STRING:
+    if environ["PATH_INFO"] != PATH or environ["REQUEST_METHOD"] != "GET" or not query:
         return None
-    return query, environ.get("HTTP_ACCEPT", ""), environ.get("HTTP_ACCEPT_ENCODING", "")
+    key = query, environ.get("HTTP_ACCEPT", ""), environ.get("HTTP_ACCEPT_ENCODING", "")
+    return key if sum(map(len, key)) <= MAX_KEY_CHARS else None
