@@ -1,4 +1,4 @@
-"""The command line: `vaven validate | fix | publish | withdraw | doctor | serve | demo | kpis | template | ckan`.
+"""The command line, whose commands `vaven --help` lists.
 
 Exit codes: 0 valid or done, 1 invalid, 2 not checked or wrong use. A file of arguments and printing only.
 """
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _temporary_files(command: Command) -> AbstractContextManager[None]:
     """Put the temporary files of commands that have a data folder below it: their disk is the one to watch."""
-    if command not in (_publish, _withdraw, _serve, _jobs, _demo, operations.run):
+    if command not in (_publish, _withdraw, _serve, _jobs, _demo, operations.doctor, operations.restore):
         return nullcontext()
     from vaven.publisher.settings import load_settings
     from vaven.schemas.isolation import temporary_files_in
@@ -94,7 +94,7 @@ def build_parser() -> argparse.ArgumentParser:
     withdraw.add_argument("version", type=int, nargs="?", metavar="VERSION", help="default is all its versions")
     withdraw.add_argument("--reason", required=True, metavar="TEXT", help="why; readers will see it")
 
-    operations.add_options(add("doctor", operations.run, "Compare all stores with each other, and repair them."))
+    operations.add_commands(add)
 
     serve = add("serve", _serve, "Serve the catalogue.")
     _add_address(serve)

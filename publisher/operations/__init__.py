@@ -1,1 +1,1 @@
-"""Operation of all stores together: load, rebuild, status of publications."""
+"""Operation of all stores together: load, repair, backup, status."""

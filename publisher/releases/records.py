@@ -390,6 +390,37 @@ class Records:
             if tombstones:
                 connection.execute(sa.insert(WITHDRAWALS), tombstones)
 
+    def dump(self) -> dict[str, list[dict[str, Any]]]:
+        """Return all rows of one moment by table, as plain JSON values."""
+        with self._engine.connect().execution_options(isolation_level="SERIALIZABLE") as connection:
+            if connection.dialect.name == "sqlite":
+                # The driver begins a transaction only before it writes.
+                connection.exec_driver_sql("BEGIN")
+            return {
+                table.name: [
+                    {name: value.isoformat() if isinstance(value, datetime) else value for name, value in row.items()}
+                    for row in connection.execute(sa.select(table).order_by(*table.primary_key)).mappings()
+                ]
+                for table in METADATA.sorted_tables
+            }
+
+    def load(self, rows: Mapping[str, Sequence[Mapping[str, Any]]]) -> None:
+        """Replace all rows by those of a dump; steps are numbered again."""
+        with self._engine.begin() as connection:
+            for table in METADATA.sorted_tables:
+                times = {column.name for column in table.columns if isinstance(column.type, sa.DateTime)}
+                new = [
+                    {
+                        name: datetime.fromisoformat(value) if name in times and value else value
+                        for name, value in row.items()
+                        if (table.name, name) != ("steps", "id")
+                    }
+                    for row in rows.get(table.name, ())
+                ]
+                connection.execute(sa.delete(table))
+                if new:
+                    connection.execute(sa.insert(table), new)
+
     @staticmethod
     def _select(connection: sa.Connection, *where: sa.ColumnElement[bool]) -> list[ReleaseRecord]:
         query = sa.select(RELEASES).where(*where).order_by(RELEASES.c.dataset, RELEASES.c.version)
