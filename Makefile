@@ -29,7 +29,7 @@ help:
 	@echo "make test-environment  everything that tests need: Debian packages, CKAN, Solr, Fuseki, a browser"
 	@echo "make ckan    a real CKAN on http://127.0.0.1:5000 to push to, until Ctrl-C"
 	@echo "make fuzz    mutated files for every reader, mutated queries, 30 minutes each (SECONDS=1800), 10,000 cube queries on two engines, changed cells, hostile uploads, attacks on suppressed counts"
-	@echo "make mutants a change of each rule of the SPARQL translator, which the corpus of queries must notice"
+	@echo "make mutants changes of each rule of the SPARQL translator, of which the corpus of queries must notice one"
 	@echo "make clean   remove what was built here"
 
 demo: $(VENV)/installed

@@ -1,7 +1,7 @@
-"""`make mutants`: a change of each rule of the translator, which the corpus must notice.
+"""`make mutants`: changes of each rule of the translator, of which the corpus must notice one.
 
 A rule is a function of publisher/columnar. One place of it is changed: a comparison, a condition, a constant, or a word
-of its SQL. The changed module runs the corpus until a query has another result. Unchanged, the results are those of
+of its SQL; if that is not noticed, another one, up to four times. The changed module runs the corpus until a query has another result. Unchanged, the results are those of
 Apache Jena but for listed differences (tests/sparql/test_differential.py), so that such a query would fail there.
 """
 
@@ -174,16 +174,21 @@ def run_corpus(folder: str, mutant: Mutant | None, expected: dict[str, str]) -> 
 
 
 def run(modules: Sequence[str], each: int, seed: int, limit: int, report: Callable[[str], None]) -> float:
-    """Run the mutants, report the survivors, and return the share that was noticed."""
+    """Run mutants of each rule until one is noticed; return the share of rules with one.
+
+    Each mutant that was not noticed is reported.
+    """
     from tests.sparql.release import publish_release
     from vaven.publisher.graph.snapshot import current_snapshot
 
-    mutants = []
+    rules = dict[tuple[str, str], list[Mutant]]()
     for name in modules:
         source = (files(PACKAGE) / f"{name}.py").read_text("utf-8")
-        mutants += list(mutants_of(name, source, each, seed))
+        for mutant in mutants_of(name, source, each, seed):
+            rules.setdefault((name, mutant.function), []).append(mutant)
+    drawn = list(rules.values())
     if limit:
-        mutants = random.Random(seed).sample(mutants, min(limit, len(mutants)))
+        drawn = random.Random(seed).sample(drawn, min(limit, len(drawn)))
     with tempfile.TemporaryDirectory(prefix="vaven-mutants-") as folder:
         home = Path(folder) / "home"
         publish_release(home, 0)
@@ -191,15 +196,24 @@ def run(modules: Sequence[str], each: int, seed: int, limit: int, report: Callab
         assert snapshot
         one, other = (_in_a_process(str(snapshot.folder), None, {}) for _ in range(2))
         expected = {name: result for name, result in one.items() if other.get(name) == result}
-        report(f"{len(mutants)} mutants, {len(expected)} of {len(one)} queries with one result")
+        report(f"{len(drawn)} rules, {len(expected)} of {len(one)} queries with one result")
+
+        def is_noticed(mutants: Sequence[Mutant]) -> tuple[bool, int]:
+            """Return whether a mutant of a rule is noticed, and how many were not."""
+            for count, mutant in enumerate(mutants):
+                if _in_a_process(str(snapshot.folder), mutant, expected):
+                    return True, count
+                report(f"not noticed: {mutant}")
+            report(f"no mutant is noticed: {mutants[0].module} {mutants[0].function}")
+            return False, len(mutants)
+
         with ThreadPoolExecutor(os.cpu_count()) as pool:
-            outcomes = list(pool.map(lambda mutant: _in_a_process(str(snapshot.folder), mutant, expected), mutants))
-    survivors = [mutant for mutant, outcome in zip(mutants, outcomes, strict=True) if not outcome]
-    for mutant in survivors:
-        report(f"not noticed: {mutant}")
-    caught = len(mutants) - len(survivors)
-    report(f"{caught} of {len(mutants)} noticed ({100 * caught / len(mutants):.1f} %)")
-    return caught / len(mutants)
+            outcomes = list(pool.map(is_noticed, drawn))
+    noticed = sum(outcome for outcome, _ in outcomes)
+    survivors = sum(count for _, count in outcomes)
+    share = f"{100 * noticed / len(drawn):.1f} %"
+    report(f"{noticed} of {len(drawn)} rules noticed ({share}), {survivors} of {noticed + survivors} mutants not")
+    return noticed / len(drawn)
 
 
 def _in_a_process(folder: str, mutant: Mutant | None, expected: dict[str, str]) -> dict[str, str]:
@@ -218,8 +232,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--worker", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("--modules", nargs="*", help="modules of publisher/columnar instead of all")
-    parser.add_argument("--each", type=int, default=1, help="mutants of a function")
-    parser.add_argument("--limit", type=int, default=0, help="at most so many, drawn by the seed")
+    parser.add_argument("--each", type=int, default=4, help="most mutants of a rule, until one is noticed")
+    parser.add_argument("--limit", type=int, default=0, help="at most so many rules, drawn by the seed")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.worker:
