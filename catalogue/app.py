@@ -71,6 +71,8 @@ class CheckedUndefined(StrictUndefined):
 def create_app(settings: Settings) -> Flask:
     """Create the site for a configuration. Close it with `app.extensions["vaven"].close()`."""
     from vaven.catalogue.http.rate_limit import RateLimit
+    from vaven.catalogue.http.unconfigured_proxy import UnconfiguredProxy
+    from vaven.catalogue.pages import health
     from vaven.catalogue.sparql.cached_responses import ResponseCache
     from vaven.publisher.engine.open import open_engine
     from vaven.publisher.operations.rebuilding import renew
@@ -104,12 +106,14 @@ def create_app(settings: Settings) -> Flask:
     sql = SqlQueries(SqlEngine(settings), admit)
     parts = Parts(Collection(settings), engine, sql, PageCache(settings.page_cache_mb << 20), Uploads(settings))
     app.extensions["vaven"] = parts
+    proxy = UnconfiguredProxy(app, settings)
     headers.register(app)
     i18n.register(app)
     names = {"iris": settings.iris, "base": settings.base_iri, "theme_names": themes(), "codes": codes}
     app.context_processor(lambda: names)
     for blueprint in (*_pages(settings, parts), *_machine_access(settings, parts)):
         app.register_blueprint(blueprint)
+    app.register_blueprint(health.blueprint(parts.collection, proxy))
     app.wsgi_app = ResponseCache(app.wsgi_app, engine)  # type: ignore[method-assign]
     app.register_error_handler(HTTPException, _http_error)
     app.register_error_handler(VavenError, _own_error)
@@ -124,7 +128,6 @@ def _pages(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
         areas,
         datasets,
         docs,
-        health,
         help,
         investments,
         kpis,
@@ -146,7 +149,6 @@ def _pages(settings: Settings, parts: Parts) -> Iterator[Blueprint]:
     yield publication_status.blueprint(publications)
     yield sitemap.blueprint(collection, settings.iris)
     yield docs.blueprint(settings.iris)
-    yield health.blueprint(collection)
 
 
 def _machine_access(settings: Settings, parts: Parts) -> Iterator[Blueprint]:

@@ -1,8 +1,9 @@
 """`make mutants`: changes of each rule of the translator, of which the corpus must notice one.
 
 A rule is a function of publisher/columnar. One place of it is changed: a comparison, a condition, a constant, or a word
-of its SQL; if that is not noticed, another one, up to four times. The changed module runs the corpus until a query has another result. Unchanged, the results are those of
-Apache Jena but for listed differences (tests/sparql/test_differential.py), so that such a query would fail there.
+of its SQL; if that is not noticed, another one, up to four times. The changed module runs the corpus until a query has
+another result. Unchanged, the results are those of Apache Jena but for listed differences
+(tests/sparql/test_differential.py), so that such a query would fail there.
 """
 
 import argparse

@@ -5,12 +5,13 @@ import json
 from flask import Blueprint, Response
 
 from vaven.catalogue.http.i18n import language_of_programs
+from vaven.catalogue.http.unconfigured_proxy import UnconfiguredProxy
 from vaven.publisher.operations.readiness import UNAVAILABLE, readiness
 from vaven.publisher.published.collection import Collection
 from vaven.vocab import media_types
 
 
-def blueprint(collection: Collection) -> Blueprint:
+def blueprint(collection: Collection, proxy: UnconfiguredProxy) -> Blueprint:
     pages = Blueprint("health", __name__)
 
     @pages.get("/healthz")
@@ -20,7 +21,7 @@ def blueprint(collection: Collection) -> Blueprint:
     @pages.get("/readyz")
     def ready() -> Response:
         """Return the visible releases, and what is degraded; 503 if nothing published can be served."""
-        state, language = readiness(collection), language_of_programs()
+        state, language = readiness(collection, proxy.defects()), language_of_programs()
         body = {
             "status": state.status,
             "releases": state.releases or {},

@@ -1,7 +1,7 @@
 """Readiness of a running site: the releases that it serves, and what is degraded, for `/readyz`."""
 
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from vaven.publisher.operations.defects import Defect
@@ -25,9 +25,12 @@ class Readiness:
         return DEGRADED if self.defects else READY
 
 
-def readiness(collection: Collection) -> Readiness:
-    """Return what a site serves. Cost: files that have not changed since they were last compared are not read again."""
-    defects = list(_disk_defects(collection))
+def readiness(collection: Collection, known: Sequence[Defect] = ()) -> Readiness:
+    """Return what a site serves, and its defects, beginning with those that are `known`.
+
+    Cost: files that have not changed since they were last compared are not read again.
+    """
+    defects = [*known, *_disk_defects(collection)]
     try:
         releases = dict(collection.visible())
         damaged = collection.damaged_files()

@@ -190,3 +190,19 @@ def test_a_damaged_copy_of_a_remote_file_is_copied_again(release: Path, tmp_path
     with pytest.raises(DamagedFile):
         verification.local(SLUG, 1, file)
     remote.rm("/releases", recursive=True)
+
+
+@pytest.mark.parametrize("trusted", ["", "127.0.0.1"])
+def test_refusals_behind_a_proxy_that_is_not_configured_are_explained(
+    home: Path, trusted: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = create_app(Settings(home=home, queries_a_minute=1, trusted_proxy=trusted))
+    client, headers = app.test_client(), {"X-Forwarded-For": "192.0.2.1"}
+    before = client.get("/readyz").json["status"]
+    statuses = [client.get(f"/sparql?query=ASK%7B%3Fs%20%3Fp%20{n}%7D", headers=headers).status_code for n in range(4)]
+    problems = client.get("/readyz").json["problems"]
+    app.extensions["vaven"].close()
+    assert before == "ready"
+    assert statuses[-1] == 429
+    assert [problem["part"] for problem in problems] == ([] if trusted else ["proxy"])
+    assert caplog.text.count("VAVEN_TRUSTED_PROXY") == len(problems)
