@@ -21,7 +21,7 @@ from vaven.publisher.operations.loading import catch_up, exclusive, load_graphs
 from vaven.publisher.operations.rebuilding import rebuild_lost
 from vaven.publisher.operations.release_files import damaged_files, quarantine, restore
 from vaven.publisher.published.collection import recorded_versions
-from vaven.publisher.releases.record_copies import RecordCopies
+from vaven.publisher.releases.record_copies import RecordCopies, is_older
 from vaven.publisher.releases.records import Records, ReleaseRecord
 from vaven.publisher.settings import Settings
 from vaven.vocab.errors import (
@@ -108,7 +108,11 @@ def _copy_defects(settings: Settings, records: Records) -> Iterator[Defect]:
         yield Defect("records", PublishingFailed("publisher.record-lost", dataset=dataset, version=version))
     for dataset, version in sorted(copies.tombstones.keys() - tombstones.keys()):
         yield Defect("records", PublishingFailed("publisher.withdrawal-lost", dataset=dataset, version=version))
-    stale = [key for key, record in finished.items() if copies.releases.get(key) != record]
+    other = {key for key, copy in copies.releases.items() if key in finished and finished[key] != copy}
+    damaged = {key for key in other if not is_older(copies.releases[key], finished[key])}
+    for dataset, version in sorted(damaged):
+        yield Defect("records", PublishingFailed("publisher.record-damaged", dataset=dataset, version=version))
+    stale = [*(other - damaged), *(finished.keys() - copies.releases.keys())]
     stale += [key for key, tombstone in tombstones.items() if copies.tombstones.get(key) != tombstone]
     if stale or copies.damaged:
         yield Defect("records", PublishingFailed("publisher.copies-stale", count=len(stale) or len(copies.damaged)))
@@ -205,7 +209,11 @@ def _repair_records(settings: Settings) -> None:
     copies = RecordCopies(settings.record_storage).read()
     with Records(settings.database) as records:
         try:
+            finished = {(r.dataset, r.version): r for r in records.finished()}
             records.restore(copies.releases.values(), copies.tombstones.values())
+            for key, copy in copies.releases.items():
+                if key in finished and finished[key] != copy and not is_older(copy, finished[key]):
+                    records.overwrite(copy)
             return
         except RecordsUnavailable:
             path = _sqlite_path(settings)

@@ -8,7 +8,7 @@ tombstone, which is written before it is recorded.
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -43,10 +43,11 @@ class RecordCopies:
         self._write(tombstone.dataset, f"{tombstone.version}{TOMBSTONE}", asdict(tombstone))
 
     def complete(self, records: Records) -> None:
-        """Write the copies that are missing, differ from their record or are damaged."""
+        """Write the copies that are missing, older than their record or damaged."""
         copies = self.read()
         for record in records.finished():
-            if copies.releases.get((record.dataset, record.version)) != record:
+            copy = copies.releases.get((record.dataset, record.version))
+            if copy is None or (copy != record and is_older(copy, record)):
                 self.write(record)
         for tombstone in records.withdrawals():
             if copies.tombstones.get((tombstone.dataset, tombstone.version)) != tombstone:
@@ -111,6 +112,16 @@ class RecordCopies:
             return stored
         except (OSError, ValueError, KeyError, TypeError, AttributeError):
             return {}
+
+
+def is_older(copy: ReleaseRecord, record: ReleaseRecord) -> bool:
+    """Return whether a copy is an earlier state of a record, which may become visible and get more files.
+
+    Any other difference is damage of the record: only the copy has a SHA-256.
+    """
+    files, newer = set(copy.complete_manifest.files), set(record.complete_manifest.files)
+    later = replace(record, visible_at=copy.visible_at, manifest=copy.manifest)
+    return copy == later and copy.visible_at in (None, record.visible_at) and files <= newer
 
 
 def _release(stored: Mapping[str, Any]) -> ReleaseRecord:

@@ -390,6 +390,12 @@ class Records:
             if tombstones:
                 connection.execute(sa.insert(WITHDRAWALS), tombstones)
 
+    def overwrite(self, record: ReleaseRecord) -> None:
+        """Replace a damaged record."""
+        values = {**vars(record), "manifest": record.complete_manifest.as_json()}
+        with self._engine.begin() as connection:
+            connection.execute(sa.update(RELEASES).where(*_key(record)).values(values))
+
     def dump(self) -> dict[str, list[dict[str, Any]]]:
         """Return all rows of one moment by table, as plain JSON values."""
         with self._engine.connect().execution_options(isolation_level="SERIALIZABLE") as connection:

@@ -4,6 +4,7 @@ import json
 import shutil
 import sqlite3
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from vaven.catalogue.app import create_app
 from vaven.publisher.graph.snapshot import current_snapshot
 from vaven.publisher.operations.doctor import examine, repair
 from vaven.publisher.publish import publish
+from vaven.publisher.releases.record_copies import RecordCopies
 from vaven.publisher.releases.records import Records
 from vaven.publisher.settings import Settings
 from vaven.publisher.withdraw import withdraw
@@ -81,6 +83,19 @@ REPAIRED: dict[str, tuple[str, Callable[[Settings], object]]] = {
     "database-empty": ("records", lambda s: (s.home / "records.sqlite").write_bytes(b"")),
     "database-flipped": ("records", lambda s: flip(s.home / "records.sqlite")),
     "record-lost": ("records", lambda s: execute(s, "DELETE FROM releases WHERE dataset = 'annan'")),
+    "record-changed": ("records", lambda s: execute(s, f"UPDATE releases SET content_sha256 = '{'a' * 64}'")),
+    "manifest-changed": (
+        "records",
+        lambda s: execute(
+            s, "UPDATE releases SET manifest = replace(manifest, 'observations.csv', 'observations.cSv')"
+        ),
+    ),
+    "record-ahead": (
+        "records",
+        lambda s: RecordCopies(s.record_storage).write(
+            replace(RecordCopies(s.record_storage).read().releases[SLUG, 1], visible_at=None)
+        ),
+    ),
     "tombstone-lost": ("records", lambda s: execute(s, "DELETE FROM withdrawals")),
     "tables-lost": ("records", lambda s: execute(s, "DROP TABLE releases")),
     "copies-lost": ("records", lambda s: shutil.rmtree(s.home / "records")),
