@@ -196,9 +196,9 @@ def test_the_commands_say_how_much_was_copied(published: Settings, tmp_path: Pat
     here = environment(published.home, 8000)
     done = vaven("backup", tmp_path / "backup", environment=here)
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("Säkerhetskopian är klar: ")
+    assert done.stdout.startswith("Säkerhetskopian är klar. ")
     done = vaven("restore", tmp_path / "backup", environment=environment(tmp_path / "home", 8000))
-    assert (done.returncode, done.stdout) == (0, "Återställt: 3 versioner.\n"), done.stderr
+    assert (done.returncode, done.stdout) == (0, "Återställda versioner: 3.\n"), done.stderr
     done = vaven("restore", tmp_path / "backup", "--lang", "en", environment=here)
     assert done.returncode == 2
     assert "empty data folder" in done.stderr
