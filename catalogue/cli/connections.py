@@ -1,17 +1,20 @@
 """Connections of the web server: bodies that nobody wants are not received, and no client takes all connections."""
 
+import json
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from copy import copy
 from typing import Any
 
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.utilities import RequestEntityTooLarge
+from werkzeug.http import HTTP_STATUS_CODES
 
 from vaven.catalogue.http.rate_limit import client_of
 from vaven.publisher.settings import Settings
+from vaven.vocab import media_types
 from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES, messages
 
 # The bodies of queries and of calls with parameters only: MAX_QUERY_BYTES of catalogue/sparql/protocol.py as a form.
@@ -25,18 +28,25 @@ CLIENT_SHARE = 4
 
 
 class BodyTooLarge(RequestEntityTooLarge):  # type: ignore[misc]
-    """A body that is larger than its route takes, refused by its header."""
+    """A body that is larger than its route takes, refused by its header: a text, or a problem (RFC 9457)."""
 
-    def __init__(self, languages: str) -> None:
+    def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__("")
-        first = languages[:2].lower()
-        self._language = first if first in LANGUAGES else DEFAULT_LANGUAGE
+        self._is_read_by_people = media_types.HTML in headers.get("ACCEPT", "")
+        first = headers.get("ACCEPT_LANGUAGE", "")[:2].lower()
+        default = DEFAULT_LANGUAGE if self._is_read_by_people else "en"
+        self._language = first if first in LANGUAGES else default
 
     def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
         t = messages(self._language, "catalogue")
-        text = f"{t('error.request-too-large')} {t('error.request-too-large.remedy')}\n"
-        headers = [("Content-Type", "text/plain; charset=utf-8"), ("Content-Language", self._language)]
-        return f"{self.code} {self.reason}", headers, text.encode()
+        detail, remedy = t("error.request-too-large"), t("error.request-too-large.remedy")
+        problem = {"type": "about:blank", "title": HTTP_STATUS_CODES[self.code], "status": self.code}
+        text, media_type = f"{detail} {remedy}", f"{media_types.TEXT}; charset=utf-8"
+        if not self._is_read_by_people:
+            text = json.dumps({**problem, "detail": detail, "remedy": remedy}, ensure_ascii=False)
+            media_type = media_types.PROBLEM_JSON
+        headers = [("Content-Type", media_type), ("Content-Language", self._language)]
+        return f"{self.code} {self.reason}", headers, f"{text}\n".encode()
 
 
 class LimitedParser(HTTPRequestParser):  # type: ignore[misc]
@@ -56,15 +66,13 @@ class LimitedParser(HTTPRequestParser):  # type: ignore[misc]
     def received(self, data: bytes) -> int:
         consumed: int = super().received(data)
         if isinstance(self.error, RequestEntityTooLarge) and not isinstance(self.error, BodyTooLarge):
-            self.error = BodyTooLarge(self.headers.get("ACCEPT_LANGUAGE", ""))
+            self.error = BodyTooLarge(self.headers)
             # Otherwise it would be invited to send.
             self.expect_continue = False
         return consumed
 
     def _limit(self) -> int:
         """Return the size of the body that a route takes."""
-        if self.command not in ("POST", "PUT", "PATCH"):
-            return 0
         if self.path.startswith(("/validate", "/api/v1/validations")):
             return self.upload_bytes + FORM_BYTES
         return QUERY_BODY_BYTES if self.path.startswith(("/sparql", "/api/")) else 0
