@@ -1,6 +1,5 @@
 """Connections of the web server: bodies that nobody wants are not received, and no client takes all connections."""
 
-import json
 import socket
 import time
 from collections.abc import Callable, Mapping
@@ -10,17 +9,26 @@ from typing import Any
 from waitress.channel import HTTPChannel
 from waitress.parser import HTTPRequestParser
 from waitress.utilities import RequestEntityTooLarge
-from werkzeug.http import HTTP_STATUS_CODES
+from werkzeug.datastructures import LanguageAccept
+from werkzeug.http import parse_accept_header
 
+from vaven.catalogue.api.routes import ROOT
+from vaven.catalogue.http.i18n import LANGUAGES_OF_PROGRAMS, accepted_language
+from vaven.catalogue.http.problem_details import problem_in
 from vaven.catalogue.http.rate_limit import client_of
+from vaven.catalogue.sparql.cached_responses import PATH
+from vaven.catalogue.sparql.protocol import MAX_QUERY_BYTES
 from vaven.publisher.settings import Settings
 from vaven.vocab import media_types
-from vaven.vocab.messages import DEFAULT_LANGUAGE, LANGUAGES, messages
+from vaven.vocab.messages import LANGUAGES, messages
 
-# The bodies of queries and of calls with parameters only: MAX_QUERY_BYTES of catalogue/sparql/protocol.py as a form.
-QUERY_BODY_BYTES = 4 << 20
+UPLOAD_PATHS = ("/validate", f"{ROOT}/validations")
+# The SPARQL endpoint, and calls of the Action API.
+QUERY_PATHS = (PATH, "/api/")
 # Fields and boundaries of a form beside its file.
 FORM_BYTES = 1 << 20
+# A form writes a byte as three characters at most.
+QUERY_BODY_BYTES = 3 * MAX_QUERY_BYTES + FORM_BYTES
 # A client that sends more than it may gets the response only if its bytes are read meanwhile (RFC 9112, section 9.6).
 LINGER_SECONDS, LINGER_BYTES = 5.0, 64 << 20
 # A client's share of the connections; behind a proxy nginx's limit_conn takes that over.
@@ -28,33 +36,38 @@ CLIENT_SHARE = 4
 
 
 class BodyTooLarge(RequestEntityTooLarge):  # type: ignore[misc]
-    """A body that is larger than its route takes, refused by its header: a text, or a problem (RFC 9457)."""
+    """A body that is larger than its route takes, refused by its header: a text for people, else a problem."""
 
     def __init__(self, headers: Mapping[str, str]) -> None:
         super().__init__("")
         self._is_read_by_people = media_types.HTML in headers.get("ACCEPT", "")
-        first = headers.get("ACCEPT_LANGUAGE", "")[:2].lower()
-        default = DEFAULT_LANGUAGE if self._is_read_by_people else "en"
-        self._language = first if first in LANGUAGES else default
+        offered = LANGUAGES if self._is_read_by_people else LANGUAGES_OF_PROGRAMS
+        accepted = parse_accept_header(headers.get("ACCEPT_LANGUAGE"), LanguageAccept)
+        self._language = accepted_language(accepted, offered)
 
     def to_response(self, ident: str | None = None) -> tuple[str, list[tuple[str, str]], bytes]:
         t = messages(self._language, "catalogue")
         detail, remedy = t("error.request-too-large"), t("error.request-too-large.remedy")
-        problem = {"type": "about:blank", "title": HTTP_STATUS_CODES[self.code], "status": self.code}
-        text, media_type = f"{detail} {remedy}", f"{media_types.TEXT}; charset=utf-8"
-        if not self._is_read_by_people:
-            text = json.dumps({**problem, "detail": detail, "remedy": remedy}, ensure_ascii=False)
-            media_type = media_types.PROBLEM_JSON
-        headers = [("Content-Type", media_type), ("Content-Language", self._language)]
-        return f"{self.code} {self.reason}", headers, f"{text}\n".encode()
+        response = problem_in(self._language, self.code, detail, remedy=remedy)
+        if self._is_read_by_people:
+            response.set_data(f"{detail} {remedy}\n")
+            response.mimetype = media_types.TEXT
+        headers = [(name, value) for name, value in response.headers if name != "Content-Length"]
+        return f"{self.code} {self.reason}", headers, response.get_data()
 
 
 class LimitedParser(HTTPRequestParser):  # type: ignore[misc]
-    """A parser of requests that ends at the header of one whose body its route does not take."""
+    """A parser of requests that ends at the header of one whose body its route does not take.
 
-    upload_bytes = 0
+    `refused` is called for a request that is refused, in the thread that reads.
+    """
+
     adj: Any
     error: Any = None
+
+    def __init__(self, adj: Any, upload_bytes: int, refused: Callable[[], None]) -> None:
+        super().__init__(adj)
+        self._upload_bytes, self._refused = upload_bytes, refused
 
     def parse_header(self, header_plus: bytes) -> None:
         super().parse_header(header_plus)
@@ -65,26 +78,32 @@ class LimitedParser(HTTPRequestParser):  # type: ignore[misc]
 
     def received(self, data: bytes) -> int:
         consumed: int = super().received(data)
-        if isinstance(self.error, RequestEntityTooLarge) and not isinstance(self.error, BodyTooLarge):
-            self.error = BodyTooLarge(self.headers)
-            # Otherwise it would be invited to send.
+        if self.error:
+            # Otherwise the client would be invited to send.
             self.expect_continue = False
+            self._refused()
+        if isinstance(self.error, RequestEntityTooLarge):
+            self.error = BodyTooLarge(self.headers)
         return consumed
 
     def _limit(self) -> int:
         """Return the size of the body that a route takes."""
-        if self.path.startswith(("/validate", "/api/v1/validations")):
-            return self.upload_bytes + FORM_BYTES
-        return QUERY_BODY_BYTES if self.path.startswith(("/sparql", "/api/")) else 0
+        if self.path.startswith(UPLOAD_PATHS):
+            return self._upload_bytes + FORM_BYTES
+        return QUERY_BODY_BYTES if self.path.startswith(QUERY_PATHS) else 0
 
 
 class LimitedChannel(HTTPChannel):  # type: ignore[misc]
     """A connection that reads and drops, for a moment, what a client still sends after its refusal."""
 
-    parser_class = LimitedParser
-    # Set for a channel with a refused request.
-    _refusal: object = None
-    _lingers_until, _dropped = 0.0, 0
+    upload_bytes = 0
+    _is_refused, _lingers_until, _dropped = False, 0.0, 0
+
+    def parser_class(self, adj: Any) -> LimitedParser:
+        return LimitedParser(adj, self.upload_bytes, self._note_refusal)
+
+    def _note_refusal(self) -> None:
+        self._is_refused = True
 
     def readable(self) -> bool:
         return bool(self._lingers_until) or super().readable()
@@ -101,11 +120,13 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
         except OSError:
             data = b""
         self._dropped += len(data)
-        if not data or time.monotonic() > self._lingers_until or self._dropped > LINGER_BYTES:
+        if not data or self._dropped > LINGER_BYTES:
             super().handle_close()
+        else:
+            self.end_lingering(time.monotonic())
 
     def handle_close(self) -> None:
-        if self._refusal and not self._lingers_until and self.connected:
+        if self._is_refused and not self._lingers_until and self.connected:
             self._lingers_until = time.monotonic() + LINGER_SECONDS
             try:
                 self.socket.shutdown(socket.SHUT_WR)
@@ -114,22 +135,24 @@ class LimitedChannel(HTTPChannel):  # type: ignore[misc]
             return
         super().handle_close()
 
-    def received(self, data: bytes) -> bool:
-        done: bool = super().received(data)
-        for request in self.requests:
-            if request.error:
-                self._refusal = request.error
-        return done
+    def end_lingering(self, now: float) -> None:
+        """Close a connection whose client sends nothing, or sends on, after its moment."""
+        if self._lingers_until and now > self._lingers_until:
+            super().handle_close()
+
+
+def end_lingering(channels: Mapping[int, Any], now: float) -> None:
+    """Close the connections whose moment after a refusal has passed."""
+    for channel in list(channels.values()):
+        if isinstance(channel, LimitedChannel):
+            channel.end_lingering(now)
 
 
 def channel_factory(settings: Settings) -> Callable[..., HTTPChannel | None]:
     """Return what makes the connections of a waitress server: its `channel_class`."""
 
-    class Parser(LimitedParser):
-        upload_bytes = settings.upload_mb << 20
-
     class Channel(LimitedChannel):
-        parser_class = Parser
+        upload_bytes = settings.upload_mb << 20
 
     def connect(server: Any, connection: socket.socket, address: Any, adj: Any, **more: Any) -> HTTPChannel | None:
         client = client_of(address[0])

@@ -5,6 +5,7 @@ and sends responses in one loop, so that a slow client costs a connection and no
 """
 
 import gc
+import math
 import os
 import resource
 import socket
@@ -123,7 +124,7 @@ class _WaitressWorker(Worker):  # type: ignore[misc]
         from waitress import create_server, wasyncore
 
         from vaven.catalogue.app import warm
-        from vaven.catalogue.cli.connections import channel_factory
+        from vaven.catalogue.cli.connections import channel_factory, end_lingering
         from vaven.catalogue.validation.jobs import consumer
         from vaven.catalogue.validation.uploads import UPLOAD_THREADS
         from vaven.publisher.engine.open import max_open_requests
@@ -156,6 +157,7 @@ class _WaitressWorker(Worker):  # type: ignore[misc]
                     if time.monotonic() > notified + NOTIFY_SECONDS:
                         notified = time.monotonic()
                         self._notify_all()
+                        end_lingering(channels, notified)
                     run_once(timeout=NOTIFY_SECONDS)
                 # Nobody connects any more.
                 server.del_channel()
@@ -180,10 +182,13 @@ def _close_idle(channels: dict[int, Any]) -> bool:
     """Close the connections that have neither a request to answer nor bytes to send; return whether others are left."""
     from waitress.channel import HTTPChannel
 
+    from vaven.catalogue.cli.connections import end_lingering
+
     left = [channel for channel in channels.values() if isinstance(channel, HTTPChannel)]
     for channel in left:
         if not channel.requests and not channel.total_outbufs_len:
             channel.will_close = True
+    end_lingering(channels, math.inf)
     return bool(left)
 
 

@@ -9,6 +9,7 @@ from urllib.parse import quote, urlencode
 from babel.dates import format_date
 from babel.numbers import format_compact_decimal, format_decimal
 from flask import Flask, Response, g, request
+from werkzeug.datastructures import LanguageAccept
 
 from vaven.catalogue.http.content_negotiation import RDF_FORMATS
 from vaven.vocab import media_types
@@ -16,6 +17,7 @@ from vaven.vocab.messages import LANGUAGES, messages
 from vaven.vocab.periods import parse_period, written_moment
 
 COOKIE = "lang"
+LANGUAGES_OF_PROGRAMS = ("en", "sv")
 YEAR_SECONDS = 365 * 24 * 3600
 LOCALES = {"sv": "sv_SE", "en": "en_GB"}
 
@@ -25,14 +27,19 @@ def language(offered: Sequence[str] = LANGUAGES) -> str:
     for name in (request.args.get("lang"), request.cookies.get(COOKIE)):
         if name and name in offered:
             return name
+    return accepted_language(request.accept_languages, offered)
+
+
+def accepted_language(accepted: LanguageAccept, offered: Sequence[str]) -> str:
+    """Choose a language by Accept-Language alone; by default the first that is offered."""
     # In order of preference; en-GB is English, also if followed by Swedish.
-    preferred = (tag.partition("-")[0].lower() for tag, weight in request.accept_languages if weight > 0)
+    preferred = (tag.partition("-")[0].lower() for tag, weight in accepted if weight > 0)
     return next((offered[0] if tag == "*" else tag for tag in preferred if tag == "*" or tag in offered), offered[0])
 
 
 def language_of_programs() -> str:
     """Choose a language for programs, most of which name none: English, unless Swedish is requested."""
-    return language(("en", "sv"))
+    return language(LANGUAGES_OF_PROGRAMS)
 
 
 def t(key: str, /, **params: object) -> str:

@@ -3,14 +3,14 @@
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 
 import pytest
 import requests
 
 from tests.conftest import Serving, Site, environment, free_port
-from vaven.catalogue.cli.connections import CLIENT_SHARE
+from vaven.catalogue.cli.connections import CLIENT_SHARE, LINGER_SECONDS
 from vaven.catalogue.cli.server import HEADER_BYTES, MAX_FILES
 from vaven.catalogue.sparql.cached_responses import MAX_KEY_CHARS, _key
 
@@ -77,6 +77,30 @@ def test_a_client_that_sends_a_large_file_at_once_reads_why_it_is_refused(site: 
     refused = requests.post(f"{site.url}validate", files={"file": ("a.csv", bytes(20 << 20))}, timeout=SECONDS)
     assert refused.status_code == 413
     assert "vaven validate" in refused.text
+
+
+@pytest.mark.parametrize("sends_on", [False, True])
+def test_a_refused_client_that_stays_is_closed(site: Site, sends_on: bool) -> None:
+    with closing(connect(site)) as connection:
+        connection.sendall(header("POST /datasets", Content_Length=str(1 << 40)))
+        while connection.recv(65536):
+            pass
+        # The server has said all, and reads on for a moment.
+        deadline = time.monotonic() + LINGER_SECONDS + 5
+        while established(connection) and time.monotonic() < deadline:
+            if sends_on:
+                with suppress(OSError):
+                    connection.sendall(b"a" * 1000)
+            time.sleep(0.2)
+        assert not established(connection)
+
+
+def established(connection: socket.socket) -> bool:
+    """Return whether a process has the other end open, by the table of the system (proc(5), net/tcp)."""
+    port = f"{connection.getsockname()[1]:04X}"
+    rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
+    # An end that was closed and waits for late packets has no inode.
+    return any(row[2].endswith(f":{port}") and row[9] != "0" for row in rows)
 
 
 def test_what_a_route_takes_is_still_received(site: Site) -> None:
