@@ -59,7 +59,7 @@ def _release_page(collection: Collection, dataset: Dataset, release: PublishedRe
         structured=schema_org.dataset(collection.settings.iris, dataset, release, g.lang),
         dataset=dataset,
         release=release,
-        damaged=[file for *_, file in collection.damaged_files(dataset.slug, release.version)],
+        damaged=collection.damaged_tables(dataset.slug, release.version),
         preview=_preview(collection, dataset.slug, release.version),
         areas=[area for area in collection.areas() if dataset.slug in area.datasets],
         area_limit=AREA_LIMIT,

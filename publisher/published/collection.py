@@ -105,16 +105,19 @@ class Collection:
         """
         return self._verification.local(slug, version, self._file(slug, version, name))
 
-    def damaged_files(self, slug: str | None = None, version: int | None = None) -> list[tuple[str, int, str]]:
-        """Return the dataset, version and name of tables that differ from what was published.
-
-        They are those of current releases, or of one version.
-        """
-        if slug is None or version is None:
-            current = {r.dataset: r.version for r in self._view().current}
-            return sorted((dataset, current[dataset], file) for dataset, file in self._view().damaged_now())
+    def damaged_tables(self, slug: str, version: int) -> list[str]:
+        """Return the names of a version's tables that differ from what was published."""
         tables = [file for file in self.release(slug, version).files if file.name.endswith(".parquet")]
-        return [(slug, version, file.name) for file in self._verification.damaged(slug, version, tables)]
+        return [file.name for file in self._verification.damaged(slug, version, tables)]
+
+    def damaged_files(self) -> list[tuple[str, int, str]]:
+        """Return dataset, version and name of the files that differ from what was published.
+
+        They are those of the current tables, and others that were requested.
+        """
+        current = {r.dataset: r.version for r in self._view().current}
+        tables = {(dataset, current[dataset], file) for dataset, file in self._view().damaged_now()}
+        return sorted(tables | self._verification.known_damaged())
 
     def _file(self, slug: str, version: int, name: str) -> ReleasedFile:
         file = self.release(slug, version).file(name)

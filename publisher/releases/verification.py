@@ -23,7 +23,7 @@ class Verification:
         self._storage = storage
         self._lock = threading.Lock()
         self._sound: dict[Key, State] = {}
-        self._damaged: dict[Key, State] = {}
+        self._damaged: dict[Key, tuple[State, ReleasedFile]] = {}
         self._copies: dict[tuple[Path, str], State] = {}
 
     def check(self, dataset: str, version: int, file: ReleasedFile) -> None:
@@ -36,7 +36,7 @@ class Verification:
         with self._lock:
             if state and self._sound.get(key) == state:
                 return
-            is_known = self._damaged.get(key) == state
+            is_known = self._damaged.get(key) == (state, file)
         error = DamagedFile("publisher.file-damaged", dataset=dataset, version=version, file=file.name)
         if is_known:
             raise error
@@ -46,7 +46,7 @@ class Verification:
                 self._sound[key] = state
                 self._damaged.pop(key, None)
                 return
-            self._damaged[key] = state
+            self._damaged[key] = state, file
         log.error("%s", error)
         raise error
 
@@ -90,6 +90,12 @@ class Verification:
                 self.check(dataset, version, file)
             except DamagedFile:
                 yield file
+
+    def known_damaged(self) -> set[tuple[str, int, str]]:
+        """Return dataset, version and name of the files that `check` has refused and would refuse now."""
+        with self._lock:
+            known = [(key[:2], file) for key, (_, file) in self._damaged.items()]
+        return {(*key, file.name) for key, file in known if any(self.damaged(*key, [file]))}
 
     def _state(self, dataset: str, version: int, name: str) -> State:
         """Return the state of a file, empty if it is missing."""

@@ -9,7 +9,7 @@ import pytest
 from flask.testing import FlaskClient
 
 from tests.conftest import SAMPLE
-from tests.reading import LICENCE_AND_PUBLISHER
+from tests.damage import OTHER_AREA, flip, publish_other
 from vaven.catalogue.app import create_app
 from vaven.publisher.publish import publish
 from vaven.publisher.releases.manifest import ReleasedFile
@@ -19,7 +19,6 @@ from vaven.publisher.settings import Settings
 from vaven.vocab.errors import DamagedFile
 
 SLUG = "exempel-tre-kommuner"
-OTHER = "0180C6090"
 PAGES = (
     "/",
     "/datasets",
@@ -30,13 +29,6 @@ PAGES = (
     "/kpi/trygg-morker",
     "/catalog.ttl",
 )
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    for i in range(len(content) // 4, len(content), 97):
-        content[i] ^= 0xFF
-    path.write_bytes(content)
 
 
 def truncate(path: Path) -> None:
@@ -55,9 +47,7 @@ DAMAGES: list[Callable[[Path], None]] = [flip, truncate, swap, Path.unlink]
 def home(tmp_path: Path) -> Path:
     settings = Settings(home=tmp_path / "home")
     publish(SAMPLE / "exempel.xlsx", settings)
-    other = tmp_path / "annan.csv"
-    other.write_text(f"neighbourhood;kpi;period;value\n{OTHER};trygg-morker;2023;57,5\n")
-    publish(other, settings, dataset="annan", choices=LICENCE_AND_PUBLISHER)
+    publish_other(settings, tmp_path)
     return settings.home
 
 
@@ -135,7 +125,7 @@ def test_the_site_starts_and_shows_all_but_the_damaged_table(
         assert client.get(page).status_code == 200, page
     page = client.get(f"/dataset/{SLUG}", headers={"Accept-Language": "sv"}).text
     assert "har skadats" in page
-    assert client.get(f"/area/deso2018/{OTHER}").status_code == 200
+    assert client.get(f"/area/deso2018/{OTHER_AREA}").status_code == 200
     assert client.get("/area/deso2018/0180C6070").status_code == 404
     assert client.get(f"/dataset/{SLUG}/1/observations.csv").status_code == 200
     assert client.get(f"/dataset/{SLUG}/1/observations.parquet").status_code == 503
@@ -170,6 +160,19 @@ def test_readyz_has_the_releases_and_what_is_degraded(release: Path, home: Path)
     assert problem["part"] == "files"
     assert "observations.parquet" in problem["detail"]
     assert problem["remedy"]
+
+
+def test_readyz_has_a_damaged_file_that_was_requested(release: Path, home: Path) -> None:
+    app = create_app(Settings(home=home))
+    client, content = app.test_client(), (release / "observations.csv").read_bytes()
+    flip(release / "observations.csv")
+    assert client.get(f"/dataset/{SLUG}/1/observations.csv").status_code == 503
+    degraded = client.get("/readyz")
+    (release / "observations.csv").write_bytes(content)
+    restored = client.get("/readyz")
+    app.extensions["vaven"].close()
+    assert ["observations.csv" in problem["detail"] for problem in degraded.json["problems"]] == [True]
+    assert restored.json["status"] == "ready"
 
 
 def test_a_damaged_copy_of_a_remote_file_is_copied_again(release: Path, tmp_path: Path) -> None:

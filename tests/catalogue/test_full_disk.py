@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from tests.conftest import SAMPLE, Serving, environment, free_port, vaven
+from tests.damage import other_submission
 from tests.reading import LICENCE_AND_PUBLISHER
 
 SLUG = "exempel-tre-kommuner"
@@ -85,8 +86,7 @@ def test_commands_fail_with_the_remedy_and_leave_nothing(
     disk: Path, tmp_path: Path, limit: Callable[[Path], None]
 ) -> None:
     settings = environment(disk / "home", 8000)
-    other = tmp_path / "annan.csv"
-    other.write_text("neighbourhood;kpi;period;value\n0180C6090;trygg-morker;2023;57,5\n")
+    other = other_submission(tmp_path)
     options = ["--dataset", "annan", "--licence", LICENCE_AND_PUBLISHER.licence, "--publisher", "Provbolaget"]
     limit(disk)
     before = names(disk)

@@ -14,7 +14,7 @@ import psycopg
 import pytest
 
 from tests.conftest import SAMPLE, environment, vaven
-from tests.reading import LICENCE_AND_PUBLISHER
+from tests.damage import publish_other
 from tests.servers.ckan.services import postgres as started_postgres
 from vaven.catalogue.app import create_app
 from vaven.publisher.operations.backup import back_up
@@ -39,17 +39,11 @@ PATHS = (
 QUERY = "SELECT * { ?s ?p ?o FILTER(isIRI(?s) && !isBlank(?o)) } ORDER BY ?s ?p ?o"
 
 
-def submission(folder: Path, value: str) -> Path:
-    path = folder / "annan.csv"
-    path.write_text(f"neighbourhood;kpi;period;value\n0180C6090;trygg-morker;2023;{value}\n")
-    return path
-
-
 def publish_three(settings: Settings, folder: Path) -> None:
     """Publish a dataset, and two versions of another one, of which the first is withdrawn."""
     publish(SAMPLE / "exempel.xlsx", settings)
     for value in ("57,5", "61,5"):
-        publish(submission(folder, value), settings, dataset="annan", choices=LICENCE_AND_PUBLISHER)
+        publish_other(settings, folder, value=value)
     withdraw(settings, "annan", 1, reason="Fel enkät")
 
 
@@ -115,7 +109,7 @@ def test_with_postgresql_and_a_bucket(postgres: str, tmp_path: Path) -> None:
     assert responses(there) == responses(here)
     assert examine(there) == []
     # The numbers of steps go on.
-    publish(submission(tmp_path, "63,5"), there, dataset="annan", choices=LICENCE_AND_PUBLISHER)
+    publish_other(there, tmp_path, value="63,5")
 
 
 def test_only_new_files_are_copied(published: Settings, tmp_path: Path) -> None:
@@ -123,7 +117,7 @@ def test_only_new_files_are_copied(published: Settings, tmp_path: Path) -> None:
     settings, folder = replace(published, home=home), tmp_path / "backup"
     count, _ = back_up(settings, folder)
     assert back_up(settings, folder) == (count, 0)
-    publish(submission(tmp_path, "63,5"), settings, dataset="annan", choices=LICENCE_AND_PUBLISHER)
+    publish_other(settings, tmp_path, value="63,5")
     copied = list[str]()
     back_up(settings, folder, copied.append)
     assert {path.split("/")[0] for path in copied} == {"releases", "originals"}
@@ -177,8 +171,7 @@ def test_a_backup_while_somebody_publishes_is_of_one_moment(published: Settings,
         "import sys; from pathlib import Path; from tests.publisher.test_backup import *\n"
         "settings = Settings(home=Path(sys.argv[1]))\n"
         "for n in range(4):\n"
-        "    source = submission(Path(sys.argv[2]), f'6{n},5')\n"
-        "    publish(source, settings, dataset='annan', choices=LICENCE_AND_PUBLISHER)"
+        "    publish_other(settings, Path(sys.argv[2]), value=f'6{n},5')"
     )
     with subprocess.Popen([sys.executable, "-c", code, str(home), str(tmp_path)]) as publishing:
         counts = set[int]()

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLE, environment, vaven
-from tests.reading import LICENCE_AND_PUBLISHER
+from tests.damage import flip, publish_other
 from vaven.catalogue.app import create_app
 from vaven.publisher.graph.snapshot import current_snapshot
 from vaven.publisher.operations.doctor import examine, repair
@@ -24,12 +24,6 @@ from vaven.vocab.errors import DamagedFile
 SLUG = "exempel-tre-kommuner"
 
 
-def submission(folder: Path, value: str = "57,5") -> Path:
-    path = folder / "annan.csv"
-    path.write_text(f"neighbourhood;kpi;period;value\n0180C6090;trygg-morker;2023;{value}\n")
-    return path
-
-
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a home with two datasets, of which one has a withdrawn version, to copy."""
@@ -37,7 +31,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = Settings(home=folder / "home")
     publish(SAMPLE / "exempel.xlsx", settings)
     for value in ("57,5", "61,5"):
-        publish(submission(folder, value), settings, dataset="annan", choices=LICENCE_AND_PUBLISHER)
+        publish_other(settings, folder, value=value)
     withdraw(settings, "annan", 1, reason="Fel enkät")
     return settings.home
 
@@ -52,13 +46,6 @@ def state(settings: Settings) -> tuple[object, object, object]:
     snapshot = current_snapshot(settings.graph_folder)
     with Records(settings.database) as records:
         return records.finished(), records.withdrawals(), snapshot and snapshot.contents
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    for i in range(len(content) // 4, len(content), 97):
-        content[i] ^= 0xFF
-    path.write_bytes(content)
 
 
 def execute(settings: Settings, statement: str) -> None:
@@ -172,7 +159,7 @@ def test_a_publication_restores_lost_records(settings: Settings, tmp_path: Path,
     """Otherwise it would use the number of a version again."""
     releases, tombstones, _ = state(settings)
     REPAIRED[damage][1](settings)
-    done = publish(submission(tmp_path, "63,5"), settings, dataset="annan", choices=LICENCE_AND_PUBLISHER)
+    done = publish_other(settings, tmp_path, value="63,5")
     assert done.version == 3
     with Records(settings.database) as records:
         assert [r for r in records.finished() if (r.dataset, r.version) != ("annan", 3)] == releases

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import SAMPLE
-from tests.reading import LICENCE_AND_PUBLISHER
+from tests.damage import flip, publish_other
 from vaven.publisher.columns.open import Columns
 from vaven.publisher.graph.snapshot import Snapshot, current_snapshot
 from vaven.publisher.operations.rebuilding import renew
@@ -18,12 +18,6 @@ from vaven.publisher.settings import Settings
 SLUG = "exempel-tre-kommuner"
 
 
-def submission(folder: Path, name: str, value: str = "57,5") -> Path:
-    path = folder / f"{name}.csv"
-    path.write_text(f"neighbourhood;kpi;period;value\n0180C6090;trygg-morker;2023;{value}\n")
-    return path
-
-
 @pytest.fixture(scope="module")
 def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return a home with three datasets, to copy."""
@@ -31,7 +25,7 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = Settings(home=folder / "home")
     publish(SAMPLE / "exempel.xlsx", settings)
     for name in ("annan", "tredje"):
-        publish(submission(folder, name), settings, dataset=name, choices=LICENCE_AND_PUBLISHER)
+        publish_other(settings, folder, name)
     return settings.home
 
 
@@ -54,14 +48,6 @@ def observations(settings: Settings) -> dict[int, int]:
         return {key: count for key, count, _ in columns.connection.execute(query).fetchall()}
     finally:
         columns.close()
-
-
-def flip(path: Path) -> None:
-    content = bytearray(path.read_bytes())
-    for i in range(len(content) // 3, len(content), 61):
-        content[i] ^= 0xFF
-    path.unlink()
-    path.write_bytes(content)
 
 
 def part(settings: Settings, dataset: str) -> Path:
@@ -112,7 +98,7 @@ def test_a_start_builds_it_again(settings: Settings, loss: str) -> None:
 def test_a_publication_restores_every_dataset(settings: Settings, tmp_path: Path, loss: str, value: str) -> None:
     """Of a dataset whose content is unchanged, too."""
     LOSSES[loss](settings)
-    done = publish(submission(tmp_path, "annan", value), settings, dataset="annan", choices=LICENCE_AND_PUBLISHER)
+    done = publish_other(settings, tmp_path, value=value)
     assert current(settings).contents == {SLUG: 1, "annan": done.version, "tredje": 1}
     assert len(observations(settings)) == 3
     assert current(settings).is_sound
@@ -127,7 +113,7 @@ def test_a_damaged_release_is_left_out_until_it_is_restored(settings: Settings, 
     assert len(observations(settings)) == 2
     # Readers see the page of the dataset, which says what is missing.
     assert set(current(settings).contents) == {SLUG, "annan", "tredje"}
-    publish(submission(tmp_path, "fjarde"), settings, dataset="fjarde", choices=LICENCE_AND_PUBLISHER)
+    publish_other(settings, tmp_path, "fjarde")
     assert len(observations(settings)) == 3
     shutil.copy2(tmp_path / "copy", table)
     renew(settings)
