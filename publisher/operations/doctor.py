@@ -38,7 +38,7 @@ LEFTOVERS = (".release-*", ".restore-*", "originals/part-*", "graph/snapshots/.p
 
 
 def examine(settings: Settings) -> list[Defect]:
-    """Return all defects; changes nothing. A publication must not run meanwhile.
+    """Return all defects. Changes nothing, but that a missing database is created, and waits for a publication to end.
 
     Cost: every file of every release is read once.
     """

@@ -12,6 +12,7 @@ from vaven.publisher.cube.observations import GZIP_FILE, ZSTD_FILE, emit
 from vaven.publisher.releases.manifest import ReleasedFile
 from vaven.publisher.releases.records import ReleaseRecord
 from vaven.publisher.releases.release import stored_release, write_csv
+from vaven.publisher.releases.storage import copy_file
 from vaven.publisher.releases.verification import Verification
 from vaven.publisher.settings import Settings
 from vaven.vocab.errors import VavenError
@@ -45,7 +46,7 @@ def _replace(
     for file in damaged:
         path = folder / file.name
         if path.is_file() and _sha256(path) == file.sha256:
-            settings.release_storage.replace(path, record.dataset, record.version)
+            settings.release_storage.add(path, record.dataset, record.version)
     return damaged_files(settings, record)
 
 
@@ -71,9 +72,8 @@ def quarantine(settings: Settings, record: ReleaseRecord, files: Sequence[Releas
         target = settings.home / "quarantine" / record.dataset / str(record.version) / file.name
         with suppress(FileNotFoundError, IsADirectoryError):
             with storage.local_copy(*key, file.name) as path:
-                content = path.read_bytes()
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
+                target.parent.mkdir(parents=True, exist_ok=True)
+                copy_file(path, target)
             storage.remove(*key, file.name)
             yield target
 

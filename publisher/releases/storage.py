@@ -67,11 +67,7 @@ class Storage:
                 self._root[0].put_file(str(path), target)
 
     def add(self, file: Path, *parts: str | int) -> None:
-        """Copy a local file into a folder that exists."""
-        self._root[0].put_file(str(file), self._path(*parts, file.name))
-
-    def replace(self, file: Path, *parts: str | int) -> None:
-        """Put a local file into a folder that exists, where readers find the previous content or all of the new one."""
+        """Copy a local file into a folder, where readers find the previous content or all of the new one."""
         self.make_folder(*parts)
         target = self._path(*parts, file.name)
         if not self.is_local:
