@@ -21,7 +21,18 @@ from vaven.publisher.published.collection import Collection
 from vaven.publisher.settings import Settings
 from vaven.publisher.sql.engine import SqlEngine
 from vaven.vocab.areas import areas
-from vaven.vocab.errors import NoLongerIncluded, QueryError, UnknownDataset, VavenError, Withdrawn, WrongUse, for_people
+from vaven.vocab.errors import (
+    DiskFull,
+    NoLongerIncluded,
+    QueryError,
+    RecordsUnavailable,
+    UnknownDataset,
+    VavenError,
+    Withdrawn,
+    WrongUse,
+    for_people,
+    is_full_disk,
+)
 from vaven.vocab.example_queries import examples
 from vaven.vocab.iris import segment
 from vaven.vocab.register import codes, themes
@@ -233,21 +244,22 @@ def _no_longer_included(error: NoLongerIncluded) -> Response:
 
 
 def _system_error(cause: Exception) -> Response:
-    """Return 503 for a full disk or a file that the system refuses; anything else is a fault of ours."""
-    error = for_people(cause)
-    if error is None:
+    """Return 503 for a full disk; anything else is a fault of ours, of which only the log has the details."""
+    if not is_full_disk(cause):
         raise cause
-    current_app.logger.error("%s", error)
-    return _own_error(error)
+    current_app.logger.error("%s", DiskFull())
+    return _own_error(DiskFull())
 
 
 def _own_error(error: VavenError) -> Response:
     status = 404 if isinstance(error, UnknownDataset) else error.status if isinstance(error, QueryError) else 503
     if isinstance(error, Withdrawn):
         return _withdrawn(error)
+    if isinstance(error, RecordsUnavailable):
+        current_app.logger.error("%s", error)
     if isinstance(error, NoLongerIncluded):
         return _no_longer_included(error)
     if not prefers_html(request):
-        return problem_of(status, error)
+        return problem_of(status, error.for_public())
     key = 404 if status == 404 else 500
     return Response(render_template("errors/error.html", key=key, status=status), status=status)

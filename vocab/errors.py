@@ -70,6 +70,10 @@ class VavenError(Exception):
         """Message and remedy."""
         return f"{self.message(language)} {self.remedy(language)}".strip()
 
+    def for_public(self) -> "VavenError":
+        """Return the error without what only operators may know."""
+        return self
+
     def __str__(self) -> str:
         return self.text("en")
 
@@ -143,12 +147,17 @@ class DiskFull(PublishingFailed):
 
 class SystemRefused(PublishingFailed):
     def __init__(self, cause: OSError) -> None:
-        file = os.fspath(cause.filename) if isinstance(cause.filename, str | os.PathLike) else ""
-        super().__init__("vocab.system-refused", file=file, cause=cause.strerror or cause)
+        if isinstance(cause.filename, str | os.PathLike):
+            super().__init__("vocab.system-refused", file=os.fspath(cause.filename), cause=cause.strerror)
+        else:
+            super().__init__("vocab.system-failed", cause=cause.strerror or cause)
 
 
 class RecordsUnavailable(PublishingFailed):
-    pass
+    """The cause may name the database's host and user."""
+
+    def for_public(self) -> VavenError:
+        return RecordsUnavailable("vocab.records-away")
 
 
 class DamagedFile(PublishingFailed):

@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _temporary_files(command: Command) -> AbstractContextManager[None]:
     """Put the temporary files of commands that have a data folder below it: their disk is the one to watch."""
-    if command not in (_publish, _withdraw, _serve, _jobs, _demo, operations.doctor, operations.restore):
+    if command in (_validate, _fix, _kpis, _template):
         return nullcontext()
     from vaven.publisher.settings import load_settings
     from vaven.schemas.isolation import temporary_files_in

@@ -26,8 +26,8 @@ def blueprint(collection: Collection, proxy: UnconfiguredProxy) -> Blueprint:
             "status": state.status,
             "releases": state.releases or {},
             "problems": [
-                {"part": p.part, "detail": p.error.message(language), "remedy": p.error.remedy(language)}
-                for p in state.defects
+                {"part": part, "detail": error.message(language), "remedy": error.remedy(language)}
+                for part, error in ((defect.part, defect.error.for_public()) for defect in state.defects)
             ],
         }
         text = json.dumps(body, ensure_ascii=False, indent=2) + "\n"
