@@ -7,6 +7,8 @@ import json
 import shutil
 import urllib.parse
 import urllib.request
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,14 @@ from ckanapi import RemoteCKAN
 
 from tests.conftest import SAMPLE
 from tests.servers.ckan.instance import Ckan
+from tests.servers.process import free_port
 from tests.servers.proxy import proxy
 from vaven.publisher.ckan.run import push_datasets
 from vaven.publisher.graph.store import open_store
+from vaven.publisher.operations.backup import back_up
+from vaven.publisher.operations.doctor import examine, repair
 from vaven.publisher.operations.publication_status import Publications, as_dict
+from vaven.publisher.operations.restore import restore_backup
 from vaven.publisher.publish import publish
 from vaven.publisher.releases.records import Records
 from vaven.publisher.settings import Settings
@@ -138,5 +144,35 @@ def test_a_dataset_on_ckan_has_its_series(request: pytest.FixtureRequest, tmp_pa
                 assert SLUG in names, query
             members = remote.action.package_search(fq=f'series_uri:"{values["series_uri"]}"')["results"]
             assert [package["name"] for package in members] == [SLUG]
+        finally:
+            remote.action.dataset_purge(id=SLUG)
+
+
+def test_the_doctor_compares_with_ckan_and_pushes_what_differs(plain_ckan: Ckan, tmp_path: Path) -> None:
+    address = {"ckan_url": plain_ckan.url, "ckan_token": plain_ckan.token}
+    settings = Settings(home=tmp_path / "home", ckan_rows=False, ckan_files="link", **address)
+    with RemoteCKAN(plain_ckan.url, apikey=plain_ckan.token) as remote:
+        try:
+            assert send(tmp_path, settings, "12.3") == 1
+            assert examine(settings) == []
+            changes: list[Callable[[], object]] = [
+                lambda: remote.action.package_patch(id=SLUG, notes="Något annat"),
+                lambda: remote.action.resource_delete(id=remote.action.package_show(id=SLUG)["resources"][0]["id"]),
+                lambda: remote.action.dataset_purge(id=SLUG),
+            ]
+            for change in changes:
+                change()
+                assert [defect.part for defect in examine(settings)] == ["ckan"]
+                assert repair(settings) == []
+            # A restored catalogue knows what CKAN has.
+            back_up(settings, tmp_path / "backup")
+            other = replace(settings, home=tmp_path / "other")
+            restore_backup(other, tmp_path / "backup")
+            assert examine(other) == []
+            assert states(other) == states(settings)
+            # A CKAN that is away is reported, and only that.
+            away = replace(settings, ckan_url=f"http://127.0.0.1:{free_port()}")
+            (defect,) = repair(away)
+            assert (defect.part, defect.is_repairable) == ("ckan", False)
         finally:
             remote.action.dataset_purge(id=SLUG)
