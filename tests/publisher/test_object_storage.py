@@ -214,3 +214,14 @@ def test_many_threads_get_a_whole_local_copy(s3: dict[str, str], tmp_path: Path)
 
     with ThreadPoolExecutor(8) as pool:
         assert set(pool.map(copy, range(16))) == {expected}
+
+
+def test_a_backup_of_a_bucket_is_restored_into_another(site: Site, tmp_path: Path) -> None:
+    done = site.run("backup", tmp_path / "backup")
+    assert done.returncode == 0, done.stderr
+    other = {**site.environment, "VAVEN_HOME": str(tmp_path / "home"), "VAVEN_STORAGE_URL": f"s3://{BUCKET}/other"}
+    done = vaven("restore", tmp_path / "backup", environment=other)
+    assert done.returncode == 0, done.stderr
+    assert bucket("other").keys() == bucket().keys() - {name for name in bucket() if name.startswith("_derived/")}
+    done = vaven("doctor", environment=other)
+    assert (done.returncode, done.stdout) == (0, "Allt är helt.\n"), done.stdout + done.stderr
